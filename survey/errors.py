@@ -1,0 +1,51 @@
+"""All exceptions that the survey raises on purpose.
+
+SurveyError
+├── InputError              what the person gave cannot be used; nothing has been started (exit status 2)
+│   ├── SearchSpaceError    a search space: unknown key, impossible value, misspelt word
+│   ├── TaskError           a data set: not found, not fetched, not numeric, changed
+│   └── OutputError         an output folder: held by another launch, other data under the same name
+├── TrackingError           the MLflow store cannot be reached or answered with an error
+└── ExportError             an artifact or a data set is damaged
+
+A message says what was wrong, where, what was expected, what was found, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SurveyError(Exception):
+    """Base of all errors raised on purpose; its text is meant for the person at the keyboard."""
+
+
+class InputError(SurveyError):
+    """What the person gave cannot be used."""
+
+
+class SearchSpaceError(InputError):
+    """A search space that cannot be read or makes no sense."""
+
+
+class TaskError(InputError):
+    """A data set that cannot be found, fetched, read or prepared."""
+
+
+class OutputError(InputError):
+    """An output folder that cannot take this survey."""
+
+
+class TrackingError(SurveyError):
+    """The MLflow tracking store failed."""
+
+
+class ExportError(SurveyError):
+    """An artifact or data set that cannot be read or written."""
+
+
+def nearest(word: object, allowed: Iterable[str]) -> str:
+    """Return `" (did you mean 'x'?)"` for the allowed word most like `word`, or an empty string."""
+    match = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
+    return f" (did you mean {match[0]!r}?)" if match else ""

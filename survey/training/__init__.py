@@ -1,0 +1,10 @@
+"""The training core: all repetitions of an experiment trained as one array, in pure PyTorch.
+
+Read `loop` first, then `network`, `outputs`, `statistics`, `optimizers` and `streams`.
+"""
+
+from survey.training.loop import Trainer
+from survey.training.network import ACTIVATIONS
+from survey.training.optimizers import OPTIMIZERS
+
+__all__ = ["ACTIVATIONS", "OPTIMIZERS", "Trainer"]

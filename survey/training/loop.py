@@ -1,0 +1,283 @@
+"""The training loop: every epoch of all runs of a bundle, and the twenty statistics of each.
+
+A bundle is split into chunks of runs whose working set fits the processor's second-level cache. In each epoch each
+chunk makes its pass over the data; between epochs the bundle can be stopped, saved and gone on with.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from survey.experiment import Experiment
+from survey.topology import residual_layers
+from survey.training import streams
+from survey.training.network import Architecture, Network, Workspace
+from survey.training.optimizers import OPTIMIZERS, Optimizer
+from survey.training.outputs import APPLY, OutputKind, output_kind
+from survey.training.statistics import means, sum_over_rows
+
+_EVALUATION_ROWS = 256
+"""Rows of an evaluation batch, at least: smaller ones would spend their time on calls rather than on arithmetic."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A prepared task as the training loop wants it.
+
+    Attributes:
+        inputs: [rows, num_inputs + 1], the features and a column of ones that meets the bias.
+        targets: int64 [rows, 1] classes where the output layer is softmax, else [rows, outputs] in the network's dtype.
+        kind: Kind of output layer.
+        num_outputs: Number of outputs of the network.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    kind: OutputKind
+    num_outputs: int
+
+    @classmethod
+    def of(cls, inputs: Tensor, targets: Tensor, task_kind: str, dtype: torch.dtype, device: torch.device) -> Data:
+        """Make it from features [rows, num_inputs] and one-hot or plain targets [rows, outputs]."""
+        kind = output_kind(task_kind, targets.shape[1])
+        with_ones = torch.cat([inputs.to(dtype), torch.ones(len(inputs), 1, dtype=dtype)], dim=1)
+        as_stored = targets.argmax(1, keepdim=True) if kind == "softmax" else targets.to(dtype)
+        return cls(with_ones.to(device), as_stored.to(device), kind, targets.shape[1])
+
+
+class _Batches:
+    """Equal minibatches of one set (training or test) of all runs: where rows are gathered, outputs are stored.
+
+    All arrays are [steps, runs, *, rows] so that what one step touches is contiguous.
+    """
+
+    def __init__(self, data: Data, network: Network, steps: int, rows: int) -> None:
+        runs, like = network.num_runs, network.parameters
+        self.first, self.steps, self.rows = 0, steps, rows
+        self.row_numbers = torch.empty(steps, runs, rows, dtype=torch.int64, device=like.device)
+        targets = data.targets.new_empty(steps, runs, data.targets.shape[1], rows)
+        self.targets = targets
+        self.scores = like.new_empty(steps, runs, data.num_outputs, rows)
+        self.errors = torch.empty_like(self.scores)
+        self.by_step = list(zip(self.row_numbers.view(steps, -1), targets, self.scores, self.errors, strict=True))
+        self.work: Workspace = network.workspace(rows)
+
+    def set_rows(self, row_numbers: Tensor, targets: Tensor) -> None:
+        """Take this part of the epoch's rows, [runs, all rows], and of their targets, [runs, outputs, all rows]."""
+        part = slice(self.first, self.first + self.steps * self.rows)
+        self.row_numbers.copy_(row_numbers[:, part].unflatten(1, (self.steps, self.rows)).transpose(0, 1))
+        self.targets.copy_(targets[:, :, part].unflatten(2, (self.steps, self.rows)).permute(2, 0, 1, 3))
+
+
+def _batches(data: Data, network: Network, num_rows: int, batch_rows: int) -> list[_Batches]:
+    """Split `num_rows` rows into full minibatches and the last, smaller one."""
+    full, rest = divmod(num_rows, batch_rows)
+    parts = [_Batches(data, network, steps, rows) for steps, rows in ((full, batch_rows), (1, rest)) if steps * rows]
+    if len(parts) == 2:
+        parts[1].first = full * batch_rows
+    return parts
+
+
+class _Chunk:
+    """Some runs of a bundle: their networks, optimizer, rows and stored outputs."""
+
+    def __init__(self, experiment: Experiment, data: Data, architecture: Architecture, seeds: Sequence[int]) -> None:
+        self.experiment, self.data, self.seeds = experiment, data, seeds
+        like = data.inputs
+        self.network = Network(architecture, len(seeds), dtype=like.dtype, device=like.device)
+        for run, seed in enumerate(seeds):
+            layers = streams.initial_parameters(
+                architecture.widths, architecture.num_inputs, seed=seed, dtype=like.dtype
+            )
+            self.network.set_parameters(run, layers)
+        self.optimizer: Optimizer = OPTIMIZERS[experiment.optimizer](
+            self.network.parameters, self.network.gradients, experiment.learning_rate, experiment.momentum
+        )
+        self._apply = APPLY[data.kind]
+        self._penalty_rate = (experiment.kernel_regularizer_l1, experiment.kernel_regularizer_l2)
+        self._draw_rows()
+
+    def _draw_rows(self) -> None:
+        """Draw each run's split and noisy labels, and make room for its minibatches."""
+        data, noise = self.data, self.experiment.label_noise
+        splits = [streams.split(len(data.inputs), seed=seed) for seed in self.seeds]
+        train_targets = []
+        for seed, (train_rows, _) in zip(self.seeds, splits, strict=True):
+            targets = data.targets.cpu()[train_rows]
+            train_targets.append(_with_noise(targets, noise, data, seed=seed) if noise else targets)
+        device = data.inputs.device
+        self._train_rows = torch.stack([train for train, _ in splits]).to(device)
+        self._train_targets = torch.stack(train_targets).transpose(1, 2).contiguous().to(device)
+        test_rows = torch.stack([test for _, test in splits]).to(device)
+
+        batch_size = self.experiment.batch_size
+        # Regression reads its hinge labels batch by batch, so that there the evaluation keeps to the batch size.
+        multiple = 1 if data.kind == "regression" else -(-_EVALUATION_ROWS // batch_size)
+        self._train = _batches(data, self.network, self._train_rows.shape[1], batch_size)
+        self._test = _batches(data, self.network, test_rows.shape[1], batch_size * multiple)
+        for part in self._test:
+            part.set_rows(test_rows, data.targets[test_rows].transpose(1, 2))
+
+    def train_epoch(self, epoch: int) -> Tensor:
+        """Train epoch number `epoch`, from 1, and return its statistics: float64 [20, runs], test set first."""
+        num_rows = self._train_rows.shape[1]
+        order = streams.epoch_orders(num_rows, seeds=self.seeds, epoch=epoch, device=self._train_rows.device)
+        row_numbers = self._train_rows.gather(1, order)
+        targets = self._train_targets.gather(2, order[:, None].expand_as(self._train_targets))
+        penalty = 0.0
+        for part in self._train:
+            part.set_rows(row_numbers, targets)
+            for step in part.by_step:
+                penalty = penalty + part.rows * self._train_step(part.work, *step)
+        train = means(self._sums(self._train), num_rows)
+        train[0] += penalty / num_rows
+        return torch.cat([self._evaluate(), train])
+
+    def _train_step(
+        self, work: Workspace, rows: Tensor, targets: Tensor, scores: Tensor, errors: Tensor
+    ) -> Tensor | float:
+        """Update all runs on one minibatch; return its penalty, [runs]."""
+        torch.index_select(self.data.inputs, 0, rows, out=work.inputs)
+        logits = self.network.forward(work)
+        self.network.backward(work, self._apply(logits, targets, scores, errors))
+        penalty = self._penalise()
+        self.optimizer.step()
+        return penalty
+
+    def _penalise(self, with_gradient: bool = True) -> Tensor | float:
+        """Add the gradient of the L1 or L2 penalty of the kernels; return the penalty, [runs]."""
+        l1, l2 = self._penalty_rate
+        if not l1 and not l2:
+            return 0.0
+        penalty = torch.zeros(len(self.seeds), dtype=torch.float64, device=self.data.inputs.device)
+        for weight, gradient in zip(self.network.weights, self.network.weight_gradients, strict=True):
+            kernel = weight[:, :, :-1]
+            penalty += l1 * kernel.abs().sum((1, 2)) if l1 else l2 * kernel.square().sum((1, 2))
+            if with_gradient:
+                gradient[:, :, :-1].add_(kernel.sign() if l1 else kernel, alpha=l1 or 2.0 * l2)
+        return penalty
+
+    def _evaluate(self) -> Tensor:
+        """Return the statistics of the test set, float64 [10, runs]."""
+        for part in self._test:
+            for rows, targets, scores, errors in part.by_step:
+                torch.index_select(self.data.inputs, 0, rows, out=part.work.inputs)
+                self._apply(self.network.forward(part.work), targets, scores, errors)
+        test = means(self._sums(self._test), sum(part.steps * part.rows for part in self._test))
+        test[0] += self._penalise(with_gradient=False)
+        return test
+
+    def _sums(self, parts: Sequence[_Batches]) -> Tensor:
+        return torch.stack([sum_over_rows(self.data.kind, p.scores, p.errors, p.targets) for p in parts]).sum(0)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is needed to go on: parameters and optimizer moments, as live tensors by name."""
+        return {"parameters": self.network.parameters, **self.optimizer.state}
+
+
+def _with_noise(targets: Tensor, noise: float, data: Data, *, seed: int) -> Tensor:
+    """Noisy training targets, in the shape and dtype of `targets`, [rows, *]."""
+    if data.kind == "regression":
+        return streams.noisy_values(targets, noise, seed=seed)
+    num_classes = max(2, data.num_outputs)
+    return streams.noisy_labels(targets[:, 0].long(), num_classes, noise, seed=seed)[:, None].to(targets.dtype)
+
+
+class Trainer:
+    """Trains all runs of one experiment as one array.
+
+    Args:
+        experiment: The hyperparameters.
+        inputs: Features [rows, num_inputs].
+        targets: [rows, outputs]: one-hot classes, one column of 0 and 1, or regression targets.
+        task_kind: `classification` or `regression`.
+        widths: Width of each layer, from `survey.topology.layer_widths`.
+        seeds: Seed of each run.
+        device: Where to train.
+        dtype: float32, or float64 for comparisons.
+        runs_per_chunk: Runs that are trained together; None lets the cache size decide. It changes no draw, and results
+            by rounding at most.
+
+    Attributes:
+        epoch: Number of epochs trained so far.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        inputs: Tensor,
+        targets: Tensor,
+        task_kind: str,
+        widths: Sequence[int],
+        seeds: Sequence[int],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        runs_per_chunk: int | None = None,
+    ) -> None:
+        # Moments of weights that no longer change decay into denormal numbers, which are a hundred times as slow.
+        torch.set_flush_denormal(True)
+        data = Data.of(inputs, targets, task_kind, dtype, torch.device(device))
+        residual = residual_layers(experiment.shape, widths)
+        architecture = Architecture(inputs.shape[1], tuple(widths), residual, experiment.activation)
+        size = runs_per_chunk or _runs_per_chunk(architecture, experiment.batch_size, data.inputs)
+        # Chunks of nearly equal size, rather than full ones and a small rest.
+        count = -(-len(seeds) // size)
+        bounds = [len(seeds) * k // count for k in range(count + 1)]
+        self._chunks = [_Chunk(experiment, data, architecture, seeds[start:end]) for start, end in pairwise(bounds)]
+        self.epoch = 0
+
+    def train_epoch(self) -> Tensor:
+        """Train one epoch of every run.
+
+        Returns:
+            float32 [20, runs] on the CPU: the statistics in the order of `survey.metrics.HISTORY_COLUMNS`.
+        """
+        self.epoch += 1
+        statistics = torch.cat([chunk.train_epoch(self.epoch) for chunk in self._chunks], dim=1)
+        return statistics.to("cpu", self._result_dtype)
+
+    @property
+    def _result_dtype(self) -> torch.dtype:
+        """Statistics are recorded in the network's own precision."""
+        return self._chunks[0].data.inputs.dtype
+
+    def state_dict(self) -> dict[str, object]:
+        """Copy all that is needed to go on from here; the draws need nothing, as they hang on seed and epoch."""
+        chunks = [{name: value.cpu().clone() for name, value in chunk.state().items()} for chunk in self._chunks]
+        return {"epoch": self.epoch, "steps": self._chunks[0].optimizer.steps, "chunks": chunks}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a `state_dict` of a trainer that was made with the same arguments."""
+        self.epoch = state["epoch"]
+        for chunk, saved in zip(self._chunks, state["chunks"], strict=True):
+            chunk.optimizer.steps = state["steps"]
+            for name, value in chunk.state().items():
+                value.copy_(saved[name])
+
+
+def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -> int:
+    """How many runs to train together: as many as keep what one operation touches in the second-level cache.
+
+    An operation on a layer touches about three arrays of [width, batch] for each run. More runs would spill them to the
+    next cache between one operation and the next; fewer would spend the time on calls. On an accelerator all runs go
+    together.
+    """
+    if like.device.type != "cpu":
+        return 1 << 30
+    widest = max(architecture.num_inputs, *architecture.widths) + 1
+    return max(1, _cache_bytes() // (3 * widest * batch_size * like.element_size()))
+
+
+def _cache_bytes() -> int:
+    """Size of a core's second-level cache in bytes; 1 MiB where the system does not say."""
+    try:
+        return max(os.sysconf("SC_LEVEL2_CACHE_SIZE"), 1 << 18)
+    except (ValueError, OSError, AttributeError):
+        return 1 << 20

@@ -1,0 +1,192 @@
+"""Dense networks of many runs at once: forward and hand-written backward in batched matrix products.
+
+All runs have the same layer widths. The parameters of a layer are one contiguous block [runs, fan_out, fan_in + 1]
+whose last column is the bias, and the blocks of all layers lie in one flat buffer, so that an optimizer step is one
+element-wise operation. Activations are stored features first, [runs, width + 1, rows] with a last row of ones: the
+bias then costs no pass of its own, forward or backward, and the vectorised axis of every element-wise operation is the
+long one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+_aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A hidden layer's activation.
+
+    Attributes:
+        forward: `forward(z, out)` writes act(z) to `out`.
+        backward: `backward(gradient, z)` overwrites z with gradient * act'(z).
+    """
+
+    forward: Callable[[Tensor, Tensor], object]
+    backward: Callable[[Tensor, Tensor], object]
+
+
+def _tanh_backward(gradient: Tensor, z: Tensor) -> None:
+    _aten.tanh_backward.grad_input(gradient, z.tanh_(), grad_input=z)
+
+
+def _sigmoid_backward(gradient: Tensor, z: Tensor) -> None:
+    _aten.sigmoid_backward.grad_input(gradient, z.sigmoid_(), grad_input=z)
+
+
+ACTIVATIONS = {
+    "relu": Activation(
+        lambda z, out: torch.clamp_min(z, 0, out=out),
+        lambda g, z: _aten.threshold_backward.grad_input(g, z, 0, grad_input=z),
+    ),
+    "tanh": Activation(lambda z, out: torch.tanh(z, out=out), _tanh_backward),
+    "sigmoid": Activation(lambda z, out: torch.sigmoid(z, out=out), _sigmoid_backward),
+    "gelu": Activation(
+        lambda z, out: _aten.gelu.out(z, out=out),
+        lambda g, z: _aten.gelu_backward.grad_input(g, z, grad_input=z),
+    ),
+    "elu": Activation(
+        lambda z, out: _aten.elu.out(z, out=out),
+        lambda g, z: _aten.elu_backward.grad_input(g, 1, 1, 1, False, z, grad_input=z),
+    ),
+    "swish": Activation(
+        lambda z, out: _aten.silu.out(z, out=out),
+        lambda g, z: _aten.silu_backward.grad_input(g, z, grad_input=z),
+    ),
+}
+"""Activations of hidden layers, by the name that Keras gives them."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What the networks of a bundle have in common.
+
+    Attributes:
+        num_inputs: Number of input features.
+        widths: Width of each layer, the output layer last.
+        residual: For each layer, whether it adds its input to its output after the activation.
+        activation: Name of the hidden layers' activation.
+    """
+
+    num_inputs: int
+    widths: tuple[int, ...]
+    residual: tuple[bool, ...]
+    activation: str = "relu"
+
+    @property
+    def fan_ins(self) -> tuple[int, ...]:
+        """Number of inputs of each layer."""
+        return (self.num_inputs, *self.widths[:-1])
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of weights and biases of one run."""
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(self.fan_ins, self.widths, strict=True))
+
+
+class Workspace:
+    """Activations of one minibatch of a given number of rows, for all runs of a chunk.
+
+    Attributes:
+        inputs: [runs * rows, num_inputs + 1], to be filled before `Network.forward`; its last column is ones.
+        rows: Rows of the minibatch, of each run.
+    """
+
+    def __init__(self, architecture: Architecture, num_runs: int, rows: int, like: Tensor) -> None:
+        hidden = architecture.widths[:-1]
+        self.rows = rows
+        self.inputs = like.new_empty(num_runs * rows, architecture.num_inputs + 1)
+        by_run = self.inputs.view(num_runs, rows, -1)
+        self.z = [like.new_zeros(num_runs, width, rows) for width in architecture.widths]
+        self.h = [like.new_ones(num_runs, width + 1, rows) for width in hidden]
+        self.h_body = [h[:, :-1] for h in self.h]
+        # What enters each layer, features first for the forward pass and rows first for the backward one.
+        self.layer_input = [by_run.transpose(1, 2), *self.h]
+        self.layer_input_rows_first = [by_run, *(h.transpose(1, 2) for h in self.h)]
+        scratch = like.new_empty(num_runs * max(hidden, default=0) * rows)
+        self.h_gradient = [scratch[: num_runs * w * rows].view(num_runs, w, rows) for w in hidden]
+
+
+class Network:
+    """The parameters of a chunk of runs, their gradients, and how the two come about.
+
+    Attributes:
+        parameters: Flat buffer of all runs' parameters, layer after layer.
+        gradients: Flat buffer of the same layout.
+        weights: Views of `parameters`, [runs, fan_out, fan_in + 1] for each layer; the last column is the bias.
+        weight_gradients: Views of `gradients`, likewise.
+    """
+
+    def __init__(
+        self, architecture: Architecture, num_runs: int, *, dtype: torch.dtype, device: torch.device | str
+    ) -> None:
+        self.architecture = architecture
+        self.num_runs = num_runs
+        self.parameters = torch.zeros(num_runs * architecture.num_parameters, dtype=dtype, device=device)
+        self.gradients = torch.zeros_like(self.parameters)
+        self.weights = self._by_layer(self.parameters)
+        self.weight_gradients = self._by_layer(self.gradients)
+        self._kernels_transposed = [weight[:, :, :-1].transpose(1, 2) for weight in self.weights]
+        self._activation = ACTIVATIONS[architecture.activation]
+
+    def _by_layer(self, flat: Tensor) -> list[Tensor]:
+        shapes = [
+            (self.num_runs, w, n + 1) for w, n in zip(self.architecture.widths, self.architecture.fan_ins, strict=True)
+        ]
+        ends = list(accumulate(r * w * n for r, w, n in shapes))
+        return [flat[end - r * w * n : end].view(r, w, n) for end, (r, w, n) in zip(ends, shapes, strict=True)]
+
+    def set_parameters(self, run: int, layers: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Set one run's parameters from `(kernel [fan_in, fan_out], bias [fan_out])` for each layer."""
+        for weight, (kernel, bias) in zip(self.weights, layers, strict=True):
+            weight[run, :, :-1] = kernel.T
+            weight[run, :, -1] = bias
+
+    def get_parameters(self, run: int) -> list[tuple[Tensor, Tensor]]:
+        """Return copies of one run's parameters, in the layout that `set_parameters` takes."""
+        return [(weight[run, :, :-1].T.clone(), weight[run, :, -1].clone()) for weight in self.weights]
+
+    def workspace(self, rows: int) -> Workspace:
+        """Make room for minibatches of `rows` rows."""
+        return Workspace(self.architecture, self.num_runs, rows, like=self.parameters)
+
+    def forward(self, work: Workspace) -> Tensor:
+        """Compute what the output layer gives before its activation, from `work.inputs`.
+
+        Returns:
+            [runs, num_outputs, rows], valid until the next call with this workspace.
+        """
+        residual = self.architecture.residual
+        for k, weight in enumerate(self.weights):
+            torch.bmm(weight, work.layer_input[k], out=work.z[k])
+            if k < len(work.h):
+                self._activation.forward(work.z[k], work.h_body[k])
+                if residual[k]:
+                    work.h_body[k].add_(work.h_body[k - 1])
+        return work.z[-1]
+
+    def backward(self, work: Workspace, output_gradient: Tensor) -> None:
+        """Fill `gradients` after a `forward` with this workspace, whose activations it uses up.
+
+        Args:
+            work: The workspace of the forward pass.
+            output_gradient: [runs, num_outputs, rows], contiguous: the gradient of each row's loss by what `forward`
+                returned. The gradients are means over the rows.
+        """
+        residual = self.architecture.residual
+        gradient = output_gradient
+        for k in range(len(self.weights) - 1, -1, -1):
+            self.weight_gradients[k].baddbmm_(gradient, work.layer_input_rows_first[k], beta=0, alpha=1.0 / work.rows)
+            if k == 0:
+                return
+            h_gradient = work.h_gradient[k - 1]
+            # A residual layer hands its own output's gradient on; it lies in the same scratch memory, as widths agree.
+            h_gradient.baddbmm_(self._kernels_transposed[k], gradient, beta=1 if residual[k] else 0)
+            gradient = work.z[k - 1]
+            self._activation.backward(h_gradient, gradient)

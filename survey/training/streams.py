@@ -1,0 +1,178 @@
+"""Random draws of a run: its split, initial parameters, epoch orders and label noise.
+
+Every draw comes from a counter-based stream keyed by (run seed, purpose, index), so it depends on nothing else: not on
+device, bundle, order or restarts. Any other implementation can be trained on the same draws.
+
+The generator is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014): the
+n-th word of a stream is `mix(key + n * golden)`, which needs no state. A permutation is the order of N such words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import IntEnum
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIX_1 = 0xBF58476D1CE4E5B9
+_MIX_2 = 0x94D049BB133111EB
+_MASK = (1 << 64) - 1
+
+
+class Purpose(IntEnum):
+    """What a stream is for; a number, once given, keeps its meaning."""
+
+    SPLIT = 1
+    PARAMETERS = 2
+    ORDER = 3
+    NOISE_ROWS = 4
+    NOISE_VALUES = 5
+
+
+def split(num_rows: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Draw a run's shuffled split.
+
+    Returns:
+        `(train_rows, test_rows)`, int64 row numbers on the CPU; the test set has ceil(0.2 * num_rows) rows.
+    """
+    num_test = -(-num_rows // 5)  # ceil(0.2 n) in integers: 0.2 * n in floats can land above a whole number
+    order = _permutation(num_rows, [_key(seed, Purpose.SPLIT)], torch.device("cpu"))[0]
+    return order[num_test:], order[:num_test]
+
+
+def epoch_orders(num_rows: int, *, seeds: Sequence[int], epoch: int, device: torch.device | str = "cpu") -> Tensor:
+    """Draw the order in which each run visits its training rows in an epoch.
+
+    Args:
+        num_rows: Number of training rows.
+        seeds: Seed of each run.
+        epoch: Number of the epoch, from 1.
+        device: Where to draw; the result is the same everywhere.
+
+    Returns:
+        int64 [runs, num_rows]: positions within the run's training rows.
+    """
+    return _permutation(num_rows, [_key(seed, Purpose.ORDER, epoch) for seed in seeds], torch.device(device))
+
+
+def initial_parameters(
+    widths: Sequence[int], num_inputs: int, *, seed: int, dtype: torch.dtype = torch.float32
+) -> list[tuple[Tensor, Tensor]]:
+    """Draw a run's initial parameters: Glorot-uniform kernels, zero biases (Glorot and Bengio, AISTATS 2010).
+
+    Returns:
+        For each layer `(kernel [fan_in, fan_out], bias [fan_out])` on the CPU, in the layout of Keras. The draws have
+        24 bits and are scaled in float64, so that float32 parameters are the rounded float64 ones.
+    """
+    layers = []
+    for index, (fan_in, fan_out) in enumerate(zip((num_inputs, *widths), widths, strict=False)):
+        limit = math.sqrt(6.0 / (fan_in + fan_out))
+        uniform = _uniform(fan_in * fan_out, _key(seed, Purpose.PARAMETERS, index))
+        kernel = ((2.0 * uniform - 1.0) * limit).to(dtype).view(fan_in, fan_out)
+        layers.append((kernel, torch.zeros(fan_out, dtype=dtype)))
+    return layers
+
+
+def noisy_labels(labels: Tensor, num_classes: int, noise: float, *, seed: int) -> Tensor:
+    """Change the class of floor(noise * rows) training rows to another class, chosen uniformly.
+
+    Args:
+        labels: int64 [rows], classes of the training rows on the CPU, in the order of `split`'s train_rows.
+        num_classes: Number of classes, at least 2.
+        noise: Fraction of the rows whose label changes, from 0 to 1.
+        seed: Seed of the run.
+
+    Returns:
+        int64 [rows], a new tensor.
+    """
+    num_rows = len(labels)
+    order = _permutation(num_rows, [_key(seed, Purpose.NOISE_ROWS)], labels.device)[0]
+    rows = order[: math.floor(noise * num_rows)]
+    shift = 1 + (_uniform(len(rows), _key(seed, Purpose.NOISE_VALUES)) * (num_classes - 1)).long()
+    changed = labels.clone()
+    changed[rows] = (labels[rows] + shift) % num_classes
+    return changed
+
+
+def noisy_values(targets: Tensor, noise: float, *, seed: int) -> Tensor:
+    """Add Gaussian noise to training targets of a regression.
+
+    Args:
+        targets: float [rows, outputs] on the CPU, in the order of `split`'s train_rows.
+        noise: Standard deviation of the noise, as a multiple of the targets' own (population, per output).
+        seed: Seed of the run.
+
+    Returns:
+        float [rows, outputs], a new tensor; the noise is made in float64 by the Box-Muller transform.
+    """
+    count = targets.numel()
+    uniform = _uniform(2 * count, _key(seed, Purpose.NOISE_VALUES))
+    radius = torch.sqrt(-2.0 * torch.log(uniform[:count]))
+    gaussian = (radius * torch.cos(2.0 * math.pi * uniform[count:])).view(targets.shape)
+    deviation = targets.double().std(dim=0, correction=0)
+    return (targets.double() + noise * deviation * gaussian).to(targets.dtype)
+
+
+def _key(seed: int, purpose: Purpose, index: int = 0) -> int:
+    """Key of a stream: each part is mixed in before the next is added, so no two triples meet."""
+    return _mix_int(_mix_int(_mix_int(seed & _MASK) + purpose * _GOLDEN) + index * _GOLDEN)
+
+
+def _mix_int(word: int) -> int:
+    word &= _MASK
+    word = ((word ^ (word >> 30)) * _MIX_1) & _MASK
+    word = ((word ^ (word >> 27)) * _MIX_2) & _MASK
+    return word ^ (word >> 31)
+
+
+def _signed(word: int) -> int:
+    """The same 64 bits as Python's signed number, which torch's int64 wants."""
+    word &= _MASK
+    return word - (1 << 64) if word >> 63 else word
+
+
+@lru_cache(maxsize=8)
+def _counters(count: int, device: torch.device) -> Tensor:
+    """int64 [count]: n * golden for n = 1 .. count, modulo 2^64."""
+    return torch.arange(1, count + 1, dtype=torch.int64, device=device) * _signed(_GOLDEN)
+
+
+def _words(count: int, keys: Sequence[int], device: torch.device) -> Tensor:
+    """int64 [keys, count]: the first words of each stream, as 64 random bits."""
+    start = torch.tensor([_signed(key) for key in keys], dtype=torch.int64).to(device)
+    words = start[:, None] + _counters(count, device)
+    # torch shifts int64 arithmetically: the mask makes the shift a logical one.
+    words ^= (words >> 30) & ((1 << 34) - 1)
+    words *= _signed(_MIX_1)
+    words ^= (words >> 27) & ((1 << 37) - 1)
+    words *= _signed(_MIX_2)
+    words ^= (words >> 31) & ((1 << 33) - 1)
+    return words
+
+
+def _permutation(count: int, keys: Sequence[int], device: torch.device) -> Tensor:
+    """int64 [keys, count]: a permutation of 0 .. count-1 for each key.
+
+    The words are sorted with their own number in the low bits: no two are equal, so that every sorting algorithm gives
+    the same order, and sorting needs no second array.
+    """
+    bits = max(1, (count - 1).bit_length())
+    packed = _words(count, keys, device)
+    packed &= -1 << bits
+    packed |= torch.arange(count, dtype=torch.int64, device=device)
+    if device.type == "cpu":
+        packed.numpy().sort(axis=1)  # several times as fast as torch.sort, which carries an index along
+    else:
+        packed = packed.sort(dim=1).values
+    packed &= (1 << bits) - 1
+    return packed
+
+
+def _uniform(count: int, key: int) -> Tensor:
+    """float64 [count] in the open interval (0, 1), of 24 bits each."""
+    words = _words(count, [key], torch.device("cpu"))[0]
+    return (((words >> 40) & ((1 << 24) - 1)).double() + 0.5) / (1 << 24)
