@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 TRAINING_VERSION = 1
 """Raised when the numbers that an experiment yields change by more than rounding; it is part of every id."""
@@ -72,6 +72,10 @@ class Experiment:
         """The fields that differ from their version-1 defaults, and the training version."""
         described = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
         return {**described, "training_version": TRAINING_VERSION}
+
+    def to_dict(self) -> dict[str, object]:
+        """All fields by name; `Experiment(**settings)` makes the experiment again."""
+        return asdict(self)
 
     @property
     def experiment_id(self) -> int:

@@ -1,6 +1,6 @@
 """Optimizers in the form of Keras, as element-wise operations on flat buffers of parameters.
 
-Source: Keras 2.10 `keras.optimizers.optimizer_v2`, which made the BUTTER data set. PyTorch's own differ in where epsilon
+Source: Keras 2.10 `keras.optimizers.optimizer_v2`, which made the BUTTER data set. PyTorch differs in where epsilon
 stands.
 """
 

@@ -1,0 +1,9 @@
+"""Reading data sets of the survey, and what is drawn from them.
+
+Everything here works from the Parquet tables alone; nothing needs the code that trained.
+"""
+
+from analysis.curves import curves
+from analysis.read import read
+
+__all__ = ["curves", "read"]

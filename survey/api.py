@@ -1,0 +1,118 @@
+"""The Python face: `survey.run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from survey.driver import Launch, Options
+from survey.errors import InputError
+from survey.result import SurveyResult
+from survey.space import SearchSpace
+from survey.space_file import load_space
+
+
+def run(
+    space: str | Path | SearchSpace | Sequence[str | Path | SearchSpace] = "quickstart",
+    *,
+    out: str | Path | None = None,
+    address: str | None = None,
+    num_cpus: int | None = None,
+    num_gpus: float | None = None,
+    gpus_per_trial: float | Literal["auto"] = "auto",
+    tracking_uri: str | None = None,
+    mlflow_epochs: Literal["auto", "all", "log"] = "auto",
+    mlflow_runs: Literal["auto", "experiment", "repetition"] = "auto",
+    repetitions: int | None = None,
+    limit: int | None = None,
+    time_limit_s: float | None = None,
+    ui: bool = False,
+    console: Console | None = None,
+) -> SurveyResult:
+    """Run a survey: train what is missing, export it, write the report.
+
+    Args:
+        space: Name of a built-in search space, path of a YAML file, or a `SearchSpace`; or several of them, which are
+            surveyed as one.
+        out: Output folder; `surveys/NAME` if None.
+        address: Address of a Ray cluster that runs; None starts one on this machine for the survey.
+        num_cpus: Cores of the survey's own Ray; None for all.
+        num_gpus: GPUs of the survey's own Ray; None for all.
+        gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.
+        tracking_uri: MLflow tracking URI; None for a sqlite file in the output folder.
+        mlflow_epochs: Whether MLflow gets every epoch, log-spaced ones, or what keeps it quick.
+        mlflow_runs: Whether each repetition has an MLflow run of its own, or only each experiment.
+        repetitions: Runs of each experiment, instead of what the search space asks for.
+        limit: Take the first so many experiments only.
+        time_limit_s: Stop in good order after so many seconds.
+        ui: Whether to start the MLflow UI and the Ray dashboard.
+        console: Where to show progress; None for standard output.
+
+    Returns:
+        Counts, failures and paths; `.summary` is a pandas frame.
+
+    Raises:
+        InputError: What was given cannot be used; nothing has been started.
+        SurveyError: The tracking store or the data set failed.
+    """
+    return prepare(
+        space,
+        out=out,
+        address=address,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        gpus_per_trial=gpus_per_trial,
+        tracking_uri=tracking_uri,
+        mlflow_epochs=mlflow_epochs,
+        mlflow_runs=mlflow_runs,
+        repetitions=repetitions,
+        limit=limit,
+        time_limit_s=time_limit_s,
+        ui=ui,
+        console=console,
+    ).run()
+
+
+def prepare(
+    space: str | Path | SearchSpace | Sequence[str | Path | SearchSpace] = "quickstart",
+    *,
+    out: str | Path | None = None,
+    address: str | None = None,
+    num_cpus: int | None = None,
+    num_gpus: float | None = None,
+    gpus_per_trial: float | Literal["auto"] = "auto",
+    tracking_uri: str | None = None,
+    mlflow_epochs: Literal["auto", "all", "log"] = "auto",
+    mlflow_runs: Literal["auto", "experiment", "repetition"] = "auto",
+    repetitions: int | None = None,
+    limit: int | None = None,
+    time_limit_s: float | None = None,
+    ui: bool = False,
+    console: Console | None = None,
+) -> Launch:
+    """Check what `run` is given, and return the launch that it runs; for the arguments see there."""
+    given = [space] if isinstance(space, str | Path | SearchSpace) else list(space)
+    spaces = [one if isinstance(one, SearchSpace) else load_space(one) for one in given]
+    for one in spaces:
+        one.check_datasets()
+    names = [one.name for one in spaces]
+    if len(set(names)) < len(names) or not names:
+        raise InputError(f"search spaces: expected one or more of different names, found {', '.join(names) or 'none'}")
+    options = Options(
+        out=Path(out) if out is not None else None,
+        address=address,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        gpus_per_trial=None if gpus_per_trial == "auto" else gpus_per_trial,
+        tracking_uri=tracking_uri,
+        mlflow_epochs=mlflow_epochs,
+        mlflow_runs=mlflow_runs,
+        repetitions=repetitions,
+        limit=limit,
+        time_limit_s=time_limit_s,
+        ui=ui,
+    )
+    return Launch(spaces, options, console or Console(soft_wrap=True, highlight=False))

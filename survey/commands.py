@@ -1,0 +1,106 @@
+"""What the command lines share: options read, errors told in one message, exit statuses."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from survey.errors import InputError, SurveyError
+from survey.result import INCOMPLETE, INTERRUPTED, WRONG_INPUT
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(text: str) -> float:
+    """Turn `90`, `90s`, `15m`, `1h30m` or `2d` into seconds.
+
+    Raises:
+        typer.BadParameter: It is no such text, or not positive.
+    """
+    match = re.fullmatch(r"((?:\d+(?:\.\d+)?[smhd])+)|(\d+(?:\.\d+)?)", text.strip().lower())
+    if match:
+        parts = re.findall(r"([\d.]+)([smhd])", match[1] or f"{match[2]}s")
+        seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+        if seconds > 0:
+            return seconds
+    raise typer.BadParameter(f"{text!r} is no duration: expected for example 90s, 15m, 1h30m or 2d")
+
+
+def parse_gpus_per_trial(text: str) -> float | str:
+    """Turn `auto` or a fraction into what `survey.run` takes."""
+    if text == "auto":
+        return text
+    try:
+        fraction = float(text)
+    except ValueError:
+        fraction = 0.0
+    if 0.0 < fraction <= 1.0 or (fraction > 1.0 and fraction.is_integer()):
+        return fraction
+    raise typer.BadParameter(
+        f"{text!r} is no share of a GPU: expected auto, a fraction such as 0.25, or a whole number"
+    )
+
+
+def run_app(function: Callable[..., int], name: str) -> None:
+    """Run a function as a command line and exit with the status that it returns; wrong usage exits with 2."""
+
+    @wraps(function)
+    def command(*args: Any, **options: Any) -> None:
+        with errors_told():
+            raise typer.Exit(function(*args, **options))
+
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    app.command()(command)
+    app(prog_name=name)
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """Turn errors into one message on standard error, and an exit status."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("interrupted: launch again with the same arguments to go on", style="yellow")
+        sys.exit(INTERRUPTED)
+    except InputError as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        sys.exit(WRONG_INPUT)
+    except SurveyError as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        sys.exit(INCOMPLETE)
+
+
+def export_main() -> None:
+    """`python -m survey.export`."""
+    run_app(_export, "python -m survey.export")
+
+
+def _export(
+    out: Annotated[Path, typer.Option(help="Output folder of a survey.")],
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, if the launch was given one.")] = None,
+) -> int:
+    """Bring the data set of a survey up to date with its finished MLflow runs."""
+    from survey.export import export
+    from survey.output import Output
+    from survey.tracking import TrackingStore
+
+    console = Console(soft_wrap=True, highlight=False)
+    output = Output.at(out, create=False)
+    with output.lock():
+        store = TrackingStore(tracking_uri or output.default_tracking_uri, output_id=output.output_id)
+        result = export(output, store)
+    for message in result.damaged:
+        console.print(f"not exported: {message}", style="yellow", markup=False)
+    console.print(
+        f"{output.dataset}: {result.num_new_runs:,} new runs, {result.num_partitions_written:,} partitions written"
+    )
+    return INCOMPLETE if result.damaged else 0

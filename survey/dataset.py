@@ -1,0 +1,113 @@
+"""The data set on disk: hive-partitioned Parquet in the published layout, written file by file and atomically."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from survey.errors import ExportError, OutputError
+from survey.experiment import Experiment
+from survey.parquet import write_table
+from survey.schema import PARTITION_COLUMNS
+
+REPETITIONS = "all_repetitions"
+SUMMARY = "complete_summary"
+EXECUTIVE = "complete_executive_summary"
+
+_FILE = "part-0.parquet"
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+def sweep_table(sweep: str) -> str:
+    """Name of the table that summarises a sweep."""
+    return f"{sweep}_summary"
+
+
+def partition_of(experiment: Experiment) -> str:
+    """Path of the partition that holds an experiment, relative to its table, such as `dataset=mnist/.../depth=3`."""
+    settings = {**experiment.to_dict(), "kernel_regularizer.type": experiment.kernel_regularizer_type}
+    values = [_NULL if settings[name] is None else quote(str(settings[name]), safe="") for name in PARTITION_COLUMNS]
+    return "/".join(f"{name}={value}" for name, value in zip(PARTITION_COLUMNS, values, strict=True))
+
+
+def partitions(table: Path) -> Iterator[str]:
+    """Yield the partitions of a table that have a file, in order."""
+    yield from sorted(str(file.parent.relative_to(table)) for file in table.glob(f"*/**/{_FILE}"))
+
+
+def partition_file(table: Path, partition: str) -> Path:
+    """The one file of a partition."""
+    return table / partition / _FILE
+
+
+def read_file(file: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read one file of a data set, without partition columns.
+
+    Raises:
+        ExportError: The file is damaged.
+    """
+    try:
+        # Not `read_table`, which would take partition columns from the path.
+        return pq.ParquetFile(file).read(columns)
+    except (pa.ArrowException, OSError) as error:
+        raise ExportError(
+            f"{file}: this file of the data set is damaged ({error}); remove it, and its runs are taken again from "
+            f"their artifacts or trained again"
+        ) from None
+
+
+def write_file(table: pa.Table, file: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a table atomically, without its partition columns; curves are split by byte, which compresses them best."""
+    table = table.select([name for name in table.column_names if name not in PARTITION_COLUMNS])
+    if metadata:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_table(table, file)
+    except OSError as error:
+        raise ExportError(f"{file}: cannot be written: {error.strerror or error}") from None
+
+
+def write_common_metadata(table: Path, schema: pa.Schema) -> None:
+    """Write `_common_metadata`, the full schema with the partition columns, if it is not there as it should be."""
+    file = table / "_common_metadata"
+    if file.exists() and pq.read_schema(file).equals(schema, check_metadata=True):
+        return
+    table.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    pq.write_metadata(schema, temporary)
+    temporary.replace(file)
+
+
+def runs_done(dataset: Path) -> dict[int, set[int]]:
+    """Return the repetitions that the data set holds, by experiment_id."""
+    table = dataset / REPETITIONS
+    done: dict[int, set[int]] = {}
+    for partition in partitions(table):
+        rows = read_file(partition_file(table, partition), ["experiment_id", "repetition"])
+        pairs = zip(rows["experiment_id"].to_pylist(), rows["repetition"].to_pylist(), strict=True)
+        for experiment_id, repetition in pairs:
+            done.setdefault(experiment_id, set()).add(repetition)
+    return done
+
+
+def check_task_digest(dataset: Path, task: str, digest: str) -> None:
+    """Refuse to go on with a task whose data are not those of the rows that the data set holds.
+
+    Raises:
+        OutputError: Rows of another digest are there; the message names both.
+    """
+    table = dataset / REPETITIONS
+    for folder in table.glob(f"dataset={quote(task, safe='')}"):
+        for file in folder.rglob(_FILE):
+            for found in read_file(file, ["task_digest"])["task_digest"].unique().to_pylist():
+                if found != digest:
+                    raise OutputError(
+                        f"{dataset}: holds runs of the task {task!r} on other data: there with digest {found[:16]}..., "
+                        f"now with {digest[:16]}...; use another --out, or bring back the data that it was made with"
+                    )

@@ -1,0 +1,340 @@
+"""A launch from search spaces to report: plan, train on Ray, export, report."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from survey import tasks as task_data
+from survey.dataset import REPETITIONS, check_task_digest, runs_done
+from survey.errors import InputError, SearchSpaceError
+from survey.output import Output
+from survey.plan import Plan, PlannedTrial, fraction_for, make_plan
+from survey.result import SurveyResult
+from survey.space import SearchSpace
+
+if TYPE_CHECKING:
+    from survey.cluster import Cluster
+    from survey.tracking import TrackingStore
+
+METRIC_ROW_BUDGET = 2_000_000
+"""Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
+
+REPETITION_RUN_LIMIT = 1_000
+"""Runs up to which each repetition has an MLflow run of its own under `--mlflow-runs auto`."""
+
+_ASSUMED_GPU_BYTES = 16 << 30
+"""Memory of a GPU that only other machines of the cluster have."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a survey is launched; see `python -m survey.launch --help` for each."""
+
+    out: Path | None = None
+    address: str | None = None
+    num_cpus: int | None = None
+    num_gpus: float | None = None
+    gpus_per_trial: float | None = None
+    tracking_uri: str | None = None
+    mlflow_epochs: str = "auto"
+    mlflow_runs: str = "auto"
+    repetitions: int | None = None
+    limit: int | None = None
+    time_limit_s: float | None = None
+    ui: bool = True
+
+
+class Launch:
+    """One launch of a survey.
+
+    Args:
+        spaces: What to survey.
+        options: How.
+        console: Where to say what happens.
+
+    Raises:
+        InputError: From every method: what was given cannot be used. Nothing has been started then.
+    """
+
+    def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:
+        self._began = time.monotonic()
+        self._spaces, self._options, self._console = spaces, options, console
+        self._own_tasks = _own_tasks(spaces)
+        self._name = "+".join(space.name for space in spaces)
+        self.output = Output.at(options.out or Path("surveys") / self._name)
+        used = {name for space in spaces for grid in space.grids for name in grid.dataset}
+        self._contents = {
+            name: task_data.load(name, self._own_tasks).digest for name in sorted(used & set(self._own_tasks))
+        }
+
+    def plan(self, done: Mapping[int, set[int]]) -> Plan:
+        """Plan what is missing where `done` is done."""
+        return make_plan(
+            self._spaces,
+            contents=self._contents,
+            describe=partial(task_data.describe, user_tasks=self._own_tasks),
+            done=done,
+            repetitions=self._options.repetitions,
+            limit=self._options.limit,
+        )
+
+    def dry_run(self) -> Plan:
+        """Return the plan, and start and write nothing."""
+        done = runs_done(self.output.dataset)
+        if self._tracking_exists:
+            for experiment_id, numbers in self._open_store().runs_finished().items():
+                done.setdefault(experiment_id, set()).update(numbers)
+        return self.plan(done)
+
+    def run(self) -> SurveyResult:
+        """Train what is missing, export it and write the report."""
+        self.output.prepare()
+        with self.output.lock():
+            self.output.record(list(self._spaces), self._contents)
+            store = self._open_store() if self._tracking_exists else None
+            if store:
+                self._close_and_export(store)
+            before = runs_done(self.output.dataset)
+            plan = self.plan(before)
+            if not plan.trials:
+                return self._result(plan, before, failures=(), interrupted=False, loop_seconds=0.0)
+            with ExitStack() as stack:
+                return self._train(plan, before, stack)
+
+    def _train(self, plan: Plan, before: dict[int, set[int]], stack: ExitStack) -> SurveyResult:
+        """Train a plan; the stack ends what has been started.
+
+        Much has to start, each part on one core: so the MLflow server comes first, and what Python imports is imported
+        while something else starts.
+        """
+        server = stack.enter_context(self._mlflow_server())
+        from survey.cluster import connect, disconnect, warm_up
+        from survey.stopping import StopRequest
+
+        limit = self._options.time_limit_s
+        stop = stack.enter_context(StopRequest(self._began + limit if limit is not None else None))
+        stack.callback(disconnect)
+        options = self._options
+        cluster = connect(
+            address=options.address,
+            num_cpus=options.num_cpus,
+            num_gpus=options.num_gpus,
+            dashboard=options.ui,
+            environment={name: os.environ[name] for name in ("MLFLOW_TRACKING_TOKEN",) if name in os.environ},
+        )
+        # Ray puts a handler of its own in the place of ours for SIGTERM.
+        stop.__enter__()
+        plan = self._with_gpus(plan, cluster)
+        _check_reachable(self._tracking_uri, cluster)
+
+        if server:
+            server.wait()
+        self._tell_addresses(server.address if server else None, cluster)
+        if not options.address:
+            warm_up(min(int(cluster.num_cpus), len(plan.trials)))
+        data = self._load_tasks(plan)
+        store = self._open_store()
+        failures, loop_seconds = self._fit(plan, data, store, stop)
+        disconnect()
+        self._close_and_export(store)
+        after = runs_done(self.output.dataset)
+        return self._result(
+            self.plan(after), before, failures=failures, interrupted=stop.interrupted, loop_seconds=loop_seconds
+        )
+
+    def _fit(
+        self, plan: Plan, data: dict[str, task_data.PreparedTask], store: TrackingStore, stop: Any
+    ) -> tuple[tuple[str, ...], float]:
+        """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop."""
+        from survey.fit import fit
+        from survey.progress import Progress
+
+        settings = self._tracking_settings(plan, store)
+        origin = {"batch": self._name, "git_hash": settings.git_commit or None}
+        cost = sum(trial.cost_flops for trial in plan.trials)
+        with Progress(self._console, num_runs=plan.num_runs_planned, total_cost=cost) as progress:
+            stop.training = True
+            try:
+                failures = fit(plan.trials, tasks=data, tracking=settings, origin=origin, stop=stop, progress=progress)
+            finally:
+                stop.training = False
+        return failures, progress.loop_seconds
+
+    @property
+    def _tracking_uri(self) -> str:
+        return self._options.tracking_uri or self.output.default_tracking_uri
+
+    @property
+    def _tracking_exists(self) -> bool:
+        """Whether there may be MLflow runs of this output already."""
+        return (self.output.folder / "survey.json").exists() and (
+            self._options.tracking_uri is not None or (self.output.folder / "mlflow.db").exists()
+        )
+
+    def _open_store(self) -> TrackingStore:
+        from survey.tracking import TrackingStore
+
+        return TrackingStore(self._tracking_uri, output_id=self.output.output_id)
+
+    def _tracking_settings(self, plan: Plan, store: TrackingStore) -> Any:
+        from survey.tracking import TrackingSettings
+        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
+
+        options = self._options
+        few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
+        repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
+        rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
+        all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
+        self._console.print(
+            f"MLflow records {'every epoch' if all_epochs else 'log-spaced epochs'}, in a run for each experiment"
+            + (" and one for each repetition" if repetition_runs else "")
+        )
+        local = self._options.tracking_uri is None or self._options.tracking_uri.startswith("sqlite:")
+        note = "\n\n".join(space.description for space in self._spaces if space.description)
+        location = self.output.artifacts.as_uri() if local else None
+        experiment_id = store.open_experiment(self._name, note=note, artifact_location=location)
+        return TrackingSettings(store.uri, experiment_id, all_epochs, repetition_runs, git_commit=_git_commit())
+
+    @contextmanager
+    def _mlflow_server(self) -> Iterator[Any]:
+        """The MLflow UI over the output's own store, if wanted."""
+        if not self._options.ui or self._options.tracking_uri:
+            yield None
+            return
+        from survey.ui import MlflowServer
+        from survey.wal import use_write_ahead_log
+
+        use_write_ahead_log(self.output.folder / "mlflow.db")
+        server = MlflowServer(self._tracking_uri, self.output.artifacts, log=self.output.folder / "mlflow-server.log")
+        try:
+            yield server
+        finally:
+            server.stop()
+
+    def _load_tasks(self, plan: Plan) -> dict[str, task_data.PreparedTask]:
+        """Prepare the data of all planned trials, and see that they are those of the rows that are there."""
+        names = sorted({trial.experiment.dataset for trial in plan.trials})
+        data = {name: task_data.load(name, self._own_tasks) for name in names}
+        for name, task in data.items():
+            check_task_digest(self.output.dataset, name, task.digest)
+        return data
+
+    def _with_gpus(self, plan: Plan, cluster: Cluster) -> Plan:
+        if not cluster.num_gpus:
+            if self._options.gpus_per_trial:
+                raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
+            return plan
+        fixed = self._options.gpus_per_trial
+        if fixed is not None:
+            return plan.on_gpus(lambda _bytes: fixed)
+        import torch
+
+        total = torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else _ASSUMED_GPU_BYTES
+        return plan.on_gpus(partial(fraction_for, gpu_bytes=total))
+
+    def _tell_addresses(self, mlflow: str | None, cluster: Cluster) -> None:
+        say = self._console.print
+        if mlflow:
+            say(f"MLflow UI      {mlflow}")
+        elif self._options.tracking_uri:
+            say(f"MLflow         {_without_password(self._tracking_uri)}")
+        if cluster.dashboard:
+            ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
+            say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
+
+    def _close_and_export(self, store: TrackingStore) -> None:
+        """Close the MLflow runs of trials that no longer train, and export those that have finished."""
+        from survey.export import export
+
+        store.close_abandoned_runs()
+        for message in export(self.output, store).damaged:
+            self._console.print(f"not exported, to be trained again: {message}", style="yellow")
+
+    def _result(
+        self,
+        plan: Plan,
+        before: dict[int, set[int]],
+        *,
+        failures: tuple[str, ...],
+        interrupted: bool,
+        loop_seconds: float,
+    ) -> SurveyResult:
+        """Write the report and say what the launch has come to; `plan` is what is still missing."""
+        trained = plan.num_runs_done - self.plan(before).num_runs_done
+        report = self._write_report(renew=trained > 0)
+        missing = tuple(_missing(trial) for trial in plan.trials)
+        return SurveyResult(
+            plan.num_experiments,
+            plan.num_runs,
+            plan.num_runs_done,
+            trained,
+            failures,
+            missing,
+            interrupted,
+            self.output.dataset,
+            report,
+            time.monotonic() - self._began,
+            loop_seconds,
+        )
+
+    def _write_report(self, *, renew: bool) -> Path | None:
+        page = self.output.report / "index.html"
+        if page.exists() and not renew:
+            return page
+        if not (self.output.dataset / REPETITIONS).exists() or not runs_done(self.output.dataset):
+            return None
+        from analysis.report import write_report
+
+        return write_report(self.output.dataset, self.output.report, title=self._name)
+
+
+def _own_tasks(spaces: Sequence[SearchSpace]) -> dict[str, task_data.UserTask]:
+    """The users' own tasks of all search spaces."""
+    own: dict[str, task_data.UserTask] = {}
+    for space in spaces:
+        for name, task in space.tasks.items():
+            if own.setdefault(name, task) != task:
+                raise SearchSpaceError(f"{space.name}: tasks.{name}: another search space defines it differently")
+    return own
+
+
+def _check_reachable(uri: str, cluster: Cluster) -> None:
+    if uri.startswith("sqlite:") and not cluster.is_local:
+        raise InputError(
+            "the cluster has several machines, which cannot share the sqlite file of MLflow: start `mlflow server` on "
+            "one of them and give its address as --tracking-uri http://HOST:PORT"
+        )
+
+
+def _missing(trial: PlannedTrial) -> str:
+    return f"{trial.experiment.label}: {len(trial.repetitions)} of {trial.num_repetitions} runs"
+
+
+def _without_password(uri: str) -> str:
+    from urllib.parse import urlparse
+
+    password = urlparse(uri).password
+    return uri.replace(password, "***") if password else uri
+
+
+def _git_commit() -> str:
+    """Commit of the survey's own source, or an empty string where it is not a checkout."""
+    git = shutil.which("git")
+    root = Path(__file__).resolve().parent.parent
+    if not git or not (root / ".git").exists():
+        return ""
+    answer = subprocess.run([git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip()

@@ -1,0 +1,78 @@
+"""The Ray Tune run over the trials of a plan."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray import tune
+
+from survey.plan import PlannedTrial
+from survey.progress import Progress
+from survey.stopping import StopRequest
+from survey.tasks import PreparedTask
+from survey.tracking import TrackingSettings
+from survey.trial import SurveyTrial, experiment_of, trial_config
+
+_RETRIES = 2
+"""How often a trial that failed is tried again; then the survey goes on without it."""
+
+
+def fit(
+    trials: Sequence[PlannedTrial],
+    *,
+    tasks: Mapping[str, PreparedTask],
+    tracking: TrackingSettings,
+    origin: Mapping[str, Any],
+    stop: StopRequest,
+    progress: Progress,
+) -> tuple[str, ...]:
+    """Train trials on the connected Ray cluster, in their order.
+
+    Returns:
+        For each trial that failed: its name, and the last line of its error.
+    """
+    # Tune's own state is not kept: what is done is asked of the results.
+    with tempfile.TemporaryDirectory(prefix="survey-tune-") as folder:
+        trainable = tune.with_parameters(SurveyTrial, tasks=tasks, tracking=tracking, origin=origin)
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, _resources),
+            param_space={"trial": tune.grid_search([trial_config(trial) for trial in trials])},
+            tune_config=tune.TuneConfig(
+                reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=lambda trial: trial.trial_id
+            ),
+            run_config=tune.RunConfig(
+                name="survey",
+                storage_path=folder,
+                stop=stop,
+                callbacks=[progress],
+                failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                verbose=0,
+            ),
+        )
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        results = tuner.fit()
+        return tuple(
+            f"{experiment_of(result.config['trial']).label}: {_last_line(result.error)}"
+            for result in results
+            if result.error is not None and result.config
+        )
+
+
+def _resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+    num_gpus = config["trial"]["num_gpus"]
+    return tune.PlacementGroupFactory([{"CPU": 1, **({"GPU": num_gpus} if num_gpus else {})}])
+
+
+def _trial_name(trial: Any) -> str:
+    """A name for people, which is also safe as a file name."""
+    setting = trial.config["trial"]
+    return experiment_of(setting).label.replace(" ", "_").replace("/", "-") + f"_{trial.trial_id}"
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

@@ -1,0 +1,182 @@
+"""The command line: `python -m survey.launch [SPACE ...]`, a thin wrapper over `survey.run`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import timedelta
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from survey.commands import parse_duration, parse_gpus_per_trial, run_app
+from survey.result import SurveyResult
+
+
+class Epochs(StrEnum):
+    """Which epochs go to MLflow."""
+
+    AUTO = "auto"
+    ALL = "all"
+    LOG = "log"
+
+
+class Runs(StrEnum):
+    """What has an MLflow run of its own."""
+
+    AUTO = "auto"
+    EXPERIMENT = "experiment"
+    REPETITION = "repetition"
+
+
+def launch(
+    space: Annotated[
+        list[str] | None,
+        typer.Argument(help="Search spaces: names of files in search_spaces/, or paths.", show_default="quickstart"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for all that the survey makes.", show_default="surveys/NAME")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join.", show_default="a Ray of its own on this machine")
+    ] = None,
+    num_cpus: Annotated[int | None, typer.Option(min=1, help="CPU cores to use.", show_default="all")] = None,
+    num_gpus: Annotated[float | None, typer.Option(min=0, help="GPUs to use.", show_default="all")] = None,
+    gpus_per_trial: Annotated[
+        Any, typer.Option(parser=parse_gpus_per_trial, metavar="auto|FRACTION", help="Share of a GPU for each trial.")
+    ] = "auto",
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow tracking URI.", show_default="a sqlite file in --out")
+    ] = None,
+    mlflow_epochs: Annotated[Epochs, typer.Option(help="Epochs that go to MLflow.")] = Epochs.AUTO,
+    mlflow_runs: Annotated[Runs, typer.Option(help="What has an MLflow run of its own.")] = Runs.AUTO,
+    repetitions: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Runs of each experiment.", show_default="as in SPACE")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Take the first N experiments only.", show_default="all")
+    ] = None,
+    time_limit: Annotated[
+        Any,
+        typer.Option(
+            parser=parse_duration, metavar="DURATION", help="Stop in good order after, e.g., 90s, 15m or 1h30m."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False,
+    fetch_only: Annotated[
+        bool, typer.Option("--fetch-only", help="Fetch the data sets into the cache and train nothing.")
+    ] = False,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="Start neither the MLflow UI nor the Ray dashboard.")] = False,
+    example: Annotated[bool, typer.Option("--example", help="Print a search space to start from.")] = False,
+) -> int:
+    """Survey how networks train: every experiment of a search space, every epoch of every repetition.
+
+    Launched again with the same arguments, it trains what is missing and nothing twice.
+
+    Exit status: 0 all done; 1 some runs failed or are missing; 2 wrong usage or bad input; 130 interrupted.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    if example:
+        typer.echo((resources.files("survey") / "example.yaml").read_text(encoding="utf-8"), nl=False)
+        return 0
+    names = space or ["quickstart"]
+    if fetch_only:
+        return _fetch(names, console)
+    options: dict[str, Any] = {
+        "out": out,
+        "address": address,
+        "num_cpus": num_cpus,
+        "num_gpus": num_gpus,
+        "gpus_per_trial": gpus_per_trial,
+        "tracking_uri": tracking_uri,
+        "mlflow_epochs": mlflow_epochs.value,
+        "mlflow_runs": mlflow_runs.value,
+        "repetitions": repetitions,
+        "limit": limit,
+        "time_limit_s": time_limit,
+        "ui": not no_ui,
+        "console": console,
+    }
+    from survey.api import prepare
+
+    launch = prepare(names, **options)
+    if dry_run:
+        _show_plan(launch.dry_run(), launch.output.folder, console)
+        return 0
+    result = launch.run()
+    _show_result(result, console, with_mlflow=tracking_uri is None)
+    return result.exit_status
+
+
+def _fetch(names: list[str], console: Console) -> int:
+    """Fill the cache with the data sets of search spaces."""
+    from survey import tasks
+    from survey.space_file import load_space
+
+    spaces = [load_space(name) for name in names]
+    for name in sorted({name for space in spaces for grid in space.grids for name in grid.dataset} - _own(spaces)):
+        console.print(f"{name}: {tasks.fetch(name) or 'comes with scikit-learn'}")
+    return 0
+
+
+def _own(spaces: list) -> set[str]:
+    return {name for space in spaces for name in space.tasks}
+
+
+def _show_plan(plan: Any, out: Path, console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    planned = plan.num_experiments - plan.num_experiments_done
+    for name, value in (
+        ("experiments", plan.num_experiments),
+        ("  done", plan.num_experiments_done),
+        ("  to train", planned),
+        ("out of size tolerance (left out)", plan.num_out_of_tolerance),
+        ("runs", plan.num_runs),
+        ("  done", plan.num_runs_done),
+        ("  to train", plan.num_runs_planned),
+        ("trials to train", len(plan.trials)),
+        ("epochs to train (over all runs)", plan.run_epochs_planned),
+    ):
+        table.add_row(name, f"{value:,}")
+    console.print(f"Plan for {out}")
+    console.print(table)
+
+
+def _show_result(result: SurveyResult, console: Console, *, with_mlflow: bool) -> None:
+    for failure in result.failures:
+        console.print(f"failed: {failure}", style="red", markup=False)
+    shown = 20
+    for name in result.missing[:shown]:
+        console.print(f"missing: {name}", style="yellow", markup=False)
+    if len(result.missing) > shown:
+        console.print(f"missing: {len(result.missing) - shown:,} more experiments", style="yellow")
+    took = timedelta(seconds=round(result.seconds))
+    trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else "; nothing left to train"
+    console.print(
+        f"{result.num_experiments:,} experiments, {result.num_runs_done:,} of {result.num_runs:,} runs done{trained}; "
+        f"took {took}, {timedelta(seconds=round(result.loop_seconds))} of it training"
+    )
+    console.print(f"data set   {result.dataset}")
+    if result.report:
+        console.print(f"report     {result.report}")
+    database = result.dataset.parent / "mlflow.db"
+    if with_mlflow and database.exists():
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--backend-store-uri"]
+        console.print(f"MLflow UI  {shlex.join([*command, f'sqlite:///{database}'])}")
+
+
+def main() -> None:
+    """`python -m survey.launch`."""
+    run_app(launch, "python -m survey.launch")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The output folder of a survey: what lies where, whose it is, and who is working on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from survey.errors import OutputError
+from survey.space import SearchSpace
+from survey.space_file import dump_space, load_space
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output folder.
+
+    Layout: `survey.json` (identity), `search_spaces/` (what has been surveyed), `mlflow.db` and `artifacts/`
+    (MLflow's), `dataset/` (Parquet), `report/`.
+    """
+
+    folder: Path
+
+    @classmethod
+    def at(cls, folder: Path | str, *, create: bool = True) -> Output:
+        """Return the output at a folder.
+
+        Raises:
+            OutputError: It cannot be made, or is something else than an output folder; or, without `create`, it is not
+                there.
+        """
+        folder = Path(folder).absolute()
+        identity = folder / "survey.json"
+        if not create and not identity.is_file():
+            raise OutputError(f"{folder}: there is no survey here (no survey.json); give the --out of a launch")
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder}: expected a folder for the output, found a file")
+        if folder.is_dir() and not identity.is_file() and any(p.name != ".lock" for p in folder.iterdir()):
+            raise OutputError(
+                f"{folder}: this folder holds other things and no survey (no survey.json); choose an empty or new one"
+            )
+        return cls(folder)
+
+    def prepare(self) -> None:
+        """Make the folder and its identity, where there are none."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self._identity_file.exists():
+                self._write(self._identity_file, json.dumps({"output_id": uuid.uuid4().hex, "contents": {}}))
+        except OSError as error:
+            raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
+
+    def lock(self) -> FileLock:
+        """Take the folder for one launch; the system gives it back when the process ends, however it ends.
+
+        Raises:
+            OutputError: Another launch has it; the message says which.
+        """
+        lock = FileLock(self.folder / ".lock")
+        holder = self.folder / ".lock-holder"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
+            raise OutputError(
+                f"{self.folder}: {who} is working on this output; wait for it, or use another --out"
+            ) from None
+        self._write(holder, f"process {os.getpid()} on {socket.gethostname()}")
+        return lock
+
+    @property
+    def _identity_file(self) -> Path:
+        return self.folder / "survey.json"
+
+    @property
+    def _identity(self) -> dict:
+        try:
+            return json.loads(self._identity_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{self._identity_file}: cannot be read: {error}") from None
+
+    @cached_property
+    def output_id(self) -> str:
+        """Identity of the output, by which its MLflow experiments are known in a shared store."""
+        return self._identity["output_id"]
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Digest of the prepared data of each task that is a user's own, by name."""
+        return self._identity["contents"]
+
+    @property
+    def dataset(self) -> Path:
+        """The Parquet data set."""
+        return self.folder / "dataset"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.folder / "report"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow's artifacts lie."""
+        return self.folder / "artifacts"
+
+    @property
+    def default_tracking_uri(self) -> str:
+        """The sqlite file in the output folder."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def record(self, spaces: list[SearchSpace], contents: Mapping[str, str]) -> None:
+        """Keep the search spaces that have been surveyed here: the exporter flags experiments by them."""
+        folder = self.folder / "search_spaces"
+        folder.mkdir(exist_ok=True)
+        for space in spaces:
+            self._write(folder / f"{space.name}.yaml", dump_space(space))
+        self._write(self._identity_file, json.dumps({**self._identity, "contents": {**self.contents, **contents}}))
+
+    def spaces(self) -> list[SearchSpace]:
+        """The search spaces that have been surveyed here, by name."""
+        return [load_space(file) for file in sorted((self.folder / "search_spaces").glob("*.yaml"))]
+
+    @staticmethod
+    def _write(file: Path, text: str) -> None:
+        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)

@@ -1,0 +1,56 @@
+"""Stopping a survey in good order: on Ctrl-C, on SIGTERM, or when its time is up."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+from ray import tune
+
+
+class StopRequest(tune.Stopper):
+    """Asks Tune to stop all trials; while it is entered, signals ask it to.
+
+    While trials train, the first Ctrl-C or SIGTERM lets them close their records; at any other time, and the second
+    time, it raises KeyboardInterrupt.
+
+    Args:
+        deadline_s: `time.monotonic()` at which to stop, or None.
+    """
+
+    def __init__(self, deadline_s: float | None = None) -> None:
+        self._deadline_s = deadline_s
+        self.interrupted = False
+        self.out_of_time = False
+        self.training = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {n: signal.signal(n, self._on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        first, self.interrupted = not self.interrupted, True
+        if not (self.training and first):
+            raise KeyboardInterrupt
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Whether a single trial is to stop: never, its epochs decide."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether all trials are to stop."""
+        if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
+            self.out_of_time = True
+        return self.interrupted or self.out_of_time
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_previous": {}}

@@ -1,0 +1,149 @@
+"""From the name of a task to its prepared data, or to what a plan needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+from survey.errors import TaskError
+from survey.tasks import sources
+from survey.tasks.catalog import BUNDLED, PIXEL_MAXIMUM, PUBLISHED, Kind
+from survey.tasks.names import canonical_name, check_name, check_user_names, is_pmlb_name
+from survey.tasks.prepared import PreparedTask
+from survey.tasks.sources import UserTask
+from survey.tasks.tables import read_table
+
+_NONE: Mapping[str, UserTask] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDescription:
+    """What a plan needs to know of a task, without its data.
+
+    Attributes:
+        name: Canonical name.
+        kind: Classification or regression.
+        rows: Rows of the whole data set.
+        num_inputs: Columns of the prepared inputs.
+        num_outputs: Columns of the prepared targets.
+        guessed: Whether the kind was guessed from the target, for a PMLB data set that BUTTER does not use.
+    """
+
+    name: str
+    kind: Kind
+    rows: int
+    num_inputs: int
+    num_outputs: int
+    guessed: bool
+
+
+def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
+    """Return the prepared data of a task, from memory if this process has read the same file before.
+
+    A bare name outside the published table is taken for a PMLB data set if its file is at hand: it is what `pmlb:NAME`
+    is called in results.
+
+    Args:
+        name: As for `check_name`.
+        user_tasks: The user's own tasks, by name.
+
+    Raises:
+        TaskError: The name means nothing, or its table cannot be found, fetched, read or prepared.
+    """
+    _check(name, user_tasks)
+    bare = canonical_name(name)
+    if bare in BUNDLED:
+        return _load(bare, None, None)
+    own = user_tasks.get(bare)
+    if own is not None:
+        return _load(bare, own.file, _version(own.file), (own.target, own.kind))
+    path = sources.obtain_pmlb(bare)
+    return _load(bare, path, _version(path))
+
+
+def describe(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> TaskDescription:
+    """Return what a plan needs: from the catalog where that has it, else from the data.
+
+    Args:
+        name: As for `check_name`.
+        user_tasks: The user's own tasks, by name.
+
+    Raises:
+        TaskError: As for `load`; of a published or bundled task that the catalog knows in full, only for a wrong name.
+    """
+    _check(name, user_tasks)
+    bare = canonical_name(name)
+    known = PUBLISHED.get(bare) or BUNDLED.get(bare)
+    if known is not None and known.num_inputs is not None:
+        return TaskDescription(bare, known.kind, known.rows, known.num_inputs, known.num_outputs, guessed=False)
+    task = load(name, user_tasks)
+    guessed = known is None and bare not in user_tasks
+    return TaskDescription(bare, task.kind, task.num_rows, task.num_inputs, task.num_outputs, guessed)
+
+
+def fetch(name: str) -> Path | None:
+    """Make the table of a public task be at hand, in the cache if it is nowhere else.
+
+    Returns:
+        The file, or None for a set that comes with scikit-learn.
+
+    Raises:
+        TaskError: The name means nothing, or the table cannot be fetched.
+    """
+    _check(name, _NONE)
+    bare = canonical_name(name)
+    return None if bare in BUNDLED else sources.obtain_pmlb(bare)
+
+
+def _check(name: str, user_tasks: Mapping[str, UserTask]) -> None:
+    is_known = name in PUBLISHED or name in user_tasks
+    if not is_known and is_pmlb_name(name) and sources.is_at_hand(name):
+        check_user_names(user_tasks)
+    else:
+        check_name(name, user_tasks)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Return time of change (ns) and size (bytes): a file that changes is read again."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=16)
+def _load(
+    name: str, path: Path | None, version: tuple[int, int] | None, own: tuple[str, Kind] | None = None
+) -> PreparedTask:
+    """Read and prepare; `own` is target and kind of a user's own task, `version` only part of the key."""
+    # Here and not above: it brings NumPy, which a plan that needs no data can do without.
+    from survey.tasks.prepare import guess_kind, prepare
+
+    if path is None:
+        return prepare(sources.read_bundled(name), BUNDLED[name].kind, PIXEL_MAXIMUM.get(name))
+    if own is not None:
+        target, kind = own
+        return prepare(read_table(name, path, target), kind)
+    table = read_table(name, path, sources.PMLB_TARGET)
+    if name not in PUBLISHED:
+        return prepare(table, guess_kind(table))
+    task = prepare(table, PUBLISHED[name].kind, PIXEL_MAXIMUM.get(name))
+    _check_stand_in(task, path)
+    return task
+
+
+def _check_stand_in(task: PreparedTask, path: Path) -> None:
+    """Refuse a stand-in of other columns: plans take the published ones, so its networks would not fit."""
+    known = PUBLISHED[task.name]
+    expected = (known.num_inputs or task.num_inputs, known.num_outputs)
+    if (task.num_inputs, task.num_outputs) == expected or sources.sha256(path) == known.sha256:
+        return
+    raise TaskError(
+        f"task {task.name!r}: {path} prepares to {task.num_inputs} inputs and {task.num_outputs} outputs, "
+        f"the published table to {expected[0]} and {expected[1]}: it is another table; take it out of SURVEY_PMLB_DIR, "
+        "so that the published one is fetched, or define it under `tasks` with a name of its own"
+    )

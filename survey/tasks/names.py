@@ -1,0 +1,82 @@
+"""What a task may be called, and what to say of a name that means nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from survey.errors import TaskError, nearest
+from survey.tasks.catalog import BUNDLED, PUBLISHED
+
+PMLB_PREFIX = "pmlb:"
+SKLEARN_PREFIX = "sklearn:"
+
+# A PMLB name becomes a folder and part of an address, so it must not lead elsewhere.
+_PMLB_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+def known_names() -> tuple[str, ...]:
+    """Names that are known without a prefix or a definition: published tasks, then scikit-learn's sets."""
+    return (*PUBLISHED, *BUNDLED)
+
+
+def canonical_name(name: str) -> str:
+    """Return the name as it stands in the data set: without `pmlb:`."""
+    return name.removeprefix(PMLB_PREFIX)
+
+
+def is_pmlb_name(name: str) -> bool:
+    """Whether `name`, without its prefix, could be a PMLB data set."""
+    return _PMLB_NAME.fullmatch(name) is not None
+
+
+def check_name(name: str, user_tasks: Collection[str] = ()) -> None:
+    """Check that `name` means a task.
+
+    Args:
+        name: A published task, `sklearn:NAME`, `pmlb:NAME` (any PMLB data set), or a name in `user_tasks`.
+        user_tasks: Names of the user's own tasks, or the mapping from them.
+
+    Raises:
+        TaskError: `name` is none of these, or one of `user_tasks` takes a name that means something else.
+    """
+    check_user_names(user_tasks)
+    if name in PUBLISHED or name in BUNDLED or name in user_tasks:
+        return
+    if not name.startswith(PMLB_PREFIX):
+        raise TaskError(_unknown(name, user_tasks))
+    bare = canonical_name(name)
+    if bare in user_tasks:
+        raise TaskError(
+            f"task {name!r}: {bare!r} is also a task of your own, and in the data both would be called {bare!r}; "
+            "give your own another name"
+        )
+    if not is_pmlb_name(bare):
+        raise TaskError(
+            f"task {name!r}: {bare!r} cannot be the name of a PMLB data set; expected letters, digits and _ . + -"
+        )
+
+
+def check_user_names(user_tasks: Collection[str]) -> None:
+    """Check the names of the user's own tasks.
+
+    Raises:
+        TaskError: A name is empty, contains `:` or `/`, or is that of a published or bundled task.
+    """
+    for name in user_tasks:
+        if name in PUBLISHED or SKLEARN_PREFIX + name in BUNDLED:
+            whose = "a published task" if name in PUBLISHED else f"a set of scikit-learn, {SKLEARN_PREFIX + name}"
+            raise TaskError(f"task of your own {name!r}: that is the name of {whose}; give yours another name")
+        if not name.strip() or ":" in name or "/" in name:
+            raise TaskError(f"task of your own {name!r}: expected a name that is not empty and has no ':' and no '/'")
+
+
+def _unknown(name: str, user_tasks: Collection[str]) -> str:
+    allowed = (*known_names(), *user_tasks)
+    bundled = SKLEARN_PREFIX + name
+    guess = f" (did you mean {bundled!r}?)" if bundled in BUNDLED else nearest(name, allowed)
+    another = f"{PMLB_PREFIX}{name}" if is_pmlb_name(name) else f"{PMLB_PREFIX}NAME"
+    return (
+        f"unknown task {name!r}{guess}; expected one of {', '.join(allowed)}, "
+        f"or {another!r} for another data set of PMLB, or a task of your own defined under `tasks`"
+    )

@@ -1,0 +1,86 @@
+"""A task that is ready for training: its arrays, what follows from them, and the digest of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from survey.tasks.catalog import Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedTask:
+    """A task ready for training. Its arrays are read-only, because every run in a process shares them.
+
+    Attributes:
+        name: Canonical name of the task.
+        kind: Classification or regression.
+        inputs: float32 [rows, num_inputs], C-contiguous, in [0, 1].
+        targets: float32 [rows, num_outputs], C-contiguous, in [0, 1].
+        digest: SHA-256, as hex, of the kind, the shapes and the contents; the name is not part of it.
+            Computed unless it is given.
+
+    Raises:
+        ValueError: Inputs and targets are not two matrices of as many rows.
+    """
+
+    name: str
+    kind: Kind
+    inputs: np.ndarray
+    targets: np.ndarray
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        import numpy as np
+
+        if self.inputs.ndim != 2 or self.targets.ndim != 2 or len(self.inputs) != len(self.targets):
+            raise ValueError(f"expected [rows, columns] twice, found {self.inputs.shape} and {self.targets.shape}")
+        for name in ("inputs", "targets"):
+            # A view, so that the caller's own array stays writable.
+            array = np.ascontiguousarray(getattr(self, name), dtype=np.float32).view()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        if not self.digest:
+            object.__setattr__(self, "digest", _digest(self.kind, self.inputs, self.targets))
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the whole data set."""
+        return self.inputs.shape[0]
+
+    @property
+    def num_inputs(self) -> int:
+        """Columns of the inputs."""
+        return self.inputs.shape[1]
+
+    @property
+    def num_outputs(self) -> int:
+        """Columns of the targets."""
+        return self.targets.shape[1]
+
+    @property
+    def output_activation(self) -> Literal["softmax", "sigmoid"]:
+        """Activation of the output layer: softmax for more than two classes, else sigmoid."""
+        return "softmax" if self.kind == "classification" and self.num_outputs > 1 else "sigmoid"
+
+    @property
+    def loss(self) -> Literal["categorical_crossentropy", "binary_crossentropy", "mean_squared_error"]:
+        """The loss that is minimised, by its name in Keras."""
+        if self.kind == "regression":
+            return "mean_squared_error"
+        return "categorical_crossentropy" if self.num_outputs > 1 else "binary_crossentropy"
+
+
+def _digest(kind: Kind, inputs: np.ndarray, targets: np.ndarray) -> str:
+    import numpy as np
+
+    header = json.dumps({"kind": kind, "inputs": inputs.shape, "targets": targets.shape}, sort_keys=True)
+    digest = hashlib.sha256(header.encode())
+    for array in (inputs, targets):
+        digest.update(np.ascontiguousarray(array, dtype="<f4").data)
+    return digest.hexdigest()

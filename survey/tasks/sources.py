@@ -1,0 +1,157 @@
+"""Where a table comes from: scikit-learn, the Penn Machine Learning Benchmarks (PMLB), or the user's own file.
+
+A PMLB table is looked for in the folder `SURVEY_PMLB_DIR`, then in the cache (`SURVEY_CACHE_DIR`, else the user's cache
+folder), then fetched into the cache from the public repository.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from survey.errors import TaskError
+from survey.tasks.catalog import PUBLISHED
+from survey.tasks.names import SKLEARN_PREFIX
+from survey.tasks.tables import Table, is_lfs_pointer
+
+PMLB_URL = "https://github.com/EpistasisLab/pmlb/raw/master/datasets"
+"""The public repository: below it, `NAME/NAME.tsv.gz`."""
+
+PMLB_TARGET = "target"
+"""The target column of every PMLB table."""
+
+TIMEOUT_S = 10.0
+"""How long a silent server is waited for, in seconds."""
+
+_GZIP = b"\x1f\x8b"
+
+
+class UserTask(BaseModel):
+    """A task of the user's own.
+
+    Attributes:
+        path: A CSV, TSV (both also `.gz`), Parquet or `.npz` file. Arrays are inputs `X` [rows, features], which may
+            have another name where there are no more than two, and the target [rows].
+        target: Name of the target column; in an `.npz`, key of the target array.
+        kind: Classification or regression.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    target: str
+    kind: Literal["classification", "regression"]
+
+    @property
+    def file(self) -> Path:
+        """The absolute path, `~` replaced by the home folder."""
+        return self.path.expanduser().absolute()
+
+
+def read_bundled(name: str) -> Table:
+    """Read a set that comes with scikit-learn, `sklearn:NAME`."""
+    import pandas as pd
+    from sklearn import datasets
+
+    bare = name.removeprefix(SKLEARN_PREFIX)
+    # As measured: scikit-learn's own scaling would only add rounding before ours.
+    options = {"scaled": False} if bare == "diabetes" else {}
+    data: Any = getattr(datasets, f"load_{bare}")(**options)
+    inputs = pd.DataFrame(data.data, columns=[str(column) for column in data.feature_names])
+    return Table(name, inputs, pd.Series(data.target, name="target"), lambda row: f"row {row} (counted from 0)")
+
+
+def cache_dir() -> Path:
+    """The folder that fetched PMLB tables are kept in, in the layout of `SURVEY_PMLB_DIR`; it need not exist."""
+    import pooch
+
+    override = os.environ.get("SURVEY_CACHE_DIR")
+    return (Path(override).expanduser() if override else Path(pooch.os_cache("training-survey"))) / "pmlb"
+
+
+def find_pmlb(name: str) -> Path | None:
+    """Return the file of the PMLB data set `name` in `SURVEY_PMLB_DIR`, or None.
+
+    Its checksum is not looked at: it is the person's own stand-in, and the digest of its content goes with the results.
+    """
+    folder = os.environ.get("SURVEY_PMLB_DIR")
+    if not folder:
+        return None
+    file = f"{name}/{name}.tsv.gz"
+    places = (Path(folder).expanduser() / file, Path(folder).expanduser() / "datasets" / file)
+    return next((place for place in places if place.is_file()), None)
+
+
+def is_at_hand(name: str) -> bool:
+    """Whether a file for the PMLB data set `name` lies in `SURVEY_PMLB_DIR` or in the cache."""
+    return find_pmlb(name) is not None or (cache_dir() / name / f"{name}.tsv.gz").is_file()
+
+
+def obtain_pmlb(name: str) -> Path:
+    """Return the file of the PMLB data set `name`, fetched into the cache if it is nowhere else.
+
+    A cached file whose SHA-256 is not the published one is fetched anew; a data set that BUTTER does not use has none.
+
+    Raises:
+        TaskError: It is not at hand, and there is no network, the server has no such file, or what came is another.
+    """
+    found = find_pmlb(name)
+    if found is not None:
+        return found
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    url = f"{PMLB_URL}/{name}/{name}.tsv.gz"
+    known_hash = PUBLISHED[name].sha256 if name in PUBLISHED else None
+    # The protocol that pooch declares for a downloader has other parameters than those it passes.
+    downloader: Any = _download
+    try:
+        return Path(pooch.retrieve(url, known_hash, f"{name}.tsv.gz", cache_dir() / name, downloader=downloader))
+    except (OSError, ValueError) as error:
+        raise TaskError(_not_obtained(name, url, error)) from error
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(url: str, output_file: str, pooch: Any) -> None:
+    """Download to a temporary file that pooch verifies and puts into place, and refuse what is no table."""
+    from pooch import HTTPDownloader
+
+    HTTPDownloader(chunk_size=1 << 18, timeout=TIMEOUT_S)(url, output_file, pooch)
+    path = Path(output_file)
+    if is_lfs_pointer(path):
+        raise ValueError("the server sent a Git LFS pointer in place of the file")
+    with path.open("rb") as file:
+        if file.read(len(_GZIP)) != _GZIP:
+            raise ValueError("the server sent something that is not a gzip file")
+
+
+def _not_obtained(name: str, url: str, error: Exception) -> str:
+    folder = os.environ.get("SURVEY_PMLB_DIR")
+    looked = f"SURVEY_PMLB_DIR ({folder})" if folder else "SURVEY_PMLB_DIR (not set)"
+    return (
+        f"task {name!r}: its table is not at hand. Looked in {looked} and in the cache {cache_dir()}, "
+        f"then tried {url}: {_reason(error)}. Set SURVEY_PMLB_DIR to a folder that has {name}/{name}.tsv.gz, or run "
+        "`python -m survey.launch --fetch-only` on a machine with a network and share its SURVEY_CACHE_DIR"
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words why nothing came; the exceptions of `requests` are long and speak of its insides."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {TIMEOUT_S:g} s"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection to the server"
+    return " ".join(str(error).split()).partition(" Deleted download")[0].rstrip(".")

@@ -1,0 +1,130 @@
+"""The tracking store as the driver sees it: created, described, and asked what is finished."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
+
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from survey.errors import TrackingError
+from survey.experiment import Experiment
+from survey.tracking.tags import EXPERIMENT, OUTPUT, REPETITIONS, ROLE, TRIAL_ROLE
+from survey.tracking.writers import make_writer
+from survey.wal import use_write_ahead_log
+
+HISTORY_FILE = "history.parquet"
+"""Artifact of a trial's MLflow run: the full history of each repetition."""
+
+
+@dataclass(frozen=True)
+class FinishedTrial:
+    """A trial whose MLflow run is finished: its experiment, its repetitions, and where its history lies."""
+
+    mlflow_run_id: str
+    experiment: Experiment
+    repetitions: tuple[int, ...]
+    history_uri: str
+
+
+class TrackingStore:
+    """An MLflow tracking store and the MLflow experiments in it that belong to one output.
+
+    Args:
+        uri: MLflow tracking URI; a sqlite file is created where there is none.
+        output_id: Identity of the output folder, by which its MLflow experiments are known in a shared store.
+
+    Raises:
+        TrackingError: The store cannot be reached.
+    """
+
+    def __init__(self, uri: str, *, output_id: str) -> None:
+        self.uri, self._output_id = uri, output_id
+        if uri.startswith("sqlite:///"):
+            use_write_ahead_log(Path(uri.removeprefix("sqlite:///")))
+        with _told(uri):
+            self.client = MlflowClient(uri)
+            self.client.search_experiments(max_results=1)
+
+    def open_experiment(self, name: str, *, note: str, artifact_location: str | None) -> str:
+        """Return the id of the MLflow experiment for a survey of this name, created where there is none."""
+        with _told(self.uri):
+            for experiment in self._experiments():
+                if experiment.tags.get("survey.name") == name:
+                    return experiment.experiment_id
+            tags = {OUTPUT: self._output_id, "survey.name": name, "mlflow.note.content": note}
+            taken = {e.name for e in self.client.search_experiments(view_type=ViewType.ALL)}
+            title = name if name not in taken else f"{name} ({self._output_id[:8]})"
+            return self.client.create_experiment(title, artifact_location, tags)
+
+    def finished_trials(self) -> list[FinishedTrial]:
+        """List the finished trials of this output, oldest first."""
+        filter_string = f"attributes.status = 'FINISHED' and tags.`{ROLE}` = '{TRIAL_ROLE}'"
+        trials = []
+        for run in self._runs(filter_string):
+            tags = run.data.tags
+            trials.append(
+                FinishedTrial(
+                    run.info.run_id,
+                    Experiment(**json.loads(tags[EXPERIMENT])),
+                    tuple(json.loads(tags[REPETITIONS])),
+                    f"{run.info.artifact_uri}/{HISTORY_FILE}",
+                )
+            )
+        return trials
+
+    def runs_finished(self) -> dict[int, set[int]]:
+        """Return the repetitions that finished trials have trained, by experiment_id."""
+        done: dict[int, set[int]] = {}
+        for trial in self.finished_trials():
+            done.setdefault(trial.experiment.experiment_id, set()).update(trial.repetitions)
+        return done
+
+    def close_abandoned_runs(self) -> int:
+        """Mark runs that nobody trains any more as KILLED, and return how many there were.
+
+        To be called only while no trial of this output is running.
+        """
+        abandoned = [(run.info.experiment_id, run.info.run_id) for run in self._runs("attributes.status = 'RUNNING'")]
+        for experiment_id in {experiment for experiment, _ in abandoned}:
+            run_ids = [run for experiment, run in abandoned if experiment == experiment_id]
+            make_writer(self.client, experiment_id).end_runs(run_ids, "KILLED", int(time.time() * 1000))
+        return len(abandoned)
+
+    def _experiments(self) -> list:
+        return list(self.client.search_experiments(filter_string=f"tags.`{OUTPUT}` = '{self._output_id}'"))
+
+    def _runs(self, filter_string: str) -> Iterator:
+        with _told(self.uri):
+            ids = [experiment.experiment_id for experiment in self._experiments()]
+            token = None
+            while ids:
+                page = self.client.search_runs(
+                    ids, filter_string, max_results=1000, order_by=["attributes.start_time"], page_token=token
+                )
+                yield from page
+                token = page.token
+                if not token:
+                    return
+
+
+class _told:  # noqa: N801 (reads as a statement)
+    """Turns MLflow's errors into one message that names the store; a password in its URI is not shown."""
+
+    def __init__(self, uri: str) -> None:
+        parts = urlparse(uri)
+        self._shown = uri.replace(parts.password, "***") if parts.password else uri
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, MlflowException | OSError):
+            text = str(error).splitlines()[0]
+            raise TrackingError(f"the tracking store {self._shown} cannot be used: {text}") from error

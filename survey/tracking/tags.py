@@ -1,0 +1,16 @@
+"""Tags by which the survey knows its own MLflow runs."""
+
+OUTPUT = "survey.output"
+"""On an MLflow experiment: identity of the output folder that it belongs to."""
+
+ROLE = "survey.role"
+"""On a run: `TRIAL_ROLE`, or `REPETITION_ROLE` for a child run."""
+
+TRIAL_ROLE = "experiment"
+REPETITION_ROLE = "repetition"
+
+EXPERIMENT = "survey.experiment"
+"""The experiment's canonical hyperparameters, as JSON."""
+
+REPETITIONS = "survey.repetitions"
+"""Numbers of the repetitions that the trial trains, as JSON."""

@@ -1,0 +1,222 @@
+"""The MLflow run of a trial: medians over its repetitions by epoch, and a child run for each repetition if wanted."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from survey.errors import TrackingError
+from survey.experiment import Experiment, Run
+from survey.metrics import HISTORY_COLUMNS
+from survey.parquet import write_table
+from survey.quantiles import quantiles
+from survey.tracking.store import HISTORY_FILE
+from survey.tracking.tags import EXPERIMENT, REPETITION_ROLE, REPETITIONS, ROLE, TRIAL_ROLE
+from survey.tracking.writers import MetricRow, NewRun, make_writer
+
+METRICS = tuple(
+    f"test_{name.removeprefix('val_')}" if name.startswith("val_") else f"train_{name}" for name in HISTORY_COLUMNS
+)
+"""MLflow's name of each history column."""
+
+_QUARTILES = ("test_loss", "test_accuracy")
+_CHILD_METRICS = ("test_loss", "test_accuracy", "train_loss", "train_accuracy")
+_LOG_EPOCHS = 40
+_FLUSH_S = 2.0
+_FLUSH_ROWS = 20_000
+
+ROWS_PER_EPOCH = len(METRICS) + 2 * len(_QUARTILES)
+"""Metric rows of a trial's run for each recorded epoch."""
+
+CHILD_ROWS_PER_EPOCH = len(_CHILD_METRICS)
+"""Metric rows of a repetition's run for each recorded epoch."""
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """How trials are tracked.
+
+    Attributes:
+        uri: MLflow tracking URI, valid in every worker.
+        experiment_id: MLflow experiment of the survey.
+        all_epochs: Whether every epoch is logged, or log-spaced ones.
+        repetition_runs: Whether each repetition has a child run of its own.
+        source_name: What started the survey, for MLflow's `Source` column.
+        git_commit: Commit of the survey's source, or an empty string.
+    """
+
+    uri: str
+    experiment_id: str
+    all_epochs: bool
+    repetition_runs: bool
+    source_name: str = "survey.launch"
+    git_commit: str = ""
+
+
+def log_spaced_epochs(num_epochs: int, count: int = _LOG_EPOCHS) -> np.ndarray:
+    """Return at most `count` distinct epochs from 1 to `num_epochs`, evenly spaced in their logarithm: int64."""
+    return np.unique(np.geomspace(1, num_epochs, count).round().astype(np.int64))
+
+
+class TrialRun:
+    """The MLflow run of a trial, from its start to its end.
+
+    Args:
+        settings: How trials are tracked.
+        experiment: What is trained.
+        repetitions: Numbers of the repetitions.
+        num_repetitions: How many the survey asks for altogether.
+        params: Further parameters, such as the exact number of trainable parameters.
+        trial_id: Ray Tune's id of the trial.
+
+    Raises:
+        TrackingError: The store cannot be reached; from every method.
+    """
+
+    def __init__(
+        self,
+        settings: TrackingSettings,
+        experiment: Experiment,
+        repetitions: Sequence[int],
+        *,
+        num_repetitions: int,
+        params: dict[str, object],
+        trial_id: str,
+    ) -> None:
+        self._client = MlflowClient(settings.uri)
+        self._writer = make_writer(self._client, settings.experiment_id)
+        epochs = experiment.epochs
+        wanted = np.arange(1, epochs + 1) if settings.all_epochs else log_spaced_epochs(epochs)
+        self._wanted = frozenset(wanted.tolist())
+        self._pending: list[tuple[int, int, np.ndarray]] = []
+        self._flushed = time.monotonic()
+        parent = _parent(settings, experiment, repetitions, num_repetitions, params, trial_id)
+        children = [_child(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
+        self.run_id, *self._children = self._writer.create_runs([parent, *children])
+
+    def log_epoch(self, epoch: int, statistics: np.ndarray) -> None:
+        """Note the statistics of an epoch, float [20, repetitions]; they are written a few seconds' worth at a time."""
+        if epoch not in self._wanted:
+            return
+        self._pending.append((epoch, int(time.time() * 1000), statistics))
+        rows = len(self._pending) * (ROWS_PER_EPOCH + CHILD_ROWS_PER_EPOCH * len(self._children))
+        if rows >= _FLUSH_ROWS or time.monotonic() - self._flushed >= _FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has been noted."""
+        pending, self._pending = self._pending, []
+        if pending:
+            self._writer.log_metrics(self._rows(pending))
+        self._flushed = time.monotonic()
+
+    def _rows(self, pending: list[tuple[int, int, np.ndarray]]) -> list[MetricRow]:
+        values = np.stack([statistics for _, _, statistics in pending], axis=2)  # [20, repetitions, epochs]
+        q1, median, q3 = quantiles(values.transpose(1, 0, 2), (0.25, 0.5, 0.75))  # [20, epochs] each
+        curves = [(self.run_id, name, median[k]) for k, name in enumerate(METRICS)]
+        for name in _QUARTILES:
+            k = METRICS.index(name)
+            curves += [(self.run_id, f"{name}_q1", q1[k]), (self.run_id, f"{name}_q3", q3[k])]
+        for number, run_id in enumerate(self._children):
+            curves += [(run_id, name, values[METRICS.index(name), number]) for name in _CHILD_METRICS]
+        times = [(epoch, timestamp) for epoch, timestamp, _ in pending]
+        return [
+            MetricRow(run_id, key, value, epoch, timestamp)
+            for run_id, key, curve in curves
+            for (epoch, timestamp), value in zip(times, curve.tolist(), strict=True)
+        ]
+
+    def finish(self, history: pa.Table) -> None:
+        """Write what is left, store the history of every repetition as an artifact, and mark the runs FINISHED last."""
+        self.flush()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / HISTORY_FILE
+            write_table(history, path)
+            self._log_artifact(path)
+        self._end("FINISHED")
+
+    def fail(self, traceback: str) -> None:
+        """Mark the runs FAILED, with the traceback as an artifact."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "traceback.txt"
+            path.write_text(traceback, encoding="utf-8")
+            self._log_artifact(path)
+        self._end("FAILED")
+
+    def kill(self) -> None:
+        """Write what is left and mark the runs KILLED: the trial was stopped before its end."""
+        self.flush()
+        self._end("KILLED")
+
+    def _end(self, status: str) -> None:
+        self._writer.end_runs([*self._children, self.run_id], status, int(time.time() * 1000))
+
+    def _log_artifact(self, path: Path) -> None:
+        try:
+            self._client.log_artifact(self.run_id, str(path))
+        except (MlflowException, OSError) as error:
+            raise TrackingError(f"the artifact {path.name} of run {self.run_id} cannot be stored: {error}") from error
+
+
+def _parent(
+    settings: TrackingSettings,
+    experiment: Experiment,
+    repetitions: Sequence[int],
+    num_repetitions: int,
+    params: dict[str, object],
+    trial_id: str,
+) -> NewRun:
+    described = experiment.to_dict()
+    described.pop("task_content")
+    tags = {
+        ROLE: TRIAL_ROLE,
+        EXPERIMENT: json.dumps(experiment.to_dict()),
+        REPETITIONS: json.dumps(list(repetitions)),
+        "experiment_id": f"{experiment.experiment_id:016x}",
+        "repetitions": f"{_ranges(repetitions)} of {num_repetitions}",
+        "trial_id": trial_id,
+        "epochs_logged": "all" if settings.all_epochs else "log-spaced",
+        "mlflow.user": _user(),
+        "mlflow.source.name": settings.source_name,
+        "mlflow.source.type": "LOCAL",
+    }
+    if settings.git_commit:
+        tags["mlflow.source.git.commit"] = settings.git_commit
+    shown = {key: str(value) for key, value in {**described, **params}.items() if value is not None}
+    return NewRun(experiment.label, int(time.time() * 1000), tags, shown)
+
+
+def _child(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:
+    run = Run(experiment.experiment_id, repetition)
+    kept = ("experiment_id", "mlflow.user", "mlflow.source.name", "mlflow.source.type")
+    tags = {ROLE: REPETITION_ROLE, "mlflow.parentRunId": "", **{key: parent.tags[key] for key in kept}}
+    params = {"repetition": str(repetition), "seed": str(run.seed)}
+    return NewRun(f"{parent.name} #{repetition}", parent.start_time_ms, tags, params)
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """`0-4` for 0, 1, 2, 3, 4; `0-2, 5` for 0, 1, 2, 5."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user in the system's list, as in some containers
+        return "unknown"

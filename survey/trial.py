@@ -1,0 +1,210 @@
+"""A Ray Tune trial: the repetitions of one experiment, trained as one array, tracked epoch by epoch."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import socket
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+from ray import tune
+
+from survey.experiment import Experiment, Run
+from survey.history import history_table
+from survey.plan import PlannedTrial
+from survey.tasks import PreparedTask
+
+if TYPE_CHECKING:
+    import torch
+
+    from survey.tracking import TrackingSettings, TrialRun
+
+_SLICE_S = 1.0
+"""Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop."""
+
+_log = logging.getLogger(__name__)
+
+
+def trial_config(trial: PlannedTrial) -> dict[str, Any]:
+    """Turn a planned trial into what Tune stores, shows and sends: plain values, no data."""
+    return {
+        **trial.experiment.to_dict(),
+        "repetitions": list(trial.repetitions),
+        "num_repetitions": trial.num_repetitions,
+        "widths": list(trial.widths),
+        "num_free_parameters": trial.num_free_parameters,
+        "num_gpus": trial.num_gpus,
+        "cost_flops": trial.cost_flops,
+    }
+
+
+def experiment_of(config: Mapping[str, Any]) -> Experiment:
+    """Return the experiment of a trial's config."""
+    return Experiment(**{name: config[name] for name in Experiment.__dataclass_fields__})
+
+
+class SurveyTrial(tune.Trainable):
+    """Trains one experiment, about a second between two reports.
+
+    Actors are used again for one trial after the other: all state of a trial is made in `_begin`.
+    """
+
+    def setup(  # pyright: ignore[reportIncompatibleMethodOverride] (`tune.with_parameters` adds the others)
+        self,
+        config: dict[str, Any],
+        *,
+        tasks: Mapping[str, PreparedTask],
+        tracking: TrackingSettings,
+        origin: Mapping[str, Any],
+    ) -> None:
+        """Take what all trials share, and begin the first one.
+
+        Args:
+            config: `{"trial": trial_config(...)}`.
+            tasks: Prepared data by task, from Ray's object store.
+            tracking: How to track.
+            origin: Columns of the data set that say where the survey was made.
+        """
+        self._tasks, self._tracking, self._origin = tasks, tracking, origin
+        self._run: TrialRun | None = None
+        self._begin(config["trial"])
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begin another trial in the same process."""
+        self.cleanup()
+        self._begin(new_config["trial"])
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        # Imported here, as the driver, which names this class, needs neither.
+        import torch
+
+        from survey.tracking import TrialRun
+        from survey.training import Trainer
+
+        device = _device(config["num_gpus"])
+        self._experiment = experiment_of(config)
+        self._config = config
+        self._repetitions: list[int] = config["repetitions"]
+        self._task = self._tasks[self._experiment.dataset]
+        self._device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+        self._start_time_ms = int(time.time() * 1000)
+        self._train_s = 0.0
+        self._curves = np.empty((20, len(self._repetitions), self._experiment.epochs), dtype=np.float32)
+        self._run = TrialRun(
+            self._tracking,
+            self._experiment,
+            self._repetitions,
+            num_repetitions=config["num_repetitions"],
+            params={name: config[name] for name in ("num_free_parameters", "widths")},
+            trial_id=self.trial_id,
+        )
+        with self._failures_told(self._run):
+            self._trainer = Trainer(
+                self._experiment,
+                inputs=torch.tensor(self._task.inputs),
+                targets=torch.tensor(self._task.targets),
+                task_kind=self._task.kind,
+                widths=config["widths"],
+                seeds=[Run(self._experiment.experiment_id, number).seed for number in self._repetitions],
+                device=device,
+            )
+
+    def step(self) -> dict[str, Any]:
+        """Train for about a second; at the last epoch, store the history and finish.
+
+        Returns:
+            What Tune is told: `run_epochs` trained in this step, when its epoch loop `began_s` and `ended_s` (seconds
+            since 1970), the `mlflow_run_id`, and whether the trial is `done`.
+        """
+        run = self._run
+        assert run
+        with self._failures_told(run):
+            first, began_s = self._trainer.epoch, time.time()
+            self._train_slice(run)
+            ended_s = time.time()
+            done = self._trainer.epoch == self._experiment.epochs
+            if done:
+                run.finish(self._history(run))
+                self._run = None
+        return {
+            "done": done,
+            "done_training": done,
+            "epoch": self._trainer.epoch,
+            "run_epochs": (self._trainer.epoch - first) * len(self._repetitions),
+            "began_s": began_s,
+            "ended_s": ended_s,
+            "mlflow_run_id": run.run_id,
+            "test_loss": float(np.median(self._curves[0, :, self._trainer.epoch - 1])),
+        }
+
+    @contextmanager
+    def _failures_told(self, run: TrialRun) -> Iterator[None]:
+        """Mark the MLflow run as failed before an error goes on to Tune, and let nothing hide that error."""
+        try:
+            yield
+        except Exception:
+            self._run = None
+            try:
+                run.fail(traceback.format_exc())
+            except Exception:
+                _log.warning("the MLflow run %s could not be marked as failed", run.run_id, exc_info=True)
+            raise
+
+    def _train_slice(self, run: TrialRun) -> None:
+        """Train until the time for a report has come, or to the last epoch."""
+        began = time.perf_counter()
+        while self._trainer.epoch < self._experiment.epochs and time.perf_counter() - began < _SLICE_S:
+            epoch_began = time.perf_counter()
+            statistics = self._trainer.train_epoch().numpy()
+            self._train_s += time.perf_counter() - epoch_began
+            self._curves[:, :, self._trainer.epoch - 1] = statistics
+            run.log_epoch(self._trainer.epoch, statistics)
+
+    def _history(self, run: TrialRun) -> pa.Table:
+        origin = {
+            **self._origin,
+            "python_version": platform.python_version(),
+            "torch_version": version("torch"),
+            "ray_version": ray.__version__,
+            "mlflow_version": version("mlflow"),
+            "platform": platform.platform(),
+            "hostname": socket.gethostname(),
+            "device": self._device_name,
+            "start_time": self._start_time_ms,
+            "update_time": int(time.time() * 1000),
+            "train_seconds": self._train_s / len(self._repetitions),
+            "trial_id": self.trial_id,
+            "mlflow_run_id": run.run_id,
+        }
+        return history_table(
+            self._experiment, self._repetitions, self._task, self._config["widths"], self._curves, origin
+        )
+
+    def cleanup(self) -> None:
+        """Close the MLflow run of a trial that was stopped before its end."""
+        run, self._run = self._run, None
+        if run:
+            try:
+                run.kill()
+            except Exception:  # the trial is over in any case, and the next launch closes abandoned runs
+                _log.warning("the MLflow run %s could not be closed", run.run_id, exc_info=True)
+
+
+def _device(num_gpus: float) -> torch.device:
+    """The device of a trial: one core, or a share of a GPU that is capped to its fraction of the memory."""
+    import torch
+
+    if num_gpus and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(min(1.0, num_gpus))
+        return torch.device("cuda")
+    torch.set_num_threads(1)
+    return torch.device("cpu")
