@@ -95,19 +95,6 @@ def connect(
     )
 
 
-def warm_up(num_workers: int) -> None:
-    """Have idle workers import what trials need, while the driver has other things to do."""
-    task = ray.remote(num_cpus=1)(_import_trial)
-    for _ in range(num_workers):
-        task.remote()
-
-
-def _import_trial() -> None:
-    import survey.tracking
-    import survey.training
-    import survey.trial  # noqa: F401
-
-
 def disconnect() -> None:
     """Leave the cluster; one of its own ends."""
     ray.shutdown()

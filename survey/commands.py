@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -77,30 +76,3 @@ def errors_told() -> Iterator[None]:
     except SurveyError as error:
         console.print(f"error: {error}", style="red", markup=False)
         sys.exit(INCOMPLETE)
-
-
-def export_main() -> None:
-    """`python -m survey.export`."""
-    run_app(_export, "python -m survey.export")
-
-
-def _export(
-    out: Annotated[Path, typer.Option(help="Output folder of a survey.")],
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, if the launch was given one.")] = None,
-) -> int:
-    """Bring the data set of a survey up to date with its finished MLflow runs."""
-    from survey.export import export
-    from survey.output import Output
-    from survey.tracking import TrackingStore
-
-    console = Console(soft_wrap=True, highlight=False)
-    output = Output.at(out, create=False)
-    with output.lock():
-        store = TrackingStore(tracking_uri or output.default_tracking_uri, output_id=output.output_id)
-        result = export(output, store)
-    for message in result.damaged:
-        console.print(f"not exported: {message}", style="yellow", markup=False)
-    console.print(
-        f"{output.dataset}: {result.num_new_runs:,} new runs, {result.num_partitions_written:,} partitions written"
-    )
-    return INCOMPLETE if result.damaged else 0

@@ -117,11 +117,10 @@ class Launch:
     def _train(self, plan: Plan, before: dict[int, set[int]], stack: ExitStack) -> SurveyResult:
         """Train a plan; the stack ends what has been started.
 
-        Much has to start, each part on one core: so the MLflow server comes first, and what Python imports is imported
-        while something else starts.
+        Much has to start, each part on one core: so the MLflow server comes first, and Ray starts beside it.
         """
         server = stack.enter_context(self._mlflow_server())
-        from survey.cluster import connect, disconnect, warm_up
+        from survey.cluster import connect, disconnect
         from survey.stopping import StopRequest
 
         limit = self._options.time_limit_s
@@ -139,13 +138,10 @@ class Launch:
         stop.__enter__()
         plan = self._with_gpus(plan, cluster)
         _check_reachable(self._tracking_uri, cluster)
-
+        data = self._load_tasks(plan)
         if server:
             server.wait()
         self._tell_addresses(server.address if server else None, cluster)
-        if not options.address:
-            warm_up(min(int(cluster.num_cpus), len(plan.trials)))
-        data = self._load_tasks(plan)
         store = self._open_store()
         failures, loop_seconds = self._fit(plan, data, store, stop)
         disconnect()

@@ -54,7 +54,8 @@ def experiment_of(config: Mapping[str, Any]) -> Experiment:
 class SurveyTrial(tune.Trainable):
     """Trains one experiment, about a second between two reports.
 
-    Actors are used again for one trial after the other: all state of a trial is made in `_begin`.
+    Actors are used again for one trial after the other: all state of a trial is made in `_begin`. That is called by the
+    first step, not by `setup`: Tune sets up actors that it then gives another trial.
     """
 
     def setup(  # pyright: ignore[reportIncompatibleMethodOverride] (`tune.with_parameters` adds the others)
@@ -65,7 +66,7 @@ class SurveyTrial(tune.Trainable):
         tracking: TrackingSettings,
         origin: Mapping[str, Any],
     ) -> None:
-        """Take what all trials share, and begin the first one.
+        """Take what all trials share, and import what they need.
 
         Args:
             config: `{"trial": trial_config(...)}`.
@@ -75,31 +76,34 @@ class SurveyTrial(tune.Trainable):
         """
         self._tasks, self._tracking, self._origin = tasks, tracking, origin
         self._run: TrialRun | None = None
-        self._begin(config["trial"])
+        self._config = config["trial"]
+        # Not at the top of the module, as the driver, which names this class, needs neither.
+        import survey.tracking
+        import survey.training  # noqa: F401
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin another trial in the same process."""
+        """Take another trial in the same process."""
         self.cleanup()
-        self._begin(new_config["trial"])
+        self._config = new_config["trial"]
         return True
 
-    def _begin(self, config: dict[str, Any]) -> None:
-        # Imported here, as the driver, which names this class, needs neither.
+    def _begin(self) -> TrialRun:
+        """Make all state of the trial, and its MLflow run."""
         import torch
 
         from survey.tracking import TrialRun
         from survey.training import Trainer
 
+        config = self._config
         device = _device(config["num_gpus"])
         self._experiment = experiment_of(config)
-        self._config = config
         self._repetitions: list[int] = config["repetitions"]
         self._task = self._tasks[self._experiment.dataset]
         self._device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
         self._start_time_ms = int(time.time() * 1000)
         self._train_s = 0.0
         self._curves = np.empty((20, len(self._repetitions), self._experiment.epochs), dtype=np.float32)
-        self._run = TrialRun(
+        run = self._run = TrialRun(
             self._tracking,
             self._experiment,
             self._repetitions,
@@ -107,7 +111,7 @@ class SurveyTrial(tune.Trainable):
             params={name: config[name] for name in ("num_free_parameters", "widths")},
             trial_id=self.trial_id,
         )
-        with self._failures_told(self._run):
+        with self._failures_told(run):
             self._trainer = Trainer(
                 self._experiment,
                 inputs=torch.tensor(self._task.inputs),
@@ -117,6 +121,7 @@ class SurveyTrial(tune.Trainable):
                 seeds=[Run(self._experiment.experiment_id, number).seed for number in self._repetitions],
                 device=device,
             )
+        return run
 
     def step(self) -> dict[str, Any]:
         """Train for about a second; at the last epoch, store the history and finish.
@@ -125,8 +130,7 @@ class SurveyTrial(tune.Trainable):
             What Tune is told: `run_epochs` trained in this step, when its epoch loop `began_s` and `ended_s` (seconds
             since 1970), the `mlflow_run_id`, and whether the trial is `done`.
         """
-        run = self._run
-        assert run
+        run = self._run or self._begin()
         with self._failures_told(run):
             first, began_s = self._trainer.epoch, time.time()
             self._train_slice(run)

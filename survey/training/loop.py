@@ -31,7 +31,7 @@ class Data:
     """A prepared task as the training loop wants it.
 
     Attributes:
-        inputs: [rows, num_inputs + 1], the features and a column of ones that meets the bias.
+        inputs: [rows + 1, num_inputs + 1], features and a column of ones that meets the bias; zeros in the last row.
         targets: int64 [rows, 1] classes where the output layer is softmax, else [rows, outputs] in the network's dtype.
         kind: Kind of output layer.
         num_outputs: Number of outputs of the network.
@@ -42,11 +42,18 @@ class Data:
     kind: OutputKind
     num_outputs: int
 
+    @property
+    def num_rows(self) -> int:
+        """Rows of the task."""
+        return len(self.targets)
+
     @classmethod
     def of(cls, inputs: Tensor, targets: Tensor, task_kind: str, dtype: torch.dtype, device: torch.device) -> Data:
         """Make it from features [rows, num_inputs] and one-hot or plain targets [rows, outputs]."""
         kind = output_kind(task_kind, targets.shape[1])
-        with_ones = torch.cat([inputs.to(dtype), torch.ones(len(inputs), 1, dtype=dtype)], dim=1)
+        with_ones = torch.zeros(len(inputs) + 1, inputs.shape[1] + 1, dtype=dtype)
+        with_ones[:-1, :-1] = inputs
+        with_ones[:-1, -1] = 1.0
         as_stored = targets.argmax(1, keepdim=True) if kind == "softmax" else targets.to(dtype)
         return cls(with_ones.to(device), as_stored.to(device), kind, targets.shape[1])
 
@@ -54,25 +61,27 @@ class Data:
 class _Batches:
     """Equal minibatches of one set (training or test) of all runs: where rows are gathered, outputs are stored.
 
-    All arrays are [steps, runs, *, rows] so that what one step touches is contiguous.
+    All arrays are [steps, runs, *, rows] so that what one step touches is contiguous; rows beyond `num_valid` are
+    padding, for which the row of zeros at the end of the data stands.
     """
 
     def __init__(self, data: Data, network: Network, steps: int, rows: int) -> None:
         runs, like = network.num_runs, network.parameters
-        self.first, self.steps, self.rows = 0, steps, rows
-        self.row_numbers = torch.empty(steps, runs, rows, dtype=torch.int64, device=like.device)
-        targets = data.targets.new_empty(steps, runs, data.targets.shape[1], rows)
-        self.targets = targets
-        self.scores = like.new_empty(steps, runs, data.num_outputs, rows)
-        self.errors = torch.empty_like(self.scores)
-        self.by_step = list(zip(self.row_numbers.view(steps, -1), targets, self.scores, self.errors, strict=True))
+        self.first, self.steps, self.num_valid = 0, steps, rows
         self.work: Workspace = network.workspace(rows)
+        room = self.work.rows
+        self.row_numbers = torch.full((steps, runs, room), data.num_rows, dtype=torch.int64, device=like.device)
+        self.targets = data.targets.new_zeros(steps, runs, data.targets.shape[1], room)
+        self.scores = like.new_empty(steps, runs, data.num_outputs, room)
+        self.errors = torch.empty_like(self.scores)
+        self.by_step = list(zip(self.row_numbers.view(steps, -1), self.targets, self.scores, self.errors, strict=True))
 
     def set_rows(self, row_numbers: Tensor, targets: Tensor) -> None:
         """Take this part of the epoch's rows, [runs, all rows], and of their targets, [runs, outputs, all rows]."""
-        part = slice(self.first, self.first + self.steps * self.rows)
-        self.row_numbers.copy_(row_numbers[:, part].unflatten(1, (self.steps, self.rows)).transpose(0, 1))
-        self.targets.copy_(targets[:, :, part].unflatten(2, (self.steps, self.rows)).permute(2, 0, 1, 3))
+        part, rows = slice(self.first, self.first + self.steps * self.num_valid), self.num_valid
+        by_step = row_numbers[:, part].unflatten(1, (self.steps, rows)).transpose(0, 1)
+        self.row_numbers[:, :, :rows] = by_step
+        self.targets[:, :, :, :rows] = targets[:, :, part].unflatten(2, (self.steps, rows)).permute(2, 0, 1, 3)
 
 
 def _batches(data: Data, network: Network, num_rows: int, batch_rows: int) -> list[_Batches]:
@@ -106,7 +115,7 @@ class _Chunk:
     def _draw_rows(self) -> None:
         """Draw each run's split and noisy labels, and make room for its minibatches."""
         data, noise = self.data, self.experiment.label_noise
-        splits = [streams.split(len(data.inputs), seed=seed) for seed in self.seeds]
+        splits = [streams.split(data.num_rows, seed=seed) for seed in self.seeds]
         train_targets = []
         for seed, (train_rows, _) in zip(self.seeds, splits, strict=True):
             targets = data.targets.cpu()[train_rows]
@@ -134,7 +143,7 @@ class _Chunk:
         for part in self._train:
             part.set_rows(row_numbers, targets)
             for step in part.by_step:
-                penalty = penalty + part.rows * self._train_step(part.work, *step)
+                penalty = penalty + part.num_valid * self._train_step(part.work, *step)
         train = means(self._sums(self._train), num_rows)
         train[0] += penalty / num_rows
         return torch.cat([self._evaluate(), train])
@@ -144,8 +153,9 @@ class _Chunk:
     ) -> Tensor | float:
         """Update all runs on one minibatch; return its penalty, [runs]."""
         torch.index_select(self.data.inputs, 0, rows, out=work.inputs)
-        logits = self.network.forward(work)
-        self.network.backward(work, self._apply(logits, targets, scores, errors))
+        gradient = self._apply(self.network.forward(work), targets, scores, errors)
+        gradient[:, :, work.num_valid :] = 0.0
+        self.network.backward(work, gradient)
         penalty = self._penalise()
         self.optimizer.step()
         return penalty
@@ -169,12 +179,13 @@ class _Chunk:
             for rows, targets, scores, errors in part.by_step:
                 torch.index_select(self.data.inputs, 0, rows, out=part.work.inputs)
                 self._apply(self.network.forward(part.work), targets, scores, errors)
-        test = means(self._sums(self._test), sum(part.steps * part.rows for part in self._test))
+        test = means(self._sums(self._test), sum(part.steps * part.num_valid for part in self._test))
         test[0] += self._penalise(with_gradient=False)
         return test
 
     def _sums(self, parts: Sequence[_Batches]) -> Tensor:
-        return torch.stack([sum_over_rows(self.data.kind, p.scores, p.errors, p.targets) for p in parts]).sum(0)
+        kind = self.data.kind
+        return torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on: parameters and optimizer moments, as live tensors by name."""

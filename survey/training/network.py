@@ -19,6 +19,20 @@ from torch import Tensor
 _aten = torch.ops.aten
 
 
+_VECTOR = 32
+"""Elements that element-wise loops of torch take at a time: two vectors of AVX-512, and a multiple of all smaller ones."""
+
+
+def padded(count: int) -> int:
+    """Round up to whole vectors.
+
+    torch computes what is left over at the end of an array by other instructions, which round differently. Where there
+    are no left-overs, a run's numbers do not hang on where in a bundle it stands: bundles give bit for bit what their
+    runs give alone.
+    """
+    return -(-count // _VECTOR) * _VECTOR
+
+
 @dataclass(frozen=True)
 class Activation:
     """A hidden layer's activation.
@@ -48,7 +62,8 @@ ACTIVATIONS = {
     "tanh": Activation(lambda z, out: torch.tanh(z, out=out), _tanh_backward),
     "sigmoid": Activation(lambda z, out: torch.sigmoid(z, out=out), _sigmoid_backward),
     "gelu": Activation(
-        lambda z, out: _aten.gelu.out(z, out=out),
+        # Not `gelu.out`, which in float32 writes to the wrong places of an `out` that is not contiguous (torch 2.13).
+        lambda z, out: out.copy_(torch.nn.functional.gelu(z)),
         lambda g, z: _aten.gelu_backward.grad_input(g, z, grad_input=z),
     ),
     "elu": Activation(
@@ -95,12 +110,14 @@ class Workspace:
 
     Attributes:
         inputs: [runs * rows, num_inputs + 1], to be filled before `Network.forward`; its last column is ones.
-        rows: Rows of the minibatch, of each run.
+        rows: Rows that there is room for, of each run.
+        num_valid: How many of them the minibatch has; the others are padding, whose gradients are to be zero.
     """
 
-    def __init__(self, architecture: Architecture, num_runs: int, rows: int, like: Tensor) -> None:
+    def __init__(self, architecture: Architecture, num_runs: int, num_valid: int, like: Tensor) -> None:
         hidden = architecture.widths[:-1]
-        self.rows = rows
+        rows = padded(num_valid)
+        self.rows, self.num_valid = rows, num_valid
         self.inputs = like.new_empty(num_runs * rows, architecture.num_inputs + 1)
         by_run = self.inputs.view(num_runs, rows, -1)
         self.z = [like.new_zeros(num_runs, width, rows) for width in architecture.widths]
@@ -117,7 +134,7 @@ class Network:
     """The parameters of a chunk of runs, their gradients, and how the two come about.
 
     Attributes:
-        parameters: Flat buffer of all runs' parameters, layer after layer.
+        parameters: Flat buffer of all runs' parameters, layer after layer, and padding.
         gradients: Flat buffer of the same layout.
         weights: Views of `parameters`, [runs, fan_out, fan_in + 1] for each layer; the last column is the bias.
         weight_gradients: Views of `gradients`, likewise.
@@ -128,7 +145,7 @@ class Network:
     ) -> None:
         self.architecture = architecture
         self.num_runs = num_runs
-        self.parameters = torch.zeros(num_runs * architecture.num_parameters, dtype=dtype, device=device)
+        self.parameters = torch.zeros(padded(num_runs * architecture.num_parameters), dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.parameters)
         self.weights = self._by_layer(self.parameters)
         self.weight_gradients = self._by_layer(self.gradients)
@@ -152,9 +169,9 @@ class Network:
         """Return copies of one run's parameters, in the layout that `set_parameters` takes."""
         return [(weight[run, :, :-1].T.clone(), weight[run, :, -1].clone()) for weight in self.weights]
 
-    def workspace(self, rows: int) -> Workspace:
-        """Make room for minibatches of `rows` rows."""
-        return Workspace(self.architecture, self.num_runs, rows, like=self.parameters)
+    def workspace(self, num_valid: int) -> Workspace:
+        """Make room for minibatches of `num_valid` rows."""
+        return Workspace(self.architecture, self.num_runs, num_valid, like=self.parameters)
 
     def forward(self, work: Workspace) -> Tensor:
         """Compute what the output layer gives before its activation, from `work.inputs`.
@@ -177,12 +194,14 @@ class Network:
         Args:
             work: The workspace of the forward pass.
             output_gradient: [runs, num_outputs, rows], contiguous: the gradient of each row's loss by what `forward`
-                returned. The gradients are means over the rows.
+                returned, and zero for padding. The gradients are means over the rows.
         """
         residual = self.architecture.residual
         gradient = output_gradient
         for k in range(len(self.weights) - 1, -1, -1):
-            self.weight_gradients[k].baddbmm_(gradient, work.layer_input_rows_first[k], beta=0, alpha=1.0 / work.rows)
+            self.weight_gradients[k].baddbmm_(
+                gradient, work.layer_input_rows_first[k], beta=0, alpha=1.0 / work.num_valid
+            )
             if k == 0:
                 return
             h_gradient = work.h_gradient[k - 1]

@@ -208,9 +208,3 @@ def _local_path(output: Output, trial: FinishedTrial) -> Path:
         return Path(download_artifacts(artifact_uri=trial.history_uri))
     except MlflowException as error:
         raise ExportError(f"artifact {trial.history_uri} cannot be fetched: {error}") from None
-
-
-if __name__ == "__main__":
-    from survey.commands import export_main
-
-    export_main()

@@ -1,0 +1,41 @@
+# `make survey` runs the built-in survey, `make test` the tests; both make or update .venv first.
+# Choose another interpreter with `make PYTHON=python3.12 ...`; pip's own settings (PIP_...) are honoured.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# The survey's own libraries use one thread a trial; tests do the same, so that they measure and compare what trials do.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: survey test test-all bench check clean
+
+survey: .venv/installed
+	$(BIN)/python -m survey.launch
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest
+
+test-all: .venv/installed-test
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+# Lint, types and the direction of dependencies.
+check: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv build *.egg-info
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+# An install is done again only when what it depends on has changed, so that no network is needed afterwards.
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/installed-test: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@ .venv/installed

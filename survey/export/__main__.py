@@ -1,0 +1,37 @@
+"""`python -m survey.export --out DIR`: bring the data set of a survey up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from survey.commands import run_app
+from survey.export import export
+from survey.output import Output
+from survey.result import INCOMPLETE
+from survey.tracking import TrackingStore
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Output folder of a survey.")],
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, if the launch was given one.")] = None,
+) -> int:
+    """Bring the data set of a survey up to date with its finished MLflow runs."""
+    console = Console(soft_wrap=True, highlight=False)
+    output = Output.at(out, create=False)
+    with output.lock():
+        store = TrackingStore(tracking_uri or output.default_tracking_uri, output_id=output.output_id)
+        result = export(output, store)
+    for message in result.damaged:
+        console.print(f"not exported: {message}", style="yellow", markup=False)
+    console.print(
+        f"{output.dataset}: {result.num_new_runs:,} new runs, {result.num_partitions_written:,} partitions written"
+    )
+    return INCOMPLETE if result.damaged else 0
+
+
+if __name__ == "__main__":
+    run_app(command, "python -m survey.export")
