@@ -41,11 +41,9 @@ def parse_gpus_per_trial(text: str) -> float | str:
         fraction = float(text)
     except ValueError:
         fraction = 0.0
-    if 0.0 < fraction <= 1.0 or (fraction > 1.0 and fraction.is_integer()):
+    if 0.0 < fraction <= 1.0:
         return fraction
-    raise typer.BadParameter(
-        f"{text!r} is no share of a GPU: expected auto, a fraction such as 0.25, or a whole number"
-    )
+    raise typer.BadParameter(f"{text!r} is no share of a GPU: expected auto, or a number above 0 and up to 1")
 
 
 def run_app(function: Callable[..., int], name: str) -> None:

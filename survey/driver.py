@@ -27,6 +27,7 @@ from survey.space import SearchSpace
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
+    from survey.stopping import StopRequest
     from survey.tracking import TrackingStore
 
 METRIC_ROW_BUDGET = 2_000_000
@@ -110,7 +111,10 @@ class Launch:
             before = runs_done(self.output.dataset)
             plan = self.plan(before)
             if not plan.trials:
-                return self._result(plan, before, failures=(), interrupted=False, loop_seconds=0.0)
+                return self._result(plan, before)
+            if self.output.dataset.exists():
+                self._load_tasks(plan)  # so that other data under a task's name are refused before anything starts
+            self._tell_plan(plan)
             with ExitStack() as stack:
                 return self._train(plan, before, stack)
 
@@ -147,12 +151,10 @@ class Launch:
         disconnect()
         self._close_and_export(store)
         after = runs_done(self.output.dataset)
-        return self._result(
-            self.plan(after), before, failures=failures, interrupted=stop.interrupted, loop_seconds=loop_seconds
-        )
+        return self._result(self.plan(after), before, failures, stop, loop_seconds)
 
     def _fit(
-        self, plan: Plan, data: dict[str, task_data.PreparedTask], store: TrackingStore, stop: Any
+        self, plan: Plan, data: dict[str, task_data.PreparedTask], store: TrackingStore, stop: StopRequest
     ) -> tuple[tuple[str, ...], float]:
         """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop."""
         from survey.fit import fit
@@ -241,6 +243,15 @@ class Launch:
         total = torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else _ASSUMED_GPU_BYTES
         return plan.on_gpus(partial(fraction_for, gpu_bytes=total))
 
+    def _tell_plan(self, plan: Plan) -> None:
+        text = (
+            f"{self._name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; {plan.num_runs_done:,} done, "
+            f"{plan.num_runs_planned:,} to train in {len(plan.trials):,} trials"
+        )
+        if plan.num_out_of_tolerance:
+            text += f"; {plan.num_out_of_tolerance:,} experiments left out: no network of theirs comes near their size"
+        self._console.print(text)
+
     def _tell_addresses(self, mlflow: str | None, cluster: Cluster) -> None:
         say = self._console.print
         if mlflow:
@@ -263,27 +274,26 @@ class Launch:
         self,
         plan: Plan,
         before: dict[int, set[int]],
-        *,
-        failures: tuple[str, ...],
-        interrupted: bool,
-        loop_seconds: float,
+        failures: tuple[str, ...] = (),
+        stop: StopRequest | None = None,
+        loop_seconds: float = 0.0,
     ) -> SurveyResult:
         """Write the report and say what the launch has come to; `plan` is what is still missing."""
         trained = plan.num_runs_done - self.plan(before).num_runs_done
         report = self._write_report(renew=trained > 0)
-        missing = tuple(_missing(trial) for trial in plan.trials)
         return SurveyResult(
-            plan.num_experiments,
-            plan.num_runs,
-            plan.num_runs_done,
-            trained,
-            failures,
-            missing,
-            interrupted,
-            self.output.dataset,
-            report,
-            time.monotonic() - self._began,
-            loop_seconds,
+            num_experiments=plan.num_experiments,
+            num_runs=plan.num_runs,
+            num_runs_done=plan.num_runs_done,
+            num_runs_trained=trained,
+            failures=failures,
+            missing=tuple(_missing(trial) for trial in plan.trials),
+            interrupted=stop.interrupted if stop else False,
+            out_of_time=stop.out_of_time if stop else False,
+            dataset=self.output.dataset,
+            report=report,
+            seconds=time.monotonic() - self._began,
+            loop_seconds=loop_seconds,
         )
 
     def _write_report(self, *, renew: bool) -> Path | None:

@@ -57,6 +57,7 @@ class Experiment:
         l2 = float(self.kernel_regularizer_l2) if kind == "l2" else 0.0
         canonical = {
             "dataset": self.dataset.removeprefix("pmlb:"),
+            **{name: int(getattr(self, name)) for name in ("size", "depth", "batch_size", "epochs")},
             "learning_rate": float(self.learning_rate),
             "label_noise": float(self.label_noise),
             "momentum": 0.0 if self.optimizer == "adam" else float(self.momentum),

@@ -158,6 +158,9 @@ def _show_result(result: SurveyResult, console: Console, *, with_mlflow: bool) -
         console.print(f"missing: {name}", style="yellow", markup=False)
     if len(result.missing) > shown:
         console.print(f"missing: {len(result.missing) - shown:,} more experiments", style="yellow")
+    if result.interrupted or result.out_of_time:
+        why = "interrupted" if result.interrupted else "the time limit is reached"
+        console.print(f"{why}: launch again with the same arguments to go on", style="yellow")
     took = timedelta(seconds=round(result.seconds))
     trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else "; nothing left to train"
     console.print(
@@ -170,7 +173,7 @@ def _show_result(result: SurveyResult, console: Console, *, with_mlflow: bool) -
     database = result.dataset.parent / "mlflow.db"
     if with_mlflow and database.exists():
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--backend-store-uri"]
-        console.print(f"MLflow UI  {shlex.join([*command, f'sqlite:///{database}'])}")
+        console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, f'sqlite:///{database}'])}")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ class SurveyResult:
         failures: For each trial that failed: its name, and the last line of its error.
         missing: Names of the experiments that lack repetitions, with how many.
         interrupted: Whether a signal ended the launch.
+        out_of_time: Whether its time limit did.
         dataset: Folder of the Parquet data set.
         report: The report, or None where there is nothing to report yet.
         seconds: Time from launch to here.
@@ -38,6 +39,7 @@ class SurveyResult:
     failures: tuple[str, ...]
     missing: tuple[str, ...]
     interrupted: bool
+    out_of_time: bool
     dataset: Path
     report: Path | None
     seconds: float

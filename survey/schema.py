@@ -31,7 +31,7 @@ _CURVE = pa.list_(pa.float32())
 _DESCRIPTION = {
     "experiment_id": (pa.uint64(), "Identity of the experiment: a 63-bit hash of its canonical hyperparameters"),
     "activation": (pa.string(), "Activation of the hidden layers"),
-    "batch": (pa.string(), "Name of the sweep that first asked for the run"),
+    "batch": (pa.string(), "Name of the launch that trained the run: its sweeps, joined by +"),
     "batch_size": (pa.uint32(), "Rows in a minibatch"),
     "dataset": (pa.string(), "Task: NAME (PMLB), sklearn:NAME, or a name of the search space"),
     "depth": (pa.uint8(), "Number of layers with weights, the output layer included"),

@@ -4,13 +4,18 @@
 worker's side: the MLflow run of a trial. `writers` is how rows get into the store.
 """
 
+import logging
 import os
 
 # Before MLflow is imported: no telemetry, no background jobs.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 
-from survey.tracking.store import FinishedTrial, TrackingStore
-from survey.tracking.trial_run import TrackingSettings, TrialRun
+# It tells at length when it makes its tables.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+from survey.tracking.store import FinishedTrial, TrackingStore  # noqa: E402
+from survey.tracking.trial_run import TrackingSettings, TrialRun  # noqa: E402
 
 __all__ = ["FinishedTrial", "TrackingSettings", "TrackingStore", "TrialRun"]

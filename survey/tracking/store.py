@@ -59,6 +59,8 @@ class TrackingStore:
                 if experiment.tags.get("survey.name") == name:
                     return experiment.experiment_id
             tags = {OUTPUT: self._output_id, "survey.name": name, "mlflow.note.content": note}
+            # The UI then opens its pages for training runs, rather than those for language models.
+            tags["mlflow.experimentKind"] = "custom_model_development"
             taken = {e.name for e in self.client.search_experiments(view_type=ViewType.ALL)}
             title = name if name not in taken else f"{name} ({self._output_id[:8]})"
             return self.client.create_experiment(title, artifact_location, tags)

@@ -10,7 +10,7 @@ TRIAL_ROLE = "experiment"
 REPETITION_ROLE = "repetition"
 
 EXPERIMENT = "survey.experiment"
-"""The experiment's canonical hyperparameters, as JSON."""
+"""All hyperparameters of the experiment, as JSON."""
 
 REPETITIONS = "survey.repetitions"
 """Numbers of the repetitions that the trial trains, as JSON."""

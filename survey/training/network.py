@@ -20,7 +20,7 @@ _aten = torch.ops.aten
 
 
 _VECTOR = 32
-"""Elements that element-wise loops of torch take at a time: two vectors of AVX-512, and a multiple of all smaller ones."""
+"""Elements that element-wise loops of torch take at a time: two vectors of AVX-512, or several smaller ones."""
 
 
 def padded(count: int) -> int:

@@ -1,6 +1,6 @@
 """Output layers with their losses: the gradient that training starts from, and what the statistics are made of.
 
-Three kinds of task (butter.md's definitions, which are those of Keras):
+Three kinds of task (the definitions of the BUTTER data set, which are those of Keras):
 
     softmax      more than two classes: categorical cross-entropy, from log-softmax
     binary       two classes: one sigmoid unit, binary cross-entropy from the logit

@@ -1,6 +1,6 @@
 """The ten statistics of a data set, from the outputs that an epoch has stored.
 
-Source: the metrics of Keras, as butter.md states them. All are means over rows, so that the row-weighted mean over an
+Source: the metrics of Keras, see docs/definitions.md. All are means over rows, so that the row-weighted mean over an
 epoch's minibatches is the mean over all its rows; the root_mean_squared_error is the root of such a mean.
 
 Arrays are [steps, runs, outputs, rows]: `steps` minibatches. Their rows are padded, see `network.padded`: the first

@@ -1,0 +1,64 @@
+"""What tests share: small search spaces, and a launcher in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PMLB = Path(__file__).parents[2] / "shared" / "data" / "pmlb"
+
+SMALL = """
+name: small
+repetitions: 3
+grids:
+  - dataset: ["sklearn:iris", "sklearn:diabetes"]
+    shape: [rectangle, trapezoid]
+    size: [64, 256]
+    depth: 3
+    learning_rate: 0.01
+    batch_size: 32
+    epochs: {epochs}
+"""
+
+
+@pytest.fixture
+def small_space(tmp_path: Path) -> Path:
+    """8 experiments x 3 repetitions x 6 epochs: seconds."""
+    return write_space(tmp_path, epochs=6)
+
+
+def write_space(folder: Path, *, epochs: int) -> Path:
+    file = folder / "small.yaml"
+    file.write_text(SMALL.format(epochs=epochs))
+    return file
+
+
+def start(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen:
+    """Start `python -m survey.launch` in a session of its own, so that a signal to it is a signal to it alone."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "survey.launch", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+
+
+def launch(*arguments: object, cwd: Path | None = None, **environment: str) -> tuple[int, str]:
+    """Run a launch to its end; return its exit status and what it said."""
+    process = start(*arguments, cwd=cwd, **environment)
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def without_browser() -> str | None:
+    """Why browser tests cannot run here, or None."""
+    missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+    return f"{' and '.join(missing)} not found on this machine" if missing else None

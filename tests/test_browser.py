@@ -1,0 +1,104 @@
+"""What a person sees: the MLflow UI of a survey and its report, in a headless Chromium."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from conftest import launch, without_browser, write_space
+
+from survey.ui import MlflowServer
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(without_browser() is not None, reason=str(without_browser())),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("browser")
+    status, output = launch(write_space(folder, epochs=30), "--out", folder / "out", "--no-ui", "--repetitions", 2)
+    assert status == 0, output
+    return folder / "out"
+
+
+@pytest.fixture
+def browser(tmp_path):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--window-size=1500,1000",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+    yield driver
+    driver.quit()
+
+
+def await_text(browser, pattern: str, seconds: float = 60) -> str:
+    """Wait until the page's text matches; return the text."""
+    deadline = time.monotonic() + seconds
+    text = ""
+    while time.monotonic() < deadline:
+        text = browser.execute_script("return document.body ? document.body.innerText : ''")
+        if re.search(pattern, text):
+            return text
+        time.sleep(0.5)
+    raise AssertionError(f"{pattern!r} did not appear in:\n{text[:2000]}")
+
+
+def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(finished, browser, tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    store = f"sqlite:///{finished / 'mlflow.db'}"
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name("small")
+    assert experiment
+    run = next(
+        run
+        for run in client.search_runs([experiment.experiment_id])
+        if run.info.run_name == "iris rectangle d3 2^6 lr0.01 b32"
+    )
+    server = MlflowServer(store, finished / "artifacts", log=tmp_path / "server.log")
+    try:
+        server.wait()
+        browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs")
+        text = await_text(browser, r"rectangle d3 2\^\d")
+        assert "iris" in text
+        assert "diabetes" in text
+        browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}/model-metrics")
+        await_text(browser, r"test_accuracy")  # charts further down are drawn when they are scrolled to
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            # MLflow draws with plotly: a curve is a path of many points.
+            paths = browser.execute_script(
+                "return [...document.querySelectorAll('.js-plotly-plot path.js-line')].map(p => p.getAttribute('d'))"
+            )
+            if any(path and path.count("L") >= 10 for path in paths):
+                return
+            time.sleep(0.5)
+        browser.save_screenshot(str(tmp_path / "page.png"))
+        raise AssertionError(f"no curve is drawn: see {tmp_path / 'page.png'}")
+    finally:
+        server.stop()
+
+
+def test_the_report_of_a_survey_shows_its_figures(finished, browser):
+    browser.get((finished / "report" / "index.html").as_uri())
+    text = await_text(browser, "Butter zone")
+    assert "sklearn:iris" in text
+    assert "sklearn:diabetes" in text
+    widths = browser.execute_script("return [...document.images].map(i => i.complete && i.naturalWidth)")
+    assert len(widths) == 4
+    assert all(width > 600 for width in widths)

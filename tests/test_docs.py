@@ -1,0 +1,196 @@
+"""The documentation says what the code does: options, columns, examples, links."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib.util
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from survey.errors import SearchSpaceError
+from survey.launch import launch
+from survey.schema import executive_schema, repetition_schema, summary_schema
+from survey.space_file import load_space
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced code of a language, as it stands in a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", read(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def options() -> list[str]:
+    app = typer.Typer(add_completion=False)
+    app.command()(launch)
+    command = typer.main.get_command(app)
+    return ["--help", *(name for option in command.params for name in option.opts if name.startswith("--"))]
+
+
+def test_the_options_are_found():
+    assert {"--out", "--gpus-per-trial", "--dry-run"} <= set(options())
+
+
+@pytest.mark.parametrize("option", options())
+def test_every_option_is_in_the_table_of_the_readme(option):
+    assert re.search(rf"^\| `{option}[ `]", read(README), flags=re.MULTILINE)
+
+
+def test_the_readme_has_no_option_that_does_not_exist():
+    named = set(re.findall(r"^\| `(--[a-z-]+)", read(README), flags=re.MULTILINE))
+    assert named == set(options())
+
+
+def columns_script():
+    spec = importlib.util.spec_from_file_location("columns", ROOT / "docs" / "columns.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_columns_is_up_to_date():
+    assert read(ROOT / "docs" / "columns.md") == columns_script().page(), "run `python docs/columns.py`"
+
+
+@pytest.mark.parametrize("schema", [repetition_schema, summary_schema, executive_schema])
+def test_every_column_is_in_the_table_of_columns(schema):
+    page = read(ROOT / "docs" / "columns.md")
+    assert [name for name in schema([]).names if f"| `{name}` |" not in page] == []
+
+
+def test_the_columns_that_are_said_to_be_ours_exist():
+    script, names = columns_script(), {*repetition_schema([]).names, *summary_schema([]).names}
+    assert {*script.OURS, *script.PUBLISHED_TYPES} <= names
+
+
+def test_the_columns_that_are_ours_are_in_the_definitions():
+    page = read(ROOT / "docs" / "definitions.md")
+    assert [name for name in columns_script().OURS if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("text", blocks(README, "yaml"))
+def test_search_spaces_of_the_readme_load(text, tmp_path):
+    file = tmp_path / "space.yaml"
+    file.write_text(text, encoding="utf-8")
+    try:
+        assert load_space(file).name in text
+    except SearchSpaceError as error:
+        pytest.fail(str(error))
+
+
+def test_the_readme_says_how_large_the_built_in_survey_is():
+    space = load_space("quickstart")
+    assert f"{len(space.experiments())} experiments, {space.repetitions} runs each" in read(README)
+
+
+def test_the_readme_has_examples():
+    assert blocks(README, "yaml")
+    assert blocks(README, "python")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_of_a_page_compiles(page):
+    for text in blocks(page, "python"):
+        if not text.startswith(">>>"):
+            ast.parse(text, filename=page.name)
+
+
+def test_examples_of_identity_give_what_they_print():
+    page = ROOT / "docs" / "identity.md"
+    text = "\n".join(blocks(page, "python"))
+    example = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    result = doctest.DocTestRunner(verbose=False).run(example)
+    assert result.attempted > 5
+    assert result.failed == 0
+
+
+def test_filters_of_the_mlflow_page_are_understood():
+    from mlflow.utils.search_utils import SearchUtils
+
+    (text,) = blocks(ROOT / "docs" / "mlflow.md", "text")
+    for filter_string in text.splitlines():
+        assert SearchUtils.parse_search_filter(filter_string), filter_string
+
+
+def test_the_mlflow_page_has_every_tag_and_parameter():
+    from survey.experiment import Experiment
+    from survey.tracking import tags, trial_run
+
+    penalty = {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 0.1}
+    experiment = Experiment(dataset="mnist", shape="rectangle", size=1024, depth=3, **penalty)
+    settings = trial_run.TrackingSettings("sqlite://", "1", all_epochs=True, repetition_runs=True, git_commit="abc")
+    params = {"num_free_parameters": 1000, "widths": (5, 10)}
+    parent = trial_run._parent(settings, experiment, [0, 1], 2, params, "t1")
+    child = trial_run._child(parent, experiment, 0)
+    page = read(ROOT / "docs" / "mlflow.md")
+    names = {*parent.tags, *parent.params, *child.tags, *child.params, tags.OUTPUT}
+    assert sorted(name for name in names if f"`{name}`" not in page) == []
+
+
+def test_metrics_and_limits_of_the_mlflow_page_are_those_of_the_code():
+    from survey import driver
+    from survey.metrics import STATISTICS
+    from survey.tracking import trial_run
+
+    page = read(ROOT / "docs" / "mlflow.md")
+    assert [name for name in STATISTICS if f"`{name}`" not in page] == []
+    assert f"{trial_run.ROWS_PER_EPOCH} keys for each recorded epoch" in page
+    assert f"has {trial_run.CHILD_ROWS_PER_EPOCH}: " in page
+    assert f"at most {trial_run._LOG_EPOCHS} for each run" in page
+    assert f"{driver.METRIC_ROW_BUDGET:,} metric rows" in page
+    assert f"{driver.REPETITION_RUN_LIMIT:,} runs" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_point_to_files(page):
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", read(page))]
+    relative = [target for target in targets if target and not re.match(r"[a-z]+:", target)]
+    assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page):
+    named = re.findall(r"`((?:survey|analysis|docs|search_spaces)/[A-Za-z0-9_/]*(?:\.[a-z]+)?)`", read(page))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_citation_is_that_of_this_version():
+    citation = yaml.safe_load(read(ROOT / "CITATION.cff"))
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
+    assert citation["cff-version"] == "1.2.0"
+    assert (citation["title"], citation["version"]) == (project["name"], project["version"])
+    assert citation["license"] == project["license"]
+    assert all({"type", "title", "authors"} <= set(reference) for reference in citation["references"])
+    assert {"message", "authors"} <= set(citation)
+
+
+def tracked_files() -> list[Path]:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return []
+    answer = subprocess.run([git, "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True)
+    files = [ROOT / name for name in answer.stdout.split("\0") if name]
+    return [file for file in files if file.is_file()]
+
+
+def test_no_file_has_paths_of_a_machine():
+    files = {*tracked_files(), *PAGES}
+    # Put together here, so that this file does not have them.
+    paths = [f"/{folder}/".encode() for folder in ("work", "root")]
+    assert [str(f.relative_to(ROOT)) for f in sorted(files) if any(path in f.read_bytes() for path in paths)] == []
