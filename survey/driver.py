@@ -173,7 +173,10 @@ class Launch:
 
     @property
     def _tracking_uri(self) -> str:
-        return self._options.tracking_uri or self.output.default_tracking_uri
+        uri = self._options.tracking_uri or self.output.default_tracking_uri
+        if uri.startswith("sqlite:///"):  # workers have other working directories
+            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+        return uri
 
     @property
     def _tracking_exists(self) -> bool:
@@ -257,7 +260,7 @@ class Launch:
         if mlflow:
             say(f"MLflow UI      {mlflow}")
         elif self._options.tracking_uri:
-            say(f"MLflow         {_without_password(self._tracking_uri)}")
+            say(f"MLflow         {_shown(self._tracking_uri)}")
         if cluster.dashboard:
             ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
             say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
@@ -329,11 +332,10 @@ def _missing(trial: PlannedTrial) -> str:
     return f"{trial.experiment.label}: {len(trial.repetitions)} of {trial.num_repetitions} runs"
 
 
-def _without_password(uri: str) -> str:
-    from urllib.parse import urlparse
+def _shown(uri: str) -> str:
+    from survey.tracking.told import without_password
 
-    password = urlparse(uri).password
-    return uri.replace(password, "***") if password else uri
+    return without_password(uri, uri)
 
 
 def _git_commit() -> str:

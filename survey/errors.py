@@ -47,5 +47,6 @@ class ExportError(SurveyError):
 
 def nearest(word: object, allowed: Iterable[str]) -> str:
     """Return `" (did you mean 'x'?)"` for the allowed word most like `word`, or an empty string."""
-    match = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
-    return f" (did you mean {match[0]!r}?)" if match else ""
+    by_lower = {one.lower(): one for one in allowed}
+    match = difflib.get_close_matches(str(word).lower(), list(by_lower), n=1, cutoff=0.6)
+    return f" (did you mean {by_lower[match[0]]!r}?)" if match else ""

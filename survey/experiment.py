@@ -106,6 +106,7 @@ _LABELS = {
     "kernel_regularizer_l2": "l2=",
     "label_noise": "noise",
     "activation": "",
+    "epochs": "e",
 }
 
 

@@ -49,18 +49,20 @@ def history_table(
     columns["command"] = [json.dumps({**experiment.to_dict(), "repetition": r, "seed": run.seed}, sort_keys=True)
                           for r, run in zip(repetitions, runs, strict=True)]  # fmt: skip
     arrays = [
-        _curve_array(curves[HISTORY_COLUMNS.index(name)]) if name in HISTORY_COLUMNS else pa.array(values, field.type)
+        _curve_array(curves[HISTORY_COLUMNS.index(name)], field.type)
+        if name in HISTORY_COLUMNS
+        else pa.array(values, field.type)
         for (name, values), field in zip(columns.items(), schema, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _curve_array(curves: np.ndarray) -> pa.ListArray:
+def _curve_array(curves: np.ndarray, kind: pa.ListType) -> pa.ListArray:
     """float32 [runs, epochs] as a list array, without a Python object for each value."""
     runs, epochs = curves.shape
     offsets = np.arange(0, (runs + 1) * epochs, epochs, dtype=np.int32)
     values = np.ascontiguousarray(curves, dtype=np.float32).ravel()
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values), type=kind)
 
 
 def _description(experiment: Experiment, task: PreparedTask, widths: Sequence[int]) -> dict[str, Any]:

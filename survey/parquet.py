@@ -14,7 +14,9 @@ def write_table(table: pa.Table, file: Path) -> None:
 
     Floats of list columns are split by byte, which compresses curves best; all other columns have dictionaries.
     """
-    is_curve = {field.name: field.type == pa.list_(pa.float32()) for field in table.schema}
+    is_curve = {
+        field.name: pa.types.is_list(field.type) and field.type.value_type == pa.float32() for field in table.schema
+    }
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         pq.write_table(

@@ -26,7 +26,7 @@ PARTITION_COLUMNS = (
 )
 """Hive partition columns, in the order of the directories."""
 
-_CURVE = pa.list_(pa.float32())
+_CURVE = pa.list_(pa.field("element", pa.float32()))  # the name that Parquet gives the items of lists
 
 _DESCRIPTION = {
     "experiment_id": (pa.uint64(), "Identity of the experiment: a 63-bit hash of its canonical hyperparameters"),
@@ -55,7 +55,7 @@ _DESCRIPTION = {
     "test_split": (pa.float32(), "Fraction of the rows in the test set"),
     "test_split_method": (pa.string(), "How test rows are chosen"),
     "num_free_parameters": (pa.uint64(), "Exact number of trainable parameters"),
-    "widths": (pa.list_(pa.uint32()), "Width of each layer, the output layer last"),
+    "widths": (pa.list_(pa.field("element", pa.uint32())), "Width of each layer, the output layer last"),
     "network_structure": (pa.string(), "The network as JSON: layers, activations, residual connections, loss"),
 }
 
@@ -164,7 +164,7 @@ def summary_schema(sweeps: Sequence[str]) -> pa.Schema:
     """Schema of `complete_summary/` and `NAME_summary/`: a row per experiment."""
     counts = [
         _field("num_runs", pa.uint16(), "Number of runs summarised"),
-        _field("num", pa.list_(pa.uint16()), "Number of runs that reached each epoch"),
+        _field("num", pa.list_(pa.field("element", pa.uint16())), "Number of runs that reached each epoch"),
     ]
     return pa.schema([*_sweep_fields(sweeps), *_description_fields(), *counts, *curve_fields(), *best_fields()])
 

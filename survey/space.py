@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, TypeGuard
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from survey.errors import SearchSpaceError, TaskError, nearest
@@ -28,7 +28,7 @@ def _as_axis(value: Any) -> Any:
     if isinstance(value, Mapping):
         bounds = value.get("powers_of_two")
         if set(value) != {"powers_of_two"} or not _are_exponents(bounds):
-            message = "expected a value, a list, or {{powers_of_two: [first, last]}} with 0 <= first <= last <= 40"
+            message = "expected a value, a list, or {powers_of_two: [first, last]} with 0 <= first <= last <= 40"
             raise PydanticCustomError("axis", message)
         first, last = bounds
         return [1 << exponent for exponent in range(first, last + 1)]
@@ -66,7 +66,6 @@ def _none_word(value: Any) -> Any:
     return None if value == "none" else _one_of(("none", "l1", "l2"))(value) if value is not None else None
 
 
-_Word = Annotated[str, BeforeValidator(str)]
 _Int = BeforeValidator(_no_bool)
 _Axis = BeforeValidator(_as_axis)
 _Size = Annotated[int, _Int, Field(ge=1, le=1 << 40)]
@@ -165,15 +164,15 @@ class SearchSpace(BaseModel):
     @field_validator("name")
     @classmethod
     def _name_is_free(cls, name: str) -> str:
-        from survey.schema import summary_schema
+        from survey.schema import repetition_schema, summary_schema
 
-        if name in summary_schema([]).names:
-            raise PydanticCustomError("name", "the data set has a column of this name: choose another")
+        if name in {*repetition_schema([]).names, *summary_schema([]).names, "complete", "complete_executive"}:
+            raise PydanticCustomError("name", "the data set has a column or table of this name: choose another")
         return name
 
     @field_validator("tasks", mode="after")
     @classmethod
-    def _task_names_are_free(cls, tasks: dict[str, UserTask], info: ValidationInfo) -> dict[str, UserTask]:
+    def _task_names_are_free(cls, tasks: dict[str, UserTask]) -> dict[str, UserTask]:
         for name in tasks:
             check_name(name, tasks)
         return tasks

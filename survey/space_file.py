@@ -51,7 +51,9 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
     except TaskError as error:
         raise SearchSpaceError(f"{source}: tasks: {error}") from None
     base = Path(str(source)).resolve().parent
-    tasks = {name: task.model_copy(update={"path": base / task.path}) for name, task in space.tasks.items()}
+    tasks = {
+        name: task.model_copy(update={"path": base / task.path.expanduser()}) for name, task in space.tasks.items()
+    }
     space = space.model_copy(update={"tasks": tasks})
     try:
         space.check_datasets()
@@ -70,6 +72,8 @@ def _find(name: str) -> Path | Traversable:
     path = Path(name)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise SearchSpaceError(f"search space {name}: expected a YAML file, found a folder")
     built_in = resources.files("search_spaces") / f"{name}.yaml"
     if path.suffix not in (".yaml", ".yml") and len(path.parts) == 1 and built_in.is_file():
         return built_in
@@ -93,28 +97,34 @@ def _parse(text: str, source: str) -> tuple[Any, yaml.Node | None]:
     """Return the document and its nodes, which know their lines."""
     try:
         nodes = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_repeated_keys(nodes, source)
+        _refuse_repeated_keys(nodes, source, set())
         return yaml.safe_load(text), nodes
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise SearchSpaceError(f"{source}{line}: this is not valid YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise SearchSpaceError(f"{source}: this is not valid YAML: {error}") from None
 
 
-def _refuse_repeated_keys(node: yaml.Node | None, source: str) -> None:
-    """YAML readers let the last of equal keys win in silence."""
+def _refuse_repeated_keys(node: yaml.Node | None, source: str, seen: set[int]) -> None:
+    """YAML readers let the last of equal keys win in silence. An alias can name one of the nodes above it, `seen`."""
+    if id(node) in seen:
+        raise SearchSpaceError(f"{source}: an alias stands within what it names")
+    inside = seen | {id(node)}
     if isinstance(node, yaml.MappingNode):
-        seen = set()
+        keys = set()
         for key, value in node.value:
-            if key.value in seen:
+            if not isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                raise SearchSpaceError(f"{source}, line {line}: expected a word as key, found a list or mapping")
+            if key.value in keys:
                 raise SearchSpaceError(f"{source}, line {key.start_mark.line + 1}: the key {key.value!r} stands twice")
-            seen.add(key.value)
-            _refuse_repeated_keys(value, source)
+            keys.add(key.value)
+            _refuse_repeated_keys(value, source, inside)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            _refuse_repeated_keys(value, source)
+            _refuse_repeated_keys(value, source, inside)
 
 
 def _describe(errors: Sequence[ErrorDetails], nodes: yaml.Node | None, source: str) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlparse
 
 from mlflow.entities import ViewType
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from survey.errors import TrackingError
 from survey.experiment import Experiment
 from survey.tracking.tags import EXPERIMENT, OUTPUT, REPETITIONS, ROLE, TRIAL_ROLE
+from survey.tracking.told import told
 from survey.tracking.writers import make_writer
 from survey.wal import use_write_ahead_log
 
@@ -48,21 +47,24 @@ class TrackingStore:
         self.uri, self._output_id = uri, output_id
         if uri.startswith("sqlite:///"):
             use_write_ahead_log(Path(uri.removeprefix("sqlite:///")))
-        with _told(uri):
+        with told(uri):
             self.client = MlflowClient(uri)
             self.client.search_experiments(max_results=1)
 
     def open_experiment(self, name: str, *, note: str, artifact_location: str | None) -> str:
         """Return the id of the MLflow experiment for a survey of this name, created where there is none."""
-        with _told(self.uri):
+        with told(self.uri):
             for experiment in self._experiments():
-                if experiment.tags.get("survey.name") == name:
+                # One whose artifacts belong elsewhere is of before the output folder was moved.
+                here = artifact_location in (None, experiment.artifact_location)
+                if here and experiment.tags.get("survey.name") == name:
                     return experiment.experiment_id
             tags = {OUTPUT: self._output_id, "survey.name": name, "mlflow.note.content": note}
             # The UI then opens its pages for training runs, rather than those for language models.
             tags["mlflow.experimentKind"] = "custom_model_development"
             taken = {e.name for e in self.client.search_experiments(view_type=ViewType.ALL)}
-            title = name if name not in taken else f"{name} ({self._output_id[:8]})"
+            titles = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
+            title = next(title for title in titles if title not in taken)
             return self.client.create_experiment(title, artifact_location, tags)
 
     def finished_trials(self) -> list[FinishedTrial]:
@@ -103,7 +105,7 @@ class TrackingStore:
         return list(self.client.search_experiments(filter_string=f"tags.`{OUTPUT}` = '{self._output_id}'"))
 
     def _runs(self, filter_string: str) -> Iterator:
-        with _told(self.uri):
+        with told(self.uri):
             ids = [experiment.experiment_id for experiment in self._experiments()]
             token = None
             while ids:
@@ -114,19 +116,3 @@ class TrackingStore:
                 token = page.token
                 if not token:
                     return
-
-
-class _told:  # noqa: N801 (reads as a statement)
-    """Turns MLflow's errors into one message that names the store; a password in its URI is not shown."""
-
-    def __init__(self, uri: str) -> None:
-        parts = urlparse(uri)
-        self._shown = uri.replace(parts.password, "***") if parts.password else uri
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, MlflowException | OSError):
-            text = str(error).splitlines()[0]
-            raise TrackingError(f"the tracking store {self._shown} cannot be used: {text}") from error

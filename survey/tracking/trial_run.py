@@ -12,16 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from survey.errors import TrackingError
 from survey.experiment import Experiment, Run
 from survey.metrics import HISTORY_COLUMNS
 from survey.parquet import write_table
 from survey.quantiles import quantiles
 from survey.tracking.store import HISTORY_FILE
 from survey.tracking.tags import EXPERIMENT, REPETITION_ROLE, REPETITIONS, ROLE, TRIAL_ROLE
+from survey.tracking.told import told
 from survey.tracking.writers import MetricRow, NewRun, make_writer
 
 METRICS = tuple(
@@ -93,8 +92,9 @@ class TrialRun:
         params: dict[str, object],
         trial_id: str,
     ) -> None:
-        self._client = MlflowClient(settings.uri)
-        self._writer = make_writer(self._client, settings.experiment_id)
+        with told(settings.uri):
+            self._client = MlflowClient(settings.uri)
+            self._writer = make_writer(self._client, settings.experiment_id)
         epochs = experiment.epochs
         wanted = np.arange(1, epochs + 1) if settings.all_epochs else log_spaced_epochs(epochs)
         self._wanted = frozenset(wanted.tolist())
@@ -146,7 +146,8 @@ class TrialRun:
         self._end("FINISHED")
 
     def fail(self, traceback: str) -> None:
-        """Mark the runs FAILED, with the traceback as an artifact."""
+        """Write what is left and mark the runs FAILED, with the traceback as an artifact."""
+        self.flush()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "traceback.txt"
             path.write_text(traceback, encoding="utf-8")
@@ -162,10 +163,8 @@ class TrialRun:
         self._writer.end_runs([*self._children, self.run_id], status, int(time.time() * 1000))
 
     def _log_artifact(self, path: Path) -> None:
-        try:
+        with told(self._client.tracking_uri, f"store the artifact {path.name}"):
             self._client.log_artifact(self.run_id, str(path))
-        except (MlflowException, OSError) as error:
-            raise TrackingError(f"the artifact {path.name} of run {self.run_id} cannot be stored: {error}") from error
 
 
 def _parent(

@@ -15,17 +15,20 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from mlflow.entities import Metric, Param
-from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.dbmodels import models
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from survey.errors import TrackingError
+from survey.tracking.told import told
 
 _ROWS_PER_CALL = 1000
 """The most metrics that MLflow takes in one call."""
+
+_PARENT = "mlflow.parentRunId"
+"""MLflow's tag for the run that a run is part of; left empty, it is the first of those created together."""
 
 _LARGEST = sys.float_info.max
 """What MLflow's SQL store writes for an infinity."""
@@ -82,16 +85,14 @@ class ClientWriter:
         self._client, self._experiment_id = client, experiment_id
 
     def create_runs(self, runs: Sequence[NewRun]) -> list[str]:
-        """Create runs one by one; a tag `mlflow.parentRunId` of None is that of the first."""
+        """Create runs one by one."""
         ids: list[str] = []
-        for run in runs:
-            try:
+        with told(self._client.tracking_uri):
+            for run in runs:
                 created = self._client.create_run(self._experiment_id, run.start_time_ms, _tags(run, ids), run.name)
                 params = [Param(key, value) for key, value in run.params.items()]
                 self._client.log_batch(created.info.run_id, params=params)
-            except MlflowException as error:
-                raise TrackingError(f"MLflow refused to create the run {run.name!r}: {error}") from error
-            ids.append(created.info.run_id)
+                ids.append(created.info.run_id)
         return ids
 
     def log_metrics(self, rows: Sequence[MetricRow]) -> None:
@@ -99,20 +100,16 @@ class ClientWriter:
         by_run: dict[str, list[Metric]] = {}
         for row in rows:
             by_run.setdefault(row.run_id, []).append(Metric(row.key, row.value, row.timestamp_ms, row.step))
-        try:
+        with told(self._client.tracking_uri):
             for run_id, metrics in by_run.items():
                 for start in range(0, len(metrics), _ROWS_PER_CALL):
                     self._client.log_batch(run_id, metrics=metrics[start : start + _ROWS_PER_CALL])
-        except MlflowException as error:
-            raise TrackingError(f"MLflow refused metrics: {error}") from error
 
     def end_runs(self, run_ids: Sequence[str], status: str, end_time_ms: int) -> None:
         """End runs one by one."""
-        try:
+        with told(self._client.tracking_uri):
             for run_id in run_ids:
                 self._client.set_terminated(run_id, status, end_time_ms)
-        except MlflowException as error:
-            raise TrackingError(f"MLflow refused to end a run: {error}") from error
 
 
 class SqlWriter:
@@ -123,7 +120,7 @@ class SqlWriter:
         self._experiment_id, self._artifact_location = int(experiment_id), artifact_location.rstrip("/")
 
     def create_runs(self, runs: Sequence[NewRun]) -> list[str]:
-        """Create runs; a tag `mlflow.parentRunId` of None is that of the first."""
+        """Create runs."""
         ids = [uuid.uuid4().hex for _ in runs]
         tags = [_tags(run, ids) | {"mlflow.runName": run.name} for run in runs]
         rows = [self._run_row(run_id, run, t) for run_id, run, t in zip(ids, runs, tags, strict=True)]
@@ -167,9 +164,8 @@ class SqlWriter:
         points = [_metric_row(row) for row in rows]
         latest = {(point["run_uuid"], point["key"]): point for point in points}
         table = models.SqlLatestMetric
-        runs, keys = {run for run, _ in latest}, {key for _, key in latest}
         self._execute(
-            (delete(table).where(table.run_uuid.in_(runs), table.key.in_(keys)), None),
+            (delete(table).where(tuple_(table.run_uuid, table.key).in_(list(latest))), None),
             (insert(models.SqlMetric), points),
             (insert(table), list(latest.values())),
         )
@@ -192,7 +188,7 @@ class SqlWriter:
 
 def _tags(run: NewRun, ids: Sequence[str]) -> dict[str, str]:
     """The run's tags, with the first run's id for a parent that is to be created in the same call."""
-    return {key: value or ids[0] for key, value in run.tags.items()}
+    return {**run.tags, _PARENT: ids[0]} if run.tags.get(_PARENT) == "" else run.tags
 
 
 def _metric_row(row: MetricRow) -> dict[str, object]:

@@ -1,0 +1,32 @@
+"""Errors of MLflow and its database, turned into one message that names the store and shows no password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import unquote, urlparse
+
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from survey.errors import TrackingError
+
+
+@contextmanager
+def told(uri: str, purpose: str = "be used") -> Iterator[None]:
+    """Raise a TrackingError, that the store at `uri` cannot do this, for any error of MLflow, its database or driver."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise TrackingError(without_password(f"the tracking store {uri} cannot {purpose}: {text}", uri)) from None
+
+
+def without_password(text: str, uri: str) -> str:
+    """Replace the password of a URI, as it stands there and decoded, wherever a text has it."""
+    password = urlparse(uri).password
+    if not password:
+        return text
+    for form in (password, unquote(password)):
+        text = text.replace(form, "***")
+    return text
