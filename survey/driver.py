@@ -162,7 +162,7 @@ class Launch:
 
         settings = self._tracking_settings(plan, store)
         origin = {"batch": self._name, "git_hash": settings.git_commit or None}
-        cost = sum(trial.cost_flops for trial in plan.trials)
+        cost = sum(trial.cost_s for trial in plan.trials)
         with Progress(self._console, num_runs=plan.num_runs_planned, total_cost=cost) as progress:
             stop.training = True
             try:

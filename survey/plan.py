@@ -17,8 +17,8 @@ from survey.topology import layer_widths, within_tolerance
 GPU_FRACTIONS = (0.125, 0.25, 0.5, 1.0)
 """Fractions of a GPU that a trial can have: few, as an actor is used again only for the same request."""
 
-_STEP_FLOPS = 2e7
-"""What one training step costs beside its arithmetic, as floating-point operations: it orders small trials."""
+_FLOPS_PER_S, _STEP_S, _EPOCH_S, _TRIAL_S = 4e10, 3e-4, 2e-3, 0.2
+"""A rough model of one CPU core: arithmetic on small matrices, and what a step, an epoch and a trial cost beside it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PlannedTrial:
         num_repetitions: How many repetitions the survey asks for altogether.
         widths: Layer widths of the network.
         num_free_parameters: Its exact number of trainable parameters.
-        cost_flops: Estimated floating-point operations, with an allowance for calls: for ordering, not for accounts.
+        cost_s: Estimated seconds on a core: for the order of trials and the time left, not for accounts.
         bundle_bytes: Estimated memory of the bundle, in bytes.
         num_gpus: Fraction of a GPU; 0 for a trial on one CPU core.
     """
@@ -41,7 +41,7 @@ class PlannedTrial:
     num_repetitions: int
     widths: tuple[int, ...]
     num_free_parameters: int
-    cost_flops: float
+    cost_s: float
     bundle_bytes: int
     num_gpus: float = 0.0
 
@@ -142,7 +142,7 @@ def make_plan(
 
 def _in_order(trials: Iterable[PlannedTrial]) -> tuple[PlannedTrial, ...]:
     """By GPU fraction, as actors are used again only for the same; then longest first, so that no core idles long."""
-    return tuple(sorted(trials, key=lambda trial: (-trial.num_gpus, -trial.cost_flops)))
+    return tuple(sorted(trials, key=lambda trial: (-trial.num_gpus, -trial.cost_s)))
 
 
 def _trial(
@@ -156,11 +156,12 @@ def _trial(
     train_rows = round(task.rows * (1 - TEST_SPLIT))
     steps = -(-train_rows // experiment.batch_size)
     # Forward, and backward by inputs and by weights: two operations each for every parameter and row.
-    flops = experiment.epochs * (len(missing) * 6.0 * parameters * task.rows + steps * _STEP_FLOPS)
+    flops = len(missing) * 6.0 * parameters * task.rows
+    cost_s = _TRIAL_S + experiment.epochs * (flops / _FLOPS_PER_S + steps * _STEP_S + _EPOCH_S)
     activations = experiment.batch_size * (task.num_inputs + 3 * sum(widths))
     stored = task.rows * (2 * task.num_outputs + 4)
     size = 4 * (len(missing) * (6 * parameters + activations + stored) + task.rows * (task.num_inputs + 1))
-    return PlannedTrial(experiment, missing, asked, widths, parameters, flops, size)
+    return PlannedTrial(experiment, missing, asked, widths, parameters, cost_s, size)
 
 
 def fraction_for(bundle_bytes: int, gpu_bytes: int) -> float:

@@ -25,7 +25,7 @@ class Progress(tune.Callback):
     Args:
         console: Where to show it.
         num_runs: Runs to be trained.
-        total_cost: Sum of the trials' `cost_flops`, by which the time left is estimated.
+        total_cost: Sum of the trials' `cost_s`, by which the time left is estimated.
     """
 
     def __init__(self, console: Console, *, num_runs: int, total_cost: float) -> None:
@@ -100,7 +100,7 @@ class Progress(tune.Callback):
             run_epochs = result["run_epochs"]
             setting = trial.config["trial"]
             self._run_epochs += run_epochs
-            self._cost += setting["cost_flops"] * run_epochs / (setting["epochs"] * len(setting["repetitions"]))
+            self._cost += setting["cost_s"] * run_epochs / (setting["epochs"] * len(setting["repetitions"]))
             self.loops.append((result["began_s"], result["ended_s"]))
             self._tell()
         except Exception:

@@ -42,7 +42,7 @@ def trial_config(trial: PlannedTrial) -> dict[str, Any]:
         "widths": list(trial.widths),
         "num_free_parameters": trial.num_free_parameters,
         "num_gpus": trial.num_gpus,
-        "cost_flops": trial.cost_flops,
+        "cost_s": trial.cost_s,
     }
 
 

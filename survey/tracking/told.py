@@ -14,7 +14,7 @@ from survey.errors import TrackingError
 
 @contextmanager
 def told(uri: str, purpose: str = "be used") -> Iterator[None]:
-    """Raise a TrackingError, that the store at `uri` cannot do this, for any error of MLflow, its database or driver."""
+    """Turn any error of MLflow, its database or its driver into: the store at `uri` cannot do this."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
