@@ -134,7 +134,7 @@ def test_more_work_costs_more():
         (trial,) = plan(space(**{"size": 4096, **changes})).trials
         return trial.cost_s
 
-    assert cost(epochs=200) == pytest.approx(2 * cost())
+    assert cost(epochs=200) == pytest.approx(2 * cost(), rel=0.1), "a trial has a cost of its own"
     assert cost(size=1 << 14) > cost()
     assert cost(repetitions=8) > cost()
     assert cost(batch_size=32) > cost(batch_size=256), "each step has a cost of its own"
