@@ -8,15 +8,19 @@ from typing import Literal
 
 from rich.console import Console
 
-from survey.driver import Launch, Options
+from survey.driver import Launch
 from survey.errors import InputError
+from survey.options import Options
 from survey.result import SurveyResult
 from survey.space import SearchSpace
 from survey.space_file import load_space
 
+Space = str | Path | SearchSpace
+"""A search space: the name of a built-in one, the path of a YAML file, or the thing itself."""
+
 
 def run(
-    space: str | Path | SearchSpace | Sequence[str | Path | SearchSpace] = "quickstart",
+    space: Space | Sequence[Space] = "quickstart",
     *,
     out: str | Path | None = None,
     address: str | None = None,
@@ -58,49 +62,6 @@ def run(
         InputError: What was given cannot be used; nothing has been started.
         SurveyError: The tracking store or the data set failed.
     """
-    return prepare(
-        space,
-        out=out,
-        address=address,
-        num_cpus=num_cpus,
-        num_gpus=num_gpus,
-        gpus_per_trial=gpus_per_trial,
-        tracking_uri=tracking_uri,
-        mlflow_epochs=mlflow_epochs,
-        mlflow_runs=mlflow_runs,
-        repetitions=repetitions,
-        limit=limit,
-        time_limit_s=time_limit_s,
-        ui=ui,
-        console=console,
-    ).run()
-
-
-def prepare(
-    space: str | Path | SearchSpace | Sequence[str | Path | SearchSpace] = "quickstart",
-    *,
-    out: str | Path | None = None,
-    address: str | None = None,
-    num_cpus: int | None = None,
-    num_gpus: float | None = None,
-    gpus_per_trial: float | Literal["auto"] = "auto",
-    tracking_uri: str | None = None,
-    mlflow_epochs: Literal["auto", "all", "log"] = "auto",
-    mlflow_runs: Literal["auto", "experiment", "repetition"] = "auto",
-    repetitions: int | None = None,
-    limit: int | None = None,
-    time_limit_s: float | None = None,
-    ui: bool = False,
-    console: Console | None = None,
-) -> Launch:
-    """Check what `run` is given, and return the launch that it runs; for the arguments see there."""
-    given = [space] if isinstance(space, str | Path | SearchSpace) else list(space)
-    spaces = [one if isinstance(one, SearchSpace) else load_space(one) for one in given]
-    for one in spaces:
-        one.check_datasets()
-    names = [one.name for one in spaces]
-    if len(set(names)) < len(names) or not names:
-        raise InputError(f"search spaces: expected one or more of different names, found {', '.join(names) or 'none'}")
     options = Options(
         out=Path(out) if out is not None else None,
         address=address,
@@ -115,4 +76,20 @@ def prepare(
         time_limit_s=time_limit_s,
         ui=ui,
     )
+    return prepare(space, options, console).run()
+
+
+def prepare(space: Space | Sequence[Space], options: Options, console: Console | None = None) -> Launch:
+    """Check what is given, and return the launch that `run` runs; arguments as there.
+
+    Raises:
+        InputError: What was given cannot be used.
+    """
+    given = [space] if isinstance(space, Space) else list(space)
+    spaces = [one if isinstance(one, SearchSpace) else load_space(one) for one in given]
+    for one in spaces:
+        one.check_datasets()
+    names = [one.name for one in spaces]
+    if len(set(names)) < len(names) or not names:
+        raise InputError(f"search spaces: expected one or more of different names, found {', '.join(names) or 'none'}")
     return Launch(spaces, options, console or Console(soft_wrap=True, highlight=False))

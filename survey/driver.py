@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +16,13 @@ from rich.console import Console
 
 from survey import tasks as task_data
 from survey.dataset import REPETITIONS, check_task_digest, runs_done
-from survey.errors import InputError, SearchSpaceError
+from survey.errors import InputError
+from survey.options import Options
 from survey.output import Output
 from survey.plan import Plan, PlannedTrial, fraction_for, make_plan
 from survey.result import SurveyResult
-from survey.space import SearchSpace
+from survey.source import git_commit
+from survey.space import SearchSpace, own_tasks
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
@@ -38,24 +37,6 @@ REPETITION_RUN_LIMIT = 1_000
 
 _ASSUMED_GPU_BYTES = 16 << 30
 """Memory of a GPU that only other machines of the cluster have."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a survey is launched; see `python -m survey.launch --help` for each."""
-
-    out: Path | None = None
-    address: str | None = None
-    num_cpus: int | None = None
-    num_gpus: float | None = None
-    gpus_per_trial: float | None = None
-    tracking_uri: str | None = None
-    mlflow_epochs: str = "auto"
-    mlflow_runs: str = "auto"
-    repetitions: int | None = None
-    limit: int | None = None
-    time_limit_s: float | None = None
-    ui: bool = True
 
 
 class Launch:
@@ -73,7 +54,7 @@ class Launch:
     def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:
         self._began = time.monotonic()
         self._spaces, self._options, self._console = spaces, options, console
-        self._own_tasks = _own_tasks(spaces)
+        self._own_tasks = own_tasks(spaces)
         self._name = "+".join(space.name for space in spaces)
         self.output = Output.at(options.out or Path("surveys") / self._name)
         used = {name for space in spaces for grid in space.grids for name in grid.dataset}
@@ -207,7 +188,7 @@ class Launch:
         note = "\n\n".join(space.description for space in self._spaces if space.description)
         location = self.output.artifacts.as_uri() if local else None
         experiment_id = store.open_experiment(self._name, note=note, artifact_location=location)
-        return TrackingSettings(store.uri, experiment_id, all_epochs, repetition_runs, git_commit=_git_commit())
+        return TrackingSettings(store.uri, experiment_id, all_epochs, repetition_runs, git_commit=git_commit())
 
     @contextmanager
     def _mlflow_server(self) -> Iterator[Any]:
@@ -310,16 +291,6 @@ class Launch:
         return write_report(self.output.dataset, self.output.report, title=self._name)
 
 
-def _own_tasks(spaces: Sequence[SearchSpace]) -> dict[str, task_data.UserTask]:
-    """The users' own tasks of all search spaces."""
-    own: dict[str, task_data.UserTask] = {}
-    for space in spaces:
-        for name, task in space.tasks.items():
-            if own.setdefault(name, task) != task:
-                raise SearchSpaceError(f"{space.name}: tasks.{name}: another search space defines it differently")
-    return own
-
-
 def _check_reachable(uri: str, cluster: Cluster) -> None:
     if uri.startswith("sqlite:") and not cluster.is_local:
         raise InputError(
@@ -336,13 +307,3 @@ def _shown(uri: str) -> str:
     from survey.tracking.told import without_password
 
     return without_password(uri, uri)
-
-
-def _git_commit() -> str:
-    """Commit of the survey's own source, or an empty string where it is not a checkout."""
-    git = shutil.which("git")
-    root = Path(__file__).resolve().parent.parent
-    if not git or not (root / ".git").exists():
-        return ""
-    answer = subprocess.run([git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip()

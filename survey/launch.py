@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from survey.commands import parse_duration, parse_gpus_per_trial, run_app
+from survey.options import Options
 from survey.result import SurveyResult
 
 
@@ -33,45 +34,53 @@ class Runs(StrEnum):
     REPETITION = "repetition"
 
 
+_Spaces = Annotated[
+    list[str] | None,
+    typer.Argument(help="Search spaces: names of files in search_spaces/, or paths.", show_default="quickstart"),
+]
+_Out = Annotated[Path | None, typer.Option(help="Folder for all that the survey makes.", show_default="surveys/NAME")]
+_Address = Annotated[
+    str | None, typer.Option(help="Ray cluster to join.", show_default="a Ray of its own on this machine")
+]
+_NumCpus = Annotated[int | None, typer.Option(min=1, help="CPU cores to use.", show_default="all")]
+_NumGpus = Annotated[float | None, typer.Option(min=0, help="GPUs to use.", show_default="all")]
+_GpusPerTrial = Annotated[
+    Any, typer.Option(parser=parse_gpus_per_trial, metavar="auto|FRACTION", help="Share of a GPU for each trial.")
+]
+_TrackingUri = Annotated[str | None, typer.Option(help="MLflow tracking URI.", show_default="a sqlite file in --out")]
+_MlflowEpochs = Annotated[Epochs, typer.Option(help="Epochs that go to MLflow.")]
+_MlflowRuns = Annotated[Runs, typer.Option(help="What has an MLflow run of its own.")]
+_Repetitions = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Runs of each experiment.", show_default="as in SPACE")
+]
+_Limit = Annotated[int | None, typer.Option(min=1, help="Take the first N experiments only.", show_default="all")]
+_TimeLimit = Annotated[
+    Any,
+    typer.Option(parser=parse_duration, metavar="DURATION", help="Stop in good order after, e.g., 90s, 15m or 1h30m."),
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")]
+_FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="Fetch the data sets into the cache and train nothing.")]
+_NoUi = Annotated[bool, typer.Option("--no-ui", help="Start neither the MLflow UI nor the Ray dashboard.")]
+_Example = Annotated[bool, typer.Option("--example", help="Print a search space to start from.")]
+
+
 def launch(
-    space: Annotated[
-        list[str] | None,
-        typer.Argument(help="Search spaces: names of files in search_spaces/, or paths.", show_default="quickstart"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for all that the survey makes.", show_default="surveys/NAME")
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="Ray cluster to join.", show_default="a Ray of its own on this machine")
-    ] = None,
-    num_cpus: Annotated[int | None, typer.Option(min=1, help="CPU cores to use.", show_default="all")] = None,
-    num_gpus: Annotated[float | None, typer.Option(min=0, help="GPUs to use.", show_default="all")] = None,
-    gpus_per_trial: Annotated[
-        Any, typer.Option(parser=parse_gpus_per_trial, metavar="auto|FRACTION", help="Share of a GPU for each trial.")
-    ] = "auto",
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow tracking URI.", show_default="a sqlite file in --out")
-    ] = None,
-    mlflow_epochs: Annotated[Epochs, typer.Option(help="Epochs that go to MLflow.")] = Epochs.AUTO,
-    mlflow_runs: Annotated[Runs, typer.Option(help="What has an MLflow run of its own.")] = Runs.AUTO,
-    repetitions: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Runs of each experiment.", show_default="as in SPACE")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Take the first N experiments only.", show_default="all")
-    ] = None,
-    time_limit: Annotated[
-        Any,
-        typer.Option(
-            parser=parse_duration, metavar="DURATION", help="Stop in good order after, e.g., 90s, 15m or 1h30m."
-        ),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False,
-    fetch_only: Annotated[
-        bool, typer.Option("--fetch-only", help="Fetch the data sets into the cache and train nothing.")
-    ] = False,
-    no_ui: Annotated[bool, typer.Option("--no-ui", help="Start neither the MLflow UI nor the Ray dashboard.")] = False,
-    example: Annotated[bool, typer.Option("--example", help="Print a search space to start from.")] = False,
+    space: _Spaces = None,
+    out: _Out = None,
+    address: _Address = None,
+    num_cpus: _NumCpus = None,
+    num_gpus: _NumGpus = None,
+    gpus_per_trial: _GpusPerTrial = "auto",
+    tracking_uri: _TrackingUri = None,
+    mlflow_epochs: _MlflowEpochs = Epochs.AUTO,
+    mlflow_runs: _MlflowRuns = Runs.AUTO,
+    repetitions: _Repetitions = None,
+    limit: _Limit = None,
+    time_limit: _TimeLimit = None,
+    dry_run: _DryRun = False,
+    fetch_only: _FetchOnly = False,
+    no_ui: _NoUi = False,
+    example: _Example = False,
 ) -> int:
     """Survey how networks train: every experiment of a search space, every epoch of every repetition.
 
@@ -86,29 +95,32 @@ def launch(
     names = space or ["quickstart"]
     if fetch_only:
         return _fetch(names, console)
-    options: dict[str, Any] = {
-        "out": out,
-        "address": address,
-        "num_cpus": num_cpus,
-        "num_gpus": num_gpus,
-        "gpus_per_trial": gpus_per_trial,
-        "tracking_uri": tracking_uri,
-        "mlflow_epochs": mlflow_epochs.value,
-        "mlflow_runs": mlflow_runs.value,
-        "repetitions": repetitions,
-        "limit": limit,
-        "time_limit_s": time_limit,
-        "ui": not no_ui,
-        "console": console,
-    }
+    options = Options(
+        out=out,
+        address=address,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        gpus_per_trial=None if gpus_per_trial == "auto" else gpus_per_trial,
+        tracking_uri=tracking_uri,
+        mlflow_epochs=mlflow_epochs.value,
+        mlflow_runs=mlflow_runs.value,
+        repetitions=repetitions,
+        limit=limit,
+        time_limit_s=time_limit,
+        ui=not no_ui,
+    )
+    return _launch(names, options, console, dry_run=dry_run)
+
+
+def _launch(names: list[str], options: Options, console: Console, *, dry_run: bool) -> int:
     from survey.api import prepare
 
-    launch = prepare(names, **options)
+    launch = prepare(names, options, console)
     if dry_run:
         _show_plan(launch.dry_run(), launch.output.folder, console)
         return 0
     result = launch.run()
-    _show_result(result, console, with_mlflow=tracking_uri is None)
+    _show_result(result, console, with_mlflow=options.tracking_uri is None)
     return result.exit_status
 
 

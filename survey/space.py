@@ -8,7 +8,7 @@ what was found and what is allowed.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -197,3 +197,17 @@ class SearchSpace(BaseModel):
             contents: Digest of the prepared data of each task that is a user's own, see `survey.tasks`.
         """
         return list(dict.fromkeys(itertools.chain.from_iterable(grid.experiments(contents) for grid in self.grids)))
+
+
+def own_tasks(spaces: Iterable[SearchSpace]) -> dict[str, UserTask]:
+    """Collect the users' own tasks of several search spaces.
+
+    Raises:
+        SearchSpaceError: Two of them define one name differently.
+    """
+    own: dict[str, UserTask] = {}
+    for space in spaces:
+        for name, task in space.tasks.items():
+            if own.setdefault(name, task) != task:
+                raise SearchSpaceError(f"{space.name}: tasks.{name}: another search space defines it differently")
+    return own
