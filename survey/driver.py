@@ -83,6 +83,8 @@ class Launch:
 
     def run(self) -> SurveyResult:
         """Train what is missing, export it and write the report."""
+        if not self.output.folder.exists():
+            self._load_tasks(self.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         self.output.prepare()
         with self.output.lock():
             self.output.record(list(self._spaces), self._contents)
@@ -93,8 +95,8 @@ class Launch:
             plan = self.plan(before)
             if not plan.trials:
                 return self._result(plan, before)
-            if self.output.dataset.exists():
-                self._load_tasks(plan)  # so that other data under a task's name are refused before anything starts
+            # What can be refused is refused before anything starts.
+            self._load_tasks(plan, bundled=self.output.dataset.exists())
             self._tell_plan(plan)
             with ExitStack() as stack:
                 return self._train(plan, before, stack)
@@ -206,9 +208,13 @@ class Launch:
         finally:
             server.stop()
 
-    def _load_tasks(self, plan: Plan) -> dict[str, task_data.PreparedTask]:
-        """Prepare the data of all planned trials, and see that they are those of the rows that are there."""
-        names = sorted({trial.experiment.dataset for trial in plan.trials})
+    def _load_tasks(self, plan: Plan, *, bundled: bool = True) -> dict[str, task_data.PreparedTask]:
+        """Prepare the data of all planned trials, and see that they are those of the rows that are there.
+
+        Without `bundled`, only those that may not be at hand: scikit-learn takes two seconds to import.
+        """
+        used = {trial.experiment.dataset for trial in plan.trials}
+        names = sorted(used if bundled else used - set(task_data.BUNDLED))
         data = {name: task_data.load(name, self._own_tasks) for name in names}
         for name, task in data.items():
             check_task_digest(self.output.dataset, name, task.digest)

@@ -68,7 +68,7 @@ def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(finished, browse
     run = next(
         run
         for run in client.search_runs([experiment.experiment_id])
-        if run.info.run_name == "iris rectangle d3 2^6 lr0.01 b32"
+        if run.info.run_name == "iris rectangle d3 2^6 lr0.01 b32 e30"
     )
     server = MlflowServer(store, finished / "artifacts", log=tmp_path / "server.log")
     try:

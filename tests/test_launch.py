@@ -72,7 +72,7 @@ def test_a_survey_makes_data_set_report_and_mlflow_runs(undisturbed):
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         names = {name for (name,) in connection.execute("SELECT name FROM runs")}
         points = connection.execute("SELECT count(*) FROM metrics").fetchone()[0]
-    assert "iris rectangle d3 2^6 lr0.01 b32" in names
+    assert "iris rectangle d3 2^6 lr0.01 b32 e6" in names
     assert points == EXPERIMENTS * 6 * 24 + RUNS * 6 * 4
     assert not list(undisturbed.rglob("*.tmp"))
 
@@ -214,7 +214,7 @@ def test_a_trial_that_fails_is_named_and_the_rest_goes_on(tmp_path):
     assert status == 1, output
     assert "failed: diabetes trapezoid d3 2^6" in output
     assert "this one always fails" in output
-    assert "missing: diabetes trapezoid d3 2^6 lr0.01 b32: 3 of 3 runs" in output
+    assert "missing: diabetes trapezoid d3 2^6 lr0.01 b32 e3: 3 of 3 runs" in output
     assert len(rows(out)) == RUNS - output.count("\nmissing: ") * REPETITIONS
     assert statuses(out)["FAILED"] >= 3
     assert list((out / "artifacts").rglob("traceback.txt"))
@@ -256,6 +256,20 @@ def test_gpus_asked_for_where_there_are_none(tmp_path):
     assert status == 2
     assert "has no GPU" in output
     assert "Traceback" not in output
+
+
+def test_without_its_data_a_launch_starts_and_leaves_nothing(tmp_path):
+    space = tmp_path / "far.yaml"
+    space.write_text("grids: [{dataset: mnist, shape: rectangle, size: 16384, depth: 3}]")
+    began = time.monotonic()
+    nowhere = {"SURVEY_CACHE_DIR": str(tmp_path / "cache"), "SURVEY_PMLB_DIR": "", "https_proxy": "http://127.0.0.1:9"}
+    status, output = launch(space, "--out", tmp_path / "out", **nowhere)
+    assert status == 2, output
+    assert "SURVEY_PMLB_DIR" in output
+    assert "--fetch-only" in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "out").exists()
+    assert time.monotonic() - began < 30
 
 
 def test_a_users_own_data_and_data_that_changed(tmp_path):
