@@ -6,7 +6,7 @@ BIN := .venv/bin
 # The survey's own libraries use one thread a trial; tests do the same, so that they measure and compare what trials do.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: survey test test-all bench check clean
+.PHONY: survey test test-all check clean
 
 survey: .venv/installed
 	$(BIN)/python -m survey.launch

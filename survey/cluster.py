@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,17 +72,17 @@ def connect(
     if address:
         own: dict[str, Any] = {"runtime_env": {"env_vars": variables}}
     else:
-        # Workers of a Ray of our own inherit these; a runtime environment would make Ray start them a second time.
-        os.environ.update(variables)
         own = {"num_cpus": num_cpus, "num_gpus": num_gpus, "include_dashboard": dashboard}
     try:
-        context = ray.init(
-            address=address or "local",
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            namespace="survey",
-            **own,
-        )
+        # Workers of a Ray of our own inherit the variables; a runtime environment would start them a second time.
+        with _environment({} if address else variables):
+            context = ray.init(
+                address=address or "local",
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                namespace="survey",
+                **own,
+            )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
         raise InputError(f"{where} cannot be used: {str(error).splitlines()[0]}") from None
@@ -93,6 +94,21 @@ def connect(
         num_gpus=resources.get("GPU", 0.0),
         is_local=len({node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}) == 1,
     )
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def disconnect() -> None:

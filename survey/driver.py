@@ -121,8 +121,7 @@ class Launch:
             dashboard=options.ui,
             environment={name: os.environ[name] for name in ("MLFLOW_TRACKING_TOKEN",) if name in os.environ},
         )
-        # Ray puts a handler of its own in the place of ours for SIGTERM.
-        stop.__enter__()
+        stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
         plan = self._with_gpus(plan, cluster)
         _check_reachable(self._tracking_uri, cluster)
         data = self._load_tasks(plan)

@@ -30,8 +30,14 @@ class StopRequest(tune.Stopper):
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {n: signal.signal(n, self._on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+            self._previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+            self.install()
         return self
+
+    def install(self) -> None:
+        """Put the handlers in place, also where a library has put others since."""
+        for number in self._previous:
+            signal.signal(number, self._on_signal)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
