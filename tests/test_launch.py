@@ -89,10 +89,12 @@ def test_launched_again_it_trains_nothing_and_changes_nothing(undisturbed):
 def test_more_repetitions_and_more_grid_add_only_what_is_missing(undisturbed, tmp_path):
     space = write_space(tmp_path, epochs=6)
     out = tmp_path / "out"
-    status, output = launch(space, "--out", out, "--no-ui", "--repetitions", 2, "--limit", 5)
+    few = ("--repetitions", 2, "--limit", 5, "--mlflow-runs", "experiment", "--mlflow-epochs", "log")
+    status, output = launch(space, "--out", out, "--no-ui", *few)
     assert status == 0, output
     first = rows(out)
     assert len(first) == 10
+    assert statuses(out) == {"FINISHED": 5}
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 0, output
     assert f"{RUNS - 10} of them now" in output
@@ -173,7 +175,9 @@ def test_a_second_launch_on_the_same_output_is_refused(tmp_path):
 
 
 def test_both_interfaces_are_up_and_end_with_the_survey(tmp_path):
-    process = start(write_space(tmp_path, epochs=3000), "--out", tmp_path / "out", "--time-limit", "25s")
+    process = start(
+        write_space(tmp_path, epochs=6000), "--out", tmp_path / "out", "--time-limit", "40s", "--num-cpus", 2
+    )
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
     reader.start()
@@ -184,6 +188,9 @@ def test_both_interfaces_are_up_and_end_with_the_survey(tmp_path):
         addresses = {name: word for line in lines for name, word in [(line.split("  ")[0], address_in(line))] if word}
         assert requests.get(addresses["MLflow UI"], timeout=10).ok
         assert requests.get(addresses["Ray dashboard"], timeout=10).ok
+        points = [await_more_points(tmp_path / "out", than=0)]
+        points.append(await_more_points(tmp_path / "out", than=points[0]))
+        assert statuses(tmp_path / "out") == {"RUNNING": 2 * (1 + REPETITIONS)}, "curves grow while trials train"
     finally:
         process.wait(120)
         reader.join(10)
@@ -191,6 +198,18 @@ def test_both_interfaces_are_up_and_end_with_the_survey(tmp_path):
     assert any(line.startswith("missing: ") for line in lines)
     with pytest.raises(requests.ConnectionError):
         requests.get(addresses["MLflow UI"], timeout=2)
+
+
+def await_more_points(out: Path, *, than: int) -> int:
+    """Wait until MLflow has more metric points than so many; return how many."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with sqlite3.connect(out / "mlflow.db") as connection:
+            points = connection.execute("SELECT count(*) FROM metrics").fetchone()[0]
+        if points > than:
+            return points
+        time.sleep(0.2)
+    raise AssertionError(f"MLflow has got no more than {than} points")
 
 
 def address_in(line: str) -> str | None:
