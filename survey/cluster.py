@@ -85,7 +85,8 @@ def connect(
             )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
-        raise InputError(f"{where} cannot be used: {str(error).splitlines()[0]}") from None
+        hint = "; if it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN" if address else ""
+        raise InputError(f"{where} cannot be used: {str(error).splitlines()[0]}{hint}") from None
     resources = ray.cluster_resources()
     url = context.dashboard_url if dashboard or address else None
     return Cluster(

@@ -88,7 +88,8 @@ class Launch:
         self.output.prepare()
         with self.output.lock():
             self.output.record(list(self._spaces), self._contents)
-            store = self._open_store() if self._tracking_exists else None
+            # A store elsewhere is opened in any case, as it may be out of reach.
+            store = self._open_store() if self._tracking_exists or self._options.tracking_uri else None
             if store:
                 self._close_and_export(store)
             before = runs_done(self.output.dataset)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
@@ -18,6 +19,7 @@ from survey.tracking.told import told
 from survey.tracking.writers import make_writer
 from survey.wal import use_write_ahead_log
 
+_ANSWER_WITHIN_S = 15.0
 HISTORY_FILE = "history.parquet"
 """Artifact of a trial's MLflow run: the full history of each repetition."""
 
@@ -48,6 +50,9 @@ class TrackingStore:
         if uri.startswith("sqlite:///"):
             use_write_ahead_log(Path(uri.removeprefix("sqlite:///")))
         with told(uri):
+            if uri.startswith("http"):
+                # MLflow itself would try again for minutes.
+                requests.get(uri, timeout=_ANSWER_WITHIN_S)
             self.client = MlflowClient(uri)
             self.client.search_experiments(max_results=1)
 
