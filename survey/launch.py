@@ -174,7 +174,8 @@ def _show_result(result: SurveyResult, console: Console, *, with_mlflow: bool) -
         why = "interrupted" if result.interrupted else "the time limit is reached"
         console.print(f"{why}: launch again with the same arguments to go on", style="yellow")
     took = timedelta(seconds=round(result.seconds))
-    trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else "; nothing left to train"
+    trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else ""
+    trained += "" if trained or result.missing else "; nothing left to train"
     console.print(
         f"{result.num_experiments:,} experiments, {result.num_runs_done:,} of {result.num_runs:,} runs done{trained}; "
         f"took {took}, {timedelta(seconds=round(result.loop_seconds))} of it training"

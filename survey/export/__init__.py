@@ -72,7 +72,7 @@ def export(output: Output, store: TrackingStore) -> ExportResult:
             new.setdefault(partition_of(trial.experiment), []).append(trial)
 
     damaged: list[str] = []
-    read = _artifact_reader(output, damaged)
+    read = _artifact_reader(output, store.uri, damaged)
     num_new = num_written = 0
     for partition in sorted({*partitions(output.dataset / REPETITIONS), *new}):
         added = _export_partition(output.dataset, partition, map(read, new.get(partition, ())), sweeps)
@@ -168,12 +168,12 @@ def _write_schemas(dataset: Path, sweeps: Sequence[str]) -> None:
         write_common_metadata(dataset / table, summary_schema(sweeps))
 
 
-def _artifact_reader(output: Output, damaged: list[str]) -> Callable[[FinishedTrial], pa.Table | None]:
+def _artifact_reader(output: Output, uri: str, damaged: list[str]) -> Callable[[FinishedTrial], pa.Table | None]:
     """Return a function that reads a trial's history, or notes why it cannot be read."""
 
     def read(trial: FinishedTrial) -> pa.Table | None:
         try:
-            return _read_artifact(output, trial)
+            return _read_artifact(output, uri, trial)
         except ExportError as error:
             damaged.append(str(error))
             return None
@@ -181,9 +181,9 @@ def _artifact_reader(output: Output, damaged: list[str]) -> Callable[[FinishedTr
     return read
 
 
-def _read_artifact(output: Output, trial: FinishedTrial) -> pa.Table:
+def _read_artifact(output: Output, uri: str, trial: FinishedTrial) -> pa.Table:
     try:
-        table = pq.read_table(_local_path(output, trial))
+        table = pq.read_table(_local_path(output, uri, trial))
     except (pa.ArrowException, OSError) as error:
         raise ExportError(f"artifact of MLflow run {trial.mlflow_run_id} ({trial.experiment.label}): {error}") from None
     wanted = (trial.experiment.experiment_id, list(trial.repetitions))
@@ -194,7 +194,7 @@ def _read_artifact(output: Output, trial: FinishedTrial) -> pa.Table:
     return table
 
 
-def _local_path(output: Output, trial: FinishedTrial) -> Path:
+def _local_path(output: Output, uri: str, trial: FinishedTrial) -> Path:
     """Where the artifact lies on this machine; it is found too if the output folder has been moved, or is fetched."""
     parts = urlparse(trial.history_uri)
     if parts.scheme in ("", "file"):
@@ -205,6 +205,6 @@ def _local_path(output: Output, trial: FinishedTrial) -> Path:
     from mlflow.exceptions import MlflowException
 
     try:
-        return Path(download_artifacts(artifact_uri=trial.history_uri))
+        return Path(download_artifacts(artifact_uri=trial.history_uri, tracking_uri=uri))
     except MlflowException as error:
         raise ExportError(f"artifact {trial.history_uri} cannot be fetched: {error}") from None
