@@ -27,7 +27,7 @@ from survey.space import SearchSpace, own_tasks
 if TYPE_CHECKING:
     from survey.cluster import Cluster
     from survey.stopping import StopRequest
-    from survey.tracking import TrackingStore
+    from survey.tracking.store import TrackingStore
 
 METRIC_ROW_BUDGET = 2_000_000
 """Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
@@ -169,13 +169,12 @@ class Launch:
         )
 
     def _open_store(self) -> TrackingStore:
-        from survey.tracking import TrackingStore
+        from survey.tracking.store import TrackingStore
 
         return TrackingStore(self._tracking_uri, output_id=self.output.output_id)
 
     def _tracking_settings(self, plan: Plan, store: TrackingStore) -> Any:
-        from survey.tracking import TrackingSettings
-        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
+        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, TrackingSettings
 
         options = self._options
         few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
@@ -190,7 +189,14 @@ class Launch:
         note = "\n\n".join(space.description for space in self._spaces if space.description)
         location = self.output.artifacts.as_uri() if local else None
         experiment_id = store.open_experiment(self._name, note=note, artifact_location=location)
-        return TrackingSettings(store.uri, experiment_id, all_epochs, repetition_runs, git_commit=git_commit())
+        return TrackingSettings(
+            store.uri,
+            experiment_id,
+            all_epochs,
+            repetition_runs,
+            git_commit=git_commit(),
+            sql_artifacts=store.sql_artifacts(experiment_id),
+        )
 
     @contextmanager
     def _mlflow_server(self) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from survey.plan import PlannedTrial
 from survey.progress import Progress
 from survey.stopping import StopRequest
 from survey.tasks import PreparedTask
-from survey.tracking import TrackingSettings
+from survey.tracking.trial_run import TrackingSettings
 from survey.trial import SurveyTrial, experiment_of, trial_config
 
 _RETRIES = 2

@@ -25,7 +25,7 @@ from survey.tasks import PreparedTask
 if TYPE_CHECKING:
     import torch
 
-    from survey.tracking import TrackingSettings, TrialRun
+    from survey.tracking.trial_run import TrackingSettings, TrialRun
 
 _SLICE_S = 1.0
 """Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop."""
@@ -78,7 +78,7 @@ class SurveyTrial(tune.Trainable):
         self._run: TrialRun | None = None
         self._config = config["trial"]
         # Not at the top of the module, as the driver, which names this class, needs neither.
-        import survey.tracking
+        import survey.tracking.trial_run
         import survey.training  # noqa: F401
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -91,7 +91,7 @@ class SurveyTrial(tune.Trainable):
         """Make all state of the trial, and its MLflow run."""
         import torch
 
-        from survey.tracking import TrialRun
+        from survey.tracking.trial_run import TrialRun
         from survey.training import Trainer
 
         config = self._config

@@ -25,7 +25,8 @@ from survey.schema import executive_schema, repetition_schema, summary_schema
 from survey.space import Grid, SearchSpace
 from survey.tasks import PreparedTask, UserTask
 from survey.topology import layer_widths
-from survey.tracking import TrackingSettings, TrackingStore, TrialRun
+from survey.tracking.store import TrackingStore
+from survey.tracking.trial_run import TrackingSettings, TrialRun
 
 EPOCHS = 5
 PARTITIONS = (
@@ -154,7 +155,13 @@ class Survey:
         """Make a trial; return its MLflow run id."""
         location = self.output.artifacts.as_uri()
         experiment_id = self.store.open_experiment("alpha+beta", note="", artifact_location=location)
-        settings = TrackingSettings(self.store.uri, experiment_id, all_epochs=False, repetition_runs=False)
+        settings = TrackingSettings(
+            self.store.uri,
+            experiment_id,
+            all_epochs=False,
+            repetition_runs=False,
+            sql_artifacts=self.store.sql_artifacts(experiment_id),
+        )
         run = TrialRun(settings, experiment, repetitions, num_repetitions=9, params={}, trial_id="abc_00001")
         widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
         made = curves_of(experiment, repetitions) if curves is None else curves

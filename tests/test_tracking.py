@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,9 +18,18 @@ import pytest
 from survey.errors import TrackingError
 from survey.experiment import Experiment, Run
 from survey.metrics import HISTORY_COLUMNS
-from survey.tracking import TrackingSettings, TrackingStore, TrialRun
-from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, METRICS, ROWS_PER_EPOCH, log_spaced_epochs
-from survey.tracking.writers import ClientWriter, MetricRow, NewRun, SqlWriter, make_writer
+from survey.tracking.client_writer import ClientWriter
+from survey.tracking.sql_writer import SqlWriter
+from survey.tracking.store import TrackingStore
+from survey.tracking.trial_run import (
+    CHILD_ROWS_PER_EPOCH,
+    METRICS,
+    ROWS_PER_EPOCH,
+    TrackingSettings,
+    TrialRun,
+    log_spaced_epochs,
+)
+from survey.tracking.writers import MetricRow, NewRun, Writer, make_writer
 
 EXPERIMENT = Experiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
 NAN, INF = math.nan, math.inf
@@ -52,14 +63,20 @@ def open_experiment(store: TrackingStore, name: str = "first") -> str:
 
 def start(store: TrackingStore, experiment: Experiment = EXPERIMENT, repetitions=(0, 1, 2), **settings) -> TrialRun:
     chosen = {"all_epochs": True, "repetition_runs": True, **settings}
+    experiment_id = open_experiment(store)
     return TrialRun(
-        TrackingSettings(store.uri, open_experiment(store), **chosen),
+        TrackingSettings(store.uri, experiment_id, sql_artifacts=store.sql_artifacts(experiment_id), **chosen),
         experiment,
         repetitions,
         num_repetitions=5,
         params={"num_free_parameters": 241, "nothing": None},
         trial_id="abc_00001",
     )
+
+
+def writer_of(store: TrackingStore) -> Writer:
+    experiment_id = open_experiment(store)
+    return make_writer(store.uri, experiment_id, sql_artifacts=store.sql_artifacts(experiment_id))
 
 
 def rows(database: Path, query: str) -> list[tuple]:
@@ -125,10 +142,10 @@ def test_both_writers_leave_the_same_rows(template, tmp_path):
             source.backup(target)
         store = TrackingStore(f"sqlite:///{file}", output_id="o")
         experiment_id = store.open_experiment("x", note="", artifact_location="file:///nowhere/artifacts")
-        writer = make_writer(store.client, experiment_id)
-        assert isinstance(writer, SqlWriter), "a database at hand is written by SQL"
-        if kind is ClientWriter:
-            writer = ClientWriter(store.client, experiment_id)
+        artifacts = store.sql_artifacts(experiment_id)
+        assert artifacts == "file:///nowhere/artifacts", "a database at hand is written by SQL"
+        writer = make_writer(store.uri, experiment_id, sql_artifacts=artifacts if kind is SqlWriter else None)
+        assert isinstance(writer, kind)
         found[kind] = contents(file, write_all(writer))
     assert found[SqlWriter] == found[ClientWriter]
     counts = {table: len(lines) for table, lines in found[SqlWriter].items()}
@@ -136,8 +153,7 @@ def test_both_writers_leave_the_same_rows(template, tmp_path):
 
 
 def test_values_are_read_back_through_mlflow(store):
-    experiment_id = open_experiment(store)
-    run_id, *children = write_all(make_writer(store.client, experiment_id))
+    run_id, *children = write_all(writer_of(store))
     history = store.client.get_metric_history(run_id, "test_loss")
     values = {metric.step: metric.value for metric in history}
     assert values[1] == 0.5
@@ -155,13 +171,51 @@ def test_values_are_read_back_through_mlflow(store):
         assert store.client.get_run(child).data.tags["mlflow.parentRunId"] == run_id
 
 
-def test_a_column_that_is_not_known_leaves_writing_to_mlflow(store, monkeypatch):
-    monkeypatch.setattr("survey.tracking.writers._schema_is_known", lambda: False)
-    assert isinstance(make_writer(store.client, open_experiment(store)), ClientWriter)
+def test_a_column_that_is_not_known_leaves_writing_to_mlflow(store, database):
+    assert isinstance(writer_of(store), SqlWriter)
+    with sqlite3.connect(database) as connection:
+        connection.execute("ALTER TABLE params ADD COLUMN meaning TEXT")
+    assert isinstance(writer_of(store), ClientWriter)
+
+
+@pytest.mark.parametrize("by_sql", [True, False])
+def test_an_artifact_is_found_through_mlflow(store, tmp_path, by_sql):
+    experiment_id = open_experiment(store)
+    artifacts = store.sql_artifacts(experiment_id) if by_sql else None
+    writer = make_writer(store.uri, experiment_id, sql_artifacts=artifacts)
+    (run_id,) = writer.create_runs([NewRun("one", 1)])
+    file = tmp_path / "note.txt"
+    for text in ("first", "second"):
+        file.write_text(text)
+        writer.log_artifact(run_id, file)
+    assert [artifact.path for artifact in store.client.list_artifacts(run_id)] == ["note.txt"]
+    assert Path(store.client.download_artifacts(run_id, "note.txt", str(tmp_path))).read_text() == "second"
+    with pytest.raises(TrackingError, match=r"cannot store the artifact gone\.txt"):
+        writer.log_artifact(run_id, tmp_path / "gone.txt")
+
+
+def test_a_worker_that_writes_by_sql_does_not_import_mlflow(store):
+    """It costs three seconds and 100 MB in every worker."""
+    experiment_id = open_experiment(store)
+    script = f"""
+import sys
+from survey.experiment import Experiment
+from survey.tracking.trial_run import TrackingSettings, TrialRun
+settings = TrackingSettings({store.uri!r}, {experiment_id!r}, True, True,
+                            sql_artifacts={store.sql_artifacts(experiment_id)!r})
+experiment = Experiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
+run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={{}}, trial_id="t")
+run.fail("a traceback")
+print([name for name in sys.modules if name.split(".")[0] in ("mlflow", "pandas", "ray")])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    (run,) = store.client.search_runs([experiment_id], "attributes.status = 'FAILED' and tags.trial_id = 't'")
+    assert [artifact.path for artifact in store.client.list_artifacts(run.info.run_id)] == ["traceback.txt"]
 
 
 def test_a_new_key_leaves_the_latest_of_others(store):
-    writer = make_writer(store.client, open_experiment(store))
+    writer = writer_of(store)
     (run_id,) = writer.create_runs([NewRun("one", 1)])
     writer.log_metrics([MetricRow(run_id, "loss", 0.5, 1, 1)])
     writer.log_metrics([MetricRow(run_id, "accuracy", 0.25, 1, 1)])
@@ -169,7 +223,7 @@ def test_a_new_key_leaves_the_latest_of_others(store):
 
 
 def test_the_latest_of_a_key_outlives_other_keys(store):
-    writer = make_writer(store.client, open_experiment(store))
+    writer = writer_of(store)
     one, two = writer.create_runs([NewRun("one", 1), NewRun("two", 1)])
     writer.log_metrics([MetricRow(one, "loss", 0.5, 1, 1)])
     writer.log_metrics([MetricRow(one, "accuracy", 0.25, 1, 1), MetricRow(two, "loss", 0.75, 1, 1)])
@@ -177,7 +231,7 @@ def test_the_latest_of_a_key_outlives_other_keys(store):
 
 
 def test_a_refused_write_is_a_tracking_error(store):
-    writer = make_writer(store.client, open_experiment(store))
+    writer = writer_of(store)
     (run_id,) = writer.create_runs([NewRun("one", 1)])
     point = MetricRow(run_id, "loss", 0.5, 1, 1)
     writer.log_metrics([point])
@@ -339,7 +393,7 @@ def test_finishing_stores_the_history_and_marks_every_run_finished(store):
 
 def test_a_trial_is_not_finished_before_its_history_is_stored(store, monkeypatch):
     run = start(store)
-    monkeypatch.setattr(run._client, "log_artifact", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("shutil.copyfile", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(TrackingError, match=r"history\.parquet.*disk full"):
         run.finish(pa.table({"a": [1]}))
     assert statuses(store) == ["RUNNING"] * 4
@@ -430,7 +484,7 @@ def test_names_that_another_output_has_taken_are_told_apart(store, database):
 
 
 def test_more_trials_than_fit_a_page_are_all_found(store):
-    writer = make_writer(store.client, open_experiment(store))
+    writer = writer_of(store)
     described = json.dumps(EXPERIMENT.to_dict())
     runs = [
         NewRun(

@@ -33,7 +33,7 @@ from survey.errors import ExportError
 from survey.output import Output
 from survey.schema import executive_schema, history_schema, repetition_schema, summary_schema
 from survey.summary import summarise
-from survey.tracking import FinishedTrial, TrackingStore
+from survey.tracking.store import FinishedTrial, TrackingStore
 
 _FINGERPRINT = "survey.fingerprint"
 

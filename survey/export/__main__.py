@@ -12,7 +12,7 @@ from survey.commands import run_app
 from survey.export import export
 from survey.output import Output
 from survey.result import INCOMPLETE
-from survey.tracking import TrackingStore
+from survey.tracking.store import TrackingStore
 
 
 def command(

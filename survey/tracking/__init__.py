@@ -1,7 +1,8 @@
 """Everything that is said to MLflow and read from it.
 
 `store` is the driver's side: the tracking store, its MLflow experiment, and what is finished in it. `trial_run` is a
-worker's side: the MLflow run of a trial. `writers` is how rows get into the store.
+worker's side: the MLflow run of a trial; it does not import MLflow where it can do without. `writers` is how rows get
+into the store.
 """
 
 import logging
@@ -14,8 +15,3 @@ os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 # It tells at length when it makes its tables.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
-
-from survey.tracking.store import FinishedTrial, TrackingStore  # noqa: E402
-from survey.tracking.trial_run import TrackingSettings, TrialRun  # noqa: E402
-
-__all__ = ["FinishedTrial", "TrackingSettings", "TrackingStore", "TrialRun"]

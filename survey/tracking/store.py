@@ -11,17 +11,18 @@ from pathlib import Path
 
 import requests
 from mlflow.entities import ViewType
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
+from sqlalchemy import inspect
 
 from survey.experiment import Experiment
-from survey.tracking.tags import EXPERIMENT, OUTPUT, REPETITIONS, ROLE, TRIAL_ROLE
+from survey.tracking.sql_writer import TABLES
+from survey.tracking.tags import EXPERIMENT, HISTORY_FILE, OUTPUT, REPETITIONS, ROLE, TRIAL_ROLE
 from survey.tracking.told import told
-from survey.tracking.writers import make_writer
+from survey.tracking.writers import Writer, make_writer
 from survey.wal import use_write_ahead_log
 
 _ANSWER_WITHIN_S = 15.0
-HISTORY_FILE = "history.parquet"
-"""Artifact of a trial's MLflow run: the full history of each repetition."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,25 @@ class TrackingStore:
         abandoned = [(run.info.experiment_id, run.info.run_id) for run in self._runs("attributes.status = 'RUNNING'")]
         for experiment_id in {experiment for experiment, _ in abandoned}:
             run_ids = [run for experiment, run in abandoned if experiment == experiment_id]
-            make_writer(self.client, experiment_id).end_runs(run_ids, "KILLED", int(time.time() * 1000))
+            self._writer(experiment_id).end_runs(run_ids, "KILLED", int(time.time() * 1000))
         return len(abandoned)
+
+    def sql_artifacts(self, experiment_id: str) -> str | None:
+        """Return where an MLflow experiment keeps artifacts, if its rows may be written by SQL; else None.
+
+        They may where the store is a database whose tables have the columns that are known, and no others.
+        """
+        with told(self.uri):
+            store = self.client._tracking_client.store
+            if not isinstance(store, SqlAlchemyStore):
+                return None
+            tables = inspect(store.engine)
+            if any({c["name"] for c in tables.get_columns(name)} != columns for name, columns in TABLES.items()):
+                return None
+            return self.client.get_experiment(experiment_id).artifact_location
+
+    def _writer(self, experiment_id: str) -> Writer:
+        return make_writer(self.uri, experiment_id, sql_artifacts=self.sql_artifacts(experiment_id))
 
     def _experiments(self) -> list:
         return list(self.client.search_experiments(filter_string=f"tags.`{OUTPUT}` = '{self._output_id}'"))

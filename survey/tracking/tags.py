@@ -1,4 +1,4 @@
-"""Tags by which the survey knows its own MLflow runs."""
+"""Tags and artifacts by which the survey knows its own MLflow runs."""
 
 OUTPUT = "survey.output"
 """On an MLflow experiment: identity of the output folder that it belongs to."""
@@ -14,3 +14,6 @@ EXPERIMENT = "survey.experiment"
 
 REPETITIONS = "survey.repetitions"
 """Numbers of the repetitions that the trial trains, as JSON."""
+
+HISTORY_FILE = "history.parquet"
+"""Artifact of a trial's run: the full history of each repetition."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote, urlparse
 
-from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from survey.errors import TrackingError
@@ -17,9 +17,17 @@ def told(uri: str, purpose: str = "be used") -> Iterator[None]:
     """Turn any error of MLflow, its database or its driver into: the store at `uri` cannot do this."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+    except Exception as error:
+        if not isinstance(error, (SQLAlchemyError, OSError, ImportError, *_mlflow_errors())):
+            raise
         text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise TrackingError(without_password(f"the tracking store {uri} cannot {purpose}: {text}", uri)) from None
+
+
+def _mlflow_errors() -> tuple[type[Exception], ...]:
+    """MLflow's own error, where MLflow has been imported: a worker may do without."""
+    module = sys.modules.get("mlflow.exceptions")
+    return (module.MlflowException,) if module else ()
 
 
 def without_password(text: str, uri: str) -> str:

@@ -12,15 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from mlflow.tracking import MlflowClient
 
 from survey.experiment import Experiment, Run
 from survey.metrics import HISTORY_COLUMNS
 from survey.parquet import write_table
 from survey.quantiles import quantiles
-from survey.tracking.store import HISTORY_FILE
-from survey.tracking.tags import EXPERIMENT, REPETITION_ROLE, REPETITIONS, ROLE, TRIAL_ROLE
-from survey.tracking.told import told
+from survey.tracking.tags import EXPERIMENT, HISTORY_FILE, REPETITION_ROLE, REPETITIONS, ROLE, TRIAL_ROLE
 from survey.tracking.writers import MetricRow, NewRun, make_writer
 
 METRICS = tuple(
@@ -52,6 +49,7 @@ class TrackingSettings:
         repetition_runs: Whether each repetition has a child run of its own.
         source_name: What started the survey, for MLflow's `Source` column.
         git_commit: Commit of the survey's source, or an empty string.
+        sql_artifacts: Where the experiment keeps artifacts, if workers may write its rows by SQL; else None.
     """
 
     uri: str
@@ -60,6 +58,7 @@ class TrackingSettings:
     repetition_runs: bool
     source_name: str = "survey.launch"
     git_commit: str = ""
+    sql_artifacts: str | None = None
 
 
 def log_spaced_epochs(num_epochs: int, count: int = _LOG_EPOCHS) -> np.ndarray:
@@ -92,9 +91,7 @@ class TrialRun:
         params: dict[str, object],
         trial_id: str,
     ) -> None:
-        with told(settings.uri):
-            self._client = MlflowClient(settings.uri)
-            self._writer = make_writer(self._client, settings.experiment_id)
+        self._writer = make_writer(settings.uri, settings.experiment_id, sql_artifacts=settings.sql_artifacts)
         epochs = experiment.epochs
         wanted = np.arange(1, epochs + 1) if settings.all_epochs else log_spaced_epochs(epochs)
         self._wanted = frozenset(wanted.tolist())
@@ -142,7 +139,7 @@ class TrialRun:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / HISTORY_FILE
             write_table(history, path)
-            self._log_artifact(path)
+            self._writer.log_artifact(self.run_id, path)
         self._end("FINISHED")
 
     def fail(self, traceback: str) -> None:
@@ -151,7 +148,7 @@ class TrialRun:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "traceback.txt"
             path.write_text(traceback, encoding="utf-8")
-            self._log_artifact(path)
+            self._writer.log_artifact(self.run_id, path)
         self._end("FAILED")
 
     def kill(self) -> None:
@@ -161,10 +158,6 @@ class TrialRun:
 
     def _end(self, status: str) -> None:
         self._writer.end_runs([*self._children, self.run_id], status, int(time.time() * 1000))
-
-    def _log_artifact(self, path: Path) -> None:
-        with told(self._client.tracking_uri, f"store the artifact {path.name}"):
-            self._client.log_artifact(self.run_id, str(path))
 
 
 def _parent(

@@ -1,0 +1,144 @@
+"""Writing by SQL: the rows that MLflow's own SQL store would write, in bulk, without importing MLflow."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from sqlalchemy import TableClause, column, create_engine, delete, insert, table, tuple_, update
+
+from survey.tracking.told import told
+from survey.tracking.writers import MetricRow, NewRun
+
+_LOCK_WAIT_S = 60
+"""How long a write waits for those of other workers, where the store is a sqlite file."""
+
+_LARGEST = sys.float_info.max
+"""What MLflow's SQL store writes for an infinity."""
+
+
+def _table(name: str, columns: str) -> TableClause:
+    return table(name, *(column(each) for each in columns.split()))
+
+
+_RUNS = _table(
+    "runs",
+    "run_uuid name source_type source_name entry_point_name user_id status start_time end_time deleted_time "
+    "source_version lifecycle_stage artifact_uri experiment_id",
+)
+_TAGS = _table("tags", "key value run_uuid")
+_PARAMS = _table("params", "key value run_uuid")
+_METRICS = _table("metrics", "key value timestamp step is_nan run_uuid")
+_LATEST_METRICS = _table("latest_metrics", "key value timestamp step is_nan run_uuid")
+
+TABLES = {each.name: frozenset(each.columns.keys()) for each in (_RUNS, _TAGS, _PARAMS, _METRICS, _LATEST_METRICS)}
+"""The columns of each table that is written, all of them: a store whose tables have others is not written by SQL."""
+
+
+class SqlWriter:
+    """A `Writer` over the store's database, one transaction for each call."""
+
+    def __init__(self, uri: str, experiment_id: str, artifacts: str) -> None:
+        waiting: dict[str, Any] = {"timeout": _LOCK_WAIT_S} if uri.startswith("sqlite:") else {}
+        with told(uri):
+            self._engine = create_engine(uri, pool_pre_ping=True, connect_args=waiting)
+        self._uri, self._experiment_id, self._artifacts = uri, int(experiment_id), artifacts.rstrip("/")
+
+    def create_runs(self, runs: Sequence[NewRun]) -> list[str]:
+        """Create runs."""
+        ids = [uuid.uuid4().hex for _ in runs]
+        tags = [run.tags_with_parent(ids) | {"mlflow.runName": run.name} for run in runs]
+        self._execute(
+            (insert(_RUNS), [self._run_row(*each) for each in zip(ids, runs, tags, strict=True)]),
+            (insert(_TAGS), _pairs(ids, tags)),
+            (insert(_PARAMS), _pairs(ids, [run.params for run in runs])),
+        )
+        return ids
+
+    def _run_row(self, run_id: str, run: NewRun, tags: dict[str, str]) -> dict[str, object]:
+        return {
+            "run_uuid": run_id,
+            "name": run.name,
+            "source_type": "UNKNOWN",
+            "source_name": "",
+            "entry_point_name": "",
+            "user_id": tags.get("mlflow.user", "unknown"),
+            "status": "RUNNING",
+            "start_time": run.start_time_ms,
+            "end_time": None,
+            "deleted_time": None,
+            "source_version": "",
+            "lifecycle_stage": "active",
+            "artifact_uri": self._artifact_uri(run_id),
+            "experiment_id": self._experiment_id,
+        }
+
+    def _artifact_uri(self, run_id: str) -> str:
+        return f"{self._artifacts}/{run_id}/artifacts"
+
+    def log_metrics(self, rows: Sequence[MetricRow]) -> None:
+        """Log points, and replace the latest of their runs and keys."""
+        points = [_metric_row(row) for row in rows]
+        latest = {(point["run_uuid"], point["key"]): point for point in points}
+        if points:
+            replaced = tuple_(_LATEST_METRICS.c.run_uuid, _LATEST_METRICS.c.key).in_(list(latest))
+            self._execute(
+                (delete(_LATEST_METRICS).where(replaced), None),
+                (insert(_METRICS), points),
+                (insert(_LATEST_METRICS), list(latest.values())),
+            )
+
+    def log_artifact(self, run_id: str, file: Path) -> None:
+        """Store a file among the artifacts of a run; in a folder, it is there whole or not at all."""
+        with told(self._uri, f"store the artifact {file.name}"):
+            uri = urlparse(self._artifact_uri(run_id))
+            if uri.scheme not in ("", "file"):
+                from mlflow.tracking import MlflowClient
+
+                MlflowClient(self._uri).log_artifact(run_id, str(file))
+                return
+            folder = Path(url2pathname(uri.path))
+            folder.mkdir(parents=True, exist_ok=True)
+            part = folder / f".{file.name}.part"
+            shutil.copyfile(file, part)
+            part.replace(folder / file.name)
+
+    def end_runs(self, run_ids: Sequence[str], status: str, end_time_ms: int) -> None:
+        """End runs."""
+        statement = update(_RUNS).where(_RUNS.c.run_uuid.in_(run_ids))
+        self._execute((statement.values(status=status, end_time=end_time_ms), None))
+
+    def _execute(self, *statements: tuple[Any, list[dict[str, Any]] | None]) -> None:
+        """Execute statements in one transaction, which starts with a write: so sqlite never has to upgrade a lock."""
+        with told(self._uri, "be written to"), self._engine.begin() as connection:
+            for statement, rows in statements:
+                if rows is None or rows:
+                    connection.execute(statement, rows)
+
+
+def _pairs(ids: Sequence[str], values: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    return [
+        {"run_uuid": run_id, "key": key, "value": value}
+        for run_id, own in zip(ids, values, strict=True)
+        for key, value in own.items()
+    ]
+
+
+def _metric_row(row: MetricRow) -> dict[str, object]:
+    is_nan = math.isnan(row.value)
+    value = 0.0 if is_nan else max(-_LARGEST, min(_LARGEST, row.value))
+    return {
+        "key": row.key,
+        "value": value,
+        "timestamp": row.timestamp_ms,
+        "step": row.step,
+        "run_uuid": row.run_id,
+        "is_nan": is_nan,
+    }
