@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 # Before Ray is imported: no usage statistics, no files of Tune's loggers, signals are the launcher's own.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -17,7 +22,9 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Tune's newer output engine prints tables whatever `verbose` says.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
+import psutil
 import ray
+from ray.exceptions import RayError
 
 from survey.errors import InputError
 
@@ -27,6 +34,14 @@ _WORKER_ENVIRONMENT = {
     # One core a trial: the mathematics library's own threads would fight over them.
     "OMP_NUM_THREADS": "1",
 }
+
+_LISTENS_WITHIN_S = 5.0
+_ANSWERS_WITHIN_S = 20.0
+_HOW_TO_JOIN = (
+    "give the HOST:PORT that `ray start --head` printed, and launch on a machine that belongs to the cluster "
+    "(`ray start --address=HOST:PORT` makes it one)"
+)
+_ASK = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,7 @@ def connect(
         raise InputError("--num-cpus and --num-gpus size a Ray of the survey's own; with --address leave them out")
     variables = {**_WORKER_ENVIRONMENT, **environment}
     if address:
+        _check_joinable(address)
         own: dict[str, Any] = {"runtime_env": {"env_vars": variables}}
     else:
         own = {"num_cpus": num_cpus, "num_gpus": num_gpus, "include_dashboard": dashboard}
@@ -83,10 +99,10 @@ def connect(
                 namespace="survey",
                 **own,
             )
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+    except (ConnectionError, ValueError, RuntimeError, OSError, RayError) as error:
         where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
-        hint = "; if it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN" if address else ""
-        raise InputError(f"{where} cannot be used: {str(error).splitlines()[0]}{hint}") from None
+        hint = f"; {_HOW_TO_JOIN}" if address else ""
+        raise InputError(f"{where} cannot be used: {textwrap.shorten(str(error), 400)}{hint}") from None
     resources = ray.cluster_resources()
     url = context.dashboard_url if dashboard or address else None
     return Cluster(
@@ -94,6 +110,58 @@ def connect(
         num_cpus=resources.get("CPU", 0.0),
         num_gpus=resources.get("GPU", 0.0),
         is_local=len({node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}) == 1,
+    )
+
+
+def _check_joinable(address: str) -> None:
+    """See that a Ray cluster is at an address, takes our token, and that this machine can belong to it.
+
+    Ray itself tries for up to a minute, prints a line for each try, and ends the process where it has no token.
+
+    Raises:
+        InputError: It cannot be joined; the message says why and what to do.
+    """
+    if address == "auto":
+        return
+    try:
+        parts = urlsplit(f"//{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if "/" in address or not host or not port:
+        raise InputError(f"--address: expected HOST:PORT or 'auto', found {address!r}; {_HOW_TO_JOIN}")
+    try:
+        socket.create_connection((host, port), timeout=_LISTENS_WITHIN_S).close()
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"no Ray cluster can be reached at {address}: {reason}; {_HOW_TO_JOIN}") from None
+    _check_token(address)
+    if not any((process.info["name"] or "").startswith("raylet") for process in psutil.process_iter(["name"])):
+        raise InputError(f"this machine does not belong to the Ray cluster at {address}; {_HOW_TO_JOIN}")
+
+
+def _check_token(address: str) -> None:
+    """See that what listens at an address is a Ray cluster that takes our token.
+
+    Another process asks: Ray's client prints its failures, takes long over them, and aborts without a token.
+    """
+    command = [sys.executable, "-c", _ASK, address]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWERS_WITHIN_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"what listens at {address} does not answer as a Ray cluster does; {_HOW_TO_JOIN}") from None
+    refused = "InvalidAuthToken" in asked.stderr
+    if not refused and "RAY_AUTH_TOKEN" not in asked.stderr:
+        return  # all is well, or else Ray itself says what is not
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
+        problem = "asks for a token"
+    else:
+        sources = [name for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH") if os.environ.get(name)]
+        source = sources[0] if sources else "~/.ray/auth_token"
+        problem = f"does not take the token of {source}" if refused else f"asks for a token, and {source} has none"
+    raise InputError(
+        f"the Ray cluster at {address} {problem}: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the token that the "
+        "cluster was started with, or RAY_AUTH_TOKEN_PATH to a file with it; `ray get-auth-token` prints it there"
     )
 
 

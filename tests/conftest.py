@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 PMLB = Path(__file__).parents[2] / "shared" / "data" / "pmlb"
@@ -56,6 +58,14 @@ def launch(*arguments: object, cwd: Path | None = None, **environment: str) -> t
     process = start(*arguments, cwd=cwd, **environment)
     output, _ = process.communicate(timeout=300)
     return process.returncode, output
+
+
+def rows(out: Path) -> pd.DataFrame:
+    """The runs in the data set of a survey, in the order of their ids."""
+    table = out / "dataset" / "all_repetitions"
+    schema = pq.read_schema(table / "_common_metadata")
+    frame = pq.read_table(table, schema=schema).to_pandas()
+    return frame.sort_values("run_id").reset_index(drop=True)
 
 
 def without_browser() -> str | None:

@@ -14,22 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import pyarrow.parquet as pq
 import pytest
 import requests
-from conftest import PMLB, launch, start, write_space
+from conftest import PMLB, launch, rows, start, write_space
 
 import survey
 
 EXPERIMENTS, REPETITIONS = 8, 3
 RUNS = EXPERIMENTS * REPETITIONS
-
-
-def rows(out: Path):
-    table = out / "dataset" / "all_repetitions"
-    schema = pq.read_schema(table / "_common_metadata")
-    frame = pq.read_table(table, schema=schema).to_pandas()
-    return frame.sort_values("run_id").reset_index(drop=True)
 
 
 def numbers(out: Path) -> dict[str, str]:

@@ -1,0 +1,234 @@
+"""A survey on what runs already: a Ray cluster that asks for a token, and an MLflow server that keeps the artifacts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import launch, rows
+
+from survey import cluster as survey_cluster
+from survey.errors import InputError
+
+TOKEN = "0123456789abcdef" * 4
+
+SPACE = """
+name: tiny
+repetitions: 2
+grids:
+  - {dataset: "sklearn:iris", shape: rectangle, size: [64, 128], depth: 3, epochs: 3}
+"""
+EXPERIMENTS, REPETITIONS = 2, 2
+RUNS = EXPERIMENTS * REPETITIONS
+
+
+@pytest.fixture
+def space(tmp_path) -> Path:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(SPACE)
+    return file
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(*command: object, log: Path, until: str, **environment: str) -> Iterator[psutil.Process]:
+    """Run a command in a session of its own, from when it has said `until`; end it and all its processes at last."""
+    with log.open("wb") as stream:
+        guard = subprocess.Popen(
+            [sys.executable, "-m", "survey.guard", sys.executable, "-m", *map(str, command)],
+            stdin=subprocess.PIPE,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+        )
+    try:
+        deadline = time.monotonic() + 90
+        while until not in log.read_text() and guard.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert until in log.read_text(), log.read_text()
+        yield psutil.Process(guard.pid)
+    finally:
+        family = psutil.Process(guard.pid).children(recursive=True)
+        if guard.stdin:
+            guard.stdin.close()
+        guard.wait(30)
+        for process in psutil.wait_procs(family, timeout=5)[1]:
+            process.kill()
+
+
+@contextmanager
+def ray_cluster(**environment: str) -> Iterator[str]:
+    """Run a Ray cluster of this machine; yield its address."""
+    # Ray puts sockets there, whose paths must be short.
+    folder = Path(tempfile.mkdtemp(prefix="ray"))
+    address = f"127.0.0.1:{free_port()}"
+    command = ["ray.scripts.scripts", "start", "--head", "--block", f"--port={address.partition(':')[2]}"]
+    command += ["--node-ip-address=127.0.0.1", "--num-cpus=2", "--include-dashboard=false", f"--temp-dir={folder}"]
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", **environment}
+    try:
+        with running(*command, log=folder / "log", until="Ray runtime started", **quiet) as process:
+            yield address
+            assert process.is_running(), "the cluster outlives all launches"
+            assert "gcs_server" in {child.name() for child in process.children(recursive=True)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A cluster that asks for a token."""
+    with ray_cluster(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """An MLflow server, and the folder where it keeps the artifacts that are sent to it."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    port = free_port()
+    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", 1]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", folder / "kept"]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with running(*command, log=folder / "log", until="Application startup complete", **quiet):
+        yield f"http://127.0.0.1:{port}", folder / "kept"
+
+
+def test_a_survey_on_a_cluster_that_asks_for_a_token(space, address, tmp_path):
+    out = tmp_path / "out"
+    status, output = launch(
+        space, "--out", out, "--address", address, "--no-ui", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN
+    )
+    assert status == 0, output
+    assert f"{RUNS} of {RUNS} runs done" in output
+    assert len(rows(out)) == RUNS
+
+
+@pytest.mark.slow
+def test_a_survey_on_a_cluster_without_a_token(space, tmp_path):
+    # All of Ray on the loopback interface, as anyone may use this cluster.
+    open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTERS": "0"}
+    with ray_cluster(**open_to_all) as address:
+        status, output = launch(space, "--out", tmp_path / "out", "--address", address, "--no-ui", **open_to_all)
+    assert status == 0, output
+    assert len(rows(tmp_path / "out")) == RUNS
+
+
+def refused(space: Path, address: str, *arguments: object, **environment: str) -> str:
+    """Launch where that is refused; return the one message, which has to come soon."""
+    began = time.monotonic()
+    status, output = launch(
+        space, "--out", space.parent / "out", "--address", address, "--no-ui", *arguments, **environment
+    )
+    assert time.monotonic() - began < 25
+    assert status == 2, output
+    _plan, *messages = output.splitlines()
+    assert len(messages) == 1, output
+    assert messages[0].startswith("error: ")
+    return messages[0]
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({}, "asks for a token:"),
+        ({"RAY_AUTH_MODE": "token"}, "asks for a token, and ~/.ray/auth_token has none:"),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "s3cret" * 8}, "does not take the token of RAY_AUTH_TOKEN:"),
+    ],
+    ids=["not told to", "none", "wrong"],
+)
+def test_a_launch_without_the_clusters_token_is_told_what_to_set(
+    space, address, tmp_path, monkeypatch, environment, problem
+):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    message = refused(space, address, HOME=str(tmp_path), **environment)
+    assert f"the Ray cluster at {address} {problem}" in message
+    assert "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the token that the cluster was started with" in message
+    assert "s3cret" not in message
+
+
+def test_an_address_at_which_nobody_listens(space):
+    address = f"127.0.0.1:{free_port()}"
+    assert f"no Ray cluster can be reached at {address}: Connection refused" in refused(space, address)
+
+
+def test_gpus_asked_for_where_there_are_none(space, address):
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+    assert "this Ray cluster has no GPU" in refused(space, address, "--gpus-per-trial", 0.5, **token)
+
+
+def join(address: str) -> None:
+    survey_cluster.connect(address=address, num_cpus=None, num_gpus=None, dashboard=False, environment={})
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "localhost", "6379", ":6379", "a:b", "a:99999", "a:1/x"])
+def test_what_is_no_address_of_a_cluster_is_refused(address):
+    with pytest.raises(InputError, match=f"expected HOST:PORT or 'auto', found '{address}'"):
+        join(address)
+
+
+def test_what_listens_and_is_no_ray_is_told(monkeypatch):
+    monkeypatch.setattr(survey_cluster, "_ANSWERS_WITHIN_S", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"what listens at {address} does not answer as a Ray cluster does"):
+            join(address)
+
+
+def test_a_machine_that_does_not_belong_to_the_cluster(address, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    monkeypatch.setattr(psutil, "process_iter", lambda _attributes: iter(()))
+    with pytest.raises(InputError, match=r"this machine does not belong to the Ray cluster .*`ray start --address="):
+        join(address)
+
+
+def test_cores_of_a_cluster_are_its_own():
+    with pytest.raises(InputError, match="with --address leave them out"):
+        survey_cluster.connect(address="auto", num_cpus=2, num_gpus=None, dashboard=False, environment={})
+
+
+def test_an_mlflow_server_keeps_runs_and_artifacts(space, address, mlflow_server, tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    uri, kept = mlflow_server
+    out = tmp_path / "out"
+    arguments = (space, "--out", out, "--address", address, "--tracking-uri", uri, "--no-ui")
+    (tmp_path / "token").write_text(TOKEN)
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
+    status, output = launch(*arguments, **token)
+    assert status == 0, output
+    assert len(rows(out)) == RUNS
+    assert (out / "report" / "index.html").is_file()
+    assert not (out / "mlflow.db").exists()
+    assert not (out / "artifacts").exists()
+
+    client = MlflowClient(uri)
+    (experiment,) = [e for e in client.search_experiments() if e.name == "tiny"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED"] * (EXPERIMENTS + RUNS)
+    trials = [run for run in runs if run.data.tags["survey.role"] == "experiment"]
+    assert [[file.path for file in client.list_artifacts(run.info.run_id)] for run in trials] == [
+        ["history.parquet"]
+    ] * EXPERIMENTS
+    assert len(list(kept.rglob("history.parquet"))) == EXPERIMENTS
+    assert len(client.get_metric_history(trials[0].info.run_id, "test_loss")) == 3
+
+    status, output = launch(*arguments, **token)
+    assert (status, "nothing left to train" in output) == (0, True), output
+    assert len(client.search_runs([experiment.experiment_id])) == len(runs)
