@@ -33,6 +33,8 @@ _WORKER_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # One core a trial: the mathematics library's own threads would fight over them.
     "OMP_NUM_THREADS": "1",
+    # On some processors that library adds up in another order in a bundle of another size, unless it is told not to.
+    "MKL_CBWR": "AUTO",
 }
 
 _LISTENS_WITHIN_S = 5.0

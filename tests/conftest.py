@@ -12,6 +12,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+# As workers have it (survey/cluster.py), and before torch is imported.
+os.environ.setdefault("MKL_CBWR", "AUTO")
+
 PMLB = Path(__file__).parents[2] / "shared" / "data" / "pmlb"
 
 SMALL = """
