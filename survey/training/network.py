@@ -1,8 +1,8 @@
 """Dense networks of many runs at once: forward and hand-written backward in batched matrix products.
 
-All runs have the same layer widths. The parameters of a layer are one contiguous block [runs, fan_out, fan_in + 1]
-whose last column is the bias, and the blocks of all layers lie in one flat buffer, so that an optimizer step is one
-element-wise operation. Activations are stored features first, [runs, width + 1, rows] with a last row of ones: the
+All runs have the same layer widths. The parameters of a layer are one block [runs, fan_out, fan_in + 1] whose last
+column is the bias, and the blocks of all layers lie in one flat buffer, so that an optimizer step is one element-wise
+operation. Activations are stored features first, [runs, width + 1, rows] with a last row of ones: the
 bias then costs no pass of its own, forward or backward, and the vectorised axis of every element-wise operation is the
 long one.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -26,9 +25,10 @@ _VECTOR = 32
 def padded(count: int) -> int:
     """Round up to whole vectors.
 
-    torch computes what is left over at the end of an array by other instructions, which round differently. Where there
-    are no left-overs, a run's numbers do not hang on where in a bundle it stands: bundles give bit for bit what their
-    runs give alone.
+    torch computes what is left over at the end of an array by other instructions, which round differently, and the
+    matrix products of MKL may round differently where a matrix does not begin at a multiple of 64 bytes. Where rows and
+    each run's parameters are whole vectors, a run's numbers do not hang on where in a bundle it stands: bundles give
+    bit for bit what their runs give alone.
     """
     return -(-count // _VECTOR) * _VECTOR
 
@@ -134,7 +134,7 @@ class Network:
     """The parameters of a chunk of runs, their gradients, and how the two come about.
 
     Attributes:
-        parameters: Flat buffer of all runs' parameters, layer after layer, and padding.
+        parameters: Flat buffer of all runs' parameters, layer after layer; those of a run and layer are padded.
         gradients: Flat buffer of the same layout.
         weights: Views of `parameters`, [runs, fan_out, fan_in + 1] for each layer; the last column is the bias.
         weight_gradients: Views of `gradients`, likewise.
@@ -145,7 +145,9 @@ class Network:
     ) -> None:
         self.architecture = architecture
         self.num_runs = num_runs
-        self.parameters = torch.zeros(padded(num_runs * architecture.num_parameters), dtype=dtype, device=device)
+        self._shapes = list(zip(architecture.widths, (n + 1 for n in architecture.fan_ins), strict=True))
+        count = num_runs * sum(padded(fan_out * columns) for fan_out, columns in self._shapes)
+        self.parameters = torch.zeros(count, dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.parameters)
         self.weights = self._by_layer(self.parameters)
         self.weight_gradients = self._by_layer(self.gradients)
@@ -153,11 +155,12 @@ class Network:
         self._activation = ACTIVATIONS[architecture.activation]
 
     def _by_layer(self, flat: Tensor) -> list[Tensor]:
-        shapes = [
-            (self.num_runs, w, n + 1) for w, n in zip(self.architecture.widths, self.architecture.fan_ins, strict=True)
+        """Views of a flat buffer, [runs, fan_out, fan_in + 1] for each layer."""
+        parts = flat.split([self.num_runs * padded(fan_out * columns) for fan_out, columns in self._shapes])
+        return [
+            part.view(self.num_runs, -1)[:, : fan_out * columns].unflatten(1, (fan_out, columns))
+            for part, (fan_out, columns) in zip(parts, self._shapes, strict=True)
         ]
-        ends = list(accumulate(r * w * n for r, w, n in shapes))
-        return [flat[end - r * w * n : end].view(r, w, n) for end, (r, w, n) in zip(ends, shapes, strict=True)]
 
     def set_parameters(self, run: int, layers: Sequence[tuple[Tensor, Tensor]]) -> None:
         """Set one run's parameters from `(kernel [fan_in, fan_out], bias [fan_out])` for each layer."""
