@@ -102,7 +102,7 @@ class _Worker:
         except EOFError:
             raise RuntimeError("its process ended") from None
         if kind == "failed":
-            raise RuntimeError(value.strip().splitlines()[-1])
+            raise RuntimeError(_last_line(value))
         return value
 
     def train(self, epochs: int) -> np.ndarray:
@@ -117,6 +117,11 @@ class _Worker:
         self._connection.close()
         self._process.terminate()
         self._process.join()
+
+
+def _last_line(traceback: str) -> str:
+    """The error itself: the last line that is not indented."""
+    return [line for line in traceback.splitlines() if line[:1].strip() and ": " in line][-1]
 
 
 def measure(cell: Cell, peers: Sequence[str], *, rounds: int, core: int, device: str) -> Iterator[Measured]:

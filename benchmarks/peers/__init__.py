@@ -2,7 +2,8 @@
 
 Each module has a class `Peer`, made with a cell, a number of runs, a number of epochs to have draws for and a device;
 its `train(num_epochs)` goes on for so many epochs and returns the seconds of each epoch and its statistics. Drawing the
-orders of epochs is counted for ours, and not for the others.
+orders of epochs is counted for ours, and not for the others. Where the way to train cannot be fed the drawn orders
+without losing speed, `check(num_epochs)` stands in for it in the first epochs, whose statistics are compared.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ class Peer:
         inputs, targets = (jnp.asarray(each) for each in data_of(cell))
         draws = [draws_of(cell, seed, num_epochs) for seed in seeds_of(cell, num_runs)]
         stacked = jax.tree.map(lambda *each: jnp.stack(each), *(draw.layers for draw in draws))
-        zeros = jax.tree.map(jnp.zeros_like, stacked)
-        self._state = (stacked, zeros, zeros, jnp.zeros(num_runs))
+        m, v = jax.tree.map(jnp.zeros_like, stacked), jax.tree.map(jnp.zeros_like, stacked)
+        self._state = (stacked, m, v, jnp.zeros(num_runs))
         self._orders = np.stack([draw.orders for draw in draws], axis=1)
         self._test_rows = jnp.asarray(np.stack([draw.test_rows for draw in draws]))
         self._epoch = 0

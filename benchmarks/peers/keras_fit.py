@@ -1,12 +1,14 @@
-"""Keras `fit` on TensorFlow, one run: what made the BUTTER data set.
+"""Keras `fit` on TensorFlow with arrays, one run: what made the BUTTER data set.
 
-The rows come from a tf.data pipeline that gathers them in the order of each epoch, as `fit` itself does for arrays.
+The first epochs, whose statistics are compared, are a `fit` each, fed in the order of the draws. Those that are timed
+are one `fit`, which shuffles the rows itself: making a data pipeline for each epoch would cost it more than training.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
@@ -33,23 +35,27 @@ class _Clock(keras.callbacks.Callback):
 
 
 class Peer:
-    """`fit` with all statistics as metrics; `steps_per_execution` minibatches for each call of the compiled program."""
-
-    steps_per_execution = 1
+    """`fit` with all statistics as metrics, and what Keras chooses where there is a choice."""
 
     def __init__(self, cell: Cell, num_runs: int, num_epochs: int, device: str) -> None:
         (seed,) = seeds_of(cell, num_runs)
-        inputs, targets = data_of(cell)
-        draws = draws_of(cell, seed, num_epochs)
-        self._steps = -(-draws.orders.shape[1] // cell.batch_size)
-        widths = cell.widths
-        layers = [keras.layers.Dense(width, activation="relu") for width in widths[:-1]]
-        model = keras.Sequential(
-            [keras.Input((cell.num_inputs,)), *layers, keras.layers.Dense(widths[-1], activation="softmax")]
+        self.inputs, self.targets = data_of(cell)
+        self.draws = draws_of(cell, seed, num_epochs)
+        self.batch_size, self.epoch = cell.batch_size, 0
+        self.model = keras.Sequential(
+            [
+                keras.Input((cell.num_inputs,)),
+                *(keras.layers.Dense(width, activation="relu") for width in cell.widths[:-1]),
+                keras.layers.Dense(cell.widths[-1], activation="softmax"),
+            ]
         )
-        model.set_weights([each for layer in draws.layers for each in layer])
+        self.model.set_weights([each for layer in self.draws.layers for each in layer])
+        self.compile(cell)
+
+    def compile(self, cell: Cell, **how: Any) -> None:
+        """Compile the model with the published loss, optimizer and metrics."""
         metrics = keras.metrics
-        model.compile(
+        self.model.compile(
             optimizer=keras.optimizers.Adam(cell.experiment.learning_rate, epsilon=1e-7),
             loss="categorical_crossentropy",
             metrics=[
@@ -63,37 +69,38 @@ class Peer:
                 metrics.CosineSimilarity("cosine_similarity"),
                 metrics.KLDivergence("kullback_leibler_divergence"),
             ],
-            steps_per_execution=min(self.steps_per_execution, self._steps),
+            **how,
         )
-        self._model, self._batch_size = model, cell.batch_size
-        x, y = tf.constant(inputs), tf.constant(targets)
-
-        def batches(order: tf.Tensor) -> tf.data.Dataset:
-            return tf.data.Dataset.from_tensor_slices(order).batch(cell.batch_size)
-
-        gather = lambda rows: (tf.gather(x, rows), tf.gather(y, rows))  # noqa: E731
-        self._orders, self._batches, self._gather = draws.orders, batches, gather
-        self._test = batches(tf.constant(draws.test_rows)).map(gather)
-        self._epoch = 0
 
     @property
     def note(self) -> str:
         """How it is compiled."""
-        return "XLA" if self._model.jit_compile else "tf.function"
+        return "XLA" if self.model.jit_compile else "tf.function"
+
+    def check(self, num_epochs: int) -> Epochs:
+        """Train epochs in the order of the draws."""
+        results = [self._fit(rows, 1, shuffle=False) for rows in self.draws.orders[:num_epochs]]
+        return Epochs([each.seconds[0] for each in results], np.concatenate([each.statistics for each in results]))
 
     def train(self, num_epochs: int) -> Epochs:
         """Train epochs."""
-        clock = _Clock()
-        orders = tf.data.Dataset.from_tensor_slices(self._orders[self._epoch : self._epoch + num_epochs])
-        data = orders.flat_map(self._batches).map(self._gather).prefetch(tf.data.AUTOTUNE)
-        history = self._model.fit(
-            data,
+        return self._fit(self.draws.train_rows, num_epochs, shuffle=True)
+
+    def _fit(self, rows: np.ndarray, num_epochs: int, *, shuffle: bool) -> Epochs:
+        test = self.draws.test_rows
+        return self.fit(
+            self.inputs[rows],
+            self.targets[rows],
+            batch_size=self.batch_size,
             epochs=num_epochs,
-            steps_per_epoch=self._steps,
-            validation_data=self._test,
-            callbacks=[clock],
-            verbose=0,
-        ).history
-        self._epoch += num_epochs
+            shuffle=shuffle,
+            validation_data=(self.inputs[test], self.targets[test]),
+            validation_batch_size=self.batch_size,
+        )
+
+    def fit(self, *args: Any, **kwargs: Any) -> Epochs:
+        """Call `fit`."""
+        clock = _Clock()
+        history = self.model.fit(*args, callbacks=[clock], verbose=0, **kwargs).history
         statistics = np.stack([history[name] for name in HISTORY_COLUMNS], axis=1)[:, :, None]
         return Epochs([float(each) for each in np.diff(clock.ends)], statistics)
