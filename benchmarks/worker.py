@@ -17,8 +17,8 @@ def serve(
 ) -> None:
     """Make a peer and train it as told, until the other side closes.
 
-    Sends `("ready", None)`; then for each number of epochs received `("trained", (what Peer.train returns, memory at the
-    peak in bytes beyond what the process had before, how it is compiled))`; or `("failed", traceback)`.
+    Sends `("ready", None)`; then for each number of epochs received `("trained", (what Peer.train returns, memory at
+    the peak in bytes beyond what the process had before, how it is compiled))`; or `("failed", traceback)`.
     """
     try:
         pin(core, device)

@@ -1,4 +1,4 @@
-"""The statistics of softmax outputs as their definitions read, for torch or jax.numpy: sums over the rows of a batch."""
+"""The statistics of softmax outputs as their definitions read, for torch or jax.numpy: sums over a batch."""
 
 from __future__ import annotations
 

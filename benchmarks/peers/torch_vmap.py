@@ -1,4 +1,4 @@
-"""torch.func: gradients and statistics of a functional model under vmap over the runs, and Adam on stacked parameters."""
+"""torch.func: gradients and statistics of a functional model under vmap over the runs, Adam on stacked parameters."""
 
 from __future__ import annotations
 

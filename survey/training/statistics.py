@@ -85,7 +85,7 @@ def _softmax_sums(log_p: Tensor, errors: Tensor, labels: Tensor, num_valid: int)
         squared,
         correct,
         p_label * p_squared.clamp_min(0).rsqrt(),
-        torch.log(p_label + 1.0).sub_(math.log(2.0)).square_(),
+        torch.log(p_label.clamp_min(_EPSILON) + 1.0).sub_(math.log(2.0)).square_(),
         log_p_label.clamp_min(_LOG_EPSILON),
     ]
     # log(1 + max(e, eps)) is log(1 + eps) at the label, where e <= 0, and what is wanted for the other classes. What is
