@@ -171,15 +171,16 @@ def test_hand_written_gradients_equal_autograd(widths, num_inputs, rows, activat
     generator = torch.Generator().manual_seed(seed)
     network.parameters.copy_(torch.randn(network.parameters.shape, generator=generator, dtype=torch.float64))
     work = network.workspace(rows)
-    work.inputs[:, :-1] = torch.randn(len(work.inputs), num_inputs, generator=generator, dtype=torch.float64)
-    work.inputs[:, -1] = 1.0
+    work.inputs.zero_()
+    work.inputs[:, :num_inputs] = torch.randn(len(work.inputs), num_inputs, generator=generator, dtype=torch.float64)
+    work.inputs[:, num_inputs] = 1.0
     output_gradient = torch.randn(2, widths[-1], work.rows, generator=generator, dtype=torch.float64)
     output_gradient[:, :, rows:] = 0.0
     network.forward(work)
     network.backward(work, output_gradient)
 
     leaves = [weight.clone().requires_grad_() for weight in network.weights]
-    h = work.inputs.view(2, work.rows, -1).transpose(1, 2)[:, :-1]
+    h = work.inputs.view(2, work.rows, -1).transpose(1, 2)[:, :num_inputs]
     functions = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
     functions |= {name: getattr(torch.nn.functional, name) for name in ("gelu", "elu")}
     functions["swish"] = torch.nn.functional.silu

@@ -17,7 +17,7 @@ from torch import Tensor
 from survey.experiment import Experiment
 from survey.topology import residual_layers
 from survey.training import streams
-from survey.training.network import Architecture, Network, Workspace
+from survey.training.network import Architecture, Network, Workspace, columns
 from survey.training.optimizers import OPTIMIZERS, Optimizer
 from survey.training.outputs import APPLY, OutputKind, output_kind
 from survey.training.statistics import means, sum_over_rows
@@ -31,7 +31,8 @@ class Data:
     """A prepared task as the training loop wants it.
 
     Attributes:
-        inputs: [rows + 1, num_inputs + 1], features and a column of ones that meets the bias; zeros in the last row.
+        inputs: [rows + 1, columns(num_inputs)], features, a column of ones that meets the bias, and zeros; the last row
+            is zeros altogether.
         targets: int64 [rows, 1] classes where the output layer is softmax, else [rows, outputs] in the network's dtype.
         kind: Kind of output layer.
         num_outputs: Number of outputs of the network.
@@ -51,9 +52,10 @@ class Data:
     def of(cls, inputs: Tensor, targets: Tensor, task_kind: str, dtype: torch.dtype, device: torch.device) -> Data:
         """Make it from features [rows, num_inputs] and one-hot or plain targets [rows, outputs]."""
         kind = output_kind(task_kind, targets.shape[1])
-        with_ones = torch.zeros(len(inputs) + 1, inputs.shape[1] + 1, dtype=dtype)
-        with_ones[:-1, :-1] = inputs
-        with_ones[:-1, -1] = 1.0
+        num_inputs = inputs.shape[1]
+        with_ones = torch.zeros(len(inputs) + 1, columns(num_inputs), dtype=dtype)
+        with_ones[:-1, :num_inputs] = inputs
+        with_ones[:-1, num_inputs] = 1.0
         as_stored = targets.argmax(1, keepdim=True) if kind == "softmax" else targets.to(dtype)
         return cls(with_ones.to(device), as_stored.to(device), kind, targets.shape[1])
 
@@ -154,7 +156,8 @@ class _Chunk:
         """Update all runs on one minibatch; return its penalty, [runs]."""
         torch.index_select(self.data.inputs, 0, rows, out=work.inputs)
         gradient = self._apply(self.network.forward(work), targets, scores, errors)
-        gradient[:, :, work.num_valid :] = 0.0
+        if work.num_valid < work.rows:
+            gradient[:, :, work.num_valid :] = 0.0
         self.network.backward(work, gradient)
         penalty = self._penalise()
         self.optimizer.step()

@@ -21,12 +21,13 @@ from survey.training.outputs import OutputKind
 
 _EPSILON = 1e-7
 _LOG_EPSILON = math.log(_EPSILON)
-_LOG_ONE_PLUS_EPSILON = math.log1p(_EPSILON)
 _RMSE = STATISTICS.index("root_mean_squared_error")
 
 
 def sum_over_rows(kind: OutputKind, scores: Tensor, errors: Tensor, targets: Tensor, num_valid: int) -> Tensor:
     """Sum each statistic over the rows; the root_mean_squared_error is left as its mean square.
+
+    `scores` and `errors` are used up: their memory serves for what is in between.
 
     Args:
         kind: Kind of output layer.
@@ -39,7 +40,7 @@ def sum_over_rows(kind: OutputKind, scores: Tensor, errors: Tensor, targets: Ten
         float64 [10, runs], in the order of `survey.metrics.STATISTICS`.
     """
     if kind == "softmax":
-        return torch.stack(_softmax_sums(scores, errors, targets, num_valid))
+        return _softmax_sums(scores, errors, targets, num_valid)
     return torch.stack(_sigmoid_sums(kind, scores, errors, targets, num_valid))
 
 
@@ -62,53 +63,66 @@ def _norm(values: Tensor, order: int, num_valid: int) -> Tensor:
     return norms.double().pow(order).sum(0)
 
 
-def _softmax_sums(log_p: Tensor, errors: Tensor, labels: Tensor, num_valid: int) -> list[Tensor]:
-    """The sums for one-hot targets, which need few passes over all classes.
+def _softmax_sums(log_p: Tensor, errors: Tensor, labels: Tensor, num_valid: int) -> Tensor:
+    """The sums for one-hot targets, most of which need the label's probability alone, and few passes over all classes.
 
-    With y one-hot at the label l, and e = p - y: the hinge is mean_c(1 - y'_c p_c) with y' = 2 y - 1, never negative as
-    p <= 1; cosine similarity is p_l / |p|; |p|^2 = |e|^2 + 2 p_l - 1.
+    With p a probability, l the label, and e = p - y for one-hot y: e_l = p_l - 1 is the only error that is not positive,
+    so the least; the sum of |e| is 2 (1 - p_l), as the p sum to 1; |p|^2 = |e|^2 + 2 p_l - 1. The hinge is
+    mean_c(1 - y'_c p_c) with y' = 2 y - 1, never negative as p <= 1. Cosine similarity is p_l / |p|.
     """
-    classes, rows = log_p.shape[2], log_p.shape[0] * num_valid
-    total, norm = partial(_total, num_valid=num_valid), partial(_norm, num_valid=num_valid)
-    log_p_label = log_p.gather(2, labels)
-    error_label = errors.gather(2, labels)
-    p_label = error_label + 1.0
-    squared = (errors * errors).sum(2, keepdim=True)
-    p_squared = squared + (2.0 * p_label - 1.0)
-
-    # log(1 + max(e, eps)) is log(1 + eps) at the label, where e <= 0, and what is wanted for the other classes.
-    others = torch.clamp_min(errors, _EPSILON).add_(1.0).log_().sub_(_LOG_ONE_PLUS_EPSILON)
-    logarithmic = norm(others, 2) + norm((p_label + 1.0).log_().sub_(math.log(2.0)), 2)
-
-    clipped_label = log_p_label.clamp_min(_LOG_EPSILON)
-    clipped_others = total(log_p.clamp_min(_LOG_EPSILON)) - total(clipped_label)
-    divergence = _EPSILON * ((classes - 1) * rows * _LOG_EPSILON - clipped_others) - total(clipped_label)
-
-    sum_p_label, sum_squared = total(p_label), total(squared)
-    sum_p = total(errors) + rows
-    sum_p_squared = total(p_squared)
-    return [
-        -total(log_p_label),
-        total(_correct(log_p, log_p_label, labels, num_valid)),
-        sum_squared / classes,
-        norm(errors, 1) / classes,
-        sum_squared / classes,
-        logarithmic / classes,
-        rows + (sum_p - 2.0 * sum_p_label) / classes,
-        rows + (2.0 * (sum_p - 2.0 * sum_p_label) + sum_p_squared) / classes,
-        total(p_label * p_squared.clamp_min(0).rsqrt()),
-        divergence,
+    classes, num_rows = log_p.shape[2], log_p.shape[0] * num_valid
+    log_p, errors, labels = (each[..., :num_valid] for each in (log_p, errors, labels))
+    log_p_label = log_p.gather(2, labels)[:, :, 0]  # [steps, runs, rows], as all by row
+    p_label = errors.amin(2) + 1.0
+    correct = _correct(log_p, errors, log_p_label, labels)
+    # New arrays of this size would cost more, in fresh pages of memory, than what is done with them.
+    clipped = log_p.clamp_min_(_LOG_EPSILON).sum((2, 3))
+    squared = torch.mul(errors, errors, out=log_p).sum(2)
+    p_squared = torch.add(squared - 1.0, p_label, alpha=2.0)
+    by_row = [
+        log_p_label,
+        p_label,
+        squared,
+        correct,
+        p_label * p_squared.clamp_min(0).rsqrt(),
+        torch.log(p_label.clamp_min(_EPSILON) + 1.0).sub_(math.log(2.0)).square_(),
+        log_p_label.clamp_min(_LOG_EPSILON),
     ]
+    # log(1 + max(e, eps)) is log(1 + eps) at the label, where e <= 0, and what is wanted for the other classes. What is
+    # summed are the squares of log((1 + max(e, eps)) / (1 + eps)).
+    scale = errors.new_tensor(1.0 / (1.0 + _EPSILON))
+    torch.add(scale, errors.clamp_min_(_EPSILON), alpha=scale.item(), out=errors)
+    others_logarithmic = torch.linalg.vector_norm(errors.log_(), dim=(2, 3)).square_()
+
+    # Sums of a minibatch's rows by torch are pairwise, so float32 is exact enough; those over minibatches are float64.
+    by_step = torch.stack([*(each.sum(2) for each in by_row), others_logarithmic, clipped])
+    log_p_l, p_l, sq, correct, cosine, log_l, clipped_l, log_others, clipped_all = by_step.double().sum(1)
+    return torch.stack(
+        [
+            -log_p_l,
+            correct,
+            sq / classes,
+            2.0 * (num_rows - p_l) / classes,
+            sq / classes,
+            (log_others + log_l) / classes,
+            num_rows + (num_rows - 2.0 * p_l) / classes,
+            num_rows + (num_rows - 2.0 * p_l + sq) / classes,
+            cosine,
+            _EPSILON * ((classes - 1) * num_rows * _LOG_EPSILON - (clipped_all - clipped_l)) - clipped_l,
+        ]
+    )
 
 
-def _correct(scores: Tensor, score_label: Tensor, labels: Tensor, num_valid: int) -> Tensor:
-    """[steps, runs, 1, rows]: 1 where the greatest score, the first of equals, is the label's."""
-    if scores.device.type == "cpu":
-        # argmax over a short axis is not vectorised on a CPU, so it is left to the rare case of equal scores (or NaN).
-        greatest = scores.amax(2, keepdim=True)
-        if int(torch.count_nonzero((scores == greatest)[..., :num_valid])) == greatest[..., :num_valid].numel():
-            return (score_label == greatest).to(scores.dtype)
-    return (scores.argmax(2, keepdim=True) == labels).to(scores.dtype)
+def _correct(log_p: Tensor, errors: Tensor, log_p_label: Tensor, labels: Tensor) -> Tensor:
+    """[steps, runs, rows]: 1 where the greatest probability, the first of equals, is the label's."""
+    if log_p.device.type == "cpu":
+        # argmax over a short axis is not vectorised on a CPU, so it is left to the rare case of equals (or NaN). The
+        # greatest error is the greatest probability of the other classes.
+        p_label, other = log_p_label.exp(), errors.amax(2)
+        correct = p_label > other
+        if int(torch.count_nonzero(correct)) + int(torch.count_nonzero(p_label < other)) == correct.numel():
+            return correct.to(log_p.dtype)
+    return (log_p.argmax(2) == labels[:, :, 0]).to(log_p.dtype)
 
 
 def _sigmoid_sums(kind: OutputKind, scores: Tensor, errors: Tensor, y: Tensor, num_valid: int) -> list[Tensor]:

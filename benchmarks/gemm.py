@@ -1,0 +1,59 @@
+"""The rate of batched matrix products that this core reaches at the widths of a cell: what the core is held against."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from benchmarks.cells import Cell
+
+_BATCH_COUNTS = (1, 4, 8, 16, 30, 64)
+_MEASURE_S = 0.15
+
+
+def best_rate(cell: Cell, device: str = "cpu") -> float:
+    """Return FLOP/s of all matrix products of an epoch, each at the best rate over layouts and numbers of runs."""
+    pairs = list(zip((cell.num_inputs, *cell.widths), cell.widths, strict=False))
+    flops = time_s = 0.0
+    for k, (fan_in, fan_out) in enumerate(pairs):
+        # Forward, gradient of the weights and, but for the first layer, gradient of the input.
+        products = [(fan_out, fan_in, cell.batch_size), (fan_out, cell.batch_size, fan_in)]
+        products += [(fan_in, fan_out, cell.batch_size)] if k else []
+        for shape in products:
+            work = 2.0 * shape[0] * shape[1] * shape[2]
+            flops += work
+            time_s += work / _best_product_rate(*shape, device)
+    return flops / time_s
+
+
+def _best_product_rate(rows: int, inner: int, columns: int, device: str) -> float:
+    """FLOP/s of [rows, inner] x [inner, columns], the best over layouts of the operands and of the result."""
+    best = 0.0
+    for count in _BATCH_COUNTS:
+        for layout in range(8):
+            a = torch.randn(count, inner, rows, device=device).mT if layout & 1 else torch.randn(count, rows, inner)
+            b = (
+                torch.randn(count, columns, inner, device=device).mT
+                if layout & 2
+                else torch.randn(count, inner, columns)
+            )
+            out = (
+                torch.empty(count, columns, rows, device=device).mT if layout & 4 else torch.empty(count, rows, columns)
+            )
+            a, b, out = a.to(device), b.to(device), out.to(device)
+            best = max(best, 2.0 * count * rows * inner * columns / _seconds(a, b, out))
+    return best
+
+
+def _seconds(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> float:
+    """Least time of a product over repeated calls."""
+    torch.bmm(a, b, out=out)
+    best, ends = float("inf"), time.perf_counter() + _MEASURE_S / 8
+    while time.perf_counter() < ends:
+        began = time.perf_counter()
+        torch.bmm(a, b, out=out)
+        if a.is_cuda:
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - began)
+    return best
