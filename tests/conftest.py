@@ -29,18 +29,27 @@ grids:
     batch_size: 32
     epochs: {epochs}
 """
+EXPERIMENTS, REPETITIONS = 8, 3
+RUNS = EXPERIMENTS * REPETITIONS
+EPOCHS = 100
+"""Some seconds for all trials on one core: long enough to be stopped in the middle, three times over."""
 
 
-@pytest.fixture
-def small_space(tmp_path: Path) -> Path:
-    """8 experiments x 3 repetitions x 6 epochs: seconds."""
-    return write_space(tmp_path, epochs=6)
-
-
-def write_space(folder: Path, *, epochs: int) -> Path:
+def write_space(folder: Path, *, epochs: int = EPOCHS) -> Path:
+    """Write a small search space to a folder; return its file."""
     file = folder / "small.yaml"
     file.write_text(SMALL.format(epochs=epochs))
     return file
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory) -> Path:
+    """The output of a small survey that is done, beside its search space: for tests that only read it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    status, output = launch(write_space(folder), "--out", folder / "out", "--no-ui")
+    assert status == 0, output
+    assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
+    return folder / "out"
 
 
 def start(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 import pytest
-from conftest import launch, without_browser, write_space
+from conftest import EPOCHS, without_browser
 
 from survey.ui import MlflowServer
 
@@ -15,14 +14,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(without_browser() is not None, reason=str(without_browser())),
 ]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("browser")
-    status, output = launch(write_space(folder, epochs=30), "--out", folder / "out", "--no-ui", "--repetitions", 2)
-    assert status == 0, output
-    return folder / "out"
 
 
 @pytest.fixture
@@ -58,19 +49,19 @@ def await_text(browser, pattern: str, seconds: float = 60) -> str:
     raise AssertionError(f"{pattern!r} did not appear in:\n{text[:2000]}")
 
 
-def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(finished, browser, tmp_path):
+def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, browser, tmp_path):
     from mlflow.tracking import MlflowClient
 
-    store = f"sqlite:///{finished / 'mlflow.db'}"
+    store = f"sqlite:///{undisturbed / 'mlflow.db'}"
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name("small")
     assert experiment
     run = next(
         run
         for run in client.search_runs([experiment.experiment_id])
-        if run.info.run_name == "iris rectangle d3 2^6 lr0.01 b32 e30"
+        if run.info.run_name == f"iris rectangle d3 2^6 lr0.01 b32 e{EPOCHS}"
     )
-    server = MlflowServer(store, finished / "artifacts", log=tmp_path / "server.log")
+    server = MlflowServer(store, undisturbed / "artifacts", log=tmp_path / "server.log")
     try:
         server.wait()
         browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs")
@@ -94,8 +85,8 @@ def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(finished, browse
         server.stop()
 
 
-def test_the_report_of_a_survey_shows_its_figures(finished, browser):
-    browser.get((finished / "report" / "index.html").as_uri())
+def test_the_report_of_a_survey_shows_its_figures(undisturbed, browser):
+    browser.get((undisturbed / "report" / "index.html").as_uri())
     text = await_text(browser, "Butter zone")
     assert "sklearn:iris" in text
     assert "sklearn:diabetes" in text
