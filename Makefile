@@ -6,7 +6,7 @@ BIN := .venv/bin
 # The survey's own libraries use one thread a trial; tests do the same, so that they measure and compare what trials do.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: survey test test-all check clean
+.PHONY: survey test test-all check bench clean
 
 survey: .venv/installed
 	$(BIN)/python -m survey.launch
@@ -23,6 +23,11 @@ check: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+# The training core against its peers; Keras and JAX take part where the extra is installed:
+# .venv/bin/pip install --constraint constraints.txt --editable '.[bench]'
+bench: .venv/installed
+	$(BIN)/python -m benchmarks.training
 
 clean:
 	rm -rf .venv build *.egg-info

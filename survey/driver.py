@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -134,7 +135,10 @@ class Launch:
         disconnect()
         self._close_and_export(store)
         after = runs_done(self.output.dataset)
-        return self._result(self.plan(after), before, failures, stop, loop_seconds)
+        left = self.plan(after)
+        if not left.trials:
+            shutil.rmtree(self.output.checkpoints, ignore_errors=True)
+        return self._result(left, before, failures, stop, loop_seconds)
 
     def _fit(
         self, plan: Plan, data: dict[str, task_data.PreparedTask], store: TrackingStore, stop: StopRequest
@@ -149,7 +153,15 @@ class Launch:
         with Progress(self._console, num_runs=plan.num_runs_planned, total_cost=cost) as progress:
             stop.training = True
             try:
-                failures = fit(plan.trials, tasks=data, tracking=settings, origin=origin, stop=stop, progress=progress)
+                failures = fit(
+                    plan.trials,
+                    tasks=data,
+                    tracking=settings,
+                    origin=origin,
+                    checkpoints=self.output.checkpoints,
+                    stop=stop,
+                    progress=progress,
+                )
             finally:
                 stop.training = False
         return failures, progress.loop_seconds

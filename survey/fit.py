@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -26,6 +27,7 @@ def fit(
     tasks: Mapping[str, PreparedTask],
     tracking: TrackingSettings,
     origin: Mapping[str, Any],
+    checkpoints: Path,
     stop: StopRequest,
     progress: Progress,
 ) -> tuple[str, ...]:
@@ -34,9 +36,11 @@ def fit(
     Returns:
         For each trial that failed: its name, and the last line of its error.
     """
-    # Tune's own state is not kept: what is done is asked of the results.
+    # Tune's own state is not kept: what is done is asked of the results, and trials have checkpoints of their own.
     with tempfile.TemporaryDirectory(prefix="survey-tune-") as folder:
-        trainable = tune.with_parameters(SurveyTrial, tasks=tasks, tracking=tracking, origin=origin)
+        trainable = tune.with_parameters(
+            SurveyTrial, tasks=tasks, tracking=tracking, origin=origin, checkpoints=checkpoints
+        )
         tuner = tune.Tuner(
             tune.with_resources(trainable, _resources),
             param_space={"trial": tune.grid_search([trial_config(trial) for trial in trials])},

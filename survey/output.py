@@ -23,7 +23,7 @@ class Output:
     """An output folder.
 
     Layout: `survey.json` (identity), `search_spaces/` (what has been surveyed), `mlflow.db` and `artifacts/`
-    (MLflow's), `dataset/` (Parquet), `report/`.
+    (MLflow's), `dataset/` (Parquet), `report/`, and `checkpoints/` of trials that are not finished.
     """
 
     folder: Path
@@ -110,6 +110,11 @@ class Output:
     def artifacts(self) -> Path:
         """Where MLflow's artifacts lie."""
         return self.folder / "artifacts"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints of trials lie."""
+        return self.folder / "checkpoints"
 
     @property
     def default_tracking_uri(self) -> str:

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow as pa
 import ray
 from ray import tune
 
+from survey.checkpoint import Checkpoint
 from survey.experiment import Experiment, Run
 from survey.history import history_table
 from survey.plan import PlannedTrial
@@ -65,6 +67,7 @@ class SurveyTrial(tune.Trainable):
         tasks: Mapping[str, PreparedTask],
         tracking: TrackingSettings,
         origin: Mapping[str, Any],
+        checkpoints: Path,
     ) -> None:
         """Take what all trials share, and import what they need.
 
@@ -73,8 +76,9 @@ class SurveyTrial(tune.Trainable):
             tasks: Prepared data by task, from Ray's object store.
             tracking: How to track.
             origin: Columns of the data set that say where the survey was made.
+            checkpoints: Folder for checkpoints.
         """
-        self._tasks, self._tracking, self._origin = tasks, tracking, origin
+        self._tasks, self._tracking, self._origin, self._checkpoints = tasks, tracking, origin, checkpoints
         self._run: TrialRun | None = None
         self._config = config["trial"]
         # Not at the top of the module, as the driver, which names this class, needs neither.
@@ -88,7 +92,7 @@ class SurveyTrial(tune.Trainable):
         return True
 
     def _begin(self) -> TrialRun:
-        """Make all state of the trial, and its MLflow run."""
+        """Make all state of the trial, or take it from its checkpoint, and make its MLflow run."""
         import torch
 
         from survey.tracking.trial_run import TrialRun
@@ -103,6 +107,10 @@ class SurveyTrial(tune.Trainable):
         self._start_time_ms = int(time.time() * 1000)
         self._train_s = 0.0
         self._curves = np.empty((20, len(self._repetitions), self._experiment.epochs), dtype=np.float32)
+        self._checkpoint = Checkpoint(
+            self._checkpoints, self._experiment, self._repetitions, data_digest=self._task.digest
+        )
+        saved = self._checkpoint.load()
         run = self._run = TrialRun(
             self._tracking,
             self._experiment,
@@ -110,6 +118,7 @@ class SurveyTrial(tune.Trainable):
             num_repetitions=config["num_repetitions"],
             params={name: config[name] for name in ("num_free_parameters", "widths")},
             trial_id=self.trial_id,
+            first_epoch=saved["trainer"]["epoch"] + 1 if saved else 1,
         )
         with self._failures_told(run):
             self._trainer = Trainer(
@@ -121,7 +130,23 @@ class SurveyTrial(tune.Trainable):
                 seeds=[Run(self._experiment.experiment_id, number).seed for number in self._repetitions],
                 device=device,
             )
+            if saved:
+                self._resume(run, saved)
         return run
+
+    def _resume(self, run: TrialRun, saved: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
+        self._trainer.load_state_dict(saved["trainer"])
+        self._train_s = saved["train_s"]
+        self._curves[:, :, : self._trainer.epoch] = saved["curves"].numpy()
+        for epoch in range(1, self._trainer.epoch + 1):
+            run.log_epoch(epoch, self._curves[:, :, epoch - 1])
+
+    def _save_checkpoint(self) -> None:
+        import torch
+
+        curves = torch.tensor(self._curves[:, :, : self._trainer.epoch])
+        self._checkpoint.save({"trainer": self._trainer.state_dict(), "train_s": self._train_s, "curves": curves})
 
     def step(self) -> dict[str, Any]:
         """Train for about a second; at the last epoch, store the history and finish.
@@ -139,6 +164,9 @@ class SurveyTrial(tune.Trainable):
             if done:
                 run.finish(self._history(run))
                 self._run = None
+                self._checkpoint.remove()
+            elif self._checkpoint.is_due:
+                self._save_checkpoint()
         return {
             "done": done,
             "done_training": done,
@@ -164,14 +192,17 @@ class SurveyTrial(tune.Trainable):
             raise
 
     def _train_slice(self, run: TrialRun) -> None:
-        """Train until the time for a report has come, or to the last epoch."""
-        began = time.perf_counter()
-        while self._trainer.epoch < self._experiment.epochs and time.perf_counter() - began < _SLICE_S:
+        """Train an epoch, and more until the time for a report has come or the last one is trained."""
+        ends = time.perf_counter() + _SLICE_S
+        while self._trainer.epoch < self._experiment.epochs:
             epoch_began = time.perf_counter()
             statistics = self._trainer.train_epoch().numpy()
-            self._train_s += time.perf_counter() - epoch_began
+            now = time.perf_counter()
+            self._train_s += now - epoch_began
             self._curves[:, :, self._trainer.epoch - 1] = statistics
             run.log_epoch(self._trainer.epoch, statistics)
+            if now >= ends:
+                break
 
     def _history(self, run: TrialRun) -> pa.Table:
         origin = {
@@ -194,10 +225,11 @@ class SurveyTrial(tune.Trainable):
         )
 
     def cleanup(self) -> None:
-        """Close the MLflow run of a trial that was stopped before its end."""
+        """Close the MLflow run of a trial that was stopped before its end, and keep what it has trained."""
         run, self._run = self._run, None
         if run:
             try:
+                self._save_checkpoint()
                 run.kill()
             except Exception:  # the trial is over in any case, and the next launch closes abandoned runs
                 _log.warning("the MLflow run %s could not be closed", run.run_id, exc_info=True)

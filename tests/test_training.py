@@ -140,19 +140,21 @@ def test_a_run_that_diverges_harms_no_other():
         assert found[0, 1].isnan()
 
 
-def test_a_resumed_bundle_goes_on_bit_for_bit():
+@pytest.mark.parametrize(("optimizer", "momentum"), [("adam", 0.0), ("RMSprop", 0.0), ("RMSprop", 0.9), ("SGD", 0.9)])
+@pytest.mark.parametrize("runs_per_chunk", [None, 2])
+def test_a_resumed_bundle_goes_on_bit_for_bit(optimizer, momentum, runs_per_chunk):
+    """Also where the bundle is split otherwise, as on another machine."""
     inputs, targets = make_task("classification", 3)
-    for optimizer, momentum in (("adam", 0.0), ("RMSprop", 0.9), ("SGD", 0.9)):
-        experiment = setting(optimizer=optimizer, momentum=momentum)
-        straight, first, second = (
-            make_trainer(experiment, inputs, targets, "classification", [1, 2]) for _ in range(3)
-        )
-        for _ in range(2):
-            straight.train_epoch()
-            first.train_epoch()
-        second.load_state_dict(first.state_dict())
-        for _ in range(2):
-            assert torch.equal(straight.train_epoch(), second.train_epoch())
+    experiment = setting(optimizer=optimizer, momentum=momentum)
+    seeds = [1, 2, 3, 4, 5]
+    straight, first = (make_trainer(experiment, inputs, targets, "classification", seeds) for _ in range(2))
+    second = make_trainer(experiment, inputs, targets, "classification", seeds, runs_per_chunk=runs_per_chunk)
+    for _ in range(2):
+        straight.train_epoch()
+        first.train_epoch()
+    second.load_state_dict(first.state_dict())
+    for _ in range(2):
+        assert torch.equal(straight.train_epoch(), second.train_epoch())
 
 
 @settings(max_examples=25, deadline=None)

@@ -76,6 +76,7 @@ class TrialRun:
         num_repetitions: How many the survey asks for altogether.
         params: Further parameters, such as the exact number of trainable parameters.
         trial_id: Ray Tune's id of the trial.
+        first_epoch: The epoch that the trial begins with, beyond 1 where it goes on from a checkpoint.
 
     Raises:
         TrackingError: The store cannot be reached; from every method.
@@ -90,6 +91,7 @@ class TrialRun:
         num_repetitions: int,
         params: dict[str, object],
         trial_id: str,
+        first_epoch: int = 1,
     ) -> None:
         self._writer = make_writer(settings.uri, settings.experiment_id, sql_artifacts=settings.sql_artifacts)
         epochs = experiment.epochs
@@ -98,6 +100,8 @@ class TrialRun:
         self._pending: list[tuple[int, int, np.ndarray]] = []
         self._flushed = time.monotonic()
         parent = _parent(settings, experiment, repetitions, num_repetitions, params, trial_id)
+        if first_epoch > 1:
+            parent.tags["resumed_at_epoch"] = str(first_epoch)
         children = [_child(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
         self.run_id, *self._children = self._writer.create_runs([parent, *children])
 

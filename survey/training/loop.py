@@ -7,9 +7,10 @@ chunk makes its pass over the data; between epochs the bundle can be stopped, sa
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -190,9 +191,10 @@ class _Chunk:
         kind = self.data.kind
         return torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
 
-    def state(self) -> dict[str, Tensor]:
-        """All that is needed to go on: parameters and optimizer moments, as live tensors by name."""
-        return {"parameters": self.network.parameters, **self.optimizer.state}
+    def state(self) -> dict[str, list[Tensor]]:
+        """All that is needed to go on: parameters and optimizer moments by name, live views [runs, ...] by layer."""
+        buffers = {"parameters": self.network.parameters, **self.optimizer.state}
+        return {name: self.network.by_layer(flat) for name, flat in buffers.items()}
 
 
 def _with_noise(targets: Tensor, noise: float, data: Data, *, seed: int) -> Tensor:
@@ -262,18 +264,30 @@ class Trainer:
         """Statistics are recorded in the network's own precision."""
         return self._chunks[0].data.inputs.dtype
 
-    def state_dict(self) -> dict[str, object]:
-        """Copy all that is needed to go on from here; the draws need nothing, as they hang on seed and epoch."""
-        chunks = [{name: value.cpu().clone() for name, value in chunk.state().items()} for chunk in self._chunks]
-        return {"epoch": self.epoch, "steps": self._chunks[0].optimizer.steps, "chunks": chunks}
+    def state_dict(self) -> dict[str, Any]:
+        """Copy all that is needed to go on from here; the draws need nothing, as they hang on seed and epoch.
 
-    def load_state_dict(self, state: dict) -> None:
-        """Go on from a `state_dict` of a trainer that was made with the same arguments."""
-        self.epoch = state["epoch"]
-        for chunk, saved in zip(self._chunks, state["chunks"], strict=True):
+        Returns:
+            `epoch`, `steps` of the optimizer, and `tensors`: parameters and moments by name, a list of
+            [runs, fan_out, fan_in + 1] by layer, on the CPU. How the bundle is split into chunks is not in it.
+        """
+        states = [chunk.state() for chunk in self._chunks]
+        tensors = {
+            name: [torch.cat(parts).cpu() for parts in zip(*(state[name] for state in states), strict=True)]
+            for name in states[0]
+        }
+        return {"epoch": self.epoch, "steps": self._chunks[0].optimizer.steps, "tensors": tensors}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict` of a trainer of the same experiment and seeds."""
+        self.epoch, first = state["epoch"], 0
+        for chunk in self._chunks:
             chunk.optimizer.steps = state["steps"]
-            for name, value in chunk.state().items():
-                value.copy_(saved[name])
+            runs = slice(first, first + len(chunk.seeds))
+            for name, layers in chunk.state().items():
+                for layer, saved in zip(layers, state["tensors"][name], strict=True):
+                    layer.copy_(saved[runs])
+            first = runs.stop
 
 
 def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -> int:

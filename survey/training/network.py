@@ -41,8 +41,8 @@ def padded(count: int) -> int:
 def columns(fan_in: int) -> int:
     """Columns in memory of the weights of a layer: its inputs, the bias, and zeros up to whole vectors.
 
-    The gradient of the weights, [fan_out, rows] x [rows, columns], is a third faster for it in narrow layers (19 columns
-    against 24); where one run's matrix ends and the next begins, MKL would else round differently from run to run.
+    The gradient of the weights, [fan_out, rows] x [rows, columns], is a third faster for it in narrow layers (19
+    columns against 24). And each run's matrix begins at a whole vector: from other places MKL may round differently.
     """
     return -(-(fan_in + 1) // _COLUMNS) * _COLUMNS
 
@@ -123,8 +123,8 @@ class Workspace:
     """Activations of one minibatch of a given number of rows, for all runs of a chunk.
 
     Attributes:
-        inputs: [runs * rows, columns(num_inputs)], to be filled before `Network.forward`: features, a column of ones, and
-            zeros.
+        inputs: [runs * rows, columns(num_inputs)], to be filled before `Network.forward`: features, a column of ones,
+            and zeros.
         rows: Rows that there is room for, of each run.
         num_valid: How many of them the minibatch has; the others are padding, whose gradients are to be zero.
     """
@@ -170,19 +170,20 @@ class Network:
         count = sum(math.prod(shape) for shape in self._shapes)
         self.parameters = torch.zeros(padded(count), dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.parameters)
-        self.weights = self._without_zeros(self._by_layer(self.parameters))
-        self._all_gradients = self._by_layer(self.gradients)
-        self.weight_gradients = self._without_zeros(self._all_gradients)
+        self._all_gradients = self._with_zeros(self.gradients)
+        self.weights, self.weight_gradients = self.by_layer(self.parameters), self.by_layer(self.gradients)
         self._kernels_transposed = [weight[:, :, :-1].transpose(1, 2) for weight in self.weights]
         self._activation = ACTIVATIONS[architecture.activation]
 
-    def _by_layer(self, flat: Tensor) -> list[Tensor]:
+    def _with_zeros(self, flat: Tensor) -> list[Tensor]:
         """Views of a flat buffer, [runs, fan_out, columns] for each layer."""
         ends = accumulate(math.prod(shape) for shape in self._shapes)
         return [flat[end - math.prod(shape) : end].view(shape) for end, shape in zip(ends, self._shapes, strict=True)]
 
-    def _without_zeros(self, layers: list[Tensor]) -> list[Tensor]:
-        return [each[:, :, : fan_in + 1] for each, fan_in in zip(layers, self.architecture.fan_ins, strict=True)]
+    def by_layer(self, flat: Tensor) -> list[Tensor]:
+        """Views of a flat buffer in the layout of `parameters`, [runs, fan_out, fan_in + 1] for each layer."""
+        layers = zip(self._with_zeros(flat), self.architecture.fan_ins, strict=True)
+        return [each[:, :, : fan_in + 1] for each, fan_in in layers]
 
     def set_parameters(self, run: int, layers: Sequence[tuple[Tensor, Tensor]]) -> None:
         """Set one run's parameters from `(kernel [fan_in, fan_out], bias [fan_out])` for each layer."""

@@ -66,8 +66,8 @@ def _norm(values: Tensor, order: int, num_valid: int) -> Tensor:
 def _softmax_sums(log_p: Tensor, errors: Tensor, labels: Tensor, num_valid: int) -> Tensor:
     """The sums for one-hot targets, most of which need the label's probability alone, and few passes over all classes.
 
-    With p a probability, l the label, and e = p - y for one-hot y: e_l = p_l - 1 is the only error that is not positive,
-    so the least; the sum of |e| is 2 (1 - p_l), as the p sum to 1; |p|^2 = |e|^2 + 2 p_l - 1. The hinge is
+    With p a probability, l the label, and e = p - y for one-hot y: e_l = p_l - 1 is the only error that is not
+    positive, so the least; the sum of |e| is 2 (1 - p_l), as the p sum to 1; |p|^2 = |e|^2 + 2 p_l - 1. The hinge is
     mean_c(1 - y'_c p_c) with y' = 2 y - 1, never negative as p <= 1. Cosine similarity is p_l / |p|.
     """
     classes, num_rows = log_p.shape[2], log_p.shape[0] * num_valid

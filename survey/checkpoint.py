@@ -1,0 +1,97 @@
+"""Checkpoints of trials: files in the output folder from which a trial that was stopped goes on.
+
+A checkpoint holds the trainer's state and the histories so far. It belongs to certain repetitions of an experiment on
+certain data, and is of use to a trial of the same repetitions alone. The trial removes it when its results are safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import pickle
+import time
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from survey.experiment import Experiment
+
+_INTERVAL_S = 120.0
+"""Seconds of training between two checkpoints, at least."""
+
+_SHARE = 0.01
+"""The most that writing checkpoints may take of the time, so that large ones are written less often."""
+
+_log = logging.getLogger(__name__)
+
+
+class Checkpoint:
+    """The checkpoint file of a trial.
+
+    Args:
+        folder: Where checkpoints lie, made when the first is written. If the folder above it is not there, as on a
+            worker that does not share the driver's file system, there are no checkpoints.
+        experiment: What the trial trains.
+        repetitions: Numbers of its repetitions.
+        data_digest: Digest of the prepared data.
+    """
+
+    def __init__(self, folder: Path, experiment: Experiment, repetitions: Sequence[int], *, data_digest: str) -> None:
+        self._identity = {**experiment.to_dict(), "repetitions": list(repetitions), "data_digest": data_digest}
+        text = json.dumps(self._identity, sort_keys=True)
+        name = f"{experiment.experiment_id:016x}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.pt"
+        self.file = folder / name
+        self._possible = folder.parent.is_dir()
+        self._written = time.monotonic()
+        self._interval_s = _INTERVAL_S
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write."""
+        return self._possible and time.monotonic() - self._written >= self._interval_s
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the state in the place of the one before, whole or not at all.
+
+        A checkpoint saves time, and no result hangs on it: one that cannot be written is told in the log.
+        """
+        import torch
+
+        if not self._possible:
+            return
+        began = time.monotonic()
+        part = self.file.with_suffix(f".{os.getpid()}.part")
+        try:
+            self.file.parent.mkdir(exist_ok=True)
+            torch.save({"identity": self._identity, **state}, part)
+            part.replace(self.file)
+        except (OSError, RuntimeError) as error:
+            _log.warning("%s: the checkpoint cannot be written: %s", self.file, error)
+            with suppress(OSError):
+                part.unlink()
+        self._written = time.monotonic()
+        self._interval_s = max(_INTERVAL_S, (self._written - began) / _SHARE)
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state that was saved last, or None where there is none that can be read."""
+        import torch
+
+        if not self.file.is_file():
+            return None
+        try:
+            state = torch.load(self.file, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+            _log.warning("%s: the checkpoint cannot be read, and its trial starts over: %s", self.file, error)
+            return None
+        return state if state.pop("identity", None) == self._identity else None
+
+    def remove(self) -> None:
+        """Remove the file: what the trial has found is safe elsewhere."""
+        try:
+            self.file.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("%s: cannot be removed: %s", self.file, error)

@@ -1,0 +1,172 @@
+"""Checkpoints: a trial that was stopped goes on where it was, and gives what it would have given."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from survey import checkpoint, trial
+from survey.checkpoint import Checkpoint
+from survey.experiment import Experiment
+from survey.metrics import HISTORY_COLUMNS
+from survey.plan import make_plan
+from survey.space import SearchSpace
+from survey.tasks import describe, load
+from survey.tracking.store import TrackingStore
+from survey.tracking.trial_run import TrackingSettings
+
+EXPERIMENT = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
+
+
+def make(folder, experiment=EXPERIMENT, repetitions=(0, 1), digest="d") -> Checkpoint:
+    return Checkpoint(folder, experiment, repetitions, data_digest=digest)
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    folder = tmp_path / "checkpoints"
+    state = {"epoch": 3, "curves": torch.arange(4.0)}
+    make(folder).save(state)
+    found = make(folder).load()
+    assert found is not None
+    assert found["epoch"] == 3
+    assert torch.equal(found["curves"], state["curves"])
+    make(folder).remove()
+    assert make(folder).load() is None
+    make(folder).remove()
+
+
+def test_a_checkpoint_is_for_its_own_runs_and_data_alone(tmp_path):
+    make(tmp_path / "c").save({"epoch": 3})
+    others = [make(tmp_path / "c", repetitions=[0, 1, 2]), make(tmp_path / "c", digest="other")]
+    others.append(
+        make(tmp_path / "c", Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=7))
+    )
+    assert [other.load() for other in others] == [None, None, None]
+
+
+def test_a_damaged_checkpoint_is_told_and_left_alone(tmp_path, caplog):
+    for damage in (lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"no zip at all"):
+        saved = make(tmp_path / "c")
+        saved.save({"epoch": 3, "curves": torch.zeros(1000)})
+        saved.file.write_bytes(damage(saved.file.read_bytes()))
+        with caplog.at_level(logging.WARNING):
+            assert make(tmp_path / "c").load() is None
+        assert "its trial starts over" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, caplog):
+    (tmp_path / "c").write_text("a file where the folder should be")
+    with caplog.at_level(logging.WARNING):
+        make(tmp_path / "c").save({"epoch": 3})
+    assert "cannot be written" in caplog.text
+    elsewhere = make(tmp_path / "not on this machine" / "c")
+    elsewhere.save({"epoch": 3})
+    assert not elsewhere.is_due
+    assert elsewhere.load() is None
+
+
+def test_slow_writing_makes_checkpoints_rarer(tmp_path, monkeypatch):
+    """Writing takes a hundredth of the time at most."""
+    now = [1000.0]
+    monkeypatch.setattr(checkpoint, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    slow = make(tmp_path / "c")
+    now[0] += checkpoint._INTERVAL_S - 1
+    assert not slow.is_due
+    now[0] += 1
+    assert slow.is_due
+    monkeypatch.setattr(torch, "save", lambda state, file: (file.write_bytes(b""), now.__setitem__(0, now[0] + 30)))
+    slow.save({"epoch": 3})
+    now[0] += 2999
+    assert not slow.is_due
+    now[0] += 1
+    assert slow.is_due
+
+
+# ---------------------------------------------------------------- a trial
+
+
+class Trial(trial.SurveyTrial):
+    """A trial outside Ray."""
+
+    trial_id = "t_00001"  # pyright: ignore
+
+    def __init__(self, config, **shared):
+        self.setup(config, **shared)
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Starts trials of the same experiment, one epoch for each step."""
+    monkeypatch.setattr(trial, "_SLICE_S", 0.0)
+    store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o")
+    location = (tmp_path / "artifacts").as_uri()
+    mlflow_experiment = store.open_experiment("x", note="", artifact_location=location)
+    space = SearchSpace.model_validate(
+        {
+            "name": "x",
+            "repetitions": 3,
+            "grids": [{"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 6}],
+        }
+    )
+    (planned,) = make_plan([space], contents={}, describe=describe, done={}).trials
+    shared = {
+        "tasks": {"sklearn:iris": load("sklearn:iris")},
+        "tracking": TrackingSettings(store.uri, mlflow_experiment, True, True),
+        "origin": {},
+        "checkpoints": tmp_path / "checkpoints",
+    }
+
+    def started() -> Trial:
+        return Trial({"trial": trial.trial_config(planned)}, **shared)
+
+    started.store, started.folder = store, tmp_path
+    return started
+
+
+def finish(running: Trial) -> str:
+    """Train to the end; return the id of the MLflow run."""
+    while not (result := running.step())["done"]:
+        pass
+    return result["mlflow_run_id"]
+
+
+def history(start, run_id: str) -> np.ndarray:
+    table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
+    return np.array([table[f"{name}"].to_pylist() for name in HISTORY_COLUMNS])
+
+
+def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(start):
+    straight = history(start, finish(start()))
+    stopped = start()
+    for _ in range(4):
+        killed = stopped.step()["mlflow_run_id"]
+    stopped.cleanup()
+    assert len(list((start.folder / "checkpoints").iterdir())) == 1
+    assert start.store.client.get_run(killed).info.status == "KILLED"
+
+    resumed = start()
+    assert resumed.step()["epoch"] == 5, "the first step is the epoch after the last one trained"
+    run_id = finish(resumed)
+    np.testing.assert_array_equal(history(start, run_id), straight)
+    assert list((start.folder / "checkpoints").iterdir()) == [], "results are safe elsewhere"
+    run = start.store.client.get_run(run_id)
+    assert run.data.tags["resumed_at_epoch"] == "5"
+    points = start.store.client.get_metric_history(run_id, "test_loss")
+    assert [point.step for point in points] == [1, 2, 3, 4, 5, 6], "its curves are whole"
+
+
+def test_a_trial_whose_process_dies_goes_on_from_the_last_checkpoint(start, monkeypatch):
+    straight = history(start, finish(start()))
+    monkeypatch.setattr(checkpoint, "_INTERVAL_S", 0.0)
+    monkeypatch.setattr(checkpoint, "_SHARE", 1e9)
+    died = start()
+    for _ in range(3):
+        died.step()
+    resumed = start()
+    assert resumed.step()["epoch"] == 4
+    np.testing.assert_array_equal(history(start, finish(resumed)), straight)
