@@ -249,6 +249,7 @@ class Trainer:
         self._chunks = [_Chunk(experiment, data, architecture, seeds[start:end]) for start, end in pairwise(bounds)]
         self.epoch = 0
 
+    @torch.inference_mode()
     def train_epoch(self) -> Tensor:
         """Train one epoch of every run.
 

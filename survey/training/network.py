@@ -231,7 +231,10 @@ class Network:
             if k == 0:
                 return
             h_gradient = work.h_gradient[k - 1]
-            # A residual layer hands its own output's gradient on; it lies in the same scratch memory, as widths agree.
-            h_gradient.baddbmm_(self._kernels_transposed[k], gradient, beta=1 if residual[k] else 0)
+            if residual[k]:
+                # The layer hands its own output's gradient on, which lies in the same memory, as the widths agree.
+                h_gradient.baddbmm_(self._kernels_transposed[k], gradient)
+            else:
+                torch.bmm(self._kernels_transposed[k], gradient, out=h_gradient)
             gradient = work.z[k - 1]
             self._activation.backward(h_gradient, gradient)

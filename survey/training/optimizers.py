@@ -35,6 +35,7 @@ class Adam:
         self._parameters, self._gradients, self._learning_rate = parameters, gradients, learning_rate
         self.state = {"m": torch.zeros_like(parameters), "v": torch.zeros_like(parameters)}
         self.steps = 0
+        self._steps = torch.zeros((), device=parameters.device)
 
     def step(self) -> None:
         """Update the parameters in place.
@@ -49,7 +50,7 @@ class Adam:
             [self.state["m"]],
             [self.state["v"]],
             [],
-            [torch.tensor(float(self.steps), device=self._parameters.device)],
+            [self._steps.fill_(self.steps)],
             lr=self._learning_rate,
             beta1=self.beta1,
             beta2=self.beta2,

@@ -12,6 +12,7 @@ For each minibatch an output layer stores its `scores` (log-probabilities, logit
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -41,7 +42,12 @@ def apply_softmax(logits: Tensor, labels: Tensor, scores: Tensor, errors: Tensor
     """
     torch.log_softmax(logits, 1, out=scores)
     torch.exp(scores, out=errors)
-    return errors.scatter_add_(1, labels, errors.new_full((), -1.0).expand(labels.shape))
+    return errors.scatter_add_(1, labels, _minus_ones(labels.shape, errors.dtype, errors.device))
+
+
+@lru_cache(maxsize=32)
+def _minus_ones(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.full(shape, -1.0, dtype=dtype, device=device)
 
 
 def apply_binary(logits: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> Tensor:
