@@ -1,6 +1,6 @@
 """What a checkpoint costs: seconds to write it, and its share of training at the default interval.
 
-    python -m benchmarks.checkpoints
+python -m benchmarks.checkpoints
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class _Chunk:
             part.set_rows(row_numbers, targets)
             for step in part.by_step:
                 penalty = penalty + part.num_valid * self._train_step(part.work, *step)
-        train = means(self._sums(self._train), num_rows)
+        train = self._means(self._train, num_rows)
         train[0] += penalty / num_rows
         return torch.cat([self._evaluate(), train])
 
@@ -183,13 +183,15 @@ class _Chunk:
             for rows, targets, scores, errors in part.by_step:
                 torch.index_select(self.data.inputs, 0, rows, out=part.work.inputs)
                 self._apply(self.network.forward(part.work), targets, scores, errors)
-        test = means(self._sums(self._test), sum(part.steps * part.num_valid for part in self._test))
+        test = self._means(self._test, sum(part.steps * part.num_valid for part in self._test))
         test[0] += self._penalise(with_gradient=False)
         return test
 
-    def _sums(self, parts: Sequence[_Batches]) -> Tensor:
+    def _means(self, parts: Sequence[_Batches], num_rows: int) -> Tensor:
+        """The statistics of what the minibatches have stored, which is used up: float64 [10, runs]."""
         kind = self.data.kind
-        return torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
+        sums = torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
+        return means(kind, sums, num_rows, self.data.num_outputs)
 
     def state(self) -> dict[str, list[Tensor]]:
         """All that is needed to go on: parameters and optimizer moments by name, live views [runs, ...] by layer."""
