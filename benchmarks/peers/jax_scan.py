@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.cells import Cell, data_of, draws_of, seeds_of
 from benchmarks.peers import Epochs
-from benchmarks.peers.definitions import batch_sums, epoch_statistics
+from benchmarks.peers.definitions import epoch_statistics, softmax_sums
 
 jax.config.update("jax_default_matmul_precision", "highest")
 
@@ -26,7 +26,7 @@ def _log_p(layers, x):
 
 def _loss(layers, x, y):
     log_p = _log_p(layers, x)
-    return -(y * log_p).sum(1).mean(), batch_sums(jnp, jax.lax.stop_gradient(log_p), y)
+    return -(y * log_p).sum(1).mean(), softmax_sums(jnp, jax.lax.stop_gradient(log_p), y)
 
 
 def _train_step(learning_rate, inputs, targets, carry, rows):
@@ -52,7 +52,7 @@ def _epoch(cell, inputs, targets, state, order, test_rows):
     layers, m, v, t, train = _over_batches(step, (*state, jnp.zeros(10)), order, cell.batch_size)
 
     def test_step(sums, rows):
-        return sums + batch_sums(jnp, _log_p(layers, inputs[rows]), targets[rows]), None
+        return sums + softmax_sums(jnp, _log_p(layers, inputs[rows]), targets[rows]), None
 
     test = _over_batches(test_step, jnp.zeros(10), test_rows, cell.batch_size)
     return (layers, m, v, t), test, train

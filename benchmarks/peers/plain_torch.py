@@ -14,7 +14,7 @@ from torch import nn
 
 from benchmarks.cells import Cell, data_of, draws_of, seeds_of
 from benchmarks.peers import Epochs
-from benchmarks.peers.definitions import batch_sums, epoch_statistics
+from benchmarks.peers.definitions import epoch_statistics, softmax_sums
 
 
 class _Run:
@@ -68,10 +68,10 @@ class Peer:
             run.optimizer.param_groups[0]["eps"] = 1e-7 / math.sqrt(1.0 - 0.999**run.steps)
             run.optimizer.step()
             with torch.no_grad():
-                train_sums += batch_sums(torch, torch.log_softmax(logits, 1), self._targets[rows])
+                train_sums += softmax_sums(torch, torch.log_softmax(logits, 1), self._targets[rows])
         test_sums = torch.zeros_like(train_sums)
         with torch.no_grad():
             for rows in run.test_rows.split(self._cell.batch_size):
                 log_p = torch.log_softmax(run.model(self._inputs[rows]), 1)
-                test_sums += batch_sums(torch, log_p, self._targets[rows])
+                test_sums += softmax_sums(torch, log_p, self._targets[rows])
         return epoch_statistics(test_sums.cpu().numpy(), len(run.test_rows), train_sums.cpu().numpy(), len(order))

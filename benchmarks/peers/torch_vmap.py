@@ -11,7 +11,7 @@ from torch.func import grad, vmap
 
 from benchmarks.cells import Cell, data_of, draws_of, seeds_of
 from benchmarks.peers import Epochs
-from benchmarks.peers.definitions import batch_sums, epoch_statistics
+from benchmarks.peers.definitions import epoch_statistics, softmax_sums
 
 
 def _log_p(layers, x):
@@ -24,11 +24,11 @@ def _log_p(layers, x):
 
 def _loss(layers, x, y):
     log_p = _log_p(layers, x)
-    return -(y * log_p).sum(1).mean(), batch_sums(torch, log_p.detach(), y)
+    return -(y * log_p).sum(1).mean(), softmax_sums(torch, log_p.detach(), y)
 
 
 def _test_sums(layers, x, y):
-    return batch_sums(torch, _log_p(layers, x), y)
+    return softmax_sums(torch, _log_p(layers, x), y)
 
 
 class Peer:
