@@ -1,12 +1,11 @@
 """The training loop: every epoch of all runs of a bundle, and the twenty statistics of each.
 
-A bundle is split into chunks of runs whose working set fits the processor's second-level cache. In each epoch each
-chunk makes its pass over the data; between epochs the bundle can be stopped, saved and gone on with.
+A bundle is split into chunks of runs whose working set stays near the processor. In each epoch each chunk makes its pass
+over the data; between epochs the bundle can be stopped, saved and gone on with.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -219,8 +218,7 @@ class Trainer:
         seeds: Seed of each run.
         device: Where to train.
         dtype: float32, or float64 for comparisons.
-        runs_per_chunk: Runs that are trained together; None lets the cache size decide. It changes no draw, and results
-            by rounding at most.
+        runs_per_chunk: Runs that are trained together; None lets their size decide. It changes no number.
 
     Attributes:
         epoch: Number of epochs trained so far.
@@ -293,22 +291,19 @@ class Trainer:
             first = runs.stop
 
 
-def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -> int:
-    """How many runs to train together: as many as keep what one operation touches in the second-level cache.
+_CHUNK_BYTES = 5 << 18
+"""What the arrays of one operation on a layer may take together, for all runs of a chunk."""
 
-    An operation on a layer touches about three arrays of [width, batch] for each run. More runs would spill them to the
-    next cache between one operation and the next; fewer would spend the time on calls. On an accelerator all runs go
-    together.
+
+def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -> int:
+    """How many runs to train together.
+
+    An operation on a layer touches about three arrays of [width, batch] for each run. Where they outgrow the caches,
+    each operation waits for memory; where they are small, the time goes into calls. `python -m benchmarks.chunks`
+    measures it: around what is allowed here the curve is flat, half or double as much costs about a tenth. On an
+    accelerator all runs go together.
     """
     if like.device.type != "cpu":
         return 1 << 30
     widest = max(architecture.num_inputs, *architecture.widths) + 1
-    return max(1, _cache_bytes() // (3 * widest * batch_size * like.element_size()))
-
-
-def _cache_bytes() -> int:
-    """Size of a core's second-level cache in bytes; 1 MiB where the system does not say."""
-    try:
-        return max(os.sysconf("SC_LEVEL2_CACHE_SIZE"), 1 << 18)
-    except (ValueError, OSError, AttributeError):
-        return 1 << 20
+    return max(1, _CHUNK_BYTES // (3 * widest * batch_size * like.element_size()))
