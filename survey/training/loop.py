@@ -1,6 +1,6 @@
 """The training loop: every epoch of all runs of a bundle, and the twenty statistics of each.
 
-A bundle is split into chunks of runs whose working set stays near the processor. In each epoch each chunk makes its pass
+A bundle is split into chunks of runs whose arrays stay near the processor. In each epoch each chunk makes its pass
 over the data; between epochs the bundle can be stopped, saved and gone on with.
 """
 
