@@ -11,8 +11,9 @@ export OMP_NUM_THREADS ?= 1
 survey: .venv/installed
 	$(BIN)/python -m survey.launch
 
+# Two processes, each with whole files: more would only wait for cores, of which each survey takes all.
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: .venv/installed-test
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 
 # As workers have it (survey/cluster.py), and before torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
@@ -42,13 +43,26 @@ def write_space(folder: Path, *, epochs: int = EPOCHS) -> Path:
     return file
 
 
+@pytest.fixture(autouse=True)
+def denormals():
+    """A trainer turns them off for its process; hypothesis, among others, wants them back."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Path:
     """The output of a small survey that is done, beside its search space: for tests that only read it."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    status, output = launch(write_space(folder), "--out", folder / "out", "--no-ui")
-    assert status == 0, output
-    assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
+    base = tmp_path_factory.getbasetemp()
+    # Processes of pytest-xdist have folders of their own in a common one: one makes the survey, the others wait for it.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "undisturbed"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            folder.mkdir()
+            status, output = launch(write_space(folder), "--out", folder / "out", "--no-ui")
+            assert status == 0, output
+            assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
     return folder / "out"
 
 

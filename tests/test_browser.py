@@ -8,7 +8,7 @@ import time
 import pytest
 from conftest import EPOCHS, without_browser
 
-from survey.ui import MlflowServer
+from survey import ui
 
 pytestmark = [
     pytest.mark.browser,
@@ -49,7 +49,7 @@ def await_text(browser, pattern: str, seconds: float = 60) -> str:
     raise AssertionError(f"{pattern!r} did not appear in:\n{text[:2000]}")
 
 
-def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, browser, tmp_path):
+def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, browser, tmp_path, monkeypatch):
     from mlflow.tracking import MlflowClient
 
     store = f"sqlite:///{undisturbed / 'mlflow.db'}"
@@ -61,7 +61,8 @@ def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, bro
         for run in client.search_runs([experiment.experiment_id])
         if run.info.run_name == f"iris rectangle d3 2^6 lr0.01 b32 e{EPOCHS}"
     )
-    server = MlflowServer(store, undisturbed / "artifacts", log=tmp_path / "server.log")
+    monkeypatch.setattr(ui, "_FIRST_PORT", 5300)  # another test beside this one may take the first
+    server = ui.MlflowServer(store, undisturbed / "artifacts", log=tmp_path / "server.log")
     try:
         server.wait()
         browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs")

@@ -20,6 +20,7 @@ import requests
 from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, start, write_space
 
 import survey
+from survey.space_file import load_space
 
 
 def numbers(out: Path) -> dict[str, str]:
@@ -67,11 +68,18 @@ def test_launched_again_it_trains_nothing_and_changes_nothing(undisturbed):
     assert bytes_of(undisturbed / "dataset") | bytes_of(undisturbed / "report") == before
 
 
-def test_more_repetitions_and_more_grid_add_only_what_is_missing(undisturbed, tmp_path):
+def test_from_python_a_few_and_then_all_from_the_command_line(undisturbed, tmp_path, monkeypatch):
+    """More repetitions and more of the grid add only what is missing."""
+    monkeypatch.chdir(tmp_path)
     space, out = write_space(tmp_path), tmp_path / "out"
-    few = ("--repetitions", 2, "--limit", 5, "--mlflow-runs", "experiment", "--mlflow-epochs", "log")
-    status, output = launch(space, "--out", out, "--no-ui", *few)
-    assert status == 0, output
+    few = {"repetitions": 2, "limit": 5, "mlflow_runs": "experiment", "mlflow_epochs": "log"}
+    result = survey.run(load_space(space), out=out, num_cpus=1, **few)
+    assert (result.num_experiments, result.num_runs_done, result.num_runs_trained) == (5, 10, 10)
+    assert (result.failures, result.missing, result.exit_status) == ((), (), 0)
+    assert len(result.summary) == 5
+    assert result.summary.small.all()
+    assert result.report
+    assert result.report.is_file()
     first = rows(out)
     assert len(first) == 10
     assert statuses(out) == {"FINISHED": 5}
@@ -84,10 +92,10 @@ def test_more_repetitions_and_more_grid_add_only_what_is_missing(undisturbed, tm
 
 
 def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(tmp_path, undisturbed):
-    """Stopped in three ways, each time by a launch that goes on where the one before was stopped."""
+    """Stopped twice: the second launch goes on where the first was stopped. SIGINT is with the interfaces, below."""
     space, out = write_space(tmp_path), tmp_path / "out"
     done = 0
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1)
         await_finished_run(out, at_least=done + 1)
         stop(process, number)
@@ -165,7 +173,7 @@ def await_finished_run(out: Path, *, at_least: int) -> None:
 
 def test_a_second_launch_on_the_same_output_is_refused_and_the_first_stops_when_its_time_is_up(tmp_path):
     space, out = write_space(tmp_path, epochs=50_000), tmp_path / "out"
-    first, lines, reader = start_read(space, "--out", out, "--no-ui", "--time-limit", "12s")
+    first, lines, reader = start_read(space, "--out", out, "--no-ui", "--time-limit", "10s")
     try:
         deadline = time.monotonic() + 60
         while not (out / ".lock-holder").exists() and time.monotonic() < deadline:
@@ -220,10 +228,12 @@ def address_in(line: str) -> str | None:
     return next((word for word in line.split() if word.startswith("http://127.0.0.1")), None)
 
 
-def test_a_trial_that_fails_is_named_and_the_rest_goes_on(tmp_path):
-    """Python runs `sitecustomize` in every process: here it breaks the training of trapezoids."""
-    broken = tmp_path / "sitecustomize.py"
-    broken.write_text(
+def test_a_trial_that_fails_and_data_that_changed(tmp_path):
+    """A user's own data, on shares of a GPU for which Ray's own accounts stand in: two trials at once, then the third.
+
+    Python runs `sitecustomize` in every process: here it breaks the training of trapezoids.
+    """
+    (tmp_path / "sitecustomize.py").write_text(
         "import survey.topology as t\n"
         "real = t.residual_layers\n"
         "def residual_layers(shape, widths):\n"
@@ -232,39 +242,36 @@ def test_a_trial_that_fails_is_named_and_the_rest_goes_on(tmp_path):
         "    return real(shape, widths)\n"
         "t.residual_layers = residual_layers\n"
     )
-    space, out = tmp_path / "two.yaml", tmp_path / "out"
+    data = tmp_path / "mine.csv"
+    table = np.random.default_rng(0).random((60, 2)).round(3)
+    lines = [f"{a},{b},{'yes' if a > 0.5 else 'no'}" for a, b in table]
+    data.write_text("a,b,y\n" + "\n".join(lines))
+    space, out = tmp_path / "own.yaml", tmp_path / "out"
     space.write_text(
-        "name: two\nrepetitions: 2\n"
-        'grids: [{dataset: "sklearn:diabetes", shape: [trapezoid, rectangle], size: 64, depth: 3, epochs: 3}]\n'
+        "name: own\nrepetitions: 2\ntasks: {mine: {path: mine.csv, target: y, kind: classification}}\n"
+        "grids: [{dataset: mine, shape: [trapezoid, rectangle, exponential], size: 64, depth: 3, epochs: 3}]\n"
     )
-    status, output = launch(space, "--out", out, "--no-ui", "--num-cpus", 1, PYTHONPATH=str(tmp_path))
+    shares = ("--num-cpus", 2, "--num-gpus", 1, "--gpus-per-trial", 0.5)
+    status, output = launch(space, "--out", out, "--no-ui", *shares, PYTHONPATH=str(tmp_path))
     assert status == 1, output
-    assert "failed: diabetes trapezoid d3 2^6" in output
+    assert "failed: mine trapezoid d3 2^6" in output
     assert "this one always fails" in output
-    assert re.search(r"missing: diabetes trapezoid d3 2\^6 .*: 2 of 2 runs", output)
+    assert re.search(r"missing: mine trapezoid d3 2\^6 .*: 2 of 2 runs", output)
     assert output.count("\nmissing: ") == 1
-    assert len(rows(out)) == 2
-    assert statuses(out) == {"FINISHED": 1 + 2, "FAILED": 3 * (1 + 2)}, "tried three times"
+    assert len(rows(out)) == 4, "the rest goes on"
+    assert statuses(out) == {"FINISHED": 2 * (1 + 2), "FAILED": 3 * (1 + 2)}, "tried three times"
     assert list((out / "artifacts").rglob("traceback.txt"))
+
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 0, output
-    assert len(rows(out)) == 4
+    assert len(rows(out)) == 6
 
-
-def test_from_python(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    space = survey.SearchSpace(
-        name="from_python",
-        repetitions=2,
-        grids=[{"dataset": "sklearn:iris", "shape": "rectangle", "size": [64, 128], "depth": 2, "epochs": 4}],
-    )
-    result = survey.run(space, out=tmp_path / "out", num_cpus=1)
-    assert (result.num_experiments, result.num_runs_done, result.num_runs_trained) == (2, 4, 4)
-    assert (result.failures, result.missing, result.exit_status) == ((), (), 0)
-    assert len(result.summary) == 2
-    assert result.summary.from_python.all()
-    assert result.report
-    assert result.report.is_file()
+    data.write_text("a,b,y\n" + "\n".join([*lines, "0.1,0.9,no"]))
+    status, output = launch(space, "--out", out, "--no-ui")
+    assert status == 2, output
+    assert re.search(r"there with digest [0-9a-f]{16}\.\.\., now with [0-9a-f]{16}", output)
+    assert "Traceback" not in output
+    assert len(rows(out)) == 6
 
 
 def test_without_its_data_a_launch_starts_and_leaves_nothing(tmp_path):
@@ -290,30 +297,6 @@ def test_a_tracking_server_that_does_not_answer_stops_the_launch_at_once(tmp_pat
     assert "s3cret" not in output
     assert "Traceback" not in output
     assert time.monotonic() - began < 30
-
-
-def test_a_users_own_data_on_shares_of_a_gpu_and_data_that_changed(tmp_path):
-    """Ray's own accounts stand in for a card: a half each lets two trials run at once, and the third follows."""
-    data = tmp_path / "mine.csv"
-    rng = np.random.default_rng(0)
-    table = rng.random((60, 3)).round(3)
-    lines = [f"{a},{b},{'yes' if a > 0.5 else 'no'}" for a, b, _ in table]
-    data.write_text("a,b,y\n" + "\n".join(lines))
-    space = tmp_path / "own.yaml"
-    space.write_text(
-        "name: own\nrepetitions: 2\ntasks: {mine: {path: mine.csv, target: y, kind: classification}}\n"
-        "grids: [{dataset: mine, shape: rectangle, size: 64, depth: [2, 3, 4], epochs: 3}]\n"
-    )
-    shares = ("--num-cpus", 3, "--num-gpus", 1, "--gpus-per-trial", 0.5)
-    status, output = launch(space, "--out", tmp_path / "out", "--no-ui", *shares)
-    assert status == 0, output
-    assert len(rows(tmp_path / "out")) == 6
-    data.write_text("a,b,y\n" + "\n".join([*lines, "0.1,0.9,no"]))
-    status, output = launch(space, "--out", tmp_path / "out", "--no-ui")
-    assert status == 2, output
-    assert re.search(r"there with digest [0-9a-f]{16}\.\.\., now with [0-9a-f]{16}", output)
-    assert "Traceback" not in output
-    assert len(rows(tmp_path / "out")) == 6
 
 
 @pytest.mark.slow
