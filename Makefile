@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The survey's own libraries use one thread a trial; tests do the same, so that they measure and compare what trials do.
 export OMP_NUM_THREADS ?= 1
+export MKL_CBWR ?= AUTO
 
 .PHONY: survey test test-all check bench clean
 

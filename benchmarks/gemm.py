@@ -16,12 +16,15 @@ def best_rate(cell: Cell, device: str = "cpu") -> float:
     """Return FLOP/s of all matrix products of an epoch, each at the best rate over layouts and numbers of runs."""
     pairs = list(zip((cell.num_inputs, *cell.widths), cell.widths, strict=False))
     flops = time_s = 0.0
+    num_test = -(-cell.num_rows // 5)
+    with_test = cell.num_rows / (cell.num_rows - num_test)
     for k, (fan_in, fan_out) in enumerate(pairs):
         # Forward, gradient of the weights and, but for the first layer, gradient of the input.
         products = [(fan_out, fan_in, cell.batch_size), (fan_out, cell.batch_size, fan_in)]
         products += [(fan_in, fan_out, cell.batch_size)] if k else []
-        for shape in products:
-            work = 2.0 * shape[0] * shape[1] * shape[2]
+        for number, shape in enumerate(products):
+            # The forward product is that of the test set too.
+            work = 2.0 * shape[0] * shape[1] * shape[2] * (1.0 if number else with_test)
             flops += work
             time_s += work / _best_product_rate(*shape, device)
     return flops / time_s

@@ -46,6 +46,7 @@ _PEERS = {
 """By module in `benchmarks.peers`."""
 
 _ONE_THREAD = {
+    "MKL_CBWR": "AUTO",  # as a survey's workers have it
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -121,7 +122,7 @@ class _Worker:
 
 def _last_line(traceback: str) -> str:
     """The error itself: the last line that is not indented."""
-    return [line for line in traceback.splitlines() if line[:1].strip() and ": " in line][-1]
+    return next(line for line in reversed(traceback.splitlines()) if line[:1].strip())
 
 
 def measure(cell: Cell, peers: Sequence[str], *, rounds: int, core: int, device: str) -> Iterator[Measured]:
@@ -132,7 +133,7 @@ def measure(cell: Cell, peers: Sequence[str], *, rounds: int, core: int, device:
     """
     workers: list[_Worker] = []
     reference: np.ndarray | None = None
-    for peer in peers:
+    for peer in sorted(peers, key="ours".__ne__):
         best: _Worker | None = None
         for num_runs in _PEERS[peer].num_runs:
             worker = None
@@ -142,7 +143,8 @@ def measure(cell: Cell, peers: Sequence[str], *, rounds: int, core: int, device:
                 if peer == "ours":
                     reference = trained
                 elif reference is not None:
-                    _compare(cell, trained[0], reference[0])
+                    for theirs, ours in zip(trained, reference, strict=True):
+                        _compare(cell, theirs, ours)
             except RuntimeError as error:
                 if worker:
                     worker.stop()

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import pickle
 import time
 import zipfile
 from collections.abc import Sequence
@@ -25,6 +24,9 @@ _INTERVAL_S = 120.0
 
 _SHARE = 0.01
 """The most that writing checkpoints may take of the time, so that large ones are written less often."""
+
+_FORMAT = 1
+"""Number of the layout of the state; another one is not read."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +43,12 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, experiment: Experiment, repetitions: Sequence[int], *, data_digest: str) -> None:
-        self._identity = {**experiment.to_dict(), "repetitions": list(repetitions), "data_digest": data_digest}
+        self._identity = {
+            **experiment.to_dict(),
+            "repetitions": list(repetitions),
+            "data_digest": data_digest,
+            "format": _FORMAT,
+        }
         text = json.dumps(self._identity, sort_keys=True)
         name = f"{experiment.experiment_id:016x}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.pt"
         self.file = folder / name
@@ -67,7 +74,10 @@ class Checkpoint:
         part = self.file.with_suffix(f".{os.getpid()}.part")
         try:
             self.file.parent.mkdir(exist_ok=True)
-            torch.save({"identity": self._identity, **state}, part)
+            with part.open("wb") as stream:
+                torch.save({"identity": self._identity, **state}, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
             part.replace(self.file)
         except (OSError, RuntimeError) as error:
             _log.warning("%s: the checkpoint cannot be written: %s", self.file, error)
@@ -83,15 +93,19 @@ class Checkpoint:
         if not self.file.is_file():
             return None
         try:
+            with zipfile.ZipFile(self.file) as archive:
+                if damaged := archive.testzip():  # torch itself does not look at the checksums
+                    raise ValueError(f"{damaged} in it is damaged")
             state = torch.load(self.file, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+            return state if state.pop("identity") == self._identity else None
+        except Exception as error:  # a damaged file can end in almost any of them
             _log.warning("%s: the checkpoint cannot be read, and its trial starts over: %s", self.file, error)
             return None
-        return state if state.pop("identity", None) == self._identity else None
 
     def remove(self) -> None:
-        """Remove the file: what the trial has found is safe elsewhere."""
+        """Remove the file, and what processes that were killed have left of it: what the trial has found is safe."""
         try:
-            self.file.unlink(missing_ok=True)
+            for file in (self.file, *self.file.parent.glob(f"{self.file.stem}.*.part")):
+                file.unlink(missing_ok=True)
         except OSError as error:
             _log.warning("%s: cannot be removed: %s", self.file, error)

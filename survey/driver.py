@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,8 +135,8 @@ class Launch:
         self._close_and_export(store)
         after = runs_done(self.output.dataset)
         left = self.plan(after)
-        if not left.trials:
-            shutil.rmtree(self.output.checkpoints, ignore_errors=True)
+        with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
+            self.output.checkpoints.rmdir()
         return self._result(left, before, failures, stop, loop_seconds)
 
     def _fit(

@@ -34,6 +34,7 @@ class Progress(tune.Callback):
         self._told = time.monotonic()
         self._first_report = 0.0
         self._run_epochs = self._cost = 0.0
+        self._reported: set[str] = set()
         self._running: dict[str, int] = {}
         self._failed: dict[str, int] = {}
         self.runs_done = 0
@@ -99,8 +100,14 @@ class Progress(tune.Callback):
             self._first_report = self._first_report or time.monotonic() - result["ended_s"] + result["began_s"]
             run_epochs = result["run_epochs"]
             setting = trial.config["trial"]
+            num_runs = len(setting["repetitions"])
+            epoch_cost = setting["cost_s"] / setting["epochs"]
+            if trial.trial_id not in self._reported:
+                # What a checkpoint has spared is not to be done.
+                self._reported.add(trial.trial_id)
+                self._total_cost -= epoch_cost * (result["epoch"] - run_epochs / num_runs)
             self._run_epochs += run_epochs
-            self._cost += setting["cost_s"] * run_epochs / (setting["epochs"] * len(setting["repetitions"]))
+            self._cost += epoch_cost * run_epochs / num_runs
             self.loops.append((result["began_s"], result["ended_s"]))
             self._tell()
         except Exception:

@@ -19,6 +19,7 @@ import ray
 from ray import tune
 
 from survey.checkpoint import Checkpoint
+from survey.errors import TrackingError
 from survey.experiment import Experiment, Run
 from survey.history import history_table
 from survey.plan import PlannedTrial
@@ -131,13 +132,19 @@ class SurveyTrial(tune.Trainable):
                 device=device,
             )
             if saved:
-                self._resume(run, saved)
+                try:
+                    self._resume(run, saved)
+                except TrackingError:
+                    raise
+                except Exception:  # when the trial is tried again, it starts over
+                    self._checkpoint.remove()
+                    raise
         return run
 
     def _resume(self, run: TrialRun, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
         self._trainer.load_state_dict(saved["trainer"])
-        self._train_s = saved["train_s"]
+        self._train_s, self._start_time_ms = saved["train_s"], saved["start_time_ms"]
         self._curves[:, :, : self._trainer.epoch] = saved["curves"].numpy()
         for epoch in range(1, self._trainer.epoch + 1):
             run.log_epoch(epoch, self._curves[:, :, epoch - 1])
@@ -146,7 +153,8 @@ class SurveyTrial(tune.Trainable):
         import torch
 
         curves = torch.tensor(self._curves[:, :, : self._trainer.epoch])
-        self._checkpoint.save({"trainer": self._trainer.state_dict(), "train_s": self._train_s, "curves": curves})
+        state = {"train_s": self._train_s, "start_time_ms": self._start_time_ms, "curves": curves}
+        self._checkpoint.save({"trainer": self._trainer.state_dict(), **state})
 
     def step(self) -> dict[str, Any]:
         """Train for about a second; at the last epoch, store the history and finish.
@@ -228,10 +236,14 @@ class SurveyTrial(tune.Trainable):
         """Close the MLflow run of a trial that was stopped before its end, and keep what it has trained."""
         run, self._run = self._run, None
         if run:
+            # The trial is over in any case, and the next launch closes abandoned runs.
             try:
                 self._save_checkpoint()
+            except Exception:
+                _log.warning("no checkpoint of the MLflow run %s could be made", run.run_id, exc_info=True)
+            try:
                 run.kill()
-            except Exception:  # the trial is over in any case, and the next launch closes abandoned runs
+            except Exception:
                 _log.warning("the MLflow run %s could not be closed", run.run_id, exc_info=True)
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sqlite3
+import time
+from contextlib import closing, suppress
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from conftest import launch, rows
+from conftest import start as start_launch
 
 from survey import checkpoint, trial
 from survey.checkpoint import Checkpoint
@@ -50,9 +56,14 @@ def test_a_checkpoint_is_for_its_own_runs_and_data_alone(tmp_path):
 
 
 def test_a_damaged_checkpoint_is_told_and_left_alone(tmp_path, caplog):
-    for damage in (lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"no zip at all"):
+    for damage in (
+        lambda data: data[: len(data) // 2],
+        lambda data: b"",
+        lambda data: b"no zip at all",
+        lambda data: data.replace(b"\x00\x00\x80\x3f", b"\x00\x00\x81\x3f", 1),  # a 1.0 in the midst of a tensor
+    ):
         saved = make(tmp_path / "c")
-        saved.save({"epoch": 3, "curves": torch.zeros(1000)})
+        saved.save({"epoch": 3, "curves": torch.ones(1000)})
         saved.file.write_bytes(damage(saved.file.read_bytes()))
         with caplog.at_level(logging.WARNING):
             assert make(tmp_path / "c").load() is None
@@ -79,7 +90,7 @@ def test_slow_writing_makes_checkpoints_rarer(tmp_path, monkeypatch):
     assert not slow.is_due
     now[0] += 1
     assert slow.is_due
-    monkeypatch.setattr(torch, "save", lambda state, file: (file.write_bytes(b""), now.__setitem__(0, now[0] + 30)))
+    monkeypatch.setattr(torch, "save", lambda state, stream: now.__setitem__(0, now[0] + 30))
     slow.save({"epoch": 3})
     now[0] += 2999
     assert not slow.is_due
@@ -116,7 +127,9 @@ def start(tmp_path, monkeypatch):
     (planned,) = make_plan([space], contents={}, describe=describe, done={}).trials
     shared = {
         "tasks": {"sklearn:iris": load("sklearn:iris")},
-        "tracking": TrackingSettings(store.uri, mlflow_experiment, True, True),
+        "tracking": TrackingSettings(
+            store.uri, mlflow_experiment, True, True, sql_artifacts=store.sql_artifacts(mlflow_experiment)
+        ),
         "origin": {},
         "checkpoints": tmp_path / "checkpoints",
     }
@@ -170,3 +183,46 @@ def test_a_trial_whose_process_dies_goes_on_from_the_last_checkpoint(start, monk
     resumed = start()
     assert resumed.step()["epoch"] == 4
     np.testing.assert_array_equal(history(start, finish(resumed)), straight)
+
+
+def test_a_checkpoint_that_cannot_be_used_is_in_the_way_once(start):
+    stopped = start()
+    stopped.step()
+    state = {"trainer": {"epoch": 1}, "of": "another layout"}
+    stopped._save_checkpoint = lambda: stopped._checkpoint.save(state)
+    stopped.cleanup()
+    with pytest.raises(KeyError):
+        start().step()
+    assert start().step()["epoch"] == 1, "tried again, it starts over"
+
+
+def test_a_launch_that_was_stopped_goes_on_in_the_middle_of_a_trial(tmp_path):
+    space, out = tmp_path / "long.yaml", tmp_path / "out"
+    grid = "{dataset: 'sklearn:digits', shape: rectangle, size: 4096, depth: 3, epochs: 600}"
+    space.write_text(f"name: long\nrepetitions: 2\ngrids: [{grid}]\n")
+    process = start_launch(space, "--out", out, "--no-ui", "--num-cpus", 1)
+    deadline = time.monotonic() + 120
+    while query(out, "SELECT max(step) FROM metrics") < 30:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert len(list((out / "checkpoints").iterdir())) == 1
+
+    status, output = launch(space, "--out", out, "--no-ui")
+    assert status == 0, output
+    assert query(out, "SELECT max(value) FROM tags WHERE key = 'resumed_at_epoch'") > 30
+    assert len(rows(out)) == 2
+    assert not (out / "checkpoints").exists()
+
+
+def query(out, statement: str) -> int:
+    """The one number that a statement gives, or 0 as long as there is no such table."""
+    with (
+        suppress(sqlite3.OperationalError),
+        closing(sqlite3.connect(f"file:{out / 'mlflow.db'}?mode=ro", uri=True)) as db,
+    ):
+        return int(db.execute(statement).fetchone()[0] or 0)
+    return 0

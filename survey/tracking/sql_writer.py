@@ -7,12 +7,13 @@ import shutil
 import sys
 import uuid
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from sqlalchemy import TableClause, column, create_engine, delete, insert, table, tuple_, update
+from sqlalchemy import Engine, TableClause, column, create_engine, delete, insert, table, tuple_, update
 
 from survey.tracking.told import told
 from survey.tracking.writers import MetricRow, NewRun
@@ -42,13 +43,16 @@ TABLES = {each.name: frozenset(each.columns.keys()) for each in (_RUNS, _TAGS, _
 """The columns of each table that is written, all of them: a store whose tables have others is not written by SQL."""
 
 
+DIALECTS = frozenset({"sqlite", "postgresql", "mysql"})
+"""Databases that take the statements below."""
+
+
 class SqlWriter:
     """A `Writer` over the store's database, one transaction for each call."""
 
     def __init__(self, uri: str, experiment_id: str, artifacts: str) -> None:
-        waiting: dict[str, Any] = {"timeout": _LOCK_WAIT_S} if uri.startswith("sqlite:") else {}
         with told(uri):
-            self._engine = create_engine(uri, pool_pre_ping=True, connect_args=waiting)
+            self._engine = _engine(uri)
         self._uri, self._experiment_id, self._artifacts = uri, int(experiment_id), artifacts.rstrip("/")
 
     def create_runs(self, runs: Sequence[NewRun]) -> list[str]:
@@ -98,13 +102,13 @@ class SqlWriter:
     def log_artifact(self, run_id: str, file: Path) -> None:
         """Store a file among the artifacts of a run; in a folder, it is there whole or not at all."""
         with told(self._uri, f"store the artifact {file.name}"):
-            uri = urlparse(self._artifact_uri(run_id))
-            if uri.scheme not in ("", "file"):
+            uri = self._artifact_uri(run_id)
+            if not uri.startswith(("file:", "/")):
                 from mlflow.tracking import MlflowClient
 
                 MlflowClient(self._uri).log_artifact(run_id, str(file))
                 return
-            folder = Path(url2pathname(uri.path))
+            folder = Path(url2pathname(urlparse(uri).path) if uri.startswith("file:") else uri)
             folder.mkdir(parents=True, exist_ok=True)
             part = folder / f".{file.name}.part"
             shutil.copyfile(file, part)
@@ -121,6 +125,13 @@ class SqlWriter:
             for statement, rows in statements:
                 if rows is None or rows:
                     connection.execute(statement, rows)
+
+
+@lru_cache(maxsize=4)
+def _engine(uri: str) -> Engine:
+    """The connections of this process, which trains one trial after the other."""
+    waiting: dict[str, Any] = {"timeout": _LOCK_WAIT_S} if uri.startswith("sqlite:") else {}
+    return create_engine(uri, pool_pre_ping=True, connect_args=waiting)
 
 
 def _pairs(ids: Sequence[str], values: Sequence[dict[str, str]]) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy import inspect
 
 from survey.experiment import Experiment
-from survey.tracking.sql_writer import TABLES
+from survey.tracking.sql_writer import DIALECTS, TABLES
 from survey.tracking.tags import EXPERIMENT, HISTORY_FILE, OUTPUT, REPETITIONS, ROLE, TRIAL_ROLE
 from survey.tracking.told import told
 from survey.tracking.writers import Writer, make_writer
@@ -110,11 +110,11 @@ class TrackingStore:
     def sql_artifacts(self, experiment_id: str) -> str | None:
         """Return where an MLflow experiment keeps artifacts, if its rows may be written by SQL; else None.
 
-        They may where the store is a database whose tables have the columns that are known, and no others.
+        They may where the store is a known kind of database, whose tables have the known columns and no others.
         """
         with told(self.uri):
             store = self.client._tracking_client.store
-            if not isinstance(store, SqlAlchemyStore):
+            if not isinstance(store, SqlAlchemyStore) or store.engine.dialect.name not in DIALECTS:
                 return None
             tables = inspect(store.engine)
             if any({c["name"] for c in tables.get_columns(name)} != columns for name, columns in TABLES.items()):

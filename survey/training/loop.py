@@ -218,7 +218,8 @@ class Trainer:
         seeds: Seed of each run.
         device: Where to train.
         dtype: float32, or float64 for comparisons.
-        runs_per_chunk: Runs that are trained together; None lets their size decide. It changes no number.
+        runs_per_chunk: Runs that are trained together; None lets their size decide. On a CPU it changes no number in
+            float32.
 
     Attributes:
         epoch: Number of epochs trained so far.
