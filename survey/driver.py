@@ -23,6 +23,7 @@ from survey.plan import Plan, PlannedTrial, fraction_for, make_plan
 from survey.result import SurveyResult
 from survey.source import git_commit
 from survey.space import SearchSpace, own_tasks
+from survey.tracking.database import holds_experiments, remove_half_made
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
@@ -87,6 +88,7 @@ class Launch:
             self._load_tasks(self.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         self.output.prepare()
         with self.output.lock():
+            remove_half_made(self.output.folder / "mlflow.db")
             self.output.record(list(self._spaces), self._contents)
             # A store elsewhere is opened in any case, as it may be out of reach.
             store = self._open_store() if self._tracking_exists or self._options.tracking_uri else None
@@ -176,7 +178,7 @@ class Launch:
     def _tracking_exists(self) -> bool:
         """Whether there may be MLflow runs of this output already."""
         return (self.output.folder / "survey.json").exists() and (
-            self._options.tracking_uri is not None or (self.output.folder / "mlflow.db").exists()
+            self._options.tracking_uri is not None or holds_experiments(self.output.folder / "mlflow.db")
         )
 
     def _open_store(self) -> TrackingStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from survey.errors import TrackingError
 from survey.experiment import Experiment, Run
 from survey.metrics import HISTORY_COLUMNS
 from survey.tracking.client_writer import ClientWriter
+from survey.tracking.database import holds_experiments, remove_half_made
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import (
@@ -539,3 +541,34 @@ def test_a_place_that_cannot_be_written_is_a_tracking_error(tmp_path):
     (tmp_path / "text.db").write_text("this is no database, whatever its name says " * 50)
     with pytest.raises(TrackingError, match=r"text\.db"):
         TrackingStore(f"sqlite:///{tmp_path}/text.db", output_id="o")
+
+
+# ---------------------------------------------------------------- a database that was cut off
+
+
+def test_a_database_that_was_cut_off_while_it_was_made_is_made_anew(template, store, tmp_path):
+    file = tmp_path / "half.db"
+    remove_half_made(file)  # there is none
+    with sqlite3.connect(template) as source, sqlite3.connect(file) as target:
+        source.backup(target)
+        target.execute("CREATE TABLE _alembic_tmp_experiments (id INTEGER)")
+        target.execute("UPDATE alembic_version SET version_num = 'c8d9e0f1a2b3'")
+    target.close()
+    copy = Path(shutil.copy(file, tmp_path / "copy.db"))  # MLflow keeps its connections to a file that it has seen
+    with pytest.raises(TrackingError):
+        TrackingStore(f"sqlite:///{copy}", output_id="o")
+    remove_half_made(file)
+    assert not file.exists()
+    open_experiment(TrackingStore(f"sqlite:///{file}", output_id="o"))
+    remove_half_made(file)
+    assert holds_experiments(file), "what holds experiments stays"
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path):
+    file = tmp_path / "mlflow.db"
+    file.write_text("not a database, but somebody's file")
+    remove_half_made(file)
+    assert file.exists()
+    file.write_bytes(b"")
+    remove_half_made(file)
+    assert not file.exists(), "an empty file is what a database begins as"
