@@ -58,11 +58,13 @@ def undisturbed(tmp_path_factory) -> Path:
     # Processes of pytest-xdist have folders of their own in a common one: one makes the survey, the others wait for it.
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "undisturbed"
     with FileLock(folder.with_suffix(".lock")):
-        if not folder.exists():
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             status, output = launch(write_space(folder), "--out", folder / "out", "--no-ui")
             assert status == 0, output
             assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
+            (folder / "done").touch()
     return folder / "out"
 
 
