@@ -20,6 +20,7 @@ import requests
 from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, start, write_space
 
 import survey
+from survey.output import Output
 from survey.space_file import load_space
 
 
@@ -94,6 +95,7 @@ def test_from_python_a_few_and_then_all_from_the_command_line(undisturbed, tmp_p
 def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(tmp_path, undisturbed):
     """Stopped twice: the second launch goes on where the first was stopped. SIGINT is with the interfaces, below."""
     space, out = write_space(tmp_path), tmp_path / "out"
+    leave_unfinished_store(out)
     done = 0
     for number in (signal.SIGTERM, signal.SIGKILL):
         process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1)
@@ -117,6 +119,13 @@ def test_killed_at_a_random_moment_nothing_is_lost_or_doubled(seed, tmp_path, un
     time.sleep(random.Random(seed).uniform(2, 25))
     stop(process, signal.SIGKILL)
     finish_and_compare(space, out, undisturbed)
+
+
+def leave_unfinished_store(out: Path) -> None:
+    """Leave what a launch leaves that was stopped while MLflow made its tables."""
+    Output.at(out).prepare()
+    with sqlite3.connect(out / "mlflow.db") as connection:
+        connection.execute("CREATE TABLE assessments (assessment_id VARCHAR(50))")
 
 
 def start_read(*arguments: object) -> tuple[subprocess.Popen, list[str], threading.Thread]:
