@@ -198,7 +198,7 @@ def test_a_checkpoint_that_cannot_be_used_is_in_the_way_once(start):
 
 def test_a_launch_that_was_stopped_goes_on_in_the_middle_of_a_trial(tmp_path):
     space, out = tmp_path / "long.yaml", tmp_path / "out"
-    grid = "{dataset: 'sklearn:digits', shape: rectangle, size: 4096, depth: 3, epochs: 600}"
+    grid = "{dataset: 'sklearn:digits', shape: rectangle, size: 4096, depth: 3, epochs: 1200}"
     space.write_text(f"name: long\nrepetitions: 2\ngrids: [{grid}]\n")
     process = start_launch(space, "--out", out, "--no-ui", "--num-cpus", 1)
     deadline = time.monotonic() + 120
