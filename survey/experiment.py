@@ -17,6 +17,11 @@ TEST_SPLIT = 0.2
 """Fraction of a task's rows held out as the test set of a run."""
 
 
+_INTEGERS = ("size", "depth", "batch_size", "epochs")
+_FLOATS = ("learning_rate", "label_noise", "momentum", "kernel_regularizer_l1", "kernel_regularizer_l2")
+_set = object.__setattr__  # how a frozen class brings its own fields into their canonical form
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """One setting of every hyperparameter, in canonical form.
@@ -52,27 +57,36 @@ class Experiment:
     task_content: str = ""
 
     def __post_init__(self) -> None:
+        # A plan makes hundreds of thousands: what is in canonical form already is left as it is.
+        if self.dataset.startswith("pmlb:"):
+            _set(self, "dataset", self.dataset.removeprefix("pmlb:"))
+        for names, kind in ((_INTEGERS, int), (_FLOATS, float)):
+            for name in names:
+                value = getattr(self, name)
+                if type(value) is not kind:
+                    _set(self, name, kind(value))
+        if self.momentum and self.optimizer == "adam":
+            _set(self, "momentum", 0.0)
+        if self.kernel_regularizer_type or self.kernel_regularizer_l1 or self.kernel_regularizer_l2:
+            self._make_penalty_canonical()
+
+    def _make_penalty_canonical(self) -> None:
         kind = self.kernel_regularizer_type
-        l1 = float(self.kernel_regularizer_l1) if kind == "l1" else 0.0
-        l2 = float(self.kernel_regularizer_l2) if kind == "l2" else 0.0
-        canonical = {
-            "dataset": self.dataset.removeprefix("pmlb:"),
-            **{name: int(getattr(self, name)) for name in ("size", "depth", "batch_size", "epochs")},
-            "learning_rate": float(self.learning_rate),
-            "label_noise": float(self.label_noise),
-            "momentum": 0.0 if self.optimizer == "adam" else float(self.momentum),
-            "kernel_regularizer_type": kind if l1 or l2 else None,
-            "kernel_regularizer_l1": l1,
-            "kernel_regularizer_l2": l2,
-        }
-        for name, value in canonical.items():
-            object.__setattr__(self, name, value)
+        l1 = self.kernel_regularizer_l1 if kind == "l1" else 0.0
+        l2 = self.kernel_regularizer_l2 if kind == "l2" else 0.0
+        _set(self, "kernel_regularizer_type", kind if l1 or l2 else None)
+        _set(self, "kernel_regularizer_l1", l1)
+        _set(self, "kernel_regularizer_l2", l2)
 
     @property
     def canonical(self) -> dict[str, object]:
         """The fields that differ from their version-1 defaults, and the training version."""
-        described = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
-        return {**described, "training_version": TRAINING_VERSION}
+        described: dict[str, object] = {"training_version": TRAINING_VERSION}
+        for name, default in _FIELDS:
+            value = getattr(self, name)
+            if value != default:
+                described[name] = value
+        return described
 
     def to_dict(self) -> dict[str, object]:
         """All fields by name; `Experiment(**settings)` makes the experiment again."""
@@ -81,8 +95,7 @@ class Experiment:
     @property
     def experiment_id(self) -> int:
         """A 63-bit hash of the canonical form: the same for the same work, on any machine and in any version."""
-        text = json.dumps(self.canonical, sort_keys=True, separators=(",", ":"))
-        return _hash63(text)
+        return _hash63(_to_json(self.canonical))
 
     @property
     def label(self) -> str:
@@ -96,6 +109,9 @@ class Experiment:
                 parts.append(f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}")
         return " ".join(parts)
 
+
+_FIELDS = tuple((field.name, field.default) for field in fields(Experiment))
+_to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 _LABELS = {
     "learning_rate": "lr",

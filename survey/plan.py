@@ -6,10 +6,14 @@ repetitions and overlapping sweeps are one act.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 
-from survey.experiment import TEST_SPLIT, Experiment
+from survey.cost import DEFAULT_MODEL, CostModel, Work, epoch_work, run_bytes, task_bytes
+from survey.experiment import Experiment
 from survey.space import SearchSpace
 from survey.tasks import TaskDescription
 from survey.topology import layer_widths, within_tolerance
@@ -17,11 +21,28 @@ from survey.topology import layer_widths, within_tolerance
 GPU_FRACTIONS = (0.125, 0.25, 0.5, 1.0)
 """Fractions of a GPU that a trial can have: few, as an actor is used again only for the same request."""
 
-_FLOPS_PER_S, _STEP_S, _EPOCH_S, _TRIAL_S = 4e10, 3e-4, 2e-3, 0.2
-"""A rough model of one CPU core: arithmetic on small matrices, and what a step, an epoch and a trial cost beside it."""
+LONGEST_TRIAL_S = 24 * 3600.0
+"""Estimated time on a core beyond which the repetitions of an experiment are split into several trials."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How large a trial may become before its repetitions are split.
+
+    A bundle is split into parts of equally many repetitions, as few as keep each part within both bounds. It is split
+    as if all of its repetitions were to be trained, and by the built-in cost model, so that the parts are the same at
+    each launch and a part that was cut short finds its checkpoint. No run's numbers hang on it.
+
+    Attributes:
+        seconds: Longest time on a core, by `survey.cost.DEFAULT_MODEL`.
+        memory_bytes: Memory that a trial may take.
+    """
+
+    seconds: float = LONGEST_TRIAL_S
+    memory_bytes: int = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedTrial:
     """An experiment with those of its repetitions that are to be trained.
 
@@ -31,7 +52,8 @@ class PlannedTrial:
         num_repetitions: How many repetitions the survey asks for altogether.
         widths: Layer widths of the network.
         num_free_parameters: Its exact number of trainable parameters.
-        cost_s: Estimated seconds on a core: for the order of trials and the time left, not for accounts.
+        work: What an epoch makes the device do.
+        cost_s: Estimated seconds on a core.
         bundle_bytes: Estimated memory of the bundle, in bytes.
         num_gpus: Fraction of a GPU; 0 for a trial on one CPU core.
     """
@@ -41,6 +63,7 @@ class PlannedTrial:
     num_repetitions: int
     widths: tuple[int, ...]
     num_free_parameters: int
+    work: Work
     cost_s: float
     bundle_bytes: int
     num_gpus: float = 0.0
@@ -64,6 +87,7 @@ class Plan:
         num_runs_done: Those that are done.
         epochs: Epochs of all experiments, done or not.
         run_epochs: Epochs of all their repetitions, done or not.
+        guessed: Tasks of which a number was guessed, see `survey.tasks.describe`.
     """
 
     trials: tuple[PlannedTrial, ...]
@@ -74,6 +98,7 @@ class Plan:
     num_runs_done: int
     epochs: int
     run_epochs: int
+    guessed: tuple[str, ...] = ()
 
     @property
     def num_runs_planned(self) -> int:
@@ -84,6 +109,14 @@ class Plan:
     def run_epochs_planned(self) -> int:
         """Epochs to be trained, summed over repetitions."""
         return sum(trial.run_epochs for trial in self.trials)
+
+    def with_costs(self, model: CostModel) -> Plan:
+        """Estimate the trials' costs anew, and order them by it."""
+        trials = [
+            replace(trial, cost_s=model.bundle_s(trial.work, epochs=trial.experiment.epochs, runs=len(trial.repetitions)))
+            for trial in self.trials
+        ]
+        return replace(self, trials=_in_order(trials))
 
     def on_gpus(self, fraction: Callable[[int], float]) -> Plan:
         """Give each trial the fraction of a GPU that `fraction` finds for its memory in bytes."""
@@ -99,6 +132,7 @@ def make_plan(
     done: Mapping[int, Collection[int]],
     repetitions: int | None = None,
     limit: int | None = None,
+    bound: Bound = Bound(),
 ) -> Plan:
     """Plan a survey.
 
@@ -109,26 +143,27 @@ def make_plan(
         done: Repetitions that are done, by experiment_id.
         repetitions: Overrides what the search spaces ask for.
         limit: Take the first so many experiments only.
+        bound: How large a trial may become before its repetitions are split.
     """
     wanted: dict[Experiment, int] = {}
     for space in spaces:
         for experiment in space.experiments(contents):
             wanted[experiment] = max(wanted.get(experiment, 0), repetitions or space.repetitions)
 
+    tasks: dict[str, TaskDescription] = {}
     trials: list[PlannedTrial] = []
     experiments = finished = out_of_tolerance = runs = runs_done = epochs = run_epochs = 0
     for experiment, asked in wanted.items():
         if limit is not None and experiments >= limit:
             break
-        task = describe(experiment.dataset)
-        widths, parameters = layer_widths(
-            experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs
-        )
-        if not within_tolerance(parameters, experiment.size):
+        task = tasks.get(experiment.dataset)
+        if task is None:
+            task = tasks[experiment.dataset] = describe(experiment.dataset)
+        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
+        if not within_tolerance(network[1], experiment.size):
             out_of_tolerance += 1
             continue
-        done_here = set(done.get(experiment.experiment_id, ()))
-        missing = tuple(number for number in range(asked) if number not in done_here)
+        missing = _missing(experiment, asked, done)
         experiments += 1
         finished += not missing
         runs += asked
@@ -136,8 +171,22 @@ def make_plan(
         run_epochs += experiment.epochs * asked
         runs_done += asked - len(missing)
         if missing:
-            trials.append(_trial(experiment, missing, asked, widths, parameters, task))
-    return Plan(_in_order(trials), experiments, finished, out_of_tolerance, runs, runs_done, epochs, run_epochs)
+            trials += _trials(experiment, missing, asked, network, task, bound)
+    guessed = tuple(name for name, task in tasks.items() if task.inputs_guessed)
+    counts = (experiments, finished, out_of_tolerance, runs, runs_done, epochs, run_epochs)
+    return Plan(_in_order(trials), *counts, guessed=guessed)
+
+
+def _missing(experiment: Experiment, asked: int, done: Mapping[int, Collection[int]]) -> tuple[int, ...]:
+    done_here = done.get(experiment.experiment_id) if done else None
+    if not done_here:
+        return _range(0, asked)
+    return tuple([number for number in range(asked) if number not in done_here])
+
+
+@lru_cache(maxsize=4096)
+def _range(first: int, end: int) -> tuple[int, ...]:
+    return tuple(range(first, end))
 
 
 def _in_order(trials: Iterable[PlannedTrial]) -> tuple[PlannedTrial, ...]:
@@ -145,23 +194,41 @@ def _in_order(trials: Iterable[PlannedTrial]) -> tuple[PlannedTrial, ...]:
     return tuple(sorted(trials, key=lambda trial: (-trial.num_gpus, -trial.cost_s)))
 
 
-def _trial(
+def _trials(
     experiment: Experiment,
     missing: tuple[int, ...],
     asked: int,
-    widths: tuple[int, ...],
-    parameters: int,
+    network: tuple[tuple[int, ...], int],
     task: TaskDescription,
-) -> PlannedTrial:
-    train_rows = round(task.rows * (1 - TEST_SPLIT))
-    steps = -(-train_rows // experiment.batch_size)
-    # Forward, and backward by inputs and by weights: two operations each for every parameter and row.
-    flops = len(missing) * 6.0 * parameters * task.rows
-    cost_s = _TRIAL_S + experiment.epochs * (flops / _FLOPS_PER_S + steps * _STEP_S + _EPOCH_S)
-    activations = experiment.batch_size * (task.num_inputs + 3 * sum(widths))
-    stored = task.rows * (2 * task.num_outputs + 4)
-    size = 4 * (len(missing) * (6 * parameters + activations + stored) + task.rows * (task.num_inputs + 1))
-    return PlannedTrial(experiment, missing, asked, widths, parameters, cost_s, size)
+    bound: Bound,
+) -> Iterator[PlannedTrial]:
+    """Yield the trials of an experiment: one, or one for each part of its repetitions that lacks some."""
+    whole = epoch_work(experiment, task, *network, runs=asked)
+    seconds = DEFAULT_MODEL.bundle_s(whole, epochs=experiment.epochs, runs=asked)
+    per_run_bytes, shared_bytes = run_bytes(experiment, task, *network), task_bytes(task)
+    parts = max(
+        math.ceil(seconds / bound.seconds),
+        math.ceil(asked * per_run_bytes / max(1, bound.memory_bytes - shared_bytes)),
+    )
+    estimates: dict[int, tuple[Work, float, int]] = {}
+    for numbers in [missing] if parts <= 1 else _split(missing, asked, min(parts, asked)):
+        runs = len(numbers)
+        if runs not in estimates:
+            part = epoch_work(experiment, task, *network, runs=runs)
+            cost_s = DEFAULT_MODEL.bundle_s(part, epochs=experiment.epochs, runs=runs)
+            estimates[runs] = part, cost_s, shared_bytes + runs * per_run_bytes
+        yield PlannedTrial(experiment, numbers, asked, *network, *estimates[runs])
+
+
+def _split(missing: tuple[int, ...], asked: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """Yield what is missing of each part of all repetitions, where something is."""
+    whole = len(missing) == asked
+    for first, end in pairwise([asked * part // parts for part in range(parts + 1)]):
+        numbers = _range(first, end)
+        if not whole:
+            numbers = tuple([number for number in missing if first <= number < end])
+        if numbers:
+            yield numbers
 
 
 def fraction_for(bundle_bytes: int, gpu_bytes: int) -> float:

@@ -28,8 +28,8 @@ def _as_axis(value: Any) -> Any:
     if isinstance(value, Mapping):
         bounds = value.get("powers_of_two")
         if set(value) != {"powers_of_two"} or not _are_exponents(bounds):
-            message = "expected a value, a list, or {powers_of_two: [first, last]} with 0 <= first <= last <= 40"
-            raise PydanticCustomError("axis", message)
+            forms = "a value, a list, {list: NAME}, or {powers_of_two: [first, last]} with 0 <= first <= last <= 40"
+            raise PydanticCustomError("axis", f"expected {forms}")
         first, last = bounds
         return [1 << exponent for exponent in range(first, last + 1)]
     axis = list(value) if isinstance(value, list | tuple) else [value]

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -14,12 +13,14 @@ from pydantic_core import ErrorDetails
 
 from survey.errors import SearchSpaceError, TaskError, nearest
 from survey.space import DatasetError, Grid, SearchSpace
+from survey.space_lists import take_lists
 from survey.tasks import UserTask
+from survey.yaml_text import line_of, read_yaml
 
 _FIELDS = {
     "grids": tuple(Grid.model_fields),
     "tasks": tuple(UserTask.model_fields),
-    "": tuple(SearchSpace.model_fields),
+    "": (*SearchSpace.model_fields, "lists"),
 }
 
 
@@ -39,11 +40,11 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
         SearchSpaceError: There is no such search space, or it has a mistake; the message says where.
     """
     source = _find(str(name_or_path))
-    text = _read_text(source)
-    document, nodes = _parse(text, str(source))
+    document, nodes = read_yaml(source)
     if not isinstance(document, dict):
         raise SearchSpaceError(f"{source}: expected keys such as `grids`, found {type(document).__name__}")
     document.setdefault("name", Path(source.name).stem)
+    take_lists(document, nodes, source)
     try:
         space = SearchSpace.model_validate(document)
     except ValidationError as error:
@@ -59,7 +60,7 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
         space.check_datasets()
     except DatasetError as error:
         node, _ = _node_at(nodes, error.location)
-        raise SearchSpaceError(f"{source}{_line(node)}: {error}") from None
+        raise SearchSpaceError(f"{source}{line_of(node)}: {error}") from None
     return space
 
 
@@ -86,47 +87,6 @@ def _find(name: str) -> Path | Traversable:
     )
 
 
-def _read_text(source: Path | Traversable) -> str:
-    try:
-        return source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SearchSpaceError(f"{source}: cannot be read as a text file: {error}") from None
-
-
-def _parse(text: str, source: str) -> tuple[Any, yaml.Node | None]:
-    """Return the document and its nodes, which know their lines."""
-    try:
-        nodes = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_repeated_keys(nodes, source, set())
-        return yaml.safe_load(text), nodes
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise SearchSpaceError(f"{source}{line}: this is not valid YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise SearchSpaceError(f"{source}: this is not valid YAML: {error}") from None
-
-
-def _refuse_repeated_keys(node: yaml.Node | None, source: str, seen: set[int]) -> None:
-    """YAML readers let the last of equal keys win in silence. An alias can name one of the nodes above it, `seen`."""
-    if id(node) in seen:
-        raise SearchSpaceError(f"{source}: an alias stands within what it names")
-    inside = seen | {id(node)}
-    if isinstance(node, yaml.MappingNode):
-        keys = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
-                raise SearchSpaceError(f"{source}, line {line}: expected a word as key, found a list or mapping")
-            if key.value in keys:
-                raise SearchSpaceError(f"{source}, line {key.start_mark.line + 1}: the key {key.value!r} stands twice")
-            keys.add(key.value)
-            _refuse_repeated_keys(value, source, inside)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_repeated_keys(value, source, inside)
-
-
 def _describe(errors: Sequence[ErrorDetails], nodes: yaml.Node | None, source: str) -> str:
     """One line for each mistake: file, line, place, what is wrong, what was found."""
     # A list none of whose items is valid is also reported as too short: the items say what is wrong.
@@ -135,14 +95,10 @@ def _describe(errors: Sequence[ErrorDetails], nodes: yaml.Node | None, source: s
     return "\n".join(dict.fromkeys(_describe_one(error, nodes, source) for error in told))
 
 
-def _line(node: yaml.Node | None) -> str:
-    return f", line {node.start_mark.line + 1}" if node else ""
-
-
 def _describe_one(error: ErrorDetails, nodes: yaml.Node | None, source: str) -> str:
     location = tuple(error["loc"])
     node, known = _node_at(nodes, location)
-    line = _line(node)
+    line = line_of(node)
     place = _place(location)
     if error["type"] == "extra_forbidden":
         fields = _fields_at(location)
@@ -170,10 +126,11 @@ def _place(location: Iterable[int | str]) -> str:
 def _node_at(node: yaml.Node | None, location: Iterable[int | str]) -> tuple[yaml.Node | None, bool]:
     """The node at a location, or the last one on the way there, and whether it is the one asked for.
 
-    A single value stands where a list is meant, so an index into a scalar is the scalar itself.
+    A single value, or a mapping such as `{powers_of_two: ...}`, stands where a list is meant, so an index into it is it
+    itself.
     """
     for part in location:
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.MappingNode) and isinstance(part, str):
             match = next((value for key, value in node.value if key.value == part), None)
             if match is None:
                 return node, False

@@ -1,13 +1,14 @@
 """From shape, size, depth, inputs and outputs to layer widths.
 
 Source: the definitions of the BUTTER data set (Tripp et al., "The BUTTER Zone", 2022). The scale of a shape is found
-by bisection over the integers, and of all networks looked at on the way the nearest in size is taken.
+by bisection over the integers, and of all networks looked at on the way the nearest in size is taken. A plan looks for
+hundreds of thousands of them, so that the same network is found here with fewer steps, see `layer_widths`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from survey.errors import InputError, nearest
@@ -55,22 +56,55 @@ def layer_widths(shape: str, size: int, depth: int, num_inputs: int, num_outputs
         if value < minimum:
             raise InputError(f"{name}: {value} is impossible; at least {minimum} is needed")
 
-    base = shape.removesuffix("_residual")
-    best: tuple[int, ...] = ()
-    best_count, low, high = -1, 1, _MAX_SCALE
-    while low < high:
-        scale = (low + high) // 2
+    def network(scale: int) -> tuple[tuple[int, ...], int]:
         widths = _widths(base, scale, depth, num_outputs)
-        count = num_free_parameters(widths, num_inputs)
-        if best_count < 0 or abs(count - size) < abs(best_count - size):
-            best, best_count = widths, count
-        if count == size:
-            break
-        if count < size:
-            low = scale + 1
-        else:
-            high = scale
-    return best, best_count
+        return widths, num_free_parameters(widths, num_inputs)
+
+    base = shape.removesuffix("_residual")
+    # Parameters never become fewer as the scale grows, so the bisection ends between the last scale with too few and
+    # the first with enough. It has looked at both, and no other network is nearer.
+    low, high = _crossing(lambda scale: network(scale)[1], size, -(-size // (num_inputs + 1)))
+    smaller, larger = (network(scale) if 1 <= scale < _MAX_SCALE else None for scale in (low, high))
+    if smaller is None or larger is None:
+        found = smaller or larger
+        assert found
+        return found
+    misses = size - smaller[1], larger[1] - size
+    if misses[0] == misses[1]:
+        return _first_seen(network, size, misses[0])
+    return smaller if misses[0] < misses[1] else larger
+
+
+def _crossing(count: Callable[[int], int], size: int, bound: int) -> tuple[int, int]:
+    """Find the first scale with at least `size` parameters.
+
+    Args:
+        count: Parameters of a scale; grows at least as the scale does, and at most as its square.
+        size: Parameters that are to be reached.
+        bound: A scale that has as many.
+
+    Returns:
+        The scale before it, or 0, and the scale itself; at most `_MAX_SCALE`, which is no longer looked at.
+    """
+    low, high = 0, min(bound, _MAX_SCALE)
+    scale = min(math.isqrt(size) + 1, high)
+    while high - low > 1:
+        scale = min(max(scale, low + 1), high - 1)
+        reached = count(scale)
+        low, high = (scale, high) if reached < size else (low, scale)
+        scale = int(scale * math.sqrt(size / reached))
+    return low, high
+
+
+def _first_seen(network: Callable[[int], tuple[tuple[int, ...], int]], size: int, miss: int) -> tuple:
+    """The network that the bisection meets first, of those that miss `size` by `miss`."""
+    low, high = 1, _MAX_SCALE
+    while True:
+        scale = (low + high) // 2
+        found = network(scale)
+        if abs(found[1] - size) == miss:
+            return found
+        low, high = (scale + 1, high) if found[1] < size else (low, scale)
 
 
 def within_tolerance(num_parameters: int, size: int, tolerance: float = SIZE_TOLERANCE) -> bool:
@@ -80,7 +114,11 @@ def within_tolerance(num_parameters: int, size: int, tolerance: float = SIZE_TOL
 
 def num_free_parameters(widths: Sequence[int], num_inputs: int) -> int:
     """Count the weights and biases of dense layers of these widths."""
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip((num_inputs, *widths), widths, strict=False))
+    count, fan_in = 0, num_inputs
+    for fan_out in widths:
+        count += (fan_in + 1) * fan_out
+        fan_in = fan_out
+    return count
 
 
 def residual_layers(shape: str, widths: Sequence[int]) -> tuple[bool, ...]:
@@ -102,11 +140,9 @@ def _widths(base: str, scale: int, depth: int, num_outputs: int) -> tuple[int, .
     if base == "rectangle":
         return (scale,) * steps + (num_outputs,)
     if base == "trapezoid":
-        return tuple(round(scale - k * (scale - num_outputs) / steps) for k in range(depth))
+        return tuple([round(scale - k * (scale - num_outputs) / steps) for k in range(depth)])
     if base == "exponential":
         ratio = num_outputs / scale
-        return tuple(max(num_outputs, round(scale * ratio ** (k / steps))) for k in range(depth))
-    match = re.fullmatch(r"wide_first_(\d+)x", base)
-    assert match
-    narrow = max(1, round(scale / int(match[1])))
+        return tuple([max(num_outputs, round(scale * ratio ** (k / steps))) for k in range(depth)])
+    narrow = max(1, round(scale / int(base.removeprefix("wide_first_").removesuffix("x"))))
     return (scale,) + (narrow,) * (depth - 2) + (num_outputs,)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from survey.experiment import Experiment
-from survey.plan import GPU_FRACTIONS, Plan, fraction_for, make_plan
+from survey.cost import DEFAULT_MODEL
+from survey.plan import GPU_FRACTIONS, Bound, Plan, fraction_for, make_plan
 from survey.space import Grid, SearchSpace
 from survey.tasks import describe
 from survey.topology import layer_widths
@@ -206,3 +207,40 @@ def test_run_epochs_are_those_of_all_repetitions():
 
 def _houses() -> dict:
     return {"dataset": "537_houses", "shape": "rectangle", "size": 256, "depth": 3, "epochs": 100}
+
+
+def test_a_trial_that_would_be_too_long_is_split_by_repetition():
+    (whole,) = plan(space(size=1 << 16, repetitions=10)).trials
+    parts = plan(space(size=1 << 16, repetitions=10), bound=Bound(seconds=whole.cost_s / 2.5)).trials
+    assert sorted(part.repetitions for part in parts) == [(0, 1, 2), (3, 4, 5), (6, 7, 8, 9)]
+    assert {part.num_repetitions for part in parts} == {10}
+    assert sum(part.run_epochs for part in parts) == whole.run_epochs
+    assert all(part.cost_s < whole.cost_s / 2 for part in parts)
+
+
+def test_a_trial_that_would_not_fit_the_memory_is_split_by_repetition():
+    (whole,) = plan(space(size=1 << 20, repetitions=10)).trials
+    parts = plan(space(size=1 << 20, repetitions=10), bound=Bound(memory_bytes=whole.bundle_bytes // 3)).trials
+    assert len(parts) == 4
+    assert all(part.bundle_bytes <= whole.bundle_bytes // 3 for part in parts)
+
+
+def test_a_split_does_not_go_below_one_run():
+    parts = plan(space(size=256, repetitions=3), bound=Bound(seconds=1e-6, memory_bytes=1)).trials
+    assert sorted(part.repetitions for part in parts) == [(0,), (1,), (2,)]
+
+
+def test_parts_stay_the_same_when_some_of_them_are_done():
+    """So that a part that was cut short finds its checkpoint again."""
+    one = space(size=1 << 16, repetitions=10)
+    (whole,) = plan(one).trials
+    bound = Bound(seconds=whole.cost_s / 2.5)
+    done = {whole.experiment.experiment_id: {0, 1, 2, 5}}
+    assert sorted(part.repetitions for part in plan(one, bound=bound, done=done).trials) == [(3, 4), (6, 7, 8, 9)]
+
+
+def test_costs_can_be_estimated_anew():
+    found = plan(space(size=[256, 1 << 16]))
+    doubled = DEFAULT_MODEL.scaled(2.0)
+    again = found.with_costs(doubled)
+    assert [t.cost_s for t in again.trials] == pytest.approx([2 * t.cost_s for t in found.trials])

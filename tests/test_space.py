@@ -392,6 +392,79 @@ def test_every_mistake_is_told_at_once(tmp_path):
     ]
 
 
+LISTS = """\
+lists:
+  few: [2, 3]
+  more: [{list: few}, 5]
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "depths"),
+    [("{list: few}", [2, 3]), ("{list: more}", [2, 3, 5]), ("[7, {list: few}, 9]", [7, 2, 3, 9])],
+)
+def test_a_list_is_taken_by_its_name(tmp_path, given, depths):
+    text = LISTS + GRID.replace("depth: 3", f"depth: {given}")
+    assert [e.depth for e in load_space(written(tmp_path, text)).experiments()] == depths
+
+
+def test_lists_can_lie_in_a_file_that_several_spaces_share(tmp_path):
+    (tmp_path / "lists").mkdir()
+    written(tmp_path, "depths: [4, 6]\n", "lists/mine.yaml")
+    text = "lists: lists/mine.yaml\n" + GRID.replace("depth: 3", "depth: {list: depths}")
+    assert [e.depth for e in load_space(written(tmp_path, text)).experiments()] == [4, 6]
+
+
+def test_lists_of_the_package_are_named(tmp_path):
+    text = "lists: butter\n" + GRID.replace("shape: rectangle", "shape: {list: shapes_4}")
+    found = [e.shape for e in load_space(written(tmp_path, text)).experiments()]
+    assert found == ["rectangle", "trapezoid", "exponential", "wide_first_2x"]
+
+
+BAD_LISTS = {
+    "unknown list": (
+        LISTS + GRID.replace("depth: 3", "depth: {list: moer}"),
+        8,
+        ["grids[0].depth", "the list 'moer' is unknown", "did you mean 'more'?", "few, more"],
+    ),
+    "no lists": (GRID.replace("depth: 3", "depth: {list: few}"), 5, ["grids[0].depth", "'few'", "none is known"]),
+    "a list that stands below": (
+        "lists:\n  a: [{list: b}]\n  b: [1]\n" + GRID,
+        2,
+        ["lists.a", "the list 'b' is unknown", "above"],
+    ),
+    "a list that is none": ("lists: {a: 3}\n" + GRID, 1, ["lists.a", "expected a list, found 3"]),
+    "lists that are none": ("lists: [3]\n" + GRID, 1, ["lists", "expected a mapping from names to lists", "[3]"]),
+    "unknown file": (
+        "lists: buter\n" + GRID,
+        1,
+        ["lists", "'buter' is unknown", "did you mean 'butter'?", "path of a YAML file"],
+    ),
+    "a bad value in a list": (
+        "lists: {few: [2, 1]}\n" + GRID.replace("depth: 3", "depth: {list: few}"),
+        6,
+        ["grids[0].depth[1]", "found 1"],
+    ),
+    "a list with another key": (
+        LISTS + GRID.replace("depth: 3", "depth: {list: few, of: 3}"),
+        8,
+        ["grids[0].depth", "{list: NAME}"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "told"), BAD_LISTS.values(), ids=BAD_LISTS.keys())
+def test_a_mistake_with_lists_is_told_with_its_place(tmp_path, text, line, told):
+    test_a_mistake_is_told_with_its_place(tmp_path, text, line, told)
+
+
+def test_a_mistake_in_a_file_of_lists_is_told_with_that_file(tmp_path):
+    shared = written(tmp_path, "a: [1]\nb: 2\n", "shared.yaml")
+    with pytest.raises(SearchSpaceError) as error:
+        load_space(written(tmp_path, "lists: shared.yaml\n" + GRID))
+    assert str(error.value) == f"{shared}, line 2: b: expected a list, found 2"
+
+
 STRANGE = {
     "a key that is a list": GRID + "? [a, b]\n: 1\n",
     "a list that holds itself": "grids: &a [*a]\n",

@@ -96,5 +96,9 @@ PUBLISHED = {task.name: task for task in _PUBLISHED}
 BUNDLED = {task.name: task for task in _BUNDLED}
 """Sets that come with scikit-learn, by name, which begins with `sklearn:`."""
 
+LIKELY_INPUTS = {"sleep": 13, "adult": 81, "splice": 287}
+"""Columns that tasks may have once prepared, where only the data can tell: by what PMLB's metadata says of their
+columns (sleep: continuous; adult: the codes of its categories) and, of splice, the usual one-hot coding."""
+
 PIXEL_MAXIMUM = {"mnist": 255.0, "sklearn:digits": 16.0}
 """Tasks of images: their inputs are divided by this, and no column is dropped."""

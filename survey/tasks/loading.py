@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from survey.errors import TaskError
 from survey.tasks import sources
-from survey.tasks.catalog import BUNDLED, PIXEL_MAXIMUM, PUBLISHED, Kind
+from survey.tasks.catalog import BUNDLED, LIKELY_INPUTS, PIXEL_MAXIMUM, PUBLISHED, Kind
 from survey.tasks.names import canonical_name, check_name, check_user_names, is_pmlb_name
 from survey.tasks.prepared import PreparedTask
 from survey.tasks.sources import UserTask
@@ -30,6 +30,7 @@ class TaskDescription:
         num_inputs: Columns of the prepared inputs.
         num_outputs: Columns of the prepared targets.
         guessed: Whether the kind was guessed from the target, for a PMLB data set that BUTTER does not use.
+        inputs_guessed: Whether the number of inputs was guessed, as the data are not at hand.
     """
 
     name: str
@@ -38,6 +39,7 @@ class TaskDescription:
     num_inputs: int
     num_outputs: int
     guessed: bool
+    inputs_guessed: bool = False
 
 
 def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
@@ -64,12 +66,14 @@ def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
     return _load(bare, path, _version(path))
 
 
-def describe(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> TaskDescription:
+def describe(name: str, user_tasks: Mapping[str, UserTask] = _NONE, *, may_guess: bool = False) -> TaskDescription:
     """Return what a plan needs: from the catalog where that has it, else from the data.
 
     Args:
         name: As for `check_name`.
         user_tasks: The user's own tasks, by name.
+        may_guess: Guess the inputs of the published tasks that the catalog does not know in full, rather than fetch
+            their data.
 
     Raises:
         TaskError: As for `load`; of a published or bundled task that the catalog knows in full, only for a wrong name.
@@ -79,6 +83,11 @@ def describe(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> TaskDescr
     known = PUBLISHED.get(bare) or BUNDLED.get(bare)
     if known is not None and known.num_inputs is not None:
         return TaskDescription(bare, known.kind, known.rows, known.num_inputs, known.num_outputs, guessed=False)
+    if may_guess and known is not None and not sources.is_at_hand(bare):
+        inputs = LIKELY_INPUTS[bare]
+        return TaskDescription(
+            bare, known.kind, known.rows, inputs, known.num_outputs, guessed=False, inputs_guessed=True
+        )
     task = load(name, user_tasks)
     guessed = known is None and bare not in user_tasks
     return TaskDescription(bare, task.kind, task.num_rows, task.num_inputs, task.num_outputs, guessed)
