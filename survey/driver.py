@@ -162,6 +162,7 @@ class Launch:
                     checkpoints=self.output.checkpoints,
                     stop=stop,
                     progress=progress,
+                    after_part=partial(self._close_and_export, store),
                 )
             finally:
                 stop.training = False
