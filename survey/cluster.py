@@ -35,6 +35,9 @@ _WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     # On some processors that library adds up in another order in a bundle of another size, unless it is told not to.
     "MKL_CBWR": "AUTO",
+    # While a tracking server is away, trials keep their epochs and train on; MLflow itself would hold them for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
 
 _LISTENS_WITHIN_S = 5.0

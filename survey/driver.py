@@ -16,7 +16,7 @@ from rich.console import Console
 
 from survey import tasks as task_data
 from survey.dataset import REPETITIONS, check_task_digest, runs_done
-from survey.errors import InputError
+from survey.errors import InputError, TrackingError
 from survey.options import Options
 from survey.output import Output
 from survey.plan import Plan, PlannedTrial, fraction_for, make_plan
@@ -134,6 +134,8 @@ class Launch:
         store = self._open_store()
         failures, loop_seconds = self._fit(plan, data, store, stop)
         disconnect()
+        if stop.tracking_lost:
+            raise TrackingError(f"{stop.tracking_lost}; what is trained is kept: launch again when it is back")
         self._close_and_export(store)
         after = runs_done(self.output.dataset)
         left = self.plan(after)
@@ -162,6 +164,7 @@ class Launch:
                     checkpoints=self.output.checkpoints,
                     stop=stop,
                     progress=progress,
+                    after_part=partial(self._close_and_export, store),
                 )
             finally:
                 stop.training = False

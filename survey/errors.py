@@ -6,6 +6,7 @@ SurveyError
 │   ├── TaskError           a data set: not found, not fetched, not numeric, changed
 │   └── OutputError         an output folder: held by another launch, other data under the same name
 ├── TrackingError           the MLflow store cannot be reached or answered with an error
+│   └── TrackingAwayError   its server does not answer at present, and may be back soon
 └── ExportError             an artifact or a data set is damaged
 
 A message says what was wrong, where, what was expected, what was found, and what to do.
@@ -39,6 +40,10 @@ class OutputError(InputError):
 
 class TrackingError(SurveyError):
     """The MLflow tracking store failed."""
+
+
+class TrackingAwayError(TrackingError):
+    """The server of the MLflow tracking store does not answer; the same call may succeed when it is back."""
 
 
 class ExportError(SurveyError):

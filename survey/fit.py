@@ -1,10 +1,10 @@
-"""The Ray Tune run over the trials of a plan."""
+"""The Ray Tune runs over the trials of a plan."""
 
 from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from survey.trial import SurveyTrial, experiment_of, trial_config
 _RETRIES = 2
 """How often a trial that failed is tried again; then the survey goes on without it."""
 
+TRIALS_PER_TUNE_RUN = 5_000
+"""Trials of one Tune run: it keeps each of its trials in memory and in a snapshot that is rewritten whole."""
+
 
 def fit(
     trials: Sequence[PlannedTrial],
@@ -30,17 +33,33 @@ def fit(
     checkpoints: Path,
     stop: StopRequest,
     progress: Progress,
+    after_part: Callable[[], None],
 ) -> tuple[str, ...]:
-    """Train trials on the connected Ray cluster, in their order.
+    """Train trials on the connected Ray cluster, in their order: one Tune run after the other for more than 5,000.
+
+    `after_part` is called between two Tune runs, while no trial trains.
 
     Returns:
         For each trial that failed: its name, and the last line of its error.
     """
+    trainable = tune.with_parameters(
+        SurveyTrial, tasks=tasks, tracking=tracking, origin=origin, checkpoints=checkpoints
+    )
+    failures: list[str] = []
+    for first in range(0, len(trials), TRIALS_PER_TUNE_RUN):
+        if first:
+            after_part()
+        if stop.stop_all():
+            break
+        part = trials[first : first + TRIALS_PER_TUNE_RUN]
+        failures += _tune_run(trainable, part, stop, progress)
+    return tuple(failures)
+
+
+def _tune_run(trainable: Any, trials: Sequence[PlannedTrial], stop: StopRequest, progress: Progress) -> list[str]:
+    """Train trials in one Tune run; return what `fit` returns of them."""
     # Tune's own state is not kept: what is done is asked of the results, and trials have checkpoints of their own.
     with tempfile.TemporaryDirectory(prefix="survey-tune-") as folder:
-        trainable = tune.with_parameters(
-            SurveyTrial, tasks=tasks, tracking=tracking, origin=origin, checkpoints=checkpoints
-        )
         tuner = tune.Tuner(
             tune.with_resources(trainable, _resources),
             param_space={"trial": tune.grid_search([trial_config(trial) for trial in trials])},
@@ -59,11 +78,11 @@ def fit(
         )
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         results = tuner.fit()
-        return tuple(
+        return [
             f"{experiment_of(result.config['trial']).label}: {_last_line(result.error)}"
             for result in results
             if result.error is not None and result.config
-        )
+        ]
 
 
 def _resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:

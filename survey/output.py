@@ -8,6 +8,7 @@ import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -72,7 +73,8 @@ class Output:
             raise OutputError(
                 f"{self.folder}: {who} is working on this output; wait for it, or use another --out"
             ) from None
-        self._write(holder, f"process {os.getpid()} on {socket.gethostname()}")
+        since = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}"
+        self._write(holder, f"process {os.getpid()} on {socket.gethostname()} (since {since})")
         return lock
 
     @property

@@ -19,7 +19,7 @@ import ray
 from ray import tune
 
 from survey.checkpoint import Checkpoint
-from survey.errors import TrackingError
+from survey.errors import TrackingAwayError, TrackingError
 from survey.experiment import Experiment, Run
 from survey.history import history_table
 from survey.plan import PlannedTrial
@@ -161,8 +161,26 @@ class SurveyTrial(tune.Trainable):
 
         Returns:
             What Tune is told: `run_epochs` trained in this step, when its epoch loop `began_s` and `ended_s` (seconds
-            since 1970), the `mlflow_run_id`, and whether the trial is `done`.
+            since 1970), the `mlflow_run_id`, and whether the trial is `done`; or `tracking_lost`, a message, where the
+            tracking server has been away for too long: what is trained is in the checkpoint then.
         """
+        try:
+            return self._step()
+        except TrackingAwayError as error:
+            if self._run:
+                self._save_checkpoint()
+                self._run = None
+            now = time.time()
+            return {
+                "done": False,
+                "tracking_lost": str(error),
+                "epoch": 0,
+                "run_epochs": 0,
+                "began_s": now,
+                "ended_s": now,
+            }
+
+    def _step(self) -> dict[str, Any]:
         run = self._run or self._begin()
         with self._failures_told(run):
             first, began_s = self._trainer.epoch, time.time()
@@ -191,6 +209,8 @@ class SurveyTrial(tune.Trainable):
         """Mark the MLflow run as failed before an error goes on to Tune, and let nothing hide that error."""
         try:
             yield
+        except TrackingAwayError:
+            raise  # nothing can be told to who is away
         except Exception:
             self._run = None
             try:

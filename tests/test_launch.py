@@ -189,7 +189,7 @@ def test_a_second_launch_on_the_same_output_is_refused_and_the_first_stops_when_
             time.sleep(0.1)
         status, output = launch(space, "--out", out, "--no-ui")
         assert status == 2
-        assert f"process {first.pid} on" in output
+        assert re.search(rf"process {first.pid} on \S+ \(since 20\d\d-", output)
     finally:
         first.wait(90)
         reader.join(10)

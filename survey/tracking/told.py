@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote, urlparse
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from survey.errors import TrackingError
+from survey.errors import TrackingAwayError, TrackingError
 
 
 @contextmanager
@@ -21,7 +21,19 @@ def told(uri: str, purpose: str = "be used") -> Iterator[None]:
         if not isinstance(error, (SQLAlchemyError, OSError, ImportError, *_mlflow_errors())):
             raise
         text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise TrackingError(without_password(f"the tracking store {uri} cannot {purpose}: {text}", uri)) from None
+        kind = TrackingAwayError if _may_be_back(error, uri) else TrackingError
+        raise kind(without_password(f"the tracking store {uri} cannot {purpose}: {text}", uri)) from None
+
+
+def _may_be_back(error: Exception, uri: str) -> bool:
+    """Whether an error says that a server does not answer, rather than that it refuses."""
+    if uri.startswith("http"):
+        # MLflow gives this code to all that is no answer of its own server: no connection, a proxy's 502, a time-out.
+        return isinstance(error, ConnectionError) or getattr(error, "error_code", "") in _NO_ANSWER
+    return isinstance(error, OperationalError) and not uri.startswith("sqlite:")
+
+
+_NO_ANSWER = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
 
 
 def _mlflow_errors() -> tuple[type[Exception], ...]:

@@ -6,13 +6,15 @@ import getpass
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
+from survey.errors import TrackingAwayError
 from survey.experiment import Experiment, Run
 from survey.metrics import HISTORY_COLUMNS
 from survey.parquet import write_table
@@ -30,6 +32,14 @@ _CHILD_METRICS = ("test_loss", "test_accuracy", "train_loss", "train_accuracy")
 _LOG_EPOCHS = 40
 _FLUSH_S = 2.0
 _FLUSH_ROWS = 20_000
+
+_PATIENCE_S = 300.0
+"""How long a server of the tracking store may be away."""
+
+_ASK_AGAIN_S = 5.0
+"""Time between two tries while it is away."""
+
+_T = TypeVar("_T")
 
 ROWS_PER_EPOCH = len(METRICS) + 2 * len(_QUARTILES)
 """Metric rows of a trial's run for each recorded epoch."""
@@ -69,6 +79,9 @@ def log_spaced_epochs(num_epochs: int, count: int = _LOG_EPOCHS) -> np.ndarray:
 class TrialRun:
     """The MLflow run of a trial, from its start to its end.
 
+    While the store's server is away, epochs are kept here and training goes on; they are sent, in their order, when it
+    is back. MLflow drops points that it has already, so one that was sent twice is there once.
+
     Args:
         settings: How trials are tracked.
         experiment: What is trained.
@@ -79,7 +92,8 @@ class TrialRun:
         first_epoch: The epoch that the trial begins with, beyond 1 where it goes on from a checkpoint.
 
     Raises:
-        TrackingError: The store cannot be reached; from every method.
+        TrackingAwayError: The server has been away for five minutes; from every method.
+        TrackingError: The store refuses; from every method.
     """
 
     def __init__(
@@ -99,11 +113,12 @@ class TrialRun:
         self._wanted = frozenset(wanted.tolist())
         self._pending: list[tuple[int, int, np.ndarray]] = []
         self._flushed = time.monotonic()
+        self._away_since: float | None = None
         parent = _parent(settings, experiment, repetitions, num_repetitions, params, trial_id)
         if first_epoch > 1:
             parent.tags["resumed_at_epoch"] = str(first_epoch)
         children = [_child(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
-        self.run_id, *self._children = self._writer.create_runs([parent, *children])
+        self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 
     def log_epoch(self, epoch: int, statistics: np.ndarray) -> None:
         """Note the statistics of an epoch, float [20, repetitions]; they are written a few seconds' worth at a time."""
@@ -111,15 +126,35 @@ class TrialRun:
             return
         self._pending.append((epoch, int(time.time() * 1000), statistics))
         rows = len(self._pending) * (ROWS_PER_EPOCH + CHILD_ROWS_PER_EPOCH * len(self._children))
-        if rows >= _FLUSH_ROWS or time.monotonic() - self._flushed >= _FLUSH_S:
+        since = time.monotonic() - self._flushed
+        if since >= _ASK_AGAIN_S if self._away_since is not None else rows >= _FLUSH_ROWS or since >= _FLUSH_S:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has been noted."""
-        pending, self._pending = self._pending, []
-        if pending:
-            self._writer.log_metrics(self._rows(pending))
-        self._flushed = time.monotonic()
+        """Write what has been noted, or keep it while the server is away."""
+        try:
+            self._write_pending()
+        except TrackingAwayError:
+            self._flushed = time.monotonic()
+            self._away_since = self._away_since or self._flushed
+            if self._flushed - self._away_since >= _PATIENCE_S:
+                raise
+
+    def _write_pending(self) -> None:
+        if self._pending:
+            self._writer.log_metrics(self._rows(self._pending))
+        self._pending, self._away_since, self._flushed = [], None, time.monotonic()
+
+    def _patiently(self, call: Callable[[], _T]) -> _T:
+        """Call until the server is back."""
+        ends = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return call()
+            except TrackingAwayError:
+                if time.monotonic() >= ends:
+                    raise
+                time.sleep(_ASK_AGAIN_S)
 
     def _rows(self, pending: list[tuple[int, int, np.ndarray]]) -> list[MetricRow]:
         values = np.stack([statistics for _, _, statistics in pending], axis=2)  # [20, repetitions, epochs]
@@ -139,12 +174,12 @@ class TrialRun:
 
     def finish(self, history: pa.Table) -> None:
         """Write what is left, store the history of every repetition as an artifact, and mark the runs FINISHED last."""
-        self.flush()
+        self._patiently(self._write_pending)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / HISTORY_FILE
             write_table(history, path)
-            self._writer.log_artifact(self.run_id, path)
-        self._end("FINISHED")
+            self._patiently(lambda: self._writer.log_artifact(self.run_id, path))
+        self._patiently(lambda: self._end("FINISHED"))
 
     def fail(self, traceback: str) -> None:
         """Write what is left and mark the runs FAILED, with the traceback as an artifact."""

@@ -1,0 +1,113 @@
+"""Faults and lengths that a survey has to survive: each ends in the numbers of a survey that nobody disturbed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import EXPERIMENTS, RUNS, launch, rows, start, write_space
+from mlflow.tracking import MlflowClient
+from test_cluster import free_port, running
+from test_launch import numbers
+
+import survey
+from survey import driver, fit
+from survey.errors import TrackingAwayError
+from survey.experiment import Experiment
+from survey.space_file import load_space
+from survey.tracking import trial_run
+from survey.tracking.trial_run import TrackingSettings, TrialRun
+
+
+def test_more_trials_than_a_tune_run_takes(tmp_path, undisturbed, monkeypatch):
+    """Several Tune runs one after the other, with an export after each."""
+    exported = []
+    real = driver.Launch._close_and_export
+
+    def counted(launch, store):
+        real(launch, store)
+        exported.append(len(rows(tmp_path / "out")))
+
+    monkeypatch.setattr(driver.Launch, "_close_and_export", counted)
+    monkeypatch.setattr(fit, "TRIALS_PER_TUNE_RUN", 3)
+    result = survey.run(load_space(write_space(tmp_path)), out=tmp_path / "out", num_cpus=2)
+    assert (result.num_experiments, result.num_runs_trained, result.failures) == (EXPERIMENTS, RUNS, ())
+    assert exported == [9, 18, RUNS]
+    assert numbers(tmp_path / "out") == numbers(undisturbed)
+
+
+def tracking_server(folder: Path, port: int):
+    """An MLflow server over the store in a folder, which outlives it."""
+    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", 1]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", folder / "kept"]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return running(*command, log=folder / "log", until="Application startup complete", **quiet)
+
+
+def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(trial_run, "_FLUSH_S", 0.0)
+    monkeypatch.setattr(trial_run, "_ASK_AGAIN_S", 0.0)
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    experiment = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
+    curves = np.random.default_rng(0).random((6, 20, 2), dtype=np.float32)
+    with tracking_server(tmp_path, port):
+        settings = TrackingSettings(uri, MlflowClient(uri).create_experiment("x"), True, False)
+        run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
+        run.log_epoch(1, curves[0])
+    for epoch in (2, 3, 4):
+        run.log_epoch(epoch, curves[epoch - 1])
+    with tracking_server(tmp_path, port):
+        for epoch in (5, 6):
+            run.log_epoch(epoch, curves[epoch - 1])
+        points = MlflowClient(uri).get_metric_history(run.run_id, "test_loss")
+        latest = MlflowClient(uri).get_run(run.run_id).data.metrics["test_loss"]
+    assert [point.step for point in points] == [1, 2, 3, 4, 5, 6]
+    assert [point.value for point in points] == pytest.approx(np.median(curves[:, 0], axis=1).tolist())
+    assert latest == points[-1].value
+
+    monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
+    with pytest.raises(TrackingAwayError, match="cannot be used"):
+        TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
+
+
+@pytest.mark.slow
+def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_goes_on(tmp_path):
+    """Python runs `sitecustomize` in every process: here it makes the patience of trials short."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, survey.tracking.trial_run as t\nt._PATIENCE_S = 2.0\nt._ASK_AGAIN_S = 0.5\n"
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    space, out, port = tmp_path / "long.yaml", tmp_path / "out", free_port()
+    grid = "{dataset: 'sklearn:digits', shape: rectangle, size: 1024, depth: 3, epochs: 400}"
+    space.write_text(f"name: long\nrepetitions: 2\ngrids: [{grid}]\n")
+    arguments = (space, "--out", out, "--tracking-uri", f"http://127.0.0.1:{port}", "--no-ui", "--num-cpus", 1)
+    with tracking_server(tmp_path, port):
+        process = start(*arguments, PYTHONPATH=path)
+        client = MlflowClient(f"http://127.0.0.1:{port}")
+        await_first_point(client)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert "what is trained is kept: launch again when it is back" in output
+    assert "Traceback" not in output
+    assert len(list((out / "checkpoints").glob("*.pt"))) == 1
+    with tracking_server(tmp_path, port):
+        status, output = launch(*arguments)
+        assert status == 0, output
+        resumed = client.search_runs(["1"], "attributes.status = 'FINISHED' and tags.`survey.role` = 'experiment'")
+        assert "resumed_at_epoch" in resumed[0].data.tags
+    assert len(rows(out)) == 2
+
+
+def await_first_point(client: MlflowClient) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+        if any(run.data.metrics for run in runs):
+            return
+        time.sleep(0.1)
+    raise AssertionError("no trial has sent an epoch")
