@@ -19,7 +19,7 @@ from survey.topology import residual_layers
 from survey.training import streams
 from survey.training.network import Architecture, Network, Workspace, columns
 from survey.training.optimizers import OPTIMIZERS, Optimizer
-from survey.training.outputs import APPLY, OutputKind, output_kind
+from survey.training.outputs import APPLY, OutputKind, output_gradient, output_kind
 from survey.training.statistics import means, sum_over_rows
 
 _EVALUATION_ROWS = 256
@@ -155,10 +155,9 @@ class _Chunk:
     ) -> Tensor | float:
         """Update all runs on one minibatch; return its penalty, [runs]."""
         torch.index_select(self.data.inputs, 0, rows, out=work.inputs)
-        gradient = self._apply(self.network.forward(work), targets, scores, errors)
-        if work.num_valid < work.rows:
-            gradient[:, :, work.num_valid :] = 0.0
-        self.network.backward(work, gradient)
+        self._apply(self.network.forward(work), targets, scores, errors)
+        output_gradient(self.data.kind, scores, errors, work.num_valid, out=work.logits_gradient)
+        self.network.backward(work)
         penalty = self._penalise()
         self.optimizer.step()
         return penalty

@@ -18,6 +18,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from survey.training.products import product, takes_strided_results
+
 _aten = torch.ops.aten
 
 
@@ -52,41 +54,43 @@ class Activation:
     """A hidden layer's activation.
 
     Attributes:
-        forward: `forward(z, out)` writes act(z) to `out`.
-        backward: `backward(gradient, z)` overwrites z with gradient * act'(z).
+        forward: `forward(z, out)` writes act(z) to `out`, which may be z itself.
+        backward: `backward(gradient, kept, out)` writes gradient * act'(z) to `out`, which may be the gradient itself.
+        keeps_output: Whether `kept` is act(z), which is there anyway, or z.
     """
 
     forward: Callable[[Tensor, Tensor], object]
-    backward: Callable[[Tensor, Tensor], object]
-
-
-def _tanh_backward(gradient: Tensor, z: Tensor) -> None:
-    _aten.tanh_backward.grad_input(gradient, z.tanh_(), grad_input=z)
-
-
-def _sigmoid_backward(gradient: Tensor, z: Tensor) -> None:
-    _aten.sigmoid_backward.grad_input(gradient, z.sigmoid_(), grad_input=z)
+    backward: Callable[[Tensor, Tensor, Tensor], object]
+    keeps_output: bool = True
 
 
 ACTIVATIONS = {
     "relu": Activation(
         lambda z, out: torch.clamp_min(z, 0, out=out),
-        lambda g, z: _aten.threshold_backward.grad_input(g, z, 0, grad_input=z),
+        lambda g, h, out: _aten.threshold_backward.grad_input(g, h, 0, grad_input=out),
     ),
-    "tanh": Activation(lambda z, out: torch.tanh(z, out=out), _tanh_backward),
-    "sigmoid": Activation(lambda z, out: torch.sigmoid(z, out=out), _sigmoid_backward),
-    "gelu": Activation(
-        # Not `gelu.out`, which in float32 writes to the wrong places of an `out` that is not contiguous (torch 2.13).
-        lambda z, out: out.copy_(torch.nn.functional.gelu(z)),
-        lambda g, z: _aten.gelu_backward.grad_input(g, z, grad_input=z),
+    "tanh": Activation(
+        lambda z, out: torch.tanh(z, out=out),
+        lambda g, h, out: _aten.tanh_backward.grad_input(g, h, grad_input=out),
+    ),
+    "sigmoid": Activation(
+        lambda z, out: torch.sigmoid(z, out=out),
+        lambda g, h, out: _aten.sigmoid_backward.grad_input(g, h, grad_input=out),
     ),
     "elu": Activation(
         lambda z, out: _aten.elu.out(z, out=out),
-        lambda g, z: _aten.elu_backward.grad_input(g, 1, 1, 1, False, z, grad_input=z),
+        lambda g, h, out: _aten.elu_backward.grad_input(g, 1, 1, 1, True, h, grad_input=out),
+    ),
+    "gelu": Activation(
+        # Not `gelu.out`, which in float32 writes to the wrong places of an `out` that is not contiguous (torch 2.13).
+        lambda z, out: out.copy_(torch.nn.functional.gelu(z)),
+        lambda g, z, out: _aten.gelu_backward.grad_input(g, z, grad_input=out),
+        keeps_output=False,
     ),
     "swish": Activation(
         lambda z, out: _aten.silu.out(z, out=out),
-        lambda g, z: _aten.silu_backward.grad_input(g, z, grad_input=z),
+        lambda g, z, out: _aten.silu_backward.grad_input(g, z, grad_input=out),
+        keeps_output=False,
     ),
 }
 """Activations of hidden layers, by the name that Keras gives them."""
@@ -120,34 +124,72 @@ class Architecture:
 
 
 class Workspace:
-    """Activations of one minibatch of a given number of rows, for all runs of a chunk.
+    """Activations and gradients of one minibatch of a given number of rows, for all runs of a chunk.
 
     Attributes:
         inputs: [runs * rows, columns(num_inputs)], to be filled before `Network.forward`: features, a column of ones,
             and zeros.
         rows: Rows that there is room for, of each run.
         num_valid: How many of them the minibatch has; the others are padding, whose gradients are to be zero.
+        h: [runs, width, rows], the output of each hidden layer.
+        logits: [runs, outputs, rows], what the output layer gives before its activation.
+        logits_gradient: [runs, outputs, rows], to be filled before `Network.backward`.
     """
 
-    def __init__(self, architecture: Architecture, num_runs: int, num_valid: int, like: Tensor) -> None:
-        hidden = architecture.widths[:-1]
-        rows = padded(num_valid)
+    def __init__(self, network: Network, num_valid: int) -> None:
+        architecture, runs, like = network.architecture, network.num_runs, network.parameters
+        hidden, rows = architecture.widths[:-1], padded(num_valid)
         self.rows, self.num_valid = rows, num_valid
-        self.inputs = like.new_empty(num_runs * rows, columns(architecture.num_inputs))
-        by_run = self.inputs.view(num_runs, rows, -1)
-        self.z = [like.new_zeros(num_runs, width, rows) for width in architecture.widths]
-        h = [like.new_zeros(num_runs, columns(width), rows) for width in hidden]
-        for each, width in zip(h, hidden, strict=True):
-            each[:, width] = 1.0
-        self.h_body = [each[:, :width] for each, width in zip(h, hidden, strict=True)]
+        self.inputs = like.new_empty(runs * rows, columns(architecture.num_inputs))
+        self.logits = like.new_empty(runs, architecture.widths[-1], rows)
+        self.logits_gradient = torch.zeros_like(self.logits)
+        all_h = [like.new_zeros(runs, columns(width), rows) for width in hidden]
+        for each, width in zip(all_h, hidden, strict=True):
+            each[:, width] = 1.0  # meets the bias
+        self.h = [each[:, :width] for each, width in zip(all_h, hidden, strict=True)]
+        # What one layer needs for a moment takes turns in two arrays, or three.
+        scratch = like.new_empty(3 if any(architecture.residual) else 2, runs * max(hidden, default=0) * rows)
+        self._scratch = [[each[: runs * w * rows].view(runs, w, rows) for each in scratch] for w in hidden]
         # What enters each layer: features first for the forward pass, and rows first, zeros included, for the backward.
-        features_first = [by_run.transpose(1, 2), *h]
-        self.layer_input = [
-            each[:, : fan_in + 1] for each, fan_in in zip(features_first, architecture.fan_ins, strict=True)
+        by_run = self.inputs.view(runs, rows, -1)
+        self._set_up_forward(network, [by_run.transpose(1, 2), *all_h])
+        self._set_up_backward(network, [by_run, *(each.transpose(1, 2) for each in all_h)])
+
+    def _set_up_forward(self, network: Network, layer_inputs: list[Tensor]) -> None:
+        """Choose where each layer's product lies, `z`, and what the backward pass needs of it, `kept`."""
+        architecture, activation = network.architecture, ACTIVATIONS[network.architecture.activation]
+        self.z: list[Tensor] = []
+        self.kept: list[Tensor] = []
+        for h, scratch, adds_input in zip(self.h, self._scratch, architecture.residual, strict=False):
+            if adds_input or not activation.keeps_output:
+                z = kept = torch.zeros_like(h, memory_format=torch.contiguous_format)
+            else:
+                z, kept = h if takes_strided_results(h.device) else scratch[0], h
+            self.z.append(z)
+            self.kept.append(kept)
+        operands = zip(network.weights, layer_inputs, architecture.fan_ins, [*self.z, self.logits], strict=True)
+        self.forward_products = [product(w, x[:, : fan_in + 1], out) for w, x, fan_in, out in operands]
+
+    def _set_up_backward(self, network: Network, layer_inputs: list[Tensor]) -> None:
+        """Choose where gradients lie: by a layer's output, `h_gradient`, and by its product, `z_gradient`."""
+        num_layers, residual = len(network.weights), network.architecture.residual
+        self.h_gradient: list[Tensor] = [self.logits_gradient] * num_layers
+        self.z_gradient: list[Tensor] = [self.logits_gradient] * num_layers
+        in_use: set[int] = set()
+        for k in range(num_layers - 2, -1, -1):
+            place = next(each for each in range(3) if each not in in_use)
+            # A layer that adds its input hands its output's gradient on, so that one is not overwritten.
+            other = (place + 1) % 3 if residual[k] else place
+            self.h_gradient[k], self.z_gradient[k] = self._scratch[k][place], self._scratch[k][other]
+            in_use = {place, other}
+        self.weight_products = [
+            product(gradient, x, out)
+            for gradient, x, out in zip(self.z_gradient, layer_inputs, network.all_gradients, strict=True)
         ]
-        self.layer_input_rows_first = [by_run, *(each.transpose(1, 2) for each in h)]
-        scratch = like.new_empty(num_runs * max(hidden, default=0) * rows)
-        self.h_gradient = [scratch[: num_runs * w * rows].view(num_runs, w, rows) for w in hidden]
+        self.input_products = [
+            product(network.weights[k][:, :, :-1].transpose(1, 2), self.z_gradient[k], self.h_gradient[k - 1])
+            for k in range(1, num_layers)
+        ]
 
 
 class Network:
@@ -158,6 +200,7 @@ class Network:
         gradients: Flat buffer of the same layout.
         weights: Views of `parameters`, [runs, fan_out, fan_in + 1] for each layer; the last column is the bias.
         weight_gradients: Views of `gradients`, likewise.
+        all_gradients: The same with the zeros, [runs, fan_out, columns(fan_in)].
     """
 
     def __init__(
@@ -170,9 +213,8 @@ class Network:
         count = sum(math.prod(shape) for shape in self._shapes)
         self.parameters = torch.zeros(padded(count), dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.parameters)
-        self._all_gradients = self._with_zeros(self.gradients)
+        self.all_gradients = self._with_zeros(self.gradients)
         self.weights, self.weight_gradients = self.by_layer(self.parameters), self.by_layer(self.gradients)
-        self._kernels_transposed = [weight[:, :, :-1].transpose(1, 2) for weight in self.weights]
         self._activation = ACTIVATIONS[architecture.activation]
 
     def _with_zeros(self, flat: Tensor) -> list[Tensor]:
@@ -197,44 +239,30 @@ class Network:
 
     def workspace(self, num_valid: int) -> Workspace:
         """Make room for minibatches of `num_valid` rows."""
-        return Workspace(self.architecture, self.num_runs, num_valid, like=self.parameters)
+        return Workspace(self, num_valid)
 
     def forward(self, work: Workspace) -> Tensor:
-        """Compute what the output layer gives before its activation, from `work.inputs`.
+        """Compute `work.logits` from `work.inputs`, and return them: [runs, num_outputs, rows]."""
+        for k, multiply in enumerate(work.forward_products):
+            multiply()
+            if k == len(work.h):
+                break
+            if self.architecture.residual[k]:
+                # What is kept for the backward pass is apart from the output here.
+                self._activation.forward(work.z[k], work.z[k] if self._activation.keeps_output else work.h[k])
+                torch.add(work.z[k] if self._activation.keeps_output else work.h[k], work.h[k - 1], out=work.h[k])
+            else:
+                self._activation.forward(work.z[k], work.h[k])
+        return work.logits
 
-        Returns:
-            [runs, num_outputs, rows], valid until the next call with this workspace.
-        """
-        residual = self.architecture.residual
-        for k, weight in enumerate(self.weights):
-            torch.bmm(weight, work.layer_input[k], out=work.z[k])
-            if k < len(work.h_body):
-                self._activation.forward(work.z[k], work.h_body[k])
-                if residual[k]:
-                    work.h_body[k].add_(work.h_body[k - 1])
-        return work.z[-1]
-
-    def backward(self, work: Workspace, output_gradient: Tensor) -> None:
-        """Fill `gradients` after a `forward` with this workspace, whose activations it uses up.
-
-        Args:
-            work: The workspace of the forward pass.
-            output_gradient: [runs, num_outputs, rows], contiguous: the gradient of each row's loss by what `forward`
-                returned, and zero for padding. The gradients are means over the rows.
-        """
-        residual = self.architecture.residual
-        gradient = output_gradient
+    def backward(self, work: Workspace) -> None:
+        """Fill `gradients` from `work.logits_gradient`, after a `forward` with this workspace."""
         for k in range(len(self.weights) - 1, -1, -1):
-            self._all_gradients[k].baddbmm_(
-                gradient, work.layer_input_rows_first[k], beta=0, alpha=1.0 / work.num_valid
-            )
+            work.weight_products[k]()  # z_gradient[k] times the layer's inputs
             if k == 0:
                 return
-            h_gradient = work.h_gradient[k - 1]
-            if residual[k]:
-                # The layer hands its own output's gradient on, which lies in the same memory, as the widths agree.
-                h_gradient.baddbmm_(self._kernels_transposed[k], gradient)
-            else:
-                torch.bmm(self._kernels_transposed[k], gradient, out=h_gradient)
-            gradient = work.z[k - 1]
-            self._activation.backward(h_gradient, gradient)
+            work.input_products[k - 1]()  # the layer's kernel, transposed, times z_gradient[k]
+            if self.architecture.residual[k]:
+                # What entered the layer went on into its output too; their widths agree.
+                work.h_gradient[k - 1].add_(work.h_gradient[k])
+            self._activation.backward(work.h_gradient[k - 1], work.kept[k - 1], work.z_gradient[k - 1])

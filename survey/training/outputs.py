@@ -1,4 +1,4 @@
-"""Output layers with their losses: the gradient that training starts from, and what the statistics are made of.
+"""Output layers with their losses: what the statistics are made of, and the gradient that training starts from.
 
 Three kinds of task (the definitions of the BUTTER data set, which are those of Keras):
 
@@ -28,21 +28,10 @@ def output_kind(task_kind: str, num_outputs: int) -> OutputKind:
     return "softmax" if num_outputs > 1 else "binary"
 
 
-def apply_softmax(logits: Tensor, labels: Tensor, scores: Tensor, errors: Tensor) -> Tensor:
-    """Softmax and categorical cross-entropy.
-
-    Args:
-        logits: [runs, classes, rows].
-        labels: int64 [runs, 1, rows], the class of each row.
-        scores: [runs, classes, rows], set to the log-probabilities.
-        errors: [runs, classes, rows], set to probability - target.
-
-    Returns:
-        The gradient of each row's loss by the logits, which is `errors` itself.
-    """
+def _softmax(logits: Tensor, labels: Tensor, scores: Tensor, errors: Tensor) -> None:
     torch.log_softmax(logits, 1, out=scores)
     torch.exp(scores, out=errors)
-    return errors.scatter_add_(1, labels, _minus_ones(labels.shape, errors.dtype, errors.device))
+    errors.scatter_add_(1, labels, _minus_ones(labels.shape, errors.dtype, errors.device))
 
 
 @lru_cache(maxsize=32)
@@ -50,25 +39,40 @@ def _minus_ones(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> 
     return torch.full(shape, -1.0, dtype=dtype, device=device)
 
 
-def apply_binary(logits: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> Tensor:
-    """One sigmoid unit and binary cross-entropy; arguments as in `apply_softmax`, with targets of 0 and 1.
-
-    `scores` is set to the logits. All arrays are [runs, 1, rows].
-    """
+def _binary(logits: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> None:
     scores.copy_(logits)
-    return torch.sigmoid(logits, out=errors).sub_(targets)
+    torch.sigmoid(logits, out=errors).sub_(targets)
 
 
-def apply_regression(logits: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> Tensor:
-    """Sigmoid outputs and mean squared error; arguments as in `apply_softmax`, with targets [runs, outputs, rows].
-
-    `scores` is set to the predictions p. The gradient is 2 (p - y) p (1 - p) / outputs; it overwrites `logits`.
-    """
+def _regression(logits: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> None:
     torch.sigmoid(logits, out=scores)
     torch.sub(scores, targets, out=errors)
-    slope = torch.addcmul(scores, scores, scores, value=-1.0, out=logits)
-    return slope.mul_(errors).mul_(2.0 / logits.shape[1])
 
 
-APPLY = {"softmax": apply_softmax, "binary": apply_binary, "regression": apply_regression}
-"""Output layers by kind."""
+APPLY = {"softmax": _softmax, "binary": _binary, "regression": _regression}
+"""Output layers by kind: `apply(logits, targets, scores, errors)`, all [runs, outputs, rows].
+
+Sets `scores` to the log-probabilities (softmax), the logits (binary) or the predictions (regression), and `errors` to
+predictions minus targets. Targets of softmax are int64 [runs, 1, rows], the class of each row.
+"""
+
+
+def output_gradient(kind: OutputKind, scores: Tensor, errors: Tensor, num_valid: int, out: Tensor) -> None:
+    """Compute the gradient of the mean loss of a minibatch by the logits.
+
+    A row's is the error for both cross-entropies, and 2 (p - y) p (1 - p) / outputs for the squared error of p.
+
+    Args:
+        kind: Kind of output layer.
+        scores: [runs, outputs, rows], as the output layer has set them.
+        errors: [runs, outputs, rows], likewise.
+        num_valid: Rows of the minibatch; the others are padding, whose gradient is zero.
+        out: [runs, outputs, rows], set to the gradient.
+    """
+    if kind == "regression":
+        torch.addcmul(scores, scores, scores, value=-1.0, out=out)
+        out.mul_(errors).mul_(2.0 / (scores.shape[1] * num_valid))
+    else:
+        torch.mul(errors, 1.0 / num_valid, out=out)
+    if num_valid < out.shape[2]:
+        out[:, :, num_valid:] = 0.0

@@ -1,0 +1,113 @@
+"""Products of batches of matrices, set up once and done at every step.
+
+On a CPU each is done by the library that is fastest for its form. torch's (MKL) is made for large matrices, and for
+Intel's processors. numpy's (OpenBLAS) has kernels for small matrices on processors with AVX-512, which do without
+packing their operands: they come near the processor's peak where MKL reaches half of it to nine tenths
+(`python -m benchmarks.products`). OpenBLAS uses them up to limits (its pull request 3335), so larger products are done
+in tiles within those:
+
+    a [rows, inner] times b [inner, columns]             rows * inner * columns <= 10^6
+    the same, where both hold the inner axis together    rows * columns <= 1200, from inner = 32
+
+How a product is done hangs on the shapes and the layout of its matrices, and not on how many runs are in the batch: a
+bundle gives bit for bit what its runs give alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from itertools import pairwise
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_info
+from torch import Tensor
+
+Product = Callable[[], object]
+"""Does a product: reads the operands as they are then, and overwrites the result."""
+
+_SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
+"""OpenBLAS's names for processors with AVX-512, of any maker."""
+
+_SMALL, _SMALL_BY_INNER = 10**6, 1200
+"""OpenBLAS's limits for its small kernels, see above."""
+
+_MIN_INNER = 100
+"""With a shorter inner axis, the kernels for matrices that hold it together do not pay."""
+
+_TILE = 8
+"""Columns of a tile are a multiple of this."""
+
+_STAYS = 80_000
+"""Numbers of `a` that stay in the second-level cache while they are used again for each tile of columns."""
+
+_PAGE_BYTES = 4096
+"""Rows so far apart fall on the same lines of the first-level cache."""
+
+
+@cache
+def has_small_kernels() -> bool:
+    """Whether numpy's library has kernels for small matrices on this processor."""
+    found = threadpool_info()
+    return any(each["internal_api"] == "openblas" and each.get("architecture") in _SMALL_KERNELS for each in found)
+
+
+def takes_strided_results(device: torch.device) -> bool:
+    """Whether a product writes as fast into a part of an array, [runs, :rows, columns], as into a whole one."""
+    return device.type != "cpu" or has_small_kernels()
+
+
+def product(a: Tensor, b: Tensor, out: Tensor) -> Product:
+    """Set up `out = a @ b`.
+
+    Args:
+        a: [runs, rows, inner].
+        b: [runs, inner, columns].
+        out: [runs, rows, columns]. All three stay where they are in memory.
+    """
+    if a.device.type != "cpu" or not has_small_kernels():
+        return partial(torch.bmm, a, b, out=out)
+    rows, inner = a.shape[1:]
+    if a.stride(2) == 1 and b.stride(1) == 1:
+        if inner < _MIN_INNER:
+            by_torch = rows >= 3 * _TILE and out.is_contiguous()
+            return partial(torch.bmm, a, b, out=out) if by_torch else _whole(a, b, out)
+        most, narrowest, fewest_rows = _SMALL_BY_INNER, _TILE, 1
+    else:
+        # A matrix that is read across its rows needs more of them at a time.
+        most, narrowest, fewest_rows = _SMALL // inner, 2 * _TILE, 100 if a.stride(1) == 1 else 64
+    row_tiles = -(-rows // max(1, min(most // narrowest, _STAYS // inner)))
+    tile_rows = -(-rows // row_tiles)
+    width = _width(b.shape[2], most // tile_rows)
+    if row_tiles > 1 and max(b.stride()[1:]) * b.element_size() % _PAGE_BYTES == 0:
+        width = _TILE if narrowest == _TILE else 0
+    if not width or (row_tiles > 1 and tile_rows < fewest_rows):
+        return _whole(a, b, out)
+    tiles = list(_tiles(a, b, out, row_tiles, width))
+    return tiles[0] if len(tiles) == 1 else partial(_all, tiles)
+
+
+def _whole(a: Tensor, b: Tensor, out: Tensor) -> Product:
+    return partial(np.matmul, a.numpy(), b.numpy(), out=out.numpy())
+
+
+def _width(columns: int, most: int) -> int:
+    """Width of equal tiles: all columns, or the largest multiple of `_TILE` up to `most` that divides them, or 0."""
+    if columns <= most:
+        return columns
+    return next((width for width in range(most // _TILE * _TILE, 0, -_TILE) if columns % width == 0), 0)
+
+
+def _tiles(a: Tensor, b: Tensor, out: Tensor, row_tiles: int, width: int) -> Iterator[Product]:
+    """Products that make up a product: some rows of it each, by all tiles of `width` columns."""
+    by_tile = (b.shape[2] // width, width)
+    b_tiles = b.unflatten(2, by_tile).transpose(1, 2)  # [runs, tiles, inner, width]
+    bounds = [a.shape[1] * k // row_tiles for k in range(row_tiles + 1)]
+    for first, last in pairwise(bounds):
+        yield _whole(a[:, None, first:last], b_tiles, out[:, first:last].unflatten(2, by_tile).transpose(1, 2))
+
+
+def _all(products: list[Product]) -> None:
+    for each in products:
+        each()
