@@ -33,6 +33,7 @@ def run(
     repetitions: int | None = None,
     limit: int | None = None,
     time_limit_s: float | None = None,
+    pilot: bool = False,
     ui: bool = False,
     console: Console | None = None,
 ) -> SurveyResult:
@@ -52,6 +53,8 @@ def run(
         repetitions: Runs of each experiment, instead of what the search space asks for.
         limit: Take the first so many experiments only.
         time_limit_s: Stop in good order after so many seconds.
+        pilot: Train a few epochs of some trials first, a minute at most, so that the forecast that the report compares
+            with is one of this machine.
         ui: Whether to start the MLflow UI and the Ray dashboard.
         console: Where to show progress; None for standard output.
 
@@ -74,6 +77,7 @@ def run(
         repetitions=repetitions,
         limit=limit,
         time_limit_s=time_limit_s,
+        pilot=pilot,
         ui=ui,
     )
     return prepare(space, options, console).run()

@@ -72,9 +72,10 @@ class CostModel:
             + s.rows * work.rows
         )
 
-    def bundle_s(self, work: Work, *, epochs: int, runs: int) -> float:
-        """Seconds of a trial: its epochs, and what it costs beside them."""
-        return self.trial_s + self.run_s * runs + epochs * self.epoch_s(work)
+    def bundle_s(self, work: Work, *, epochs: int, runs: int) -> tuple[float, float]:
+        """Seconds of a trial, and those of them in training."""
+        training_s = epochs * self.epoch_s(work)
+        return training_s + self.trial_s + self.run_s * runs, training_s
 
 
 DEFAULT_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9))
@@ -99,7 +100,7 @@ def epoch_work(
     train_rows = task.rows - test_rows
     batch = min(experiment.batch_size, train_rows)
     steps = -(-train_rows // batch)
-    # On a CPU runs are trained in chunks that fit the caches; on an accelerator these calls overlap with the arithmetic.
+    # On a CPU runs are trained in chunks that fit the caches.
     per_chunk = max(1, _CHUNK_BYTES // (12 * (max(widest, task.num_inputs) + 1) * batch))
     chunks = -(-runs // per_chunk)
     weight = _UPDATE_WEIGHT.get(experiment.optimizer, 1.0)

@@ -6,9 +6,9 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,11 @@ from rich.console import Console
 from survey import tasks as task_data
 from survey.dataset import REPETITIONS, check_task_digest, runs_done
 from survey.errors import InputError, TrackingError
+from survey.forecast import Forecast
 from survey.options import Options
 from survey.output import Output
-from survey.plan import Plan, PlannedTrial, fraction_for, make_plan
+from survey.plan import Bound, Plan, PlannedTrial, fraction_for, make_plan
+from survey.price import UNMEASURED_FACTOR, Price, Rows, price
 from survey.result import SurveyResult
 from survey.source import git_commit
 from survey.space import SearchSpace, own_tasks
@@ -27,6 +29,7 @@ from survey.tracking.database import holds_experiments, remove_half_made
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
+    from survey.pilot import Pilot
     from survey.stopping import StopRequest
     from survey.tracking.store import TrackingStore
 
@@ -63,24 +66,66 @@ class Launch:
             name: task_data.load(name, self._own_tasks).digest for name in sorted(used & set(self._own_tasks))
         }
 
-    def plan(self, done: Mapping[int, set[int]]) -> Plan:
-        """Plan what is missing where `done` is done."""
+    def plan(self, done: Mapping[int, set[int]], *, may_guess: bool = False) -> Plan:
+        """Plan what is missing where `done` is done; `may_guess` as for `survey.tasks.describe`."""
         return make_plan(
             self._spaces,
             contents=self._contents,
-            describe=partial(task_data.describe, user_tasks=self._own_tasks),
+            describe=partial(task_data.describe, user_tasks=self._own_tasks, may_guess=may_guess),
             done=done,
             repetitions=self._options.repetitions,
             limit=self._options.limit,
+            bound=Bound(memory_bytes=_memory_per_core()),
         )
 
-    def dry_run(self) -> Plan:
-        """Return the plan, and start and write nothing."""
+    def dry_run(self) -> Price:
+        """Return what the launch would train and what that costs, and start and write nothing."""
         done = runs_done(self.output.dataset)
         if self._tracking_exists:
             for experiment_id, numbers in self._open_store().runs_finished().items():
                 done.setdefault(experiment_id, set()).update(numbers)
-        return self.plan(done)
+        plan = self.plan(done, may_guess=True)
+        num_cpus, num_gpus = self._options.num_cpus or _num_cores(), self._num_gpus()
+        if num_gpus:
+            plan = plan.on_gpus(self._fraction_of_gpu())
+        plan, pilot = self._pilot(plan, may_guess=True)
+        return self._price(plan, pilot, num_cpus=num_cpus, num_gpus=num_gpus)
+
+    def _pilot(self, plan: Plan, *, may_guess: bool = False) -> tuple[Plan, Pilot | None]:
+        """Measure this machine if that is asked for; return the plan with the costs that were found."""
+        if not self._options.pilot or not plan.trials:
+            return plan, None
+        from survey.pilot import run_pilot
+
+        describe = partial(task_data.describe, user_tasks=self._own_tasks, may_guess=may_guess)
+        pilot = run_pilot(plan, describe, device="cuda" if self._num_gpus() else "cpu")
+        return plan.with_costs(pilot.model), pilot
+
+    def _num_gpus(self) -> float:
+        """GPUs that a Ray of this machine would have."""
+        if self._options.num_gpus is not None or not Path("/proc/driver/nvidia").exists():
+            return self._options.num_gpus or 0.0
+        import torch
+
+        return float(torch.cuda.device_count())
+
+    def _price(self, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:
+        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, log_spaced_epochs
+
+        all_epochs, repetition_runs = self._recording(plan)
+        return price(
+            plan,
+            Rows(
+                ROWS_PER_EPOCH,
+                CHILD_ROWS_PER_EPOCH * repetition_runs,
+                epochs=lru_cache(lambda epochs: epochs if all_epochs else len(log_spaced_epochs(epochs))),
+            ),
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            factor=pilot.factor if pilot else UNMEASURED_FACTOR,
+            measured=pilot is not None,
+            num_sweeps=len(self._spaces),
+        )
 
     def run(self) -> SurveyResult:
         """Train what is missing, export it and write the report."""
@@ -101,10 +146,11 @@ class Launch:
             # What can be refused is refused before anything starts.
             self._load_tasks(plan, bundled=self.output.dataset.exists())
             self._tell_plan(plan)
+            plan, pilot = self._pilot(plan)
             with ExitStack() as stack:
-                return self._train(plan, before, stack)
+                return self._train(plan, pilot, before, stack)
 
-    def _train(self, plan: Plan, before: dict[int, set[int]], stack: ExitStack) -> SurveyResult:
+    def _train(self, plan: Plan, pilot: Pilot | None, before: dict[int, set[int]], stack: ExitStack) -> SurveyResult:
         """Train a plan; the stack ends what has been started.
 
         Much has to start, each part on one core: so the MLflow server comes first, and Ray starts beside it.
@@ -126,6 +172,8 @@ class Launch:
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
         plan = self._with_gpus(plan, cluster)
+        cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
+        forecast = Forecast(self.output.folder, plan, cost)
         _check_reachable(self._tracking_uri, cluster)
         data = self._load_tasks(plan)
         if server:
@@ -138,6 +186,7 @@ class Launch:
             raise TrackingError(f"{stop.tracking_lost}; what is trained is kept: launch again when it is back")
         self._close_and_export(store)
         after = runs_done(self.output.dataset)
+        forecast.end(after, wall_s=time.monotonic() - self._began)
         left = self.plan(after)
         with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
             self.output.checkpoints.rmdir()
@@ -190,13 +239,9 @@ class Launch:
         return TrackingStore(self._tracking_uri, output_id=self.output.output_id)
 
     def _tracking_settings(self, plan: Plan, store: TrackingStore) -> Any:
-        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, TrackingSettings
+        from survey.tracking.trial_run import TrackingSettings
 
-        options = self._options
-        few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
-        repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
-        rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
-        all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
+        all_epochs, repetition_runs = self._recording(plan)
         self._console.print(
             f"MLflow records {'every epoch' if all_epochs else 'log-spaced epochs'}, in a run for each experiment"
             + (" and one for each repetition" if repetition_runs else "")
@@ -213,6 +258,17 @@ class Launch:
             git_commit=git_commit(),
             sql_artifacts=store.sql_artifacts(experiment_id),
         )
+
+    def _recording(self, plan: Plan) -> tuple[bool, bool]:
+        """Whether MLflow gets every epoch, and whether each repetition has a run of its own."""
+        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
+
+        options = self._options
+        few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
+        repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
+        rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
+        all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
+        return all_epochs, repetition_runs
 
     @contextmanager
     def _mlflow_server(self) -> Iterator[Any]:
@@ -247,13 +303,17 @@ class Launch:
             if self._options.gpus_per_trial:
                 raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
             return plan
+        return plan.on_gpus(self._fraction_of_gpu())
+
+    def _fraction_of_gpu(self) -> Callable[[int], float]:
+        """Gives the share of a GPU for a trial's memory in bytes."""
         fixed = self._options.gpus_per_trial
         if fixed is not None:
-            return plan.on_gpus(lambda _bytes: fixed)
+            return lambda _bytes: fixed
         import torch
 
         total = torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else _ASSUMED_GPU_BYTES
-        return plan.on_gpus(partial(fraction_for, gpu_bytes=total))
+        return partial(fraction_for, gpu_bytes=total)
 
     def _tell_plan(self, plan: Plan) -> None:
         text = (
@@ -317,6 +377,20 @@ class Launch:
         from analysis.report import write_report
 
         return write_report(self.output.dataset, self.output.report, title=self._name)
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory_per_core() -> int:
+    """Memory that a trial may take, in bytes: a core's part of the machine's, less a fifth for all else.
+
+    Of all cores, also where a launch uses fewer: so a trial is split alike in each launch.
+    """
+    import psutil
+
+    return int(0.8 * psutil.virtual_memory().total / _num_cores())
 
 
 def _check_reachable(uri: str, cluster: Cluster) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from datetime import timedelta
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 
 from survey.commands import parse_duration, parse_gpus_per_trial, run_app
+from survey.errors import InputError
 from survey.options import Options
 from survey.result import SurveyResult
 
@@ -59,6 +61,10 @@ _TimeLimit = Annotated[
     typer.Option(parser=parse_duration, metavar="DURATION", help="Stop in good order after, e.g., 90s, 15m or 1h30m."),
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")]
+_Pilot = Annotated[
+    bool, typer.Option("--pilot", help="Train a few epochs of some trials first, a minute at most, to know all costs.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="With --dry-run: print one JSON object and nothing else.")]
 _FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="Fetch the data sets into the cache and train nothing.")]
 _NoUi = Annotated[bool, typer.Option("--no-ui", help="Start neither the MLflow UI nor the Ray dashboard.")]
 _Example = Annotated[bool, typer.Option("--example", help="Print a search space to start from.")]
@@ -78,6 +84,8 @@ def launch(
     limit: _Limit = None,
     time_limit: _TimeLimit = None,
     dry_run: _DryRun = False,
+    pilot: _Pilot = False,
+    as_json: _Json = False,
     fetch_only: _FetchOnly = False,
     no_ui: _NoUi = False,
     example: _Example = False,
@@ -92,6 +100,8 @@ def launch(
     if example:
         typer.echo((resources.files("survey") / "example.yaml").read_text(encoding="utf-8"), nl=False)
         return 0
+    if as_json and not dry_run:
+        raise InputError("--json goes with --dry-run")
     names = space or ["quickstart"]
     if fetch_only:
         return _fetch(names, console)
@@ -107,18 +117,32 @@ def launch(
         repetitions=repetitions,
         limit=limit,
         time_limit_s=time_limit,
+        pilot=pilot,
         ui=not no_ui,
     )
-    return _launch(names, options, console, dry_run=dry_run)
+    return _dry_run(names, options, console, as_json=as_json) if dry_run else _launch(names, options, console)
 
 
-def _launch(names: list[str], options: Options, console: Console, *, dry_run: bool) -> int:
+def _dry_run(names: list[str], options: Options, console: Console, *, as_json: bool) -> int:
+    from survey.api import prepare
+    from survey.price_table import price_notes, price_table
+
+    launch = prepare(names, options, console)
+    price = launch.dry_run()
+    if as_json:
+        typer.echo(json.dumps(price.to_dict(), indent=1))
+    else:
+        console.print(f"Plan for {launch.output.folder}")
+        console.print(price_table(price))
+        for note in price_notes(price):
+            console.print(note)
+    return 0
+
+
+def _launch(names: list[str], options: Options, console: Console) -> int:
     from survey.api import prepare
 
     launch = prepare(names, options, console)
-    if dry_run:
-        _show_plan(launch.dry_run(), launch.output.folder, console)
-        return 0
     result = launch.run()
     _show_result(result, console, with_mlflow=options.tracking_uri is None)
     return result.exit_status
@@ -137,29 +161,6 @@ def _fetch(names: list[str], console: Console) -> int:
 
 def _own(spaces: list) -> set[str]:
     return {name for space in spaces for name in space.tasks}
-
-
-def _show_plan(plan: Any, out: Path, console: Console) -> None:
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None)
-    table.add_column(justify="left")
-    table.add_column(justify="right")
-    planned = plan.num_experiments - plan.num_experiments_done
-    for name, value in (
-        ("experiments", plan.num_experiments),
-        ("  done", plan.num_experiments_done),
-        ("  to train", planned),
-        ("out of size tolerance (left out)", plan.num_out_of_tolerance),
-        ("runs", plan.num_runs),
-        ("  done", plan.num_runs_done),
-        ("  to train", plan.num_runs_planned),
-        ("trials to train", len(plan.trials)),
-        ("epochs to train (over all runs)", plan.run_epochs_planned),
-    ):
-        table.add_row(name, f"{value:,}")
-    console.print(f"Plan for {out}")
-    console.print(table)
 
 
 def _show_result(result: SurveyResult, console: Console, *, with_mlflow: bool) -> None:

@@ -13,6 +13,7 @@ class Options:
     Attributes:
         gpus_per_trial: Fraction of a GPU for each trial; None finds it from the trial's memory.
         time_limit_s: Seconds after which to stop in good order; None for no limit.
+        pilot: Train a few epochs of some trials first, to know what all of them cost.
     """
 
     out: Path | None = None
@@ -26,4 +27,5 @@ class Options:
     repetitions: int | None = None
     limit: int | None = None
     time_limit_s: float | None = None
+    pilot: bool = False
     ui: bool = True

@@ -53,7 +53,8 @@ class PlannedTrial:
         widths: Layer widths of the network.
         num_free_parameters: Its exact number of trainable parameters.
         work: What an epoch makes the device do.
-        cost_s: Estimated seconds on a core.
+        cost_s: Estimated seconds on its device.
+        training_s: Those of them in training.
         bundle_bytes: Estimated memory of the bundle, in bytes.
         num_gpus: Fraction of a GPU; 0 for a trial on one CPU core.
     """
@@ -65,6 +66,7 @@ class PlannedTrial:
     num_free_parameters: int
     work: Work
     cost_s: float
+    training_s: float
     bundle_bytes: int
     num_gpus: float = 0.0
 
@@ -112,10 +114,10 @@ class Plan:
 
     def with_costs(self, model: CostModel) -> Plan:
         """Estimate the trials' costs anew, and order them by it."""
-        trials = [
-            replace(trial, cost_s=model.bundle_s(trial.work, epochs=trial.experiment.epochs, runs=len(trial.repetitions)))
-            for trial in self.trials
-        ]
+        trials = []
+        for trial in self.trials:
+            cost_s, training_s = model.bundle_s(trial.work, epochs=trial.experiment.epochs, runs=len(trial.repetitions))
+            trials.append(replace(trial, cost_s=cost_s, training_s=training_s))
         return replace(self, trials=_in_order(trials))
 
     def on_gpus(self, fraction: Callable[[int], float]) -> Plan:
@@ -204,19 +206,19 @@ def _trials(
 ) -> Iterator[PlannedTrial]:
     """Yield the trials of an experiment: one, or one for each part of its repetitions that lacks some."""
     whole = epoch_work(experiment, task, *network, runs=asked)
-    seconds = DEFAULT_MODEL.bundle_s(whole, epochs=experiment.epochs, runs=asked)
+    seconds, _ = DEFAULT_MODEL.bundle_s(whole, epochs=experiment.epochs, runs=asked)
     per_run_bytes, shared_bytes = run_bytes(experiment, task, *network), task_bytes(task)
     parts = max(
         math.ceil(seconds / bound.seconds),
         math.ceil(asked * per_run_bytes / max(1, bound.memory_bytes - shared_bytes)),
     )
-    estimates: dict[int, tuple[Work, float, int]] = {}
+    estimates: dict[int, tuple[Work, float, float, int]] = {}
     for numbers in [missing] if parts <= 1 else _split(missing, asked, min(parts, asked)):
         runs = len(numbers)
         if runs not in estimates:
             part = epoch_work(experiment, task, *network, runs=runs)
-            cost_s = DEFAULT_MODEL.bundle_s(part, epochs=experiment.epochs, runs=runs)
-            estimates[runs] = part, cost_s, shared_bytes + runs * per_run_bytes
+            times = DEFAULT_MODEL.bundle_s(part, epochs=experiment.epochs, runs=runs)
+            estimates[runs] = part, *times, shared_bytes + runs * per_run_bytes
         yield PlannedTrial(experiment, numbers, asked, *network, *estimates[runs])
 
 

@@ -39,7 +39,7 @@ def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path |
     lists = _lists(given, nodes, source)
     grids = document.get("grids")
     for index, grid in enumerate(grids if isinstance(grids, list) else ()):
-        for name, value in grid.items() if isinstance(grid, dict) else ():
+        for name, value in list(grid.items()) if isinstance(grid, dict) else []:
             try:
                 grid[name] = _expanded(value, lists)
             except ListError as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from survey.experiment import Experiment
 from survey.cost import DEFAULT_MODEL
+from survey.experiment import Experiment
 from survey.plan import GPU_FRACTIONS, Bound, Plan, fraction_for, make_plan
 from survey.space import Grid, SearchSpace
 from survey.tasks import describe

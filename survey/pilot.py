@@ -1,0 +1,181 @@
+"""The pilot: trains a few epochs of some planned trials on the machine at hand, to know what all of them cost.
+
+Trials are drawn with a chance that is proportional to their expected cost, evenly over all costs. Each is made small
+enough to take a second or two: of its runs only as many as are trained together, of its rows only some minibatches, and
+networks beyond some millions of parameters are replaced by smaller ones of their shape. Timing does not hang on values,
+so the data are random numbers, and none need be at hand. The costs of `survey.cost.Work` are then fitted, in relative
+terms, and held near the built-in ones in proportion, as far as the measurements do not say otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+
+from survey.cost import DEFAULT_MODEL, CostModel, Work, epoch_work
+from survey.experiment import Experiment, Run
+from survey.plan import Plan, PlannedTrial
+from survey.tasks import TaskDescription
+from survey.topology import layer_widths
+from survey.training import Trainer
+
+PILOT_S = 45.0
+"""Time after which no further trial is begun; each takes few seconds."""
+
+_SAMPLES = 24
+_MOST_PARAMETERS = 1 << 22
+_EPOCHS_AT_LEAST = 3
+_HELD = 0.15
+"""How firmly a coefficient is held: as much as so many measurements that say nothing else."""
+
+_DRIFT = 0.08
+"""Relative difference between minutes of one machine, which no number of samples averages out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What the pilot has found.
+
+    Attributes:
+        model: Costs of this machine.
+        factor: How far off the cost of the whole plan may be, as a factor, in 19 of 20 cases.
+        num_trials: Trials that have been tried.
+        seconds: Time that it took.
+    """
+
+    model: CostModel
+    factor: float
+    num_trials: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    work: Work
+    epoch_s: float
+
+
+def run_pilot(
+    plan: Plan, describe: Callable[[str], TaskDescription], *, device: str = "cpu", budget_s: float = PILOT_S
+) -> Pilot:
+    """Measure some trials of a plan, which has at least one, and fit the costs.
+
+    Args:
+        plan: What is to be trained.
+        describe: Gives rows, inputs and outputs of a task by its name.
+        device: Where trials train.
+        budget_s: Seconds after which no further trial is begun.
+    """
+    began = time.perf_counter()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        chosen = _choose(plan.trials, _SAMPLES)
+        samples: list[_Sample] = []
+        for trial in chosen:
+            left = budget_s - (time.perf_counter() - began)
+            if left <= 0:
+                break
+            seconds = min(2.0, left / (len(chosen) - len(samples)))
+            samples.append(_measure(trial, describe(trial.experiment.dataset), device, seconds))
+    finally:
+        torch.set_num_threads(threads)
+    model, factor = fit_costs([sample.work for sample in samples], [sample.epoch_s for sample in samples])
+    return Pilot(model, factor, len(samples), time.perf_counter() - began)
+
+
+def _choose(trials: Sequence[PlannedTrial], count: int) -> list[PlannedTrial]:
+    """Draw trials, evenly over the sum of their costs; in random order, as there may not be time for all."""
+    costs = np.cumsum([trial.cost_s for trial in trials])
+    places = (np.arange(count) + 0.5) / count * costs[-1]
+    chosen = [trials[k] for k in np.searchsorted(costs, places)]
+    random.Random(0).shuffle(chosen)
+    return chosen
+
+
+def _measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: float) -> _Sample:
+    """Train a small part of a trial; return its work and its time for an epoch."""
+    experiment, widths, parameters = _smaller(trial, task)
+    whole = epoch_work(experiment, task, widths, parameters, runs=len(trial.repetitions))
+    one = epoch_work(experiment, task, widths, parameters, runs=1)
+    chunks = max(1, round(whole.steps / one.steps))
+    runs = max(1, min(-(-len(trial.repetitions) // chunks), _MOST_PARAMETERS // parameters))
+    task = _shorter(experiment, task, widths, parameters, runs, seconds)
+    trainer = Trainer(
+        experiment,
+        inputs=torch.rand(task.rows, task.num_inputs),
+        targets=_targets(task),
+        task_kind=task.kind,
+        widths=widths,
+        seeds=[Run(experiment.experiment_id, number).seed for number in range(runs)],
+        device=device,
+    )
+    trainer.train_epoch()  # the first one takes longer
+    times: list[float] = []
+    ends = time.perf_counter() + seconds
+    while len(times) < _EPOCHS_AT_LEAST or (time.perf_counter() < ends and len(times) < 50):
+        epoch_began = time.perf_counter()
+        trainer.train_epoch()
+        times.append(time.perf_counter() - epoch_began)
+    return _Sample(epoch_work(experiment, task, widths, parameters, runs=runs), statistics.fmean(times))
+
+
+def _smaller(trial: PlannedTrial, task: TaskDescription) -> tuple[Experiment, tuple[int, ...], int]:
+    """The trial's experiment, or one with a smaller network of the same shape."""
+    experiment, network = trial.experiment, (trial.widths, trial.num_free_parameters)
+    while network[1] > _MOST_PARAMETERS:
+        experiment = replace(experiment, size=experiment.size // 2)
+        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
+    return experiment, *network
+
+
+def _shorter(
+    experiment: Experiment, task: TaskDescription, widths: tuple[int, ...], parameters: int, runs: int, seconds: float
+) -> TaskDescription:
+    """The task with so few rows that some epochs fit the time, but not less than four minibatches."""
+    expected_s = DEFAULT_MODEL.epoch_s(epoch_work(experiment, task, widths, parameters, runs=runs))
+    share = min(1.0, seconds / (_EPOCHS_AT_LEAST + 1) / expected_s)
+    least = math.ceil(4 * experiment.batch_size / 0.8)
+    return replace(task, rows=min(task.rows, max(least, round(share * task.rows))))
+
+
+def _targets(task: TaskDescription) -> torch.Tensor:
+    if task.kind == "regression":
+        return torch.rand(task.rows, task.num_outputs)
+    classes = torch.arange(task.rows) % max(2, task.num_outputs)
+    if task.num_outputs == 1:
+        return classes[:, None].float()
+    return torch.nn.functional.one_hot(classes, task.num_outputs).float()
+
+
+def fit_costs(works: Sequence[Work], epoch_s: Sequence[float]) -> tuple[CostModel, float]:
+    """Fit the costs of each kind of work to measured epochs.
+
+    Non-negative least squares in relative terms, each coefficient held near the built-in one times the median of
+    measured over expected; then all are scaled so that the mean of measured over predicted is 1: as trials are drawn by
+    their cost, that makes the sum over the whole plan right.
+
+    Returns:
+        The model, and how far off the cost of the whole plan may be, as a factor.
+    """
+    measured = np.array(epoch_s)
+    expected = np.array(works) * np.array(DEFAULT_MODEL.seconds)  # [samples, kinds]
+    speed = float(np.median(measured / expected.sum(1)))
+    held = math.sqrt(_HELD) * np.eye(expected.shape[1])
+    left = np.vstack([expected * speed / measured[:, None], held])
+    right = np.concatenate([np.ones(len(measured)), held.sum(1)])
+    multiples, _ = nnls(left, right)
+    ratios = measured / (expected @ (multiples * speed))
+    scale = float(ratios.mean())
+    error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios)) / scale if len(ratios) > 1 else 0.5
+    seconds = Work(*(np.array(DEFAULT_MODEL.seconds) * multiples * speed * scale).tolist())
+    model = CostModel(seconds, DEFAULT_MODEL.trial_s * speed, DEFAULT_MODEL.run_s * speed)
+    return model, 1.0 + 2.0 * math.hypot(error, _DRIFT)

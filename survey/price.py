@@ -1,0 +1,237 @@
+"""What a plan costs: time, and bytes on disk.
+
+Bytes are counted from rows and curves, with sizes measured on surveys of this program (docs/scale.md).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from survey.plan import Plan, PlannedTrial
+
+_METRIC_ROW_BYTES = 200
+"""A row of MLflow's table of metrics in sqlite, with its part of the indices."""
+
+_LATEST_ROW_BYTES = 150
+"""A row of MLflow's table of latest metrics."""
+
+_RUN_BYTES, _CHILD_RUN_BYTES = 7_000, 2_500
+"""An MLflow run of an experiment, or of a repetition: its row, parameters and tags."""
+
+_CURVES, _SUMMARY_CURVES = 20, 47
+"""Curves of a run, and of an experiment in a summary; each has a float32 for each epoch."""
+
+_COMPRESSED = 0.8
+"""Size of curves in Parquet, relative to plain float32."""
+
+_FILE_BYTES = 60_000
+"""What an experiment's files take beside their curves: the footers of wide tables, which name each column."""
+
+_METRIC_ROW_S = 8e-5
+"""Time of a trial for each metric row that it sends to MLflow."""
+
+_START_S, _END_S_PER_EXPERIMENT = 20.0, 0.05
+"""Time of a launch before its first and after its last trial."""
+
+
+UNMEASURED_FACTOR = 3.0
+"""How far off a time may be where no pilot has measured the machine: cores differ by so much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What goes to MLflow.
+
+    Attributes:
+        rows: Metric rows of all trials.
+        latest_rows: Distinct metrics of all MLflow runs.
+        runs: MLflow runs of trials.
+        child_runs: MLflow runs of repetitions.
+    """
+
+    rows: int
+    latest_rows: int
+    runs: int
+    child_runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Metric rows that a trial writes to MLflow for each epoch that is recorded.
+
+    Attributes:
+        of_trial: Those of its own run.
+        of_repetition: Those of each repetition's run; 0 where repetitions have none.
+        epochs: How many of so many epochs are recorded.
+    """
+
+    of_trial: int
+    of_repetition: int
+    epochs: Callable[[int], int]
+
+    def recording(self, trials: Iterable[PlannedTrial]) -> Recording:
+        """Count what trials write."""
+        rows = latest = runs = children = 0
+        for trial in trials:
+            metrics = self.of_trial + self.of_repetition * len(trial.repetitions)
+            rows += metrics * self.epochs(trial.experiment.epochs)
+            latest += metrics
+            runs += 1
+            children += len(trial.repetitions) if self.of_repetition else 0
+        return Recording(rows, latest, runs, children)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An estimate, and where the truth should lie."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, estimate: float, factor: float) -> Range:
+        """From estimate / factor to estimate * factor."""
+        return cls(estimate, estimate / factor, estimate * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a plan asks for, and what it is expected to cost.
+
+    Attributes:
+        experiments_new: Experiments of which no run or only some are done.
+        epochs: Epochs to be trained, over all runs.
+        trials: Trials to be trained, by what each takes: `1 CPU core`, `1/8 GPU`.
+        flops: Floating-point operations of all matrix products.
+        tracking_bytes: Growth of the MLflow store.
+        artifact_bytes: Histories of the trials.
+        dataset_bytes: Growth of the Parquet data set.
+        core_hours: Hours of cores that trials without a GPU are busy.
+        gpu_hours: Hours of GPUs.
+        training_hours: Hours of trials in training, whatever they train on; the rest of their time is tracking, and
+            beginning and ending.
+        wall_hours: From the start of the launch to its end.
+        measured: Whether a pilot has measured this machine; otherwise times are those of a machine like ours, roughly.
+        guessed: Tasks whose inputs are guessed, as their data are not at hand.
+    """
+
+    experiments_new: int
+    experiments_done: int
+    experiments_out_of_tolerance: int
+    runs: int
+    runs_done: int
+    runs_to_train: int
+    epochs: int
+    trials: dict[str, int]
+    flops: float
+    tracking_bytes: int
+    artifact_bytes: int
+    dataset_bytes: int
+    core_hours: Range
+    gpu_hours: Range
+    training_hours: Range
+    wall_hours: Range
+    num_cpus: int
+    num_gpus: float
+    measured: bool
+    guessed: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def price(
+    plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: float, measured: bool, num_sweeps: int
+) -> Price:
+    """Price a plan.
+
+    Args:
+        plan: With the costs of the machine that it is priced for, and the fractions of GPUs.
+        rows: What goes to MLflow.
+        num_cpus: Cores that train.
+        num_gpus: GPUs that train.
+        factor: How far off a time may be, as a factor.
+        measured: Whether a pilot has found the costs.
+        num_sweeps: Search spaces, each of which has a summary of its own.
+    """
+    recording = rows.recording(plan.trials)
+    tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.trials))
+    busy = [trial.cost_s + tracking_s for trial in plan.trials]
+    on_cpu = [seconds for seconds, trial in zip(busy, plan.trials, strict=True) if not trial.num_gpus]
+    gpu_s = sum(seconds * trial.num_gpus for seconds, trial in zip(busy, plan.trials, strict=True))
+    training_s = sum(trial.training_s for trial in plan.trials)
+    wall_s = _makespan(plan.trials, busy, num_cpus=num_cpus, num_gpus=num_gpus)
+    wall_s += (_START_S + _END_S_PER_EXPERIMENT * plan.num_experiments) if plan.trials else 0.0
+    hours = [Range.around(s / 3600, factor) for s in (sum(on_cpu), gpu_s, training_s, wall_s)]
+    artifacts, dataset = _parquet_bytes(plan.trials, num_sweeps)
+    return Price(
+        plan.num_experiments - plan.num_experiments_done,
+        plan.num_experiments_done,
+        plan.num_out_of_tolerance,
+        plan.num_runs,
+        plan.num_runs_done,
+        plan.num_runs_planned,
+        plan.run_epochs_planned,
+        dict(Counter(resource_name(trial.num_gpus) for trial in plan.trials)),
+        sum(trial.work.flops * trial.experiment.epochs for trial in plan.trials),
+        _tracking_bytes(recording),
+        artifacts,
+        dataset,
+        *hours,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        measured=measured,
+        guessed=plan.guessed,
+    )
+
+
+def resource_name(num_gpus: float) -> str:
+    """What a trial takes, in words."""
+    if not num_gpus:
+        return "1 CPU core"
+    return f"1/{round(1 / num_gpus)} GPU" if num_gpus < 1 else "1 GPU"
+
+
+def _tracking_bytes(recording: Recording) -> int:
+    return (
+        recording.rows * _METRIC_ROW_BYTES
+        + recording.latest_rows * _LATEST_ROW_BYTES
+        + recording.runs * _RUN_BYTES
+        + recording.child_runs * _CHILD_RUN_BYTES
+    )
+
+
+def _parquet_bytes(trials: Iterable[PlannedTrial], num_sweeps: int) -> tuple[int, int]:
+    """Bytes of artifacts, and of the data set: the same curves again, and summaries of each experiment."""
+    artifacts = dataset = 0.0
+    seen = None
+    for trial in trials:
+        curves = 4 * _COMPRESSED * trial.experiment.epochs
+        histories = _CURVES * curves * len(trial.repetitions)
+        artifacts += histories + _FILE_BYTES / 4
+        dataset += histories
+        if trial.experiment is not seen:  # parts of an experiment follow each other, or else they count as often
+            dataset += _SUMMARY_CURVES * curves * (1 + num_sweeps) + _FILE_BYTES
+        seen = trial.experiment
+    return round(artifacts), round(dataset)
+
+
+def _makespan(trials: Sequence[PlannedTrial], busy: Sequence[float], *, num_cpus: int, num_gpus: float) -> float:
+    """Seconds until all are done, each taken by the first device that is free, fraction by fraction of a GPU."""
+    classes: dict[float, list[float]] = {}
+    for trial, seconds in zip(trials, busy, strict=True):
+        classes.setdefault(trial.num_gpus, []).append(seconds)
+    total = 0.0
+    for fraction, durations in classes.items():
+        slots = min(num_cpus, int(num_gpus / fraction + 1e-9)) if fraction else num_cpus
+        free = [0.0] * min(max(1, slots), len(durations))
+        for seconds in durations:
+            heapq.heapreplace(free, free[0] + seconds)
+        total += max(free)
+    return total
