@@ -21,6 +21,7 @@ from survey.experiment import Experiment, Run
 from survey.history import history_table
 from survey.metrics import HISTORY_COLUMNS
 from survey.output import Output
+from survey.parquet import TableWriter
 from survey.schema import executive_schema, repetition_schema, summary_schema
 from survey.space import Grid, SearchSpace
 from survey.tasks import PreparedTask, UserTask
@@ -629,15 +630,15 @@ def test_an_export_that_was_cut_short_is_finished_by_the_next(survey, monkeypatc
     survey.train(EXPERIMENTS[0])
     survey.export()
     survey.train(EXPERIMENTS[0], (2, 3))
-    write_file = export.write_file
+    commit = TableWriter.commit
 
-    def cut(table, file, *more):
-        if cut_at in file.parts:
+    def cut(writer, *metadata):
+        if cut_at in writer.file.parts:
             raise ExportError("cut short")
-        write_file(table, file, *more)
+        commit(writer, *metadata)
 
     with monkeypatch.context() as patch:
-        patch.setattr(export, "write_file", cut)
+        patch.setattr(TableWriter, "commit", cut)
         with pytest.raises(ExportError, match="cut short"):
             survey.export()
     assert survey.export() == export.ExportResult(0, 1, ())
