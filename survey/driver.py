@@ -27,6 +27,7 @@ from survey.tracking.database import holds_experiments, remove_half_made
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
+    from survey.export import Mapper
     from survey.stopping import StopRequest
     from survey.tracking.store import TrackingStore
 
@@ -93,7 +94,9 @@ class Launch:
             # A store elsewhere is opened in any case, as it may be out of reach.
             store = self._open_store() if self._tracking_exists or self._options.tracking_uri else None
             if store:
-                self._close_and_export(store)
+                from survey.export.pool import in_processes
+
+                self._close_and_export(store, in_processes)
             before = runs_done(self.output.dataset)
             plan = self.plan(before)
             if not plan.trials:
@@ -111,6 +114,7 @@ class Launch:
         """
         server = stack.enter_context(self._mlflow_server())
         from survey.cluster import connect, disconnect
+        from survey.export_tasks import on_cluster
         from survey.stopping import StopRequest
 
         limit = self._options.time_limit_s
@@ -133,8 +137,8 @@ class Launch:
         self._tell_addresses(server.address if server else None, cluster)
         store = self._open_store()
         failures, loop_seconds = self._fit(plan, data, store, stop)
+        self._close_and_export(store, on_cluster)
         disconnect()
-        self._close_and_export(store)
         after = runs_done(self.output.dataset)
         left = self.plan(after)
         with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
@@ -271,12 +275,12 @@ class Launch:
             ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
             say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
 
-    def _close_and_export(self, store: TrackingStore) -> None:
+    def _close_and_export(self, store: TrackingStore, mapper: Mapper) -> None:
         """Close the MLflow runs of trials that no longer train, and export those that have finished."""
         from survey.export import export
 
         store.close_abandoned_runs()
-        for message in export(self.output, store).damaged:
+        for message in export(self.output, store, mapper).damaged:
             self._console.print(f"not exported, to be trained again: {message}", style="yellow")
 
     def _result(

@@ -37,7 +37,8 @@ from survey.tracking.finished import FinishedTrial
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
 
-Mapper = Callable[[Callable[[PartitionJob], PartitionResult], Sequence[PartitionJob]], Iterable[PartitionResult]]
+Work = Callable[[PartitionJob], PartitionResult | None]
+Mapper = Callable[[Work, Sequence[PartitionJob]], Iterable[PartitionResult | None]]
 """Applies a function to jobs, perhaps in other processes: `map`, or what works like it in any order."""
 
 
@@ -73,7 +74,7 @@ def export(output: Output, store: TrackingStore, mapper: Mapper = map) -> Export
         space.name: frozenset(experiment.experiment_id for experiment in space.experiments(contents))
         for space in output.spaces()
     }
-    results = list(mapper(update_partition, _jobs(output, store, sweeps)))
+    results = [result for result in mapper(update_partition, _jobs(output, store, sweeps)) if result]
     _write_schemas(output.dataset, sorted(sweeps))
     return ExportResult(
         sum(result.num_new_runs for result in results),
@@ -101,6 +102,7 @@ def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[i
     artifacts = Artifacts(output.artifacts, store.uri)
     jobs = [
         PartitionJob(
+            output.output_id,
             output.dataset,
             partition,
             tuple(new.get(partition, ())),

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from survey.dataset import EXECUTIVE, REPETITIONS, SUMMARY, partition_file, read_file, sweep_table
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
+from survey.output import is_output
 from survey.parquet import TableWriter
 from survey.schema import PARTITION_COLUMNS, executive_schema, history_schema, repetition_schema, summary_schema
 from survey.summary import summarise
@@ -37,7 +38,8 @@ class PartitionJob:
     """What there is to do in a partition.
 
     Attributes:
-        dataset: Folder of the data set.
+        output_id: Identity of the output.
+        dataset: Folder of its data set.
         partition: Path of the partition, relative to its tables.
         trials: Finished trials that have runs which it does not hold yet, oldest first.
         sweeps: Experiments of this partition that belong to each sweep.
@@ -46,6 +48,7 @@ class PartitionJob:
         is_stale: Whether its summaries are to be written even if no run is new.
     """
 
+    output_id: str
     dataset: Path
     partition: str
     trials: tuple[FinishedTrial, ...]
@@ -64,12 +67,14 @@ class PartitionResult:
     damaged: tuple[str, ...]
 
 
-def update_partition(job: PartitionJob) -> PartitionResult:
-    """Bring a partition up to date.
+def update_partition(job: PartitionJob) -> PartitionResult | None:
+    """Bring a partition up to date; return None on a machine that does not have the output.
 
     Raises:
         ExportError: Its file is damaged, or cannot be written.
     """
+    if not is_output(job.dataset.parent, job.output_id):
+        return None
     source = _Runs(job)
     try:
         with ExitStack() as stack:
