@@ -1,18 +1,19 @@
-"""The data set on disk: hive-partitioned Parquet in the published layout, written file by file and atomically."""
+"""The data set on disk: hive-partitioned Parquet in the published layout, one file for each partition."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.errors import ExportError, OutputError
 from survey.experiment import Experiment
-from survey.parquet import write_table
 from survey.schema import PARTITION_COLUMNS
 
 REPETITIONS = "all_repetitions"
@@ -61,18 +62,6 @@ def read_file(file: Path, columns: list[str] | None = None) -> pa.Table:
         ) from None
 
 
-def write_file(table: pa.Table, file: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a table atomically, without its partition columns; curves are split by byte, which compresses them best."""
-    table = table.select([name for name in table.column_names if name not in PARTITION_COLUMNS])
-    if metadata:
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_table(table, file)
-    except OSError as error:
-        raise ExportError(f"{file}: cannot be written: {error.strerror or error}") from None
-
-
 def write_common_metadata(table: Path, schema: pa.Schema) -> None:
     """Write `_common_metadata`, the full schema with the partition columns, if it is not there as it should be."""
     file = table / "_common_metadata"
@@ -84,15 +73,45 @@ def write_common_metadata(table: Path, schema: pa.Schema) -> None:
     temporary.replace(file)
 
 
-def runs_done(dataset: Path) -> dict[int, set[int]]:
-    """Return the repetitions that the data set holds, by experiment_id."""
+@dataclass(frozen=True)
+class PartitionRuns:
+    """The runs that a partition holds, in the order of its file.
+
+    Attributes:
+        partition: Path of the partition, relative to its table.
+        experiment_ids: uint64 [runs].
+        repetitions: uint16 [runs].
+        mlflow_run_ids: [runs], the MLflow run of the trial that trained each.
+    """
+
+    partition: str
+    experiment_ids: np.ndarray
+    repetitions: np.ndarray
+    mlflow_run_ids: tuple[str, ...]
+
+
+def runs_held(dataset: Path) -> Iterator[PartitionRuns]:
+    """Yield the runs that the data set holds, partition by partition.
+
+    Raises:
+        ExportError: A file is damaged.
+    """
     table = dataset / REPETITIONS
-    done: dict[int, set[int]] = {}
     for partition in partitions(table):
-        rows = read_file(partition_file(table, partition), ["experiment_id", "repetition"])
-        pairs = zip(rows["experiment_id"].to_pylist(), rows["repetition"].to_pylist(), strict=True)
-        for experiment_id, repetition in pairs:
-            done.setdefault(experiment_id, set()).add(repetition)
+        rows = read_file(partition_file(table, partition), ["experiment_id", "repetition", "mlflow_run_id"])
+        ids, repetitions = rows["experiment_id"].to_numpy(), rows["repetition"].to_numpy()
+        yield PartitionRuns(partition, ids, repetitions, tuple(rows["mlflow_run_id"].to_pylist()))
+
+
+def runs_done(dataset: Path, replaced: Collection[str] = ()) -> dict[int, set[int]]:
+    """Return the repetitions that the data set holds, by experiment_id, but for those of `replaced` MLflow runs."""
+    done: dict[int, set[int]] = {}
+    for held in runs_held(dataset):
+        for experiment_id, repetition, mlflow_run_id in zip(
+            held.experiment_ids.tolist(), held.repetitions.tolist(), held.mlflow_run_ids, strict=True
+        ):
+            if mlflow_run_id not in replaced:
+                done.setdefault(experiment_id, set()).add(repetition)
     return done
 
 

@@ -29,6 +29,7 @@ from survey.tracking.database import holds_experiments, remove_half_made
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
+    from survey.export import Mapper
     from survey.pilot import Pilot
     from survey.stopping import StopRequest
     from survey.tracking.store import TrackingStore
@@ -138,7 +139,9 @@ class Launch:
             # A store elsewhere is opened in any case, as it may be out of reach.
             store = self._open_store() if self._tracking_exists or self._options.tracking_uri else None
             if store:
-                self._close_and_export(store)
+                from survey.export.pool import in_processes
+
+                self._close_and_export(store, in_processes)
             before = runs_done(self.output.dataset)
             plan = self.plan(before)
             if not plan.trials:
@@ -157,6 +160,7 @@ class Launch:
         """
         server = stack.enter_context(self._mlflow_server())
         from survey.cluster import connect, disconnect
+        from survey.export_tasks import on_cluster
         from survey.stopping import StopRequest
 
         limit = self._options.time_limit_s
@@ -181,10 +185,10 @@ class Launch:
         self._tell_addresses(server.address if server else None, cluster)
         store = self._open_store()
         failures, loop_seconds = self._fit(plan, data, store, stop)
-        disconnect()
         if stop.tracking_lost:
             raise TrackingError(f"{stop.tracking_lost}; what is trained is kept: launch again when it is back")
-        self._close_and_export(store)
+        self._close_and_export(store, on_cluster)
+        disconnect()
         after = runs_done(self.output.dataset)
         forecast.end(after, wall_s=time.monotonic() - self._began)
         left = self.plan(after)
@@ -196,6 +200,7 @@ class Launch:
         self, plan: Plan, data: dict[str, task_data.PreparedTask], store: TrackingStore, stop: StopRequest
     ) -> tuple[tuple[str, ...], float]:
         """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop."""
+        from survey.export_tasks import on_cluster
         from survey.fit import fit
         from survey.progress import Progress
 
@@ -213,7 +218,7 @@ class Launch:
                     checkpoints=self.output.checkpoints,
                     stop=stop,
                     progress=progress,
-                    after_part=partial(self._close_and_export, store),
+                    after_part=partial(self._close_and_export, store, on_cluster),
                 )
             finally:
                 stop.training = False
@@ -334,12 +339,12 @@ class Launch:
             ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
             say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
 
-    def _close_and_export(self, store: TrackingStore) -> None:
+    def _close_and_export(self, store: TrackingStore, mapper: Mapper) -> None:
         """Close the MLflow runs of trials that no longer train, and export those that have finished."""
         from survey.export import export
 
         store.close_abandoned_runs()
-        for message in export(self.output, store).damaged:
+        for message in export(self.output, store, mapper).damaged:
             self._console.print(f"not exported, to be trained again: {message}", style="yellow")
 
     def _result(

@@ -140,3 +140,11 @@ class Output:
         temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(file)
+
+
+def is_output(folder: Path, output_id: str) -> bool:
+    """Whether the output of this identity lies at a folder of this machine, which other machines may lack."""
+    try:
+        return json.loads((folder / "survey.json").read_text(encoding="utf-8")).get("output_id") == output_id
+    except (OSError, ValueError):
+        return False

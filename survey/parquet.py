@@ -1,31 +1,66 @@
-"""How tables of curves are written as Parquet, atomically."""
+"""How tables of curves are written as Parquet, atomically and piece by piece."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def write_table(table: pa.Table, file: Path) -> None:
-    """Write a table beside its target and rename it, so that a reader finds the old file or the new one, whole.
+class TableWriter:
+    """Writes a table beside its target and renames it, so that a reader finds the old file or the new one, whole.
 
     Floats of list columns are split by byte, which compresses curves best; all other columns have dictionaries.
+    As a context manager it leaves nothing behind unless `commit` has been called; what a killed process has left, the
+    next writer of the same file removes.
     """
-    is_curve = {
-        field.name: pa.types.is_list(field.type) and field.type.value_type == pa.float32() for field in table.schema
-    }
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        pq.write_table(
-            table,
-            temporary,
-            compression="zstd",
-            use_byte_stream_split=[f"{name}.list.element" for name, yes in is_curve.items() if yes],  # pyright: ignore[reportArgumentType]
-            use_dictionary=[name for name, yes in is_curve.items() if not yes],  # pyright: ignore[reportArgumentType]
-        )
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    def __init__(self, file: Path, schema: pa.Schema) -> None:
+        is_curve = {
+            field.name: pa.types.is_list(field.type) and field.type.value_type == pa.float32() for field in schema
+        }
+        self.file = file
+        for left in file.parent.glob(f".{file.name}.*.tmp"):
+            left.unlink(missing_ok=True)
+        self._temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        options: Any = {
+            "use_byte_stream_split": [f"{name}.list.element" for name, yes in is_curve.items() if yes],
+            "use_dictionary": [name for name, yes in is_curve.items() if not yes],
+        }
+        self._writer = pq.ParquetWriter(self._temporary, schema, compression="zstd", **options)
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.discard()
+
+    def write(self, table: pa.Table) -> None:
+        """Write a table as one row group."""
+        self._writer.write_table(table, row_group_size=max(1, len(table)))
+
+    def commit(self, metadata: Mapping[str, str] | None = None) -> None:
+        """Put the table in its place, with further metadata of the file."""
+        if metadata:
+            self._writer.add_key_value_metadata(dict(metadata))
+        self._writer.close()
+        self._temporary.replace(self.file)
+
+    def discard(self) -> None:
+        """Remove what has been written and not committed."""
+        try:
+            self._writer.close()
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def write_table(table: pa.Table, file: Path) -> None:
+    """Write a table atomically, as one row group."""
+    with TableWriter(file, table.schema) as writer:
+        writer.write(table)
+        writer.commit()

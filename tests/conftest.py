@@ -100,3 +100,21 @@ def without_browser() -> str | None:
     """Why browser tests cannot run here, or None."""
     missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
     return f"{' and '.join(missing)} not found on this machine" if missing else None
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory) -> Path:
+    """The sqlite file of an empty MLflow store: MLflow takes seconds to make one."""
+    from survey.tracking.store import TrackingStore
+
+    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    TrackingStore(f"sqlite:///{file}", output_id="nobody")
+    return file
+
+
+@pytest.fixture
+def survey(tmp_path, empty_store):
+    """An output whose trials have been trained by nobody."""
+    from export_data import Survey
+
+    return Survey(tmp_path / "out", empty_store)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +12,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from export_data import (
+    ALPHA,
+    BETA,
+    DIGITS,
+    EPOCHS,
+    EXPERIMENTS,
+    ORIGIN,
+    TABLES,
+    Survey,
+    curves_of,
+    files,
+    read,
+    runs_of,
+    sweep,
+)
 
 from survey import dataset, export
 from survey.dataset import check_task_digest, runs_done
 from survey.errors import ExportError, OutputError
 from survey.experiment import Experiment, Run
-from survey.history import history_table
 from survey.metrics import HISTORY_COLUMNS
 from survey.output import Output
+from survey.parquet import TableWriter
 from survey.schema import executive_schema, repetition_schema, summary_schema
-from survey.space import Grid, SearchSpace
+from survey.space import SearchSpace
 from survey.tasks import PreparedTask, UserTask
 from survey.topology import layer_widths
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings, TrialRun
 
-EPOCHS = 5
 PARTITIONS = (
     "dataset",
     "learning_rate",
@@ -40,8 +52,6 @@ PARTITIONS = (
     "depth",
 )
 NULL = "__HIVE_DEFAULT_PARTITION__"
-DIGITS = PreparedTask("sklearn:iris", "classification", np.zeros((10, 4), "f4"), np.zeros((10, 3), "f4"))
-
 RUN_TYPES = {
     "experiment_id": pa.uint64(),
     "run_id": pa.string(),
@@ -91,137 +101,15 @@ RUN_TYPES = {
 }
 """The columns of a run, as published, and ours in addition."""
 
-ORIGIN = {
-    "batch": "alpha",
-    "python_version": "3.11.9",
-    "torch_version": "2.11.0",
-    "ray_version": "2.50.0",
-    "mlflow_version": "3.10.0",
-    "platform": "Linux",
-    "git_hash": "c0ffee",
-    "hostname": "host",
-    "device": "cpu",
-    "start_time": 1_760_000_000_000,
-    "update_time": 1_760_000_001_000,
-    "train_seconds": 0.25,
-    "trial_id": "abc_00001",
-}
-
-
-def sweep(name: str, **changes) -> SearchSpace:
-    settings = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 128, "depth": 3, "epochs": EPOCHS, **changes}
-    return SearchSpace(name=name, grids=(Grid.model_validate(settings),))
-
-
-ALPHA = SearchSpace(
-    name="alpha",
-    grids=(
-        *sweep("x", shape=["rectangle", "trapezoid"]).grids,
-        *sweep("x", learning_rate=1e-5, label_noise=0.05).grids,
-    ),
-)
-BETA = sweep("beta", size=[128, 256], kernel_regularizer_type=["none", "l2"], kernel_regularizer_l2=0.01)
-EXPERIMENTS = list(dict.fromkeys([*ALPHA.experiments(), *BETA.experiments()]))
-TABLES = ("all_repetitions", "complete_summary", "complete_executive_summary", "alpha_summary", "beta_summary")
-
-
-def curves_of(experiment: Experiment, repetitions, epochs: int = EPOCHS) -> np.ndarray:
-    """float32 [20, repetitions, epochs]: some runs end in NaN or infinity, and best values occur twice."""
-    made = np.empty((20, len(repetitions), epochs), np.float32)
-    for place, repetition in enumerate(repetitions):
-        rng = np.random.default_rng([experiment.experiment_id, repetition])
-        made[:, place] = rng.uniform(0.1, 3, (20, epochs)).round(1)
-        if repetition % 4 == 1:
-            made[:, place, 2] = np.nan
-            made[3:7, place, 4] = np.inf
-            made[0, place, 4] = -np.inf
-        if repetition == 3:
-            made[0, place] = np.nan
-    return made
-
-
-class Survey:
-    """An output with a tracking store, and trials that have been trained by nobody."""
-
-    def __init__(self, folder: Path, template: Path) -> None:
-        self.output = Output.at(folder)
-        self.output.prepare()
-        self.output.record([ALPHA, BETA], {})
-        with sqlite3.connect(template) as source, sqlite3.connect(folder / "mlflow.db") as target:
-            source.backup(target)
-        self.store = TrackingStore(self.output.default_tracking_uri, output_id=self.output.output_id)
-
-    def train(self, experiment: Experiment, repetitions=(0, 1), *, curves=None, task=DIGITS, finish=True) -> str:
-        """Make a trial; return its MLflow run id."""
-        location = self.output.artifacts.as_uri()
-        experiment_id = self.store.open_experiment("alpha+beta", note="", artifact_location=location)
-        settings = TrackingSettings(
-            self.store.uri,
-            experiment_id,
-            all_epochs=False,
-            repetition_runs=False,
-            sql_artifacts=self.store.sql_artifacts(experiment_id),
-        )
-        run = TrialRun(settings, experiment, repetitions, num_repetitions=9, params={}, trial_id="abc_00001")
-        widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
-        made = curves_of(experiment, repetitions) if curves is None else curves
-        table = history_table(experiment, repetitions, task, widths, made, {**ORIGIN, "mlflow_run_id": run.run_id})
-        if finish:
-            run.finish(table)
-        else:
-            run.kill()
-        return run.run_id
-
-    def train_all(self) -> None:
-        for experiment in EXPERIMENTS:
-            self.train(experiment, (0, 1, 2, 3, 4))
-
-    def export(self) -> export.ExportResult:
-        return export.export(self.output, self.store)
-
-    @property
-    def folder(self) -> Path:
-        return self.output.dataset
-
-    def artifact(self, run_id: str) -> Path:
-        return self.output.artifacts / run_id / "artifacts" / "history.parquet"
-
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Path:
-    """An empty store: MLflow takes seconds to make one."""
-    file = tmp_path_factory.mktemp("template") / "mlflow.db"
-    TrackingStore(f"sqlite:///{file}", output_id="nobody")
-    return file
-
-
-@pytest.fixture
-def survey(tmp_path, template) -> Survey:
-    return Survey(tmp_path / "out", template)
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory, template) -> Survey:
+def exported(tmp_path_factory, empty_store) -> Survey:
     """One survey for all tests that only read it."""
-    made = Survey(tmp_path_factory.mktemp("exported") / "out", template)
+    made = Survey(tmp_path_factory.mktemp("exported") / "out", empty_store)
     made.train_all()
     result = made.export()
     assert result == export.ExportResult(num_new_runs=30, num_partitions_written=4, damaged=())
     return made
-
-
-def read(folder: Path, table: str, **options) -> pa.Table:
-    """Read a table as the published notebooks do."""
-    schema = pq.read_schema(str(folder / table / "_common_metadata"))
-    return pq.read_table(str(folder / table), schema=schema, **options)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
-
-
-def runs_of(folder: Path) -> dict[str, dict]:
-    return {row["run_id"]: row for row in read(folder, "all_repetitions").to_pylist()}
 
 
 # ---------------------------------------------------------------- layout and schema
@@ -629,15 +517,15 @@ def test_an_export_that_was_cut_short_is_finished_by_the_next(survey, monkeypatc
     survey.train(EXPERIMENTS[0])
     survey.export()
     survey.train(EXPERIMENTS[0], (2, 3))
-    write_file = export.write_file
+    commit = TableWriter.commit
 
-    def cut(table, file, *more):
-        if cut_at in file.parts:
+    def cut(writer, *metadata):
+        if cut_at in writer.file.parts:
             raise ExportError("cut short")
-        write_file(table, file, *more)
+        commit(writer, *metadata)
 
     with monkeypatch.context() as patch:
-        patch.setattr(export, "write_file", cut)
+        patch.setattr(TableWriter, "commit", cut)
         with pytest.raises(ExportError, match="cut short"):
             survey.export()
     assert survey.export() == export.ExportResult(0, 1, ())
@@ -753,8 +641,8 @@ def test_a_moved_output_goes_on_where_it_is(survey, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_an_output_in_a_folder_with_odd_characters_is_exported(tmp_path, template):
-    survey = Survey(tmp_path / "oüt 100% #1", template)
+def test_an_output_in_a_folder_with_odd_characters_is_exported(tmp_path, empty_store):
+    survey = Survey(tmp_path / "oüt 100% #1", empty_store)
     survey.train(EXPERIMENTS[0])
     assert survey.export() == export.ExportResult(2, 1, ())
 

@@ -399,7 +399,7 @@ def test_a_trial_is_not_finished_before_its_history_is_stored(store, monkeypatch
     with pytest.raises(TrackingError, match=r"history\.parquet.*disk full"):
         run.finish(pa.table({"a": [1]}))
     assert statuses(store) == ["RUNNING"] * 4
-    assert store.finished_trials() == []
+    assert list(store.finished_trials()) == []
 
 
 def test_a_failed_trial_keeps_its_traceback(store, tmp_path):
@@ -410,7 +410,7 @@ def test_a_failed_trial_keeps_its_traceback(store, tmp_path):
     assert artifact.path == "traceback.txt"
     file = tmp_path / "artifacts" / run.run_id / "artifacts" / "traceback.txt"
     assert file.read_text(encoding="utf-8") == "Traceback ...\nValueError: ü"
-    assert store.finished_trials() == []
+    assert list(store.finished_trials()) == []
 
 
 def test_a_killed_trial_keeps_its_epochs(store):
@@ -419,7 +419,7 @@ def test_a_killed_trial_keeps_its_epochs(store):
     run.kill()
     assert statuses(store) == ["KILLED"] * 4
     assert list(history_of(run, store, "test_loss")) == [1]
-    assert store.finished_trials() == []
+    assert list(store.finished_trials()) == []
 
 
 def test_repetitions_of_several_trials_are_joined(store):
@@ -487,17 +487,21 @@ def test_names_that_another_output_has_taken_are_told_apart(store, database):
 
 def test_more_trials_than_fit_a_page_are_all_found(store):
     writer = writer_of(store)
-    described = json.dumps(EXPERIMENT.to_dict())
+    of_a_trial = {
+        "survey.role": "experiment",
+        "experiment_id": f"{EXPERIMENT.experiment_id:016x}",
+        "survey.experiment": json.dumps(EXPERIMENT.to_dict()),
+    }
     runs = [
         NewRun(
             f"{k}",
             k,
-            {"survey.role": "experiment", "survey.experiment": described, "survey.repetitions": json.dumps([k])},
+            {**of_a_trial, "survey.repetitions": json.dumps([k])},
         )
         for k in range(1010)
     ]
     writer.end_runs(writer.create_runs(runs), "FINISHED", 5000)
-    found = store.finished_trials()
+    found = list(store.finished_trials())
     assert [trial.repetitions for trial in found] == [(k,) for k in range(1010)], "oldest first"
 
 

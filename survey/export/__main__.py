@@ -10,9 +10,9 @@ from rich.console import Console
 
 from survey.commands import run_app
 from survey.export import export
+from survey.export.pool import in_processes
 from survey.output import Output
 from survey.result import INCOMPLETE
-from survey.tracking.store import TrackingStore
 
 
 def command(
@@ -20,11 +20,13 @@ def command(
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, if the launch was given one.")] = None,
 ) -> int:
     """Bring the data set of a survey up to date with its finished MLflow runs."""
+    from survey.tracking.store import TrackingStore
+
     console = Console(soft_wrap=True, highlight=False)
     output = Output.at(out, create=False)
     with output.lock():
         store = TrackingStore(tracking_uri or output.default_tracking_uri, output_id=output.output_id)
-        result = export(output, store)
+        result = export(output, store, in_processes)
     for message in result.damaged:
         console.print(f"not exported: {message}", style="yellow", markup=False)
     console.print(

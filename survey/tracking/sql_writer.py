@@ -29,17 +29,17 @@ def _table(name: str, columns: str) -> TableClause:
     return table(name, *(column(each) for each in columns.split()))
 
 
-_RUNS = _table(
+RUNS = _table(
     "runs",
     "run_uuid name source_type source_name entry_point_name user_id status start_time end_time deleted_time "
     "source_version lifecycle_stage artifact_uri experiment_id",
 )
-_TAGS = _table("tags", "key value run_uuid")
+TAGS = _table("tags", "key value run_uuid")
 _PARAMS = _table("params", "key value run_uuid")
 _METRICS = _table("metrics", "key value timestamp step is_nan run_uuid")
 _LATEST_METRICS = _table("latest_metrics", "key value timestamp step is_nan run_uuid")
 
-TABLES = {each.name: frozenset(each.columns.keys()) for each in (_RUNS, _TAGS, _PARAMS, _METRICS, _LATEST_METRICS)}
+TABLES = {each.name: frozenset(each.columns.keys()) for each in (RUNS, TAGS, _PARAMS, _METRICS, _LATEST_METRICS)}
 """The columns of each table that is written, all of them: a store whose tables have others is not written by SQL."""
 
 
@@ -60,8 +60,8 @@ class SqlWriter:
         ids = [uuid.uuid4().hex for _ in runs]
         tags = [run.tags_with_parent(ids) | {"mlflow.runName": run.name} for run in runs]
         self._execute(
-            (insert(_RUNS), [self._run_row(*each) for each in zip(ids, runs, tags, strict=True)]),
-            (insert(_TAGS), _pairs(ids, tags)),
+            (insert(RUNS), [self._run_row(*each) for each in zip(ids, runs, tags, strict=True)]),
+            (insert(TAGS), _pairs(ids, tags)),
             (insert(_PARAMS), _pairs(ids, [run.params for run in runs])),
         )
         return ids
@@ -116,7 +116,7 @@ class SqlWriter:
 
     def end_runs(self, run_ids: Sequence[str], status: str, end_time_ms: int) -> None:
         """End runs."""
-        statement = update(_RUNS).where(_RUNS.c.run_uuid.in_(run_ids))
+        statement = update(RUNS).where(RUNS.c.run_uuid.in_(run_ids))
         self._execute((statement.values(status=status, end_time=end_time_ms), None))
 
     def _execute(self, *statements: tuple[Any, list[dict[str, Any]] | None]) -> None:

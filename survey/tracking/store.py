@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import requests
 from mlflow.entities import ViewType
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
-from sqlalchemy import inspect
+from sqlalchemy import Engine, inspect
 
-from survey.experiment import Experiment
+from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
 from survey.tracking.sql_writer import DIALECTS, TABLES
-from survey.tracking.tags import EXPERIMENT, HISTORY_FILE, OUTPUT, REPETITIONS, ROLE, TRIAL_ROLE
+from survey.tracking.tags import OUTPUT, ROLE, TRIAL_ROLE
 from survey.tracking.told import told
 from survey.tracking.writers import Writer, make_writer
 from survey.wal import use_write_ahead_log
 
 _ANSWER_WITHIN_S = 15.0
-
-
-@dataclass(frozen=True)
-class FinishedTrial:
-    """A trial whose MLflow run is finished: its experiment, its repetitions, and where its history lies."""
-
-    mlflow_run_id: str
-    experiment: Experiment
-    repetitions: tuple[int, ...]
-    history_uri: str
 
 
 class TrackingStore:
@@ -73,28 +61,34 @@ class TrackingStore:
             title = next(title for title in titles if title not in taken)
             return self.client.create_experiment(title, artifact_location, tags)
 
-    def finished_trials(self) -> list[FinishedTrial]:
-        """List the finished trials of this output, oldest first."""
-        filter_string = f"attributes.status = 'FINISHED' and tags.`{ROLE}` = '{TRIAL_ROLE}'"
-        trials = []
-        for run in self._runs(filter_string):
-            tags = run.data.tags
-            trials.append(
-                FinishedTrial(
-                    run.info.run_id,
-                    Experiment(**json.loads(tags[EXPERIMENT])),
-                    tuple(json.loads(tags[REPETITIONS])),
-                    f"{run.info.artifact_uri}/{HISTORY_FILE}",
-                )
-            )
-        return trials
+    def finished_trials(
+        self, *, done: Mapping[int, Collection[int]] | None = None, replaced: Collection[str] = ()
+    ) -> Iterator[FinishedTrial]:
+        """Yield the finished trials of this output, oldest first.
 
-    def runs_finished(self) -> dict[int, set[int]]:
-        """Return the repetitions that finished trials have trained, by experiment_id."""
+        Args:
+            done: Repetitions that need not be told of, by experiment_id: trials of no others are left out.
+            replaced: MLflow runs that count no more.
+        """
+        for row in not_done(self._finished_rows(), done or {}, replaced):
+            yield row.trial
+
+    def runs_finished(self, replaced: Collection[str] = ()) -> dict[int, set[int]]:
+        """Return what finished trials have trained, repetitions by experiment_id, but for `replaced` MLflow runs."""
         done: dict[int, set[int]] = {}
-        for trial in self.finished_trials():
-            done.setdefault(trial.experiment.experiment_id, set()).update(trial.repetitions)
+        for row in not_done(self._finished_rows(), {}, replaced):
+            done.setdefault(row.experiment_id, set()).update(row.repetitions)
         return done
+
+    def _finished_rows(self) -> Iterator[FinishedRow]:
+        """Read by SQL where the store is a database that can be reached from here, through MLflow elsewhere."""
+        with told(self.uri, "be read"):
+            engine = self._engine()
+            if engine is not None:
+                yield from rows_by_sql(engine, [experiment.experiment_id for experiment in self._experiments()])
+                return
+            for run in self._runs(f"attributes.status = 'FINISHED' and tags.`{ROLE}` = '{TRIAL_ROLE}'"):
+                yield FinishedRow.of(run.info.run_id, run.info.artifact_uri, run.data.tags)
 
     def close_abandoned_runs(self) -> int:
         """Mark runs that nobody trains any more as KILLED, and return how many there were.
@@ -108,18 +102,19 @@ class TrackingStore:
         return len(abandoned)
 
     def sql_artifacts(self, experiment_id: str) -> str | None:
-        """Return where an MLflow experiment keeps artifacts, if its rows may be written by SQL; else None.
-
-        They may where the store is a known kind of database, whose tables have the known columns and no others.
-        """
+        """Return where an MLflow experiment keeps artifacts, if its rows may be written by SQL; else None."""
         with told(self.uri):
-            store = self.client._tracking_client.store
-            if not isinstance(store, SqlAlchemyStore) or store.engine.dialect.name not in DIALECTS:
-                return None
-            tables = inspect(store.engine)
-            if any({c["name"] for c in tables.get_columns(name)} != columns for name, columns in TABLES.items()):
-                return None
-            return self.client.get_experiment(experiment_id).artifact_location
+            return self.client.get_experiment(experiment_id).artifact_location if self._engine() is not None else None
+
+    def _engine(self) -> Engine | None:
+        """The store's database, if it is a known kind whose tables have the known columns and no others."""
+        store = self.client._tracking_client.store
+        if not isinstance(store, SqlAlchemyStore) or store.engine.dialect.name not in DIALECTS:
+            return None
+        tables = inspect(store.engine)
+        if any({c["name"] for c in tables.get_columns(name)} != columns for name, columns in TABLES.items()):
+            return None
+        return store.engine
 
     def _writer(self, experiment_id: str) -> Writer:
         return make_writer(self.uri, experiment_id, sql_artifacts=self.sql_artifacts(experiment_id))

@@ -12,6 +12,9 @@ REPETITION_ROLE = "repetition"
 EXPERIMENT = "survey.experiment"
 """All hyperparameters of the experiment, as JSON."""
 
+EXPERIMENT_ID = "experiment_id"
+"""The experiment's id, 16 hexadecimal digits."""
+
 REPETITIONS = "survey.repetitions"
 """Numbers of the repetitions that the trial trains, as JSON."""
 

@@ -19,7 +19,7 @@ from survey.experiment import Experiment, Run
 from survey.metrics import HISTORY_COLUMNS
 from survey.parquet import write_table
 from survey.quantiles import quantiles
-from survey.tracking.tags import EXPERIMENT, HISTORY_FILE, REPETITION_ROLE, REPETITIONS, ROLE, TRIAL_ROLE
+from survey.tracking.tags import EXPERIMENT, EXPERIMENT_ID, HISTORY_FILE, REPETITION_ROLE, REPETITIONS, ROLE, TRIAL_ROLE
 from survey.tracking.writers import MetricRow, NewRun, make_writer
 
 METRICS = tuple(
@@ -213,7 +213,7 @@ def _parent(
         ROLE: TRIAL_ROLE,
         EXPERIMENT: json.dumps(experiment.to_dict()),
         REPETITIONS: json.dumps(list(repetitions)),
-        "experiment_id": f"{experiment.experiment_id:016x}",
+        EXPERIMENT_ID: f"{experiment.experiment_id:016x}",
         "repetitions": f"{_ranges(repetitions)} of {num_repetitions}",
         "trial_id": trial_id,
         "epochs_logged": "all" if settings.all_epochs else "log-spaced",
@@ -229,7 +229,7 @@ def _parent(
 
 def _child(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:
     run = Run(experiment.experiment_id, repetition)
-    kept = ("experiment_id", "mlflow.user", "mlflow.source.name", "mlflow.source.type")
+    kept = (EXPERIMENT_ID, "mlflow.user", "mlflow.source.name", "mlflow.source.type")
     tags = {ROLE: REPETITION_ROLE, "mlflow.parentRunId": "", **{key: parent.tags[key] for key in kept}}
     params = {"repetition": str(repetition), "seed": str(run.seed)}
     return NewRun(f"{parent.name} #{repetition}", parent.start_time_ms, tags, params)

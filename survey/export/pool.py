@@ -1,0 +1,41 @@
+"""Partitions shared out among the cores of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from survey.errors import ExportError
+from survey.export.partition import PartitionJob, PartitionResult
+
+FEW_TRIALS = 200
+"""Trials up to which other processes would take longer to start than the work takes."""
+
+
+def is_little(jobs: Sequence[PartitionJob]) -> bool:
+    """Whether jobs are so few that they are best done where they are."""
+    return len(jobs) == 1 or sum(len(job.trials) + job.is_stale for job in jobs) <= FEW_TRIALS
+
+
+def in_processes(
+    function: Callable[[PartitionJob], PartitionResult | None], jobs: Sequence[PartitionJob]
+) -> Iterator[PartitionResult | None]:
+    """Apply a function to jobs, in as many processes as there are cores; results come in any order.
+
+    Raises:
+        ExportError: What the function raises, or: a process was killed.
+    """
+    if is_little(jobs):
+        yield from map(function, jobs)
+        return
+    try:
+        yield from Parallel(cpu_count(), return_as="generator_unordered")(delayed(function)(job) for job in jobs)
+    except TerminatedWorkerError:
+        raise ExportError(
+            "a process of the export was killed, perhaps for want of memory; export again to go on where it was"
+        ) from None
+    finally:
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)

@@ -1,0 +1,49 @@
+"""Export on a Ray cluster: a task for each partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from survey.export import Work
+from survey.export.partition import PartitionJob, PartitionResult
+from survey.export.pool import is_little
+
+_WAITING_FOR_EACH_CORE = 2
+"""Tasks that are handed to Ray at a time, for each of its cores."""
+
+
+def on_cluster(work: Work, jobs: Sequence[PartitionJob]) -> Iterator[PartitionResult | None]:
+    """Apply a function to jobs on the connected Ray cluster; results come in any order.
+
+    What falls to a machine that does not have the output, or to one that is lost, is done here.
+
+    Raises:
+        Exception: What the function raises.
+    """
+    if is_little(jobs):
+        yield from map(work, jobs)
+        return
+    task = ray.remote(num_cpus=1)(work)
+    most = max(1, int(_WAITING_FOR_EACH_CORE * ray.cluster_resources().get("CPU", 1)))
+    left = list(reversed(jobs))
+    running: dict[ray.ObjectRef, PartitionJob] = {}
+    while left or running:
+        while left and len(running) < most:
+            job = left.pop()
+            running[task.remote(job)] = job
+        (ready,), _ = ray.wait(list(running))
+        result = _result(ready)
+        job = running.pop(ready)
+        yield work(job) if result is None else result
+
+
+def _result(task: ray.ObjectRef) -> PartitionResult | None:
+    try:
+        return ray.get(task)
+    except RayTaskError as error:
+        raise error.cause from None
+    except RayError:
+        return None

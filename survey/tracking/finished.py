@@ -1,0 +1,79 @@
+"""Trials whose results are in the tracking store, read in bulk: a row for each, and no more of it than is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Engine, select
+
+from survey.experiment import Experiment
+from survey.tracking.sql_writer import RUNS, TAGS
+from survey.tracking.tags import EXPERIMENT, EXPERIMENT_ID, HISTORY_FILE, REPETITIONS, ROLE, TRIAL_ROLE
+
+_ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class FinishedTrial:
+    """A trial whose MLflow run is finished: its experiment, its repetitions, and where its history lies."""
+
+    mlflow_run_id: str
+    experiment: Experiment
+    repetitions: tuple[int, ...]
+    history_uri: str
+
+
+class FinishedRow(NamedTuple):
+    """What the store says of a finished trial; the settings are JSON that is read only where it is wanted."""
+
+    mlflow_run_id: str
+    artifact_uri: str
+    experiment_id: int
+    repetitions: tuple[int, ...]
+    experiment: str
+
+    @classmethod
+    def of(cls, mlflow_run_id: str, artifact_uri: str, tags: Mapping[str, str]) -> FinishedRow:
+        """Make the row from the tags of an MLflow run."""
+        repetitions = tuple(json.loads(tags[REPETITIONS]))
+        return cls(mlflow_run_id, artifact_uri, int(tags[EXPERIMENT_ID], 16), repetitions, tags[EXPERIMENT])
+
+    @property
+    def trial(self) -> FinishedTrial:
+        """The trial itself."""
+        experiment = Experiment(**json.loads(self.experiment))
+        uri = f"{self.artifact_uri}/{HISTORY_FILE}"
+        return FinishedTrial(self.mlflow_run_id, experiment, self.repetitions, uri)
+
+
+def rows_by_sql(engine: Engine, experiment_ids: Sequence[str]) -> Iterator[FinishedRow]:
+    """Yield the finished trials of MLflow experiments by one query on the store's database, oldest first."""
+    tags = {name: TAGS.alias(name.replace(".", "_")) for name in (ROLE, EXPERIMENT, EXPERIMENT_ID, REPETITIONS)}
+    found = [RUNS.c.run_uuid, RUNS.c.artifact_uri, *(tag.c.value for name, tag in tags.items() if name != ROLE)]
+    query = select(*found).where(
+        RUNS.c.experiment_id.in_([int(each) for each in experiment_ids]),
+        RUNS.c.status == "FINISHED",
+        RUNS.c.lifecycle_stage == "active",
+        tags[ROLE].c.value == TRIAL_ROLE,
+    )
+    for name, tag in tags.items():
+        query = query.where(tag.c.run_uuid == RUNS.c.run_uuid, tag.c.key == name)
+    query = query.order_by(RUNS.c.start_time, RUNS.c.run_uuid)
+    names = [name for name in tags if name != ROLE]
+    with engine.connect().execution_options(yield_per=_ROWS_AT_ONCE) as connection:
+        for row in connection.execute(query):
+            run_id, artifact_uri, *values = tuple(row)
+            yield FinishedRow.of(run_id, artifact_uri, dict(zip(names, values, strict=True)))
+
+
+def not_done(
+    rows: Iterator[FinishedRow], done: Mapping[int, Collection[int]], replaced: Collection[str]
+) -> Iterator[FinishedRow]:
+    """Leave out trials whose every repetition is done, and those that are replaced."""
+    for row in rows:
+        is_done = set(done.get(row.experiment_id, ())).issuperset(row.repetitions)
+        if not is_done and row.mlflow_run_id not in replaced:
+            yield row
