@@ -52,8 +52,8 @@ class CostModel:
     """
 
     seconds: Work
-    trial_s: float = 0.2
-    run_s: float = 0.01
+    trial_s: float = 0.08
+    run_s: float = 0.002
 
     def scaled(self, factor: float) -> CostModel:
         """The model of a machine that takes `factor` times as long."""

@@ -125,7 +125,6 @@ class Launch:
             num_gpus=num_gpus,
             factor=pilot.factor if pilot else UNMEASURED_FACTOR,
             measured=pilot is not None,
-            num_sweeps=len(self._spaces),
         )
 
     def run(self) -> SurveyResult:

@@ -89,6 +89,7 @@ class Plan:
         num_runs_done: Those that are done.
         epochs: Epochs of all experiments, done or not.
         run_epochs: Epochs of all their repetitions, done or not.
+        sweeps_per_experiment: In how many of the search spaces an experiment is, on average.
         guessed: Tasks of which a number was guessed, see `survey.tasks.describe`.
     """
 
@@ -100,6 +101,7 @@ class Plan:
     num_runs_done: int
     epochs: int
     run_epochs: int
+    sweeps_per_experiment: float = 1.0
     guessed: tuple[str, ...] = ()
 
     @property
@@ -148,9 +150,11 @@ def make_plan(
         bound: How large a trial may become before its repetitions are split.
     """
     wanted: dict[Experiment, int] = {}
+    memberships = 0
     for space in spaces:
         for experiment in space.experiments(contents):
             wanted[experiment] = max(wanted.get(experiment, 0), repetitions or space.repetitions)
+            memberships += 1
 
     tasks: dict[str, TaskDescription] = {}
     trials: list[PlannedTrial] = []
@@ -176,7 +180,7 @@ def make_plan(
             trials += _trials(experiment, missing, asked, network, task, bound)
     guessed = tuple(name for name, task in tasks.items() if task.inputs_guessed)
     counts = (experiments, finished, out_of_tolerance, runs, runs_done, epochs, run_epochs)
-    return Plan(_in_order(trials), *counts, guessed=guessed)
+    return Plan(_in_order(trials), *counts, sweeps_per_experiment=memberships / max(1, len(wanted)), guessed=guessed)
 
 
 def _missing(experiment: Experiment, asked: int, done: Mapping[int, Collection[int]]) -> tuple[int, ...]:

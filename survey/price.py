@@ -11,32 +11,32 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from survey.experiment import Experiment
 from survey.plan import Plan, PlannedTrial
 
-_METRIC_ROW_BYTES = 200
+_METRIC_ROW_BYTES = 285
 """A row of MLflow's table of metrics in sqlite, with its part of the indices."""
 
-_LATEST_ROW_BYTES = 150
-"""A row of MLflow's table of latest metrics."""
+_LATEST_ROW_BYTES = 200
+"""A row of MLflow's table of latest metrics, likewise."""
 
-_RUN_BYTES, _CHILD_RUN_BYTES = 7_000, 2_500
-"""An MLflow run of an experiment, or of a repetition: its row, parameters and tags."""
+_RUN_BYTES, _CHILD_RUN_BYTES = 5_600, 1_900
+"""An MLflow run of a trial, or of a repetition: its row, parameters and tags."""
 
-_CURVES, _SUMMARY_CURVES = 20, 47
-"""Curves of a run, and of an experiment in a summary; each has a float32 for each epoch."""
+_CURVE_BYTES = 0.7 * 4
+"""A value of a curve in Parquet: float32, compressed."""
 
-_COMPRESSED = 0.8
-"""Size of curves in Parquet, relative to plain float32."""
+_RUN_CURVES, _SUMMARY_CURVES = 20, 46
+"""Curves of a run, and of an experiment in a summary."""
 
-_FILE_BYTES = 60_000
-"""What an experiment's files take beside their curves: the footers of wide tables, which name each column."""
+_ARTIFACT_BYTES, _RUNS_FILE_BYTES, _SUMMARY_FILE_BYTES, _EXECUTIVE_FILE_BYTES = 31_000, 30_000, 60_000, 38_000
+"""What a file takes beside its curves: mostly its footer, which describes every column."""
 
-_METRIC_ROW_S = 8e-5
-"""Time of a trial for each metric row that it sends to MLflow."""
+_METRIC_ROW_S = 7e-6
+"""Time of a trial for each metric row that it writes to MLflow's sqlite file."""
 
-_START_S, _END_S_PER_EXPERIMENT = 20.0, 0.05
-"""Time of a launch before its first and after its last trial."""
-
+_START_S, _END_S_PER_EXPERIMENT = 12.0, 0.05
+"""Time of a launch before its first trial, and after its last."""
 
 UNMEASURED_FACTOR = 3.0
 """How far off a time may be where no pilot has measured the machine: cores differ by so much."""
@@ -146,9 +146,7 @@ class Price:
         return asdict(self)
 
 
-def price(
-    plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: float, measured: bool, num_sweeps: int
-) -> Price:
+def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: float, measured: bool) -> Price:
     """Price a plan.
 
     Args:
@@ -158,7 +156,6 @@ def price(
         num_gpus: GPUs that train.
         factor: How far off a time may be, as a factor.
         measured: Whether a pilot has found the costs.
-        num_sweeps: Search spaces, each of which has a summary of its own.
     """
     recording = rows.recording(plan.trials)
     tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.trials))
@@ -169,7 +166,7 @@ def price(
     wall_s = _makespan(plan.trials, busy, num_cpus=num_cpus, num_gpus=num_gpus)
     wall_s += (_START_S + _END_S_PER_EXPERIMENT * plan.num_experiments) if plan.trials else 0.0
     hours = [Range.around(s / 3600, factor) for s in (sum(on_cpu), gpu_s, training_s, wall_s)]
-    artifacts, dataset = _parquet_bytes(plan.trials, num_sweeps)
+    artifacts, dataset = _parquet_bytes(plan)
     return Price(
         plan.num_experiments - plan.num_experiments_done,
         plan.num_experiments_done,
@@ -207,19 +204,30 @@ def _tracking_bytes(recording: Recording) -> int:
     )
 
 
-def _parquet_bytes(trials: Iterable[PlannedTrial], num_sweeps: int) -> tuple[int, int]:
-    """Bytes of artifacts, and of the data set: the same curves again, and summaries of each experiment."""
-    artifacts = dataset = 0.0
-    seen = None
-    for trial in trials:
-        curves = 4 * _COMPRESSED * trial.experiment.epochs
-        histories = _CURVES * curves * len(trial.repetitions)
-        artifacts += histories + _FILE_BYTES / 4
-        dataset += histories
-        if trial.experiment is not seen:  # parts of an experiment follow each other, or else they count as often
-            dataset += _SUMMARY_CURVES * curves * (1 + num_sweeps) + _FILE_BYTES
-        seen = trial.experiment
-    return round(artifacts), round(dataset)
+def _parquet_bytes(plan: Plan) -> tuple[int, int]:
+    """Bytes of artifacts, and of the data set: the same curves again, and summaries for each experiment and sweep."""
+    experiments = {trial.experiment for trial in plan.trials}
+    partitions = len({_partition(experiment) for experiment in experiments})
+    summaries = 1 + plan.sweeps_per_experiment
+    histories = _CURVE_BYTES * _RUN_CURVES * plan.run_epochs_planned
+    curves = _CURVE_BYTES * _SUMMARY_CURVES * summaries * sum(experiment.epochs for experiment in experiments)
+    files = partitions * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
+    return round(histories + _ARTIFACT_BYTES * len(plan.trials)), round(histories + curves + files)
+
+
+def _partition(experiment: Experiment) -> tuple[object, ...]:
+    """What decides in which partition of the data set an experiment lies."""
+    e = experiment
+    return (
+        e.dataset,
+        e.learning_rate,
+        e.batch_size,
+        e.kernel_regularizer_type,
+        e.label_noise,
+        e.epochs,
+        e.shape,
+        e.depth,
+    )
 
 
 def _makespan(trials: Sequence[PlannedTrial], busy: Sequence[float], *, num_cpus: int, num_gpus: float) -> float:
