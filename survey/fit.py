@@ -42,7 +42,7 @@ def fit(
             SurveyTrial, tasks=tasks, tracking=tracking, origin=origin, checkpoints=checkpoints
         )
         tuner = tune.Tuner(
-            tune.with_resources(trainable, _resources),
+            _named(tune.with_resources(trainable, _resources)),
             param_space={"trial": tune.grid_search([trial_config(trial) for trial in trials])},
             tune_config=tune.TuneConfig(
                 reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=lambda trial: trial.trial_id
@@ -69,6 +69,12 @@ def fit(
 def _resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
     num_gpus = config["trial"]["num_gpus"]
     return tune.PlacementGroupFactory([{"CPU": 1, **({"GPU": num_gpus} if num_gpus else {})}])
+
+
+def _named(trainable: Any) -> Any:
+    """Give the class that Tune has wrapped its own name again, by which Ray's dashboard lists its actors."""
+    trainable.__name__ = trainable.__qualname__ = SurveyTrial.__name__
+    return trainable
 
 
 def _trial_name(trial: Any) -> str:
