@@ -25,6 +25,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 import psutil
 import ray
 from ray.exceptions import RayError
+from ray.job_config import JobConfig
 
 from survey.errors import InputError
 
@@ -68,6 +69,7 @@ class Cluster:
 
 def connect(
     *,
+    survey: str,
     address: str | None,
     num_cpus: int | None,
     num_gpus: float | None,
@@ -77,6 +79,7 @@ def connect(
     """Start a Ray on this machine, or join the one at `address`.
 
     Args:
+        survey: Name of the survey, which the job bears in Ray's dashboard.
         address: Address of a cluster that runs, or None for one of its own (never another that happens to run).
         num_cpus: Cores to use on this machine; None for all.
         num_gpus: GPUs to use on this machine; None for all.
@@ -102,6 +105,7 @@ def connect(
                 logging_level=logging.ERROR,
                 log_to_driver=False,
                 namespace="survey",
+                job_config=JobConfig(metadata={"job_name": f"survey {survey}"}),
                 **own,
             )
     except (ConnectionError, ValueError, RuntimeError, OSError, RayError) as error:

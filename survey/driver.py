@@ -18,6 +18,7 @@ from survey import tasks as task_data
 from survey.dataset import REPETITIONS, check_task_digest, runs_done
 from survey.errors import InputError, TrackingError
 from survey.forecast import Forecast
+from survey.launch_record import Recorder
 from survey.options import Options
 from survey.output import Output
 from survey.plan import Bound, Plan, PlannedTrial, fraction_for, make_plan
@@ -143,20 +144,20 @@ class Launch:
                 self._close_and_export(store, in_processes)
             before = runs_done(self.output.dataset)
             plan = self.plan(before)
-            if not plan.trials:
-                return self._result(plan, before)
-            # What can be refused is refused before anything starts.
-            self._load_tasks(plan, bundled=self.output.dataset.exists())
-            self._tell_plan(plan)
-            plan, pilot = self._pilot(plan)
-            with ExitStack() as stack:
-                return self._train(plan, pilot, before, stack)
+            with Recorder(self.output, self._name, plan) as recorder, ExitStack() as stack:
+                result = self._train(plan, before, stack, recorder) if plan.trials else self._result(plan, before)
+                recorder.end(result)
+                return result
 
-    def _train(self, plan: Plan, pilot: Pilot | None, before: dict[int, set[int]], stack: ExitStack) -> SurveyResult:
+    def _train(self, plan: Plan, before: dict[int, set[int]], stack: ExitStack, recorder: Recorder) -> SurveyResult:
         """Train a plan; the stack ends what has been started.
 
         Much has to start, each part on one core: so the MLflow server comes first, and Ray starts beside it.
         """
+        # What can be refused is refused before anything starts.
+        self._load_tasks(plan, bundled=self.output.dataset.exists())
+        self._tell_plan(plan)
+        plan, pilot = self._pilot(plan)
         server = stack.enter_context(self._mlflow_server())
         from survey.cluster import connect, disconnect
         from survey.export_tasks import on_cluster
@@ -167,6 +168,7 @@ class Launch:
         stack.callback(disconnect)
         options = self._options
         cluster = connect(
+            survey=self._name,
             address=options.address,
             num_cpus=options.num_cpus,
             num_gpus=options.num_gpus,
@@ -183,9 +185,10 @@ class Launch:
             server.wait()
         self._tell_addresses(server.address if server else None, cluster)
         store = self._open_store()
-        failures, loop_seconds = self._fit(plan, data, store, stop)
+        failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
         if stop.tracking_lost:
             raise TrackingError(f"{stop.tracking_lost}; what is trained is kept: launch again when it is back")
+        recorder.export()
         self._close_and_export(store, on_cluster)
         disconnect()
         after = runs_done(self.output.dataset)
@@ -196,7 +199,12 @@ class Launch:
         return self._result(left, before, failures, stop, loop_seconds)
 
     def _fit(
-        self, plan: Plan, data: dict[str, task_data.PreparedTask], store: TrackingStore, stop: StopRequest
+        self,
+        plan: Plan,
+        data: dict[str, task_data.PreparedTask],
+        store: TrackingStore,
+        stop: StopRequest,
+        recorder: Recorder,
     ) -> tuple[tuple[str, ...], float]:
         """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop."""
         from survey.export_tasks import on_cluster
@@ -206,7 +214,9 @@ class Launch:
         settings = self._tracking_settings(plan, store)
         origin = {"batch": self._name, "git_hash": settings.git_commit or None}
         cost = sum(trial.cost_s for trial in plan.trials)
-        with Progress(self._console, num_runs=plan.num_runs_planned, total_cost=cost) as progress:
+        console, runs = self._console, plan.num_runs_planned
+        with Progress(console, name=self._name, num_runs=runs, total_cost=cost) as progress:
+            recorder.train(progress.figures)
             stop.training = True
             try:
                 failures = fit(

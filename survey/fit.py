@@ -61,7 +61,7 @@ def _tune_run(trainable: Any, trials: Sequence[PlannedTrial], stop: StopRequest,
     # Tune's own state is not kept: what is done is asked of the results, and trials have checkpoints of their own.
     with tempfile.TemporaryDirectory(prefix="survey-tune-") as folder:
         tuner = tune.Tuner(
-            tune.with_resources(trainable, _resources),
+            _named(tune.with_resources(trainable, _resources)),
             param_space={"trial": tune.grid_search([trial_config(trial) for trial in trials])},
             tune_config=tune.TuneConfig(
                 reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=lambda trial: trial.trial_id
@@ -88,6 +88,12 @@ def _tune_run(trainable: Any, trials: Sequence[PlannedTrial], stop: StopRequest,
 def _resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
     num_gpus = config["trial"]["num_gpus"]
     return tune.PlacementGroupFactory([{"CPU": 1, **({"GPU": num_gpus} if num_gpus else {})}])
+
+
+def _named(trainable: Any) -> Any:
+    """Give the class that Tune has wrapped its own name again, by which Ray's dashboard lists its actors."""
+    trainable.__name__ = trainable.__qualname__ = SurveyTrial.__name__
+    return trainable
 
 
 def _trial_name(trial: Any) -> str:

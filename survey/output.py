@@ -119,9 +119,23 @@ class Output:
         return self.folder / "checkpoints"
 
     @property
+    def database(self) -> Path:
+        """The sqlite file of the output's own MLflow store."""
+        return self.folder / "mlflow.db"
+
+    @property
+    def launch_record(self) -> Path:
+        """What the last launch says of itself."""
+        return self.folder / "launch.json"
+
+    def write_launch_record(self, text: str) -> None:
+        """Replace the record of the last launch."""
+        self._write(self.launch_record, text)
+
+    @property
     def default_tracking_uri(self) -> str:
         """The sqlite file in the output folder."""
-        return f"sqlite:///{self.folder / 'mlflow.db'}"
+        return f"sqlite:///{self.database}"
 
     def record(self, spaces: list[SearchSpace], contents: Mapping[str, str]) -> None:
         """Keep the search spaces that have been surveyed here: the exporter flags experiments by them."""

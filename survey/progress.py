@@ -1,44 +1,90 @@
-"""Progress of a survey: counted from what Tune reports, and shown in one line."""
+"""Progress of a launch: counted from what Tune reports, shown at the terminal, and told to Ray's metrics."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Mapping
-from datetime import timedelta
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from ray import tune
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.text import Text
+
+from survey.counters import Counters
+from survey.figures import ClassFigures, Figures, RunningTrial, block, line
+from survey.trial import experiment_of
 
 _PLAIN_EVERY_S = 10.0
+_COUNTERS_EVERY_S = 2.0
+_RATE_OVER_S = 60.0
+_RUNNING_TOLD = 20
+_INTERVALS_KEPT = 10_000
+_REASON_LENGTH = 200
 _log = logging.getLogger(__name__)
 
 
-class Progress(tune.Callback):
-    """Counts runs and epochs, and shows them: a line that renews itself at a terminal, else a line now and then.
+def _counted(handler: Callable[..., None]) -> Callable[..., None]:
+    """Keep an error in a callback from ending the Tune run, and readers in other threads from half a change."""
 
-    An error in a callback would end the Tune run, so none leaves this class.
+    @wraps(handler)
+    def guarded(self: Progress, *arguments: Any, **values: Any) -> None:
+        try:
+            with self._changing:
+                handler(self, *arguments, **values)
+            self._tell()
+        except Exception:
+            _log.exception("what Tune reported could not be counted")
+
+    return guarded
+
+
+class _ClassCount:
+    """What trials of one resource class have done."""
+
+    def __init__(self) -> None:
+        self.runs_done = self.epochs = 0
+        self.recent: deque[tuple[float, int]] = deque()
+
+    def add(self, epochs: int, now: float) -> None:
+        self.epochs += epochs
+        second = float(int(now))
+        before = self.recent.pop()[1] if self.recent and self.recent[-1][0] == second else 0
+        self.recent.append((second, before + epochs))
+
+    def rate(self, now: float, seconds: float) -> float:
+        """Epochs per second in the last minute, or in so many seconds if those are fewer."""
+        while self.recent and self.recent[0][0] < now - _RATE_OVER_S:
+            self.recent.popleft()
+        return sum(epochs for _, epochs in self.recent) / min(max(seconds, 1.0), _RATE_OVER_S)
+
+
+class Progress(tune.Callback):
+    """Counts runs and epochs, and shows them: a block that renews itself at a terminal, else a line now and then.
 
     Args:
         console: Where to show it.
+        name: Name of the survey.
         num_runs: Runs to be trained.
         total_cost: Sum of the trials' `cost_s`, by which the time left is estimated.
     """
 
-    def __init__(self, console: Console, *, num_runs: int, total_cost: float) -> None:
-        self._console = console
-        self.num_runs, self._total_cost = num_runs, total_cost
-        self._told = time.monotonic()
+    def __init__(self, console: Console, *, name: str, num_runs: int, total_cost: float) -> None:
+        self._console, self._counters = console, Counters(name)
+        self._num_runs, self._total_cost, self._cost = num_runs, total_cost, 0.0
+        self._told = self._counters_told = time.monotonic()
         self._first_report = 0.0
-        self._run_epochs = self._cost = 0.0
         self._reported: set[str] = set()
-        self._running: dict[str, int] = {}
-        self._failed: dict[str, int] = {}
-        self.runs_done = 0
-        self.loops: list[tuple[float, float]] = []
+        self._running: dict[str, tuple[Mapping[str, Any], str, float, int]] = {}  # config, name, start, epoch
+        self._failed: dict[str, tuple[int, str]] = {}  # runs, reason
+        self._runs_done = 0
+        self._classes: defaultdict[str, _ClassCount] = defaultdict(_ClassCount)
+        self._changing = threading.Lock()
+        self._loops: list[tuple[float, float]] = []
         self._live = Live(console=console, get_renderable=self.render, refresh_per_second=2, transient=True)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -57,70 +103,134 @@ class Progress(tune.Callback):
     @property
     def loop_seconds(self) -> float:
         """Seconds in which at least one trial was in its epoch loop."""
-        total, reached = 0.0, float("-inf")
-        for began, ended in sorted(self.loops):
-            total += max(0.0, ended - max(began, reached))
-            reached = max(reached, ended)
-        return total
+        return sum(ended - began for began, ended in _union(self._loops))
 
-    def render(self) -> Text:
-        """The line: runs done, running and failed; epochs per second; time left."""
-        elapsed = time.monotonic() - (self._first_report or time.monotonic())
-        failed = sum(self._failed.values())
-        parts = [
-            f"{self.runs_done:,} of {self.num_runs:,} runs done",
-            f"{sum(self._running.values()):,} running",
-            f"{failed:,} failed",
-            f"{self._run_epochs / max(elapsed, 1.0):,.0f} epochs/s",
-            self._time_left(elapsed),
-        ]
-        return Text("  ".join(parts), style="red" if failed else "")
+    def figures(self) -> Figures:
+        """What has been trained so far; from any thread."""
+        with self._changing:
+            now = time.monotonic()
+            seconds = now - self._first_report if self._first_report else 0.0
+            classes = self._class_figures(now, seconds)
+            reasons: Counter[str] = Counter()
+            for number, reason in self._failed.values():
+                reasons[reason] += number
+            return Figures(
+                runs_planned=self._num_runs,
+                runs_done=self._runs_done,
+                runs_running=sum(len(config["repetitions"]) for config, *_ in self._running.values()),
+                runs_failed=reasons.total(),
+                epochs=sum(each.epochs for each in classes.values()),
+                epochs_per_s=sum(each.epochs_per_s for each in classes.values()),
+                seconds=seconds,
+                seconds_left=self._seconds_left(seconds),
+                failures=dict(reasons),
+                classes=classes,
+                running=tuple(
+                    RunningTrial(name, len(config["repetitions"]), epoch, config["epochs"], now - start)
+                    for config, name, start, epoch in list(self._running.values())[:_RUNNING_TOLD]
+                ),
+            )
 
-    def _time_left(self, elapsed: float) -> str:
+    def _class_figures(self, now: float, seconds: float) -> dict[str, ClassFigures]:
+        running = Counter(_resource_class(config) for config, *_ in self._running.values())
+        return {
+            name: ClassFigures(running[name], count.runs_done, count.epochs, count.rate(now, seconds))
+            for name, count in sorted(self._classes.items())
+        }
+
+    def _seconds_left(self, elapsed: float) -> float | None:
         if self._cost <= 0 or self._total_cost <= 0:
-            return "time left: not known yet"
-        left = elapsed * max(0.0, self._total_cost / self._cost - 1.0)
-        return f"time left: {timedelta(seconds=round(left))}"
+            return None
+        return elapsed * max(0.0, self._total_cost / self._cost - 1.0)
+
+    def render(self) -> RenderableType:
+        """All figures, for a terminal."""
+        return block(self.figures())
 
     def _tell(self) -> None:
-        """Off a terminal, print a line every ten seconds."""
-        if not self._console.is_terminal and time.monotonic() - self._told >= _PLAIN_EVERY_S:
-            self._told = time.monotonic()
-            self._console.print(self.render())
+        """Bring Ray's metrics up to date and, off a terminal, print a line; each now and then."""
+        now = time.monotonic()
+        if now - self._counters_told >= _COUNTERS_EVERY_S:
+            self._counters_told = now
+            self._counters.tell(self.figures())
+        if not self._console.is_terminal and now - self._told >= _PLAIN_EVERY_S:
+            self._told = now
+            self._console.print(line(self.figures()))
 
+    @_counted
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
         """Note that a trial runs."""
-        self._running[trial.trial_id] = len(trial.config["trial"]["repetitions"])
+        config = trial.config["trial"]
+        self._running[trial.trial_id] = (config, experiment_of(config).label, time.monotonic(), 0)
+        self._classes[_resource_class(config)]  # it is shown from here on
         self._failed.pop(trial.trial_id, None)
-        self._tell()
 
+    @_counted
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: Mapping[str, Any], **_: Any) -> None:
         """Count the epochs of a report."""
-        try:
-            self._first_report = self._first_report or time.monotonic() - result["ended_s"] + result["began_s"]
-            run_epochs = result["run_epochs"]
-            setting = trial.config["trial"]
-            num_runs = len(setting["repetitions"])
-            epoch_cost = setting["cost_s"] / setting["epochs"]
-            if trial.trial_id not in self._reported:
-                # What a checkpoint has spared is not to be done.
-                self._reported.add(trial.trial_id)
-                self._total_cost -= epoch_cost * (result["epoch"] - run_epochs / num_runs)
-            self._run_epochs += run_epochs
-            self._cost += epoch_cost * run_epochs / num_runs
-            self.loops.append((result["began_s"], result["ended_s"]))
-            self._tell()
-        except Exception:
-            _log.exception("a report could not be counted")
+        now = time.monotonic()
+        self._first_report = self._first_report or now - result["ended_s"] + result["began_s"]
+        run_epochs, config = result["run_epochs"], trial.config["trial"]
+        num_runs = len(config["repetitions"])
+        epoch_cost = config["cost_s"] / config["epochs"]
+        if trial.trial_id not in self._reported:
+            # What a checkpoint has spared is not to be done.
+            self._reported.add(trial.trial_id)
+            self._total_cost -= epoch_cost * (result["epoch"] - run_epochs / num_runs)
+        self._cost += epoch_cost * run_epochs / num_runs
+        self._classes[_resource_class(config)].add(run_epochs, now)
+        self._loops.append((result["began_s"], result["ended_s"]))
+        if len(self._loops) > _INTERVALS_KEPT:  # a long survey reports millions
+            self._loops = _union(self._loops)
+        if trial.trial_id in self._running:
+            self._running[trial.trial_id] = (*self._running[trial.trial_id][:3], result["epoch"])
 
+    @_counted
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
         """Count the runs of a trial that has ended well."""
-        if trial.last_result and trial.last_result.get("done_training"):
-            self.runs_done += self._running.get(trial.trial_id, 0)
         self._running.pop(trial.trial_id, None)
-        self._tell()
+        if trial.last_result and trial.last_result.get("done_training"):
+            config = trial.config["trial"]
+            self._runs_done += len(config["repetitions"])
+            self._classes[_resource_class(config)].runs_done += len(config["repetitions"])
 
+    @_counted
+    def on_trial_recover(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
+        """Note that a trial has failed and waits to be tried again."""
+        self._running.pop(trial.trial_id, None)
+
+    @_counted
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
-        """Count the runs of a trial that has failed."""
-        self._failed[trial.trial_id] = self._running.pop(trial.trial_id, 0)
-        self._tell()
+        """Count the runs of a trial that has failed for good."""
+        self._running.pop(trial.trial_id, None)
+        self._failed[trial.trial_id] = (len(trial.config["trial"]["repetitions"]), _reason(trial.error_file))
+
+    def on_experiment_end(self, trials: list, **_: Any) -> None:
+        """Leave Ray's metrics with the last figures."""
+        self._counters.tell(self.figures())
+
+
+def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The disjoint intervals that cover the same time, in order."""
+    union: list[tuple[float, float]] = []
+    for began, ended in sorted(intervals):
+        if union and began <= union[-1][1]:
+            union[-1] = (union[-1][0], max(union[-1][1], ended))
+        else:
+            union.append((began, max(began, ended)))
+    return union
+
+
+def _resource_class(config: Mapping[str, Any]) -> str:
+    """The name of what a trial is given."""
+    return f"{config['num_gpus']:g} GPU" if config["num_gpus"] else "1 CPU core"
+
+
+def _reason(error_file: str | None) -> str:
+    """Why a trial failed last, in a line that is the same for trials that failed for the same reason."""
+    text = Path(error_file).read_text(encoding="utf-8") if error_file else ""
+    lines = [each.strip() for each in text.rpartition("Failure # ")[2].splitlines()[1:] if each.strip()]
+    if not lines:
+        return "no error was told"
+    # Where a worker died there is no traceback; what follows names the process.
+    return (lines[0] if lines[0].startswith("The actor died") else lines[-1])[:_REASON_LENGTH]

@@ -86,6 +86,11 @@ class SurveyTrial(tune.Trainable):
         import survey.tracking.trial_run
         import survey.training  # noqa: F401
 
+    def __repr__(self) -> str:
+        """What Ray's dashboard shows of an actor from its first trial on, so it says what is true for all of them."""
+        num_gpus = self._config["num_gpus"]
+        return f"trials of {self._origin['batch']} on {f'{num_gpus:g} GPU' if num_gpus else '1 CPU core'}"
+
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
         self.cleanup()

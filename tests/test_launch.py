@@ -22,6 +22,7 @@ from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows,
 import survey
 from survey.output import Output
 from survey.space_file import load_space
+from survey.status import survey_status
 
 
 def numbers(out: Path) -> dict[str, str]:
@@ -260,8 +261,9 @@ def test_a_trial_that_fails_and_data_that_changed(tmp_path):
         "name: own\nrepetitions: 2\ntasks: {mine: {path: mine.csv, target: y, kind: classification}}\n"
         "grids: [{dataset: mine, shape: [trapezoid, rectangle, exponential], size: 64, depth: 3, epochs: 3}]\n"
     )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     shares = ("--num-cpus", 2, "--num-gpus", 1, "--gpus-per-trial", 0.5)
-    status, output = launch(space, "--out", out, "--no-ui", *shares, PYTHONPATH=str(tmp_path))
+    status, output = launch(space, "--out", out, "--no-ui", *shares, PYTHONPATH=path)
     assert status == 1, output
     assert "failed: mine trapezoid d3 2^6" in output
     assert "this one always fails" in output
@@ -270,6 +272,11 @@ def test_a_trial_that_fails_and_data_that_changed(tmp_path):
     assert len(rows(out)) == 4, "the rest goes on"
     assert statuses(out) == {"FINISHED": 2 * (1 + 2), "FAILED": 3 * (1 + 2)}, "tried three times"
     assert list((out / "artifacts").rglob("traceback.txt"))
+    record = survey_status(out).launch
+    assert record
+    assert (record.phase, record.figures.runs_done, record.figures.runs_failed) == ("incomplete", 4, 2)
+    assert record.figures.failures == {"RuntimeError: this one always fails": 2}
+    assert {name: each.runs_done for name, each in record.figures.classes.items()} == {"0.5 GPU": 4}
 
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 0, output

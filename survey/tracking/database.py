@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from survey.tracking.tags import OUTPUT
+from survey.errors import TrackingError
+from survey.tracking.tags import OUTPUT, REPETITIONS
 
 
 def holds_experiments(file: Path) -> bool:
@@ -14,7 +16,7 @@ def holds_experiments(file: Path) -> bool:
     if not file.exists():
         return False
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        with closing(_read_only(file)) as database:
             return database.execute("SELECT 1 FROM experiment_tags WHERE key = ?", (OUTPUT,)).fetchone() is not None
     except sqlite3.OperationalError as error:
         return "no such table" not in str(error)
@@ -30,3 +32,30 @@ def remove_half_made(file: Path) -> None:
     if file.exists() and not holds_experiments(file):
         for part in (file, *file.parent.glob(f"{file.name}-*")):
             part.unlink()
+
+
+def repetitions_finished(file: Path, *, since_s: float = 0.0) -> dict[int, set[int]]:
+    """Return the repetitions of the trials that have finished since then (seconds since 1970), by experiment_id.
+
+    It never waits for a writer, and keeps none waiting.
+
+    Raises:
+        TrackingError: The file cannot be read.
+    """
+    query = (
+        "SELECT e.value, r.value FROM runs JOIN tags e USING (run_uuid) JOIN tags r USING (run_uuid) "
+        "WHERE runs.status = 'FINISHED' AND runs.lifecycle_stage = 'active' AND runs.end_time >= ? "
+        "AND e.key = 'experiment_id' AND r.key = ?"
+    )
+    done: dict[int, set[int]] = {}
+    try:
+        with closing(_read_only(file)) as database:
+            for experiment_id, numbers in database.execute(query, (since_s * 1000, REPETITIONS)):
+                done.setdefault(int(experiment_id, 16), set()).update(json.loads(numbers))
+    except sqlite3.Error as error:
+        raise TrackingError(f"{file}: cannot be read: {error}") from None
+    return done
+
+
+def _read_only(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)

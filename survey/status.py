@@ -1,0 +1,206 @@
+"""How a survey stands: `python -m survey.status --out DIR [--watch]`, from any shell, while it runs and after.
+
+It reads what lies in the output folder, and neither takes its lock nor asks Ray or MLflow, so it disturbs no launch.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from survey.commands import run_app
+from survey.dataset import runs_done
+from survey.disk import DiskUse, disk_use
+from survey.figures import block, duration
+from survey.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
+from survey.output import Output
+from survey.tracking.database import holds_experiments, repetitions_finished
+
+_LOOK_EVERY_S = 2.0
+_DISK_EVERY_S = 60.0
+_PLAIN_EVERY_S = 10.0
+
+_ENDS = {
+    "done": "done",
+    "incomplete": "ended; some runs are missing: launch again with the same arguments to train them",
+    "interrupted": "interrupted: launch again with the same arguments to go on",
+    "out of time": "stopped at its time limit: launch again with the same arguments to go on",
+    "error": "ended by an error; when it is mended, launch again with the same arguments to go on",
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a survey stands.
+
+    Attributes:
+        out: The output folder.
+        state: The phase of the last launch or how it has ended (see `LaunchRecord`), `lost` where it went without a
+            word, or `unknown` where none has left a record.
+        num_runs_done: Runs in the data set or finished in MLflow.
+        num_runs: Runs that the survey asks for, or None where no launch has left a record.
+        disk: What it takes on disk.
+        launch: What the last launch says of itself.
+    """
+
+    out: str
+    state: str
+    num_runs_done: int
+    num_runs: int | None
+    disk: DiskUse
+    launch: LaunchRecord | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a launch is at work."""
+        return self.launch is not None and self.state == self.launch.phase and not self.launch.has_ended
+
+
+def survey_status(out: Path | str, disk: Callable[[Output], DiskUse] = disk_use) -> Status:
+    """Look at an output folder.
+
+    Raises:
+        OutputError: There is no survey.
+    """
+    output = Output.at(out, create=False)
+    record = read_record(output)
+    state = "unknown" if record is None else "lost" if record.is_silent else record.phase
+    num_runs = record.num_runs if record else None
+    return Status(str(output.folder), state, _num_runs_done(output, record), num_runs, disk(output), record)
+
+
+def _num_runs_done(output: Output, record: LaunchRecord | None) -> int:
+    """As a launch says; where none does, or one can do so no longer, as data set and MLflow store say."""
+    if record and not record.is_silent:
+        return record.num_runs_done
+    finished: dict[int, set[int]] = {}
+    if output.database.exists() and holds_experiments(output.database):
+        finished = repetitions_finished(output.database, since_s=record.began_s if record else 0.0)
+    if record:  # the output may hold other surveys' runs too
+        return max(record.num_runs_done, record.num_runs_before + sum(map(len, finished.values())))
+    for experiment_id, numbers in runs_done(output.dataset).items():
+        finished.setdefault(experiment_id, set()).update(numbers)
+    return sum(map(len, finished.values()))
+
+
+def render(status: Status) -> RenderableType:
+    """The status, for people."""
+    title = f"{status.launch.name} in {status.out}" if status.launch else status.out
+    parts: list[RenderableType] = [Text(title, style="bold"), _state_line(status), _runs_line(status)]
+    if status.launch and (status.launch.figures.epochs or status.launch.figures.failures):
+        figures = status.launch.figures if status.is_running else status.launch.figures.over()
+        trained = f"{figures.epochs:,} epochs in {duration(figures.seconds)}"
+        parts += [Text(f"this launch: {trained}" if status.is_running else f"last launch: {trained}"), block(figures)]
+    return Group(*parts, _disk_line(status.disk))
+
+
+def _state_line(status: Status) -> Text:
+    record = status.launch
+    if record is None:
+        return Text("no launch has left a record here: launch again with the same arguments to go on", style="yellow")
+    who = f"process {record.pid} on {record.host}, since {_clock(record.began_s)}"
+    if status.is_running:
+        doing = {STARTING: "starting", EXPORTING: "writing data set and report"}.get(status.state, status.state)
+        return Text(f"{doing}: {who}", style="green")
+    if status.state == "lost":
+        return Text(
+            f"gone without a word ({who}), last heard of at {_clock(record.updated_s)}: launch again with the same "
+            "arguments to go on",
+            style="red",
+        )
+    error = f": {record.error}" if record.error else ""
+    style = "green" if status.state == "done" else "yellow"
+    return Text(f"{_ENDS[status.state]} ({_clock(record.updated_s)}){error}", style=style)
+
+
+def _runs_line(status: Status) -> Text:
+    if status.num_runs is None:
+        return Text(f"{status.num_runs_done:,} runs done")
+    share = status.num_runs_done / max(status.num_runs, 1)
+    return Text(f"{status.num_runs_done:,} of {status.num_runs:,} runs done ({share:.1%})")
+
+
+def _disk_line(disk: DiskUse) -> Text:
+    parts = ", ".join(f"{name} {_size(size)}" for name, size in disk.parts.items() if size)
+    return Text(f"disk: {'' if disk.is_whole else 'more than '}{parts or 'nothing yet'}; {_size(disk.free)} free")
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"
+
+
+_Out = Annotated[Path, typer.Option(help="Folder that a launch has made.")]
+_Watch = Annotated[bool, typer.Option("--watch", help="Look again every 2 seconds, until the launch ends.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def status(out: _Out, watch: _Watch = False, as_json: _Json = False) -> int:
+    """Say how a survey stands: what is done, running and failed, how fast it is, and what is left.
+
+    Exit status: 0, whatever the survey has come to; 2 wrong usage, or no survey in the folder.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    if as_json:
+        typer.echo(json.dumps(asdict(survey_status(out))))
+    elif watch:
+        _watch(out, console)
+    else:
+        console.print(render(survey_status(out)))
+    return 0
+
+
+def _watch(out: Path, console: Console) -> None:
+    """Show the status anew until the launch has ended, or until Ctrl-C."""
+    disk = _SeldomCounted()
+    now = survey_status(out, disk)
+    with Live(render(now), console=console, auto_refresh=False) as live:
+        told = time.monotonic()
+        try:
+            while now.is_running:
+                time.sleep(_LOOK_EVERY_S)
+                now = survey_status(out, disk)
+                live.update(render(now), refresh=console.is_terminal)
+                if not console.is_terminal and time.monotonic() - told >= _PLAIN_EVERY_S:
+                    told = time.monotonic()
+                    console.print(render(now))
+        except KeyboardInterrupt:
+            return
+
+
+class _SeldomCounted:
+    """Counts the disk use once a minute."""
+
+    def __init__(self) -> None:
+        self._counted = float("-inf")
+
+    def __call__(self, output: Output) -> DiskUse:
+        if time.monotonic() - self._counted >= _DISK_EVERY_S:
+            self._use, self._counted = disk_use(output), time.monotonic()
+        return self._use
+
+
+def main() -> None:
+    """`python -m survey.status`."""
+    run_app(status, "python -m survey.status")
+
+
+if __name__ == "__main__":
+    main()
