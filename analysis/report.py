@@ -21,6 +21,7 @@ from pyarrow import types
 
 from analysis.facts import Line, lines, overview
 from analysis.figures import butter_zone, learning_curves
+from analysis.forecasts import launches
 from analysis.panels import SETTINGS, panels
 from analysis.read import read, schema_of
 from analysis.zone import Minimum, least
@@ -84,7 +85,8 @@ def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
         title: Heading of the page; by default it names the tasks.
 
     Returns:
-        Path of `index.html`, which needs no other file. The same data set gives the same bytes.
+        Path of `index.html`, which needs no other file. The same data set, with the same `forecasts.json` beside it,
+        gives the same bytes.
 
     Raises:
         InputError: The folder is not a data set, or holds no experiments.
@@ -117,6 +119,7 @@ def _page(dataset: Path, title: str | None) -> str:
         facts=facts,
         sections=sections,
         lines=everything[:MAX_ROWS],
+        launches=launches(dataset),
         num_experiments=len(everything),
         folder=dataset.resolve().name,
         example=experiments.sort_values(["dataset", "shape", "depth"]).iloc[0].to_dict(),
@@ -161,8 +164,17 @@ def _template() -> jinja2.Template:
     environment.filters["loss"] = lambda value: "–" if not np.isfinite(value) else f"{value:#.4g}".rstrip(".")
     environment.filters["count"] = lambda value: "–" if not np.isfinite(value) or value <= 0 else f"{value:,.10g}"
     environment.filters["percent"] = lambda value: "–" if not np.isfinite(value) else f"{value:.2%}"
+    environment.filters["duration"] = _duration
     environment.filters["place"] = _place
     return environment.from_string(source)
+
+
+def _duration(seconds: float) -> str:
+    """`42 s`, `12.3 min` or `5.1 h`; a dash for a time that is not known."""
+    if not math.isfinite(seconds):
+        return "–"
+    unit, length = next((one for one in (("h", 3600), ("min", 60)) if seconds >= 2 * one[1]), ("s", 1))
+    return f"{seconds / length:,.3g} {unit}"
 
 
 def _write(path: Path, page: str) -> Path:

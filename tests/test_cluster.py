@@ -173,7 +173,7 @@ def test_gpus_asked_for_where_there_are_none(space, address):
 
 
 def join(address: str) -> None:
-    survey_cluster.connect(address=address, num_cpus=None, num_gpus=None, dashboard=False, environment={})
+    survey_cluster.connect(survey="s", address=address, num_cpus=None, num_gpus=None, dashboard=False, environment={})
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "localhost", "6379", ":6379", "a:b", "a:99999", "a:1/x"])
@@ -200,7 +200,7 @@ def test_a_machine_that_does_not_belong_to_the_cluster(address, monkeypatch):
 
 def test_cores_of_a_cluster_are_its_own():
     with pytest.raises(InputError, match="with --address leave them out"):
-        survey_cluster.connect(address="auto", num_cpus=2, num_gpus=None, dashboard=False, environment={})
+        survey_cluster.connect(survey="s", address="auto", num_cpus=2, num_gpus=None, dashboard=False, environment={})
 
 
 def test_an_mlflow_server_keeps_runs_and_artifacts(space, address, mlflow_server, tmp_path):

@@ -1,0 +1,80 @@
+"""Predicted against actual: what launches were expected to cost, from `forecasts.json` beside a data set."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.read import read, schema_of, tables
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One launch that has come to its end.
+
+    Attributes:
+        began: When, as text.
+        runs: Runs that it has trained.
+        runs_planned: Runs that it was to train.
+        training_s: Seconds in training, summed over its runs: what they took, and what was predicted of them.
+        factor: How far off the prediction was said to be at most, as a factor.
+        wall_s: Seconds from start to end; the prediction is NaN where not all was trained.
+        measured: Whether a pilot had measured the machine.
+    """
+
+    began: str
+    runs: int
+    runs_planned: int
+    training_s: float
+    training_s_predicted: float
+    factor: float
+    wall_s: float
+    wall_s_predicted: float
+    measured: bool
+
+    @property
+    def miss(self) -> float:
+        """Predicted over actual time in training, less 1; NaN where nothing was trained."""
+        return self.training_s_predicted / self.training_s - 1.0 if self.training_s > 0 else math.nan
+
+
+def launches(dataset: Path) -> list[Launch]:
+    """The launches of a data set that are known, in order; none where there is no file of forecasts."""
+    try:
+        entries = json.loads((dataset.parent / "forecasts.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    ended = [entry for entry in entries if entry.get("end", {}).get("runs")]
+    if not ended or "all_repetitions" not in tables(dataset):
+        return []
+    if not {"update_time", "train_seconds"} <= set(schema_of(dataset, "all_repetitions").names):
+        return []
+    runs = read(dataset, "all_repetitions", columns=["update_time", "train_seconds"])
+    return list(_launches(ended, runs))
+
+
+def _launches(entries: list[dict[str, Any]], runs: pd.DataFrame) -> Iterator[Launch]:
+    updated, seconds = runs["update_time"].to_numpy(), runs["train_seconds"].to_numpy(float)
+    for entry in entries:
+        end, estimate = entry["end"], entry["training_s"]
+        own = (updated >= entry["began"]) & (updated <= end["at"])
+        whole = end["runs"] == entry["runs"]
+        yield Launch(
+            began=f"{datetime.fromtimestamp(entry['began'] / 1000, UTC):%Y-%m-%d %H:%M} UTC",
+            runs=end["runs"],
+            runs_planned=entry["runs"],
+            training_s=float(np.nansum(seconds[own])),
+            training_s_predicted=end["training_s_expected"],
+            factor=estimate[2] / estimate[0] if estimate[0] else math.nan,
+            wall_s=end["wall_s"],
+            wall_s_predicted=entry["wall_s"][0] if whole else math.nan,
+            measured=entry["measured"],
+        )

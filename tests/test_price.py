@@ -1,0 +1,155 @@
+"""What a plan is said to cost, by a dry run, a pilot, and afterwards in the report."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from conftest import EPOCHS, RUNS, launch, write_space
+
+from analysis.forecasts import launches
+from survey.cost import DEFAULT_MODEL, CostModel, Work, epoch_work
+from survey.experiment import Experiment
+from survey.pilot import fit_costs, run_pilot
+from survey.plan import Plan, make_plan
+from survey.price import Price, Rows, price
+from survey.price_table import price_table
+from survey.space import Grid, SearchSpace
+from survey.tasks import TaskDescription, describe
+from survey.topology import layer_widths
+
+ROWS = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
+
+
+def planned(repetitions: int = 3, **changes) -> Plan:
+    settings = {
+        "dataset": "sklearn:iris",
+        "shape": "rectangle",
+        "size": [64, 1024],
+        "depth": 3,
+        "epochs": 50,
+        **changes,
+    }
+    one = SearchSpace(name="one", repetitions=repetitions, grids=(Grid.model_validate(settings),))
+    return make_plan([one], contents={}, describe=describe, done={})
+
+
+def priced(plan: Plan, *, num_cpus: int = 1, num_gpus: float = 0, factor: float = 1.5) -> Price:
+    return price(plan, ROWS, num_cpus=num_cpus, num_gpus=num_gpus, factor=factor, measured=False)
+
+
+def test_a_price_counts_what_is_planned():
+    found = priced(planned())
+    assert (found.experiments_new, found.runs, found.runs_to_train, found.epochs) == (2, 6, 6, 300)
+    assert found.trials == {"1 CPU core": 2}
+    assert found.tracking_bytes > 2 * 50 * 24 * 100
+    assert found.core_hours.low < found.core_hours.estimate < found.core_hours.high
+    assert found.core_hours.high / found.core_hours.estimate == pytest.approx(1.5)
+    assert found.wall_hours.estimate > found.core_hours.estimate > found.training_hours.estimate > 0
+
+
+def test_operations_are_those_of_the_matrix_products():
+    task = TaskDescription("t", "classification", 100, 4, 3, False)
+    experiment = Experiment(dataset="t", shape="rectangle", size=100, depth=3, batch_size=32)
+    widths, parameters = layer_widths("rectangle", 100, 3, 4, 3)
+    w = widths[0]
+    forward = 2 * (4 * w + w * w + w * 3)
+    backward = 2 * forward - 2 * 4 * w  # the inputs need no gradient
+    work = epoch_work(experiment, task, widths, parameters, runs=5)
+    assert work.flops == 5 * (100 * forward + 80 * backward)
+    assert work.steps == 3, "80 rows in minibatches of 32, all runs together"
+    assert work.layer_steps == 9
+
+
+def test_wall_time_is_that_of_the_longest_first_on_some_cores():
+    plan = planned(size=[64, 128, 256, 512])
+    costs = sorted((trial.cost_s for trial in plan.trials), reverse=True)
+    overhead = 3600 * priced(plan).wall_hours.estimate - sum(costs)
+    found = 3600 * priced(plan, num_cpus=4).wall_hours.estimate
+    assert found == pytest.approx(costs[0] + overhead, abs=0.1)
+
+
+def test_trials_on_gpus_are_counted_by_their_fraction():
+    plan = planned().on_gpus(lambda size: 0.125)
+    found = priced(plan, num_cpus=16, num_gpus=1)
+    assert found.trials == {"1/8 GPU": 2}
+    assert found.core_hours.estimate == 0
+    assert 0 < found.gpu_hours.estimate < found.training_hours.estimate
+
+
+def test_nothing_to_train_costs_nothing():
+    found = priced(planned(size=1))  # no network of iris is so small
+    assert found.runs_to_train == found.tracking_bytes == found.artifact_bytes == found.dataset_bytes == 0
+    assert found.wall_hours.estimate == 0
+
+
+def test_a_fit_finds_the_costs_of_another_machine():
+    """Five times slower at calls, half as slow at arithmetic."""
+    there = CostModel(Work(*(s * f for s, f in zip(DEFAULT_MODEL.seconds, (5, 5, 0.5, 1, 1, 1), strict=True))))
+    cells = [
+        (size, batch, rows) for size in (256, 4096, 1 << 16, 1 << 20) for batch in (16, 256) for rows in (500, 5000)
+    ]
+    works = []
+    for size, batch, rows in cells:
+        task = TaskDescription("t", "classification", rows, 20, 5, False)
+        experiment = Experiment(dataset="t", shape="rectangle", size=size, depth=4, batch_size=batch)
+        works.append(epoch_work(experiment, task, *layer_widths("rectangle", size, 4, 20, 5), runs=5))
+    model, factor = fit_costs(works, [there.epoch_s(work) for work in works])
+    misses = [model.epoch_s(work) / there.epoch_s(work) for work in works]
+    assert np.mean(misses) == pytest.approx(1.0, abs=0.1)
+    assert min(misses) > 0.7
+    assert max(misses) < 1.4
+    assert 1.1 < factor < 1.4
+
+
+def test_a_pilot_measures_trials_of_each_kind_within_its_time():
+    plan = planned(
+        size=[256, 1 << 14],
+        batch_size=[32, 128],
+        optimizer=["adam", "SGD"],
+        dataset=["sklearn:iris", "sklearn:diabetes", "sklearn:breast_cancer"],
+    )
+    pilot = run_pilot(plan, describe, budget_s=3.0)
+    assert pilot.num_trials >= 3
+    assert pilot.seconds < 15
+    assert pilot.model.epoch_s(plan.trials[0].work) > 0
+    assert pilot.factor > 1
+
+
+def test_a_dry_run_prints_one_object_for_programs(tmp_path):
+    status, output = launch(write_space(tmp_path), "--dry-run", "--json", "--out", tmp_path / "out")
+    assert status == 0
+    found = json.loads(output)
+    assert found["runs_to_train"] == RUNS
+    assert found["epochs"] == RUNS * EPOCHS
+    assert set(found["wall_hours"]) == {"estimate", "low", "high"}
+    assert not (tmp_path / "out").exists()
+
+
+def test_json_needs_a_dry_run(tmp_path):
+    status, output = launch(write_space(tmp_path), "--json", "--out", tmp_path / "out")
+    assert status == 2
+    assert "--json goes with --dry-run" in output
+
+
+def test_a_table_shows_every_number_of_a_small_plan():
+    from rich.console import Console
+
+    console = Console(width=120, record=True)
+    console.print(price_table(priced(planned())))
+    text = console.export_text()
+    for words in ("experiments", "MLflow store", "artifacts", "data set", "time of cores", "on 1 core"):
+        assert words in text
+
+
+def test_the_report_has_predicted_against_actual(undisturbed):
+    (one,) = launches(undisturbed / "dataset")
+    assert one.runs == one.runs_planned == RUNS
+    assert one.training_s > 0
+    assert one.training_s_predicted > 0
+    assert one.wall_s > one.training_s / 64
+    assert not one.measured
+    page = (undisturbed / "report" / "index.html").read_text(encoding="utf-8")
+    assert "What it cost" in page
+    assert one.began in page
