@@ -27,8 +27,8 @@ def test_more_trials_than_a_tune_run_takes(tmp_path, undisturbed, monkeypatch):
     exported = []
     real = driver.Launch._close_and_export
 
-    def counted(launch, store):
-        real(launch, store)
+    def counted(launch, store, mapper):
+        real(launch, store, mapper)
         exported.append(len(rows(tmp_path / "out")))
 
     monkeypatch.setattr(driver.Launch, "_close_and_export", counted)

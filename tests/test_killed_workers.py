@@ -19,7 +19,7 @@ def test_a_worker_killed_at_a_random_moment(seed, tmp_path, undisturbed):
     process, lines, reader = start_read(write_space(tmp_path), "--out", out, "--no-ui", "--num-cpus", 2)
     await_finished_run(out, at_least=1)
     time.sleep(draw.uniform(0, 0.5))
-    workers = [p for p in psutil.Process(process.pid).children(recursive=True) if "Trainable.train" in name_of(p)]
+    workers = [p for p in psutil.Process(process.pid).children(recursive=True) if "SurveyTrial.train" in name_of(p)]
     assert workers, "the survey still trains"
     draw.choice(workers).kill()
     assert process.wait(200) == 0, "".join(lines)
