@@ -79,7 +79,7 @@ class CostModel:
 
 
 DEFAULT_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9))
-"""One core of an AMD EPYC, from `python -m benchmarks.costs`."""
+"""Rough costs of one core of an AMD EPYC, for the order of trials where no pilot has measured the machine."""
 
 
 @lru_cache(maxsize=1 << 17)
