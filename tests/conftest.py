@@ -53,7 +53,10 @@ def denormals():
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Path:
-    """The output of a small survey that is done, beside its search space: for tests that only read it."""
+    """The output of a small survey that is done, beside its search space: for tests that only read it.
+
+    A copy of it, `again`, is for the one test that launches over it.
+    """
     base = tmp_path_factory.getbasetemp()
     # Processes of pytest-xdist have folders of their own in a common one: one makes the survey, the others wait for it.
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "undisturbed"
@@ -64,6 +67,7 @@ def undisturbed(tmp_path_factory) -> Path:
             status, output = launch(write_space(folder), "--out", folder / "out", "--no-ui")
             assert status == 0, output
             assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
+            shutil.copytree(folder / "out", folder / "again")
             (folder / "done").touch()
     return folder / "out"
 

@@ -62,12 +62,13 @@ def test_a_survey_makes_data_set_report_and_mlflow_runs(undisturbed):
 
 
 def test_launched_again_it_trains_nothing_and_changes_nothing(undisturbed):
-    before = bytes_of(undisturbed / "dataset") | bytes_of(undisturbed / "report")
+    out = undisturbed.with_name("again")
+    before = bytes_of(out / "dataset") | bytes_of(out / "report")
     began = time.monotonic()
-    status, output = launch(undisturbed.parent / "small.yaml", "--out", undisturbed, "--no-ui")
+    status, output = launch(undisturbed.parent / "small.yaml", "--out", out, "--no-ui")
     assert (status, "nothing left to train" in output) == (0, True), output
     assert time.monotonic() - began < 20
-    assert bytes_of(undisturbed / "dataset") | bytes_of(undisturbed / "report") == before
+    assert bytes_of(out / "dataset") | bytes_of(out / "report") == before
 
 
 def test_from_python_a_few_and_then_all_from_the_command_line(undisturbed, tmp_path, monkeypatch):
