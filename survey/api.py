@@ -33,6 +33,8 @@ def run(
     repetitions: int | None = None,
     limit: int | None = None,
     time_limit_s: float | None = None,
+    redo: str | None = None,
+    prune_artifacts: bool = False,
     ui: bool = False,
     console: Console | None = None,
 ) -> SurveyResult:
@@ -52,6 +54,8 @@ def run(
         repetitions: Runs of each experiment, instead of what the search space asks for.
         limit: Take the first so many experiments only.
         time_limit_s: Stop in good order after so many seconds.
+        redo: Train experiments anew that are done already, as `dataset=sklearn:iris,depth=3`; their rows are replaced.
+        prune_artifacts: Drop the histories among MLflow's artifacts that the data set holds.
         ui: Whether to start the MLflow UI and the Ray dashboard.
         console: Where to show progress; None for standard output.
 
@@ -74,6 +78,8 @@ def run(
         repetitions=repetitions,
         limit=limit,
         time_limit_s=time_limit_s,
+        redo=redo,
+        prune_artifacts=prune_artifacts,
         ui=ui,
     )
     return prepare(space, options, console).run()

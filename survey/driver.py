@@ -20,6 +20,7 @@ from survey.errors import InputError
 from survey.options import Options
 from survey.output import Output
 from survey.plan import Plan, PlannedTrial, fraction_for, make_plan
+from survey.redo import Redo, RedoFilter
 from survey.result import SurveyResult
 from survey.source import git_commit
 from survey.space import SearchSpace, own_tasks
@@ -27,7 +28,7 @@ from survey.tracking.database import holds_experiments, remove_half_made
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
-    from survey.export import Mapper
+    from survey.export.pool import Mapper
     from survey.stopping import StopRequest
     from survey.tracking.store import TrackingStore
 
@@ -64,6 +65,11 @@ class Launch:
             name: task_data.load(name, self._own_tasks).digest for name in sorted(used & set(self._own_tasks))
         }
 
+        self._redo: Redo | None = None
+        if options.redo is not None:
+            experiments = (each for space in spaces for each in space.experiments(self._contents))
+            self._redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
+
     def plan(self, done: Mapping[int, set[int]]) -> Plan:
         """Plan what is missing where `done` is done."""
         return make_plan(
@@ -77,10 +83,13 @@ class Launch:
 
     def dry_run(self) -> Plan:
         """Return the plan, and start and write nothing."""
-        done = runs_done(self.output.dataset)
-        if self._tracking_exists:
-            for experiment_id, numbers in self._open_store().runs_finished().items():
-                done.setdefault(experiment_id, set()).update(numbers)
+        if not self._tracking_exists:
+            return self.plan(runs_done(self.output.dataset, self._replaced(None)))
+        store = self._open_store()
+        replaced = self._replaced(store)
+        done = runs_done(self.output.dataset, replaced)
+        for experiment_id, numbers in store.runs_finished(replaced).items():
+            done.setdefault(experiment_id, set()).update(numbers)
         return self.plan(done)
 
     def run(self) -> SurveyResult:
@@ -97,7 +106,9 @@ class Launch:
                 from survey.export.pool import in_processes
 
                 self._close_and_export(store, in_processes)
-            before = runs_done(self.output.dataset)
+            if self._redo:
+                self._redo.mark(store, self.plan)
+            before = self._done()
             plan = self.plan(before)
             if not plan.trials:
                 return self._result(plan, before)
@@ -106,6 +117,13 @@ class Launch:
             self._tell_plan(plan)
             with ExitStack() as stack:
                 return self._train(plan, before, stack)
+
+    def _done(self) -> dict[int, set[int]]:
+        return runs_done(self.output.dataset, self.output.replaced)
+
+    def _replaced(self, store: TrackingStore | None) -> frozenset[str]:
+        """MLflow runs that count no more, with those that this launch is to replace."""
+        return self._redo.replaced(store, self.plan) if self._redo else self.output.replaced
 
     def _train(self, plan: Plan, before: dict[int, set[int]], stack: ExitStack) -> SurveyResult:
         """Train a plan; the stack ends what has been started.
@@ -139,7 +157,7 @@ class Launch:
         failures, loop_seconds = self._fit(plan, data, store, stop)
         self._close_and_export(store, on_cluster)
         disconnect()
-        after = runs_done(self.output.dataset)
+        after = self._done()
         left = self.plan(after)
         with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
             self.output.checkpoints.rmdir()
@@ -282,6 +300,10 @@ class Launch:
         store.close_abandoned_runs()
         for message in export(self.output, store, mapper).damaged:
             self._console.print(f"not exported, to be trained again: {message}", style="yellow")
+        if self._options.prune_artifacts:
+            from survey.export.prune import prune_artifacts
+
+            self._console.print(str(prune_artifacts(self.output, store, mapper)))
 
     def _result(
         self,

@@ -58,6 +58,15 @@ _TimeLimit = Annotated[
     Any,
     typer.Option(parser=parse_duration, metavar="DURATION", help="Stop in good order after, e.g., 90s, 15m or 1h30m."),
 ]
+_Redo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=VALUE[,...]", help="Train these experiments anew and replace their runs.", show_default="none"
+    ),
+]
+_PruneArtifacts = Annotated[
+    bool, typer.Option("--prune-artifacts", help="Drop histories among MLflow's artifacts that the data set holds.")
+]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")]
 _FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="Fetch the data sets into the cache and train nothing.")]
 _NoUi = Annotated[bool, typer.Option("--no-ui", help="Start neither the MLflow UI nor the Ray dashboard.")]
@@ -77,6 +86,8 @@ def launch(
     repetitions: _Repetitions = None,
     limit: _Limit = None,
     time_limit: _TimeLimit = None,
+    redo: _Redo = None,
+    prune_artifacts: _PruneArtifacts = False,
     dry_run: _DryRun = False,
     fetch_only: _FetchOnly = False,
     no_ui: _NoUi = False,
@@ -107,6 +118,8 @@ def launch(
         repetitions=repetitions,
         limit=limit,
         time_limit_s=time_limit,
+        redo=redo,
+        prune_artifacts=prune_artifacts,
         ui=not no_ui,
     )
     return _launch(names, options, console, dry_run=dry_run)

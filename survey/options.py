@@ -13,6 +13,7 @@ class Options:
     Attributes:
         gpus_per_trial: Fraction of a GPU for each trial; None finds it from the trial's memory.
         time_limit_s: Seconds after which to stop in good order; None for no limit.
+        redo: Which experiments to train anew, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
     """
 
     out: Path | None = None
@@ -26,4 +27,6 @@ class Options:
     repetitions: int | None = None
     limit: int | None = None
     time_limit_s: float | None = None
+    redo: str | None = None
+    prune_artifacts: bool = False
     ui: bool = True
