@@ -34,6 +34,8 @@ def run(
     limit: int | None = None,
     time_limit_s: float | None = None,
     pilot: bool = False,
+    redo: str | None = None,
+    prune_artifacts: bool = False,
     ui: bool = False,
     console: Console | None = None,
 ) -> SurveyResult:
@@ -55,6 +57,8 @@ def run(
         time_limit_s: Stop in good order after so many seconds.
         pilot: Train a few epochs of some trials first, a minute at most, so that the forecast that the report compares
             with is one of this machine.
+        redo: Train experiments anew that are done already, as `dataset=sklearn:iris,depth=3`; their rows are replaced.
+        prune_artifacts: Drop the histories among MLflow's artifacts that the data set holds.
         ui: Whether to start the MLflow UI and the Ray dashboard.
         console: Where to show progress; None for standard output.
 
@@ -78,6 +82,8 @@ def run(
         limit=limit,
         time_limit_s=time_limit_s,
         pilot=pilot,
+        redo=redo,
+        prune_artifacts=prune_artifacts,
         ui=ui,
     )
     return prepare(space, options, console).run()

@@ -12,7 +12,7 @@ import logging
 import os
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -109,3 +109,11 @@ class Checkpoint:
                 file.unlink(missing_ok=True)
         except OSError as error:
             _log.warning("%s: cannot be removed: %s", self.file, error)
+
+
+def remove_checkpoints(folder: Path, experiment_ids: Iterable[int]) -> None:
+    """Remove all checkpoints of some experiments, which are to be trained from their beginning."""
+    prefixes = {f"{experiment_id:016x}" for experiment_id in experiment_ids}
+    for file in folder.glob("*-*"):
+        if file.name.partition("-")[0] in prefixes:
+            file.unlink(missing_ok=True)

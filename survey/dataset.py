@@ -89,6 +89,14 @@ class PartitionRuns:
     repetitions: np.ndarray
     mlflow_run_ids: tuple[str, ...]
 
+    def add_to(self, done: dict[int, set[int]], replaced: Collection[str] = ()) -> None:
+        """Add the repetitions to those of each experiment_id, but for those of `replaced` MLflow runs."""
+        for experiment_id, repetition, mlflow_run_id in zip(
+            self.experiment_ids.tolist(), self.repetitions.tolist(), self.mlflow_run_ids, strict=True
+        ):
+            if mlflow_run_id not in replaced:
+                done.setdefault(experiment_id, set()).add(repetition)
+
 
 def runs_held(dataset: Path) -> Iterator[PartitionRuns]:
     """Yield the runs that the data set holds, partition by partition.
@@ -107,12 +115,18 @@ def runs_done(dataset: Path, replaced: Collection[str] = ()) -> dict[int, set[in
     """Return the repetitions that the data set holds, by experiment_id, but for those of `replaced` MLflow runs."""
     done: dict[int, set[int]] = {}
     for held in runs_held(dataset):
-        for experiment_id, repetition, mlflow_run_id in zip(
-            held.experiment_ids.tolist(), held.repetitions.tolist(), held.mlflow_run_ids, strict=True
-        ):
-            if mlflow_run_id not in replaced:
-                done.setdefault(experiment_id, set()).add(repetition)
+        held.add_to(done, replaced)
     return done
+
+
+def mlflow_runs_of(dataset: Path, experiment_ids: Collection[int]) -> set[str]:
+    """Return the MLflow runs of the trials that trained the rows of some experiments."""
+    return {
+        mlflow_run_id
+        for held in runs_held(dataset)
+        for experiment_id, mlflow_run_id in zip(held.experiment_ids.tolist(), held.mlflow_run_ids, strict=True)
+        if experiment_id in experiment_ids
+    }
 
 
 def check_task_digest(dataset: Path, task: str, digest: str) -> None:

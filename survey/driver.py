@@ -23,6 +23,7 @@ from survey.options import Options
 from survey.output import Output
 from survey.plan import Bound, Plan, PlannedTrial, fraction_for, make_plan
 from survey.price import UNMEASURED_FACTOR, Price, Rows, price
+from survey.redo import Redo, RedoFilter
 from survey.result import SurveyResult
 from survey.source import git_commit
 from survey.space import SearchSpace, own_tasks
@@ -30,7 +31,7 @@ from survey.tracking.database import holds_experiments, remove_half_made
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
-    from survey.export import Mapper
+    from survey.export.pool import Mapper
     from survey.pilot import Pilot
     from survey.stopping import StopRequest
     from survey.tracking.store import TrackingStore
@@ -68,6 +69,11 @@ class Launch:
             name: task_data.load(name, self._own_tasks).digest for name in sorted(used & set(self._own_tasks))
         }
 
+        self._redo: Redo | None = None
+        if options.redo is not None:
+            experiments = (each for space in spaces for each in space.experiments(self._contents))
+            self._redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
+
     def plan(self, done: Mapping[int, set[int]], *, may_guess: bool = False) -> Plan:
         """Plan what is missing where `done` is done; `may_guess` as for `survey.tasks.describe`."""
         return make_plan(
@@ -82,10 +88,11 @@ class Launch:
 
     def dry_run(self) -> Price:
         """Return what the launch would train and what that costs, and start and write nothing."""
-        done = runs_done(self.output.dataset)
-        if self._tracking_exists:
-            for experiment_id, numbers in self._open_store().runs_finished().items():
-                done.setdefault(experiment_id, set()).update(numbers)
+        store = self._open_store() if self._tracking_exists else None
+        replaced = self._replaced(store)
+        done = runs_done(self.output.dataset, replaced)
+        for experiment_id, numbers in store.runs_finished(replaced).items() if store else ():
+            done.setdefault(experiment_id, set()).update(numbers)
         plan = self.plan(done, may_guess=True)
         num_cpus, num_gpus = self._options.num_cpus or _num_cores(), self._num_gpus()
         if num_gpus:
@@ -142,12 +149,21 @@ class Launch:
                 from survey.export.pool import in_processes
 
                 self._close_and_export(store, in_processes)
-            before = runs_done(self.output.dataset)
+            if self._redo:
+                self._redo.mark(store, self.plan)
+            before = self._done()
             plan = self.plan(before)
             with Recorder(self.output, self._name, plan) as recorder, ExitStack() as stack:
                 result = self._train(plan, before, stack, recorder) if plan.trials else self._result(plan, before)
                 recorder.end(result)
                 return result
+
+    def _done(self) -> dict[int, set[int]]:
+        return runs_done(self.output.dataset, self.output.replaced)
+
+    def _replaced(self, store: TrackingStore | None) -> frozenset[str]:
+        """MLflow runs that count no more, with those that this launch is to replace."""
+        return self._redo.replaced(store, self.plan) if self._redo else self.output.replaced
 
     def _train(self, plan: Plan, before: dict[int, set[int]], stack: ExitStack, recorder: Recorder) -> SurveyResult:
         """Train a plan; the stack ends what has been started.
@@ -191,7 +207,7 @@ class Launch:
         recorder.export()
         self._close_and_export(store, on_cluster)
         disconnect()
-        after = runs_done(self.output.dataset)
+        after = self._done()
         forecast.end(after, wall_s=time.monotonic() - self._began)
         left = self.plan(after)
         with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
@@ -355,6 +371,10 @@ class Launch:
         store.close_abandoned_runs()
         for message in export(self.output, store, mapper).damaged:
             self._console.print(f"not exported, to be trained again: {message}", style="yellow")
+        if self._options.prune_artifacts:
+            from survey.export.prune import prune_artifacts
+
+            self._console.print(str(prune_artifacts(self.output, store, mapper)))
 
     def _result(
         self,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from survey.export import Work
-from survey.export.partition import PartitionJob, PartitionResult
-from survey.export.pool import is_little
+from survey.export.partition import PartitionJob
+from survey.export.pool import Result, is_little
 
 _WAITING_FOR_EACH_CORE = 2
 """Tasks that are handed to Ray at a time, for each of its cores."""
 
 
-def on_cluster(work: Work, jobs: Sequence[PartitionJob]) -> Iterator[PartitionResult | None]:
+def on_cluster(work: Callable[[PartitionJob], Result | None], jobs: Sequence[PartitionJob]) -> Iterator[Result | None]:
     """Apply a function to jobs on the connected Ray cluster; results come in any order.
 
     What falls to a machine that does not have the output, or to one that is lost, is done here.
@@ -40,7 +40,7 @@ def on_cluster(work: Work, jobs: Sequence[PartitionJob]) -> Iterator[PartitionRe
         yield work(job) if result is None else result
 
 
-def _result(task: ray.ObjectRef) -> PartitionResult | None:
+def _result(task: ray.ObjectRef) -> Any:
     try:
         return ray.get(task)
     except RayTaskError as error:

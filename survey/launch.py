@@ -60,6 +60,15 @@ _TimeLimit = Annotated[
     Any,
     typer.Option(parser=parse_duration, metavar="DURATION", help="Stop in good order after, e.g., 90s, 15m or 1h30m."),
 ]
+_Redo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=VALUE[,...]", help="Train these experiments anew and replace their runs.", show_default="none"
+    ),
+]
+_PruneArtifacts = Annotated[
+    bool, typer.Option("--prune-artifacts", help="Drop histories among MLflow's artifacts that the data set holds.")
+]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")]
 _Pilot = Annotated[
     bool, typer.Option("--pilot", help="Train a few epochs of some trials first, a minute at most, to know all costs.")
@@ -83,6 +92,8 @@ def launch(
     repetitions: _Repetitions = None,
     limit: _Limit = None,
     time_limit: _TimeLimit = None,
+    redo: _Redo = None,
+    prune_artifacts: _PruneArtifacts = False,
     dry_run: _DryRun = False,
     pilot: _Pilot = False,
     as_json: _Json = False,
@@ -118,6 +129,8 @@ def launch(
         limit=limit,
         time_limit_s=time_limit,
         pilot=pilot,
+        redo=redo,
+        prune_artifacts=prune_artifacts,
         ui=not no_ui,
     )
     return _dry_run(names, options, console, as_json=as_json) if dry_run else _launch(names, options, console)

@@ -14,6 +14,7 @@ class Options:
         gpus_per_trial: Fraction of a GPU for each trial; None finds it from the trial's memory.
         time_limit_s: Seconds after which to stop in good order; None for no limit.
         pilot: Train a few epochs of some trials first, to know what all of them cost.
+        redo: Which experiments to train anew, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
     """
 
     out: Path | None = None
@@ -28,4 +29,6 @@ class Options:
     limit: int | None = None
     time_limit_s: float | None = None
     pilot: bool = False
+    redo: str | None = None
+    prune_artifacts: bool = False
     ui: bool = True

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -24,7 +24,8 @@ class Output:
     """An output folder.
 
     Layout: `survey.json` (identity), `search_spaces/` (what has been surveyed), `mlflow.db` and `artifacts/`
-    (MLflow's), `dataset/` (Parquet), `report/`, and `checkpoints/` of trials that are not finished.
+    (MLflow's), `dataset/` (Parquet), `report/`, `checkpoints/` of trials that are not finished, and `redo.json`, the
+    MLflow runs that `--redo` has replaced.
     """
 
     folder: Path
@@ -144,6 +145,29 @@ class Output:
         for space in spaces:
             self._write(folder / f"{space.name}.yaml", dump_space(space))
         self._write(self._identity_file, json.dumps({**self._identity, "contents": {**self.contents, **contents}}))
+
+    @property
+    def _redo_file(self) -> Path:
+        return self.folder / "redo.json"
+
+    @property
+    def redone(self) -> dict[str, list[str]]:
+        """What has been asked to be trained anew: by filter, the MLflow runs that count no more."""
+        try:
+            return json.loads(self._redo_file.read_text(encoding="utf-8")) if self._redo_file.exists() else {}
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{self._redo_file}: cannot be read: {error}") from None
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """MLflow runs that count no more: each of their runs gives way to one that is trained anew."""
+        return frozenset(run for runs in self.redone.values() for run in runs)
+
+    def redo(self, text: str, mlflow_run_ids: Iterable[str]) -> None:
+        """Let MLflow runs count no more, for a filter."""
+        redone = self.redone
+        redone[text] = sorted({*redone.get(text, ()), *mlflow_run_ids})
+        self._write(self._redo_file, json.dumps(redone, indent=1))
 
     def spaces(self) -> list[SearchSpace]:
         """The search spaces that have been surveyed here, by name."""

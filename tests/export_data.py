@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from survey import export
 from survey.experiment import Experiment
+from survey.export.prune import PruneResult, prune_artifacts
 from survey.history import history_table
 from survey.output import Output
 from survey.space import Grid, SearchSpace
@@ -107,6 +108,9 @@ class Survey:
     def train_all(self) -> None:
         for experiment in EXPERIMENTS:
             self.train(experiment, (0, 1, 2, 3, 4))
+
+    def prune(self, mapper=map) -> PruneResult:
+        return prune_artifacts(self.output, self.store, mapper)
 
     def export(self) -> export.ExportResult:
         return export.export(self.output, self.store)

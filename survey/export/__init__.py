@@ -6,7 +6,7 @@ Each partition is one file. It is rewritten only where it has new runs or other 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,21 +25,17 @@ from survey.dataset import (
 from survey.export.artifacts import Artifacts
 from survey.export.partition import (
     PartitionJob,
-    PartitionResult,
     fingerprint_of,
     stored_fingerprint,
     update_partition,
 )
+from survey.export.pool import Mapper
 from survey.output import Output
 from survey.schema import executive_schema, repetition_schema, summary_schema
 from survey.tracking.finished import FinishedTrial
 
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
-
-Work = Callable[[PartitionJob], PartitionResult | None]
-Mapper = Callable[[Work, Sequence[PartitionJob]], Iterable[PartitionResult | None]]
-"""Applies a function to jobs, perhaps in other processes: `map`, or what works like it in any order."""
 
 
 @dataclass(frozen=True)
@@ -85,20 +81,24 @@ def export(output: Output, store: TrackingStore, mapper: Mapper = map) -> Export
 
 @dataclass
 class _Held:
-    """What a partition holds: the ids of its experiments, and whether its summaries are out of date."""
+    """What a partition holds: experiments, MLflow runs that count no more, whether summaries are out of date."""
 
     experiment_ids: set[int]
+    replaced: frozenset[str]
     is_stale: bool
 
 
 def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[int]]) -> list[PartitionJob]:
     """Find the partitions in which there is something to do, those with the most to do first."""
-    partitions, done = _held(output.dataset, sweeps)
+    replaced = output.replaced
+    partitions, done = _held(output.dataset, sweeps, replaced)
     new: dict[str, list[FinishedTrial]] = {}
-    for trial in store.finished_trials(done=done):
+    for trial in store.finished_trials(done=done, replaced=replaced):
         partition = partition_of(trial.experiment)
         new.setdefault(partition, []).append(trial)
-        partitions.setdefault(partition, _Held(set(), False)).experiment_ids.add(trial.experiment.experiment_id)
+        partitions.setdefault(partition, _Held(set(), frozenset(), False)).experiment_ids.add(
+            trial.experiment.experiment_id
+        )
     artifacts = Artifacts(output.artifacts, store.uri)
     jobs = [
         PartitionJob(
@@ -107,7 +107,7 @@ def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[i
             partition,
             tuple(new.get(partition, ())),
             {name: ids & held.experiment_ids for name, ids in sweeps.items()},
-            frozenset(),
+            held.replaced,
             artifacts,
             held.is_stale,
         )
@@ -117,16 +117,18 @@ def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[i
     return sorted(jobs, key=lambda job: (-len(job.trials), job.partition))
 
 
-def _held(dataset: Path, sweeps: Mapping[str, frozenset[int]]) -> tuple[dict[str, _Held], dict[int, set[int]]]:
+def _held(
+    dataset: Path, sweeps: Mapping[str, frozenset[int]], replaced: Collection[str]
+) -> tuple[dict[str, _Held], dict[int, set[int]]]:
     """Read what each partition holds, and which repetitions of each experiment that makes."""
     partitions: dict[str, _Held] = {}
     done: dict[int, set[int]] = {}
     for runs in runs_held(dataset):
         fingerprint = fingerprint_of(runs.experiment_ids, runs.repetitions, runs.mlflow_run_ids, sweeps)
         is_stale = fingerprint != stored_fingerprint(dataset, runs.partition)
-        partitions[runs.partition] = _Held(set(np.unique(runs.experiment_ids).tolist()), is_stale)
-        for experiment_id, repetition in zip(runs.experiment_ids.tolist(), runs.repetitions.tolist(), strict=True):
-            done.setdefault(experiment_id, set()).add(repetition)
+        gone = frozenset(replaced).intersection(runs.mlflow_run_ids)
+        partitions[runs.partition] = _Held(set(np.unique(runs.experiment_ids).tolist()), gone, is_stale)
+        runs.add_to(done, replaced)
     return partitions, done
 
 

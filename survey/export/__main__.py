@@ -18,8 +18,12 @@ from survey.result import INCOMPLETE
 def command(
     out: Annotated[Path, typer.Option(help="Output folder of a survey.")],
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, if the launch was given one.")] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune-artifacts", help="Drop histories among MLflow's artifacts that the data set holds.")
+    ] = False,
 ) -> int:
     """Bring the data set of a survey up to date with its finished MLflow runs."""
+    from survey.export.prune import prune_artifacts
     from survey.tracking.store import TrackingStore
 
     console = Console(soft_wrap=True, highlight=False)
@@ -27,11 +31,14 @@ def command(
     with output.lock():
         store = TrackingStore(tracking_uri or output.default_tracking_uri, output_id=output.output_id)
         result = export(output, store, in_processes)
+        pruned = prune_artifacts(output, store, in_processes) if prune else None
     for message in result.damaged:
         console.print(f"not exported: {message}", style="yellow", markup=False)
     console.print(
         f"{output.dataset}: {result.num_new_runs:,} new runs, {result.num_partitions_written:,} partitions written"
     )
+    if pruned:
+        console.print(str(pruned))
     return INCOMPLETE if result.damaged else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -50,6 +51,41 @@ class Artifacts:
         path = Path(unquote(parts.path) if parts.scheme else trial.history_uri)
         moved = self.folder / trial.mlflow_run_id / "artifacts" / path.name
         return path if path.exists() or not moved.exists() else moved
+
+    def may_be_there(self, trial: FinishedTrial) -> bool:
+        """Whether the artifact is there, or lies elsewhere, where it would have to be asked for."""
+        file = self.local(trial)
+        return file is None or file.exists()
+
+    def remove(self, trial: FinishedTrial) -> int:
+        """Remove the artifact of a trial; return its size in bytes, or 0 where it lies elsewhere.
+
+        Raises:
+            ExportError: It cannot be removed.
+        """
+        file = self.local(trial)
+        try:
+            if file is None:
+                return self._remove_elsewhere(trial)
+            size = file.stat().st_size
+            file.unlink()
+        except OSError as error:
+            raise ExportError(f"artifact {trial.history_uri} cannot be removed: {error}") from None
+        for folder in (file.parent, file.parent.parent):
+            with suppress(OSError):  # something else is in it
+                folder.rmdir()
+        return size
+
+    def _remove_elsewhere(self, trial: FinishedTrial) -> int:
+        from mlflow.exceptions import MlflowException
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        folder, _, name = trial.history_uri.rpartition("/")
+        try:
+            get_artifact_repository(folder, tracking_uri=self.tracking_uri).delete_artifacts(name)
+        except MlflowException as error:
+            raise ExportError(f"artifact {trial.history_uri} cannot be removed: {error}") from None
+        return 0
 
     def _fetched(self, trial: FinishedTrial) -> Path:
         from mlflow.artifacts import download_artifacts

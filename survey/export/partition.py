@@ -41,7 +41,7 @@ class PartitionJob:
         output_id: Identity of the output.
         dataset: Folder of its data set.
         partition: Path of the partition, relative to its tables.
-        trials: Finished trials that have runs which it does not hold yet, oldest first.
+        trials: The finished trials that are concerned, oldest first.
         sweeps: Experiments of this partition that belong to each sweep.
         replaced: MLflow runs whose rows give way to new ones.
         artifacts: Where the histories of the trials are.
@@ -165,7 +165,7 @@ class _Runs:
         self._trials: dict[int, list[FinishedTrial]] = {}
         for trial in job.trials:
             self._trials.setdefault(trial.experiment.experiment_id, []).append(trial)
-        self._schema = _without_partitions(history_schema())
+        self._schema = runs_schema()
         self.num_new_runs = 0
         self.damaged: list[str] = []
 
@@ -189,14 +189,14 @@ class _Runs:
             if table is not None:
                 table = table.filter(pa.array([number not in taken for number in table["repetition"].to_pylist()]))
                 taken.update(table["repetition"].to_pylist())
-                fresh.append(_conform(table, self._schema))
+                fresh.append(conform(table, self._schema))
         new = pa.concat_tables([self._schema.empty_table(), *fresh])
         self.num_new_runs += len(new)
         if old is None:
             return new
         gone = np.isin(old["repetition"].to_numpy(), new["repetition"].to_numpy())
         kept = old.filter(pa.array(~gone))
-        return pa.concat_tables([_conform(kept, self._schema), new])
+        return pa.concat_tables([conform(kept, self._schema), new])
 
     def _read(self, trial: FinishedTrial) -> pa.Table | None:
         try:
@@ -284,7 +284,12 @@ def _without_partitions(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field for field in schema if field.name not in PARTITION_COLUMNS])
 
 
-def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def runs_schema() -> pa.Schema:
+    """What a partition's file says of a run, but for the sweeps that it belongs to."""
+    return _without_partitions(history_schema())
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The columns of a schema; one that an older version did not write is null."""
     columns = [
         table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from survey.errors import ExportError
-from survey.export.partition import PartitionJob, PartitionResult
+from survey.export.partition import PartitionJob
+
+Result = TypeVar("Result")
+
+
+class Mapper(Protocol):
+    """Applies a function to jobs, perhaps in other processes: `map`, or what works like it in any order."""
+
+    def __call__(
+        self, work: Callable[[PartitionJob], Result | None], jobs: Sequence[PartitionJob], /
+    ) -> Iterable[Result | None]:
+        """Return the results."""
+        ...
+
 
 FEW_TRIALS = 200
 """Trials up to which other processes would take longer to start than the work takes."""
@@ -21,18 +35,18 @@ def is_little(jobs: Sequence[PartitionJob]) -> bool:
 
 
 def in_processes(
-    function: Callable[[PartitionJob], PartitionResult | None], jobs: Sequence[PartitionJob]
-) -> Iterator[PartitionResult | None]:
+    work: Callable[[PartitionJob], Result | None], jobs: Sequence[PartitionJob]
+) -> Iterator[Result | None]:
     """Apply a function to jobs, in as many processes as there are cores; results come in any order.
 
     Raises:
         ExportError: What the function raises, or: a process was killed.
     """
     if is_little(jobs):
-        yield from map(function, jobs)
+        yield from map(work, jobs)
         return
     try:
-        yield from Parallel(cpu_count(), return_as="generator_unordered")(delayed(function)(job) for job in jobs)
+        yield from Parallel(cpu_count(), return_as="generator_unordered")(delayed(work)(job) for job in jobs)
     except TerminatedWorkerError:
         raise ExportError(
             "a process of the export was killed, perhaps for want of memory; export again to go on where it was"

@@ -80,6 +80,10 @@ class TrackingStore:
             done.setdefault(row.experiment_id, set()).update(row.repetitions)
         return done
 
+    def finished_run_ids(self, experiment_ids: Collection[int]) -> set[str]:
+        """Return the MLflow runs of the finished trials of some experiments."""
+        return {row.mlflow_run_id for row in self._finished_rows() if row.experiment_id in experiment_ids}
+
     def _finished_rows(self) -> Iterator[FinishedRow]:
         """Read by SQL where the store is a database that can be reached from here, through MLflow elsewhere."""
         with told(self.uri, "be read"):

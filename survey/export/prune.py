@@ -1,0 +1,110 @@
+"""Histories that the data set holds, dropped from the artifacts after they have been compared with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from survey.dataset import REPETITIONS, partition_file, partition_of, runs_held
+from survey.errors import ExportError
+from survey.export.artifacts import Artifacts
+from survey.export.partition import OldRuns, PartitionJob, conform, runs_schema
+from survey.export.pool import Mapper
+from survey.output import Output, is_output
+from survey.tracking.finished import FinishedTrial
+from survey.tracking.store import TrackingStore
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """How many artifacts were dropped, and the size of those that lay on a file system."""
+
+    num_artifacts: int
+    num_bytes: int
+
+    def __str__(self) -> str:
+        return f"dropped {self.num_artifacts:,} artifacts ({self.num_bytes / 1e6:,.0f} MB) that the data set holds"
+
+
+def prune_artifacts(output: Output, store: TrackingStore, mapper: Mapper = map) -> PruneResult:
+    """Drop the history artifacts whose every row is in the data set.
+
+    The rows are read back from both and compared, value by value; an artifact of which one is missing or differs stays.
+    The MLflow runs stay as they are.
+
+    Raises:
+        ExportError: A file of the data set is damaged.
+        TrackingError: The store cannot be read.
+    """
+    results = [result for result in mapper(prune_partition, _jobs(output, store)) if result]
+    return PruneResult(sum(each.num_artifacts for each in results), sum(each.num_bytes for each in results))
+
+
+def _jobs(output: Output, store: TrackingStore) -> list[PartitionJob]:
+    exported: dict[str, str] = {}
+    for held in runs_held(output.dataset):
+        exported |= dict.fromkeys(held.mlflow_run_ids, held.partition)
+    artifacts = Artifacts(output.artifacts, store.uri)
+    trials: dict[str, list[FinishedTrial]] = {}
+    for trial in store.finished_trials():
+        if trial.mlflow_run_id in exported and artifacts.may_be_there(trial):
+            trials.setdefault(partition_of(trial.experiment), []).append(trial)
+    nothing: Mapping[str, frozenset[int]] = {}
+    return [
+        PartitionJob(output.output_id, output.dataset, name, tuple(its), nothing, frozenset(), artifacts, False)
+        for name, its in sorted(trials.items())
+    ]
+
+
+def prune_partition(job: PartitionJob) -> PruneResult | None:
+    """Drop the artifacts of these trials, if they are in the partition; None on a machine without the output."""
+    if not is_output(job.dataset.parent, job.output_id):
+        return None
+    file = partition_file(job.dataset / REPETITIONS, job.partition)
+    runs = OldRuns(file)
+    held = set(runs.experiment_ids)
+    _settle(file, job.dataset)
+    num_artifacts = num_bytes = 0
+    for trial in sorted(job.trials, key=lambda trial: trial.experiment.experiment_id):
+        experiment_id = trial.experiment.experiment_id
+        if experiment_id not in held:
+            continue
+        try:
+            history = job.artifacts.read(trial)
+        except ExportError:  # a damaged one is not dropped, as nobody can say what it held
+            continue
+        if _holds(runs.of(experiment_id), history, trial.mlflow_run_id):
+            num_bytes += job.artifacts.remove(trial)
+            num_artifacts += 1
+    return PruneResult(num_artifacts, num_bytes)
+
+
+def _settle(file: Path, dataset: Path) -> None:
+    """Have the system write a file and the folders above it to the disk, so that it outlives a loss of power."""
+    for path in (file, *file.relative_to(dataset).parents):
+        descriptor = os.open(dataset / path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _holds(runs: pa.Table, history: pa.Table, mlflow_run_id: str) -> bool:
+    """Whether every row of a history is among the runs, with the same values: NaN equals NaN."""
+    own = runs.filter(pa.array([each == mlflow_run_id for each in runs["mlflow_run_id"].to_pylist()]))
+    own, history = (conform(each, runs_schema()).sort_by("repetition") for each in (own, history))
+    return len(own) == len(history) and all(_equal(own[name], history[name]) for name in own.column_names)
+
+
+def _equal(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
+    if pa.types.is_list(one.type) and pa.types.is_float32(one.type.value_type):
+        one_array, other_array = one.combine_chunks(), other.combine_chunks()
+        lengths = one_array.offsets.to_numpy(), other_array.offsets.to_numpy()
+        values = (each.flatten().to_numpy(zero_copy_only=False).view(np.int32) for each in (one_array, other_array))
+        return np.array_equal(np.diff(lengths[0]), np.diff(lengths[1])) and np.array_equal(*values)
+    return one.equals(other)

@@ -1,0 +1,152 @@
+"""Runs that are done, trained anew: replaced only when the new ones are there, and once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+
+import pytest
+from conftest import launch, rows, start
+from export_data import BETA, EXPERIMENTS, read, runs_of
+
+from survey import export
+from survey.dataset import mlflow_runs_of, runs_done
+from survey.errors import InputError
+from survey.experiment import Experiment
+from survey.redo import RedoFilter
+
+EXPERIMENT = Experiment(dataset="sklearn:iris", shape="rectangle", size=128, depth=3, learning_rate=0.003)
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("depth=3", True),
+        ("dataset=sklearn:iris, depth=3,learning_rate=3e-3", True),
+        ("depth=4", False),
+        ("depth=3,shape=trapezoid", False),
+        ("size=128,optimizer=adam,momentum=0", True),
+        ("kernel_regularizer.type=none", True),
+        ("kernel_regularizer_type=l2", False),
+    ],
+)
+def test_filters(text, matches):
+    assert RedoFilter.parse(text).matches(EXPERIMENT) is matches
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "expected NAME=VALUE"),
+        ("depth", "expected NAME=VALUE"),
+        ("depth=", "expected NAME=VALUE"),
+        ("dept=3", "'dept' is no hyperparameter \\(did you mean 'depth'\\?\\); expected one of dataset, shape"),
+        ("depth=three", "expected a number for depth, found 'three'"),
+        ("depth=3,,size=4", "expected NAME=VALUE"),
+    ],
+)
+def test_what_is_no_filter_is_refused(text, told):
+    with pytest.raises(InputError, match=told):
+        RedoFilter.parse(text)
+
+
+def redo(survey, experiment: Experiment) -> set[str]:
+    """Let what trained an experiment count no more, as a launch does before it trains."""
+    ids = {experiment.experiment_id}
+    replaced = survey.store.finished_run_ids(ids) | mlflow_runs_of(survey.folder, ids)
+    survey.output.redo("a filter", replaced)
+    return replaced
+
+
+def test_rows_stay_until_the_new_ones_are_there(survey):
+    chosen, other, *_ = BETA.experiments()
+    survey.train(chosen, (0, 1))
+    survey.train(chosen, (1, 2))
+    survey.train(other, (0,))
+    survey.export()
+    before = runs_of(survey.folder)
+    replaced = redo(survey, chosen)
+    assert len(replaced) == 2
+    assert runs_done(survey.folder, survey.output.replaced) == {other.experiment_id: {0}}
+    assert survey.store.runs_finished(survey.output.replaced) == {other.experiment_id: {0}}
+    assert survey.export() == export.ExportResult(0, 0, ()), "old MLflow runs do not count"
+    assert repr(runs_of(survey.folder)) == repr(before)
+
+    again = survey.train(chosen, (0, 1))
+    assert survey.export() == export.ExportResult(2, 1, ())
+    found = runs_of(survey.folder)
+    assert found.keys() == before.keys()
+    of = {(row["experiment_id"], row["repetition"]): row["mlflow_run_id"] for row in found.values()}
+    assert of[chosen.experiment_id, 0] == of[chosen.experiment_id, 1] == again
+    assert of[chosen.experiment_id, 2] in replaced, "not trained anew yet"
+    assert runs_done(survey.folder, survey.output.replaced)[chosen.experiment_id] == {0, 1}
+
+    survey.train(chosen, (2,))
+    assert survey.export() == export.ExportResult(1, 1, ())
+    assert not {row["mlflow_run_id"] for row in runs_of(survey.folder).values()} & replaced
+    assert sorted(read(survey.folder, "complete_summary")["num_runs"].to_pylist()) == [1, 3]
+    assert survey.export() == export.ExportResult(0, 0, ())
+
+
+def test_a_data_set_made_anew_has_the_new_runs(survey):
+    survey.train(EXPERIMENTS[0])
+    survey.export()
+    redo(survey, EXPERIMENTS[0])
+    again = survey.train(EXPERIMENTS[0])
+    survey.export()
+    shutil.rmtree(survey.folder)
+    assert survey.export() == export.ExportResult(2, 1, ())
+    assert {row["mlflow_run_id"] for row in runs_of(survey.folder).values()} == {again}
+
+
+SPACE = """
+name: tiny
+repetitions: 2
+grids:
+  - {dataset: "sklearn:iris", shape: rectangle, size: [64, 128], depth: [3, 4], epochs: %d}
+"""
+
+
+@pytest.mark.slow
+def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
+    space, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    space.write_text(SPACE % 300)
+    arguments = (space, "--out", out, "--no-ui", "--num-cpus", 1)
+    status, output = launch(*arguments)
+    assert status == 0, output
+    first = rows(out)
+
+    redo = ("--redo", "depth=3")
+    status, output = launch(*arguments, *redo, "--dry-run")
+    assert (status, output.split("trials to train")[1].split()[0]) == (0, "2"), output
+    assert not (out / "redo.json").exists()
+
+    process = start(*arguments, *redo)
+    deadline = time.monotonic() + 120
+    # The first trial that is trained anew has finished, and nothing is exported.
+    while len(list(out.glob("artifacts/*/artifacts/history.parquet"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    marked = json.loads((out / "redo.json").read_text())
+    assert set(rows(out)["mlflow_run_id"]) == set(first["mlflow_run_id"]), "nothing is replaced before it is there"
+
+    status, output = launch(*arguments, *redo, "--prune-artifacts")
+    assert status == 0, output
+    assert json.loads((out / "redo.json").read_text()) == marked, "the same redo goes on"
+    second = rows(out)
+    assert list(second["run_id"]) == list(first["run_id"])
+    is_redone = second["mlflow_run_id"] != first["mlflow_run_id"]
+    assert list(is_redone) == list(second["depth"].astype(int) == 3)
+    for name in ("val_loss", "accuracy"):
+        assert all((one == other).all() for one, other in zip(first[name], second[name], strict=True))
+    assert "dropped 5 artifacts" in output, "those of the first launch, and the one that the second had finished"
+    assert "dropped 1 artifacts" in output
+
+    status, output = launch(*arguments)
+    assert (status, "nothing left to train" in output) == (0, True), output
+
+    status, output = launch(*arguments, "--redo", "depth=7")
+    assert (status, "no experiment of this survey has depth=7" in output) == (2, True), output
