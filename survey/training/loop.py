@@ -17,7 +17,7 @@ from torch import Tensor
 from survey.experiment import Experiment
 from survey.topology import residual_layers
 from survey.training import streams
-from survey.training.network import Architecture, Network, Workspace, columns
+from survey.training.network import Architecture, Memory, Network, Workspace, columns
 from survey.training.optimizers import OPTIMIZERS, Optimizer
 from survey.training.outputs import APPLY, OutputKind, output_gradient, output_kind
 from survey.training.statistics import means, sum_over_rows
@@ -67,15 +67,16 @@ class _Batches:
     padding, for which the row of zeros at the end of the data stands.
     """
 
-    def __init__(self, data: Data, network: Network, steps: int, rows: int) -> None:
-        runs, like = network.num_runs, network.parameters
+    def __init__(self, name: str, data: Data, network: Network, steps: int, rows: int, memory: Memory) -> None:
+        runs, device = network.num_runs, network.parameters.device
         self.first, self.steps, self.num_valid = 0, steps, rows
-        self.work: Workspace = network.workspace(rows)
+        self.work: Workspace = network.workspace(rows, memory)
         room = self.work.rows
-        self.row_numbers = torch.full((steps, runs, room), data.num_rows, dtype=torch.int64, device=like.device)
+        self.row_numbers = torch.full((steps, runs, room), data.num_rows, dtype=torch.int64, device=device)
         self.targets = data.targets.new_zeros(steps, runs, data.targets.shape[1], room)
-        self.scores = like.new_empty(steps, runs, data.num_outputs, room)
-        self.errors = torch.empty_like(self.scores)
+        # What is stored is used up before another chunk, or the other set, has its turn.
+        self.scores = memory.zeros(f"{name} scores", steps, runs, data.num_outputs, room)
+        self.errors = memory.zeros(f"{name} errors", steps, runs, data.num_outputs, room)
         self.by_step = list(zip(self.row_numbers.view(steps, -1), self.targets, self.scores, self.errors, strict=True))
 
     def set_rows(self, row_numbers: Tensor, targets: Tensor) -> None:
@@ -86,10 +87,11 @@ class _Batches:
         self.targets[:, :, :, :rows] = targets[:, :, part].unflatten(2, (self.steps, rows)).permute(2, 0, 1, 3)
 
 
-def _batches(data: Data, network: Network, num_rows: int, batch_rows: int) -> list[_Batches]:
+def _batches(data: Data, network: Network, num_rows: int, batch_rows: int, memory: Memory) -> list[_Batches]:
     """Split `num_rows` rows into full minibatches and the last, smaller one."""
     full, rest = divmod(num_rows, batch_rows)
-    parts = [_Batches(data, network, steps, rows) for steps, rows in ((full, batch_rows), (1, rest)) if steps * rows]
+    shapes = {"full": (full, batch_rows), "last": (1, rest)}
+    parts = [_Batches(name, data, network, *shape, memory) for name, shape in shapes.items() if all(shape)]
     if len(parts) == 2:
         parts[1].first = full * batch_rows
     return parts
@@ -98,23 +100,33 @@ def _batches(data: Data, network: Network, num_rows: int, batch_rows: int) -> li
 class _Chunk:
     """Some runs of a bundle: their networks, optimizer, rows and stored outputs."""
 
-    def __init__(self, experiment: Experiment, data: Data, architecture: Architecture, seeds: Sequence[int]) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        data: Data,
+        architecture: Architecture,
+        seeds: Sequence[int],
+        memory: Memory,
+    ) -> None:
         self.experiment, self.data, self.seeds = experiment, data, seeds
         like = data.inputs
         self.network = Network(architecture, len(seeds), dtype=like.dtype, device=like.device)
-        for run, seed in enumerate(seeds):
-            layers = streams.initial_parameters(
-                architecture.widths, architecture.num_inputs, seed=seed, dtype=like.dtype
-            )
-            self.network.set_parameters(run, layers)
         self.optimizer: Optimizer = OPTIMIZERS[experiment.optimizer](
             self.network.parameters, self.network.gradients, experiment.learning_rate, experiment.momentum
         )
         self._apply = APPLY[data.kind]
         self._penalty_rate = (experiment.kernel_regularizer_l1, experiment.kernel_regularizer_l2)
-        self._draw_rows()
+        self._draw_rows(memory)
 
-    def _draw_rows(self) -> None:
+    def draw_parameters(self) -> None:
+        """Draw each run's initial parameters."""
+        architecture = self.network.architecture
+        for run, seed in enumerate(self.seeds):
+            dtype = self.data.inputs.dtype
+            layers = streams.initial_parameters(architecture.widths, architecture.num_inputs, seed=seed, dtype=dtype)
+            self.network.set_parameters(run, layers)
+
+    def _draw_rows(self, memory: Memory) -> None:
         """Draw each run's split and noisy labels, and make room for its minibatches."""
         data, noise = self.data, self.experiment.label_noise
         splits = [streams.split(data.num_rows, seed=seed) for seed in self.seeds]
@@ -130,8 +142,8 @@ class _Chunk:
         batch_size = self.experiment.batch_size
         # Regression reads its hinge labels batch by batch, so that there the evaluation keeps to the batch size.
         multiple = 1 if data.kind == "regression" else -(-_EVALUATION_ROWS // batch_size)
-        self._train = _batches(data, self.network, self._train_rows.shape[1], batch_size)
-        self._test = _batches(data, self.network, test_rows.shape[1], batch_size * multiple)
+        self._train = _batches(data, self.network, self._train_rows.shape[1], batch_size, memory)
+        self._test = _batches(data, self.network, test_rows.shape[1], batch_size * multiple, memory)
         for part in self._test:
             part.set_rows(test_rows, data.targets[test_rows].transpose(1, 2))
 
@@ -246,7 +258,13 @@ class Trainer:
         # Chunks of nearly equal size, rather than full ones and a small rest.
         count = -(-len(seeds) // size)
         bounds = [len(seeds) * k // count for k in range(count + 1)]
-        self._chunks = [_Chunk(experiment, data, architecture, seeds[start:end]) for start, end in pairwise(bounds)]
+        memory = Memory(data.inputs)
+        self._chunks = [
+            _Chunk(experiment, data, architecture, seeds[start:end], memory) for start, end in pairwise(bounds)
+        ]
+        # Once all arrays are there: what drawing needs for a moment would else leave holes between them.
+        for chunk in self._chunks:
+            chunk.draw_parameters()
         self.epoch = 0
 
     @torch.inference_mode()

@@ -123,6 +123,18 @@ class Architecture:
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(self.fan_ins, self.widths, strict=True))
 
 
+class Memory:
+    """Arrays that the chunks of a bundle use one after the other: each name and shape is there once."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._like = like
+        self._arrays: dict[tuple[str, tuple[int, ...]], Tensor] = {}
+
+    def zeros(self, name: str, *shape: int) -> Tensor:
+        """Return the array of this name and shape, of zeros when it is first asked for."""
+        return self._arrays.setdefault((name, shape), self._like.new_zeros(shape))
+
+
 class Workspace:
     """Activations and gradients of one minibatch of a given number of rows, for all runs of a chunk.
 
@@ -136,33 +148,35 @@ class Workspace:
         logits_gradient: [runs, outputs, rows], to be filled before `Network.backward`.
     """
 
-    def __init__(self, network: Network, num_valid: int) -> None:
-        architecture, runs, like = network.architecture, network.num_runs, network.parameters
+    def __init__(self, network: Network, num_valid: int, memory: Memory) -> None:
+        architecture, runs = network.architecture, network.num_runs
         hidden, rows = architecture.widths[:-1], padded(num_valid)
         self.rows, self.num_valid = rows, num_valid
-        self.inputs = like.new_empty(runs * rows, columns(architecture.num_inputs))
-        self.logits = like.new_empty(runs, architecture.widths[-1], rows)
-        self.logits_gradient = torch.zeros_like(self.logits)
-        all_h = [like.new_zeros(runs, columns(width), rows) for width in hidden]
+        self.inputs = memory.zeros("inputs", runs * rows, columns(architecture.num_inputs))
+        self.logits = memory.zeros("logits", runs, architecture.widths[-1], rows)
+        self.logits_gradient = memory.zeros("logits_gradient", runs, architecture.widths[-1], rows)
+        all_h = [memory.zeros(f"h{k}", runs, columns(width), rows) for k, width in enumerate(hidden)]
         for each, width in zip(all_h, hidden, strict=True):
             each[:, width] = 1.0  # meets the bias
         self.h = [each[:, :width] for each, width in zip(all_h, hidden, strict=True)]
         # What one layer needs for a moment takes turns in two arrays, or three.
-        scratch = like.new_empty(3 if any(architecture.residual) else 2, runs * max(hidden, default=0) * rows)
+        num_scratch = 3 if any(architecture.residual) else 2
+        scratch = memory.zeros("scratch", num_scratch, runs * max(hidden, default=0) * rows)
         self._scratch = [[each[: runs * w * rows].view(runs, w, rows) for each in scratch] for w in hidden]
         # What enters each layer: features first for the forward pass, and rows first, zeros included, for the backward.
         by_run = self.inputs.view(runs, rows, -1)
-        self._set_up_forward(network, [by_run.transpose(1, 2), *all_h])
+        self._set_up_forward(network, [by_run.transpose(1, 2), *all_h], memory)
         self._set_up_backward(network, [by_run, *(each.transpose(1, 2) for each in all_h)])
 
-    def _set_up_forward(self, network: Network, layer_inputs: list[Tensor]) -> None:
+    def _set_up_forward(self, network: Network, layer_inputs: list[Tensor], memory: Memory) -> None:
         """Choose where each layer's product lies, `z`, and what the backward pass needs of it, `kept`."""
         architecture, activation = network.architecture, ACTIVATIONS[network.architecture.activation]
         self.z: list[Tensor] = []
         self.kept: list[Tensor] = []
-        for h, scratch, adds_input in zip(self.h, self._scratch, architecture.residual, strict=False):
+        layers = zip(self.h, self._scratch, architecture.residual, strict=False)
+        for k, (h, scratch, adds_input) in enumerate(layers):
             if adds_input or not activation.keeps_output:
-                z = kept = torch.zeros_like(h, memory_format=torch.contiguous_format)
+                z = kept = memory.zeros(f"z{k}", *h.shape)
             else:
                 z, kept = h if takes_strided_results(h.device) else scratch[0], h
             self.z.append(z)
@@ -237,9 +251,9 @@ class Network:
         """Return copies of one run's parameters, in the layout that `set_parameters` takes."""
         return [(weight[run, :, :-1].T.clone(), weight[run, :, -1].clone()) for weight in self.weights]
 
-    def workspace(self, num_valid: int) -> Workspace:
-        """Make room for minibatches of `num_valid` rows."""
-        return Workspace(self, num_valid)
+    def workspace(self, num_valid: int, memory: Memory | None = None) -> Workspace:
+        """Make room for minibatches of `num_valid` rows, in `memory` that others use at other times."""
+        return Workspace(self, num_valid, memory or Memory(self.parameters))
 
     def forward(self, work: Workspace) -> Tensor:
         """Compute `work.logits` from `work.inputs`, and return them: [runs, num_outputs, rows]."""
