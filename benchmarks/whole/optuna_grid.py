@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import sys
 import time
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -16,8 +17,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 from benchmarks.whole.plain import runs_of, train
 
 
-def work(folder: Path, every: int) -> None:
-    """Take runs from the study until none is left."""
+def work(folder: Path, every: int, ready: Barrier) -> None:
+    """Take runs from the study until none is left, once all workers are `ready`."""
     import mlflow
     import optuna
     import torch
@@ -39,6 +40,7 @@ def work(folder: Path, every: int) -> None:
         return loss
 
     study = _study(folder, len(runs))
+    ready.wait()
     study.optimize(objective)
 
 
@@ -61,11 +63,13 @@ def main() -> None:
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     mlflow.set_experiment("quickstart")
     _study(folder, len(runs_of("quickstart", every)))
-    began = time.monotonic()
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=work, args=(folder, every)) for _ in range(2)]
+    ready = context.Barrier(3)
+    workers = [context.Process(target=work, args=(folder, every, ready)) for _ in range(2)]
     for worker in workers:
         worker.start()
+    ready.wait(timeout=120)  # what their start takes is not that of each run
+    began = time.monotonic()
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
