@@ -55,7 +55,9 @@ _ONE_THREAD = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-_ACCURACY_ROWS = 2
+_ACCURACY_ROWS, _ACCURACY_SHARE = 2, 5e-4
+"""Rows whose two best classes are so close that float32's rounding decides, and their share among many rows."""
+
 _RELATIVE = 1e-4
 
 
@@ -173,7 +175,8 @@ def _compare(cell: Cell, found: np.ndarray, expected: np.ndarray) -> None:
     num_test = -(-cell.num_rows // 5)
     for name, theirs, our in zip(HISTORY_COLUMNS, found[:, :runs], expected[:, :runs], strict=True):
         rows = num_test if name.startswith("val_") else cell.num_rows - num_test
-        allowed = _ACCURACY_ROWS / rows if name.endswith("accuracy") else _RELATIVE * np.abs(our).max()
+        close = _ACCURACY_ROWS / rows + _ACCURACY_SHARE
+        allowed = close if name.endswith("accuracy") else _RELATIVE * np.abs(our).max()
         if not (difference := np.abs(theirs - our).max()) <= allowed:
             raise RuntimeError(f"its {name} is off by {difference:.2g}, where {allowed:.2g} is allowed")
 
