@@ -29,7 +29,7 @@ SWEEPS = {
 }
 
 PLAN = f"""
-import resource
+import time
 from functools import partial
 from survey.plan import make_plan
 from survey.space_file import load_space
@@ -38,9 +38,10 @@ from survey.tasks import describe
 spaces = [load_space(name) for name in {list(SWEEPS)}]
 done = {{number: {{0}} for number in range(100_000)}}  # other experiments: each id is looked up and none is found
 plan = make_plan(spaces, contents={{}}, describe=partial(describe, may_guess=True), done=done)
-usage = resource.getrusage(resource.RUSAGE_SELF)
 print(plan.num_experiments, plan.num_out_of_tolerance, plan.num_runs, *plan.guessed, sep=",")
-print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6)
+# Not `getrusage`, whose peak is that of the process that started this one.
+peak_kib = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(time.process_time(), int(peak_kib) / 1e6)
 """
 
 
