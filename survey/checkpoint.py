@@ -25,7 +25,7 @@ _INTERVAL_S = 120.0
 _SHARE = 0.01
 """The most that writing checkpoints may take of the time, so that large ones are written less often."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Number of the layout of the state; another one is not read."""
 
 _log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,7 @@ class SurveyTrial(tune.Trainable):
         """Make all state of the trial, or take it from its checkpoint, and make its MLflow run."""
         import torch
 
+        from survey.bundle import Bundle
         from survey.tracking.trial_run import TrialRun
         from survey.training import Trainer
 
@@ -112,7 +114,6 @@ class SurveyTrial(tune.Trainable):
         self._device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
         self._start_time_ms = int(time.time() * 1000)
         self._train_s = 0.0
-        self._curves = np.empty((20, len(self._repetitions), self._experiment.epochs), dtype=np.float32)
         self._checkpoint = Checkpoint(
             self._checkpoints, self._experiment, self._repetitions, data_digest=self._task.digest
         )
@@ -124,18 +125,20 @@ class SurveyTrial(tune.Trainable):
             num_repetitions=config["num_repetitions"],
             params={name: config[name] for name in ("num_free_parameters", "widths")},
             trial_id=self.trial_id,
-            first_epoch=saved["trainer"]["epoch"] + 1 if saved else 1,
+            first_epoch=saved["epoch"] + 1 if saved else 1,
         )
         with self._failures_told(run):
-            self._trainer = Trainer(
+            make_trainer = partial(
+                Trainer,
                 self._experiment,
                 inputs=torch.tensor(self._task.inputs),
                 targets=torch.tensor(self._task.targets),
                 task_kind=self._task.kind,
                 widths=config["widths"],
-                seeds=[Run(self._experiment.experiment_id, number).seed for number in self._repetitions],
                 device=device,
             )
+            seeds = [Run(self._experiment.experiment_id, number).seed for number in self._repetitions]
+            self._bundle, self._logged = Bundle(make_trainer, seeds, self._experiment.epochs), 0
             if saved:
                 try:
                     self._resume(run, saved)
@@ -148,18 +151,19 @@ class SurveyTrial(tune.Trainable):
 
     def _resume(self, run: TrialRun, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
-        self._trainer.load_state_dict(saved["trainer"])
+        self._bundle.load_state_dict(saved["bundle"])
         self._train_s, self._start_time_ms = saved["train_s"], saved["start_time_ms"]
-        self._curves[:, :, : self._trainer.epoch] = saved["curves"].numpy()
-        for epoch in range(1, self._trainer.epoch + 1):
-            run.log_epoch(epoch, self._curves[:, :, epoch - 1])
+        self._log_epochs(run)
+
+    def _log_epochs(self, run: TrialRun) -> None:
+        """Track the epochs that all repetitions have reached since the last call."""
+        while self._logged < self._bundle.epoch:
+            self._logged += 1
+            run.log_epoch(self._logged, self._bundle.curves[:, :, self._logged - 1])
 
     def _save_checkpoint(self) -> None:
-        import torch
-
-        curves = torch.tensor(self._curves[:, :, : self._trainer.epoch])
-        state = {"train_s": self._train_s, "start_time_ms": self._start_time_ms, "curves": curves}
-        self._checkpoint.save({"trainer": self._trainer.state_dict(), **state})
+        state = {"epoch": self._bundle.epoch, "train_s": self._train_s, "start_time_ms": self._start_time_ms}
+        self._checkpoint.save({"bundle": self._bundle.state_dict(), **state})
 
     def step(self) -> dict[str, Any]:
         """Train for about a second; at the last epoch, store the history and finish.
@@ -188,10 +192,10 @@ class SurveyTrial(tune.Trainable):
     def _step(self) -> dict[str, Any]:
         run = self._run or self._begin()
         with self._failures_told(run):
-            first, began_s = self._trainer.epoch, time.time()
+            first, began_s = self._bundle.run_epochs, time.time()
             self._train_slice(run)
             ended_s = time.time()
-            done = self._trainer.epoch == self._experiment.epochs
+            done = self._bundle.is_done
             if done:
                 run.finish(self._history(run))
                 self._run = None
@@ -201,12 +205,12 @@ class SurveyTrial(tune.Trainable):
         return {
             "done": done,
             "done_training": done,
-            "epoch": self._trainer.epoch,
-            "run_epochs": (self._trainer.epoch - first) * len(self._repetitions),
+            "epoch": self._bundle.epoch,
+            "run_epochs": max(0, self._bundle.run_epochs - first),  # what the memory did not hold starts over
             "began_s": began_s,
             "ended_s": ended_s,
             "mlflow_run_id": run.run_id,
-            "test_loss": float(np.median(self._curves[0, :, self._trainer.epoch - 1])),
+            "test_loss": self._test_loss(),
         }
 
     @contextmanager
@@ -227,15 +231,19 @@ class SurveyTrial(tune.Trainable):
     def _train_slice(self, run: TrialRun) -> None:
         """Train an epoch, and more until the time for a report has come or the last one is trained."""
         ends = time.perf_counter() + _SLICE_S
-        while self._trainer.epoch < self._experiment.epochs:
+        while not self._bundle.is_done:
             epoch_began = time.perf_counter()
-            statistics = self._trainer.train_epoch().numpy()
+            self._bundle.train_epoch()
             now = time.perf_counter()
             self._train_s += now - epoch_began
-            self._curves[:, :, self._trainer.epoch - 1] = statistics
-            run.log_epoch(self._trainer.epoch, statistics)
+            self._log_epochs(run)
             if now >= ends:
                 break
+
+    def _test_loss(self) -> float:
+        """Median of the last epoch that all repetitions have trained."""
+        epoch = self._bundle.epoch
+        return float(np.median(self._bundle.curves[0, :, epoch - 1])) if epoch else float("nan")
 
     def _history(self, run: TrialRun) -> pa.Table:
         origin = {
@@ -254,7 +262,7 @@ class SurveyTrial(tune.Trainable):
             "mlflow_run_id": run.run_id,
         }
         return history_table(
-            self._experiment, self._repetitions, self._task, self._config["widths"], self._curves, origin
+            self._experiment, self._repetitions, self._task, self._config["widths"], self._bundle.curves, origin
         )
 
     def cleanup(self) -> None:

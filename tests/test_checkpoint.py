@@ -16,7 +16,7 @@ import torch
 from conftest import launch, rows
 from conftest import start as start_launch
 
-from survey import checkpoint, trial
+from survey import checkpoint, training, trial
 from survey.checkpoint import Checkpoint
 from survey.experiment import Experiment
 from survey.metrics import HISTORY_COLUMNS
@@ -25,6 +25,7 @@ from survey.space import SearchSpace
 from survey.tasks import describe, load
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
+from survey.training import Trainer
 
 EXPERIMENT = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
 
@@ -188,12 +189,35 @@ def test_a_trial_whose_process_dies_goes_on_from_the_last_checkpoint(start, monk
 def test_a_checkpoint_that_cannot_be_used_is_in_the_way_once(start):
     stopped = start()
     stopped.step()
-    state = {"trainer": {"epoch": 1}, "of": "another layout"}
+    state = {"epoch": 1, "bundle": {"of": "another layout"}}
     stopped._save_checkpoint = lambda: stopped._checkpoint.save(state)
     stopped.cleanup()
     with pytest.raises(KeyError):
         start().step()
     assert start().step()["epoch"] == 1, "tried again, it starts over"
+
+
+def test_a_trial_whose_runs_do_not_fit_trains_them_in_groups_and_gives_the_same(start, monkeypatch):
+    """Memory for two of the three runs: the one that is left comes after them, and the trial can stop in between."""
+    straight = history(start, finish(start()))
+
+    def for_two(*arguments, seeds, **options):
+        if len(seeds) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return Trainer(*arguments, seeds=seeds, **options)
+
+    monkeypatch.setattr(training, "Trainer", for_two)
+    stopped = start()
+    told = [stopped.step() for _ in range(8)]
+    assert [each["run_epochs"] for each in told] == 6 * [2] + 2 * [1]
+    assert [each["epoch"] for each in told] == 6 * [0] + [1, 2]
+    stopped.cleanup()
+    resumed = start()
+    assert resumed.step()["epoch"] == 3
+    run_id = finish(resumed)
+    np.testing.assert_array_equal(history(start, run_id), straight)
+    points = start.store.client.get_metric_history(run_id, "test_loss")
+    assert [point.step for point in points] == [1, 2, 3, 4, 5, 6], "medians of all runs, once for each epoch"
 
 
 def test_a_launch_that_was_stopped_goes_on_in_the_middle_of_a_trial(tmp_path):
