@@ -6,6 +6,7 @@ over the data; between epochs the bundle can be stopped, saved and gone on with.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -309,8 +310,9 @@ class Trainer:
             first = runs.stop
 
 
-_CHUNK_BYTES = 5 << 18
-"""What the arrays of one operation on a layer may take together, for all runs of a chunk."""
+_CHUNK_BYTES, _CHUNK_SHARE = 5 << 18, 5 / 8
+"""What the arrays of one operation on a layer may take together, for all runs of a chunk: so many bytes, or that share
+of the second-level cache where it is more. A cache that is smaller does not count: calls cost more than misses."""
 
 
 def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -> int:
@@ -324,4 +326,13 @@ def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -
     if like.device.type != "cpu":
         return 1 << 30
     widest = max(architecture.num_inputs, *architecture.widths) + 1
-    return max(1, _CHUNK_BYTES // (3 * widest * batch_size * like.element_size()))
+    most = max(_CHUNK_BYTES, int(_CHUNK_SHARE * _second_level_cache_bytes()))
+    return max(1, most // (3 * widest * batch_size * like.element_size()))
+
+
+def _second_level_cache_bytes() -> int:
+    """Size of a core's second-level cache, or 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_LEVEL2_CACHE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0

@@ -173,16 +173,18 @@ class Workspace:
         architecture, activation = network.architecture, ACTIVATIONS[network.architecture.activation]
         self.z: list[Tensor] = []
         self.kept: list[Tensor] = []
+        pairs = zip(network.weights, layer_inputs, architecture.fan_ins, strict=True)
+        operands = [(weight, x[:, : fan_in + 1]) for weight, x, fan_in in pairs]
         layers = zip(self.h, self._scratch, architecture.residual, strict=False)
         for k, (h, scratch, adds_input) in enumerate(layers):
             if adds_input or not activation.keeps_output:
                 z = kept = memory.zeros(f"z{k}", *h.shape)
             else:
-                z, kept = h if takes_strided_results(h.device) else scratch[0], h
+                z, kept = h if takes_strided_results(*operands[k]) else scratch[0], h
             self.z.append(z)
             self.kept.append(kept)
-        operands = zip(network.weights, layer_inputs, architecture.fan_ins, [*self.z, self.logits], strict=True)
-        self.forward_products = [product(w, x[:, : fan_in + 1], out) for w, x, fan_in, out in operands]
+        results = [*self.z, self.logits]
+        self.forward_products = [product(*each, out) for each, out in zip(operands, results, strict=True)]
 
     def _set_up_backward(self, network: Network, layer_inputs: list[Tensor]) -> None:
         """Choose where gradients lie: by a layer's output, `h_gradient`, and by its product, `z_gradient`."""
