@@ -6,10 +6,10 @@ over the data; between epochs the bundle can be stopped, saved and gone on with.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -331,8 +331,9 @@ def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -
 
 
 def _second_level_cache_bytes() -> int:
-    """Size of a core's second-level cache, or 0 where the system does not say."""
+    """Size of a core's second-level cache, or 0 where the system does not say, as only Linux does."""
     try:
-        return os.sysconf("SC_LEVEL2_CACHE_SIZE")
-    except (AttributeError, ValueError, OSError):
+        size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text(encoding="ascii").strip()
+        return 1024 * int(size.removesuffix("K"))
+    except (OSError, ValueError):
         return 0
