@@ -6,7 +6,7 @@ over the data; between epochs the bundle can be stopped, saved and gone on with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ from torch import Tensor
 from survey.experiment import Experiment
 from survey.topology import residual_layers
 from survey.training import streams
+from survey.training.graphs import record
 from survey.training.network import Architecture, Memory, Network, Workspace, columns
 from survey.training.optimizers import OPTIMIZERS, Optimizer
 from survey.training.outputs import APPLY, OutputKind, output_gradient, output_kind
@@ -117,7 +118,10 @@ class _Chunk:
         )
         self._apply = APPLY[data.kind]
         self._penalty_rate = (experiment.kernel_regularizer_l1, experiment.kernel_regularizer_l2)
+        self._penalties = torch.zeros(len(seeds), dtype=torch.float64, device=like.device)
         self._draw_rows(memory)
+        self._training: Callable[[], object] | None = None
+        self._evaluation: Callable[[], object] | None = None
 
     def draw_parameters(self) -> None:
         """Draw each run's initial parameters."""
@@ -154,49 +158,62 @@ class _Chunk:
         order = streams.epoch_orders(num_rows, seeds=self.seeds, epoch=epoch, device=self._train_rows.device)
         row_numbers = self._train_rows.gather(1, order)
         targets = self._train_targets.gather(2, order[:, None].expand_as(self._train_targets))
-        penalty = 0.0
         for part in self._train:
             part.set_rows(row_numbers, targets)
-            for step in part.by_step:
-                penalty = penalty + part.num_valid * self._train_step(part.work, *step)
+        self.optimizer.begin_epoch(sum(part.steps for part in self._train))
+        self._training = self._training or self._recorded(self._train_steps)
+        self._training()
         train = self._means(self._train, num_rows)
-        train[0] += penalty / num_rows
+        train[0] += self._penalties / num_rows
         return torch.cat([self._evaluate(), train])
 
-    def _train_step(
-        self, work: Workspace, rows: Tensor, targets: Tensor, scores: Tensor, errors: Tensor
-    ) -> Tensor | float:
-        """Update all runs on one minibatch; return its penalty, [runs]."""
+    def _recorded(self, steps: Callable[[], object]) -> Callable[[], object]:
+        """The steps as they are, or on a GPU as a graph."""
+        if self.network.parameters.device.type != "cuda":
+            return steps
+        return record(steps, [self.network.parameters, *self.optimizer.state.values()])
+
+    def _train_steps(self) -> None:
+        """Update all runs on each minibatch, and sum the penalties over the rows."""
+        self._penalties.zero_()
+        steps = ((part, step) for part in self._train for step in part.by_step)
+        for number, (part, step) in enumerate(steps):
+            self._train_step(part.work, *step)
+            self._penalise(self._penalties, part.num_valid)
+            self.optimizer.step(number)
+
+    def _train_step(self, work: Workspace, rows: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> None:
+        """Compute the gradients of the loss on one minibatch, without penalties."""
         torch.index_select(self.data.inputs, 0, rows, out=work.inputs)
         self._apply(self.network.forward(work), targets, scores, errors)
         output_gradient(self.data.kind, scores, errors, work.num_valid, out=work.logits_gradient)
         self.network.backward(work)
-        penalty = self._penalise()
-        self.optimizer.step()
-        return penalty
 
-    def _penalise(self, with_gradient: bool = True) -> Tensor | float:
-        """Add the gradient of the L1 or L2 penalty of the kernels; return the penalty, [runs]."""
+    def _penalise(self, penalties: Tensor, factor: float, with_gradient: bool = True) -> None:
+        """Add the L1 or L2 penalty of the kernels, times a factor, to `penalties`, [runs], and its gradient."""
         l1, l2 = self._penalty_rate
         if not l1 and not l2:
-            return 0.0
-        penalty = torch.zeros(len(self.seeds), dtype=torch.float64, device=self.data.inputs.device)
+            return
         for weight, gradient in zip(self.network.weights, self.network.weight_gradients, strict=True):
             kernel = weight[:, :, :-1]
-            penalty += l1 * kernel.abs().sum((1, 2)) if l1 else l2 * kernel.square().sum((1, 2))
+            norm = kernel.abs().sum((1, 2)) if l1 else kernel.square().sum((1, 2))
+            penalties.add_(norm, alpha=(l1 or l2) * factor)
             if with_gradient:
                 gradient[:, :, :-1].add_(kernel.sign() if l1 else kernel, alpha=l1 or 2.0 * l2)
-        return penalty
 
     def _evaluate(self) -> Tensor:
         """Return the statistics of the test set, float64 [10, runs]."""
+        self._evaluation = self._evaluation or self._recorded(self._evaluation_steps)
+        self._evaluation()
+        test = self._means(self._test, sum(part.steps * part.num_valid for part in self._test))
+        self._penalise(test[0], 1.0, with_gradient=False)
+        return test
+
+    def _evaluation_steps(self) -> None:
         for part in self._test:
             for rows, targets, scores, errors in part.by_step:
                 torch.index_select(self.data.inputs, 0, rows, out=part.work.inputs)
                 self._apply(self.network.forward(part.work), targets, scores, errors)
-        test = self._means(self._test, sum(part.steps * part.num_valid for part in self._test))
-        test[0] += self._penalise(with_gradient=False)
-        return test
 
     def _means(self, parts: Sequence[_Batches], num_rows: int) -> Tensor:
         """The statistics of what the minibatches have stored, which is used up: float64 [10, runs]."""

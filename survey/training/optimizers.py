@@ -6,7 +6,6 @@ stands.
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 import torch
@@ -19,10 +18,17 @@ class Optimizer(Protocol):
     state: dict[str, Tensor]
     """Moments, by name; with `steps` all that is needed to go on."""
     steps: int
-    """Number of updates so far."""
+    """Number of updates, those of the epoch that has begun included."""
 
-    def step(self) -> None:
-        """Update the parameters in place from the gradients."""
+    def begin_epoch(self, num_steps: int) -> None:
+        """Prepare for the steps of an epoch."""
+        ...
+
+    def step(self, number: int) -> None:
+        """Update the parameters in place from the gradients, in step `number` of the epoch, from 0.
+
+        What hangs on the number of updates lies in arrays that `begin_epoch` fills, so that steps can be recorded.
+        """
         ...
 
 
@@ -35,27 +41,40 @@ class Adam:
         self._parameters, self._gradients, self._learning_rate = parameters, gradients, learning_rate
         self.state = {"m": torch.zeros_like(parameters), "v": torch.zeros_like(parameters)}
         self.steps = 0
-        self._steps = torch.zeros((), device=parameters.device)
+        self._all_rates = parameters.new_empty(0)
+        self._rates: tuple[Tensor, ...] = ()
+        self._late = torch.full((), 1e9, device=parameters.device)
 
-    def step(self) -> None:
+    def begin_epoch(self, num_steps: int) -> None:
+        """Compute the step sizes of an epoch, lr sqrt(1 - beta2^t) / (1 - beta1^t)."""
+        t = torch.arange(self.steps + 1, self.steps + num_steps + 1, dtype=torch.float64)
+        rates = self._learning_rate * (1.0 - self.beta2**t).sqrt() / (1.0 - self.beta1**t)
+        self.steps += num_steps
+        if len(self._rates) != num_steps:
+            # torch's kernel for GPUs wants float32.
+            dtype = torch.float64 if self._parameters.device.type == "cpu" else torch.float32
+            self._all_rates = torch.empty(num_steps, dtype=dtype, device=self._parameters.device)
+            self._rates = self._all_rates.unbind()
+        self._all_rates.copy_(rates)
+
+    def step(self, number: int) -> None:
         """Update the parameters in place.
 
-        torch's fused kernel reads and writes each buffer once. It divides sqrt(v) by sqrt(1 - beta2^t) before it adds
-        epsilon, so it is given epsilon / sqrt(1 - beta2^t), which makes its step Keras's.
+        torch's fused kernel reads and writes each buffer once. It corrects for the first steps in another place than
+        Keras: so it is told that they are long past, and given the step size of Keras.
         """
-        self.steps += 1
-        torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage]
+        torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage, reportCallIssue]
             [self._parameters],
             [self._gradients],
             [self.state["m"]],
             [self.state["v"]],
             [],
-            [self._steps.fill_(self.steps)],
-            lr=self._learning_rate,
+            [self._late],
+            lr=self._rates[number],  # pyright: ignore[reportArgumentType] (a form for tensors is there)
             beta1=self.beta1,
             beta2=self.beta2,
             weight_decay=0.0,
-            eps=self.epsilon / math.sqrt(1.0 - self.beta2**self.steps),
+            eps=self.epsilon,
             amsgrad=False,
             maximize=False,
         )
@@ -75,9 +94,12 @@ class RMSprop:
             self.state["m"] = torch.zeros_like(parameters)
         self.steps = 0
 
-    def step(self) -> None:
+    def begin_epoch(self, num_steps: int) -> None:
+        """Count the steps."""
+        self.steps += num_steps
+
+    def step(self, number: int) -> None:
         """Update the parameters in place."""
-        self.steps += 1
         gradients, v = self._gradients, self.state["v"]
         v.mul_(self.rho).addcmul_(gradients, gradients, value=1.0 - self.rho)
         if self._momentum:
@@ -98,9 +120,12 @@ class SGD:
         self.state = {"m": torch.zeros_like(parameters)} if momentum else {}
         self.steps = 0
 
-    def step(self) -> None:
+    def begin_epoch(self, num_steps: int) -> None:
+        """Count the steps."""
+        self.steps += num_steps
+
+    def step(self, number: int) -> None:
         """Update the parameters in place."""
-        self.steps += 1
         if self._momentum:
             m = self.state["m"].mul_(self._momentum).sub_(self._gradients, alpha=self._learning_rate)
             self._parameters.add_(m)
