@@ -1,6 +1,7 @@
 """The training core: all repetitions of an experiment trained as one array, in pure PyTorch.
 
-Read `loop` first, then `network`, `outputs`, `statistics`, `optimizers` and `streams`.
+Read `loop` first, then `batches`, `network`, `outputs`, `statistics`, `optimizers` and `streams`; `products` and
+`graphs` are about speed alone.
 """
 
 from survey.training.loop import Trainer

@@ -7,7 +7,6 @@ over the data; between epochs the bundle can be stopped, saved and gone on with.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,85 +17,15 @@ from torch import Tensor
 from survey.experiment import Experiment
 from survey.topology import residual_layers
 from survey.training import streams
+from survey.training.batches import Batches, Data, split_into_batches
 from survey.training.graphs import record
-from survey.training.network import Architecture, Memory, Network, Workspace, columns
+from survey.training.network import Architecture, Memory, Network, Workspace
 from survey.training.optimizers import OPTIMIZERS, Optimizer
-from survey.training.outputs import APPLY, OutputKind, output_gradient, output_kind
+from survey.training.outputs import APPLY, output_gradient
 from survey.training.statistics import means, sum_over_rows
 
 _EVALUATION_ROWS = 256
 """Rows of an evaluation batch, at least: smaller ones would spend their time on calls rather than on arithmetic."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """A prepared task as the training loop wants it.
-
-    Attributes:
-        inputs: [rows + 1, columns(num_inputs)], features, a column of ones that meets the bias, and zeros; the last row
-            is zeros altogether.
-        targets: int64 [rows, 1] classes where the output layer is softmax, else [rows, outputs] in the network's dtype.
-        kind: Kind of output layer.
-        num_outputs: Number of outputs of the network.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    kind: OutputKind
-    num_outputs: int
-
-    @property
-    def num_rows(self) -> int:
-        """Rows of the task."""
-        return len(self.targets)
-
-    @classmethod
-    def of(cls, inputs: Tensor, targets: Tensor, task_kind: str, dtype: torch.dtype, device: torch.device) -> Data:
-        """Make it from features [rows, num_inputs] and one-hot or plain targets [rows, outputs]."""
-        kind = output_kind(task_kind, targets.shape[1])
-        num_inputs = inputs.shape[1]
-        with_ones = torch.zeros(len(inputs) + 1, columns(num_inputs), dtype=dtype)
-        with_ones[:-1, :num_inputs] = inputs
-        with_ones[:-1, num_inputs] = 1.0
-        as_stored = targets.argmax(1, keepdim=True) if kind == "softmax" else targets.to(dtype)
-        return cls(with_ones.to(device), as_stored.to(device), kind, targets.shape[1])
-
-
-class _Batches:
-    """Equal minibatches of one set (training or test) of all runs: where rows are gathered, outputs are stored.
-
-    All arrays are [steps, runs, *, rows] so that what one step touches is contiguous; rows beyond `num_valid` are
-    padding, for which the row of zeros at the end of the data stands.
-    """
-
-    def __init__(self, name: str, data: Data, network: Network, steps: int, rows: int, memory: Memory) -> None:
-        runs, device = network.num_runs, network.parameters.device
-        self.first, self.steps, self.num_valid = 0, steps, rows
-        self.work: Workspace = network.workspace(rows, memory)
-        room = self.work.rows
-        self.row_numbers = torch.full((steps, runs, room), data.num_rows, dtype=torch.int64, device=device)
-        self.targets = data.targets.new_zeros(steps, runs, data.targets.shape[1], room)
-        # What is stored is used up before another chunk, or the other set, has its turn.
-        self.scores = memory.zeros(f"{name} scores", steps, runs, data.num_outputs, room)
-        self.errors = memory.zeros(f"{name} errors", steps, runs, data.num_outputs, room)
-        self.by_step = list(zip(self.row_numbers.view(steps, -1), self.targets, self.scores, self.errors, strict=True))
-
-    def set_rows(self, row_numbers: Tensor, targets: Tensor) -> None:
-        """Take this part of the epoch's rows, [runs, all rows], and of their targets, [runs, outputs, all rows]."""
-        part, rows = slice(self.first, self.first + self.steps * self.num_valid), self.num_valid
-        by_step = row_numbers[:, part].unflatten(1, (self.steps, rows)).transpose(0, 1)
-        self.row_numbers[:, :, :rows] = by_step
-        self.targets[:, :, :, :rows] = targets[:, :, part].unflatten(2, (self.steps, rows)).permute(2, 0, 1, 3)
-
-
-def _batches(data: Data, network: Network, num_rows: int, batch_rows: int, memory: Memory) -> list[_Batches]:
-    """Split `num_rows` rows into full minibatches and the last, smaller one."""
-    full, rest = divmod(num_rows, batch_rows)
-    shapes = {"full": (full, batch_rows), "last": (1, rest)}
-    parts = [_Batches(name, data, network, *shape, memory) for name, shape in shapes.items() if all(shape)]
-    if len(parts) == 2:
-        parts[1].first = full * batch_rows
-    return parts
 
 
 class _Chunk:
@@ -147,8 +76,8 @@ class _Chunk:
         batch_size = self.experiment.batch_size
         # Regression reads its hinge labels batch by batch, so that there the evaluation keeps to the batch size.
         multiple = 1 if data.kind == "regression" else -(-_EVALUATION_ROWS // batch_size)
-        self._train = _batches(data, self.network, self._train_rows.shape[1], batch_size, memory)
-        self._test = _batches(data, self.network, test_rows.shape[1], batch_size * multiple, memory)
+        self._train = split_into_batches(data, self.network, self._train_rows.shape[1], batch_size, memory)
+        self._test = split_into_batches(data, self.network, test_rows.shape[1], batch_size * multiple, memory)
         for part in self._test:
             part.set_rows(test_rows, data.targets[test_rows].transpose(1, 2))
 
@@ -215,7 +144,7 @@ class _Chunk:
                 torch.index_select(self.data.inputs, 0, rows, out=part.work.inputs)
                 self._apply(self.network.forward(part.work), targets, scores, errors)
 
-    def _means(self, parts: Sequence[_Batches], num_rows: int) -> Tensor:
+    def _means(self, parts: Sequence[Batches], num_rows: int) -> Tensor:
         """The statistics of what the minibatches have stored, which is used up: float64 [10, runs]."""
         kind = self.data.kind
         sums = torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
