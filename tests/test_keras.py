@@ -97,10 +97,11 @@ def test_rmsprop_without_momentum_steps_by_its_formula():
     optimizer = OPTIMIZERS["RMSprop"](parameters, gradients, 1e-3, 0.0)
     scale = np.geomspace(1e-12, 10.0, 64)
     scale[:4] = 0.0
-    for _ in range(20):
+    optimizer.begin_epoch(20)
+    for number in range(20):
         g = rng.normal(size=64) * scale
         v = 0.9 * v + 0.1 * g**2
         w = w - 1e-3 * g / (np.sqrt(v) + 1e-7)
         gradients.copy_(torch.from_numpy(g))
-        optimizer.step()
+        optimizer.step(number)
         np.testing.assert_allclose(parameters.numpy(), w, rtol=1e-12)
