@@ -176,6 +176,7 @@ class Launch:
         plan, pilot = self._pilot(plan)
         server = stack.enter_context(self._mlflow_server())
         from survey.cluster import connect, disconnect
+        from survey.cluster_watch import ClusterWatch
         from survey.export_tasks import on_cluster
         from survey.stopping import StopRequest
 
@@ -192,6 +193,7 @@ class Launch:
             environment={name: os.environ[name] for name in ("MLFLOW_TRACKING_TOKEN",) if name in os.environ},
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
+        watch = stack.enter_context(ClusterWatch(cluster.head, recorder.fail))
         plan = self._with_gpus(plan, cluster)
         cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
         forecast = Forecast(self.output.folder, plan, cost)
@@ -206,6 +208,7 @@ class Launch:
             raise TrackingError(f"{stop.tracking_lost}; what is trained is kept: launch again when it is back")
         recorder.export()
         self._close_and_export(store, on_cluster)
+        watch.end()
         disconnect()
         after = self._done()
         forecast.end(after, wall_s=time.monotonic() - self._began)

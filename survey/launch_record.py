@@ -158,6 +158,12 @@ class Recorder:
         self._record = replace(self._record, phase=phase)
         self._runs_done = result.num_runs_done
 
+    def fail(self, error: str) -> None:
+        """Note the error that ends the process at once; from any thread."""
+        self._ended.set()
+        self._record = replace(self._record, phase="error", error=error)
+        self._write()
+
     def _freeze(self) -> None:
         if not self._figures().is_over:
             last = self._figures().over()

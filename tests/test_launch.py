@@ -130,9 +130,9 @@ def leave_unfinished_store(out: Path) -> None:
         connection.execute("CREATE TABLE assessments (assessment_id VARCHAR(50))")
 
 
-def start_read(*arguments: object) -> tuple[subprocess.Popen, list[str], threading.Thread]:
+def start_read(*arguments: object, **environment: str) -> tuple[subprocess.Popen, list[str], threading.Thread]:
     """Start a launch, and a thread that collects its lines."""
-    process = start(*arguments)
+    process = start(*arguments, **environment)
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
     reader.start()
