@@ -1,20 +1,18 @@
 """Looks whether the head of the Ray cluster is there, and ends the process when it is lost.
 
 Nothing less helps: the main thread then waits in Ray's client, which no exception reaches, and after a minute that
-client ends the process itself, with nothing but a line of its log. All that a launch writes is whole at any moment.
+client ends the process itself, with nothing but a line of its log.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
-from rich.console import Console
-
+from survey.at_once import end_process
 from survey.result import INCOMPLETE
 
 _ASK_EVERY_S = 2.0
@@ -56,18 +54,12 @@ class ClusterWatch:
             elif time.monotonic() - heard >= _PATIENCE_S and not self._ended.is_set():
                 self._end()
 
-    def _end(self) -> None:
+    def _end(self) -> NoReturn:
         message = (
             f"the Ray cluster is lost: its head at {self._address} has not answered for {_PATIENCE_S:.0f} s; what is "
             "trained is kept: launch again with the same arguments when a cluster is up"
         )
-        try:
-            self._last_words(message)
-            console = Console(stderr=True, soft_wrap=True, highlight=False)
-            console.show_cursor()  # a display of progress may have hidden it
-            console.print(f"error: {message}", style="red", markup=False)
-        finally:
-            os._exit(INCOMPLETE)
+        end_process(f"error: {message}", INCOMPLETE, last_words=lambda: self._last_words(message))
 
     def _listens(self) -> bool:
         try:

@@ -181,7 +181,9 @@ class Launch:
         from survey.stopping import StopRequest
 
         limit = self._options.time_limit_s
-        stop = stack.enter_context(StopRequest(self._began + limit if limit is not None else None))
+        deadline_s = self._began + limit if limit is not None else None
+        stop = StopRequest(deadline_s, last_words=partial(recorder.last_words, "interrupted"))
+        stack.enter_context(stop)
         stack.callback(disconnect)
         options = self._options
         cluster = connect(
@@ -193,7 +195,7 @@ class Launch:
             environment={name: os.environ[name] for name in ("MLFLOW_TRACKING_TOKEN",) if name in os.environ},
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
-        watch = stack.enter_context(ClusterWatch(cluster.head, recorder.fail))
+        watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
         plan = self._with_gpus(plan, cluster)
         cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
         forecast = Forecast(self.output.folder, plan, cost)

@@ -19,6 +19,7 @@ import ray
 from ray import tune
 
 from survey.checkpoint import Checkpoint
+from survey.clock import Clock
 from survey.errors import TrackingAwayError, TrackingError
 from survey.experiment import Experiment, Run
 from survey.history import history_table
@@ -110,7 +111,8 @@ class SurveyTrial(tune.Trainable):
         self._repetitions: list[int] = config["repetitions"]
         self._task = self._tasks[self._experiment.dataset]
         self._device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-        self._start_time_ms = int(time.time() * 1000)
+        self._clock = Clock()
+        self._start_time_ms = self._clock.now_ms()
         self._train_s = 0.0
         self._curves = np.empty((20, len(self._repetitions), self._experiment.epochs), dtype=np.float32)
         self._checkpoint = Checkpoint(
@@ -150,6 +152,7 @@ class SurveyTrial(tune.Trainable):
         """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
         self._trainer.load_state_dict(saved["trainer"])
         self._train_s, self._start_time_ms = saved["train_s"], saved["start_time_ms"]
+        self._clock = Clock(not_before_ms=self._start_time_ms)
         self._curves[:, :, : self._trainer.epoch] = saved["curves"].numpy()
         for epoch in range(1, self._trainer.epoch + 1):
             run.log_epoch(epoch, self._curves[:, :, epoch - 1])
@@ -165,9 +168,9 @@ class SurveyTrial(tune.Trainable):
         """Train for about a second; at the last epoch, store the history and finish.
 
         Returns:
-            What Tune is told: `run_epochs` trained in this step, when its epoch loop `began_s` and `ended_s` (seconds
-            since 1970), the `mlflow_run_id`, and whether the trial is `done`; or `tracking_lost`, a message, where the
-            tracking server has been away for too long: what is trained is in the checkpoint then.
+            What Tune is told: `run_epochs` trained in this step, seconds in its epoch loop `loop_s`, the
+            `mlflow_run_id`, and whether the trial is `done`; or `tracking_lost`, a message, where the tracking server
+            has been away for too long: what is trained is in the checkpoint then.
         """
         try:
             return self._step()
@@ -175,22 +178,14 @@ class SurveyTrial(tune.Trainable):
             if self._run:
                 self._save_checkpoint()
                 self._run = None
-            now = time.time()
-            return {
-                "done": False,
-                "tracking_lost": str(error),
-                "epoch": 0,
-                "run_epochs": 0,
-                "began_s": now,
-                "ended_s": now,
-            }
+            return {"done": False, "tracking_lost": str(error), "epoch": 0, "run_epochs": 0, "loop_s": 0.0}
 
     def _step(self) -> dict[str, Any]:
         run = self._run or self._begin()
         with self._failures_told(run):
-            first, began_s = self._trainer.epoch, time.time()
+            first, began_s = self._trainer.epoch, time.monotonic()
             self._train_slice(run)
-            ended_s = time.time()
+            loop_s = time.monotonic() - began_s
             done = self._trainer.epoch == self._experiment.epochs
             if done:
                 run.finish(self._history(run))
@@ -203,8 +198,7 @@ class SurveyTrial(tune.Trainable):
             "done_training": done,
             "epoch": self._trainer.epoch,
             "run_epochs": (self._trainer.epoch - first) * len(self._repetitions),
-            "began_s": began_s,
-            "ended_s": ended_s,
+            "loop_s": loop_s,
             "mlflow_run_id": run.run_id,
             "test_loss": float(np.median(self._curves[0, :, self._trainer.epoch - 1])),
         }
@@ -248,7 +242,7 @@ class SurveyTrial(tune.Trainable):
             "hostname": socket.gethostname(),
             "device": self._device_name,
             "start_time": self._start_time_ms,
-            "update_time": int(time.time() * 1000),
+            "update_time": self._clock.now_ms(),
             "train_seconds": self._train_s / len(self._repetitions),
             "trial_id": self.trial_id,
             "mlflow_run_id": run.run_id,

@@ -11,6 +11,8 @@ import sqlite3
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ import requests
 from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, start, write_space
 
 import survey
+from survey.launch_record import TRAINING, LaunchRecord, read_record
 from survey.output import Output
 from survey.space_file import load_space
 from survey.status import survey_status
@@ -141,10 +144,17 @@ def start_read(*arguments: object, **environment: str) -> tuple[subprocess.Popen
 
 def stop(process: subprocess.Popen, number: signal.Signals) -> None:
     """Send a launch a signal, and see that it ends with all that it has started."""
+    with outliving(process):
+        if process.poll() is None:
+            os.kill(process.pid, number)
+        process.wait(60)
+
+
+@contextmanager
+def outliving(process: subprocess.Popen) -> Iterator[None]:
+    """See that no process that a launch has started before goes on long after: the launch ends meanwhile."""
     children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    if process.poll() is None:
-        os.kill(process.pid, number)
-    process.wait(60)
+    yield
     deadline = time.monotonic() + 30
     while (alive := [child for child in children if outlives(child)]) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -180,6 +190,26 @@ def await_finished_run(out: Path, *, at_least: int) -> None:
             pass
         time.sleep(0.05)
     raise AssertionError("no trial has finished")
+
+
+def await_training(out: Path) -> None:
+    """Return when trials have been handed to Ray."""
+    await_record(out, lambda record: record.phase == TRAINING)
+
+
+def await_epochs(out: Path) -> None:
+    """Return when an epoch has been trained."""
+    await_record(out, lambda record: record.figures.epochs > 0)
+
+
+def await_record(out: Path, is_far_enough: Callable[[LaunchRecord], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        record = read_record(Output(out))
+        if record and is_far_enough(record):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the survey does not train")
 
 
 def test_a_second_launch_on_the_same_output_is_refused_and_the_first_stops_when_its_time_is_up(tmp_path):
