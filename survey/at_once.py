@@ -12,7 +12,7 @@ from typing import NoReturn
 from rich.console import Console
 
 
-def end_process(message: str, status: int, *, last_words: Callable[[], object]) -> NoReturn:
+def end_process(message: str, status: int, *, last_words: Callable[[], object] = lambda: None) -> NoReturn:
     """End this process, from any thread.
 
     Args:

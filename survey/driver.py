@@ -16,7 +16,8 @@ from rich.console import Console
 
 from survey import tasks as task_data
 from survey.dataset import REPETITIONS, check_task_digest, runs_done
-from survey.errors import InputError, TrackingError
+from survey.errors import InputError, SurveyError
+from survey.files import full_disk_told
 from survey.forecast import Forecast
 from survey.launch_record import Recorder
 from survey.options import Options
@@ -136,7 +137,15 @@ class Launch:
         )
 
     def run(self) -> SurveyResult:
-        """Train what is missing, export it and write the report."""
+        """Train what is missing, export it and write the report.
+
+        Raises:
+            SurveyError: The tracking store, the data set or the disk failed.
+        """
+        with full_disk_told(self.output.folder):
+            return self._run()
+
+    def _run(self) -> SurveyResult:
         if not self.output.folder.exists():
             self._load_tasks(self.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         self.output.prepare()
@@ -206,8 +215,8 @@ class Launch:
         self._tell_addresses(server.address if server else None, cluster)
         store = self._open_store()
         failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
-        if stop.tracking_lost:
-            raise TrackingError(f"{stop.tracking_lost}; what is trained is kept: launch again when it is back")
+        if stop.cannot_go_on:
+            raise SurveyError(stop.cannot_go_on)
         recorder.export()
         self._close_and_export(store, on_cluster)
         watch.end()

@@ -40,7 +40,7 @@ class StopRequest(tune.Stopper):
         self.interrupted = False
         self.out_of_time = False
         self.training = False
-        self.tracking_lost: str | None = None
+        self.cannot_go_on: str | None = None
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -67,15 +67,15 @@ class StopRequest(tune.Stopper):
             raise KeyboardInterrupt
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Whether a single trial is to stop: its epochs decide, unless the tracking server is gone for all of them."""
-        self.tracking_lost = self.tracking_lost or result.get("tracking_lost")
-        return "tracking_lost" in result
+        """Whether a single trial is to stop: its epochs decide, unless no trial can go on."""
+        self.cannot_go_on = self.cannot_go_on or result.get("stop_all")
+        return "stop_all" in result
 
     def stop_all(self) -> bool:
         """Whether all trials are to stop."""
         if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
             self.out_of_time = True
-        return self.interrupted or self.out_of_time or self.tracking_lost is not None
+        return self.interrupted or self.out_of_time or self.cannot_go_on is not None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_previous": {}, "_grace": None}

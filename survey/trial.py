@@ -20,7 +20,7 @@ from ray import tune
 
 from survey.checkpoint import Checkpoint
 from survey.clock import Clock
-from survey.errors import TrackingAwayError, TrackingError
+from survey.errors import DiskFullError, TrackingAwayError, TrackingError
 from survey.experiment import Experiment, Run
 from survey.history import history_table
 from survey.plan import PlannedTrial
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _SLICE_S = 1.0
 """Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop."""
+
+_NO_TRIAL_GOES_ON = (TrackingAwayError, DiskFullError)
+"""Errors that all trials would meet: the survey stops, rather than that each of them fails."""
 
 _log = logging.getLogger(__name__)
 
@@ -141,7 +144,7 @@ class SurveyTrial(tune.Trainable):
             if saved:
                 try:
                     self._resume(run, saved)
-                except TrackingError:
+                except (TrackingError, DiskFullError):
                     raise
                 except Exception:  # when the trial is tried again, it starts over
                     self._checkpoint.remove()
@@ -169,16 +172,20 @@ class SurveyTrial(tune.Trainable):
 
         Returns:
             What Tune is told: `run_epochs` trained in this step, seconds in its epoch loop `loop_s`, the
-            `mlflow_run_id`, and whether the trial is `done`; or `tracking_lost`, a message, where the tracking server
-            has been away for too long: what is trained is in the checkpoint then.
+            `mlflow_run_id`, and whether the trial is `done`; or `stop_all`, a message, where no trial can go on: the
+            tracking server has been away for too long, or the disk is full. What is trained is in the checkpoint then,
+            if it can be written.
         """
         try:
             return self._step()
-        except TrackingAwayError as error:
+        except _NO_TRIAL_GOES_ON as error:
             if self._run:
                 self._save_checkpoint()
                 self._run = None
-            return {"done": False, "tracking_lost": str(error), "epoch": 0, "run_epochs": 0, "loop_s": 0.0}
+            told = str(error)
+            if isinstance(error, TrackingAwayError):
+                told += "; what is trained is kept: launch again when it is back"
+            return {"done": False, "stop_all": told, "epoch": 0, "run_epochs": 0, "loop_s": 0.0}
 
     def _step(self) -> dict[str, Any]:
         run = self._run or self._begin()
@@ -208,8 +215,8 @@ class SurveyTrial(tune.Trainable):
         """Mark the MLflow run as failed before an error goes on to Tune, and let nothing hide that error."""
         try:
             yield
-        except TrackingAwayError:
-            raise  # nothing can be told to who is away
+        except _NO_TRIAL_GOES_ON:
+            raise  # nothing can be told to who is away or has no room
         except Exception:
             self._run = None
             try:

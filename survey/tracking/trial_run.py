@@ -17,6 +17,7 @@ import pyarrow as pa
 from survey.clock import Clock
 from survey.errors import TrackingAwayError
 from survey.experiment import Experiment, Run
+from survey.files import full_disk_told
 from survey.metrics import HISTORY_COLUMNS
 from survey.parquet import write_table
 from survey.quantiles import quantiles
@@ -95,6 +96,7 @@ class TrialRun:
     Raises:
         TrackingAwayError: The server has been away for five minutes; from every method.
         TrackingError: The store refuses; from every method.
+        DiskFullError: There is no room left for it; from every method.
     """
 
     def __init__(
@@ -181,7 +183,8 @@ class TrialRun:
         self._patiently(self._write_pending)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / HISTORY_FILE
-            write_table(history, path)
+            with full_disk_told(path):
+                write_table(history, path)
             self._patiently(lambda: self._writer.log_artifact(self.run_id, path))
         self._patiently(lambda: self._end("FINISHED"))
 
