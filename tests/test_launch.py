@@ -22,7 +22,7 @@ import requests
 from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, start, write_space
 
 import survey
-from survey.launch_record import TRAINING, LaunchRecord, read_record
+from survey.launch_record import EXPORTING, TRAINING, LaunchRecord, read_record
 from survey.output import Output
 from survey.space_file import load_space
 from survey.status import survey_status
@@ -119,9 +119,15 @@ def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(tmp
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_at_a_random_moment_nothing_is_lost_or_doubled(seed, tmp_path, undisturbed):
+    """Every fourth time while it exports."""
     space, out = write_space(tmp_path), tmp_path / "out"
+    draw = random.Random(seed)
     process, _, _ = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1)
-    time.sleep(random.Random(seed).uniform(2, 25))
+    if seed % 4 == 3:
+        await_record(out, lambda record: record.phase == EXPORTING)
+        time.sleep(draw.uniform(0, 1))
+    else:
+        time.sleep(draw.uniform(2, 25))
     stop(process, signal.SIGKILL)
     finish_and_compare(space, out, undisturbed)
 

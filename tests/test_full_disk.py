@@ -1,0 +1,57 @@
+"""A disk that is full: what is full is told, nothing half-written counts, and with more room the survey goes on."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import launch
+from test_launch import numbers, statuses
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A folder for a file system of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = mount(folder, "size=1m")
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def mount(folder: Path, options: str) -> subprocess.CompletedProcess[str]:
+    command = ["mount", "-t", "tmpfs", "-o", options, "survey-test", str(folder)]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        return subprocess.CompletedProcess(command, 1, "", str(error))
+
+
+def size_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+def test_a_disk_that_is_full_at_a_random_size(seed, small_disk, undisturbed):
+    out, space = small_disk / "out", undisturbed.parent / "small.yaml"
+    size_kib = int(random.Random(seed).uniform(0.02, 0.9) * size_of(undisturbed) / 1024)
+    assert mount(small_disk, f"remount,size={size_kib}k").returncode == 0
+    arguments = (space, "--out", out, "--no-ui", "--num-cpus", 2)
+    status, said = launch(*arguments)
+    assert status in (1, 2), f"{size_kib} KiB: {said}"
+    assert "Traceback" not in said
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, said
+    assert str(small_disk) in errors[0]
+    assert "disk is full" in errors[0] or "No space left on device" in errors[0]
+    assert mount(small_disk, "remount,size=256m").returncode == 0
+    status, said = launch(*arguments)
+    assert status == 0, said
+    assert numbers(out) == numbers(undisturbed)
+    assert "RUNNING" not in statuses(out)
+    assert not list(out.rglob("*.tmp"))
