@@ -79,15 +79,13 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
 
 
 @pytest.mark.slow
-def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_goes_on(tmp_path):
+def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_goes_on(tmp_path, long):
     """Python runs `sitecustomize` in every process: here it makes the patience of trials short."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, survey.tracking.trial_run as t\nt._PATIENCE_S = 2.0\nt._ASK_AGAIN_S = 0.5\n"
     )
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    space, out, port = tmp_path / "long.yaml", tmp_path / "out", free_port()
-    grid = "{dataset: 'sklearn:digits', shape: rectangle, size: 1024, depth: 3, epochs: 400}"
-    space.write_text(f"name: long\nrepetitions: 2\ngrids: [{grid}]\n")
+    space, out, port = long.parent / "long.yaml", tmp_path / "out", free_port()
     arguments = (space, "--out", out, "--tracking-uri", f"http://127.0.0.1:{port}", "--no-ui", "--num-cpus", 1)
     with tracking_server(tmp_path, port):
         process = start(*arguments, PYTHONPATH=path)
@@ -103,7 +101,7 @@ def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_go
         assert status == 0, output
         resumed = client.search_runs(["1"], "attributes.status = 'FINISHED' and tags.`survey.role` = 'experiment'")
         assert "resumed_at_epoch" in resumed[0].data.tags
-    assert len(rows(out)) == 2
+    assert numbers(out) == numbers(long)
 
 
 def complete_points(uri: str, *, num_runs: int, epochs: int) -> bool:
@@ -117,23 +115,6 @@ def complete_points(uri: str, *, num_runs: int, epochs: int) -> bool:
         for run in runs
         for key in ("test_loss", "train_loss", "test_accuracy")
     )
-
-
-LONG = """
-name: long
-repetitions: 2
-grids: [{dataset: "sklearn:digits", shape: rectangle, size: 1024, depth: 3, epochs: 400}]
-"""
-
-
-@pytest.fixture(scope="module")
-def long(tmp_path_factory) -> Path:
-    """A survey of one longer trial that nobody disturbed."""
-    folder = tmp_path_factory.mktemp("long")
-    (folder / "long.yaml").write_text(LONG)
-    status, output = launch(folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
-    assert status == 0, output
-    return folder / "out"
 
 
 @pytest.mark.slow
