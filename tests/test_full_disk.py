@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +10,12 @@ from pathlib import Path
 
 import pytest
 from conftest import launch
+from sqlalchemy.exc import OperationalError
 from test_launch import numbers, statuses
+
+from survey.errors import DiskFullError, TrackingError
+from survey.files import full_disk_told, write_text
+from survey.tracking.told import told
 
 
 @pytest.fixture
@@ -55,3 +61,34 @@ def test_a_disk_that_is_full_at_a_random_size(seed, small_disk, undisturbed):
     assert numbers(out) == numbers(undisturbed)
     assert "RUNNING" not in statuses(out)
     assert not list(out.rglob("*.tmp"))
+
+
+def test_a_text_for_which_there_is_no_room_leaves_the_one_before(small_disk):
+    file = small_disk / "a.json"
+    write_text(file, "before")
+    with (
+        pytest.raises(DiskFullError, match=rf"{small_disk}.*: the disk is full; make room"),
+        full_disk_told(small_disk),
+    ):
+        write_text(file, "x" * (2 << 20))
+    assert file.read_text() == "before"
+    assert list(small_disk.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OperationalError("INSERT", {}, Exception("database or disk is full")), OSError(errno.EDQUOT, "quota", "/x/a")],
+)
+def test_a_tracking_store_without_room_is_told(error):
+    with (
+        pytest.raises(DiskFullError, match=r"tracking store sqlite:///m\.db: the disk is full"),
+        told("sqlite:///m.db"),
+    ):
+        raise error
+
+
+def test_other_errors_are_not_taken_for_a_full_disk(tmp_path):
+    with pytest.raises(PermissionError), full_disk_told(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    with pytest.raises(TrackingError, match="cannot be used"), told("sqlite:///m.db"):
+        raise OperationalError("INSERT", {}, Exception("database is locked"))
