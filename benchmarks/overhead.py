@@ -65,10 +65,7 @@ def main(count: int) -> None:
 
         def step(self):
             """Be done at once."""
-            now = time.time()
-            return {
-                "done": True, "done_training": True, "epoch": 100, "run_epochs": 500, "began_s": now, "ended_s": now
-            }  # fmt: skip
+            return {"done": True, "done_training": True, "epoch": 100, "run_epochs": 500, "loop_s": 0.0}
 
     fit.SurveyTrial = Nothing
     trials = planned(count)

@@ -24,6 +24,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 import psutil
 import ray
+import ray._private.worker
 from ray.exceptions import RayError
 from ray.job_config import JobConfig
 
@@ -43,6 +44,7 @@ _WORKER_ENVIRONMENT = {
 
 _LISTENS_WITHIN_S = 5.0
 _ANSWERS_WITHIN_S = 20.0
+_TOLD_CHARACTERS = 160
 _HOW_TO_JOIN = (
     "give the HOST:PORT that `ray start --head` printed, and launch on a machine that belongs to the cluster "
     "(`ray start --address=HOST:PORT` makes it one)"
@@ -55,16 +57,30 @@ class Cluster:
     """A connection to Ray.
 
     Attributes:
+        head: Address at which its head listens, `HOST:PORT`.
         dashboard: Address of the Ray dashboard, or None where there is none.
         num_cpus: CPU cores of the cluster.
         num_gpus: GPUs of the cluster.
         is_local: Whether it consists of this machine alone, so that workers reach its files.
     """
 
+    head: str
     dashboard: str | None
     num_cpus: float
     num_gpus: float
     is_local: bool
+
+
+_log = logging.getLogger(__name__)
+
+
+def _print_shortly(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
+    """Tell what Ray says of its nodes in a line: where one is lost, it prints pages of that node's log."""
+    for text in data["lines"]:
+        _log.warning("Ray: %s", textwrap.shorten(text, _TOLD_CHARACTERS, placeholder=" ..."))
+
+
+ray._private.worker.print_to_stdstream = _print_shortly
 
 
 def connect(
@@ -115,6 +131,7 @@ def connect(
     resources = ray.cluster_resources()
     url = context.dashboard_url if dashboard or address else None
     return Cluster(
+        head=ray.get_runtime_context().gcs_address,
         dashboard=f"http://{url}" if url else None,
         num_cpus=resources.get("CPU", 0.0),
         num_gpus=resources.get("GPU", 0.0),

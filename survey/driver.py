@@ -16,7 +16,8 @@ from rich.console import Console
 
 from survey import tasks as task_data
 from survey.dataset import REPETITIONS, check_task_digest, runs_done
-from survey.errors import InputError, TrackingError
+from survey.errors import InputError, SurveyError
+from survey.files import full_disk_told
 from survey.forecast import Forecast
 from survey.launch_record import Recorder
 from survey.options import Options
@@ -136,7 +137,15 @@ class Launch:
         )
 
     def run(self) -> SurveyResult:
-        """Train what is missing, export it and write the report."""
+        """Train what is missing, export it and write the report.
+
+        Raises:
+            SurveyError: The tracking store, the data set or the disk failed.
+        """
+        with full_disk_told(self.output.folder):
+            return self._run()
+
+    def _run(self) -> SurveyResult:
         if not self.output.folder.exists():
             self._load_tasks(self.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         self.output.prepare()
@@ -176,11 +185,14 @@ class Launch:
         plan, pilot = self._pilot(plan)
         server = stack.enter_context(self._mlflow_server())
         from survey.cluster import connect, disconnect
+        from survey.cluster_watch import ClusterWatch
         from survey.export_tasks import on_cluster
         from survey.stopping import StopRequest
 
         limit = self._options.time_limit_s
-        stop = stack.enter_context(StopRequest(self._began + limit if limit is not None else None))
+        deadline_s = self._began + limit if limit is not None else None
+        stop = StopRequest(deadline_s, last_words=partial(recorder.last_words, "interrupted"))
+        stack.enter_context(stop)
         stack.callback(disconnect)
         options = self._options
         cluster = connect(
@@ -192,6 +204,7 @@ class Launch:
             environment={name: os.environ[name] for name in ("MLFLOW_TRACKING_TOKEN",) if name in os.environ},
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
+        watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
         plan = self._with_gpus(plan, cluster)
         cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
         forecast = Forecast(self.output.folder, plan, cost)
@@ -202,10 +215,11 @@ class Launch:
         self._tell_addresses(server.address if server else None, cluster)
         store = self._open_store()
         failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
-        if stop.tracking_lost:
-            raise TrackingError(f"{stop.tracking_lost}; what is trained is kept: launch again when it is back")
+        if stop.cannot_go_on:
+            raise SurveyError(stop.cannot_go_on)
         recorder.export()
         self._close_and_export(store, on_cluster)
+        watch.end()
         disconnect()
         after = self._done()
         forecast.end(after, wall_s=time.monotonic() - self._began)

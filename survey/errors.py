@@ -7,6 +7,7 @@ SurveyError
 │   └── OutputError         an output folder: held by another launch, other data under the same name
 ├── TrackingError           the MLflow store cannot be reached or answered with an error
 │   └── TrackingAwayError   its server does not answer at present, and may be back soon
+├── DiskFullError           there is no room left on a disk, or in a quota of it
 └── ExportError             an artifact or a data set is damaged
 
 A message says what was wrong, where, what was expected, what was found, and what to do.
@@ -44,6 +45,10 @@ class TrackingError(SurveyError):
 
 class TrackingAwayError(TrackingError):
     """The server of the MLflow tracking store does not answer; the same call may succeed when it is back."""
+
+
+class DiskFullError(SurveyError):
+    """There is no room left on a disk."""
 
 
 class ExportError(SurveyError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from survey.files import write_text
 from survey.plan import Plan
 from survey.price import Price
 
@@ -55,9 +55,7 @@ class Forecast:
         self._write()
 
     def _write(self) -> None:
-        temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps([*self._earlier, self._entry], indent=1), encoding="utf-8")
-        temporary.replace(self._file)
+        write_text(self._file, json.dumps([*self._earlier, self._entry], indent=1))
 
 
 def read_forecasts(folder: Path) -> list[dict[str, Any]]:

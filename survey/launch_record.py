@@ -38,7 +38,7 @@ class LaunchRecord:
         error: The error that ended it, or an empty string.
         host: Where it runs.
         pid: Its process.
-        process_start_s: When the process started, in seconds since 1970.
+        process_start_s: When the process started, in seconds since the machine did.
         began_s: When the launch began, in seconds since 1970.
         updated_s: When this was written, in seconds since 1970.
         num_experiments: Experiments that the survey asks for.
@@ -76,10 +76,19 @@ class LaunchRecord:
         if self.host != socket.gethostname():
             return not lately
         try:
-            start_s = psutil.Process(self.pid).create_time()
+            start_s = process_start_s(self.pid)
         except psutil.Error:
             return True
         return not lately and abs(start_s - self.process_start_s) > _SAME_START_S
+
+
+def process_start_s(pid: int) -> float:
+    """When a process of this machine started, in seconds since the machine did, which no change of the clock moves.
+
+    Raises:
+        psutil.Error: There is no such process.
+    """
+    return psutil.Process(pid).create_time() - psutil.boot_time()
 
 
 def read_record(output: Output) -> LaunchRecord | None:
@@ -112,7 +121,7 @@ class Recorder:
             error="",
             host=socket.gethostname(),
             pid=os.getpid(),
-            process_start_s=psutil.Process().create_time(),
+            process_start_s=process_start_s(os.getpid()),
             began_s=now,
             updated_s=now,
             num_experiments=plan.num_experiments,
@@ -157,6 +166,12 @@ class Recorder:
         phase = "interrupted" if result.interrupted else "out of time" if result.out_of_time else complete
         self._record = replace(self._record, phase=phase)
         self._runs_done = result.num_runs_done
+
+    def last_words(self, phase: str, error: str = "") -> None:
+        """Note how a process ends that ends at once; from any thread."""
+        self._ended.set()
+        self._record = replace(self._record, phase=phase, error=error)
+        self._write()
 
     def _freeze(self) -> None:
         if not self._figures().is_over:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from survey.errors import OutputError
+from survey.files import write_text
+from survey.output_lock import OutputLock
 from survey.space import SearchSpace
 from survey.space_file import dump_space, load_space
 
@@ -55,28 +52,13 @@ class Output:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._identity_file.exists():
-                self._write(self._identity_file, json.dumps({"output_id": uuid.uuid4().hex, "contents": {}}))
+                write_text(self._identity_file, json.dumps({"output_id": uuid.uuid4().hex, "contents": {}}))
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
 
-    def lock(self) -> FileLock:
-        """Take the folder for one launch; the system gives it back when the process ends, however it ends.
-
-        Raises:
-            OutputError: Another launch has it; the message says which.
-        """
-        lock = FileLock(self.folder / ".lock")
-        holder = self.folder / ".lock-holder"
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
-            raise OutputError(
-                f"{self.folder}: {who} is working on this output; wait for it, or use another --out"
-            ) from None
-        since = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}"
-        self._write(holder, f"process {os.getpid()} on {socket.gethostname()} (since {since})")
-        return lock
+    def lock(self) -> OutputLock:
+        """The lock that one launch at a time holds: a context manager, whose entering raises OutputError."""
+        return OutputLock(self.folder)
 
     @property
     def _identity_file(self) -> Path:
@@ -131,7 +113,7 @@ class Output:
 
     def write_launch_record(self, text: str) -> None:
         """Replace the record of the last launch."""
-        self._write(self.launch_record, text)
+        write_text(self.launch_record, text)
 
     @property
     def default_tracking_uri(self) -> str:
@@ -143,8 +125,8 @@ class Output:
         folder = self.folder / "search_spaces"
         folder.mkdir(exist_ok=True)
         for space in spaces:
-            self._write(folder / f"{space.name}.yaml", dump_space(space))
-        self._write(self._identity_file, json.dumps({**self._identity, "contents": {**self.contents, **contents}}))
+            write_text(folder / f"{space.name}.yaml", dump_space(space))
+        write_text(self._identity_file, json.dumps({**self._identity, "contents": {**self.contents, **contents}}))
 
     @property
     def _redo_file(self) -> Path:
@@ -167,17 +149,11 @@ class Output:
         """Let MLflow runs count no more, for a filter."""
         redone = self.redone
         redone[text] = sorted({*redone.get(text, ()), *mlflow_run_ids})
-        self._write(self._redo_file, json.dumps(redone, indent=1))
+        write_text(self._redo_file, json.dumps(redone, indent=1))
 
     def spaces(self) -> list[SearchSpace]:
         """The search spaces that have been surveyed here, by name."""
         return [load_space(file) for file in sorted((self.folder / "search_spaces").glob("*.yaml"))]
-
-    @staticmethod
-    def _write(file: Path, text: str) -> None:
-        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
 
 
 def is_output(folder: Path, output_id: str) -> bool:

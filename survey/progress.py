@@ -169,7 +169,8 @@ class Progress(tune.Callback):
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: Mapping[str, Any], **_: Any) -> None:
         """Count the epochs of a report."""
         now = time.monotonic()
-        self._first_report = self._first_report or now - result["ended_s"] + result["began_s"]
+        began = now - result["loop_s"]
+        self._first_report = self._first_report or began
         run_epochs, config = result["run_epochs"], trial.config["trial"]
         num_runs = len(config["repetitions"])
         epoch_cost = config["cost_s"] / config["epochs"]
@@ -179,7 +180,7 @@ class Progress(tune.Callback):
             self._total_cost -= epoch_cost * (result["epoch"] - run_epochs / num_runs)
         self._cost += epoch_cost * run_epochs / num_runs
         self._classes[_resource_class(config)].add(run_epochs, now)
-        self._loops.append((result["began_s"], result["ended_s"]))
+        self._loops.append((began, now))
         if len(self._loops) > _INTERVALS_KEPT:  # a long survey reports millions
             self._loops = _union(self._loops)
         if trial.trial_id in self._running:

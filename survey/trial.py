@@ -20,7 +20,8 @@ import ray
 from ray import tune
 
 from survey.checkpoint import Checkpoint
-from survey.errors import TrackingAwayError, TrackingError
+from survey.clock import Clock
+from survey.errors import DiskFullError, TrackingAwayError, TrackingError
 from survey.experiment import Experiment, Run
 from survey.history import history_table
 from survey.plan import PlannedTrial
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _SLICE_S = 1.0
 """Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop."""
+
+_NO_TRIAL_GOES_ON = (TrackingAwayError, DiskFullError)
+"""Errors that all trials would meet: the survey stops, rather than that each of them fails."""
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +116,8 @@ class SurveyTrial(tune.Trainable):
         self._repetitions: list[int] = config["repetitions"]
         self._task = self._tasks[self._experiment.dataset]
         self._device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-        self._start_time_ms = int(time.time() * 1000)
+        self._clock = Clock()
+        self._start_time_ms = self._clock.now_ms()
         self._train_s = 0.0
         self._checkpoint = Checkpoint(
             self._checkpoints, self._experiment, self._repetitions, data_digest=self._task.digest
@@ -142,7 +147,7 @@ class SurveyTrial(tune.Trainable):
             if saved:
                 try:
                     self._resume(run, saved)
-                except TrackingError:
+                except (TrackingError, DiskFullError):
                     raise
                 except Exception:  # when the trial is tried again, it starts over
                     self._checkpoint.remove()
@@ -153,6 +158,7 @@ class SurveyTrial(tune.Trainable):
         """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
         self._bundle.load_state_dict(saved["bundle"])
         self._train_s, self._start_time_ms = saved["train_s"], saved["start_time_ms"]
+        self._clock = Clock(not_before_ms=self._start_time_ms)
         self._log_epochs(run)
 
     def _log_epochs(self, run: TrialRun) -> None:
@@ -169,32 +175,28 @@ class SurveyTrial(tune.Trainable):
         """Train for about a second; at the last epoch, store the history and finish.
 
         Returns:
-            What Tune is told: `run_epochs` trained in this step, when its epoch loop `began_s` and `ended_s` (seconds
-            since 1970), the `mlflow_run_id`, and whether the trial is `done`; or `tracking_lost`, a message, where the
-            tracking server has been away for too long: what is trained is in the checkpoint then.
+            What Tune is told: `run_epochs` trained in this step, seconds in its epoch loop `loop_s`, the
+            `mlflow_run_id`, and whether the trial is `done`; or `stop_all`, a message, where no trial can go on: the
+            tracking server has been away for too long, or the disk is full. What is trained is in the checkpoint then,
+            if it can be written.
         """
         try:
             return self._step()
-        except TrackingAwayError as error:
+        except _NO_TRIAL_GOES_ON as error:
             if self._run:
                 self._save_checkpoint()
                 self._run = None
-            now = time.time()
-            return {
-                "done": False,
-                "tracking_lost": str(error),
-                "epoch": 0,
-                "run_epochs": 0,
-                "began_s": now,
-                "ended_s": now,
-            }
+            told = str(error)
+            if isinstance(error, TrackingAwayError):
+                told += "; what is trained is kept: launch again when it is back"
+            return {"done": False, "stop_all": told, "epoch": 0, "run_epochs": 0, "loop_s": 0.0}
 
     def _step(self) -> dict[str, Any]:
         run = self._run or self._begin()
         with self._failures_told(run):
-            first, began_s = self._bundle.run_epochs, time.time()
+            first, began_s = self._bundle.run_epochs, time.monotonic()
             self._train_slice(run)
-            ended_s = time.time()
+            loop_s = time.monotonic() - began_s
             done = self._bundle.is_done
             if done:
                 run.finish(self._history(run))
@@ -207,8 +209,7 @@ class SurveyTrial(tune.Trainable):
             "done_training": done,
             "epoch": self._bundle.epoch,
             "run_epochs": max(0, self._bundle.run_epochs - first),  # what the memory did not hold starts over
-            "began_s": began_s,
-            "ended_s": ended_s,
+            "loop_s": loop_s,
             "mlflow_run_id": run.run_id,
             "test_loss": self._test_loss(),
         }
@@ -218,8 +219,8 @@ class SurveyTrial(tune.Trainable):
         """Mark the MLflow run as failed before an error goes on to Tune, and let nothing hide that error."""
         try:
             yield
-        except TrackingAwayError:
-            raise  # nothing can be told to who is away
+        except _NO_TRIAL_GOES_ON:
+            raise  # nothing can be told to who is away or has no room
         except Exception:
             self._run = None
             try:
@@ -256,7 +257,7 @@ class SurveyTrial(tune.Trainable):
             "hostname": socket.gethostname(),
             "device": self._device_name,
             "start_time": self._start_time_ms,
-            "update_time": int(time.time() * 1000),
+            "update_time": self._clock.now_ms(),
             "train_seconds": self._train_s / len(self._repetitions),
             "trial_id": self.trial_id,
             "mlflow_run_id": run.run_id,

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from survey.errors import TrackingError
+from survey.files import full, is_full
 
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "fuse.", "ceph", "glusterfs", "afs")
 
@@ -19,6 +20,7 @@ def use_write_ahead_log(file: Path) -> None:
 
     Raises:
         TrackingError: It is no sqlite database, or cannot be written to.
+        DiskFullError: There is no room for it.
     """
     if _on_network(file.parent):
         return
@@ -29,6 +31,8 @@ def use_write_ahead_log(file: Path) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
+        if is_full(error):
+            raise full(file) from None
         raise TrackingError(f"{file}: cannot be used as a sqlite database: {error}") from None
 
 

@@ -72,6 +72,23 @@ def undisturbed(tmp_path_factory) -> Path:
     return folder / "out"
 
 
+LONG = """
+name: long
+repetitions: 2
+grids: [{dataset: "sklearn:digits", shape: rectangle, size: 1024, depth: 3, epochs: 400}]
+"""
+
+
+@pytest.fixture(scope="session")
+def long(tmp_path_factory) -> Path:
+    """The output of a survey of one longer trial that is done, beside its search space."""
+    folder = tmp_path_factory.mktemp("long")
+    (folder / "long.yaml").write_text(LONG)
+    status, output = launch(folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
+    assert status == 0, output
+    return folder / "out"
+
+
 def start(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen:
     """Start `python -m survey.launch` in a session of its own, so that a signal to it is a signal to it alone."""
     return subprocess.Popen(

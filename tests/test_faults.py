@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
+import sqlite3
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EXPERIMENTS, RUNS, launch, rows, start, write_space
+from conftest import EXPERIMENTS, REPETITIONS, RUNS, launch, rows, start, write_space
 from mlflow.tracking import MlflowClient
 from test_cluster import free_port, running
-from test_launch import numbers
+from test_launch import numbers, start_read
 
 import survey
 from survey import driver, fit
@@ -76,15 +79,13 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
 
 
 @pytest.mark.slow
-def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_goes_on(tmp_path):
+def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_goes_on(tmp_path, long):
     """Python runs `sitecustomize` in every process: here it makes the patience of trials short."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, survey.tracking.trial_run as t\nt._PATIENCE_S = 2.0\nt._ASK_AGAIN_S = 0.5\n"
     )
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    space, out, port = tmp_path / "long.yaml", tmp_path / "out", free_port()
-    grid = "{dataset: 'sklearn:digits', shape: rectangle, size: 1024, depth: 3, epochs: 400}"
-    space.write_text(f"name: long\nrepetitions: 2\ngrids: [{grid}]\n")
+    space, out, port = long.parent / "long.yaml", tmp_path / "out", free_port()
     arguments = (space, "--out", out, "--tracking-uri", f"http://127.0.0.1:{port}", "--no-ui", "--num-cpus", 1)
     with tracking_server(tmp_path, port):
         process = start(*arguments, PYTHONPATH=path)
@@ -100,7 +101,61 @@ def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_go
         assert status == 0, output
         resumed = client.search_runs(["1"], "attributes.status = 'FINISHED' and tags.`survey.role` = 'experiment'")
         assert "resumed_at_epoch" in resumed[0].data.tags
-    assert len(rows(out)) == 2
+    assert numbers(out) == numbers(long)
+
+
+def complete_points(uri: str, *, num_runs: int, epochs: int) -> bool:
+    """Whether every MLflow run has each point of its curves once."""
+    client = MlflowClient(uri)
+    (experiment,) = [e for e in client.search_experiments() if e.name == "long"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == num_runs
+    return all(
+        sorted(point.step for point in client.get_metric_history(run.info.run_id, key)) == list(range(1, epochs + 1))
+        for run in runs
+        for key in ("test_loss", "train_loss", "test_accuracy")
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, tmp_path, long):
+    """The trial trains on meanwhile, and may want to end before the server is back."""
+    out, port, draw = tmp_path / "out", free_port(), random.Random(seed)
+    uri = f"http://127.0.0.1:{port}"
+    arguments = (long.parent / "long.yaml", "--out", out, "--tracking-uri", uri, "--no-ui", "--num-cpus", 1)
+    with tracking_server(tmp_path, port):
+        process, lines, reader = start_read(*arguments)
+        await_first_point(MlflowClient(uri))
+        time.sleep(draw.uniform(0, 3))
+    time.sleep(60)
+    with tracking_server(tmp_path, port):
+        status = process.wait(120)
+        reader.join(10)
+        assert status == 0, "".join(lines)
+        assert complete_points(uri, num_runs=1 + 2, epochs=400)
+    assert numbers(out) == numbers(long)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_artifacts_cut_short_are_told_and_their_runs_trained_again(seed, tmp_path, undisturbed):
+    """Before they have been exported: the data set is not there yet."""
+    out, draw = tmp_path / "out", random.Random(seed)
+    shutil.copytree(undisturbed, out)
+    shutil.rmtree(out / "dataset")
+    with sqlite3.connect(out / "mlflow.db") as connection:  # else the artifacts would be found where they were first
+        moved = (str(undisturbed), str(out))
+        connection.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", moved)
+    histories = draw.sample(sorted((out / "artifacts").rglob("history.parquet")), draw.randint(1, EXPERIMENTS - 1))
+    for history in histories:
+        os.truncate(history, int(history.stat().st_size * draw.random()))
+    status, output = launch(undisturbed.parent / "small.yaml", "--out", out, "--no-ui")
+    assert status == 0, output
+    assert output.count("not exported, to be trained again: artifact of MLflow run") >= len(histories)
+    assert "Traceback" not in output
+    assert f"{REPETITIONS * len(histories)} to train in {len(histories)} trials" in output
+    assert numbers(out) == numbers(undisturbed)
 
 
 def await_first_point(client: MlflowClient) -> None:

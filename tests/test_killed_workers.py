@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import sqlite3
+import subprocess
 import time
 
 import psutil
@@ -19,13 +22,43 @@ def test_a_worker_killed_at_a_random_moment(seed, tmp_path, undisturbed):
     process, lines, reader = start_read(write_space(tmp_path), "--out", out, "--no-ui", "--num-cpus", 2)
     await_finished_run(out, at_least=1)
     time.sleep(draw.uniform(0, 0.5))
-    workers = [p for p in psutil.Process(process.pid).children(recursive=True) if "SurveyTrial.train" in name_of(p)]
-    assert workers, "the survey still trains"
-    draw.choice(workers).kill()
+    kill_a_worker(process, draw)
     assert process.wait(200) == 0, "".join(lines)
     reader.join(10)
     assert numbers(out) == numbers(undisturbed)
     assert "RUNNING" not in statuses(out), "the run of the killed trial is closed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_path, long):
+    """Python runs `sitecustomize` in every process: here checkpoints are written twice a second."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import survey.checkpoint as c\nc._INTERVAL_S, c._SHARE = 0.5, 1.0\n",
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    draw, out = random.Random(seed), tmp_path / "out"
+    arguments = (long.parent / "long.yaml", "--out", out, "--no-ui", "--num-cpus", 1)
+    process, lines, reader = start_read(*arguments, PYTHONPATH=path)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("checkpoints/*.pt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(draw.uniform(0, 1))
+    kill_a_worker(process, draw)
+    assert process.wait(200) == 0, "".join(lines)
+    reader.join(10)
+    assert numbers(out) == numbers(long)
+    assert "RUNNING" not in statuses(out)
+    with sqlite3.connect(out / "mlflow.db") as connection:
+        resumed = connection.execute("SELECT value FROM tags WHERE key = 'resumed_at_epoch'").fetchall()
+    assert len(resumed) == 1
+    assert int(resumed[0][0]) > 1
+
+
+def kill_a_worker(launch: subprocess.Popen, draw: random.Random) -> None:
+    workers = [p for p in psutil.Process(launch.pid).children(recursive=True) if "SurveyTrial.train" in name_of(p)]
+    assert workers, "the survey still trains"
+    draw.choice(workers).kill()
 
 
 def name_of(process: psutil.Process) -> str:

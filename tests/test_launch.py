@@ -11,6 +11,8 @@ import sqlite3
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ import requests
 from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, start, write_space
 
 import survey
+from survey.launch_record import EXPORTING, TRAINING, LaunchRecord, read_record
 from survey.output import Output
 from survey.space_file import load_space
 from survey.status import survey_status
@@ -116,9 +119,15 @@ def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(tmp
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_at_a_random_moment_nothing_is_lost_or_doubled(seed, tmp_path, undisturbed):
+    """Every fourth time while it exports."""
     space, out = write_space(tmp_path), tmp_path / "out"
+    draw = random.Random(seed)
     process, _, _ = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1)
-    time.sleep(random.Random(seed).uniform(2, 25))
+    if seed % 4 == 3:
+        await_record(out, lambda record: record.phase == EXPORTING)
+        time.sleep(draw.uniform(0, 1))
+    else:
+        time.sleep(draw.uniform(2, 25))
     stop(process, signal.SIGKILL)
     finish_and_compare(space, out, undisturbed)
 
@@ -130,9 +139,9 @@ def leave_unfinished_store(out: Path) -> None:
         connection.execute("CREATE TABLE assessments (assessment_id VARCHAR(50))")
 
 
-def start_read(*arguments: object) -> tuple[subprocess.Popen, list[str], threading.Thread]:
+def start_read(*arguments: object, **environment: str) -> tuple[subprocess.Popen, list[str], threading.Thread]:
     """Start a launch, and a thread that collects its lines."""
-    process = start(*arguments)
+    process = start(*arguments, **environment)
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
     reader.start()
@@ -141,10 +150,17 @@ def start_read(*arguments: object) -> tuple[subprocess.Popen, list[str], threadi
 
 def stop(process: subprocess.Popen, number: signal.Signals) -> None:
     """Send a launch a signal, and see that it ends with all that it has started."""
+    with outliving(process):
+        if process.poll() is None:
+            os.kill(process.pid, number)
+        process.wait(60)
+
+
+@contextmanager
+def outliving(process: subprocess.Popen) -> Iterator[None]:
+    """See that no process that a launch has started before goes on long after: the launch ends meanwhile."""
     children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    if process.poll() is None:
-        os.kill(process.pid, number)
-    process.wait(60)
+    yield
     deadline = time.monotonic() + 30
     while (alive := [child for child in children if outlives(child)]) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -180,6 +196,26 @@ def await_finished_run(out: Path, *, at_least: int) -> None:
             pass
         time.sleep(0.05)
     raise AssertionError("no trial has finished")
+
+
+def await_training(out: Path) -> None:
+    """Return when trials have been handed to Ray."""
+    await_record(out, lambda record: record.phase == TRAINING)
+
+
+def await_epochs(out: Path) -> None:
+    """Return when an epoch has been trained."""
+    await_record(out, lambda record: record.figures.epochs > 0)
+
+
+def await_record(out: Path, is_far_enough: Callable[[LaunchRecord], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        record = read_record(Output(out))
+        if record and is_far_enough(record):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the survey does not train")
 
 
 def test_a_second_launch_on_the_same_output_is_refused_and_the_first_stops_when_its_time_is_up(tmp_path):

@@ -11,6 +11,7 @@ from rich.console import Console
 from survey.commands import run_app
 from survey.export import export
 from survey.export.pool import in_processes
+from survey.files import full_disk_told
 from survey.output import Output
 from survey.result import INCOMPLETE
 
@@ -28,7 +29,7 @@ def command(
 
     console = Console(soft_wrap=True, highlight=False)
     output = Output.at(out, create=False)
-    with output.lock():
+    with full_disk_told(output.folder), output.lock():
         store = TrackingStore(tracking_uri or output.default_tracking_uri, output_id=output.output_id)
         result = export(output, store, in_processes)
         pruned = prune_artifacts(output, store, in_processes) if prune else None

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from survey.dataset import EXECUTIVE, REPETITIONS, SUMMARY, partition_file, read_file, sweep_table
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
+from survey.files import full, is_full
 from survey.output import is_output
 from survey.parquet import TableWriter
 from survey.schema import PARTITION_COLUMNS, executive_schema, history_schema, repetition_schema, summary_schema
@@ -72,6 +73,7 @@ def update_partition(job: PartitionJob) -> PartitionResult | None:
 
     Raises:
         ExportError: Its file is damaged, or cannot be written.
+        DiskFullError: There is no room left for it.
     """
     if not is_output(job.dataset.parent, job.output_id):
         return None
@@ -86,6 +88,8 @@ def update_partition(job: PartitionJob) -> PartitionResult | None:
                 target.commit()
     except (OSError, pa.ArrowException) as error:
         where = partition_file(job.dataset / REPETITIONS, job.partition)
+        if is_full(error):
+            raise full(where) from None
         raise ExportError(f"{where}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
     return PartitionResult(source.num_new_runs, is_written, tuple(source.damaged))
 

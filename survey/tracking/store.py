@@ -99,10 +99,12 @@ class TrackingStore:
 
         To be called only while no trial of this output is running.
         """
-        abandoned = [(run.info.experiment_id, run.info.run_id) for run in self._runs("attributes.status = 'RUNNING'")]
-        for experiment_id in {experiment for experiment, _ in abandoned}:
-            run_ids = [run for experiment, run in abandoned if experiment == experiment_id]
-            self._writer(experiment_id).end_runs(run_ids, "KILLED", int(time.time() * 1000))
+        abandoned = [run.info for run in self._runs("attributes.status = 'RUNNING'")]
+        # The clock of the worker that has started one may be ahead of this machine's.
+        now_ms = max([int(time.time() * 1000), *(info.start_time for info in abandoned)])
+        for experiment_id in {info.experiment_id for info in abandoned}:
+            run_ids = [info.run_id for info in abandoned if info.experiment_id == experiment_id]
+            self._writer(experiment_id).end_runs(run_ids, "KILLED", now_ms)
         return len(abandoned)
 
     def sql_artifacts(self, experiment_id: str) -> str | None:

@@ -10,16 +10,19 @@ from urllib.parse import unquote, urlparse
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from survey.errors import TrackingAwayError, TrackingError
+from survey.files import full, is_full
 
 
 @contextmanager
 def told(uri: str, purpose: str = "be used") -> Iterator[None]:
-    """Turn any error of MLflow, its database or its driver into: the store at `uri` cannot do this."""
+    """Turn any error of MLflow, its database or its driver into: the store at `uri` cannot do this, or: it is full."""
     try:
         yield
     except Exception as error:
         if not isinstance(error, (SQLAlchemyError, OSError, ImportError, *_mlflow_errors())):
             raise
+        if is_full(error):
+            raise full(without_password(f"the tracking store {uri}", uri)) from None
         text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         kind = TrackingAwayError if _may_be_back(error, uri) else TrackingError
         raise kind(without_password(f"the tracking store {uri} cannot {purpose}: {text}", uri)) from None

@@ -14,8 +14,10 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
+from survey.clock import Clock
 from survey.errors import TrackingAwayError
 from survey.experiment import Experiment, Run
+from survey.files import full_disk_told
 from survey.metrics import HISTORY_COLUMNS
 from survey.parquet import write_table
 from survey.quantiles import quantiles
@@ -94,6 +96,7 @@ class TrialRun:
     Raises:
         TrackingAwayError: The server has been away for five minutes; from every method.
         TrackingError: The store refuses; from every method.
+        DiskFullError: There is no room left for it; from every method.
     """
 
     def __init__(
@@ -112,9 +115,12 @@ class TrialRun:
         wanted = np.arange(1, epochs + 1) if settings.all_epochs else log_spaced_epochs(epochs)
         self._wanted = frozenset(wanted.tolist())
         self._pending: list[tuple[int, int, np.ndarray]] = []
+        self._clock = Clock()
         self._flushed = time.monotonic()
         self._away_since: float | None = None
-        parent = _parent(settings, experiment, repetitions, num_repetitions, params, trial_id)
+        parent = _parent(
+            settings, experiment, repetitions, num_repetitions, params, trial_id, start_time_ms=self._clock.now_ms()
+        )
         if first_epoch > 1:
             parent.tags["resumed_at_epoch"] = str(first_epoch)
         children = [_child(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
@@ -124,7 +130,7 @@ class TrialRun:
         """Note the statistics of an epoch, float [20, repetitions]; they are written a few seconds' worth at a time."""
         if epoch not in self._wanted:
             return
-        self._pending.append((epoch, int(time.time() * 1000), statistics))
+        self._pending.append((epoch, self._clock.now_ms(), statistics))
         rows = len(self._pending) * (ROWS_PER_EPOCH + CHILD_ROWS_PER_EPOCH * len(self._children))
         since = time.monotonic() - self._flushed
         if since >= _ASK_AGAIN_S if self._away_since is not None else rows >= _FLUSH_ROWS or since >= _FLUSH_S:
@@ -177,7 +183,8 @@ class TrialRun:
         self._patiently(self._write_pending)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / HISTORY_FILE
-            write_table(history, path)
+            with full_disk_told(path):
+                write_table(history, path)
             self._patiently(lambda: self._writer.log_artifact(self.run_id, path))
         self._patiently(lambda: self._end("FINISHED"))
 
@@ -196,7 +203,7 @@ class TrialRun:
         self._end("KILLED")
 
     def _end(self, status: str) -> None:
-        self._writer.end_runs([*self._children, self.run_id], status, int(time.time() * 1000))
+        self._writer.end_runs([*self._children, self.run_id], status, self._clock.now_ms())
 
 
 def _parent(
@@ -206,6 +213,8 @@ def _parent(
     num_repetitions: int,
     params: dict[str, object],
     trial_id: str,
+    *,
+    start_time_ms: int,
 ) -> NewRun:
     described = experiment.to_dict()
     described.pop("task_content")
@@ -224,7 +233,7 @@ def _parent(
     if settings.git_commit:
         tags["mlflow.source.git.commit"] = settings.git_commit
     shown = {key: str(value) for key, value in {**described, **params}.items() if value is not None}
-    return NewRun(experiment.label, int(time.time() * 1000), tags, shown)
+    return NewRun(experiment.label, start_time_ms, tags, shown)
 
 
 def _child(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:

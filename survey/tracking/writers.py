@@ -46,6 +46,7 @@ class Writer(Protocol):
 
     Raises:
         TrackingError: The store refuses, or cannot be reached; from every method.
+        DiskFullError: It has no room left; from every method.
     """
 
     def create_runs(self, runs: Sequence[NewRun]) -> list[str]:

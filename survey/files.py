@@ -1,0 +1,53 @@
+"""Small files written whole, and a disk that is full told in one message."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from survey.errors import DiskFullError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SAYS_FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded", "File too large")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Put a text in the place of a file, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written; the file is as it was.
+    """
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no room left on a disk, or in somebody's share of it."""
+    return getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _SAYS_FULL)
+
+
+def full(where: object) -> DiskFullError:
+    """The error that says that there is no room left for something."""
+    return DiskFullError(
+        f"{where}: the disk is full; make room and launch again with the same arguments: what is trained is kept"
+    )
+
+
+@contextmanager
+def full_disk_told(where: Path) -> Iterator[None]:
+    """Turn an error that says that a disk is full into a `DiskFullError`, which names the file, or else `where`."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise full(error.filename or where) from None

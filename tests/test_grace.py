@@ -1,0 +1,80 @@
+"""SIGTERM, and SIGKILL 30 s later, as schedulers of clusters send them, where an epoch takes seconds."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import launch
+from test_launch import await_epochs, await_training, numbers, outliving, start_read, statuses
+
+from survey import stopping
+from survey.launch_record import read_record
+from survey.output import Output
+
+SPACE = """
+name: large
+repetitions: 4
+grids: [{dataset: "sklearn:digits", shape: rectangle, size: 16777216, depth: 3, epochs: 4}]
+"""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory) -> Path:
+    """A survey of seconds for each epoch that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "large.yaml").write_text(SPACE)
+    status, output = launch(folder / "large.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
+    assert status == 0, output
+    return folder / "out"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_sigterm_where_an_epoch_takes_seconds(seed, tmp_path, large):
+    space, out = large.parent / "large.yaml", tmp_path / "out"
+    arguments = (space, "--out", out, "--no-ui", "--num-cpus", 1)
+    process, lines, reader = start_read(*arguments)
+    await_training(out)
+    time.sleep(random.Random(seed).uniform(0, 30))
+    with outliving(process):
+        os.kill(process.pid, signal.SIGTERM)
+        status = process.wait(30)
+    reader.join(10)
+    assert status in (0, 130), "".join(lines)
+    assert status == 0 or "launch again" in "".join(lines)
+    status, text = launch(*arguments)
+    assert status == 0, text
+    assert numbers(out) == numbers(large)
+    assert "RUNNING" not in statuses(out)
+
+
+def test_where_a_trial_takes_longer_to_stop_than_the_grace_the_launch_ends_nevertheless(tmp_path):
+    """Python runs `sitecustomize` in every process: here a checkpoint takes a minute, and the grace is 3 s."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, time\n"
+        "import survey.checkpoint\n"
+        "survey.checkpoint.Checkpoint.save = lambda *_: time.sleep(60)\n"
+        "if 'survey.launch' in ' '.join(sys.orig_argv):\n"
+        "    import survey.stopping\n"
+        "    survey.stopping._GRACE_S = 3.0\n"
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    space, out = tmp_path / "slow.yaml", tmp_path / "out"
+    space.write_text(SPACE.replace("16777216", "1024").replace("epochs: 4", "epochs: 50000"))
+    process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1, PYTHONPATH=path)
+    await_epochs(out)
+    with outliving(process):
+        os.kill(process.pid, signal.SIGTERM)
+        status = process.wait(20)
+    reader.join(10)
+    assert status == 130, "".join(lines)
+    assert "not all trials have stopped within 3 s" in "".join(lines)
+    record = read_record(Output(out))
+    assert record
+    assert record.phase == "interrupted"
+    assert stopping._GRACE_S < 30
