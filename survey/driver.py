@@ -222,6 +222,7 @@ class Launch(PricedRequest):
         store.close_abandoned_runs()
         for message in export(self.output, store, mapper).damaged:
             self._console.print(f"not exported, to be trained again: {message}", style="yellow")
+        store.optimize()
         if self._options.prune_artifacts:
             from survey.export.prune import prune_artifacts
 
