@@ -1,4 +1,4 @@
-"""What the MLflow UI asks of a store of 100,000 experiments: `python -m benchmarks.mlflow_ui FOLDER --experiments 100000`.
+"""What the MLflow UI asks of a large store: `python -m benchmarks.mlflow_ui FOLDER --experiments 100000`.
 
 The store is filled by the survey's own writer: full parameters, tags and latest metrics of every experiment, with two
 epochs of history each, and 40 log-spaced ones for the last 5,000. Then `mlflow server` is started on it as a launch

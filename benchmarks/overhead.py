@@ -13,6 +13,7 @@ import pstats
 import resource
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -107,7 +108,7 @@ def main() -> None:
     disconnect()
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     fifths = [ends[count * k // 5] for k in range(6)]
-    each = [f"{5000 * (after - before) / count:.1f}" for before, after in zip(fifths, fifths[1:], strict=False)]
+    each = [f"{5000 * (after - before) / count:.1f}" for before, after in pairwise(fifths)]
     print(
         f"{count:,} trials: {1000 * (ends[-1] - ends[0]) / count:.1f} ms of the driver's CPU for each (by fifths of "
         f"the survey {', '.join(each)}) and {1000 * wall_s / count:.1f} ms of wall time, {peak_mib:,.0f} MiB at most, "

@@ -119,7 +119,7 @@ def main() -> None:
     times.start()
     began = time.perf_counter()
     import survey
-    import survey.cluster  # noqa: F401 (sets what Ray reads when it is imported)
+    import survey.cluster
 
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes"
@@ -139,7 +139,9 @@ def main() -> None:
     parts["trials, in the training core"] = training_s
     parts["trials, beside it"] = parts.pop("trials") - training_s
     total_s = sum(parts.values())
-    print(f"{result.num_runs_done:,} runs of {options.experiments:,} experiments in {time.perf_counter() - began:.0f} s")
+    print(
+        f"{result.num_runs_done:,} runs of {options.experiments:,} experiments in {time.perf_counter() - began:.0f} s"
+    )
     for part, seconds in sorted(parts.items(), key=lambda each: -each[1]):
         print(f"{part:30} {seconds:8.1f} s of CPU {seconds / total_s:7.1%}")
 
