@@ -1,51 +1,41 @@
 """What the driver spends on each trial: `python -m benchmarks.overhead 1000`.
 
 A survey of so many trials whose trials train nothing: they report once, that they are done. Prints the driver's
-processor time for each trial and its largest resident memory.
+processor time for each trial, in all and in each fifth of the survey, and its largest resident memory; with
+`--profile`, also the functions that took the most.
 """
 
 from __future__ import annotations
 
+import argparse
+import cProfile
+import pstats
 import resource
-import sys
 import time
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
 
 from survey.cluster import connect, disconnect
-from survey.experiment import Experiment
-from survey.plan import PlannedTrial
+from survey.plan import PlannedTrial, make_plan
+from survey.space import Grid, SearchSpace
+from survey.tasks import describe
 
 _CORES = 2
 
 
 def planned(count: int) -> list[PlannedTrial]:
     """Trials of as many experiments, which differ in their learning rate."""
-    return [
-        PlannedTrial(
-            Experiment(
-                dataset="sklearn:iris",
-                shape="rectangle",
-                size=64,
-                depth=3,
-                epochs=100,
-                learning_rate=(number + 1) / 1e6,
-            ),
-            tuple(range(5)),
-            5,
-            (5, 5, 3),
-            73,
-            1.0,
-            1 << 20,
-        )
-        for number in range(count)
-    ]
+    rates = [(number + 1) / 1e6 for number in range(count)]
+    grid = Grid(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=100, learning_rate=rates)
+    space = SearchSpace(name="overhead", repetitions=5, grids=[grid])
+    return list(make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).trials)
 
 
-def main(count: int) -> None:
-    """Run it and print a line."""
-    connect(address=None, num_cpus=_CORES, num_gpus=None, dashboard=False, environment={})
+def train_nothing(trials: list[PlannedTrial]) -> tuple[list[float], int]:
+    """Run trials that train nothing; return the driver's CPU seconds at the end of each trial, and failures."""
     from survey import fit, trial
     from survey.progress import Progress
     from survey.stopping import StopRequest
@@ -55,6 +45,10 @@ def main(count: int) -> None:
 
         def setup(self, config, **_shared):
             """Take nothing."""
+
+        def __repr__(self):
+            """What Ray lists."""
+            return "nothing"
 
         def reset_config(self, new_config):
             """Go on with another."""
@@ -67,10 +61,18 @@ def main(count: int) -> None:
             """Be done at once."""
             return {"done": True, "done_training": True, "epoch": 100, "run_epochs": 500, "loop_s": 0.0}
 
+    class Timed(Progress):
+        """Progress that notes when each trial has ended."""
+
+        def on_trial_complete(self, *arguments, **values):
+            """Note the time."""
+            super().on_trial_complete(*arguments, **values)
+            ends.append(time.process_time())
+
+    ends: list[float] = [time.process_time()]
     fit.SurveyTrial = Nothing
-    trials = planned(count)
-    began, cpu_began = time.perf_counter(), time.process_time()
-    with Progress(Console(quiet=True), num_runs=5 * count, total_cost=count) as progress:
+    runs = sum(len(each.repetitions) for each in trials)
+    with Timed(Console(quiet=True), name="overhead", num_runs=runs, total_cost=len(trials)) as progress:
         failures = fit.fit(
             trials,
             tasks={},
@@ -81,14 +83,38 @@ def main(count: int) -> None:
             progress=progress,
             after_part=lambda: None,
         )
-    wall_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+    ends[-1] = time.process_time()
+    return ends, len(failures)
+
+
+def main() -> None:
+    """Run it and print what it took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int)
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    count = options.count
+    connect(survey="overhead", address=None, num_cpus=_CORES, num_gpus=None, dashboard=False, environment={})
+    trials = planned(count)
+    profile, began = cProfile.Profile(), time.perf_counter()
+    if options.profile:
+        profile.enable()
+    ends, failures = train_nothing(trials)
+    profile.disable()
+    wall_s = time.perf_counter() - began
     disconnect()
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    fifths = [ends[count * k // 5] for k in range(6)]
+    each = [f"{5000 * (after - before) / count:.1f}" for before, after in pairwise(fifths)]
     print(
-        f"{count:,} trials: {1000 * cpu_s / count:.1f} ms of the driver's CPU and {1000 * wall_s / count:.1f} ms of "
-        f"wall time for each, {peak_mib:,.0f} MiB at most, {len(failures)} failures"
+        f"{count:,} trials: {1000 * (ends[-1] - ends[0]) / count:.1f} ms of the driver's CPU for each (by fifths of "
+        f"the survey {', '.join(each)}) and {1000 * wall_s / count:.1f} ms of wall time, {peak_mib:,.0f} MiB at most, "
+        f"{failures} failures"
     )
+    if options.profile:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(35)
+        pstats.Stats(profile).sort_stats("cumulative").print_stats(60)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

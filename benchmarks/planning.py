@@ -19,10 +19,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from survey.dataset import REPETITIONS, partition_file, partition_of, write_common_metadata, write_file
+from survey.dataset import REPETITIONS, partition_file, partition_of, write_common_metadata
 from survey.experiment import Experiment
+from survey.export.partition import conform
 from survey.output import Output
-from survey.schema import repetition_schema
+from survey.parquet import write_table
+from survey.schema import PARTITION_COLUMNS, repetition_schema
 from survey.space_file import load_space
 from survey.tasks import describe
 from survey.topology import layer_widths, within_tolerance
@@ -41,11 +43,13 @@ EXPERIMENTS, RUNS_EACH = 10_000, 10
 
 
 def fill(folder: Path) -> int:
-    """Make an output with finished runs, of which only the columns that a plan reads are there; return partitions."""
+    """Make an output with finished runs, of which only the columns that a plan reads have values; return partitions."""
     output = Output.at(folder)
     output.prepare()
     table = output.dataset / REPETITIONS
-    write_common_metadata(table, repetition_schema(list(SWEEPS)))
+    schema = repetition_schema(list(SWEEPS))
+    write_common_metadata(table, schema)
+    in_file = pa.schema([field for field in schema if field.name not in PARTITION_COLUMNS])
     experiments = dict.fromkeys(e for sweep in SWEEPS for e in load_space(sweep).experiments())
     within = [experiment for experiment in experiments if _is_within(experiment)]
     by_partition: dict[str, list[Experiment]] = {}
@@ -54,8 +58,17 @@ def fill(folder: Path) -> int:
     for partition, members in by_partition.items():
         ids = [experiment.experiment_id for experiment in members for _ in range(RUNS_EACH)]
         numbers = list(range(RUNS_EACH)) * len(members)
-        rows = pa.table({"experiment_id": pa.array(ids, pa.uint64()), "repetition": pa.array(numbers, pa.uint16())})
-        write_file(rows, partition_file(table, partition))
+        runs = [f"{experiment.experiment_id:032x}" for experiment in members for _ in range(RUNS_EACH)]
+        rows = pa.table(
+            {
+                "experiment_id": pa.array(ids, pa.uint64()),
+                "repetition": pa.array(numbers, pa.uint16()),
+                "mlflow_run_id": runs,
+            }
+        )
+        file = partition_file(table, partition)
+        file.parent.mkdir(parents=True)
+        write_table(conform(rows, in_file), file)
     return len(by_partition)
 
 

@@ -6,48 +6,32 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from survey import tasks as task_data
-from survey.dataset import REPETITIONS, check_task_digest, runs_done
+from survey.dataset import REPETITIONS, runs_done
+from survey.dry_run import PricedRequest
 from survey.errors import InputError, SurveyError
 from survey.files import full_disk_told
 from survey.forecast import Forecast
 from survey.launch_record import Recorder
-from survey.options import Options
-from survey.output import Output
-from survey.plan import Bound, Plan, PlannedTrial, fraction_for, make_plan
-from survey.price import UNMEASURED_FACTOR, Price, Rows, price
-from survey.redo import Redo, RedoFilter
+from survey.plan import Plan, PlannedTrial
 from survey.result import SurveyResult
 from survey.source import git_commit
-from survey.space import SearchSpace, own_tasks
-from survey.tracking.database import holds_experiments, remove_half_made
+from survey.tracking.database import remove_half_made
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
     from survey.export.pool import Mapper
-    from survey.pilot import Pilot
     from survey.stopping import StopRequest
     from survey.tracking.store import TrackingStore
 
-METRIC_ROW_BUDGET = 2_000_000
-"""Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
 
-REPETITION_RUN_LIMIT = 1_000
-"""Runs up to which each repetition has an MLflow run of its own under `--mlflow-runs auto`."""
-
-_ASSUMED_GPU_BYTES = 16 << 30
-"""Memory of a GPU that only other machines of the cluster have."""
-
-
-class Launch:
+class Launch(PricedRequest):
     """One launch of a survey.
 
     Args:
@@ -58,83 +42,6 @@ class Launch:
     Raises:
         InputError: From every method: what was given cannot be used. Nothing has been started then.
     """
-
-    def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:
-        self._began = time.monotonic()
-        self._spaces, self._options, self._console = spaces, options, console
-        self._own_tasks = own_tasks(spaces)
-        self._name = "+".join(space.name for space in spaces)
-        self.output = Output.at(options.out or Path("surveys") / self._name)
-        used = {name for space in spaces for grid in space.grids for name in grid.dataset}
-        self._contents = {
-            name: task_data.load(name, self._own_tasks).digest for name in sorted(used & set(self._own_tasks))
-        }
-
-        self._redo: Redo | None = None
-        if options.redo is not None:
-            experiments = (each for space in spaces for each in space.experiments(self._contents))
-            self._redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
-
-    def plan(self, done: Mapping[int, set[int]], *, may_guess: bool = False) -> Plan:
-        """Plan what is missing where `done` is done; `may_guess` as for `survey.tasks.describe`."""
-        return make_plan(
-            self._spaces,
-            contents=self._contents,
-            describe=partial(task_data.describe, user_tasks=self._own_tasks, may_guess=may_guess),
-            done=done,
-            repetitions=self._options.repetitions,
-            limit=self._options.limit,
-            bound=Bound(memory_bytes=_memory_per_core()),
-        )
-
-    def dry_run(self) -> Price:
-        """Return what the launch would train and what that costs, and start and write nothing."""
-        store = self._open_store() if self._tracking_exists else None
-        replaced = self._replaced(store)
-        done = runs_done(self.output.dataset, replaced)
-        for experiment_id, numbers in store.runs_finished(replaced).items() if store else ():
-            done.setdefault(experiment_id, set()).update(numbers)
-        plan = self.plan(done, may_guess=True)
-        num_cpus, num_gpus = self._options.num_cpus or _num_cores(), self._num_gpus()
-        if num_gpus:
-            plan = plan.on_gpus(self._fraction_of_gpu())
-        plan, pilot = self._pilot(plan, may_guess=True)
-        return self._price(plan, pilot, num_cpus=num_cpus, num_gpus=num_gpus)
-
-    def _pilot(self, plan: Plan, *, may_guess: bool = False) -> tuple[Plan, Pilot | None]:
-        """Measure this machine if that is asked for; return the plan with the costs that were found."""
-        if not self._options.pilot or not plan.trials:
-            return plan, None
-        from survey.pilot import run_pilot
-
-        describe = partial(task_data.describe, user_tasks=self._own_tasks, may_guess=may_guess)
-        pilot = run_pilot(plan, describe, device="cuda" if self._num_gpus() else "cpu")
-        return plan.with_costs(pilot.model), pilot
-
-    def _num_gpus(self) -> float:
-        """GPUs that a Ray of this machine would have."""
-        if self._options.num_gpus is not None or not Path("/proc/driver/nvidia").exists():
-            return self._options.num_gpus or 0.0
-        import torch
-
-        return float(torch.cuda.device_count())
-
-    def _price(self, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:
-        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, log_spaced_epochs
-
-        all_epochs, repetition_runs = self._recording(plan)
-        return price(
-            plan,
-            Rows(
-                ROWS_PER_EPOCH,
-                CHILD_ROWS_PER_EPOCH * repetition_runs,
-                epochs=lru_cache(lambda epochs: epochs if all_epochs else len(log_spaced_epochs(epochs))),
-            ),
-            num_cpus=num_cpus,
-            num_gpus=num_gpus,
-            factor=pilot.factor if pilot else UNMEASURED_FACTOR,
-            measured=pilot is not None,
-        )
 
     def run(self) -> SurveyResult:
         """Train what is missing, export it and write the report.
@@ -169,10 +76,6 @@ class Launch:
 
     def _done(self) -> dict[int, set[int]]:
         return runs_done(self.output.dataset, self.output.replaced)
-
-    def _replaced(self, store: TrackingStore | None) -> frozenset[str]:
-        """MLflow runs that count no more, with those that this launch is to replace."""
-        return self._redo.replaced(store, self.plan) if self._redo else self.output.replaced
 
     def _train(self, plan: Plan, before: dict[int, set[int]], stack: ExitStack, recorder: Recorder) -> SurveyResult:
         """Train a plan; the stack ends what has been started.
@@ -263,25 +166,6 @@ class Launch:
                 stop.training = False
         return failures, progress.loop_seconds
 
-    @property
-    def _tracking_uri(self) -> str:
-        uri = self._options.tracking_uri or self.output.default_tracking_uri
-        if uri.startswith("sqlite:///"):  # workers have other working directories
-            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
-        return uri
-
-    @property
-    def _tracking_exists(self) -> bool:
-        """Whether there may be MLflow runs of this output already."""
-        return (self.output.folder / "survey.json").exists() and (
-            self._options.tracking_uri is not None or holds_experiments(self.output.folder / "mlflow.db")
-        )
-
-    def _open_store(self) -> TrackingStore:
-        from survey.tracking.store import TrackingStore
-
-        return TrackingStore(self._tracking_uri, output_id=self.output.output_id)
-
     def _tracking_settings(self, plan: Plan, store: TrackingStore) -> Any:
         from survey.tracking.trial_run import TrackingSettings
 
@@ -303,17 +187,6 @@ class Launch:
             sql_artifacts=store.sql_artifacts(experiment_id),
         )
 
-    def _recording(self, plan: Plan) -> tuple[bool, bool]:
-        """Whether MLflow gets every epoch, and whether each repetition has a run of its own."""
-        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
-
-        options = self._options
-        few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
-        repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
-        rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
-        all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
-        return all_epochs, repetition_runs
-
     @contextmanager
     def _mlflow_server(self) -> Iterator[Any]:
         """The MLflow UI over the output's own store, if wanted."""
@@ -330,34 +203,12 @@ class Launch:
         finally:
             server.stop()
 
-    def _load_tasks(self, plan: Plan, *, bundled: bool = True) -> dict[str, task_data.PreparedTask]:
-        """Prepare the data of all planned trials, and see that they are those of the rows that are there.
-
-        Without `bundled`, only those that may not be at hand: scikit-learn takes two seconds to import.
-        """
-        used = {trial.experiment.dataset for trial in plan.trials}
-        names = sorted(used if bundled else used - set(task_data.BUNDLED))
-        data = {name: task_data.load(name, self._own_tasks) for name in names}
-        for name, task in data.items():
-            check_task_digest(self.output.dataset, name, task.digest)
-        return data
-
     def _with_gpus(self, plan: Plan, cluster: Cluster) -> Plan:
         if not cluster.num_gpus:
             if self._options.gpus_per_trial:
                 raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
             return plan
         return plan.on_gpus(self._fraction_of_gpu())
-
-    def _fraction_of_gpu(self) -> Callable[[int], float]:
-        """Gives the share of a GPU for a trial's memory in bytes."""
-        fixed = self._options.gpus_per_trial
-        if fixed is not None:
-            return lambda _bytes: fixed
-        import torch
-
-        total = torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else _ASSUMED_GPU_BYTES
-        return partial(fraction_for, gpu_bytes=total)
 
     def _tell_plan(self, plan: Plan) -> None:
         text = (
@@ -385,6 +236,7 @@ class Launch:
         store.close_abandoned_runs()
         for message in export(self.output, store, mapper).damaged:
             self._console.print(f"not exported, to be trained again: {message}", style="yellow")
+        store.optimize()
         if self._options.prune_artifacts:
             from survey.export.prune import prune_artifacts
 
@@ -425,20 +277,6 @@ class Launch:
         from analysis.report import write_report
 
         return write_report(self.output.dataset, self.output.report, title=self._name)
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _memory_per_core() -> int:
-    """Memory that a trial may take, in bytes: a core's part of the machine's, less a fifth for all else.
-
-    Of all cores, also where a launch uses fewer: so a trial is split alike in each launch.
-    """
-    import psutil
-
-    return int(0.8 * psutil.virtual_memory().total / _num_cores())
 
 
 def _check_reachable(uri: str, cluster: Cluster) -> None:

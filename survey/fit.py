@@ -11,11 +11,12 @@ from typing import Any
 from ray import tune
 
 from survey.plan import PlannedTrial
+from survey.plan_order import PlanOrder
 from survey.progress import Progress
 from survey.stopping import StopRequest
 from survey.tasks import PreparedTask
 from survey.tracking.trial_run import TrackingSettings
-from survey.trial import SurveyTrial, experiment_of, trial_config
+from survey.trial import SurveyTrial, experiment_of
 
 _RETRIES = 2
 """How often a trial that failed is tried again; then the survey goes on without it."""
@@ -62,9 +63,12 @@ def _tune_run(trainable: Any, trials: Sequence[PlannedTrial], stop: StopRequest,
     with tempfile.TemporaryDirectory(prefix="survey-tune-") as folder:
         tuner = tune.Tuner(
             _named(tune.with_resources(trainable, _resources)),
-            param_space={"trial": tune.grid_search([trial_config(trial) for trial in trials])},
             tune_config=tune.TuneConfig(
-                reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=lambda trial: trial.trial_id
+                search_alg=PlanOrder(trials),
+                num_samples=len(trials),
+                reuse_actors=True,
+                trial_name_creator=_trial_name,
+                trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
                 name="survey",

@@ -444,6 +444,14 @@ def test_abandoned_runs_are_closed(store):
 # ---------------------------------------------------------------- the store
 
 
+def test_the_database_counts_its_rows_for_its_query_planner(store, database):
+    for seed in range(3):
+        logged(store, statistics(1, 3, seed), repetition_runs=False)
+    store.optimize()
+    counted = {name: int(counts.split()[0]) for name, counts in rows(database, "SELECT tbl, stat FROM sqlite_stat1")}
+    assert (counted["runs"], counted["latest_metrics"]) == (3, 3 * ROWS_PER_EPOCH)
+
+
 def test_sqlite_has_a_write_ahead_log(database):
     assert rows(database, "PRAGMA journal_mode=DELETE") == [("delete",)]
     TrackingStore(f"sqlite:///{database}", output_id="o")

@@ -11,7 +11,7 @@ import requests
 from mlflow.entities import ViewType
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 
 from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
 from survey.tracking.sql_writer import DIALECTS, TABLES
@@ -21,6 +21,9 @@ from survey.tracking.writers import Writer, make_writer
 from survey.wal import use_write_ahead_log
 
 _ANSWER_WITHIN_S = 15.0
+
+_ANALYZE = {"sqlite": ("PRAGMA analysis_limit = 1000", "ANALYZE"), "postgresql": ("ANALYZE",)}
+"""How a database gathers statistics for its query planner; MySQL does so by itself."""
 
 
 class TrackingStore:
@@ -106,6 +109,19 @@ class TrackingStore:
             run_ids = [info.run_id for info in abandoned if info.experiment_id == experiment_id]
             self._writer(experiment_id).end_runs(run_ids, "KILLED", now_ms)
         return len(abandoned)
+
+    def optimize(self) -> None:
+        """Let the database count its rows anew, without which its plans for the MLflow UI's queries are bad ones.
+
+        It does nothing where the database cannot be reached from here, and takes milliseconds in sqlite, which is told
+        to look at a sample.
+        """
+        with told(self.uri, "be optimized"):
+            engine = self._engine()
+            if engine is not None and engine.dialect.name in _ANALYZE:
+                with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    for statement in _ANALYZE[engine.dialect.name]:
+                        connection.execute(text(statement))
 
     def sql_artifacts(self, experiment_id: str) -> str | None:
         """Return where an MLflow experiment keeps artifacts, if its rows may be written by SQL; else None."""

@@ -1,0 +1,167 @@
+"""What the MLflow UI asks of a large store: `python -m benchmarks.mlflow_ui FOLDER --experiments 100000`.
+
+The store is filled by the survey's own writer: full parameters, tags and latest metrics of every experiment, with two
+epochs of history each, and 40 log-spaced ones for the last 5,000. Then `mlflow server` is started on it as a launch
+starts it, and each call that the page of runs makes is made three times, in the form in which the page makes it. A
+folder that is filled already is measured as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import requests
+
+from benchmarks.filled import space
+from survey.experiment import Experiment
+from survey.output import Output
+from survey.topology import layer_widths
+from survey.tracking.store import TrackingStore
+from survey.tracking.trial_run import METRICS, TrackingSettings, _parent, log_spaced_epochs
+from survey.tracking.writers import MetricRow, Writer, make_writer
+from survey.ui import MlflowServer
+
+_EPOCHS, _REPETITIONS = 300, 10
+_AT_ONCE = 500
+_KEYS = (*METRICS, "test_loss_q1", "test_loss_q3", "test_accuracy_q1", "test_accuracy_q3")
+_NAME = "filled"
+
+
+def fill(output: Output, experiments: Sequence[Experiment], num_full: int) -> None:
+    """Write the runs of finished trials; the last `num_full` have all the epochs that a long survey records."""
+    store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
+    experiment_id = store.open_experiment(_NAME, note="", artifact_location=output.artifacts.as_uri())
+    artifacts = store.sql_artifacts(experiment_id)
+    settings = TrackingSettings(store.uri, experiment_id, False, False, sql_artifacts=artifacts)
+    writer = make_writer(store.uri, experiment_id, sql_artifacts=artifacts)
+    first_full = len(experiments) - num_full
+    few, many = np.array([1, _EPOCHS]), log_spaced_epochs(_EPOCHS)
+    for first, end, epochs in ((0, first_full, few), (first_full, len(experiments), many)):
+        part = iter(experiments[first:end])
+        while some := list(islice(part, _AT_ONCE * len(few) // len(epochs) or 1)):
+            _write(writer, settings, some, epochs)
+    store.optimize()
+
+
+def _write(writer: Writer, settings: TrackingSettings, experiments: Sequence[Experiment], epochs: np.ndarray) -> None:
+    runs = []
+    for experiment in experiments:
+        widths, exact = layer_widths(experiment.shape, experiment.size, experiment.depth, 64, 10)
+        params: dict[str, object] = {"num_free_parameters": exact, "widths": list(widths)}
+        runs.append(_parent(settings, experiment, range(_REPETITIONS), _REPETITIONS, params, "made-up"))
+    ids = writer.create_runs(runs)
+    draws = np.random.default_rng(experiments[0].experiment_id)
+    level = draws.uniform(0.1, 2.0, (len(ids), len(_KEYS), 1))
+    values = (level * epochs**-0.3).tolist()
+    now = int(time.time() * 1000)
+    steps = epochs.tolist()
+    writer.log_metrics(
+        [
+            MetricRow(run_id, key, value, step, now)
+            for run_id, of_run in zip(ids, values, strict=True)
+            for key, curve in zip(_KEYS, of_run, strict=True)
+            for step, value in zip(steps, curve, strict=True)
+        ]
+    )
+    writer.end_runs(ids, "FINISHED", now)
+
+
+def calls(experiment_id: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield what the page of runs asks for: what it is for people, path, and body."""
+    runs = "ajax-api/2.0/mlflow/runs/search"
+    newest = ["attributes.start_time DESC"]
+    body = {"experiment_ids": [experiment_id], "max_results": 100, "run_view_type": "ACTIVE_ONLY"}
+    yield "the newest 100 runs", runs, {**body, "order_by": newest}
+    yield "filter by a parameter", runs, {**body, "order_by": newest, "filter": "params.depth = '5'"}
+    two = "params.depth = '5' and params.shape = 'trapezoid' and params.batch_size = '64'"
+    yield "filter by three parameters", runs, {**body, "order_by": newest, "filter": two}
+    yield "filter by a metric", runs, {**body, "order_by": newest, "filter": "metrics.test_loss < 0.05"}
+    yield "filter by a tag", runs, {**body, "order_by": newest, "filter": "tags.repetitions = '0-9 of 10'"}
+    yield "sort by a metric, upwards", runs, {**body, "order_by": ["metrics.`test_loss` ASC"]}
+    yield "sort by a metric, downwards", runs, {**body, "order_by": ["metrics.`test_accuracy` DESC"]}
+    yield "sort by a parameter", runs, {**body, "order_by": ["params.`learning_rate` ASC"]}
+    both = {"filter": "params.depth = '5'", "order_by": ["metrics.`test_loss` ASC"]}
+    yield "filter by a parameter and sort by a metric", runs, {**body, **both}
+
+
+def measure(address: str, experiment_id: str) -> float:
+    """Make each call three times, print its median, and return the largest."""
+    largest = 0.0
+    for name, path, body in calls(experiment_id):
+        took = []
+        for _ in range(3):
+            began = time.perf_counter()
+            answer = requests.post(f"{address}/{path}", json=body, timeout=600)
+            took.append(time.perf_counter() - began)
+            answer.raise_for_status()
+        found = answer.json()
+        print(f"{name:45} {statistics.median(took):8.2f} s   {len(found.get('runs', ()))} runs", flush=True)
+        largest = max(largest, statistics.median(took))
+        if name.startswith("the newest"):
+            largest = max(largest, _next_page(address, path, body, found["next_page_token"]))
+            largest = max(largest, _curve(address, found["runs"][0]["info"]["run_id"]))
+    return largest
+
+
+def _next_page(address: str, path: str, body: dict[str, Any], token: str) -> float:
+    began = time.perf_counter()
+    requests.post(f"{address}/{path}", json={**body, "page_token": token}, timeout=600).raise_for_status()
+    took = time.perf_counter() - began
+    print(f"{'the 100 after them':45} {took:8.2f} s")
+    return took
+
+
+def _curve(address: str, run_id: str) -> float:
+    query = {"run_ids": run_id, "metric_key": "test_loss", "max_results": 320}
+    began = time.perf_counter()
+    answer = requests.get(f"{address}/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval", params=query, timeout=600)
+    took = time.perf_counter() - began
+    answer.raise_for_status()
+    print(f"{'a curve of a run':45} {took:8.2f} s   {len(answer.json()['metrics'])} points")
+    return took
+
+
+def main() -> None:
+    """Fill where there is nothing yet, then measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--experiments", type=int, default=100_000)
+    parser.add_argument("--full", type=int, default=5_000, help="experiments with all log-spaced epochs")
+    options = parser.parse_args()
+    output = Output.at(options.folder)
+    if not output.database.exists():
+        output.prepare()
+        output.record([space(_EPOCHS)], {})
+        experiments = random.Random(0).sample(list(space(_EPOCHS).experiments({})), options.experiments)
+        began, cpu = time.perf_counter(), time.process_time()
+        fill(output, experiments, min(options.full, len(experiments)))
+        took, cpu = time.perf_counter() - began, time.process_time() - cpu
+        print(f"{len(experiments):,} experiments filled in {took:.0f} s ({cpu:.0f} s of CPU)")
+    with closing(sqlite3.connect(output.database)) as database:
+        tables = ("runs", "params", "tags", "latest_metrics", "metrics")
+        rows = {name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+    size = sum(file.stat().st_size for file in output.folder.glob("mlflow.db*"))
+    print(", ".join(f"{count:,} {name}" for name, count in rows.items()), f"in {size / 1e9:.2f} GB")
+    store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
+    experiment_id = store.open_experiment(_NAME, note="", artifact_location=output.artifacts.as_uri())
+    server = MlflowServer(store.uri, output.artifacts, log=output.folder / "mlflow-server.log")
+    try:
+        server.wait()
+        largest = measure(server.address, experiment_id)
+    finally:
+        server.stop()
+    print(f"the slowest took {largest:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What a launch would train and what that costs, found without starting anything."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from survey import tasks as task_data
+from survey.dataset import runs_done
+from survey.plan import Plan
+from survey.price import UNMEASURED_FACTOR, Price, Rows, price
+from survey.request import Request, num_cores
+
+if TYPE_CHECKING:
+    from survey.pilot import Pilot
+
+
+class PricedRequest(Request):
+    """A request whose price can be told; arguments as there."""
+
+    def dry_run(self) -> Price:
+        """Return what the launch would train and what that costs, and start and write nothing."""
+        store = self._open_store() if self._tracking_exists else None
+        replaced = self._replaced(store)
+        done = runs_done(self.output.dataset, replaced)
+        for experiment_id, numbers in store.runs_finished(replaced).items() if store else ():
+            done.setdefault(experiment_id, set()).update(numbers)
+        plan = self.plan(done, may_guess=True)
+        num_cpus, num_gpus = self._options.num_cpus or num_cores(), self._num_gpus()
+        if num_gpus:
+            plan = plan.on_gpus(self._fraction_of_gpu())
+        plan, pilot = self._pilot(plan, may_guess=True)
+        return self._price(plan, pilot, num_cpus=num_cpus, num_gpus=num_gpus)
+
+    def _pilot(self, plan: Plan, *, may_guess: bool = False) -> tuple[Plan, Pilot | None]:
+        """Measure this machine if that is asked for; return the plan with the costs that were found."""
+        if not self._options.pilot or not plan.trials:
+            return plan, None
+        from survey.pilot import run_pilot
+
+        describe = partial(task_data.describe, user_tasks=self._own_tasks, may_guess=may_guess)
+        pilot = run_pilot(plan, describe, device="cuda" if self._num_gpus() else "cpu")
+        return plan.with_costs(pilot.model), pilot
+
+    def _num_gpus(self) -> float:
+        """GPUs that a Ray of this machine would have."""
+        if self._options.num_gpus is not None or not Path("/proc/driver/nvidia").exists():
+            return self._options.num_gpus or 0.0
+        import torch
+
+        return float(torch.cuda.device_count())
+
+    def _price(self, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:
+        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, log_spaced_epochs
+
+        all_epochs, repetition_runs = self._recording(plan)
+        return price(
+            plan,
+            Rows(
+                ROWS_PER_EPOCH,
+                CHILD_ROWS_PER_EPOCH * repetition_runs,
+                epochs=lru_cache(lambda epochs: epochs if all_epochs else len(log_spaced_epochs(epochs))),
+            ),
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            factor=pilot.factor if pilot else UNMEASURED_FACTOR,
+            measured=pilot is not None,
+        )

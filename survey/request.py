@@ -1,0 +1,145 @@
+"""What a launch has been asked for: the search spaces with its options, and what of them is to be trained."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from survey import tasks as task_data
+from survey.dataset import check_task_digest
+from survey.options import Options
+from survey.output import Output
+from survey.plan import Bound, Plan, fraction_for, make_plan
+from survey.redo import Redo, RedoFilter
+from survey.space import SearchSpace, own_tasks
+from survey.tracking.database import holds_experiments
+
+if TYPE_CHECKING:
+    from survey.tracking.store import TrackingStore
+
+METRIC_ROW_BUDGET = 2_000_000
+"""Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
+
+REPETITION_RUN_LIMIT = 1_000
+"""Runs up to which each repetition has an MLflow run of its own under `--mlflow-runs auto`."""
+
+_ASSUMED_GPU_BYTES = 16 << 30
+"""Memory of a GPU that only other machines of the cluster have."""
+
+
+class Request:
+    """Search spaces, and how they are to be surveyed.
+
+    Args:
+        spaces: What to survey.
+        options: How.
+        console: Where to say what happens.
+
+    Raises:
+        InputError: From every method: what was given cannot be used. Nothing has been started then.
+    """
+
+    def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:
+        self._began = time.monotonic()
+        self._spaces, self._options, self._console = spaces, options, console
+        self._own_tasks = own_tasks(spaces)
+        self._name = "+".join(space.name for space in spaces)
+        self.output = Output.at(options.out or Path("surveys") / self._name)
+        used = {name for space in spaces for grid in space.grids for name in grid.dataset}
+        self._contents = {
+            name: task_data.load(name, self._own_tasks).digest for name in sorted(used & set(self._own_tasks))
+        }
+
+        self._redo: Redo | None = None
+        if options.redo is not None:
+            experiments = (each for space in spaces for each in space.experiments(self._contents))
+            self._redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
+
+    def plan(self, done: Mapping[int, set[int]], *, may_guess: bool = False) -> Plan:
+        """Plan what is missing where `done` is done; `may_guess` as for `survey.tasks.describe`."""
+        return make_plan(
+            self._spaces,
+            contents=self._contents,
+            describe=partial(task_data.describe, user_tasks=self._own_tasks, may_guess=may_guess),
+            done=done,
+            repetitions=self._options.repetitions,
+            limit=self._options.limit,
+            bound=Bound(memory_bytes=_memory_per_core()),
+        )
+
+    def _replaced(self, store: TrackingStore | None) -> frozenset[str]:
+        """MLflow runs that count no more, with those that this launch is to replace."""
+        return self._redo.replaced(store, self.plan) if self._redo else self.output.replaced
+
+    @property
+    def _tracking_uri(self) -> str:
+        uri = self._options.tracking_uri or self.output.default_tracking_uri
+        if uri.startswith("sqlite:///"):  # workers have other working directories
+            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+        return uri
+
+    @property
+    def _tracking_exists(self) -> bool:
+        """Whether there may be MLflow runs of this output already."""
+        return (self.output.folder / "survey.json").exists() and (
+            self._options.tracking_uri is not None or holds_experiments(self.output.folder / "mlflow.db")
+        )
+
+    def _open_store(self) -> TrackingStore:
+        from survey.tracking.store import TrackingStore
+
+        return TrackingStore(self._tracking_uri, output_id=self.output.output_id)
+
+    def _recording(self, plan: Plan) -> tuple[bool, bool]:
+        """Whether MLflow gets every epoch, and whether each repetition has a run of its own."""
+        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
+
+        options = self._options
+        few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
+        repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
+        rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
+        all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
+        return all_epochs, repetition_runs
+
+    def _load_tasks(self, plan: Plan, *, bundled: bool = True) -> dict[str, task_data.PreparedTask]:
+        """Prepare the data of all planned trials, and see that they are those of the rows that are there.
+
+        Without `bundled`, only those that may not be at hand: scikit-learn takes two seconds to import.
+        """
+        used = {trial.experiment.dataset for trial in plan.trials}
+        names = sorted(used if bundled else used - set(task_data.BUNDLED))
+        data = {name: task_data.load(name, self._own_tasks) for name in names}
+        for name, task in data.items():
+            check_task_digest(self.output.dataset, name, task.digest)
+        return data
+
+    def _fraction_of_gpu(self) -> Callable[[int], float]:
+        """Gives the share of a GPU for a trial's memory in bytes."""
+        fixed = self._options.gpus_per_trial
+        if fixed is not None:
+            return lambda _bytes: fixed
+        import torch
+
+        total = torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else _ASSUMED_GPU_BYTES
+        return partial(fraction_for, gpu_bytes=total)
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory_per_core() -> int:
+    """Memory that a trial may take, in bytes: a core's part of the machine's, less a fifth for all else.
+
+    Of all cores, also where a launch uses fewer: so a trial is split alike in each launch.
+    """
+    import psutil
+
+    return int(0.8 * psutil.virtual_memory().total / num_cores())
