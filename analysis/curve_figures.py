@@ -18,7 +18,6 @@ from analysis.grid import (
     INK,
     MAX_PANELS,
     Colour,
-    evenly,
     footnote,
     grid,
     key,
@@ -30,7 +29,7 @@ from analysis.grid import (
     rule,
     shades,
 )
-from analysis.panels import Panel, loss_words, panels, require
+from analysis.panels import Panel, evenly, loss_words, panels, require
 
 MAX_SIZES = 6
 """Networks whose learning curves are drawn in one panel."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import matplotlib
 import numpy as np
@@ -24,7 +23,6 @@ WIDTH, SINGLE_WIDTH = 8.6, 6.4
 """Widths of a figure with several panels and with one, in inches."""
 
 Colour = tuple[float, float, float, float]
-Item = TypeVar("Item")
 
 _PANEL_HEIGHT = 2.3
 _LEFT, _TOP, _BOTTOM, _NOTE, _GAP_X, _GAP_Y = 0.72, 0.36, 0.58, 0.28, 0.22, 0.36
@@ -143,12 +141,6 @@ def shades(values: Sequence[float]) -> dict[float, Colour]:
     """
     norm = LogNorm(values[0], values[-1]) if len(values) > 1 else Normalize(values[0], values[0] + 1)
     return {value: matplotlib.colormaps["viridis"](0.86 * float(norm(value))) for value in values}
-
-
-def evenly(items: Sequence[Item], count: int) -> list[Item]:
-    """Choose at most `count` items, evenly, the first and the last among them."""
-    places = np.rint(np.linspace(0, len(items) - 1, min(len(items), count)))
-    return [items[int(place)] for place in places]
 
 
 def name_axes(figure: Figure, axes: Sequence[Axes], *, x: str, y: str) -> None:

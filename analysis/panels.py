@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from survey.errors import InputError
+
+Item = TypeVar("Item")
 
 SETTINGS = {
     "learning_rate": "learning rate {}",
@@ -106,6 +108,27 @@ def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[s
     chosen = frame[number == order.index[0]]
     first = chosen[keys].iloc[0].to_dict()
     return chosen, {name: float(value) if isinstance(value, np.floating) else value for name, value in first.items()}
+
+
+def representative(frame: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Take experiments of one task that make at most `count` panels: all where that is possible.
+
+    Otherwise those of the most frequent settings, and of their shapes and depths evenly chosen ones.
+    """
+    if len(panels(frame)) <= count:
+        return frame
+    shared, _ = base(frame, ["shape", "depth"])
+    shapes, depths = (sorted(shared[name].unique()) for name in ("shape", "depth"))
+    columns = min(len(shapes), max(3, count // len(depths)))
+    kept_shapes, kept_depths = evenly(shapes, columns), evenly(depths, max(1, count // columns))
+    chosen = shared[shared["shape"].isin(kept_shapes) & shared["depth"].isin(kept_depths)]
+    return chosen if len(panels(chosen)) <= count else pd.concat(panel.frame for panel in panels(chosen)[:count])
+
+
+def evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """Choose at most `count` items, evenly, the first and the last among them."""
+    places = np.rint(np.linspace(0, len(items) - 1, min(len(items), count)))
+    return [items[int(place)] for place in places]
 
 
 def fixed_text(values: Mapping[str, Any]) -> str:

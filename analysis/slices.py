@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from analysis.grid import INK, Colour, evenly, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
-from analysis.panels import SETTINGS, base, fixed_text, loss_words, require
+from analysis.grid import INK, Colour, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
+from analysis.panels import SETTINGS, base, evenly, fixed_text, loss_words, require
 from survey.errors import InputError, nearest
 
 ALONG = ("depth", "shape", *(name for name in SETTINGS if name != "kernel_regularizer.type"))

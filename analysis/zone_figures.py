@@ -19,7 +19,6 @@ from analysis.grid import (
     INK,
     MAX_PANELS,
     MUTED,
-    evenly,
     footnote,
     grid,
     layout,
@@ -28,7 +27,7 @@ from analysis.grid import (
     name_axes,
     notice,
 )
-from analysis.panels import Panel, base, fixed_text, panels, require
+from analysis.panels import Panel, base, evenly, fixed_text, panels, require
 from analysis.zone import (
     CAP,
     Minimum,
