@@ -1,4 +1,4 @@
-"""What failed or is missing: the search spaces and the last launch beside a data set, held against its experiments."""
+"""What failed or is missing: search spaces and launch beside a data set, held against its experiments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from analysis.panels import label, varied
 from survey.errors import SurveyError
 from survey.experiment import Experiment
 from survey.space_file import load_space
-
 
 MAX_LISTED = 25
 """Experiments of a kind of gap that are named."""

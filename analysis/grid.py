@@ -169,13 +169,13 @@ def notice(axes: Axes, text: str) -> None:
     axes.set_facecolor("#f4f5f7")
 
 
-def log_sizes(axes: Axes, parameters: npt.NDArray[np.float64]) -> None:
-    """Make x a logarithmic axis of trainable parameters with ticks at powers of two."""
+def log_sizes(axes: Axes, parameters: npt.NDArray[np.float64], most: int = 7) -> None:
+    """Make x a logarithmic axis of trainable parameters with at most so many ticks, at powers of two."""
     low, high = float(parameters.min()), float(parameters.max())
     axes.set_xscale("log", base=2)
     axes.set_xlim(low, high if high > low else 2 * low)
     first, last = int(np.ceil(np.log2(low) - 0.1)), int(np.floor(np.log2(max(high, 2 * low)) + 0.1))
-    step = max(1, -(-(last - first + 1) // 7))
+    step = max(1, -(-(last - first + 1) // most))
     ticks = [2.0**power for power in range(first, last + 1, step)]
     _fix(axes.xaxis, ticks, lambda value, _: f"$2^{{{round(np.log2(value))}}}$")
 

@@ -159,7 +159,7 @@ def _generalization(name: str, frame: pd.DataFrame) -> Shown:
     return _shown(
         f"Generalization statistics of {name}",
         "Against the number of parameters: the epoch of the least smoothed median test loss, that loss, and the slope "
-        "by which the loss falls to it; lines are the fits of the table below, dashed beyond the points they are on.",
+        "by which the loss falls to it; lines are the fits of the table below.",
         generalization(frame),
         f"Minimizing epoch, minimum test loss and descent slope of {name} against the number of parameters.",
     )

@@ -8,7 +8,9 @@ import pytest
 from analysis_data import bowl, experiment, write_data_set
 
 from analysis import read
-from analysis.figures import slices, zone_grid
+from analysis.figures import generalization, slices, zone_grid
+from analysis.fit_table import fit_rows
+from analysis.fits import landmarks
 from analysis.panels import base, fixed_text, loss_words
 from analysis.zone import variation, variation_value
 from survey.errors import InputError
@@ -149,3 +151,28 @@ def test_a_slice_along_nothing_known(frame: pd.DataFrame) -> None:
 def test_losses_have_units(frame: pd.DataFrame) -> None:
     assert loss_words(frame[frame["task"] == "regression"]) == "loss: squared error (of a target in 0..1)"
     assert loss_words(frame) == "loss"
+
+
+def test_generalization_statistics_have_points_and_fits(frame: pd.DataFrame) -> None:
+    houses = frame[frame["dataset"] == "537_houses"]
+    figure = generalization(houses)
+    first, second, third = figure.axes
+    assert first.get_ylabel() == "minimizing epoch"
+    assert second.get_ylabel() == "minimum test squared error"
+    assert third.get_ylabel() == "descent slope (loss per epoch)"
+    points = [line for line in second.lines if line.get_gid() == "points"]
+    assert len(points) == 3  # rectangles of depth 3 and 5, trapezoids of depth 3
+    assert {line.get_marker() for line in points} == {"o", "s"}
+    best = landmarks(houses[(houses["shape"] == "rectangle") & (houses["depth"] == 3)])
+    np.testing.assert_allclose(sorted(points[0].get_ydata()), sorted(best["minimum_loss"]))
+    assert [line.get_gid() for line in second.lines].count("fit") == 3
+    assert [row.title for row in fit_rows(houses)] == ["rectangle, depth 3", "trapezoid, depth 3", "rectangle, depth 5"]
+    assert all(len(row.values) == 9 for row in fit_rows(houses))
+
+
+def test_generalization_statistics_of_too_few_sizes(frame: pd.DataFrame) -> None:
+    one = frame[(frame["dataset"] == "537_houses") & (frame["size"] == 1024) & (frame["shape"] == "rectangle")]
+    assert len(generalization(one).axes) == 3
+    assert fit_rows(one) == []
+    nothing = one.assign(test_loss_median=[np.full(9, np.nan)] * len(one))
+    assert [text.get_text() for text in generalization(nothing).axes[0].texts] == ["no finite loss"]
