@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from analysis.frames import equal
 from analysis.panels import SETTINGS, label, panels, size_text, varied
 from analysis.provenance import provenance
 from analysis.read import schema_of, tables
@@ -64,7 +65,7 @@ def lines(experiments: pd.DataFrame, count: int | None = None) -> list[Line]:
         ordered = pd.concat([panel.frame for panel in panels(experiments)]) if len(experiments) else experiments
     else:
         ordered = experiments.sort_values("test_loss_min_value_median", kind="stable")[:count]
-    return [_line(row, names) for row in ordered.to_dict("records")]
+    return [_line(row, names) for row in cast(pd.DataFrame, ordered).to_dict("records")]
 
 
 def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
@@ -80,8 +81,8 @@ def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
     if experiments.empty:
         raise InputError(f"{dataset}: no experiments in complete_summary/ yet; export some runs first")
     sweeps = [field.name for field in schema_of(dataset) if pa.types.is_boolean(field.type)]
-    counts = {name: int((experiments[name] == True).sum()) for name in sweeps}  # noqa: E712 (None is not True)
-    runs, recorded = int(experiments["num_runs"].sum()), int(experiments["recorded"].sum())
+    counts = {name: len(equal(experiments, name, True)) for name in sweeps}
+    runs, recorded = _total(experiments, "num_runs"), _total(experiments, "recorded")
     surveyed = [
         ("Data sets", ", ".join(sorted(experiments["dataset"].unique()))),
         ("Sweeps", ", ".join(f"{name} ({count:,})" for name, count in counts.items() if count) or "none named"),
@@ -116,6 +117,10 @@ def _line(row: Mapping[str, Any], names: list[str]) -> Line:
         best_epoch=float(row["test_loss_min_epoch_median"]),
         best_accuracy=float(row["test_accuracy_max_value_median"]) if row["task"] == "classification" else np.nan,
     )
+
+
+def _total(frame: pd.DataFrame, name: str) -> int:
+    return int(frame[name].to_numpy(np.int64).sum())
 
 
 def _span(values: Iterable[int]) -> str:

@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from analysis.frames import equal
 from analysis.panels import label, varied
 from survey.errors import SurveyError
 from survey.experiment import Experiment
@@ -72,30 +75,32 @@ def gaps(dataset: Path, experiments: pd.DataFrame) -> Gaps:
         experiments: All experiments of the data set, as `analysis.condense.experiments` gives them.
     """
     asked = _asked(dataset.parent)
-    wanted = experiments["experiment_id"].map({key: number for key, (_, number) in asked.items()})
-    missing = (wanted - experiments["num_runs"]).clip(lower=0).fillna(0).astype(int)
-    absent = [asked[key][0] for key in asked.keys() - set(experiments["experiment_id"])]
+    ids, runs, diverged = (experiments[name].to_numpy() for name in ("experiment_id", "num_runs", "diverged"))
+    wanted = np.array([asked[key][1] if key in asked else 0 for key in map(int, ids)], np.int64)
+    missing = np.maximum(wanted - runs.astype(np.int64), 0)
+    absent = [asked[key][0] for key in asked.keys() - set(map(int, ids))]
     launch = _json(dataset.parent / "launch.json")
     left_out = min(len(absent), max(0, len(asked) - int(launch.get("num_experiments") or len(asked))))
     return Gaps(
         runs_missing=int(missing.sum()),
         unexplained=len(absent) - left_out,
         left_out=left_out,
-        diverged=int(experiments["diverged"].sum()),
+        diverged=int(diverged.sum()),
         failures=(launch.get("figures") or {}).get("failures") or {},
         known=bool(asked),
         listed=[*_listed(experiments, missing), *([] if left_out else _without(absent))],
     )
 
 
-def _listed(experiments: pd.DataFrame, missing: pd.Series) -> Iterator[Gap]:
-    worst = (missing + experiments["diverged"]).sort_values(ascending=False, kind="stable")
-    rows = experiments.loc[worst.index[worst > 0][:MAX_LISTED]]
-    names = {name: varied(experiments[experiments["dataset"] == name]) for name in rows["dataset"].unique()}
-    for place, row in rows.iterrows():
-        problems = [f"{missing[place]} run{'' if missing[place] == 1 else 's'} missing"] if missing[place] else []
+def _listed(experiments: pd.DataFrame, missing: npt.NDArray[np.int64]) -> Iterator[Gap]:
+    bad = missing + experiments["diverged"].to_numpy(np.int64)
+    worst = [place for place in np.argsort(-bad, kind="stable") if bad[place]][:MAX_LISTED]
+    rows = cast(pd.DataFrame, experiments.take(worst)).to_dict("records")
+    names = {name: varied(equal(experiments, "dataset", name)) for name in {row["dataset"] for row in rows}}
+    for row, lacking in zip(rows, missing[worst], strict=True):
+        problems = [f"{lacking} run{'' if lacking == 1 else 's'} missing"] if lacking else []
         problems += [f"{row['diverged']} of {row['num_runs']} runs diverged"] if row["diverged"] else []
-        yield Gap(row["dataset"], label(row.to_dict(), names[row["dataset"]]), ", ".join(problems))
+        yield Gap(row["dataset"], label(row, names[row["dataset"]]), ", ".join(problems))
 
 
 def _without(absent: list[Experiment]) -> Iterator[Gap]:

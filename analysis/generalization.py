@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from analysis.fit_table import PanelFits, panel_fits
 from analysis.fits import LANDMARKS
+from analysis.frames import distinct, where
 from analysis.grid import INK, Colour, footnote, key, layout, log_epochs, log_sizes, loss_axis, notice, rule, shades
 from analysis.panels import base, evenly, fixed_text, loss_words, require
 
@@ -45,9 +46,9 @@ def generalization(frame: pd.DataFrame) -> Figure:
     """
     require(frame, ("shape", "depth", "size", "num_free_parameters", "test_loss_median"))
     shared, fixed = base(frame, ["shape", "depth"])
-    shapes = sorted(shared["shape"].unique())[: len(_MARKERS)]
-    depths = evenly(sorted(int(depth) for depth in shared["depth"].unique()), MAX_DEPTHS)
-    drawn = panel_fits(shared[shared["shape"].isin(shapes) & shared["depth"].isin(depths)])
+    shapes = distinct(shared, "shape")[: len(_MARKERS)]
+    depths = evenly(distinct(shared, "depth"), MAX_DEPTHS)
+    drawn = panel_fits(where(shared, shared["shape"].isin(shapes) & shared["depth"].isin(depths)))
     markers, colours = dict(zip(shapes, _MARKERS, strict=False)), _colours(shapes, depths)
     figure, ((first, second, third),) = layout(
         1, 3, panel_height=2.6, right=1.28, bottom=0.86, gap_x=0.95, sharex=True, sharey=False

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from analysis.frames import column, distinct, where
 from survey.errors import InputError
 
 Item = TypeVar("Item")
@@ -105,8 +106,8 @@ def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[s
     number = groups.ngroup()
     counts, least = number.value_counts(), losses.groupby(number).min()
     order = pd.DataFrame({"count": -counts, "least": least}).sort_values(["count", "least"], kind="stable")
-    chosen = frame[number == order.index[0]]
-    first = chosen[keys].iloc[0].to_dict()
+    chosen = where(frame, number == order.index[0])
+    first = {name: column(chosen, name).iloc[0] for name in keys}
     return chosen, {name: float(value) if isinstance(value, np.floating) else value for name, value in first.items()}
 
 
@@ -118,10 +119,10 @@ def representative(frame: pd.DataFrame, count: int) -> pd.DataFrame:
     if len(panels(frame)) <= count:
         return frame
     shared, _ = base(frame, ["shape", "depth"])
-    shapes, depths = (sorted(shared[name].unique()) for name in ("shape", "depth"))
+    shapes, depths = (distinct(shared, name) for name in ("shape", "depth"))
     columns = min(len(shapes), max(3, count // len(depths)))
     kept_shapes, kept_depths = evenly(shapes, columns), evenly(depths, max(1, count // columns))
-    chosen = shared[shared["shape"].isin(kept_shapes) & shared["depth"].isin(kept_depths)]
+    chosen = where(shared, shared["shape"].isin(kept_shapes) & shared["depth"].isin(kept_depths))
     return chosen if len(panels(chosen)) <= count else pd.concat(panel.frame for panel in panels(chosen)[:count])
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,6 +14,7 @@ from analysis.condense import curves_of
 from analysis.facts import Line, lines
 from analysis.figures import butter_zone, generalization, learning_curves, slices, zone_grid
 from analysis.fit_table import FitRow, fit_rows
+from analysis.frames import distinct, where
 from analysis.grid import MAX_PANELS
 from analysis.panels import base, panels, representative, varied
 from analysis.pictures import Picture, picture
@@ -53,16 +55,16 @@ class Section:
 
 def across(dataset: Path, experiments: pd.DataFrame) -> list[Shown]:
     """Draw all tasks side by side, by depth and by shape where they differ; of one task only how its runs vary."""
-    names = sorted(experiments["dataset"].unique())[:MAX_TASKS]
-    tasks = experiments[experiments["dataset"].isin(names)]
-    ways = [by for by in ("depth", "shape") if tasks[by].nunique() > 1] or ["depth"]
+    names = distinct(experiments, "dataset")[:MAX_TASKS]
+    tasks = where(experiments, experiments["dataset"].isin(names))
+    ways = [by for by in ("depth", "shape") if len(distinct(tasks, by)) > 1] or ["depth"]
     shown = []
     for by in ways:
         chosen, _ = base(tasks, [by])
         frame = curves_of(dataset, chosen, _GRID_CURVES)
         if len(names) > 1:
             shown.append(_zone_grid(frame, by))
-        if by == ways[0] and {"test_loss_stddev", "test_loss_avg"} <= set(frame) and (chosen["num_runs"] > 1).any():
+        if by == ways[0] and {"test_loss_stddev", "test_loss_avg"} <= set(frame) and max(chosen["num_runs"]) > 1:
             shown.append(_variation_grid(frame, by))
     return shown
 
@@ -109,7 +111,7 @@ def place(minimum: Minimum) -> str:
 
 def _least(experiments: pd.DataFrame) -> Minimum | None:
     """The least median test loss of a task, from condensed experiments."""
-    if not experiments["least_loss"].notna().any():
+    if not np.isfinite(experiments["least_loss"].to_numpy()).any():
         return None
     row = experiments.loc[experiments["least_loss"].idxmin()]
     title = next(
@@ -127,7 +129,7 @@ def _left_out(experiments: pd.DataFrame, drawn: pd.DataFrame) -> str:
 def _varies(experiments: pd.DataFrame, along: str) -> bool:
     """Whether a slice along a hyperparameter shows something that the panels do not."""
     if along in ("depth", "shape"):
-        return experiments[along].nunique() > 2
+        return len(distinct(experiments, along)) > 2
     return along in varied(experiments) and along != "epochs"
 
 
@@ -136,7 +138,7 @@ def _shown(title: str, caption: str, figure: Figure, alt: str) -> Shown:
 
 
 def _zone_grid(frame: pd.DataFrame, by: str) -> Shown:
-    names = ", ".join(sorted(frame["dataset"].unique()))
+    names = ", ".join(distinct(frame, "dataset"))
     return _shown(
         f"Butter zones of all tasks, by {by}",
         "The median test loss as a multiple of each task's minimum, over the size of the network and the epoch.",

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from analysis.frames import column, distinct, equal, where
 from analysis.grid import INK, Colour, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
 from analysis.panels import SETTINGS, base, evenly, fixed_text, loss_words, require
 from survey.errors import InputError, nearest
@@ -59,16 +60,16 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
         )
     columns = [f"{name}_{part}" for name in _MEASURES for part in ("q1", "median", "q3")]
     require(frame, ("size", along, *columns))
-    if "dataset" in frame.columns and frame["dataset"].nunique() > 1:
-        raise InputError(f"expected the experiments of one data set, found {frame['dataset'].nunique()}")
+    if "dataset" in frame.columns and len(distinct(frame, "dataset")) > 1:
+        raise InputError(f"expected the experiments of one data set, found {len(distinct(frame, 'dataset'))}")
     shared, fixed = base(_with_or_without(frame, along), [along, *_tied(along)])
-    scale = _Scale.of(shared[along])
-    sizes = evenly(sorted({int(size) for size in shared["size"]}), MAX_SIZES)
+    scale = _Scale.of(column(shared, along))
+    sizes = evenly(distinct(shared, "size"), MAX_SIZES)
     colours = shades(sizes)
     figure, ((left, right),) = layout(1, 2, panel_height=2.9, right=1.28, bottom=0.86, gap_x=0.78, sharey=False)
     words = (f"least test {loss_words(frame)}", "epoch of the least test loss")
     for axes, name, y in zip((left, right), _MEASURES, words, strict=True):
-        drawn = [_line(axes, shared[shared["size"] == size], name, scale, along, colours[size]) for size in sizes]
+        drawn = [_line(axes, equal(shared, "size", size), name, scale, along, colours[size]) for size in sizes]
         _dress(axes, np.concatenate(drawn), scale, y, _WORDS.get(along, along.replace("_", " ")))
     lines = [
         Line2D([], [], color=colours[size], marker="o", markersize=4, label=parameters_text(size))
@@ -105,7 +106,7 @@ def _with_or_without(frame: pd.DataFrame, along: str) -> pd.DataFrame:
     if not along.startswith("kernel_regularizer."):
         return frame
     other = {"kernel_regularizer.l1": "kernel_regularizer.l2", "kernel_regularizer.l2": "kernel_regularizer.l1"}[along]
-    return frame[frame[other].isna()] if other in frame.columns else frame
+    return where(frame, frame[other].isna()) if other in frame.columns else frame
 
 
 def _tied(along: str) -> list[str]:
@@ -118,7 +119,7 @@ def _line(
     """Draw one size; return the finite values of its line."""
     if rows.empty:
         return np.empty(0)
-    x = scale(rows[along])
+    x = scale(column(rows, along))
     order = np.argsort(x, kind="stable")
     low, middle, high = (rows[f"{name}_{part}"].to_numpy(np.float64)[order] for part in ("q1", "median", "q3"))
     axes.fill_between(x[order], low, high, color=colour, alpha=0.2, linewidth=0)

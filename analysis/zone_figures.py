@@ -15,6 +15,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from analysis.curves import curve_matrix, log_spaced_epochs, num_epochs
+from analysis.frames import distinct, equal
 from analysis.grid import (
     INK,
     MAX_PANELS,
@@ -127,7 +128,7 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     needed = ("test_loss_stddev", "test_loss_avg") if vary else ()
     require(frame, ("dataset", "shape", "depth", "size", "num_free_parameters", "test_loss_median", *needed))
     shared, fixed = base(frame, [by])
-    columns = evenly(sorted(shared[by].unique()), MAX_COLUMNS)
+    columns = evenly(distinct(shared, by), MAX_COLUMNS)
     tasks = [_Task.of(str(name), rows, by, columns) for name, rows in shared.groupby("dataset", sort=True)]
     epochs = log_spaced_epochs(max(num_epochs(shared["test_loss_median"]), 1))
     measure = _variations if vary else _losses
@@ -152,7 +153,7 @@ class _Task:
 
     @classmethod
     def of(cls, name: str, rows: pd.DataFrame, by: str, values: Sequence[object]) -> _Task:
-        split = [rows[rows[by] == value].sort_values("num_free_parameters") for value in values]
+        split = [equal(rows, by, value).sort_values("num_free_parameters") for value in values]
         return cls(
             name,
             [

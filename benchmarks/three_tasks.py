@@ -123,7 +123,7 @@ def against(ours: pd.DataFrame, longer: pd.DataFrame | None) -> Figure:
         loss_axis(one, np.array([*rows["loss"], *cells.values()]))
         one.set_title(f"{task}, rectangle, depth 3", fontsize=9.5, color=INK, loc="left", pad=4)
         one.set_xlabel("trainable parameters", fontsize=9.5, color=INK)
-        one.set_ylabel(f"minimum of the median test {loss_words(rows)}", fontsize=9, color=INK)
+        one.set_ylabel(f"minimum of the median test {_unit(rows)}", fontsize=9, color=INK)
     log_sizes(axes[0], np.array([2.0**5 / 1.3, 2.0**18 * 1.3]))
     theirs = Line2D([], [], color=_THEIRS, marker="s", markerfacecolor="none", linestyle="none", label="3000 epochs")
     mine = Line2D([], [], color=_OURS, marker="o", markersize=4, label="1000 epochs")
@@ -135,6 +135,11 @@ def against(ours: pd.DataFrame, longer: pd.DataFrame | None) -> Figure:
         [("published (±3 %)", [theirs]), ("ours", [mine, band, *([long_line] if longer is not None else [])])],
     )
     return figure
+
+
+def _unit(rows: pd.DataFrame) -> str:
+    """The loss without its definition, which is too long for the axis."""
+    return "loss (nats)" if "nats" in loss_words(rows) else "loss (squared error)"
 
 
 def _cell(frame: pd.DataFrame, task: str, power: int) -> pd.Series | None:
