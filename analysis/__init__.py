@@ -4,6 +4,6 @@ Everything here works from the Parquet tables alone; nothing needs the code that
 """
 
 from analysis.curves import curves
-from analysis.read import read
+from analysis.read import read, read_batches
 
-__all__ = ["curves", "read"]
+__all__ = ["curves", "read", "read_batches"]

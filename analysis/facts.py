@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from analysis.frames import equal
 from analysis.panels import SETTINGS, label, panels, size_text, varied
-from analysis.read import read, schema_of, tables
-from analysis.zone import all_epochs
+from analysis.provenance import provenance
+from analysis.read import schema_of, tables
 from survey.errors import InputError
-
-_RUN_COLUMNS = (
-    "python_version",
-    "torch_version",
-    "tensorflow_version",
-    "ray_version",
-    "mlflow_version",
-    "platform",
-    "git_hash",
-    "hostname",
-    "device",
-    "start_time",
-    "update_time",
-    "train_seconds",
-)
-_VERSIONS = {"python": "Python", "torch": "PyTorch", "tensorflow": "TensorFlow", "ray": "Ray", "mlflow": "MLflow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +50,22 @@ class Line:
     best_accuracy: float
 
 
-def lines(frame: pd.DataFrame) -> list[Line]:
-    """Describe the experiments of one task, in the order of the panels, then by parameters."""
-    names = varied(frame)
-    ordered = pd.concat([panel.frame for panel in panels(frame)]) if len(frame) else frame
-    losses = all_epochs(ordered, "test_loss_median")
-    return [
-        _line(row, names, losses[number], len(row["test_loss_median"]) if row["test_loss_median"] is not None else 0)
-        for number, row in enumerate(ordered.to_dict("records"))
-    ]
+def lines(experiments: pd.DataFrame, count: int | None = None) -> list[Line]:
+    """Describe experiments of one task.
+
+    Args:
+        experiments: Rows that `analysis.condense` has condensed.
+        count: Only as many of them, those of the least losses; all by default.
+
+    Returns:
+        In the order of the panels, then by parameters; with `count` by `best_loss`.
+    """
+    names = varied(experiments)
+    if count is None:
+        ordered = pd.concat([panel.frame for panel in panels(experiments)]) if len(experiments) else experiments
+    else:
+        ordered = experiments.sort_values("test_loss_min_value_median", kind="stable")[:count]
+    return [_line(row, names) for row in cast(pd.DataFrame, ordered).to_dict("records")]
 
 
 def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
@@ -82,7 +73,7 @@ def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
 
     Args:
         dataset: Folder of the data set.
-        experiments: All rows of `complete_summary`, with the descriptive columns and `num`.
+        experiments: All rows of `complete_summary`, as `analysis.condense.experiments` gives them.
 
     Raises:
         InputError: There are no experiments.
@@ -90,9 +81,8 @@ def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
     if experiments.empty:
         raise InputError(f"{dataset}: no experiments in complete_summary/ yet; export some runs first")
     sweeps = [field.name for field in schema_of(dataset) if pa.types.is_boolean(field.type)]
-    counts = {name: sum(value is True for value in experiments[name].tolist()) for name in sweeps}
-    runs = sum(map(int, experiments["num_runs"]))
-    recorded = sum(int(np.sum(num)) for num in experiments["num"] if num is not None)
+    counts = {name: len(equal(experiments, name, True)) for name in sweeps}
+    runs, recorded = _total(experiments, "num_runs"), _total(experiments, "recorded")
     surveyed = [
         ("Data sets", ", ".join(sorted(experiments["dataset"].unique()))),
         ("Sweeps", ", ".join(f"{name} ({count:,})" for name, count in counts.items() if count) or "none named"),
@@ -104,7 +94,7 @@ def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
         ("Depths", ", ".join(str(depth) for depth in sorted(experiments["depth"].unique()))),
         ("Settings", _settings(experiments)),
     ]
-    return surveyed + (_provenance(dataset) if "all_repetitions" in tables(dataset) else [])
+    return surveyed + (provenance(dataset) if "all_repetitions" in tables(dataset) else [])
 
 
 def widths_text(widths: Any) -> str:
@@ -113,62 +103,24 @@ def widths_text(widths: Any) -> str:
     return ", ".join(f"{width}×{count}" if count > 2 else ", ".join([str(width)] * count) for width, count in runs)
 
 
-def _line(row: Mapping[str, Any], names: list[str], loss: np.ndarray, last: int) -> Line:
-    finite = bool(np.isfinite(loss).any())
-    least = int(np.nanargmin(loss)) if finite else -1
+def _line(row: Mapping[str, Any], names: list[str]) -> Line:
     return Line(
         dataset=row["dataset"],
         label=label(row, names),
         parameters=int(row["num_free_parameters"]),
         widths=widths_text(row["widths"]),
         repetitions=int(row["num_runs"]),
-        least_loss=float(loss[least]) if finite else np.nan,
-        least_epoch=least + 1,
-        final_loss=float(loss[last - 1]) if last else np.nan,
+        least_loss=float(row["least_loss"]),
+        least_epoch=int(row["least_epoch"]),
+        final_loss=float(row["final_loss"]),
         best_loss=float(row["test_loss_min_value_median"]),
         best_epoch=float(row["test_loss_min_epoch_median"]),
         best_accuracy=float(row["test_accuracy_max_value_median"]) if row["task"] == "classification" else np.nan,
     )
 
 
-def _provenance(dataset: Path) -> list[tuple[str, str]]:
-    """How the runs were made, as far as their table says it."""
-    known = set(schema_of(dataset, "all_repetitions").names)
-    runs = read(dataset, "all_repetitions", columns=[name for name in _RUN_COLUMNS if name in known])
-    versions = [f"{word} {_values(runs, f'{name}_version')}" for name, word in _VERSIONS.items()]
-    facts = [
-        ("Trained", _dates(runs)),
-        ("Software", " · ".join(text for text in versions if not text.endswith(" "))),
-        ("Source", _values(runs, "git_hash")),
-        ("Devices", _values(runs, "device")),
-        ("Hosts", f"{runs['hostname'].nunique()} ({_values(runs, 'platform')})" if "hostname" in runs else ""),
-        (
-            "Time in training",
-            _hours(float(np.nansum(runs["train_seconds"].to_numpy(float)))) if "train_seconds" in runs else "",
-        ),
-    ]
-    return [(term, text) for term, text in facts if text]
-
-
-def _values(runs: pd.DataFrame, name: str) -> str:
-    """Distinct values of a column, at most six named."""
-    found = sorted(runs[name].dropna().unique()) if name in runs else []
-    return ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
-
-
-def _dates(runs: pd.DataFrame) -> str:
-    known = runs[["start_time", "update_time"]].dropna() if {"start_time", "update_time"} <= set(runs) else runs[:0]
-    if known.empty:
-        return ""
-    first, last = min(map(int, known["start_time"])), max(map(int, known["update_time"]))
-    return " to ".join(f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M}" for ms in (first, last)) + " UTC"
-
-
-def _hours(seconds: float) -> str:
-    for unit, length in (("hours", 3600), ("minutes", 60)):
-        if seconds >= length:
-            return f"{seconds / length:,.1f} {unit}, summed over runs"
-    return f"{seconds:.1f} seconds, summed over runs"
+def _total(frame: pd.DataFrame, name: str) -> int:
+    return int(frame[name].to_numpy(np.int64).sum())
 
 
 def _span(values: Iterable[int]) -> str:

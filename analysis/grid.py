@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
@@ -16,7 +19,12 @@ MAX_PANELS = 12
 """Panels of one figure; the figure says how many were left out."""
 
 INK, MUTED = "#1f2933", "#5f6b7a"
-_WIDTH, _PANEL_HEIGHT = 8.6, 2.3
+WIDTH, SINGLE_WIDTH = 8.6, 6.4
+"""Widths of a figure with several panels and with one, in inches."""
+
+Colour = tuple[float, float, float, float]
+
+_PANEL_HEIGHT = 2.3
 _LEFT, _TOP, _BOTTOM, _NOTE, _GAP_X, _GAP_Y = 0.72, 0.36, 0.58, 0.28, 0.22, 0.36
 
 
@@ -35,39 +43,104 @@ def grid(panels: Sequence[Panel], *, right: float, noted: bool) -> tuple[Figure,
     columns = _columns(drawn)
     rows = -(-len(drawn) // columns)
     single = len(drawn) == 1
-    width = 6.4 if single else _WIDTH
-    panel_height = 3.2 if single else _PANEL_HEIGHT
-    bottom = _BOTTOM + _NOTE * noted
-    height = _TOP + rows * panel_height + (rows - 1) * _GAP_Y + bottom
-    panel_width = (width - _LEFT - right - (columns - 1) * _GAP_X) / columns
-
-    figure = Figure(figsize=(width, height), facecolor="white")
-    shared = figure.subplots(
+    figure, shared = layout(
         rows,
         columns,
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-        gridspec_kw={
-            "left": _LEFT / width,
-            "right": 1 - right / width,
-            "top": 1 - _TOP / height,
-            "bottom": bottom / height,
-            "wspace": _GAP_X / panel_width,
-            "hspace": _GAP_Y / panel_height,
-        },
+        width=SINGLE_WIDTH if single else WIDTH,
+        panel_height=3.2 if single else _PANEL_HEIGHT,
+        right=right,
+        bottom=_BOTTOM + _NOTE * noted,
     )
     flat = [axes for row in shared for axes in row]
     for unused in flat[len(drawn) :]:
         unused.set_visible(False)
     for axes, panel in zip(flat, drawn, strict=False):
         axes.set_title(panel.title, fontsize=9.5, color=INK, loc="left", pad=4)
-        axes.tick_params(labelsize=8.5, color=MUTED, labelcolor=INK)
-        for spine in axes.spines.values():
-            spine.set_color(MUTED)
     for axes in flat[max(len(drawn) - columns, 0) : len(drawn)]:
         axes.tick_params(labelbottom=True)
     return figure, flat[: len(drawn)]
+
+
+def layout(
+    rows: int,
+    columns: int,
+    *,
+    width: float = WIDTH,
+    panel_height: float,
+    right: float,
+    top: float = _TOP,
+    bottom: float = _BOTTOM,
+    gap_x: float = _GAP_X,
+    gap_y: float = _GAP_Y,
+    sharex: bool = True,
+    sharey: bool = True,
+) -> tuple[Figure, list[list[Axes]]]:
+    """Make axes in rows and columns; all lengths are in inches.
+
+    Returns:
+        The figure, as high as its rows need, and its axes by row.
+    """
+    height = top + rows * panel_height + (rows - 1) * gap_y + bottom
+    panel_width = (width - _LEFT - right - (columns - 1) * gap_x) / columns
+    figure = Figure(figsize=(width, height), facecolor="white")
+    axes = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        sharex=sharex,
+        sharey=sharey,
+        gridspec_kw={
+            "left": _LEFT / width,
+            "right": 1 - right / width,
+            "top": 1 - top / height,
+            "bottom": bottom / height,
+            "wspace": gap_x / panel_width,
+            "hspace": gap_y / panel_height,
+        },
+    )
+    for one in axes.flat:
+        one.tick_params(labelsize=8.5, color=MUTED, labelcolor=INK)
+        for spine in one.spines.values():
+            spine.set_color(MUTED)
+    return figure, [list(row) for row in axes]
+
+
+def rule(axes: Axes) -> None:
+    """Rule the axes with faint lines behind the data."""
+    axes.grid(visible=True, color="#e4e7eb", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def key(figure: Figure, axes: Sequence[Axes], groups: Sequence[tuple[str, Sequence[Artist]]]) -> None:
+    """Explain signs to the right of the panels, in groups one below the other, each with a title."""
+    boxes = [one.get_position() for one in axes]
+    left, top = max(box.x1 for box in boxes) + 0.08 / figure.get_figwidth(), max(box.y1 for box in boxes)
+    for title, handles in (group for group in groups if group[1]):
+        legend = figure.legend(
+            handles=list(handles),
+            title=title,
+            loc="upper left",
+            bbox_to_anchor=(left, top),
+            frameon=False,
+            fontsize=8.5,
+            title_fontsize=8.5,
+            alignment="left",
+            borderaxespad=0,
+            handlelength=1.8,
+            labelcolor=INK,
+        )
+        legend.get_title().set_color(INK)
+        top -= (0.32 + 0.2 * len(handles)) / figure.get_figheight()
+
+
+def shades(values: Sequence[float]) -> dict[float, Colour]:
+    """A colour for each of some increasing positive values, by their logarithm.
+
+    From the darker part of viridis, which is told apart by people who see no red or green and in greys: its lightest
+    yellow is lost on white.
+    """
+    norm = LogNorm(values[0], values[-1]) if len(values) > 1 else Normalize(values[0], values[0] + 1)
+    return {value: matplotlib.colormaps["viridis"](0.86 * float(norm(value))) for value in values}
 
 
 def name_axes(figure: Figure, axes: Sequence[Axes], *, x: str, y: str) -> None:
@@ -96,13 +169,13 @@ def notice(axes: Axes, text: str) -> None:
     axes.set_facecolor("#f4f5f7")
 
 
-def log_sizes(axes: Axes, parameters: npt.NDArray[np.float64]) -> None:
-    """Make x a logarithmic axis of trainable parameters with ticks at powers of two."""
+def log_sizes(axes: Axes, parameters: npt.NDArray[np.float64], most: int = 7) -> None:
+    """Make x a logarithmic axis of trainable parameters with at most so many ticks, at powers of two."""
     low, high = float(parameters.min()), float(parameters.max())
     axes.set_xscale("log", base=2)
     axes.set_xlim(low, high if high > low else 2 * low)
     first, last = int(np.ceil(np.log2(low) - 0.1)), int(np.floor(np.log2(max(high, 2 * low)) + 0.1))
-    step = max(1, -(-(last - first + 1) // 7))
+    step = max(1, -(-(last - first + 1) // most))
     ticks = [2.0**power for power in range(first, last + 1, step)]
     _fix(axes.xaxis, ticks, lambda value, _: f"$2^{{{round(np.log2(value))}}}$")
 

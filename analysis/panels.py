@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
+from analysis.frames import column, distinct, where
 from survey.errors import InputError
+
+Item = TypeVar("Item")
 
 SETTINGS = {
     "learning_rate": "learning rate {}",
@@ -24,6 +28,10 @@ SETTINGS = {
 }
 """Hyperparameters beside data set, shape, size and depth, in the order of titles, and the words for a value."""
 
+_LOSSES = {
+    "classification": "loss: cross-entropy (nats)",
+    "regression": "loss: squared error (of a target in 0..1)",
+}
 _PENALTY = ("kernel_regularizer.l1", "kernel_regularizer.l2")
 
 
@@ -70,6 +78,70 @@ def panels(frame: pd.DataFrame) -> list[Panel]:
         )
         for _, group in groups
     ]
+
+
+def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Take the experiments that share the most frequent values of all hyperparameters but some.
+
+    Of combinations that are equally frequent, the one with the least `test_loss_min_value_median` is taken where the
+    frame has it, else the first.
+
+    Args:
+        frame: Rows of a summary table, of any number of tasks.
+        free: Hyperparameters that may vary, beside data set and size.
+
+    Returns:
+        The experiments, and the values that they share, of hyperparameters that vary in `frame`.
+    """
+    names = [name for name in ("shape", "depth", *SETTINGS) if name in frame.columns and name not in free]
+    others = [name for name in ("dataset", "size", *free, *names) if name in frame.columns and name != "epochs"]
+    if not frame.duplicated(others).any():  # as in `panels`
+        names = [name for name in names if name != "epochs"]
+    keys = [name for name in names if len(frame[[name]].drop_duplicates()) > 1]
+    if not keys:
+        return frame, {}
+    best = "test_loss_min_value_median"
+    losses = frame[best] if best in frame.columns else pd.Series(0.0, index=frame.index)
+    groups = losses.groupby([frame[name] for name in keys], dropna=False, sort=True)
+    number = groups.ngroup()
+    counts, least = number.value_counts(), losses.groupby(number).min()
+    order = pd.DataFrame({"count": -counts, "least": least}).sort_values(["count", "least"], kind="stable")
+    chosen = where(frame, number == order.index[0])
+    first = {name: column(chosen, name).iloc[0] for name in keys}
+    return chosen, {name: float(value) if isinstance(value, np.floating) else value for name, value in first.items()}
+
+
+def representative(frame: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Take experiments of one task that make at most `count` panels: all where that is possible.
+
+    Otherwise those of the most frequent settings, and of their shapes and depths evenly chosen ones.
+    """
+    if len(panels(frame)) <= count:
+        return frame
+    shared, _ = base(frame, ["shape", "depth"])
+    shapes, depths = (distinct(shared, name) for name in ("shape", "depth"))
+    columns = min(len(shapes), max(3, count // len(depths)))
+    kept_shapes, kept_depths = evenly(shapes, columns), evenly(depths, max(1, count // columns))
+    chosen = where(shared, shared["shape"].isin(kept_shapes) & shared["depth"].isin(kept_depths))
+    return chosen if len(panels(chosen)) <= count else pd.concat(panel.frame for panel in panels(chosen)[:count])
+
+
+def evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """Choose at most `count` items, evenly, the first and the last among them."""
+    places = np.rint(np.linspace(0, len(items) - 1, min(len(items), count)))
+    return [items[int(place)] for place in places]
+
+
+def fixed_text(values: Mapping[str, Any]) -> str:
+    """Put in words what `base` gives: `shape rectangle, depth 3, learning rate 0.0001`."""
+    named = [f"{name} {values[name]}" for name in ("shape", "depth") if name in values]
+    return ", ".join([*named, *settings(values, list(values))])
+
+
+def loss_words(frame: pd.DataFrame) -> str:
+    """Name the loss with its unit; of several kinds of tasks, or where the frame does not say, just `loss`."""
+    kinds = set(frame["task"]) if "task" in frame.columns else set()
+    return _LOSSES[kinds.pop()] if len(kinds) == 1 and kinds <= set(_LOSSES) else "loss"
 
 
 def require(frame: pd.DataFrame, names: Sequence[str]) -> None:

@@ -1,14 +1,11 @@
-"""One self-contained page on a data set: `python -m analysis.report DIR/dataset --out DIR/report`."""
+"""One self-contained page on a data set: `python -m analysis.report DATASET`."""
 
 from __future__ import annotations
 
-import base64
-import importlib.resources
-import io
 import math
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -16,64 +13,16 @@ import jinja2
 import numpy as np
 import pandas as pd
 import typer
-from matplotlib.figure import Figure
-from pyarrow import types
 
+from analysis.condense import experiments
 from analysis.facts import Line, lines, overview
-from analysis.figures import butter_zone, learning_curves
 from analysis.forecasts import launches
-from analysis.panels import SETTINGS, panels
-from analysis.read import read, schema_of
-from analysis.zone import Minimum, least
+from analysis.gaps import gaps
+from analysis.sections import MAX_TASKS, across, place, section
 from survey.errors import InputError, OutputError, SurveyError
 
 MAX_ROWS = 500
 """Experiments listed in the page."""
-
-TOP = 5
-"""Experiments listed for each task."""
-
-_DPI = 130
-_DESCRIPTION = (
-    "experiment_id",
-    "dataset",
-    "task",
-    "shape",
-    "depth",
-    "size",
-    "num_free_parameters",
-    "widths",
-    "num_runs",
-    *SETTINGS,
-)
-_CURVES = ("test_loss_q1", "test_loss_median", "test_loss_q3", "train_loss_median")
-_BEST = (
-    "test_loss_min_value_median",
-    "test_loss_min_epoch_median",
-    "test_accuracy_max_value_median",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure as it stands in the page: a PNG in base64, its size in pixels, and what it shows in words."""
-
-    data: str
-    width: int
-    height: int
-    alt: str
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """What the page says of one task: figures, the best experiments, and all of them."""
-
-    dataset: str
-    task: str
-    minimum: Minimum | None
-    pictures: tuple[Picture, Picture]
-    best: list[Line]
-    lines: list[Line]
 
 
 def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
@@ -85,7 +34,7 @@ def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
         title: Heading of the page; by default it names the tasks.
 
     Returns:
-        Path of `index.html`, which needs no other file. The same data set, with the same `forecasts.json` beside it,
+        Path of `index.html`, which needs no other file. The same data set, with the same files of a launch beside it,
         gives the same bytes.
 
     Raises:
@@ -101,72 +50,49 @@ def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
 
 
 def _page(dataset: Path, title: str | None) -> str:
-    known = schema_of(dataset)
-    described = [name for name in _DESCRIPTION if name in known.names]
-    sweeps = [field.name for field in known if types.is_boolean(field.type)]
-    experiments = read(dataset, columns=[*described, *sweeps, "num"])
-    facts = overview(dataset, experiments)
-    names = sorted(experiments["dataset"].unique())
-    sections = [
-        _section(read(dataset, filters=[("dataset", "=", name)], columns=[*described, *_BEST, *_CURVES]))
-        for name in names
-    ]
-    everything = [line for section in sections for line in section.lines]
-    short = [name.rpartition(":")[2] for name in names]
-    about = ", ".join(short) if len(names) <= 4 else f"{len(names)} tasks"
+    everything = experiments(dataset)
+    facts = overview(dataset, everything)
+    tasks = {str(name): rows for name, rows in everything.groupby("dataset", sort=True)}
+    drawn = list(tasks)[:MAX_TASKS]
+    short = [name.rpartition(":")[2] for name in tasks]
+    about = ", ".join(short) if len(tasks) <= 4 else f"{len(tasks)} tasks"
     return _template().render(
         title=title or f"Training survey: {about}",
         facts=facts,
-        sections=sections,
-        lines=everything[:MAX_ROWS],
+        across=across(dataset, everything),
+        sections=[section(dataset, tasks[name]) for name in drawn],
+        without_figures=[name for name in tasks if name not in drawn],
+        lines=_listed(tasks),
         launches=launches(dataset),
+        gaps=gaps(dataset, everything),
         num_experiments=len(everything),
         folder=dataset.resolve().name,
-        example=experiments.sort_values(["dataset", "shape", "depth"]).iloc[0].to_dict(),
+        example=everything.sort_values(["dataset", "shape", "depth"]).iloc[0].to_dict(),
     )
 
 
-def _section(frame: pd.DataFrame) -> Section:
-    dataset, task = str(frame["dataset"].iloc[0]), str(frame["task"].iloc[0])
-    minimum = least(panels(frame))
-    described = lines(frame)
-    ranked = sorted(described, key=lambda line: math.inf if math.isnan(line.best_loss) else line.best_loss)
-    where = "never finite" if minimum is None else f"least, {minimum.value:.4g}, at {_place(minimum)}"
-    zone = f"Contour map of the median test loss of {dataset} over trainable parameters and epoch: {where}."
-    curves = f"Median test and training loss of {dataset} by epoch, a line per network size; the test loss is {where}."
-    return Section(
-        dataset=dataset,
-        task=task,
-        minimum=minimum,
-        pictures=(_picture(butter_zone(frame), zone), _picture(learning_curves(frame), curves)),
-        best=[line for line in ranked if not math.isnan(line.best_loss)][:TOP],
-        lines=described,
-    )
-
-
-def _place(minimum: Minimum) -> str:
-    return f"epoch {minimum.epoch:,} with {minimum.num_free_parameters:,} parameters ({minimum.title})"
-
-
-def _picture(figure: Figure, alt: str) -> Picture:
-    file = io.BytesIO()
-    # No version of matplotlib in the file: the same data set gives the same bytes.
-    figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
-    width, height = (round(float(inches) * _DPI) for inches in figure.get_size_inches())
-    return Picture(base64.b64encode(file.getvalue()).decode(), width, height, alt)
+def _listed(tasks: Mapping[str, pd.DataFrame]) -> list[Line]:
+    """All experiments, or where they are too many the best of each task."""
+    if sum(map(len, tasks.values())) <= MAX_ROWS:
+        return [line for rows in tasks.values() for line in lines(rows)]
+    return [line for rows in tasks.values() for line in lines(rows, max(1, MAX_ROWS // len(tasks)))][:MAX_ROWS]
 
 
 def _template() -> jinja2.Template:
-    source = importlib.resources.files("analysis").joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("analysis", ""),
+        autoescape=lambda name: name == "report.html.j2",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters["loss"] = lambda value: "–" if not np.isfinite(value) else f"{value:#.4g}".rstrip(".")
     environment.filters["count"] = lambda value: "–" if not np.isfinite(value) or value <= 0 else f"{value:,.10g}"
+    environment.filters["many"] = lambda number, noun: f"{number:,} {noun}{'' if number == 1 else 's'}"
     environment.filters["percent"] = lambda value: "–" if not np.isfinite(value) else f"{value:.2%}"
     environment.filters["duration"] = _duration
-    environment.filters["place"] = _place
-    return environment.from_string(source)
+    environment.filters["place"] = place
+    return environment.get_template("report.html.j2")
 
 
 def _duration(seconds: float) -> str:
@@ -192,12 +118,15 @@ def _write(path: Path, page: str) -> Path:
 
 def main(
     dataset: Annotated[Path, typer.Argument(help="Folder of the data set, with complete_summary/ in it.")],
-    out: Annotated[Path, typer.Option(help="Folder that the report is written to, as index.html.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder that the report is written to, as index.html.", show_default="report/ beside it"),
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
 ) -> None:
     """Write a report on a data set: one page with figures and tables, which needs no other file."""
     try:
-        path = write_report(dataset, out, title)
+        path = write_report(dataset, dataset.resolve().parent / "report" if out is None else out, title)
     except SurveyError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, InputError) else 1) from None

@@ -90,6 +90,17 @@ def zone_value(ratio: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return -np.log10(np.minimum(CAP, np.asarray(ratio, dtype=np.float64)) - 0.9)
 
 
+def variation(stddev: npt.ArrayLike, avg: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Coefficient of variation over repetitions, stddev / avg; NaN where the average is not positive."""
+    mean = np.asarray(avg, dtype=np.float64)
+    return np.asarray(stddev, dtype=np.float64) / np.where(mean > 0, mean, np.nan)
+
+
+def variation_value(coefficient: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Compute log(1 + 10 coefficient), natural: 0 where the repetitions agree."""
+    return np.log1p(10 * np.asarray(coefficient, dtype=np.float64))
+
+
 def all_epochs(frame: pd.DataFrame, statistic: str) -> npt.NDArray[np.float64]:
     """Gather a curve of n experiments at all epochs: (n, epochs), NaN where there is no finite value."""
     return curve_matrix(frame[statistic], np.arange(1, num_epochs(frame[statistic]) + 1))

@@ -1,0 +1,132 @@
+"""What failed or is missing: search spaces and launch beside a data set, held against its experiments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.frames import equal
+from analysis.panels import label, varied
+from survey.errors import SurveyError
+from survey.experiment import Experiment
+from survey.space_file import load_space
+
+MAX_LISTED = 25
+"""Experiments of a kind of gap that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An experiment that is not whole.
+
+    Attributes:
+        dataset: Name of the task.
+        label: Name of the experiment within its task.
+        problem: What is wrong with it, in words.
+    """
+
+    dataset: str
+    label: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """What failed or is missing.
+
+    Attributes:
+        runs_missing: Runs that the search spaces ask for and the data set lacks, of experiments that it has.
+        unexplained: Experiments of the search spaces of which there is no run, but for those of `left_out`.
+        left_out: Experiments that the last launch left out, as no network comes near their size, or by `--limit`.
+        diverged: Runs whose test loss is not finite at the last epoch.
+        failures: Runs of the last launch that failed, by the reason.
+        known: Whether search spaces lie beside the data set: only then can it be known what is missing.
+        listed: Experiments with missing or diverged runs, those with the most in front, and those without any; at most
+            `MAX_LISTED` of each.
+    """
+
+    runs_missing: int
+    unexplained: int
+    left_out: int
+    diverged: int
+    failures: Mapping[str, int]
+    known: bool
+    listed: list[Gap]
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing is known to have failed or to be missing."""
+        return not (self.runs_missing or self.unexplained or self.diverged or self.failures)
+
+
+def gaps(dataset: Path, experiments: pd.DataFrame) -> Gaps:
+    """Find what is not there.
+
+    Args:
+        dataset: Folder of the data set. `search_spaces/`, `survey.json` and `launch.json` beside it, as a launch leaves
+            them, are read where they are there and whole.
+        experiments: All experiments of the data set, as `analysis.condense.experiments` gives them.
+    """
+    asked = _asked(dataset.parent)
+    ids, runs, diverged = (experiments[name].to_numpy() for name in ("experiment_id", "num_runs", "diverged"))
+    wanted = np.array([asked[key][1] if key in asked else 0 for key in map(int, ids)], np.int64)
+    missing = np.maximum(wanted - runs.astype(np.int64), 0)
+    absent = [asked[key][0] for key in asked.keys() - set(map(int, ids))]
+    launch = _json(dataset.parent / "launch.json")
+    left_out = min(len(absent), max(0, len(asked) - int(launch.get("num_experiments") or len(asked))))
+    return Gaps(
+        runs_missing=int(missing.sum()),
+        unexplained=len(absent) - left_out,
+        left_out=left_out,
+        diverged=int(diverged.sum()),
+        failures=(launch.get("figures") or {}).get("failures") or {},
+        known=bool(asked),
+        listed=[*_listed(experiments, missing), *([] if left_out else _without(absent))],
+    )
+
+
+def _listed(experiments: pd.DataFrame, missing: npt.NDArray[np.int64]) -> Iterator[Gap]:
+    bad = missing + experiments["diverged"].to_numpy(np.int64)
+    worst = [place for place in np.argsort(-bad, kind="stable") if bad[place]][:MAX_LISTED]
+    rows = cast(pd.DataFrame, experiments.take(worst)).to_dict("records")
+    names = {name: varied(equal(experiments, "dataset", name)) for name in {row["dataset"] for row in rows}}
+    for row, lacking in zip(rows, missing[worst], strict=True):
+        problems = [f"{lacking} run{'' if lacking == 1 else 's'} missing"] if lacking else []
+        problems += [f"{row['diverged']} of {row['num_runs']} runs diverged"] if row["diverged"] else []
+        yield Gap(row["dataset"], label(row, names[row["dataset"]]), ", ".join(problems))
+
+
+def _without(absent: list[Experiment]) -> Iterator[Gap]:
+    for experiment in sorted(absent, key=lambda each: each.label)[:MAX_LISTED]:
+        dataset, _, rest = experiment.label.partition(" ")
+        yield Gap(dataset, rest, "no runs")
+
+
+def _asked(folder: Path) -> dict[int, tuple[Experiment, int]]:
+    """Experiments that the search spaces of an output ask for, with their repetitions, by id."""
+    contents = _json(folder / "survey.json").get("contents") or {}
+    asked: dict[int, tuple[Experiment, int]] = {}
+    for file in sorted((folder / "search_spaces").glob("*.yaml")):
+        try:
+            space = load_space(file)
+        except SurveyError:  # of another version, or damaged: nothing can be said
+            return {}
+        for experiment in space.experiments(contents):
+            before = asked.get(experiment.experiment_id, (experiment, 0))[1]
+            asked[experiment.experiment_id] = experiment, max(before, space.repetitions)
+    return asked
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
