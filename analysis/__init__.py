@@ -3,7 +3,8 @@
 Everything here works from the Parquet tables alone; nothing needs the code that trained.
 """
 
+from analysis.combine import combine
 from analysis.curves import curves
 from analysis.read import read
 
-__all__ = ["curves", "read"]
+__all__ = ["combine", "curves", "read"]

@@ -113,7 +113,7 @@ def widths_text(widths: Any) -> str:
     return ", ".join(f"{width}×{count}" if count > 2 else ", ".join([str(width)] * count) for width, count in runs)
 
 
-def _line(row: Mapping[str, Any], names: list[str], loss: np.ndarray, last: int) -> Line:
+def _line(row: Mapping[Any, Any], names: list[str], loss: np.ndarray, last: int) -> Line:
     finite = bool(np.isfinite(loss).any())
     least = int(np.nanargmin(loss)) if finite else -1
     return Line(

@@ -1,0 +1,47 @@
+"""Several data sets made one: `python -m analysis.combine A B ... --out DIR`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from survey.combine import CombineResult, combine
+from survey.errors import InputError, SurveyError
+
+__all__ = ["CombineResult", "combine"]
+
+
+class OnConflict(StrEnum):
+    """What is done about a run that several data sets have with other values."""
+
+    REFUSE = "refuse"
+    FIRST = "first"
+
+
+def main(
+    datasets: Annotated[list[Path], typer.Argument(help="Folders of the data sets, two or more.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new data set; must be new or empty.")],
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="Refuse runs with other values, or take those of the first data set.")
+    ] = OnConflict.REFUSE,
+) -> None:
+    """Make one data set of several, which were made in different places."""
+    try:
+        if len(datasets) < 2:
+            raise InputError(f"expected two data sets or more, found {len(datasets)}")
+        result = combine(*datasets[:2], *datasets[2:], out=out, on_conflict=on_conflict.value)
+    except SurveyError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+    conflicts = f", {result.num_conflicts:,} conflicts" if result.num_conflicts else ""
+    typer.echo(
+        f"{result.dataset}: {result.num_experiments:,} experiments, {result.num_runs:,} runs; "
+        f"{result.num_equal:,} runs were in several{conflicts}"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
