@@ -15,6 +15,7 @@ import pytest
 import typer
 import yaml
 
+from survey import columns
 from survey.errors import SearchSpaceError
 from survey.launch import launch
 from survey.schema import executive_schema, repetition_schema, summary_schema
@@ -65,7 +66,7 @@ def columns_script():
 
 
 def test_the_table_of_columns_is_up_to_date():
-    assert read(ROOT / "docs" / "columns.md") == columns_script().page(), "run `python docs/columns.py`"
+    assert read(ROOT / "docs" / "columns.md") == columns.page(columns_script().ORIGIN), "run `python docs/columns.py`"
 
 
 @pytest.mark.parametrize("schema", [repetition_schema, summary_schema, executive_schema])
@@ -75,13 +76,18 @@ def test_every_column_is_in_the_table_of_columns(schema):
 
 
 def test_the_columns_that_are_said_to_be_ours_exist():
-    script, names = columns_script(), {*repetition_schema([]).names, *summary_schema([]).names}
-    assert {*script.OURS, *script.PUBLISHED_TYPES} <= names
+    names = {*repetition_schema([]).names, *summary_schema([]).names}
+    assert {*columns.OURS, *columns.PUBLISHED_TYPES} <= names
 
 
 def test_the_columns_that_are_ours_are_in_the_definitions():
     page = read(ROOT / "docs" / "definitions.md")
-    assert [name for name in columns_script().OURS if f"`{name}`" not in page] == []
+    assert [name for name in columns.OURS if f"`{name}`" not in page] == []
+
+
+def test_the_data_card_has_the_differences_of_the_definitions():
+    differences = read(ROOT / "survey" / "export" / "differences.md")
+    assert read(ROOT / "docs" / "definitions.md").endswith("\n" + differences)
 
 
 @pytest.mark.parametrize("text", blocks(README, "yaml"))
