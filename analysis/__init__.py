@@ -6,5 +6,6 @@ Everything here works from the Parquet tables alone; nothing needs the code that
 from analysis.combine import combine
 from analysis.curves import curves
 from analysis.read import read
+from analysis.recommend import recommend
 
-__all__ = ["combine", "curves", "read"]
+__all__ = ["combine", "curves", "read", "recommend"]
