@@ -134,7 +134,7 @@ def _line(row: Mapping[Any, Any], names: list[str], loss: np.ndarray, last: int)
 def _provenance(dataset: Path) -> list[tuple[str, str]]:
     """How the runs were made, as far as their table says it."""
     known = set(schema_of(dataset, "all_repetitions").names)
-    runs = read(dataset, "all_repetitions", columns=[name for name in _RUN_COLUMNS if name in known])
+    runs = read(dataset, table="all_repetitions", columns=[name for name in _RUN_COLUMNS if name in known])
     versions = [f"{word} {_values(runs, f'{name}_version')}" for name, word in _VERSIONS.items()]
     facts = [
         ("Trained", _dates(runs)),

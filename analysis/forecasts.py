@@ -57,7 +57,7 @@ def launches(dataset: Path) -> list[Launch]:
         return []
     if not {"update_time", "train_seconds"} <= set(schema_of(dataset, "all_repetitions").names):
         return []
-    runs = read(dataset, "all_repetitions", columns=["update_time", "train_seconds"])
+    runs = read(dataset, table="all_repetitions", columns=["update_time", "train_seconds"])
     return list(_launches(ended, runs))
 
 

@@ -2,144 +2,202 @@
 
 from __future__ import annotations
 
-import functools
-import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from pyarrow import fs
 
-from survey.errors import ExportError, InputError, nearest
+from analysis.files import partition_files, partition_schema
+from analysis.filters import Condition, Filters, column, dotted
+from analysis.store import Store, open_store
+from survey.errors import InputError, nearest
 
 COMMON_METADATA = "_common_metadata"
 """File of a table that holds its full schema, partition columns included."""
 
-_COMPARISONS = {
-    "=": operator.eq,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    ">": operator.gt,
-    "<=": operator.le,
-    ">=": operator.ge,
-}
-_OPERATORS = (*_COMPARISONS, "in", "not in")
-
-Filter = tuple[str, str, Any]
-Filters = Sequence[Filter] | Sequence[Sequence[Filter]] | pc.Expression
+SUMMARY = "complete_summary"
 
 
 def read(
-    path: str | Path,
-    table: str = "complete_summary",
+    path_or_url: str | Path,
     sweep: str | None = None,
     filters: Filters | None = None,
     columns: Sequence[str] | None = None,
+    *,
+    table: str = SUMMARY,
 ) -> pd.DataFrame:
     """Read one table of a data set.
 
     Args:
-        path: Folder of the data set, which holds `complete_summary/` and its like.
-        table: Name of the table: `all_repetitions`, `complete_summary`, `complete_executive_summary`.
+        path_or_url: Folder of the data set, which holds `complete_summary/` and its like: a local one, or one in an
+            object store, such as `s3://oedi-data-lake/butter` (see `analysis.store.open_store` for credentials).
         sweep: Name of a sweep: its own table `NAME_summary` is read, whatever `table` says.
         filters: `(column, operator, value)` triples that all hold, a list of such lists of which one holds, or a
             pyarrow expression. Operators: = == != < > <= >= in, not in. A value is first rounded to the type of its
-            column, so that 1e-4 finds the float32 learning rate 1e-4; None finds nulls.
-        columns: Columns to read, all by default. `kernel_regularizer_l1` is taken for `kernel_regularizer.l1`.
+            column, so that 1e-4 finds the float32 learning rate 1e-4; None finds nulls. Files are left out by the
+            values in their paths, and row groups by their statistics.
+        columns: Columns to read, all by default; no other is fetched. `kernel_regularizer_l1` and
+            `kernel_regularizer.l1` are the same, whichever the data set has.
+        table: Name of the table: `all_repetitions`, `complete_summary`, `complete_executive_summary`.
 
     Returns:
         A row per experiment (or run) in the order of the files. Curves are object columns of float32 arrays of shape
-        (epochs,), index 0 being epoch 1; the other columns have the types of `survey.schema`.
+        (epochs,), index 0 being epoch 1; the other columns have the types of the data set, which for ours are those of
+        `survey.schema`. The columns of the regularizer are named with dots.
 
     Raises:
-        InputError: The folder is not a data set, or has no such table or column, or a filter makes no sense.
+        InputError: The folder is not a data set, or has no such table or column, or a filter makes no sense, or its
+            store is out of reach or refuses access.
         ExportError: A file of the table is damaged.
     """
-    folder = _table_folder(Path(path), f"{sweep}_summary" if sweep else table)
-    schema = schema_of(path, folder.name)
-    names = None if columns is None else [_column(name, schema) for name in columns]
-    wanted = filters if filters is None or isinstance(filters, pc.Expression) else _expression(filters, schema)
-    try:
-        return pq.read_table(folder, schema=schema, filters=wanted, columns=names).to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise ExportError(f"{folder}: cannot be read ({_one_line(error)}); export it anew") from error
+    store = open_store(path_or_url)
+    opened, names, condition = _open(store, _table_name(sweep, table), filters, columns)
+    with store.reading(store.path(_table_name(sweep, table))):
+        found = opened.to_table(columns=names, filter=condition.expression)
+    return _frame(found)
 
 
-def schema_of(path: str | Path, table: str = "complete_summary") -> pa.Schema:
+def read_batches(
+    path_or_url: str | Path,
+    sweep: str | None = None,
+    filters: Filters | None = None,
+    columns: Sequence[str] | None = None,
+    *,
+    table: str = SUMMARY,
+    rows: int = 1000,
+) -> Iterator[pd.DataFrame]:
+    """Walk a table that may be larger than memory, some rows at a time.
+
+    Args:
+        path_or_url: As `read` takes it; so are `sweep`, `filters`, `columns` and `table`.
+        rows: Rows of each frame; the last one may have fewer. A run of 3000 epochs with all its 20 curves takes 240 kB.
+
+    Yields:
+        Frames as `read` gives them; put together they are what it gives. Beyond a frame, memory holds a few row groups.
+
+    Raises:
+        InputError: As `read`, or `rows` is less than 1. Raised when the first frame is asked for.
+        ExportError: A file of the table is damaged.
+    """
+    if rows < 1:
+        raise InputError(f"rows is {rows}; at least 1 is needed")
+    store = open_store(path_or_url)
+    opened, names, condition = _open(store, _table_name(sweep, table), filters, columns)
+    # No reading ahead: the row groups of a table of curves are large.
+    scanner = opened.scanner(
+        columns=names,
+        filter=condition.expression,
+        batch_size=rows,
+        batch_readahead=1,
+        fragment_readahead=1,
+        fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=bool(store.host)),
+    )
+    waiting: list[pa.RecordBatch] = []
+    with store.reading(store.path(_table_name(sweep, table))):
+        for batch in scanner.to_batches():
+            waiting.append(batch)
+            while sum(map(len, waiting)) >= rows:
+                whole = pa.Table.from_batches(waiting)
+                yield _frame(whole.slice(0, rows))
+                waiting = whole.slice(rows).to_batches()
+    if sum(map(len, waiting)):
+        yield _frame(pa.Table.from_batches(waiting))
+
+
+def schema_of(path_or_url: str | Path, table: str = SUMMARY) -> pa.Schema:
     """Read the schema of a table, partition columns included.
 
     Raises:
         InputError: The folder is not a data set or has no such table.
         ExportError: The table's `_common_metadata` is damaged.
     """
-    metadata = _table_folder(Path(path), table) / COMMON_METADATA
-    try:
-        return pq.read_schema(metadata)
-    except (pa.ArrowException, OSError) as error:
-        raise ExportError(f"{metadata}: cannot be read ({_one_line(error)}); export it anew") from error
+    return _schema(open_store(path_or_url), table)
 
 
-def tables(path: str | Path) -> list[str]:
-    """List the tables of a data set, in order of name; empty where the folder is none."""
-    return sorted(file.parent.name for file in Path(path).glob(f"*/{COMMON_METADATA}"))
+def tables(path_or_url: str | Path) -> list[str]:
+    """List the tables of a data set, in order of name; empty where the folder is none.
+
+    Raises:
+        InputError: The store of the folder is out of reach or refuses access.
+    """
+    return _tables(open_store(path_or_url))
 
 
-def _table_folder(path: Path, table: str) -> Path:
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder; expected the folder of a data set, with complete_summary/ in it")
-    there = tables(path)
-    if not there:
-        found = sorted(entry.name for entry in path.iterdir())
-        listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
-        raise InputError(
-            f"{path}: not a data set: no table with a {COMMON_METADATA} file in it; found {listed or 'an empty folder'}"
+def _open(
+    store: Store, table: str, filters: Filters | None, columns: Sequence[str] | None
+) -> tuple[ds.Dataset, list[str] | None, Condition]:
+    """Open those files of a table in which the filters may find something."""
+    schema = _schema(store, table)
+    names = None if columns is None else [column(name, schema) for name in columns]
+    condition = Condition(filters, schema)
+    root = store.path(table)
+    with store.reading(root):
+        files = partition_files(store.filesystem, root, schema, condition)
+        partitioning = ds.partitioning(partition_schema(files, root, schema), flavor="hive")
+        opened = ds.dataset(
+            files,
+            schema=schema,
+            format="parquet",
+            filesystem=store.filesystem,
+            partitioning=partitioning,
+            partition_base_dir=root,
         )
-    if table not in there:
-        raise InputError(f"{path}: no table {table!r}{nearest(table, there)}; there are {', '.join(there)}")
-    return path / table
+    return opened, names, condition
 
 
-def _column(name: str, schema: pa.Schema) -> str:
-    dotted = name.replace("kernel_regularizer_", "kernel_regularizer.")
-    for candidate in (name, dotted):
-        if candidate in schema.names:
-            return candidate
-    known = nearest(name, schema.names) or f"; there are {', '.join(schema.names[:12])} and others"
-    raise InputError(f"column {name!r} is not in the table{known}")
+def _table_name(sweep: str | None, table: str) -> str:
+    return f"{sweep}_summary" if sweep else table
 
 
-def _expression(filters: Sequence[Any], schema: pa.Schema) -> pc.Expression | None:
-    """Turn filters in disjunctive normal form into an expression, with values of the columns' own types."""
-    if not filters:
-        return None
-    alternatives = [filters] if isinstance(filters[0], tuple) else filters
-    joined = [functools.reduce(operator.and_, (_term(term, schema) for term in terms)) for terms in alternatives]
-    return functools.reduce(operator.or_, joined)
+def _frame(table: pa.Table) -> pd.DataFrame:
+    return table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
 
 
-def _term(term: Any, schema: pa.Schema) -> pc.Expression:
-    try:
-        name, symbol, value = term
-    except (TypeError, ValueError):
-        raise InputError(f"filter {term!r}: expected (column, operator, value)") from None
-    column = _column(name, schema)
-    field, kind = pc.field(column), schema.field(column).type
-    if symbol not in _OPERATORS:
-        raise InputError(f"filter {term!r}: operator {symbol!r} is unknown; known are {', '.join(_OPERATORS)}")
-    if value is None:
-        return ~field.is_null() if symbol == "!=" else field.is_null()
-    try:
-        if symbol in ("in", "not in"):
-            inside = field.isin(pa.array(list(value), kind))
-            return inside if symbol == "in" else ~inside
-        return _COMPARISONS[symbol](field, pa.scalar(value, kind))
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"filter {term!r}: {column} is a {kind} ({_one_line(error)})") from error
+def _schema(store: Store, table: str) -> pa.Schema:
+    path = store.path(table, COMMON_METADATA)
+    with store.reading(path):
+        try:
+            with store.filesystem.open_input_file(path) as file:
+                return pq.read_schema(file)
+        except FileNotFoundError:
+            pass
+    raise _missing(store, table)
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def _missing(store: Store, table: str) -> InputError:
+    """Say why a table is not there."""
+    there = _tables(store)
+    if there:
+        sweep = table.removesuffix("_summary")
+        if table != sweep and sweep in there:
+            return InputError(f"{store.name}: {sweep!r} is a table, not a sweep; ask for table={sweep!r}")
+        return InputError(f"{store.name}: no table {table!r}{nearest(table, there)}; there are {', '.join(there)}")
+    with store.reading(store.root):
+        if store.filesystem.get_file_info(store.root).type != fs.FileType.Directory:
+            return InputError(f"{store.name}: no such folder; expected the folder of a data set, with {SUMMARY}/ in it")
+    found = [info.base_name for info in _entries(store)]
+    listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
+    return InputError(
+        f"{store.name}: not a data set: no table with a {COMMON_METADATA} file in it; found "
+        f"{listed or 'an empty folder'}"
+    )
+
+
+def _tables(store: Store) -> list[str]:
+    folders = [info.base_name for info in _entries(store) if info.type == fs.FileType.Directory]
+    with store.reading(store.root):
+        metadata: Any = store.filesystem.get_file_info([store.path(name, COMMON_METADATA) for name in folders])
+    return [name for name, info in zip(folders, metadata, strict=True) if info.type == fs.FileType.File]
+
+
+def _entries(store: Store) -> list[fs.FileInfo]:
+    with store.reading(store.root):
+        if store.filesystem.get_file_info(store.root).type != fs.FileType.Directory:
+            return []
+        found: Any = store.filesystem.get_file_info(fs.FileSelector(store.root))
+    return sorted(found, key=lambda info: info.base_name)

@@ -67,7 +67,28 @@ def experiment(dataset: str, shape: str, depth: int, size: int, surface: Surface
     }
 
 
-def write_data_set(path: Path, experiments: Iterable[dict[str, Any]], repetitions: int = 3) -> Path:
+def as_published(ours: pa.Schema, *, underscores: bool = False) -> pa.Schema:
+    """The schema of a table as the published data have it: other types, other versions, no column of ours.
+
+    With `underscores`, the columns of the regularizer are spelt as the published description spells them.
+    """
+    ours_alone = {"momentum", "task_digest", "repetition", "ray_version", "mlflow_version", "device", "train_seconds"}
+    types = {"experiment_id": pa.uint32(), "num_runs": pa.uint8()}
+    fields = []
+    for field in ours:
+        name = {"torch_version": "tensorflow_version"}.get(field.name, field.name)
+        name = name.replace("kernel_regularizer.", "kernel_regularizer_") if underscores else name
+        if field.name not in {*ours_alone, "trial_id", "mlflow_run_id"}:
+            fields.append(pa.field(name, types.get(name, field.type)))
+    return pa.schema(fields)
+
+
+def write_data_set(
+    path: Path,
+    experiments: Iterable[dict[str, Any]],
+    repetitions: int = 3,
+    schema_of: Callable[[pa.Schema], pa.Schema] = lambda schema: schema,
+) -> Path:
     """Write the tables of some experiments: runs, summary, executive summary and a table per sweep."""
     runs, summaries = [], []
     for number, described in enumerate(experiments):
@@ -77,20 +98,21 @@ def write_data_set(path: Path, experiments: Iterable[dict[str, Any]], repetition
         losses = np.stack([surface(described["size"], epochs) * factor for factor in _factors(repetitions)])
         runs += [_run(described, losses[repetition], repetition) for repetition in range(repetitions)]
         summaries.append({**described, **_summary(losses)})
-    write_table(path / "all_repetitions", runs, schema.repetition_schema(SWEEPS))
-    write_table(path / "complete_summary", summaries, schema.summary_schema(SWEEPS))
-    write_table(path / "complete_executive_summary", summaries, schema.executive_schema(SWEEPS))
+    write_table(path / "all_repetitions", runs, schema_of(schema.repetition_schema(SWEEPS)))
+    write_table(path / "complete_summary", summaries, schema_of(schema.summary_schema(SWEEPS)))
+    write_table(path / "complete_executive_summary", summaries, schema_of(schema.executive_schema(SWEEPS)))
     for sweep in SWEEPS:
         chosen = [row for row in summaries if row[sweep]]
-        write_table(path / f"{sweep}_summary", chosen, schema.summary_schema(SWEEPS))
+        write_table(path / f"{sweep}_summary", chosen, schema_of(schema.summary_schema(SWEEPS)))
     return path
 
 
 def write_table(folder: Path, rows: list[dict[str, Any]], full: pa.Schema) -> None:
     """Write one table: hive partitions, partition columns left out of the files, and `_common_metadata`."""
     folder.mkdir(parents=True)
-    partitioning = ds.partitioning(pa.schema([full.field(name) for name in schema.PARTITION_COLUMNS]), flavor="hive")
-    arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in full]
+    dotted = {name.replace("kernel_regularizer_", "kernel_regularizer."): full.field(name) for name in full.names}
+    partitioning = ds.partitioning(pa.schema([dotted[name] for name in schema.PARTITION_COLUMNS]), flavor="hive")
+    arrays = [pa.array([row.get(name) for row in rows], field.type) for name, field in dotted.items()]
     ds.write_dataset(pa.table(arrays, schema=full), folder, format="parquet", partitioning=partitioning)
     pq.write_metadata(full, folder / "_common_metadata")
 
@@ -109,6 +131,7 @@ def _run(described: dict[str, Any], loss: np.ndarray, repetition: int) -> dict[s
         "seed": repetition,
         "python_version": "3.11.2",
         "torch_version": "2.11.0",
+        "tensorflow_version": "2.8.0",
         "ray_version": "2.55.0",
         "mlflow_version": "3.4.0",
         "platform": "Linux-x86_64",

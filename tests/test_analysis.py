@@ -99,8 +99,8 @@ def test_filters_compare_in_the_type_of_the_column(dataset: Path, filters: list 
 
 
 def test_read_other_tables(dataset: Path) -> None:
-    assert len(read(dataset, "all_repetitions")) == 3 * 27
-    assert "train_loss_median" not in read(dataset, "complete_executive_summary").columns
+    assert len(read(dataset, table="all_repetitions")) == 3 * 27
+    assert "train_loss_median" not in read(dataset, table="complete_executive_summary").columns
     assert len(read(dataset, sweep=SWEEPS[1])) == 12
     assert str(read(dataset, columns=["learning_rate"])["learning_rate"].dtype) == "float32"
 
