@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binomtest
 
@@ -57,12 +58,20 @@ def alternatives(data: Surveyed, scores: Scores, chosen: Candidate) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+def best_epochs(data: Surveyed, setting: int) -> npt.NDArray[np.float64]:
+    """The epoch, of those looked at, of each task's least loss with a setting, (T,); NaN where it was not surveyed."""
+    losses = data.losses[:, setting]
+    known = np.isfinite(losses).any(1)
+    return np.where(known, data.epochs[np.where(np.isnan(losses), np.inf, losses).argmin(1)], np.nan)
+
+
 def nearest_tasks(data: Surveyed, task: Task, chosen: Candidate | None) -> pd.DataFrame:
     """The surveyed tasks, the nearest first, and how the chosen candidate did on each.
 
     Returns:
         Columns `dataset`, `kind`, `rows`, `inputs`, `outputs`, `distance`, `weight`, `trained_with`; and, for a
-        candidate, `loss_ratio`, its loss divided by the least one of the task.
+        candidate, `loss_ratio`, its loss divided by the least one of the task, and `best_epoch`, at which its setting
+        had its least loss.
     """
     frame = pd.DataFrame(
         {
@@ -79,6 +88,7 @@ def nearest_tasks(data: Surveyed, task: Task, chosen: Candidate | None) -> pd.Da
     if chosen is not None:
         least = np.nanmin(data.losses.reshape(len(data.tasks), -1), axis=1)
         frame["loss_ratio"] = data.losses[:, chosen.setting, chosen.epoch] / least
+        frame["best_epoch"] = best_epochs(data, chosen.setting)
     return frame.sort_values("distance", kind="stable").reset_index(drop=True)
 
 
