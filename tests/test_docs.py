@@ -9,14 +9,17 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
 
+from analysis.recommend.__main__ import command as recommend_command
 from survey import columns
 from survey.errors import SearchSpaceError
+from survey.export.__main__ import command as publish_command
 from survey.launch import launch
 from survey.schema import executive_schema, repetition_schema, summary_schema
 from survey.space_file import load_space
@@ -35,9 +38,9 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", read(page), flags=re.MULTILINE | re.DOTALL)
 
 
-def options() -> list[str]:
+def options(function: Callable[..., object] = launch) -> list[str]:
     app = typer.Typer(add_completion=False)
-    app.command()(launch)
+    app.command()(function)
     command = typer.main.get_command(app)
     return ["--help", *(name for option in command.params for name in option.opts if name.startswith("--"))]
 
@@ -49,6 +52,18 @@ def test_the_options_are_found():
 @pytest.mark.parametrize("option", options())
 def test_every_option_is_in_the_table_of_the_readme(option):
     assert re.search(rf"^\| `{option}[ `]", read(README), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("page", "function", "elsewhere"),
+    [
+        ("publish.md", publish_command, {"--help", "--out", "--tracking-uri", "--prune-artifacts"}),
+        ("recommend.md", recommend_command, {"--help"}),
+    ],
+)
+def test_the_options_of_other_commands_are_in_the_table_of_their_page(page, function, elsewhere):
+    named = set(re.findall(r"^\| `(--[a-z-]+)", read(ROOT / "docs" / page), flags=re.MULTILINE))
+    assert named == set(options(function)) - elsewhere
 
 
 def test_the_readme_has_no_option_that_does_not_exist():

@@ -30,7 +30,8 @@ def main(
     try:
         if len(datasets) < 2:
             raise InputError(f"expected two data sets or more, found {len(datasets)}")
-        result = combine(*datasets[:2], *datasets[2:], out=out, on_conflict=on_conflict.value)
+        settled = "first" if on_conflict is OnConflict.FIRST else "refuse"
+        result = combine(datasets[0], datasets[1], *datasets[2:], out=out, on_conflict=settled)
     except SurveyError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, InputError) else 1) from None

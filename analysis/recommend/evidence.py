@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
 from analysis.recommend.rules import Candidate, Scores, log_ratios, nearness
 from analysis.recommend.surveyed import Surveyed
@@ -36,6 +35,8 @@ def alternatives(data: Surveyed, scores: Scores, chosen: Candidate) -> pd.DataFr
         the tasks of the loss to the least one), `num_tasks` that have both, `num_better` of these on which the chosen
         value is better, and `is_told`: whether that majority is clear.
     """
+    from scipy.stats import binomtest  # not above: it takes long to import
+
     ratios = log_ratios(data.losses)
     rows = []
     for name, value, other in _variants(data, scores, chosen):

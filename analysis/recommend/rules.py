@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from analysis.recommend.surveyed import Surveyed
 from analysis.recommend.task import Task
@@ -39,6 +38,8 @@ def normalised_ranks(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
 
     Infinite losses share the last ranks; NaN stays NaN.
     """
+    from scipy.stats import rankdata  # not above: it takes long to import
+
     ranks = np.full_like(losses, np.nan)
     for task, values in enumerate(losses):
         known = ~np.isnan(values)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.curves import curve_matrix, log_spaced_epochs
-from analysis.read import read
+from analysis.read import read, schema_of
 from analysis.recommend.task import Task, surveyed_task
 from survey.errors import InputError
 
@@ -23,10 +23,8 @@ OTHERS = ("batch_size", "optimizer", "momentum", "activation")
 EPOCH_COUNT = 40
 """Log-spaced epochs that are looked at."""
 
-_COLUMNS = (
-    "dataset", "task", *SETTINGS, *OTHERS, "kernel_regularizer.type", "label_noise", "epochs", "num_free_parameters",
-    "widths", "network_structure", "test_loss_median",
-)  # fmt: skip
+_COLUMNS = ("dataset", "task", *SETTINGS, "kernel_regularizer.type", "label_noise", "epochs", "widths")
+_IF_THERE = (*OTHERS, "network_structure")
 _TABLE = "complete_executive_summary"
 
 
@@ -72,11 +70,13 @@ def surveyed(dataset: Path | str) -> Surveyed:
         InputError: The folder is no data set, or has no such experiments.
         ExportError: A file of the data set is damaged.
     """
-    frame = read(dataset, table=_TABLE, columns=_COLUMNS[:-1])
+    known = schema_of(dataset, _TABLE).names
+    frame = read(dataset, table=_TABLE, columns=[*_COLUMNS, *(name for name in _IF_THERE if name in known)])
     frame = frame[frame["kernel_regularizer.type"].isna() & (frame["label_noise"] == 0)]
     if frame.empty:
         raise InputError(f"{dataset}: no experiments without penalty and label noise, which advice is drawn from")
-    keys = [*SETTINGS, *(name for name in OTHERS if (frame.groupby("dataset")[name].nunique() > 1).any())]
+    others = [name for name in OTHERS if name in known]
+    keys = [*SETTINGS, *(name for name in others if (frame.groupby("dataset")[name].nunique() > 1).any())]
     settings = frame[keys].drop_duplicates().sort_values(keys).reset_index(drop=True)
     epochs = log_spaced_epochs(int(frame["epochs"].max()), EPOCH_COUNT)
     names = sorted(frame["dataset"].unique())
@@ -103,10 +103,10 @@ def _losses_of(
 
 def _task(frame: pd.DataFrame) -> Task:
     row = frame.iloc[0]
-    return surveyed_task(str(row["dataset"]), str(row["task"]), int(row["widths"][-1]), row["network_structure"])
+    return surveyed_task(str(row["dataset"]), str(row["task"]), int(row["widths"][-1]), row.get("network_structure"))
 
 
 def _fixed(frame: pd.DataFrame, keys: list[str]) -> str:
     row = frame.iloc[0]
     texts = {"batch_size": "batch size {}", "optimizer": "{}", "activation": "{}", "momentum": "momentum {:g}"}
-    return ", ".join(texts[name].format(row[name]) for name in OTHERS if name not in keys and row[name])
+    return ", ".join(texts[name].format(row[name]) for name in OTHERS if name not in keys and row.get(name))

@@ -80,7 +80,7 @@ def croissant(facts: Facts, about: About, *, tables: Sequence[str], flat_sha256:
         "description": f"{about.title}: training curves of {facts.num_experiments:,} experiments on fully connected "
         f"neural networks, {facts.num_runs:,} runs, in the layout of the BUTTER data set.",
         "license": about.licence_url,
-        "version": f"{facts.ended:%Y.%-m.%-d}",
+        "version": f"{facts.ended.year}.{facts.ended.month}.{facts.ended.day}",
         "datePublished": facts.ended.isoformat(),
         "citeAs": _CITATION,
         "distribution": [_flat(about, flat_sha256), *(_file_set(table) for table in tables)],
@@ -112,7 +112,7 @@ def _file_set(table: str) -> dict[str, Any]:
         "name": f"{table}-files",
         "description": f"The files of {table}/. The partition columns are in their paths.",
         "encodingFormat": _PARQUET,
-        "includes": f"{table}/*.parquet",
+        "includes": f"{table}/**/*.parquet",
     }
 
 
