@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -32,8 +32,10 @@ _SETTINGS = (
     "shape", "size", "depth", "learning_rate", "batch_size", "optimizer", "momentum", "kernel_regularizer.type",
     "kernel_regularizer.l1", "kernel_regularizer.l2", "label_noise", "activation", "epochs",
 )  # fmt: skip
-_MADE_BY = ("python_version", "torch_version", "ray_version", "mlflow_version", "platform", "device", "git_hash")
-_RUN_COLUMNS = (*_MADE_BY, "task_version", "start_time", "update_time", "train_seconds")
+_MADE_BY = (
+    "python_version", "torch_version", "ray_version", "mlflow_version", "platform", "device", "git_hash",
+    "task_version",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,8 @@ def describe(dataset: Path) -> Facts:
     try:
         schema = pq.read_schema(dataset / EXECUTIVE / "_common_metadata")
         sweeps = [field.name for field in schema if pa.types.is_boolean(field.type)]
-        rows = _read(dataset / EXECUTIVE, ["dataset", "task", "num_runs", *_SETTINGS, *sweeps])
-        runs = _read(dataset / REPETITIONS, list(_RUN_COLUMNS))
+        rows = _table(dataset / EXECUTIVE).to_table(["dataset", "task", "num_runs", *_SETTINGS, *sweeps]).to_pandas()
+        made = _made(dataset / REPETITIONS)
     except (pa.ArrowException, OSError) as error:
         raise ExportError(f"{dataset}: cannot be read: {error}; export again") from None
     if rows.empty:
@@ -128,19 +130,41 @@ def describe(dataset: Path) -> Facts:
         num_runs=int(counts.sum()),
         num_epochs=int((counts * rows["epochs"].astype(int)).sum()),
         runs_per_experiment=(int(counts.min()), int(counts.max())),
-        made_by={name: _values(runs[name]) for name in (*_MADE_BY, "task_version")},
-        began=_day(runs["start_time"].min()),
-        ended=_day(runs["update_time"].max()),
-        train_hours=float(np.nansum(runs["train_seconds"].to_numpy(float))) / 3600,
+        made_by={name: _values(pd.Series(sorted(made.values[name]))) for name in _MADE_BY},
+        began=_day(made.began_ms),
+        ended=_day(made.ended_ms),
+        train_hours=made.train_s / 3600,
         executive=schema,
     )
 
 
-def _read(table: Path, columns: list[str]) -> pd.DataFrame:
+@dataclass
+class _Made:
+    """How the runs were made."""
+
+    values: dict[str, set[Any]]
+    began_ms: int | None = None
+    ended_ms: int | None = None
+    train_s: float = 0.0
+
+
+def _made(table: Path) -> _Made:
+    """Look at all runs, some at a time: there may be millions."""
+    made = _Made({name: set() for name in _MADE_BY})
+    for batch in _table(table).to_batches(columns=[*_MADE_BY, "start_time", "update_time", "train_seconds"]):
+        for name, values in made.values.items():
+            values.update(batch[name].unique().drop_null().to_pylist())
+        began, ended = pc.min(batch["start_time"]).as_py(), pc.max(batch["update_time"]).as_py()
+        made.began_ms = min((each for each in (made.began_ms, began) if each is not None), default=None)
+        made.ended_ms = max((each for each in (made.ended_ms, ended) if each is not None), default=None)
+        made.train_s += float(np.nansum(batch["train_seconds"].to_numpy(zero_copy_only=False).astype(float)))
+    return made
+
+
+def _table(table: Path) -> ds.Dataset:
     schema = pq.read_schema(table / "_common_metadata")
     keys = pa.schema([schema.field(name) for name in PARTITION_COLUMNS])
-    partitioning = ds.partitioning(keys, flavor="hive")
-    return ds.dataset(table, schema=schema, format="parquet", partitioning=partitioning).to_table(columns).to_pandas()
+    return ds.dataset(table, schema=schema, format="parquet", partitioning=ds.partitioning(keys, flavor="hive"))
 
 
 def _values(column: pd.Series) -> str:
@@ -154,6 +178,5 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def _day(milliseconds: float) -> date:
-    known = 0.0 if math.isnan(milliseconds) else milliseconds
-    return datetime.fromtimestamp(known / 1000, UTC).date()
+def _day(milliseconds: int | None) -> date:
+    return datetime.fromtimestamp((milliseconds or 0) / 1000, UTC).date()
