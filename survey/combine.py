@@ -214,7 +214,7 @@ def _check_definitions(sources: Sequence[Path]) -> None:
             rows = read_file(partition_file(table, partition), ["task_digest", *_ONE_FOR_ALL])
             for name in rows.column_names:
                 key = (name, task if name == "task_digest" else "")
-                for value in pc.unique(rows[name]).to_pylist():
+                for value in rows[name].unique().to_pylist():
                     known, where = seen.setdefault(key, (value, source))
                     if known != value:
                         raise InputError(_mixture(name, task, (known, where), (value, source)))
@@ -251,7 +251,7 @@ def _add_flags(file: Path, flags: dict[str, set[int]]) -> None:
 
 
 def _run(runs: pa.Table, repetition: int) -> pa.Table:
-    return runs.filter(pc.equal(runs["repetition"], repetition))
+    return runs.filter(pc.field("repetition") == repetition)
 
 
 def _difference(one: pa.Table, other: pa.Table) -> tuple[str, Any, Any] | None:

@@ -99,11 +99,12 @@ def recommend(
     if bound.seconds is not None and (cost is None or np.isnan(cost.row_epoch_s).all()):
         raise InputError(f"{dataset}: does not tell how long its runs took; give a budget of epochs or parameters")
     allowed = within(data, task, bound, cost)
-    possible = bounded(data, allowed).only(allowed.any(1), allowed.any(0))
+    settings = np.logical_or.reduce(allowed, axis=1)
+    possible = bounded(data, allowed).only(settings, np.logical_or.reduce(allowed, axis=0))
     if possible.settings.empty or not np.isfinite(possible.losses).any():
         raise InputError(f"{dataset}: nothing that was surveyed is within this budget on such a task")
     verdict = leave_one_out(data, RULES[rule], bound, cost)
-    return _advice(possible, task, bound, verdict, rule, count, int(data.epochs[-1]), cost and cost.of(allowed.any(1)))
+    return _advice(possible, task, bound, verdict, rule, count, int(data.epochs[-1]), cost and cost.of(settings))
 
 
 def _advice(

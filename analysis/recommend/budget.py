@@ -68,8 +68,10 @@ def costs(dataset: Path | str, data: Surveyed) -> Costs:
 def networks(data: Surveyed, task: Task) -> list[tuple[tuple[int, ...], int]]:
     """Layer widths and number of parameters of each setting on a task, S."""
     return [
-        layer_widths(row.shape, int(row.size), int(row.depth), task.inputs, task.outputs)
-        for row in data.settings[["shape", "size", "depth"]].itertuples(index=False)
+        layer_widths(shape, size, depth, task.inputs, task.outputs)
+        for shape, size, depth in zip(
+            *(data.settings[name].tolist() for name in ("shape", "size", "depth")), strict=True
+        )
     ]
 
 

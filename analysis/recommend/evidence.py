@@ -21,7 +21,7 @@ FAR = 1.0
 
 def ranking(data: Surveyed, scores: Scores, count: int) -> list[Candidate]:
     """The best settings, each at its best epoch, by increasing score, at most `count` of them."""
-    known = np.isfinite(scores).any(1)
+    known = np.logical_or.reduce(np.isfinite(scores), axis=1)
     least = np.where(known, np.min(np.where(np.isnan(scores), np.inf, scores), axis=1), np.inf)
     order = np.lexsort((data.settings["size"].to_numpy(), least))
     return [Candidate(int(k), int(np.nanargmin(scores[k]))) for k in order[:count] if known[k]]
@@ -62,7 +62,7 @@ def alternatives(data: Surveyed, scores: Scores, chosen: Candidate) -> pd.DataFr
 def best_epochs(data: Surveyed, setting: int) -> npt.NDArray[np.float64]:
     """The epoch, of those looked at, of each task's least loss with a setting, (T,); NaN where it was not surveyed."""
     losses = data.losses[:, setting]
-    known = np.isfinite(losses).any(1)
+    known = np.logical_or.reduce(np.isfinite(losses), axis=1)
     return np.where(known, data.epochs[np.where(np.isnan(losses), np.inf, losses).argmin(1)], np.nan)
 
 

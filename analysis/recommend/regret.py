@@ -103,7 +103,7 @@ def _regret(data: Surveyed, number: int, allowed: np.ndarray, chosen: Candidate)
 
 def default_within(data: Surveyed, allowed: np.ndarray) -> Candidate:
     """The fixed default, or what is nearest to it among the candidates that are allowed; there must be one."""
-    settings = allowed.any(1)
+    settings = np.logical_or.reduce(allowed, axis=1)
     nearest = fixed_default(data.only(settings, np.ones(len(data.epochs), bool)))
     assert nearest is not None
     setting = int(np.flatnonzero(settings)[nearest.setting])

@@ -50,7 +50,7 @@ class Surveyed:
     def without(self, number: int) -> Surveyed:
         """The same without one task."""
         keep = [k for k in range(len(self.tasks)) if k != number]
-        tasks, fixed = (tuple(each[k] for k in keep) for each in (self.tasks, self.fixed))
+        tasks, fixed = tuple(self.tasks[k] for k in keep), tuple(self.fixed[k] for k in keep)
         return Surveyed(tasks, self.settings, self.epochs, self.losses[keep], fixed)
 
     def only(self, settings: npt.NDArray[np.bool_], epochs: npt.NDArray[np.bool_]) -> Surveyed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -131,8 +130,8 @@ def describe(dataset: Path) -> Facts:
         num_epochs=int((counts * rows["epochs"].astype(int)).sum()),
         runs_per_experiment=(int(counts.min()), int(counts.max())),
         made_by={name: _values(pd.Series(sorted(made.values[name]))) for name in _MADE_BY},
-        began=_day(made.began_ms),
-        ended=_day(made.ended_ms),
+        began=_day(min(made.times_ms, default=0)),
+        ended=_day(max(made.times_ms, default=0)),
         train_hours=made.train_s / 3600,
         executive=schema,
     )
@@ -143,8 +142,7 @@ class _Made:
     """How the runs were made."""
 
     values: dict[str, set[Any]]
-    began_ms: int | None = None
-    ended_ms: int | None = None
+    times_ms: set[int] = field(default_factory=set)
     train_s: float = 0.0
 
 
@@ -154,9 +152,8 @@ def _made(table: Path) -> _Made:
     for batch in _table(table).to_batches(columns=[*_MADE_BY, "start_time", "update_time", "train_seconds"]):
         for name, values in made.values.items():
             values.update(batch[name].unique().drop_null().to_pylist())
-        began, ended = pc.min(batch["start_time"]).as_py(), pc.max(batch["update_time"]).as_py()
-        made.began_ms = min((each for each in (made.began_ms, began) if each is not None), default=None)
-        made.ended_ms = max((each for each in (made.ended_ms, ended) if each is not None), default=None)
+        made.times_ms.update(batch["start_time"].drop_null().to_pylist(), batch["update_time"].drop_null().to_pylist())
+        made.times_ms = {min(made.times_ms, default=0), max(made.times_ms, default=0)}
         made.train_s += float(np.nansum(batch["train_seconds"].to_numpy(zero_copy_only=False).astype(float)))
     return made
 
@@ -178,5 +175,5 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def _day(milliseconds: int | None) -> date:
-    return datetime.fromtimestamp((milliseconds or 0) / 1000, UTC).date()
+def _day(milliseconds: int) -> date:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).date()
