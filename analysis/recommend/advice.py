@@ -6,7 +6,7 @@ A rule ranks what was surveyed within the budget; it is first judged on the surv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.read import tables
 from analysis.recommend.budget import Budget, Costs, bounded, costs, networks, within
 from analysis.recommend.evidence import alternatives, doubts, nearest_tasks, ranking
+from analysis.recommend.fitted import fitted_epochs
 from analysis.recommend.regret import Verdict, leave_one_out
 from analysis.recommend.rules import DEFAULT, RULES, Candidate, Scores, log_ratios
 from analysis.recommend.surveyed import Surveyed, surveyed
@@ -23,6 +24,9 @@ from survey.errors import InputError
 
 RULE = "mean rank"
 """The rule that is used, of `analysis.recommend.rules.RULES`; docs/recommend.md has what each of them did."""
+
+NEAREST = 3
+"""Tasks whose fits are named."""
 
 LEAST_TASKS = 3
 """Surveyed tasks without which a rule cannot be judged."""
@@ -104,7 +108,8 @@ def recommend(
     if possible.settings.empty or not np.isfinite(possible.losses).any():
         raise InputError(f"{dataset}: nothing that was surveyed is within this budget on such a task")
     verdict = leave_one_out(data, RULES[rule], bound, cost)
-    return _advice(possible, task, bound, verdict, rule, count, int(data.epochs[-1]), cost and cost.of(settings))
+    advice = _advice(possible, task, bound, verdict, rule, count, int(data.epochs[-1]), cost and cost.of(settings))
+    return advice if advice.settings.empty else _with_fits(advice, data)
 
 
 def _advice(
@@ -130,6 +135,23 @@ def _advice(
         )
     settings = _settings(data, task, scores, ranked, cost)
     return Advice(task, budget, settings, values, nearest_tasks(data, task, ranked[0]), verdict, tuple(statements))
+
+
+def _with_fits(advice: Advice, data: Surveyed) -> Advice:
+    """Add what the fits say of the number of epochs."""
+    first = advice.settings.iloc[0]
+    others = [name for name in data.settings.columns if name != "size"]
+    alike = (data.settings[others] == first[others]).all(axis=1).to_numpy(bool)
+    fitted = fitted_epochs(data, alike, int(first["num_free_parameters"]))
+    by_task = dict(zip([task.name for task in data.tasks], fitted, strict=True))
+    tasks = advice.tasks.assign(fitted_epoch=advice.tasks["dataset"].map(by_task))
+    known = tasks[np.isfinite(tasks["fitted_epoch"])]
+    said = [f"{row.dataset} {row.fitted_epoch:.0f}" for row in known.head(NEAREST).itertuples()]
+    if said:
+        statement = f"epochs: the fits to the nearest tasks put the least loss of such a size at {', '.join(said)}"
+    else:
+        statement = "epochs: nothing to fit: on no task did two sizes have their least loss before the end"
+    return replace(advice, tasks=tasks, statements=(*advice.statements, statement))
 
 
 def refusal(verdict: Verdict) -> str:

@@ -139,11 +139,17 @@ def _variants(data: Surveyed, scores: Scores, chosen: Candidate) -> Iterator[tup
         for setting in alike:
             if np.isfinite(scores[setting]).any():
                 same = int(setting) == chosen.setting
-                yield (
-                    name,
-                    row[name] if same else data.settings[name].iloc[setting],
-                    (chosen if same else Candidate(int(setting), int(np.nanargmin(scores[setting])))),
-                )
+                other = chosen if same else Candidate(int(setting), int(np.nanargmin(scores[setting])))
+                yield name, row[name] if same else data.settings[name].iloc[setting], other
+    for epoch in _some_epochs(data, scores, chosen):
+        yield "epochs", int(data.epochs[epoch]), Candidate(chosen.setting, epoch)
+
+
+def _some_epochs(data: Surveyed, scores: Scores, chosen: Candidate) -> list[int]:
+    """Places of the chosen epoch, of half and a quarter of it, and of the last one."""
+    own = data.epochs[chosen.epoch]
+    wanted = {int(np.abs(data.epochs - own * share).argmin()) for share in (0.25, 0.5, 1.0)} | {len(data.epochs) - 1}
+    return sorted(place for place in wanted if np.isfinite(scores[chosen.setting, place]))
 
 
 def _text(value: object) -> str:
