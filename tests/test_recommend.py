@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from analysis import recommend
+from analysis.curves import log_spaced_epochs
 from analysis.recommend import Budget
 from analysis.recommend.budget import bounded, costs, within
+from analysis.recommend.fitted import fitted_epochs
 from analysis.recommend.regret import leave_one_out
 from analysis.recommend.rules import (
     RULES,
@@ -29,7 +31,7 @@ from analysis.recommend.rules import (
     nearest_rank,
     normalised_ranks,
 )
-from analysis.recommend.surveyed import Surveyed, surveyed
+from analysis.recommend.surveyed import SETTINGS, Surveyed, surveyed
 from analysis.recommend.task import Task
 from survey.errors import InputError
 from survey.topology import layer_widths
@@ -112,7 +114,7 @@ def test_what_the_data_cannot_tell_is_said(dataset):
     assert "still falling at the last one allowed, 10" in short
     far = "\n".join(recommend(dataset, 10**7, 900, 90, "classification", 300).statements)
     assert "is far from this one: this is a guess beyond the data" in far
-    assert "the survey ends at 60 of 300" in far
+    assert "the survey ends at 60; what the other 240 do is not known" in far
 
 
 def test_where_the_fixed_default_is_as_good_nothing_is_recommended(default_is_best):
@@ -145,6 +147,23 @@ def test_seconds_are_those_of_the_runs_for_as_many_rows(dataset):
     rows = sorted(task.rows for task in data.tasks)
     # Each run took 12.5 s for 60 epochs (tests/analysis_data.py), whatever its rows.
     assert per_row == pytest.approx(np.full(len(per_row), 12.5 / 60 / np.median(rows)), rel=1e-5)
+
+
+def test_the_fits_foretell_the_epoch_of_a_size_between_the_surveyed():
+    epochs = log_spaced_epochs(1000, 40)
+    sizes = [2**k for k in (6, 8, 10, 12)]
+    settings = pd.DataFrame([("rectangle", size, 3, 1e-3) for size in sizes], columns=list(SETTINGS))
+
+    def least_at(size):
+        return (0.08 * np.log10(size) - 0.02) ** -3
+
+    known = np.array([0.1 + np.log10(epochs / least_at(size)) ** 2 for size in sizes])
+    falling = np.array([1.0 / epochs for _ in sizes])
+    tasks = tuple(Task(name, "regression", 100, 4, 1) for name in ("known", "still falling"))
+    data = Surveyed(tasks, settings, epochs, np.stack([known, falling]), ("", ""))
+    fitted = fitted_epochs(data, np.ones(4, bool), 512)
+    assert fitted[0] == pytest.approx(least_at(512), rel=0.05)
+    assert np.isnan(fitted[1])
 
 
 def test_a_size_that_no_network_of_the_task_comes_near_is_not_recommended(dataset):
