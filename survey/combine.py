@@ -178,10 +178,8 @@ def _sweeps(sources: Sequence[Path]) -> list[str]:
     """Names of all sweeps, after a look at whether these are data sets that can be combined."""
     names: set[str] = set()
     for source in sources:
-        if "://" in str(source) or not source.is_dir():
-            raise InputError(
-                f"{source}: expected the local folder of a data set; fetch a copy of one that is elsewhere"
-            )
+        if not source.is_dir():
+            raise InputError(f"{source}: no such folder; expected that of a data set on this machine")
         file = source / REPETITIONS / "_common_metadata"
         if not file.is_file():
             raise InputError(f"{source}: not a data set with runs: no {REPETITIONS}/_common_metadata in it")
