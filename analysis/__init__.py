@@ -3,7 +3,9 @@
 Everything here works from the Parquet tables alone; nothing needs the code that trained.
 """
 
+from analysis.combine import combine
 from analysis.curves import curves
 from analysis.read import read, read_batches
+from analysis.recommend import recommend
 
-__all__ = ["curves", "read", "read_batches"]
+__all__ = ["combine", "curves", "read", "read_batches", "recommend"]

@@ -103,7 +103,7 @@ def widths_text(widths: Any) -> str:
     return ", ".join(f"{width}×{count}" if count > 2 else ", ".join([str(width)] * count) for width, count in runs)
 
 
-def _line(row: Mapping[str, Any], names: list[str]) -> Line:
+def _line(row: Mapping[Any, Any], names: list[str]) -> Line:
     return Line(
         dataset=row["dataset"],
         label=label(row, names),

@@ -158,7 +158,7 @@ def varied(frame: pd.DataFrame) -> list[str]:
     return [name for name in SETTINGS if name in frame.columns and len(frame[[name]].drop_duplicates()) > 1]
 
 
-def describe(row: Mapping[str, Any], names: Sequence[str]) -> str:
+def describe(row: Mapping[Any, Any], names: Sequence[str]) -> str:
     """Put an experiment in words: `rectangle, depth 3`, then those of its settings that are named."""
     return ", ".join([f"{row['shape']}, depth {row['depth']}", *settings(row, names)])
 

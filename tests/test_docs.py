@@ -9,13 +9,17 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
 
+from analysis.recommend.__main__ import command as recommend_command
+from survey import columns
 from survey.errors import SearchSpaceError
+from survey.export.__main__ import command as publish_command
 from survey.launch import launch
 from survey.schema import executive_schema, repetition_schema, summary_schema
 from survey.space_file import load_space
@@ -34,9 +38,9 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", read(page), flags=re.MULTILINE | re.DOTALL)
 
 
-def options() -> list[str]:
+def options(function: Callable[..., object] = launch) -> list[str]:
     app = typer.Typer(add_completion=False)
-    app.command()(launch)
+    app.command()(function)
     command = typer.main.get_command(app)
     return ["--help", *(name for option in command.params for name in option.opts if name.startswith("--"))]
 
@@ -48,6 +52,18 @@ def test_the_options_are_found():
 @pytest.mark.parametrize("option", options())
 def test_every_option_is_in_the_table_of_the_readme(option):
     assert re.search(rf"^\| `{option}[ `]", read(README), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("page", "function", "elsewhere"),
+    [
+        ("publish.md", publish_command, {"--help", "--out", "--tracking-uri", "--prune-artifacts"}),
+        ("recommend.md", recommend_command, {"--help"}),
+    ],
+)
+def test_the_options_of_other_commands_are_in_the_table_of_their_page(page, function, elsewhere):
+    named = set(re.findall(r"^\| `(--[a-z-]+)", read(ROOT / "docs" / page), flags=re.MULTILINE))
+    assert named == set(options(function)) - elsewhere
 
 
 def test_the_readme_has_no_option_that_does_not_exist():
@@ -65,7 +81,7 @@ def columns_script():
 
 
 def test_the_table_of_columns_is_up_to_date():
-    assert read(ROOT / "docs" / "columns.md") == columns_script().page(), "run `python docs/columns.py`"
+    assert read(ROOT / "docs" / "columns.md") == columns.page(columns_script().ORIGIN), "run `python docs/columns.py`"
 
 
 @pytest.mark.parametrize("schema", [repetition_schema, summary_schema, executive_schema])
@@ -75,13 +91,18 @@ def test_every_column_is_in_the_table_of_columns(schema):
 
 
 def test_the_columns_that_are_said_to_be_ours_exist():
-    script, names = columns_script(), {*repetition_schema([]).names, *summary_schema([]).names}
-    assert {*script.OURS, *script.PUBLISHED_TYPES} <= names
+    names = {*repetition_schema([]).names, *summary_schema([]).names}
+    assert {*columns.OURS, *columns.PUBLISHED_TYPES} <= names
 
 
 def test_the_columns_that_are_ours_are_in_the_definitions():
     page = read(ROOT / "docs" / "definitions.md")
-    assert [name for name in columns_script().OURS if f"`{name}`" not in page] == []
+    assert [name for name in columns.OURS if f"`{name}`" not in page] == []
+
+
+def test_the_data_card_has_the_differences_of_the_definitions():
+    differences = read(ROOT / "survey" / "export" / "differences.md")
+    assert read(ROOT / "docs" / "definitions.md").endswith("\n" + differences)
 
 
 @pytest.mark.parametrize("text", blocks(README, "yaml"))

@@ -10,9 +10,9 @@ import pytest
 import ray
 from export_data import EXPERIMENTS, files, sweep
 
-from survey import export
+from survey import export, partition
 from survey.errors import ExportError
-from survey.export import partition, pool
+from survey.export import pool
 from survey.export.partition import update_partition
 from survey.export.pool import in_processes
 from survey.export_tasks import on_cluster

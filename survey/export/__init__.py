@@ -6,32 +6,19 @@ Each partition is one file. It is rewritten only where it has new runs or other 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from survey.dataset import (
-    EXECUTIVE,
-    REPETITIONS,
-    SUMMARY,
-    partition_of,
-    runs_held,
-    sweep_table,
-    write_common_metadata,
-)
+from survey.dataset import partition_of, runs_held
 from survey.export.artifacts import Artifacts
-from survey.export.partition import (
-    PartitionJob,
-    fingerprint_of,
-    stored_fingerprint,
-    update_partition,
-)
+from survey.export.partition import PartitionJob, update_partition
 from survey.export.pool import Mapper
 from survey.output import Output
-from survey.schema import executive_schema, repetition_schema, summary_schema
+from survey.partition import fingerprint_of, stored_fingerprint, write_schemas
 from survey.tracking.finished import FinishedTrial
 
 if TYPE_CHECKING:
@@ -71,7 +58,7 @@ def export(output: Output, store: TrackingStore, mapper: Mapper = map) -> Export
         for space in output.spaces()
     }
     results = [result for result in mapper(update_partition, _jobs(output, store, sweeps)) if result]
-    _write_schemas(output.dataset, sorted(sweeps))
+    write_schemas(output.dataset, sorted(sweeps))
     return ExportResult(
         sum(result.num_new_runs for result in results),
         sum(result.is_written for result in results),
@@ -130,10 +117,3 @@ def _held(
         partitions[runs.partition] = _Held(set(np.unique(runs.experiment_ids).tolist()), gone, is_stale)
         runs.add_to(done, replaced)
     return partitions, done
-
-
-def _write_schemas(dataset: Path, sweeps: Sequence[str]) -> None:
-    write_common_metadata(dataset / REPETITIONS, repetition_schema(sweeps))
-    write_common_metadata(dataset / EXECUTIVE, executive_schema(sweeps))
-    for table in (SUMMARY, *map(sweep_table, sweeps)):
-        write_common_metadata(dataset / table, summary_schema(sweeps))

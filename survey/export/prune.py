@@ -13,9 +13,10 @@ import pyarrow as pa
 from survey.dataset import REPETITIONS, partition_file, partition_of, runs_held
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
-from survey.export.partition import OldRuns, PartitionJob, conform, runs_schema
+from survey.export.partition import PartitionJob
 from survey.export.pool import Mapper
 from survey.output import Output, is_output
+from survey.partition import OldRuns, conform, runs_schema
 from survey.tracking.finished import FinishedTrial
 from survey.tracking.store import TrackingStore
 

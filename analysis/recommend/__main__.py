@@ -1,0 +1,142 @@
+"""`python -m analysis.recommend`: the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from analysis.recommend.advice import RULE, Advice, recommend
+from analysis.recommend.budget import Budget, costs
+from analysis.recommend.regret import Verdict, leave_one_out
+from analysis.recommend.rules import RULES
+from analysis.recommend.surveyed import surveyed
+from analysis.recommend.task import Kind
+from survey.errors import InputError, SurveyError
+from survey.tasks import UserTask, load
+from survey.tasks.prepare import guess_kind
+from survey.tasks.tables import read_table
+
+_NAME = "new"
+
+
+def command(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a data set with several tasks.")],
+    like: Annotated[Path | None, typer.Option(help="File of the new task: CSV, TSV, Parquet or .npz.")] = None,
+    target: Annotated[str | None, typer.Option(help="Its target column.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="classification or regression; guessed from the target if left out.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--budget-epochs", help="Epochs at most.")] = None,
+    parameters: Annotated[int | None, typer.Option("--budget-parameters", help="Trainable parameters at most.")] = None,
+    seconds: Annotated[float | None, typer.Option("--budget-seconds", help="Seconds of a run at most.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Settings to print.")] = 5,
+    regret: Annotated[
+        bool, typer.Option("--regret", help="Print how each rule does on tasks left out, in Markdown, and no advice.")
+    ] = False,
+) -> None:
+    """Recommend size, depth, shape, learning rate and epochs for a task that was not surveyed."""
+    budget = Budget(epochs, parameters, seconds)
+    if regret:
+        typer.echo(regrets(dataset, budget))
+        return
+    if like is None or target is None:
+        raise InputError("expected --like FILE and --target COLUMN of the new task, or --regret")
+    task = load(_NAME, {_NAME: UserTask(path=like, target=target, kind=_kind(like, target, kind))})
+    advice = recommend(dataset, task.num_rows, task.num_inputs, task.num_outputs, task.kind, budget, count=count)
+    show(advice, Console(soft_wrap=True, highlight=False))
+
+
+def _kind(file: Path, target: str, kind: str | None) -> Kind:
+    if kind is None:
+        return guess_kind(read_table(_NAME, file, target))
+    if kind == "classification" or kind == "regression":
+        return kind
+    raise InputError(f"--kind {kind}: expected classification or regression")
+
+
+def show(advice: Advice, console: Console) -> None:
+    """Print advice: the settings, the evidence beside each number, and what the data cannot tell."""
+    task = advice.task
+    console.print(f"{task.kind}, {task.rows:,} rows, {task.inputs:,} inputs, {task.outputs:,} outputs")
+    _print_judgement(advice.verdict, console)
+    if not advice.settings.empty:
+        console.print("\nRecommended, the best first:")
+        console.print(_table(advice.settings.assign(widths=advice.settings["widths"].map(_widths))))
+        console.print("\nEach number of the first, against the other values it could have:")
+        console.print(_table(advice.alternatives.drop(columns=["is_told"])))
+    console.print("\nSurveyed tasks, the nearest first:")
+    console.print(_table(advice.tasks))
+    console.print("\nWhat the data cannot tell:" if not advice.settings.empty else "")
+    for statement in advice.statements:
+        console.print(f"- {statement}", markup=False)
+
+
+def _print_judgement(verdict: Verdict, console: Console) -> None:
+    console.print(
+        f"Judged on {len(verdict.regrets)} surveyed tasks, each left out in turn: the choice has "
+        f"{verdict.chosen_ratio:.3g} times the least loss, a fixed default {verdict.default_ratio:.3g} times; better "
+        f"on {verdict.wins}, worse on {verdict.losses}"
+    )
+
+
+def regrets(dataset: Path, budget: Budget) -> str:
+    """How each rule does on the surveyed tasks, each left out in turn, as Markdown.
+
+    Raises:
+        InputError: The folder is no data set.
+    """
+    data = surveyed(dataset)
+    cost = costs(dataset, data) if budget.seconds is not None else None
+    verdicts = {name: leave_one_out(data, rule, budget, cost) for name, rule in RULES.items()}
+    used = verdicts[RULE]
+    lines = [
+        f"| task | best surveyed (loss) | chosen by {RULE} | its ratio | fixed default's ratio |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {each.task} | {each.best} ({each.best_loss:.3g}) | {each.chosen} | {each.chosen_ratio:.3f} | "
+        f"{each.default_ratio:.3f} |"
+        for each in used.regrets
+    ]
+    lines += [f"| geometric mean | | | {used.chosen_ratio:.3f} | {used.default_ratio:.3f} |", ""]
+    lines += ["| rule | " + " | ".join(each.task for each in used.regrets) + " | geometric mean | better, worse |"]
+    lines += ["|" + "---|" * (len(used.regrets) + 3)]
+    for name, verdict in verdicts.items():
+        ratios = " | ".join(f"{each.chosen_ratio:.3f}" for each in verdict.regrets)
+        lines.append(f"| {name} | {ratios} | {verdict.chosen_ratio:.3f} | {verdict.wins}, {verdict.losses} |")
+    ratios = " | ".join(f"{each.default_ratio:.3f}" for each in used.regrets)
+    lines.append(f"| fixed default | {ratios} | {used.default_ratio:.3f} | |")
+    return "\n".join(lines)
+
+
+def _table(frame: pd.DataFrame) -> Table:
+    made = Table(box=None, pad_edge=False)
+    for name in frame.columns:
+        made.add_column(name)
+    for row in frame.to_dict("records"):
+        made.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    return made
+
+
+def _widths(widths: list[int]) -> str:
+    return "-".join(map(str, widths))
+
+
+def main() -> None:
+    """Run the command line; errors are told in one message, and wrong input ends with status 2."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    try:
+        app(prog_name="python -m analysis.recommend")
+    except SurveyError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2 if isinstance(error, InputError) else 1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""The data card of a published data set: what it is, how it was made, its licence and its limits."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import jinja2
+
+from survey.export.about import About, Facts
+
+
+def data_card(facts: Facts, about: About, *, hostnames: bool) -> str:
+    """Write the card as Markdown.
+
+    Args:
+        facts: What the data say.
+        about: What the publisher says.
+        hostnames: Whether the names of hosts are among the data.
+    """
+    folder = resources.files("survey.export")
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.keep_trailing_newline = True
+    environment.filters["cell"] = lambda text: str(text).replace("|", r"\|")
+    template = environment.from_string(folder.joinpath("data_card.md.j2").read_text(encoding="utf-8"))
+    differences = folder.joinpath("differences.md").read_text(encoding="utf-8")
+    return template.render(facts=facts, about=about, hostnames=hostnames, differences=differences)

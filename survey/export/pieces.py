@@ -1,0 +1,116 @@
+"""The files of a published data set, each made when it is its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from survey.dataset import EXECUTIVE, REPETITIONS, partition_file, partitions
+from survey.errors import ExportError
+from survey.parquet import TableWriter
+from survey.schema import PARTITION_COLUMNS
+
+PERSONAL_COLUMNS = ("hostname",)
+"""Columns that tell who made the data, or on which machine: null in what is published, unless they are asked for."""
+
+FLAT = f"{EXECUTIVE}.parquet"
+"""The executive summary once more, as one file with all columns in it."""
+
+_FLAT_ROWS = 1000
+"""Rows of a row group of that file: 36 MB with curves of 3000 epochs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file of the publication.
+
+    Attributes:
+        path: Path relative to the publication.
+        make: Gives the file: either it writes the file that it is given, or it returns another that is there.
+    """
+
+    path: str
+    make: Callable[[Path], Path]
+
+
+def table_pieces(dataset: Path, tables: Sequence[str], *, hostnames: bool) -> Iterator[Piece]:
+    """Yield the files of the tables, as they are but for what is personal."""
+    for table in tables:
+        folder = dataset / table
+        yield Piece(f"{table}/_common_metadata", _as_it_is(folder / "_common_metadata"))
+        is_changed = table == REPETITIONS and not hostnames
+        for partition in partitions(folder):
+            file = partition_file(folder, partition)
+            make = _without_personal(file) if is_changed else _as_it_is(file)
+            yield Piece(str(file.relative_to(dataset)), make)
+
+
+def flat_piece(dataset: Path) -> Piece:
+    """The executive summary as one file, which needs no paths to be read."""
+    return Piece(FLAT, lambda target: _write_flat(dataset / EXECUTIVE, target))
+
+
+def text_piece(path: str, text: str) -> Piece:
+    """A file with a text."""
+
+    def make(target: Path) -> Path:
+        target.write_text(text, encoding="utf-8", newline="\n")
+        return target
+
+    return Piece(path, make)
+
+
+def _as_it_is(file: Path) -> Callable[[Path], Path]:
+    return lambda _: file
+
+
+def _without_personal(file: Path) -> Callable[[Path], Path]:
+    return lambda target: _write_without_personal(file, target)
+
+
+def _write_without_personal(file: Path, target: Path) -> Path:
+    try:
+        with pq.ParquetFile(file) as source, TableWriter(target, source.schema_arrow) as writer:
+            for number in range(source.num_row_groups):
+                rows = source.read_row_group(number)
+                for name in PERSONAL_COLUMNS:
+                    place = rows.schema.get_field_index(name)
+                    field = rows.schema.field(place)
+                    rows = rows.set_column(place, field, pa.nulls(len(rows), field.type))
+                writer.write(rows)
+            writer.commit()
+    except (pa.ArrowException, OSError) as error:
+        raise ExportError(f"{file}: cannot be published: {error}; export again") from None
+    return target
+
+
+def _write_flat(table: Path, target: Path) -> Path:
+    """Write all rows of a table, partition columns included, in the order of the partitions."""
+    schema = pq.read_schema(table / "_common_metadata")
+    keys = pa.schema([schema.field(name) for name in PARTITION_COLUMNS])
+    files = [str(partition_file(table, partition)) for partition in partitions(table)]
+    try:
+        source = ds.dataset(
+            files,
+            schema=schema,
+            format="parquet",
+            partitioning=ds.partitioning(keys, flavor="hive"),
+            partition_base_dir=str(table),
+        )
+        with TableWriter(target, schema) as writer:
+            waiting: list[pa.RecordBatch] = []
+            for batch in source.to_batches():
+                waiting.append(batch)
+                if sum(map(len, waiting)) >= _FLAT_ROWS:
+                    writer.write(pa.Table.from_batches(waiting))
+                    waiting = []
+            writer.write(pa.Table.from_batches(waiting, schema=schema))
+            writer.commit()
+    except (pa.ArrowException, OSError) as error:
+        raise ExportError(f"{table}: cannot be published: {error}; export again") from None
+    return target

@@ -1,0 +1,112 @@
+"""Where a data set is published: a local folder, or an object store."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from analysis.store import Store, one_line, open_store
+from survey.errors import ExportError, InputError
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder in a file system of pyarrow, written so that a file is there whole or not at all."""
+
+    store: Store
+
+    @classmethod
+    def at(cls, where: str) -> Place:
+        """Find a place by a local path or `s3://BUCKET/FOLDER`.
+
+        Raises:
+            InputError: It is of another kind, or has credentials in it.
+        """
+        if "://" in where and "@" in where.partition("://")[2].partition("/")[0]:
+            scheme = where.partition("://")[0]
+            raise InputError(
+                f"--publish {scheme}://...@...: there are credentials in the address; they are taken from "
+                f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment only"
+            )
+        return cls(open_store(where))
+
+    @property
+    def name(self) -> str:
+        """The place as it was given."""
+        return self.store.name
+
+    def sizes(self) -> dict[str, int]:
+        """Sizes of all files, in bytes, by path relative to the place; empty where it is not there."""
+        selector = fs.FileSelector(self.store.root, allow_not_found=True, recursive=True)
+        with self._told("be listed"):
+            found = self.store.filesystem.get_file_info(selector)
+        start = len(self.store.root) + 1
+        return {info.path[start:]: info.size for info in found if info.type == fs.FileType.File}
+
+    def text(self, path: str) -> str:
+        """The text of a file."""
+        with self._told("be read"), self.store.filesystem.open_input_stream(self.store.path(path)) as stream:
+            return stream.read().decode()
+
+    def sha256(self, path: str) -> str:
+        """SHA-256 of a file that is there, as hex: it is read whole."""
+        digest = hashlib.sha256()
+        with self._told("be read"), self.store.filesystem.open_input_stream(self.store.path(path)) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def put(self, path: str, file: Path) -> None:
+        """Write a file, under its own name only once it is whole."""
+        target = self.store.path(path)
+        with self._told("be written to"):
+            # An object of a store is there when it is whole; a local file is renamed then.
+            beside = target if self.store.host else _beside(target)
+            if not self.store.host:
+                Path(target).parent.mkdir(parents=True, exist_ok=True)
+            with file.open("rb") as source, self.store.filesystem.open_output_stream(beside) as stream:
+                shutil.copyfileobj(source, stream, _CHUNK_BYTES)
+            if beside != target:
+                self.store.filesystem.move(beside, target)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, and the local folders that this leaves empty."""
+        with self._told("be written to"):
+            self.store.filesystem.delete_file(self.store.path(path))
+        if not self.store.host:
+            root = Path(self.store.root)
+            for folder in Path(path).parents:
+                if folder == Path() or any((root / folder).iterdir()):
+                    break
+                (root / folder).rmdir()
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            where = f" at {self.store.host}" if self.store.host else ""
+            raise ExportError(
+                f"{self.name}{where} cannot {what} ({one_line(error)}); publish again, with the same arguments, to go "
+                f"on where it stopped"
+            ) from None
+
+
+def is_left_over(path: str) -> bool:
+    """Whether a file is what a writer that was killed has left."""
+    name = path.rpartition("/")[2]
+    return name.startswith(".") and name.endswith(".publishing")
+
+
+def _beside(target: str) -> str:
+    folder, _, name = target.rpartition("/")
+    return f"{folder}/.{name}.publishing"
