@@ -277,7 +277,7 @@ print(runs, peak_kib // 1024)
 
 
 def test_a_table_larger_than_memory_is_walked(tmp_path: Path) -> None:
-    """0.7 GB of curves that no compression makes small, in files of one row group each."""
+    """480 MB of curves that no compression makes small, in files of one row group, within 300 MB, imports included."""
     schema = repetition_schema(SWEEPS)
     names = [field.name for field in schema if pa.types.is_list(field.type) and field.name != "widths"]
     described = {k: v for k, v in experiment("a", "b", 3, 256, bowl(0.1, 10, 20)).items() if k != "surface"}
@@ -291,12 +291,11 @@ def test_a_table_larger_than_memory_is_walked(tmp_path: Path) -> None:
     for name in names:
         place = rows.schema.get_field_index(name)
         rows = rows.set_column(place, rows.schema.field(name), column.cast(rows.schema.field(name).type))
-    for number in range(30):
+    for number in range(20):
         pq.write_table(rows, file.with_name(f"part-{number}.parquet"), compression="none", use_dictionary=False)
     told = subprocess.run(
         [sys.executable, "-c", WALK, str(tmp_path / "d")], capture_output=True, text=True, check=True
     ).stdout
     runs, peak_mib = map(int, told.split())
-    assert runs == 3000
-    assert peak_mib < 600, peak_mib
-    print('PEAK', peak_mib)
+    assert runs == 2000
+    assert peak_mib < 300
