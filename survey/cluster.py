@@ -28,7 +28,6 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 import psutil
 import ray
 import ray._private.worker
-from ray.exceptions import RayError
 from ray.job_config import JobConfig
 
 from survey.errors import InputError
@@ -127,7 +126,7 @@ def connect(
                 job_config=JobConfig(metadata={"job_name": f"survey {survey}"}),
                 **own,
             )
-    except (ConnectionError, ValueError, RuntimeError, OSError, RayError) as error:
+    except Exception as error:  # Ray raises almost any, a bare `Exception` where a busy machine was too slow
         where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
         hint = f"; {_HOW_TO_JOIN}" if address else ""
         raise InputError(f"{where} cannot be used: {textwrap.shorten(str(error), 400)}{hint}") from None

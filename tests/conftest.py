@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -51,25 +52,34 @@ def denormals():
         sys.modules["torch"].set_flush_denormal(False)
 
 
+def made_once(tmp_path_factory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder of this name with what `make` has put there, once for all processes of the tests."""
+    base = tmp_path_factory.getbasetemp()
+    # Processes of pytest-xdist have folders of their own in a common one: one makes it, the others wait for it.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "done").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Path:
     """The output of a small survey that is done, beside its search space: for tests that only read it.
 
     A copy of it, `again`, is for the one test that launches over it.
     """
-    base = tmp_path_factory.getbasetemp()
-    # Processes of pytest-xdist have folders of their own in a common one: one makes the survey, the others wait for it.
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "undisturbed"
-    with FileLock(folder.with_suffix(".lock")):
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            status, output = launch(write_space(folder), "--out", folder / "out", "--no-ui")
-            assert status == 0, output
-            assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
-            shutil.copytree(folder / "out", folder / "again")
-            (folder / "done").touch()
-    return folder / "out"
+
+    def make(folder: Path) -> None:
+        status, output = launch(write_space(folder), "--out", folder / "out", "--no-ui")
+        assert status == 0, output
+        assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
+        shutil.copytree(folder / "out", folder / "again")
+
+    return made_once(tmp_path_factory, "undisturbed", make) / "out"
 
 
 LONG = """
@@ -82,11 +92,13 @@ grids: [{dataset: "sklearn:digits", shape: rectangle, size: 1024, depth: 3, epoc
 @pytest.fixture(scope="session")
 def long(tmp_path_factory) -> Path:
     """The output of a survey of one longer trial that is done, beside its search space."""
-    folder = tmp_path_factory.mktemp("long")
-    (folder / "long.yaml").write_text(LONG)
-    status, output = launch(folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
-    assert status == 0, output
-    return folder / "out"
+
+    def make(folder: Path) -> None:
+        (folder / "long.yaml").write_text(LONG)
+        status, output = launch(folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
+        assert status == 0, output
+
+    return made_once(tmp_path_factory, "long", make) / "out"
 
 
 def start(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen:

@@ -198,6 +198,17 @@ def test_a_machine_that_does_not_belong_to_the_cluster(address, monkeypatch):
         join(address)
 
 
+def test_a_ray_that_does_not_start_is_told(monkeypatch):
+    """On a machine that is too busy, it raises nothing better than this."""
+
+    def init(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(survey_cluster.ray, "init", init)
+    with pytest.raises(InputError, match=r"a Ray cluster on this machine cannot be used: The current node timed out"):
+        join("")
+
+
 def test_cores_of_a_cluster_are_its_own():
     with pytest.raises(InputError, match="with --address leave them out"):
         survey_cluster.connect(survey="s", address="auto", num_cpus=2, num_gpus=None, dashboard=False, environment={})

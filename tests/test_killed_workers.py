@@ -40,7 +40,7 @@ def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_pa
     draw, out = random.Random(seed), tmp_path / "out"
     arguments = (long.parent / "long.yaml", "--out", out, "--no-ui", "--num-cpus", 1)
     process, lines, reader = start_read(*arguments, PYTHONPATH=path)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(out.glob("checkpoints/*.pt")) and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(draw.uniform(0, 1))
