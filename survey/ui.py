@@ -16,6 +16,14 @@ from survey.errors import TrackingError
 _FIRST_PORT = 5000
 _UP_WITHIN_S = 60.0
 
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    # A connection to sqlite never learns that the rows have been counted anew since it was opened.
+    "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "60",
+}
+"""What the server is told: no telemetry, no jobs of its own, and connections of a minute at most."""
+
 
 class MlflowServer:
     """An `mlflow server` that is started at once and is up some seconds later.
@@ -33,7 +41,6 @@ class MlflowServer:
         command = [sys.executable, "-m", "survey.guard", sys.executable, "-m", "mlflow", "server"]
         command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
         command += ["--backend-store-uri", backend_uri, "--default-artifact-root", str(artifacts)]
-        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with log.open("wb") as stream:
             # A session of its own: Ctrl-C at the terminal is for the launcher, which ends the server last.
             self._guard = subprocess.Popen(
@@ -41,7 +48,7 @@ class MlflowServer:
                 stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **quiet},
+                env={**os.environ, **ENVIRONMENT},
                 start_new_session=True,
             )
 

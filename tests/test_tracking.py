@@ -452,6 +452,26 @@ def test_the_database_counts_its_rows_for_its_query_planner(store, database):
     assert (counted["runs"], counted["latest_metrics"]) == (3, 3 * ROWS_PER_EPOCH)
 
 
+def test_the_ui_opens_connections_anew_and_so_sees_the_counts(database, monkeypatch):
+    from mlflow.store.db.utils import create_sqlalchemy_engine
+
+    from survey import ui
+
+    for name, value in ui.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    engine = create_sqlalchemy_engine(f"sqlite:///{database}")
+
+    def connection():
+        with engine.connect() as connected:
+            return connected.connection.dbapi_connection
+
+    first = connection()
+    assert connection() is first
+    later = time.time() + 61
+    monkeypatch.setattr("sqlalchemy.pool.base.time.time", lambda: later)
+    assert connection() is not first
+
+
 def test_sqlite_has_a_write_ahead_log(database):
     assert rows(database, "PRAGMA journal_mode=DELETE") == [("delete",)]
     TrackingStore(f"sqlite:///{database}", output_id="o")
