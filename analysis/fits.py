@@ -93,7 +93,8 @@ def fit(found: pd.DataFrame, *, limit: float | None = None) -> Fits:
         raise InputError(f"the frame lacks {', '.join(missing)}; give what analysis.fits.landmarks returns")
     points = _one_per_size(found)
     if limit is None:
-        limit = LIMIT / 3000 * float(points["epochs"].max()) if "epochs" in points.columns and len(points) else LIMIT
+        lengths = points["epochs"].to_numpy(np.float64) if "epochs" in points.columns else np.empty(0)
+        limit = LIMIT / 3000 * float(lengths.max(initial=0.0)) if len(lengths) else LIMIT
     sizes = points["num_free_parameters"].to_numpy(np.float64)
     epochs, losses, slopes = (points[name].to_numpy(np.float64) for name in LANDMARKS)
     return Fits(
@@ -123,8 +124,9 @@ def bootstrap(repetitions: pd.DataFrame, *, seed: int, resamples: int = 200, sta
             f"num_free_parameters and {statistic}"
         )
     experiments = _one_per_size(repetitions.drop_duplicates("experiment_id")).drop(columns=statistic)
-    groups = repetitions.groupby("experiment_id")[statistic]
-    losses = [_stacked(groups.get_group(number), number) for number in experiments["experiment_id"]]
+    rows = repetitions.groupby("experiment_id").indices
+    runs_of = repetitions[statistic].tolist()
+    losses = [_stacked([runs_of[row] for row in rows[number]], number) for number in experiments["experiment_id"]]
     rng = np.random.default_rng(seed)
     estimate = _landmarks(losses, experiments)
     drawn = [
@@ -180,7 +182,7 @@ def _one_per_size(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[order].drop_duplicates("num_free_parameters").reset_index(drop=True)
 
 
-def _stacked(column: pd.Series, number: object) -> npt.NDArray[np.float32]:
+def _stacked(column: Sequence[npt.ArrayLike], number: object) -> npt.NDArray[np.float32]:
     curves = [np.asarray(values, dtype=np.float32) for values in column]
     if len({len(curve) for curve in curves}) > 1:
         raise InputError(f"experiment {number}: its repetitions differ in their number of epochs")

@@ -5,7 +5,7 @@ Source: Tripp et al., "The BUTTER Zone" (2022), and the notebook of its generali
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.signal import savgol_filter
 
-from analysis.curves import curve_matrix, num_epochs
+from analysis.curves import curve_matrix, holds_lists, num_epochs
 from survey.errors import InputError
 
 LANDMARKS = ("minimizing_epoch", "minimum_loss", "descent_slope")
@@ -78,12 +78,9 @@ def landmarks(
         raise InputError(f"the frame lacks {statistic}; read the table with this column")
     if "epoch" in curves.columns:
         return _of_long(curves, statistic, dataset)
-    if "dataset" not in curves.columns or curves["dataset"].nunique() < 2:
-        name = dataset if "dataset" not in curves.columns or curves.empty else str(curves["dataset"].iloc[0])
-        return _described(curves, _of_column(curves[statistic], name))
     found = np.full((len(curves), len(LANDMARKS)), np.nan)
-    for name, places in curves.groupby("dataset", sort=False).indices.items():
-        found[places] = _of_column(curves[statistic].iloc[places], str(name))
+    for name, places in _by_dataset(curves, dataset):
+        found[places] = _of_column([curves[statistic].iloc[place] for place in places], name)
     return _described(curves, found)
 
 
@@ -123,26 +120,31 @@ def _matrix(curves: npt.ArrayLike, epochs: Iterable[int] | None) -> tuple[_Array
 def _of_long(long: pd.DataFrame, statistic: str, dataset: str | None) -> pd.DataFrame:
     if "experiment_id" not in long.columns:
         raise InputError("the curves lack experiment_id, which tells them apart; read the table with this column")
+    described = long.drop_duplicates("experiment_id").drop(columns=["epoch", statistic]).reset_index(drop=True)
     table = long.pivot(index="experiment_id", columns="epoch", values=statistic)
-    others = [name for name in long.columns if name not in ("epoch", statistic) and long[name].dtype != np.float32]
-    described = long.drop_duplicates("experiment_id")[others].reset_index(drop=True)
-    matrix = table.loc[described["experiment_id"]].to_numpy(np.float64)
+    matrix = table.reindex(described["experiment_id"]).to_numpy(np.float64)
     found = np.full((len(described), len(LANDMARKS)), np.nan)
-    names = described["dataset"] if "dataset" in described.columns else pd.Series([dataset or ""] * len(described))
-    for name, places in names.groupby(names, sort=False).indices.items():
-        found[places] = _of_matrix(matrix[places], table.columns.to_numpy(np.float64), str(name))
+    for name, places in _by_dataset(described, dataset):
+        found[places] = _of_matrix(matrix[places], table.columns.to_numpy(np.float64), name)
     return _described(described, found)
 
 
+def _by_dataset(frame: pd.DataFrame, dataset: str | None) -> list[tuple[str | None, npt.NDArray[np.intp]]]:
+    """Names of the data sets, and the rows of each."""
+    if "dataset" not in frame.columns:
+        return [(dataset, np.arange(len(frame)))]
+    return [(str(name), rows) for name, rows in frame.groupby("dataset", sort=False).indices.items()]
+
+
 def _described(frame: pd.DataFrame, found: _Array) -> pd.DataFrame:
-    kept = [name for name in frame.columns if not frame[name].map(lambda value: isinstance(value, np.ndarray)).any()]
-    return frame[kept].assign(**{name: found[:, place] for place, name in enumerate(LANDMARKS)})
+    lists = [name for name in frame.columns if holds_lists(frame[name])]
+    return frame.drop(columns=lists).assign(**{name: found[:, place] for place, name in enumerate(LANDMARKS)})
 
 
-def _of_column(column: pd.Series, dataset: str | None) -> _Array:
+def _of_column(column: Sequence[object], dataset: str | None) -> _Array:
     epochs = np.arange(1, num_epochs(column) + 1)
     parts = [
-        _of_matrix(curve_matrix(column.iloc[start : start + _CHUNK], epochs), epochs.astype(np.float64), dataset)
+        _of_matrix(curve_matrix(column[start : start + _CHUNK], epochs), epochs.astype(np.float64), dataset)
         for start in range(0, len(column), _CHUNK)
     ]
     return np.concatenate(parts) if parts else np.empty((0, len(LANDMARKS)))
@@ -184,7 +186,7 @@ def _smooth_logs(x: _Array, y: _Array, smoothing: Smoothing) -> _Array:
         return np.repeat(y, POINTS, axis=1)
     right, weight = _between(x, _grid(x))
     resampled = y[:, right - 1] * (1 - weight) + y[:, right] * weight
-    return savgol_filter(resampled, smoothing.window, smoothing.order, axis=1)
+    return np.asarray(savgol_filter(resampled, smoothing.window, smoothing.order, axis=1))
 
 
 def _grid(x: _Array) -> _Array:

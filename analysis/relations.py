@@ -159,10 +159,11 @@ def _by_size(sizes: npt.ArrayLike, *values: npt.ArrayLike) -> list[_Array]:
     if {array.shape for array in arrays} != {(arrays[0].size,)}:
         shapes = ", ".join(str(array.shape) for array in arrays)
         raise InputError(f"arrays of shapes {shapes}; expected one value for each size")
-    if not (arrays[0] > 0).all() or len(np.unique(arrays[0])) < arrays[0].size:
+    if (arrays[0] <= 0).any() or len(np.unique(arrays[0])) < arrays[0].size:
         raise InputError("a size is not positive, or is there twice; expected each number of parameters once")
     order = arrays[0].argsort()
-    order = order[np.isfinite(np.stack(arrays)).all(axis=0)[order]]
+    known = np.all(np.isfinite(np.stack(arrays)), axis=0)
+    order = order[known[order]]
     return [np.log10(arrays[0][order]), *(array[order] for array in arrays[1:])]
 
 

@@ -209,7 +209,7 @@ def test_the_fit_of_the_minimizing_epoch_is_exact(m: float, largest: float) -> N
     truth = MinimizingEpoch(m, b)
     epochs = truth.predict(SIZES)
     assume((epochs < 2900).sum() >= 2)
-    # What is not to count: minima not reached, a smaller size that is faster than the next, larger sizes that are slower.
+    # What is not to count: minima not reached, a smaller size faster than the next one, larger and slower sizes.
     seen = np.where(epochs < 2900, epochs, 3000.0)
     sizes = np.r_[SIZES, 10, 2.0**26]
     seen = np.r_[seen, 1.5 * largest if seen[0] > 1.5 * largest else seen[0] * 0.999, 2 * largest]
@@ -217,7 +217,7 @@ def test_the_fit_of_the_minimizing_epoch_is_exact(m: float, largest: float) -> N
 
 
 def test_minima_not_reached_are_infinite() -> None:
-    assert list(MinimizingEpoch(0.1, -0.3).predict([10, 1e3, 1e5])) == [np.inf, np.inf, pytest.approx(125)]
+    assert list(MinimizingEpoch(0.1, -0.3).predict([10, 999, 1e5])) == [np.inf, np.inf, pytest.approx(125)]
 
 
 loss_truths = st.builds(
@@ -360,11 +360,11 @@ def test_uncertainty_comes_from_the_repetitions() -> None:
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
-    """12 surveys of 15 repetitions: 90 % intervals that held it half the time or always would be wrong ones."""
+    """Nine in ten at 90 %: of 16, fewer than ten would hardly be chance."""
     known = TRUTH.minimizing_epoch.predict(PARAMETERS[[2, 5]])
     held = []
-    for seed in range(12):
-        told = predict(bootstrap(repetitions(15, 0.05, seed=seed), seed=0, resamples=60), PARAMETERS[[2, 5]])
+    for seed in range(8):
+        told = predict(bootstrap(repetitions(15, 0.05, seed=seed), seed=0, resamples=40), PARAMETERS[[2, 5]])
         held += list((told["minimizing_epoch_low"] <= known) & (known <= told["minimizing_epoch_high"]))
     assert np.mean(held) > 0.6
 
