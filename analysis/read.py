@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ COMMON_METADATA = "_common_metadata"
 """File of a table that holds its full schema, partition columns included."""
 
 SUMMARY = "complete_summary"
+
+_FILES = 200
+"""Files open at once: a dataset of Arrow keeps the metadata of its files, half a megabyte for each of a summary."""
 
 
 def read(
@@ -56,9 +59,9 @@ def read(
         ExportError: A file of the table is damaged.
     """
     store = open_store(path_or_url)
-    opened, names, condition = _open(store, _table_name(sweep, table), filters, columns)
+    parts, names, condition = _open(store, _table_name(sweep, table), filters, columns)
     with store.reading(store.path(_table_name(sweep, table))):
-        found = opened.to_table(columns=names, filter=condition.expression)
+        found = pa.concat_tables(opened.to_table(columns=names, filter=condition.expression) for opened in parts)
     return _frame(found)
 
 
@@ -87,19 +90,10 @@ def read_batches(
     if rows < 1:
         raise InputError(f"rows is {rows}; at least 1 is needed")
     store = open_store(path_or_url)
-    opened, names, condition = _open(store, _table_name(sweep, table), filters, columns)
-    # No reading ahead: the row groups of a table of curves are large.
-    scanner = opened.scanner(
-        columns=names,
-        filter=condition.expression,
-        batch_size=rows,
-        batch_readahead=1,
-        fragment_readahead=1,
-        fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=bool(store.host)),
-    )
+    parts, names, condition = _open(store, _table_name(sweep, table), filters, columns)
     waiting: list[pa.RecordBatch] = []
     with store.reading(store.path(_table_name(sweep, table))):
-        for batch in scanner.to_batches():
+        for batch in _batches(parts, names, condition, rows, remote=bool(store.host)):
             waiting.append(batch)
             while sum(map(len, waiting)) >= rows:
                 whole = pa.Table.from_batches(waiting)
@@ -107,6 +101,22 @@ def read_batches(
                 waiting = whole.slice(rows).to_batches()
     if sum(map(len, waiting)):
         yield _frame(pa.Table.from_batches(waiting))
+
+
+def _batches(
+    parts: Iterable[ds.Dataset], names: list[str] | None, condition: Condition, rows: int, *, remote: bool
+) -> Iterator[pa.RecordBatch]:
+    for opened in parts:
+        # No reading ahead: the row groups of a table of curves are large.
+        scanner = opened.scanner(
+            columns=names,
+            filter=condition.expression,
+            batch_size=rows,
+            batch_readahead=1,
+            fragment_readahead=1,
+            fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=remote),
+        )
+        yield from scanner.to_batches()
 
 
 def schema_of(path_or_url: str | Path, table: str = SUMMARY) -> pa.Schema:
@@ -130,8 +140,8 @@ def tables(path_or_url: str | Path) -> list[str]:
 
 def _open(
     store: Store, table: str, filters: Filters | None, columns: Sequence[str] | None
-) -> tuple[ds.Dataset, list[str] | None, Condition]:
-    """Open those files of a table in which the filters may find something."""
+) -> tuple[Iterator[ds.Dataset], list[str] | None, Condition]:
+    """Open those files of a table in which the filters may find something, `_FILES` of them at a time."""
     schema = _schema(store, table)
     names = None if columns is None else [column(name, schema) for name in columns]
     condition = Condition(filters, schema)
@@ -139,15 +149,18 @@ def _open(
     with store.reading(root):
         files = partition_files(store.filesystem, root, schema, condition)
         partitioning = ds.partitioning(partition_schema(files, root, schema), flavor="hive")
-        opened = ds.dataset(
-            files,
+    parts = (
+        ds.dataset(
+            files[start : start + _FILES],
             schema=schema,
             format="parquet",
             filesystem=store.filesystem,
             partitioning=partitioning,
             partition_base_dir=root,
         )
-    return opened, names, condition
+        for start in range(0, max(len(files), 1), _FILES)
+    )
+    return parts, names, condition
 
 
 def _table_name(sweep: str | None, table: str) -> str:

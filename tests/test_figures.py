@@ -8,7 +8,7 @@ import pytest
 from analysis_data import bowl, experiment, write_data_set
 
 from analysis import read
-from analysis.figures import generalization, slices, zone_grid
+from analysis.figures import comparison, generalization, slices, zone_grid
 from analysis.fit_table import fit_rows
 from analysis.fits import landmarks
 from analysis.panels import base, fixed_text, loss_words
@@ -176,3 +176,36 @@ def test_generalization_statistics_of_too_few_sizes(frame: pd.DataFrame) -> None
     assert fit_rows(one) == []
     nothing = one.assign(test_loss_median=[np.full(9, np.nan)] * len(one))
     assert [text.get_text() for text in generalization(nothing).axes[0].texts] == ["no finite loss"]
+
+
+def _runs(frame: pd.DataFrame, factor: float, seed: int) -> pd.DataFrame:
+    """Twelve runs of each rectangle of depth 3 of 537_houses, all losses times a factor where the size is 2^12."""
+    random = np.random.default_rng(seed)
+    chosen = frame[(frame["dataset"] == "537_houses") & (frame["shape"] == "rectangle") & (frame["depth"] == 3)]
+    runs = pd.concat([chosen] * 12, ignore_index=True)
+    noise = [(factor if size == 4096 else 1.0) * random.uniform(0.95, 1.05) for size in runs["size"]]
+    return runs.assign(val_loss=[curve * each for curve, each in zip(runs["test_loss_median"], noise, strict=True)])
+
+
+def test_two_data_sets_beside_each_other(frame: pd.DataFrame) -> None:
+    before, after = _runs(frame, 1.0, 1), _runs(frame, 1.5, 2)
+    figure = comparison(before, after, ("before", "after"))
+    final, minimum = figure.axes
+    assert (final.get_title(loc="left"), final.get_ylabel()) == ("537_houses", "final test loss")
+    assert minimum.get_ylabel() == "minimum test loss"
+    for axes in (final, minimum):
+        (stars,) = (line for line in axes.lines if line.get_gid() == "differ")
+        assert list(stars.get_xdata()) == [4096]
+        for side in (0, 1):
+            (runs,) = (line for line in axes.lines if line.get_gid() == f"runs {side}")
+            assert len(runs.get_xdata()) == 12 * len(SIZES)
+    medians = [line for line in minimum.lines if line.get_gid() == "median 1"]
+    expected = [np.median([curve.min() for curve in rows["val_loss"]]) for _, rows in after.groupby("size")]
+    np.testing.assert_allclose([line.get_ydata()[0] for line in medians], expected)
+    assert "Of 5 experiments in both, differ: final 1, minimum 1." in _texts(figure)
+
+
+def test_two_data_sets_that_share_nothing(frame: pd.DataFrame) -> None:
+    before = _runs(frame, 1.0, 1)
+    with pytest.raises(InputError, match="share no experiment"):
+        comparison(before, before.assign(depth=9))

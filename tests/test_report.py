@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from analysis_data import bowl, experiment, write_data_set
 
-from analysis import read
+from analysis import read, read_batches
 from analysis.condense import condense, curves_of, experiments
 from analysis.facts import lines, widths_text
 from analysis.gaps import gaps
@@ -223,6 +223,13 @@ def test_condensed_curves() -> None:
     np.testing.assert_array_equal(found["least_loss"], [1, np.nan, np.nan])
     np.testing.assert_array_equal(found["final_loss"], [1, np.nan, np.nan])
     assert [list(found[name]) for name in ("least_epoch", "recorded", "diverged")] == [[3, 0, 0], [7, 0, 2], [2, 0, 2]]
+
+
+def test_files_are_opened_some_at_a_time(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read(dataset)
+    monkeypatch.setattr("analysis.read._FILES", 2)
+    pd.testing.assert_frame_equal(read(dataset), whole)
+    pd.testing.assert_frame_equal(pd.concat(read_batches(dataset, rows=4), ignore_index=True), whole)
 
 
 def test_curves_of_chosen_experiments(dataset: Path) -> None:
