@@ -38,7 +38,7 @@ def curves(
     """
     if epochs is not None and log_spaced is not None:
         raise InputError("epochs and log_spaced are both given; expected one of them")
-    lists = [str(name) for name in frame.columns if _holds_lists(frame[name])]
+    lists = [str(name) for name in frame.columns if holds_lists(frame[name])]
     names = [name for name in lists if name != "widths"] if statistics is None else list(statistics)
     for name in names:
         if name not in frame.columns or (len(frame) and name not in lists):
@@ -103,6 +103,11 @@ def num_epochs(column: Iterable[object]) -> int:
     return max((len(_curve(values)) for values in column), default=0)
 
 
+def holds_lists(column: Iterable[object]) -> bool:
+    """Whether a column of a table has a curve, or another list, in any of its rows."""
+    return any(isinstance(value, (np.ndarray, list)) for value in column)
+
+
 def _epochs_of(lengths: set[int], kept: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
     if len(lengths) > 1:
         raise InputError(f"curves of one row differ in length: {sorted(lengths)}; ask for them one by one")
@@ -114,7 +119,3 @@ def _curve(values: object) -> npt.NDArray[Any]:
     if isinstance(values, np.ndarray):
         return values
     return np.asarray(values, dtype=np.float32) if isinstance(values, list) else np.empty(0, np.float32)
-
-
-def _holds_lists(column: Iterable[object]) -> bool:
-    return any(isinstance(value, (np.ndarray, list)) for value in column)

@@ -1,0 +1,153 @@
+"""Two data sets beside each other: do the same experiments reach the same losses?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import false_discovery_control, mannwhitneyu
+
+from survey.errors import InputError
+
+MATCHED = (
+    "dataset",
+    "shape",
+    "depth",
+    "size",
+    "epochs",
+    "learning_rate",
+    "batch_size",
+    "optimizer",
+    "momentum",
+    "label_noise",
+    "activation",
+    "kernel_regularizer.type",
+    "kernel_regularizer.l1",
+    "kernel_regularizer.l2",
+)
+"""Hyperparameters that make two experiments the same, as far as both data sets have them: their ids can differ."""
+
+LOSSES = ("final", "minimum")
+"""The test loss of a run at its last epoch, and the least over its epochs."""
+
+_Array = npt.NDArray[np.float64]
+Correction = Literal["holm", "benjamini-hochberg"]
+
+
+def compare(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    *,
+    by: Sequence[str] | None = None,
+    correction: Correction = "holm",
+    statistic: str = "val_loss",
+) -> pd.DataFrame:
+    """Test, for each experiment that two data sets share, whether the losses of its runs differ.
+
+    The test is the two-sided one of Mann and Whitney, on the ranks of the final and of the minimum test losses of the
+    runs; a loss that is not finite ranks last. The p-values are corrected together for all experiments and both losses.
+
+    Args:
+        a: Rows of `all_repetitions` of one data set, with the hyperparameters that tell its experiments apart.
+        b: The same of the other: ours and the published, or before and after a change.
+        by: Columns whose values two experiments share; by default those of `MATCHED` that both frames have. With
+            `["dataset"]` all runs of a task are compared as one, which makes sense only where both data sets have the
+            same experiments.
+        correction: `holm` keeps the chance of any false alarm at the level at which the corrected p-values are read;
+            `benjamini-hochberg` keeps the expected part of false alarms among the alarms.
+        statistic: The curve of a run.
+
+    Returns:
+        A row per experiment in both, in the order of `a`, with the columns `by`, runs_a and runs_b, and for each NAME
+        of `LOSSES`: NAME_a and NAME_b, the medians; NAME_superiority, the part of the pairs of a run of each in which
+        that of b has the greater loss, ties counted as half (0.5 where neither tends to be greater); NAME_p, the
+        p-value; and NAME_p_corrected.
+
+    Raises:
+        InputError: A column is missing, nothing can be matched, or the correction is unknown.
+    """
+    if correction not in ("holm", "benjamini-hochberg"):
+        raise InputError(f"correction {correction!r} is unknown; known are holm and benjamini-hochberg")
+    names = [name for name in MATCHED if name in a.columns and name in b.columns] if by is None else list(by)
+    for frame, which in ((a, "first"), (b, "second")):
+        missing = [name for name in (*names, statistic) if name not in frame.columns]
+        if missing or not names:
+            raise InputError(
+                f"the {which} frame lacks {', '.join(missing) or 'hyperparameters that the other has'}; read "
+                f"all_repetitions with {statistic} and the hyperparameters"
+            )
+    runs_a, runs_b = _runs(a, names, statistic), _runs(b, names, statistic)
+    rows = [
+        {**dict(zip(names, key, strict=True)), **_row(of_a, runs_b[key])}
+        for key, of_a in runs_a.items()
+        if key in runs_b
+    ]
+    columns = [*names, "runs_a", "runs_b", *(f"{loss}_{what}" for loss in LOSSES for what in _TOLD)]
+    compared = pd.DataFrame(rows, columns=columns)
+    return compared.assign(**_corrected(compared, correction))
+
+
+_TOLD = ("a", "b", "superiority", "p")
+
+
+def _runs(frame: pd.DataFrame, names: Sequence[str], statistic: str) -> dict[tuple[object, ...], _Array]:
+    """Final and minimum losses, (runs, 2), of each experiment; a loss that is not finite is infinite."""
+    losses = np.array([_losses(values) for values in frame[statistic]]).reshape(-1, len(LOSSES))
+    # Of one type in both data sets, and equal to themselves: nulls too, and rounded as float32 is.
+    keys = {name: _comparable(frame[name].tolist()) for name in names}
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for row, key in enumerate(zip(*keys.values(), strict=True)):
+        groups.setdefault(key, []).append(row)
+    return {key: losses[rows] for key, rows in groups.items()}
+
+
+def _comparable(column: Sequence[object]) -> list[object]:
+    return [
+        None if value is None or value != value else float(np.float32(value)) if isinstance(value, float) else value
+        for value in column
+    ]
+
+
+def _losses(values: object) -> tuple[float, float]:
+    curve = np.asarray(values, dtype=np.float64) if isinstance(values, (np.ndarray, list)) else np.empty(0)
+    finite = curve[np.isfinite(curve)]
+    final = float(curve[-1]) if len(curve) and np.isfinite(curve[-1]) else np.inf
+    return final, float(finite.min()) if len(finite) else np.inf
+
+
+def _row(a: _Array, b: _Array) -> dict[str, float]:
+    row: dict[str, float] = {"runs_a": len(a), "runs_b": len(b)}
+    for place, loss in enumerate(LOSSES):
+        one, other = a[:, place], b[:, place]
+        tested = mannwhitneyu(other, one)
+        superiority = float(tested.statistic) / (len(one) * len(other))
+        told = (float(_median(one)), float(_median(other)), superiority, float(tested.pvalue))
+        row |= {f"{loss}_{what}": value for what, value in zip(_TOLD, told, strict=True)}
+    return row
+
+
+def _median(values: _Array) -> float:
+    """The median, infinite where it falls next to a loss that is."""
+    ordered = np.sort(values)
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return float(low if low == high else (low + high) / 2)
+
+
+def _corrected(compared: pd.DataFrame, correction: Correction) -> dict[str, _Array]:
+    p = compared[[f"{loss}_p" for loss in LOSSES]].to_numpy(np.float64)
+    flat = p.ravel()
+    adjusted = (_holm(flat) if correction == "holm" else false_discovery_control(flat)) if flat.size else flat
+    shaped = np.asarray(adjusted, dtype=np.float64).reshape(p.shape)
+    return {f"{loss}_p_corrected": shaped[:, place] for place, loss in enumerate(LOSSES)}
+
+
+def _holm(p: _Array) -> _Array:
+    """Holm's step-down correction: S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70."""
+    order = p.argsort()
+    raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
+    adjusted = np.empty_like(p)
+    adjusted[order] = raised
+    return adjusted
