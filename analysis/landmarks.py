@@ -133,7 +133,7 @@ def _by_dataset(frame: pd.DataFrame, dataset: str | None) -> list[tuple[str | No
     """Names of the data sets, and the rows of each."""
     if "dataset" not in frame.columns:
         return [(dataset, np.arange(len(frame)))]
-    return [(str(name), rows) for name, rows in frame.groupby("dataset", sort=False).indices.items()]
+    return [(str(name), np.asarray(rows)) for name, rows in frame.groupby("dataset", sort=False).indices.items()]
 
 
 def _described(frame: pd.DataFrame, found: _Array) -> pd.DataFrame:

@@ -223,8 +223,7 @@ def test_from_s3_by_analysis_by_pyarrow_and_by_mlcroissant(made, s3):
     whole = read(made.folder, "complete_summary").to_pandas()
     pd.testing.assert_frame_equal(analysis_read("s3://bucket/by/all"), whole)
 
-    with store.open_input_stream("bucket/by/all/complete_summary/_common_metadata") as stream:
-        schema = pq.read_schema(stream)
+    schema = pq.read_schema("bucket/by/all/complete_summary/_common_metadata", filesystem=store)
     by_pyarrow = pq.read_table("bucket/by/all/complete_summary", schema=schema, filesystem=store)
     pd.testing.assert_frame_equal(by_pyarrow.to_pandas(), whole)
     partitioned = ds.dataset("bucket/by/all/all_repetitions", filesystem=store, partitioning="hive")
