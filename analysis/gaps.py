@@ -95,7 +95,7 @@ def gaps(dataset: Path, experiments: pd.DataFrame) -> Gaps:
 def _listed(experiments: pd.DataFrame, missing: npt.NDArray[np.int64]) -> Iterator[Gap]:
     bad = missing + experiments["diverged"].to_numpy(np.int64)
     worst = [place for place in np.argsort(-bad, kind="stable") if bad[place]][:MAX_LISTED]
-    rows = cast(pd.DataFrame, experiments.take(worst)).to_dict("records")
+    rows = cast(list[dict[str, Any]], experiments.take(worst).to_dict("records"))
     names = {name: varied(equal(experiments, "dataset", name)) for name in {row["dataset"] for row in rows}}
     for row, lacking in zip(rows, missing[worst], strict=True):
         problems = [f"{lacking} run{'' if lacking == 1 else 's'} missing"] if lacking else []

@@ -25,7 +25,9 @@ class PlanOrder(Searcher):
         super().__init__()
         self._trials, self._suggested = trials, 0
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(  # pyright: ignore[reportIncompatibleMethodOverride] (FINISHED is a string)
+        self, trial_id: str
+    ) -> dict[str, Any] | str:
         """Return the next config, or that there is no more."""
         if self._suggested == len(self._trials):
             return Searcher.FINISHED
