@@ -159,7 +159,7 @@ def test_artifacts_cut_short_are_told_and_their_runs_trained_again(seed, tmp_pat
 
 
 def await_first_point(client: MlflowClient) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
         if any(run.data.metrics for run in runs):
