@@ -1,9 +1,11 @@
 """What the MLflow UI asks of a large store: `python -m benchmarks.mlflow_ui FOLDER --experiments 100000`.
 
 The store is filled by the survey's own writer: full parameters, tags and latest metrics of every experiment, with two
-epochs of history each, and 40 log-spaced ones for the last 5,000. Then `mlflow server` is started on it as a launch
-starts it, and each call that the page of runs makes is made three times, in the form in which the page makes it. A
-folder that is filled already is measured as it is.
+epochs of history each, and 40 log-spaced ones for the last 5,000. With `--copies 9` each run is there nine times more,
+copied by SQL under another id, with other metrics and no history of them: ten times the store in a minute.
+
+Then `mlflow server` is started on it as a launch starts it, and each call that the page of runs makes is made three
+times, in the form in which the page makes it. A folder that is filled already is measured as it is.
 """
 
 from __future__ import annotations
@@ -51,7 +53,6 @@ def fill(output: Output, experiments: Sequence[Experiment], num_full: int) -> No
         part = iter(experiments[first:end])
         while some := list(islice(part, _AT_ONCE * len(few) // len(epochs) or 1)):
             _write(writer, settings, some, epochs)
-    store.optimize()
 
 
 def _write(writer: Writer, settings: TrackingSettings, experiments: Sequence[Experiment], epochs: np.ndarray) -> None:
@@ -75,6 +76,25 @@ def _write(writer: Writer, settings: TrackingSettings, experiments: Sequence[Exp
         ]
     )
     writer.end_runs(ids, "FINISHED", now)
+
+
+def copy(database: Path, copies: int) -> None:
+    """Add copies of all runs: the same rows but for the run's id, of which a digit is replaced, and latest metrics."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TEMP TABLE original AS SELECT run_uuid FROM runs")
+        for number in range(1, copies + 1):
+            for table in ("runs", "params", "tags", "latest_metrics"):
+                names = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+                other = {"run_uuid": f"substr(run_uuid, 1, 16) || '{number:x}' || substr(run_uuid, 18)"}
+                if table == "latest_metrics":
+                    other["value"] = f"value * {1 + number / 1000}"
+                values = ", ".join(other.get(name, name) for name in names)
+                # Where the digit is the same already, the copy would be the run itself.
+                connection.execute(
+                    f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) SELECT {values} FROM {table} "
+                    "WHERE run_uuid IN (SELECT run_uuid FROM original)"
+                )
+        connection.commit()
 
 
 def calls(experiment_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -146,6 +166,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--experiments", type=int, default=100_000)
     parser.add_argument("--full", type=int, default=5_000, help="experiments with all log-spaced epochs")
+    parser.add_argument("--copies", type=int, default=0, help="times that each run is copied, 15 at most")
     options = parser.parse_args()
     output = Output.at(options.folder)
     if not output.database.exists():
@@ -154,6 +175,7 @@ def main() -> None:
         experiments = random.Random(0).sample(list(space(_EPOCHS).experiments({})), options.experiments)
         began, cpu = time.perf_counter(), time.process_time()
         fill(output, experiments, min(options.full, len(experiments)))
+        copy(output.database, options.copies)
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         print(f"{len(experiments):,} experiments filled in {took:.0f} s ({cpu:.0f} s of CPU)")
     with closing(sqlite3.connect(output.database)) as database:
@@ -163,6 +185,7 @@ def main() -> None:
     print(", ".join(f"{count:,} {name}" for name, count in rows.items()), f"in {size / 1e9:.2f} GB")
     store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
     experiment_id = store.open_experiment(_NAME, note="", artifact_location=output.artifacts.as_uri())
+    store.optimize()
     server = MlflowServer(store.uri, output.artifacts, log=output.folder / "mlflow-server.log")
     try:
         server.wait()
