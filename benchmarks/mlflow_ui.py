@@ -1,9 +1,11 @@
 """What the MLflow UI asks of a large store: `python -m benchmarks.mlflow_ui FOLDER --experiments 100000`.
 
 The store is filled by the survey's own writer: full parameters, tags and latest metrics of every experiment, with two
-epochs of history each, and 40 log-spaced ones for the last 5,000. Then `mlflow server` is started on it as a launch
-starts it, and each call that the page of runs makes is made three times, in the form in which the page makes it. A
-folder that is filled already is measured as it is.
+epochs of history each, and 40 log-spaced ones for the last 5,000. With `--copies 9` each run is there nine times more,
+copied by SQL under another id, with other metrics and no history of them: ten times the store in a minute.
+
+Then `mlflow server` is started on it as a launch starts it, and each call that the page of runs makes is made three
+times, in the form in which the page makes it. A folder that is filled already is measured as it is.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import requests
 
 from benchmarks.filled import space
@@ -50,7 +53,6 @@ def fill(output: Output, experiments: Sequence[Experiment], num_full: int) -> No
         part = iter(experiments[first:end])
         while some := list(islice(part, _AT_ONCE * len(few) // len(epochs) or 1)):
             _write(writer, settings, some, epochs)
-    store.optimize()
 
 
 def _write(writer: Writer, settings: TrackingSettings, experiments: Sequence[Experiment], epochs: np.ndarray) -> None:
@@ -76,59 +78,86 @@ def _write(writer: Writer, settings: TrackingSettings, experiments: Sequence[Exp
     writer.end_runs(ids, "FINISHED", now)
 
 
-def calls(experiment_id: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield what the page of runs asks for: what it is for people, path, and body."""
-    runs = "ajax-api/2.0/mlflow/runs/search"
+def copy(database: Path, copies: int) -> None:
+    """Add copies of all runs: the same rows but for the run's id, of which a digit is replaced, and latest metrics."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TEMP TABLE original AS SELECT run_uuid FROM runs")
+        for number in range(1, copies + 1):
+            for table in ("runs", "params", "tags", "latest_metrics"):
+                names = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
+                other = {"run_uuid": f"substr(run_uuid, 1, 16) || '{number:x}' || substr(run_uuid, 18)"}
+                if table == "latest_metrics":
+                    other["value"] = f"value * {1 + number / 1000}"
+                values = ", ".join(other.get(name, name) for name in names)
+                # Where the digit is the same already, the copy would be the run itself.
+                connection.execute(
+                    f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) SELECT {values} FROM {table} "
+                    "WHERE run_uuid IN (SELECT run_uuid FROM original)"
+                )
+        connection.commit()
+
+
+def calls(experiment_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what the page of runs asks for: what it is for people, and the body."""
     newest = ["attributes.start_time DESC"]
     body = {"experiment_ids": [experiment_id], "max_results": 100, "run_view_type": "ACTIVE_ONLY"}
-    yield "the newest 100 runs", runs, {**body, "order_by": newest}
-    yield "filter by a parameter", runs, {**body, "order_by": newest, "filter": "params.depth = '5'"}
+    yield "the newest 100 runs", {**body, "order_by": newest}
+    yield "filter by a parameter", {**body, "order_by": newest, "filter": "params.depth = '5'"}
     two = "params.depth = '5' and params.shape = 'trapezoid' and params.batch_size = '64'"
-    yield "filter by three parameters", runs, {**body, "order_by": newest, "filter": two}
-    yield "filter by a metric", runs, {**body, "order_by": newest, "filter": "metrics.test_loss < 0.05"}
-    yield "filter by a tag", runs, {**body, "order_by": newest, "filter": "tags.repetitions = '0-9 of 10'"}
-    yield "sort by a metric, upwards", runs, {**body, "order_by": ["metrics.`test_loss` ASC"]}
-    yield "sort by a metric, downwards", runs, {**body, "order_by": ["metrics.`test_accuracy` DESC"]}
-    yield "sort by a parameter", runs, {**body, "order_by": ["params.`learning_rate` ASC"]}
+    yield "filter by three parameters", {**body, "order_by": newest, "filter": two}
+    yield "filter by a metric", {**body, "order_by": newest, "filter": "metrics.test_loss < 0.05"}
+    yield "filter by a tag", {**body, "order_by": newest, "filter": "tags.repetitions = '0-9 of 10'"}
+    yield "sort by a metric, upwards", {**body, "order_by": ["metrics.`test_loss` ASC"]}
+    yield "sort by a metric, downwards", {**body, "order_by": ["metrics.`test_accuracy` DESC"]}
+    yield "sort by a parameter", {**body, "order_by": ["params.`learning_rate` ASC"]}
     both = {"filter": "params.depth = '5'", "order_by": ["metrics.`test_loss` ASC"]}
-    yield "filter by a parameter and sort by a metric", runs, {**body, **both}
+    yield "filter by a parameter and sort by a metric", {**body, **both}
 
 
-def measure(address: str, experiment_id: str) -> float:
-    """Make each call three times, print its median, and return the largest."""
-    largest = 0.0
-    for name, path, body in calls(experiment_id):
-        took = []
+class Page:
+    """The page of runs: makes calls, and prints the time of each by the clock and of the server's processor.
+
+    Args:
+        server: The server that is asked.
+    """
+
+    def __init__(self, server: MlflowServer) -> None:
+        self._address = server.address
+        guard = next(p for p in psutil.Process().children() if "survey.guard" in p.cmdline())
+        self._processes = guard.children(recursive=True)
+        self.slowest_s = self.most_cpu_s = 0.0
+
+    def call(self, name: str, method: str, path: str, **given: Any) -> dict[str, Any]:
+        """Make a call three times, print the medians, and return the answer."""
+        took, used = [], []
         for _ in range(3):
-            began = time.perf_counter()
-            answer = requests.post(f"{address}/{path}", json=body, timeout=600)
+            began, cpu = time.perf_counter(), self._cpu_s()
+            answer = requests.request(method, f"{self._address}/ajax-api/2.0/mlflow/{path}", timeout=600, **given)
             took.append(time.perf_counter() - began)
+            used.append(self._cpu_s() - cpu)
             answer.raise_for_status()
+        clock_s, cpu_s = statistics.median(took), statistics.median(used)
+        self.slowest_s, self.most_cpu_s = max(self.slowest_s, clock_s), max(self.most_cpu_s, cpu_s)
         found = answer.json()
-        print(f"{name:45} {statistics.median(took):8.2f} s   {len(found.get('runs', ()))} runs", flush=True)
-        largest = max(largest, statistics.median(took))
-        if name.startswith("the newest"):
-            largest = max(largest, _next_page(address, path, body, found["next_page_token"]))
-            largest = max(largest, _curve(address, found["runs"][0]["info"]["run_id"]))
-    return largest
+        size = len(found.get("runs", found.get("metrics", ())))
+        print(f"{name:45} {clock_s:8.2f} s  {cpu_s:8.2f} s of CPU  {size:5} found", flush=True)
+        return found
+
+    def _cpu_s(self) -> float:
+        times = [process.cpu_times() for process in self._processes]
+        return sum(each.user + each.system for each in times)
 
 
-def _next_page(address: str, path: str, body: dict[str, Any], token: str) -> float:
-    began = time.perf_counter()
-    requests.post(f"{address}/{path}", json={**body, "page_token": token}, timeout=600).raise_for_status()
-    took = time.perf_counter() - began
-    print(f"{'the 100 after them':45} {took:8.2f} s")
-    return took
-
-
-def _curve(address: str, run_id: str) -> float:
-    query = {"run_ids": run_id, "metric_key": "test_loss", "max_results": 320}
-    began = time.perf_counter()
-    answer = requests.get(f"{address}/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval", params=query, timeout=600)
-    took = time.perf_counter() - began
-    answer.raise_for_status()
-    print(f"{'a curve of a run':45} {took:8.2f} s   {len(answer.json()['metrics'])} points")
-    return took
+def measure(page: Page, experiment_id: str) -> None:
+    """Make all calls of the page."""
+    for name, body in calls(experiment_id):
+        found = page.call(name, "POST", "runs/search", json=body)
+        if "next_page_token" in found and name.startswith("the newest"):
+            page.call(
+                "the 100 after them", "POST", "runs/search", json={**body, "page_token": found["next_page_token"]}
+            )
+            query = {"run_ids": found["runs"][0]["info"]["run_id"], "metric_key": "test_loss", "max_results": 320}
+            page.call("a curve of a run", "GET", "metrics/get-history-bulk-interval", params=query)
 
 
 def main() -> None:
@@ -137,6 +166,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--experiments", type=int, default=100_000)
     parser.add_argument("--full", type=int, default=5_000, help="experiments with all log-spaced epochs")
+    parser.add_argument("--copies", type=int, default=0, help="times that each run is copied, 15 at most")
     options = parser.parse_args()
     output = Output.at(options.folder)
     if not output.database.exists():
@@ -145,6 +175,7 @@ def main() -> None:
         experiments = random.Random(0).sample(list(space(_EPOCHS).experiments({})), options.experiments)
         began, cpu = time.perf_counter(), time.process_time()
         fill(output, experiments, min(options.full, len(experiments)))
+        copy(output.database, options.copies)
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         print(f"{len(experiments):,} experiments filled in {took:.0f} s ({cpu:.0f} s of CPU)")
     with closing(sqlite3.connect(output.database)) as database:
@@ -154,13 +185,15 @@ def main() -> None:
     print(", ".join(f"{count:,} {name}" for name, count in rows.items()), f"in {size / 1e9:.2f} GB")
     store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
     experiment_id = store.open_experiment(_NAME, note="", artifact_location=output.artifacts.as_uri())
+    store.optimize()
     server = MlflowServer(store.uri, output.artifacts, log=output.folder / "mlflow-server.log")
     try:
         server.wait()
-        largest = measure(server.address, experiment_id)
+        page = Page(server)
+        measure(page, experiment_id)
     finally:
         server.stop()
-    print(f"the slowest took {largest:.2f} s")
+    print(f"the slowest took {page.slowest_s:.2f} s, and {page.most_cpu_s:.2f} s of CPU at most")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 # Tune's snapshot of all trials, which nobody reads, takes a millisecond for each of them.
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "inf")
+# With a search algorithm that it does not know, Tune asks for one trial at a time.
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "16")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Tune's newer output engine prints tables whatever `verbose` says.

@@ -25,10 +25,8 @@ class PlanOrder(Searcher):
         super().__init__()
         self._trials, self._suggested = trials, 0
 
-    def suggest(  # pyright: ignore[reportIncompatibleMethodOverride] (FINISHED is a string)
-        self, trial_id: str
-    ) -> dict[str, Any] | str:
-        """Return the next config, or that there is no more."""
+    def suggest(self, trial_id: str) -> Any:  # Tune's own annotation leaves out the word that ends a search
+        """Return the next config, or `Searcher.FINISHED` when there is no more."""
         if self._suggested == len(self._trials):
             return Searcher.FINISHED
         self._suggested += 1
