@@ -60,6 +60,8 @@ def generalization(frame: pd.DataFrame) -> Figure:
     _dress(first, "minimizing epoch", drawn)
     _dress(second, f"minimum test {loss.partition(' (')[0]}", drawn)
     _dress(third, "descent slope (loss per epoch)", drawn)
+    third.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
+    third.yaxis.get_offset_text().set(fontsize=8.5, color=INK)
     _scale(first, second, drawn, shared)
     key(figure, [first, second, third], _signs(shapes, depths, markers, colours))
     footnote(figure, f"All at {fixed_text(fixed)}." if fixed else "", 0)
@@ -114,7 +116,7 @@ def _scale(first: Axes, second: Axes, drawn: Sequence[PanelFits], frame: pd.Data
         first.set_yscale("log")
         first.set_ylim(max(0.8, 0.7 * epochs.min()), 1.4 * epochs.max())
         log_epochs(first.yaxis, int(1.4 * epochs.max()))
-        loss_axis(second, losses)
+        loss_axis(second, losses, cut=False)
 
 
 def _signs(

@@ -187,12 +187,13 @@ def log_epochs(axis: object, last: int) -> None:
     _fix(axis, ticks, lambda value, _: f"{value:,.0f}")
 
 
-def loss_axis(axes: Axes, values: npt.NDArray[np.float64]) -> None:
-    """Scale y to finite values: logarithmic where all are positive, with readable ticks; far outliers are cut off."""
+def loss_axis(axes: Axes, values: npt.NDArray[np.float64], *, cut: bool = True) -> None:
+    """Scale y to finite values: logarithmic where all are positive, with readable ticks; `cut` leaves out far ones."""
     if values.min() <= 0:
         axes.yaxis.set_major_locator(MaxNLocator(6))
         return
-    low, high = float(values.min()), float(values[values <= 100 * np.median(values)].max())
+    near = values[values <= 100 * np.median(values)] if cut else values
+    low, high = float(values.min()), float(near.max())
     margin = (high / low) ** 0.05 if high > low else 1.1
     axes.set_yscale("log")
     axes.set_ylim(low / margin, high * margin)

@@ -142,7 +142,9 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     _scale_axes(flat[0], shared, epochs)
     name_axes(figure, flat, x="trainable parameters", y="epoch")
     _colour_bar(figure, flat, colours)
-    footnote(figure, f"▲ least median test loss of the task   △ of the panel   {fixed_text(fixed)}", 0)
+    footnote(
+        figure, f"▲ least median test loss of the task   △ of the panel   grey: no experiment   {fixed_text(fixed)}", 0
+    )
     return figure
 
 
@@ -287,10 +289,16 @@ def _colour_bar(figure: Figure, axes: Sequence[Axes], colours: _Colours) -> None
     scale = colours.scale
     seen = (scale.low - 1e-9, scale.high + 1e-9)
     ticks = [(float(scale(value)), text) for value, text in colours.ticks if seen[0] <= value <= seen[1]]
+    ticks = [tick for number, tick in enumerate(ticks) if not number or _apart(ticks[number - 1], tick)]
     bar.set_ticks([place for place, _ in ticks])
     bar.set_ticklabels([text for _, text in ticks])
     place.tick_params(labelsize=8.5, color=MUTED, labelcolor=INK)
     place.set_title(colours.title, fontsize=9, color=INK, loc="left", pad=11)
+
+
+def _apart(one: tuple[float, str], other: tuple[float, str]) -> bool:
+    """Whether the texts of two neighbouring ticks of a colour bar have room."""
+    return abs(other[0] - one[0]) > 0.04
 
 
 def _ratio_text(ratio: float, minimum: float) -> str:

@@ -227,7 +227,7 @@ def test_condensed_curves() -> None:
 
 def test_files_are_opened_some_at_a_time(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(dataset)
-    monkeypatch.setattr("analysis.read._FILES", 2)
+    monkeypatch.setattr(sys.modules["analysis.read"], "_FILES", 2)  # `analysis.read` is the function
     pd.testing.assert_frame_equal(read(dataset), whole)
     pd.testing.assert_frame_equal(pd.concat(read_batches(dataset, rows=4), ignore_index=True), whole)
 
