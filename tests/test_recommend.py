@@ -273,6 +273,14 @@ def test_the_fixed_default_is_what_is_nearest_to_it():
     assert len(RULES) == 4
 
 
+def test_experiments_of_a_search_space_alone(dataset):
+    data = surveyed(dataset, "pilot_sweep")  # depth 2, see tests/analysis_data.py
+    assert set(data.settings["depth"]) == {2}
+    assert set(recommend(dataset, 100, 20, 3, "classification", 60, sweep="pilot_sweep").settings["depth"]) <= {2}
+    with pytest.raises(InputError, match="'pilot_swept' is not in the table"):
+        surveyed(dataset, "pilot_swept")
+
+
 def test_candidates_within_a_budget(dataset):
     data = surveyed(dataset)
     task = Task("new", "classification", 100, 4, 3)

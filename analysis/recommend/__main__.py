@@ -34,6 +34,7 @@ def command(
     epochs: Annotated[int | None, typer.Option("--budget-epochs", help="Epochs at most.")] = None,
     parameters: Annotated[int | None, typer.Option("--budget-parameters", help="Trainable parameters at most.")] = None,
     seconds: Annotated[float | None, typer.Option("--budget-seconds", help="Seconds of a run at most.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Take the experiments of this search space alone.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Settings to print.")] = 5,
     regret: Annotated[
         bool, typer.Option("--regret", help="Print how each rule does on tasks left out, in Markdown, and no advice.")
@@ -42,12 +43,13 @@ def command(
     """Recommend size, depth, shape, learning rate and epochs for a task that was not surveyed."""
     budget = Budget(epochs, parameters, seconds)
     if regret:
-        typer.echo(regrets(dataset, budget))
+        typer.echo(regrets(dataset, budget, sweep))
         return
     if like is None or target is None:
         raise InputError("expected --like FILE and --target COLUMN of the new task, or --regret")
     task = load(_NAME, {_NAME: UserTask(path=like, target=target, kind=_kind(like, target, kind))})
-    advice = recommend(dataset, task.num_rows, task.num_inputs, task.num_outputs, task.kind, budget, count=count)
+    shape = (task.num_rows, task.num_inputs, task.num_outputs, task.kind)
+    advice = recommend(dataset, *shape, budget, sweep=sweep, count=count)
     show(advice, Console(soft_wrap=True, highlight=False))
 
 
@@ -84,13 +86,13 @@ def _print_judgement(verdict: Verdict, console: Console) -> None:
     )
 
 
-def regrets(dataset: Path, budget: Budget) -> str:
+def regrets(dataset: Path, budget: Budget, sweep: str | None = None) -> str:
     """How each rule does on the surveyed tasks, each left out in turn, as Markdown.
 
     Raises:
         InputError: The folder is no data set.
     """
-    data = surveyed(dataset)
+    data = surveyed(dataset, sweep)
     cost = costs(dataset, data) if budget.seconds is not None else None
     verdicts = {name: leave_one_out(data, rule, budget, cost) for name, rule in RULES.items()}
     used = verdicts[RULE]

@@ -67,6 +67,7 @@ def recommend(
     kind: Kind,
     budget: Budget | int,
     *,
+    sweep: str | None = None,
     count: int = 5,
     rule: str = RULE,
 ) -> Advice:
@@ -79,6 +80,7 @@ def recommend(
         outputs: Columns of its target, once prepared: 1 for two classes, else the number of classes.
         kind: `classification` or `regression`.
         budget: What a training may take; a number is one of epochs.
+        sweep: Name of a search space whose experiments alone are taken; all by default.
         count: Settings to return at most.
         rule: Name of the rule, of `analysis.recommend.rules.RULES`.
 
@@ -93,7 +95,7 @@ def recommend(
             f"positive numbers, classification or regression, and one of {', '.join(RULES)}"
         )
     bound = budget if isinstance(budget, Budget) else Budget(epochs=budget)
-    task, data = Task("new", kind, rows, inputs, outputs), surveyed(dataset)
+    task, data = Task("new", kind, rows, inputs, outputs), surveyed(dataset, sweep)
     if len(data.tasks) < LEAST_TASKS:
         raise InputError(
             f"{dataset}: has {len(data.tasks)} tasks; at least {LEAST_TASKS} are needed to judge advice by leaving one "

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.curves import curve_matrix, log_spaced_epochs
+from analysis.filters import Filter
 from analysis.read import read, schema_of
 from analysis.recommend.task import Task, surveyed_task
 from survey.errors import InputError
@@ -61,18 +62,27 @@ class Surveyed:
         )
 
 
-def surveyed(dataset: Path | str) -> Surveyed:
+def surveyed(dataset: Path | str, sweep: str | None = None) -> Surveyed:
     """Read the losses of a data set: experiments without penalty and label noise.
 
     Where a setting was trained for several numbers of epochs, the longest training counts.
+
+    Args:
+        dataset: Folder of the data set.
+        sweep: Name of a search space whose experiments alone are taken; all by default.
 
     Raises:
         InputError: The folder is no data set, or has no such experiments.
         ExportError: A file of the data set is damaged.
     """
     known = schema_of(dataset, _TABLE).names
-    frame = read(dataset, table=_TABLE, columns=[*_COLUMNS, *(name for name in _IF_THERE if name in known)])
-    frame = frame[frame["kernel_regularizer.type"].isna() & (frame["label_noise"] == 0)]
+    filters = [
+        ("kernel_regularizer.type", "=", None),
+        ("label_noise", "=", 0.0),
+        *([(sweep, "=", True)] if sweep else []),
+    ]
+    columns = [*_COLUMNS, *(name for name in _IF_THERE if name in known)]
+    frame = read(dataset, table=_TABLE, filters=filters, columns=columns)
     if frame.empty:
         raise InputError(f"{dataset}: no experiments without penalty and label noise, which advice is drawn from")
     others = [name for name in OTHERS if name in known]
@@ -80,17 +90,20 @@ def surveyed(dataset: Path | str) -> Surveyed:
     settings = frame[keys].drop_duplicates().sort_values(keys).reset_index(drop=True)
     epochs = log_spaced_epochs(int(frame["epochs"].max()), EPOCH_COUNT)
     names = sorted(frame["dataset"].unique())
-    parts = [_losses_of(dataset, name, keys, settings, epochs) for name in names]
+    parts = [_losses_of(dataset, [("dataset", "=", name), *filters], keys, settings, epochs) for name in names]
     tasks = [_task(frame[frame["dataset"] == name]) for name in names]
     fixed = [_fixed(frame[frame["dataset"] == name], keys) for name in names]
     return Surveyed(tuple(tasks), settings, epochs, np.stack(parts), tuple(fixed))
 
 
 def _losses_of(
-    dataset: Path | str, task: str, keys: list[str], settings: pd.DataFrame, epochs: npt.NDArray[np.int64]
+    dataset: Path | str,
+    filters: list[Filter],
+    keys: list[str],
+    settings: pd.DataFrame,
+    epochs: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
     """Losses of one task, (S, E): a task at a time, as curves are large."""
-    filters = [("dataset", "=", task), ("kernel_regularizer.type", "=", None), ("label_noise", "=", 0.0)]
     frame = read(dataset, table=_TABLE, filters=filters, columns=[*keys, "epochs", "test_loss_median"])
     frame = frame.sort_values("epochs").drop_duplicates(keys, keep="last")
     rows = frame[keys].merge(settings.reset_index(), on=keys, how="left")["index"].to_numpy()
