@@ -6,8 +6,8 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from survey.redo import Redo, RedoFilter
 from survey.result import SurveyResult
 from survey.source import git_commit
 from survey.space import SearchSpace, own_tasks
-from survey.tracking.database import holds_experiments, remove_half_made
+from survey.tracking_place import TrackingPlace
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
@@ -64,6 +64,7 @@ class Launch:
         self._own_tasks = own_tasks(spaces)
         self._name = "+".join(space.name for space in spaces)
         self.output = Output.at(options.out or Path("surveys") / self._name)
+        self._place = TrackingPlace(options, self.output, console.print)
         used = {name for space in spaces for grid in space.grids for name in grid.dataset}
         self._contents = {
             name: task_data.load(name, self._own_tasks).digest for name in sorted(used & set(self._own_tasks))
@@ -88,7 +89,7 @@ class Launch:
 
     def dry_run(self) -> Price:
         """Return what the launch would train and what that costs, and start and write nothing."""
-        store = self._open_store() if self._tracking_exists else None
+        store = self._place.open() if self._place.exists else None
         replaced = self._replaced(store)
         done = runs_done(self.output.dataset, replaced)
         for experiment_id, numbers in store.runs_finished(replaced).items() if store else ():
@@ -140,11 +141,9 @@ class Launch:
         if not self.output.folder.exists():
             self._load_tasks(self.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         self.output.prepare()
-        with self.output.lock():
-            remove_half_made(self.output.folder / "mlflow.db")
+        with self.output.lock(), self._place.held():
             self.output.record(list(self._spaces), self._contents)
-            # A store elsewhere is opened in any case, as it may be out of reach.
-            store = self._open_store() if self._tracking_exists or self._options.tracking_uri else None
+            store = self._place.open_at_start()
             if store:
                 from survey.export.pool import in_processes
 
@@ -174,7 +173,7 @@ class Launch:
         self._load_tasks(plan, bundled=self.output.dataset.exists())
         self._tell_plan(plan)
         plan, pilot = self._pilot(plan)
-        server = stack.enter_context(self._mlflow_server())
+        server = stack.enter_context(self._place.server())
         from survey.cluster import connect, disconnect
         from survey.export_tasks import on_cluster
         from survey.stopping import StopRequest
@@ -189,18 +188,18 @@ class Launch:
             num_cpus=options.num_cpus,
             num_gpus=options.num_gpus,
             dashboard=options.ui,
-            environment={name: os.environ[name] for name in ("MLFLOW_TRACKING_TOKEN",) if name in os.environ},
+            environment=self._place.environment_of_workers(),
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
         plan = self._with_gpus(plan, cluster)
         cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
         forecast = Forecast(self.output.folder, plan, cost)
-        _check_reachable(self._tracking_uri, cluster)
+        self._place.check_nodes(cluster)
         data = self._load_tasks(plan)
         if server:
             server.wait()
         self._tell_addresses(server.address if server else None, cluster)
-        store = self._open_store()
+        store = self._place.open()
         failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
         if stop.tracking_lost:
             raise TrackingError(f"{stop.tracking_lost}; what is trained is kept: launch again when it is back")
@@ -249,25 +248,6 @@ class Launch:
                 stop.training = False
         return failures, progress.loop_seconds
 
-    @property
-    def _tracking_uri(self) -> str:
-        uri = self._options.tracking_uri or self.output.default_tracking_uri
-        if uri.startswith("sqlite:///"):  # workers have other working directories
-            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
-        return uri
-
-    @property
-    def _tracking_exists(self) -> bool:
-        """Whether there may be MLflow runs of this output already."""
-        return (self.output.folder / "survey.json").exists() and (
-            self._options.tracking_uri is not None or holds_experiments(self.output.folder / "mlflow.db")
-        )
-
-    def _open_store(self) -> TrackingStore:
-        from survey.tracking.store import TrackingStore
-
-        return TrackingStore(self._tracking_uri, output_id=self.output.output_id)
-
     def _tracking_settings(self, plan: Plan, store: TrackingStore) -> Any:
         from survey.tracking.trial_run import TrackingSettings
 
@@ -276,17 +256,16 @@ class Launch:
             f"MLflow records {'every epoch' if all_epochs else 'log-spaced epochs'}, in a run for each experiment"
             + (" and one for each repetition" if repetition_runs else "")
         )
-        local = self._options.tracking_uri is None or self._options.tracking_uri.startswith("sqlite:")
         note = "\n\n".join(space.description for space in self._spaces if space.description)
-        location = self.output.artifacts.as_uri() if local else None
-        experiment_id = store.open_experiment(self._name, note=note, artifact_location=location)
+        experiment_id = store.open_experiment(self._name, note=note, artifact_location=self._place.artifacts)
+        uri, sql_artifacts = self._place.for_workers(store, experiment_id)
         return TrackingSettings(
-            store.uri,
+            uri,
             experiment_id,
             all_epochs,
             repetition_runs,
             git_commit=git_commit(),
-            sql_artifacts=store.sql_artifacts(experiment_id),
+            sql_artifacts=sql_artifacts,
         )
 
     def _recording(self, plan: Plan) -> tuple[bool, bool]:
@@ -299,22 +278,6 @@ class Launch:
         rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
         all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
         return all_epochs, repetition_runs
-
-    @contextmanager
-    def _mlflow_server(self) -> Iterator[Any]:
-        """The MLflow UI over the output's own store, if wanted."""
-        if not self._options.ui or self._options.tracking_uri:
-            yield None
-            return
-        from survey.ui import MlflowServer
-        from survey.wal import use_write_ahead_log
-
-        use_write_ahead_log(self.output.folder / "mlflow.db")
-        server = MlflowServer(self._tracking_uri, self.output.artifacts, log=self.output.folder / "mlflow-server.log")
-        try:
-            yield server
-        finally:
-            server.stop()
 
     def _load_tasks(self, plan: Plan, *, bundled: bool = True) -> dict[str, task_data.PreparedTask]:
         """Prepare the data of all planned trials, and see that they are those of the rows that are there.
@@ -359,7 +322,7 @@ class Launch:
         if mlflow:
             say(f"MLflow UI      {mlflow}")
         elif self._options.tracking_uri:
-            say(f"MLflow         {_shown(self._tracking_uri)}")
+            say(f"MLflow         {_shown(self._place.uri)}")
         if cluster.dashboard:
             ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
             say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
@@ -369,6 +332,7 @@ class Launch:
         from survey.export import export
 
         store.close_abandoned_runs()
+        self._place.back_up()  # first, so that the MLflow run of a row in the data set is never lost
         for message in export(self.output, store, mapper).damaged:
             self._console.print(f"not exported, to be trained again: {message}", style="yellow")
         if self._options.prune_artifacts:
@@ -425,14 +389,6 @@ def _memory_per_core() -> int:
     import psutil
 
     return int(0.8 * psutil.virtual_memory().total / _num_cores())
-
-
-def _check_reachable(uri: str, cluster: Cluster) -> None:
-    if uri.startswith("sqlite:") and not cluster.is_local:
-        raise InputError(
-            "the cluster has several machines, which cannot share the sqlite file of MLflow: start `mlflow server` on "
-            "one of them and give its address as --tracking-uri http://HOST:PORT"
-        )
 
 
 def _missing(trial: PlannedTrial) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from survey.commands import run_app
 from survey.export import export
 from survey.export.pool import in_processes
 from survey.output import Output
+from survey.own_store import OwnStore
 from survey.result import INCOMPLETE
 
 
@@ -24,12 +26,17 @@ def command(
 ) -> int:
     """Bring the data set of a survey up to date with its finished MLflow runs."""
     from survey.export.prune import prune_artifacts
+    from survey.recovery import recover
     from survey.tracking.store import TrackingStore
 
     console = Console(soft_wrap=True, highlight=False)
     output = Output.at(out, create=False)
-    with output.lock():
-        store = TrackingStore(tracking_uri or output.default_tracking_uri, output_id=output.output_id)
+    own = OwnStore(output, on_node=False)
+    with output.lock(), nullcontext() if tracking_uri else own:
+        store = TrackingStore(tracking_uri or own.uri, output_id=output.output_id)
+        if own.lost_node:
+            recover(output, store, output.artifacts.as_uri())
+            own.recovered()
         result = export(output, store, in_processes)
         pruned = prune_artifacts(output, store, in_processes) if prune else None
     for message in result.damaged:

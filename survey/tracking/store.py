@@ -84,6 +84,10 @@ class TrackingStore:
         """Return the MLflow runs of the finished trials of some experiments."""
         return {row.mlflow_run_id for row in self._finished_rows() if row.experiment_id in experiment_ids}
 
+    def all_finished_run_ids(self) -> set[str]:
+        """Return the MLflow runs of all finished trials of this output."""
+        return {row.mlflow_run_id for row in self._finished_rows()}
+
     def _finished_rows(self) -> Iterator[FinishedRow]:
         """Read by SQL where the store is a database that can be reached from here, through MLflow elsewhere."""
         with told(self.uri, "be read"):
