@@ -195,6 +195,13 @@ def address_of_this_machine(address: str) -> str:
         return ray.util.get_node_ip_address()
 
 
+def tunnel(*addresses: str | None) -> str:
+    """The ssh command that brings the servers at URLs to the same ports of one's own machine."""
+    places = [urlsplit(address).netloc for address in addresses if address]
+    forwards = [f"-L {place.rpartition(':')[2]}:{place}" for place in places]
+    return " ".join(["ssh -N", *forwards, socket.gethostname()])
+
+
 def without_proxy(address: str) -> dict[str, str]:
     """The environment in which a process asks the server at a URL itself, where others are asked through a proxy."""
     host = urlsplit(address).hostname or ""

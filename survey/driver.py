@@ -192,7 +192,7 @@ class Launch:
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
         plan = self._with_gpus(plan, cluster)
-        cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
+        cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
         forecast = Forecast(self.output.folder, plan, cost)
         self._place.check_nodes(cluster)
         data = self._load_tasks(plan)
@@ -323,6 +323,10 @@ class Launch:
             say(f"MLflow UI      {mlflow}")
         elif self._options.tracking_uri:
             say(f"MLflow         {_shown(self._place.uri)}")
+        if mlflow and self._options.address:
+            from survey.cluster import tunnel
+
+            say(f"ssh tunnel     {tunnel(mlflow, cluster.dashboard)}")
         if cluster.dashboard:
             ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
             say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
