@@ -71,9 +71,12 @@ class MlflowServer:
         """See that it serves an MLflow experiment with these tags, so that workers write to no other launch's store.
 
         Raises:
-            TrackingError: It does not.
+            TrackingError: It does not, or does not answer.
         """
-        answer = self._get("/api/2.0/mlflow/experiments/get", experiment_id=experiment_id)
+        try:
+            answer = self._get("/api/2.0/mlflow/experiments/get", experiment_id=experiment_id)
+        except requests.RequestException as error:
+            raise TrackingError(f"the MLflow server at {self.address} does not answer: {error}") from None
         found = answer.json().get("experiment", {}).get("tags", []) if answer.ok else []
         if not tags.items() <= {tag["key"]: tag["value"] for tag in found}.items():
             raise TrackingError(
