@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import EXPERIMENTS, RUNS, launch, rows, start, write_space
 from mlflow.tracking import MlflowClient
-from ray.cluster_utils import Cluster
+from test_cluster import running
 from test_launch import numbers
 
 from survey.output import Output
@@ -25,17 +29,13 @@ JOIN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """A cluster of three nodes, each with a core; the first is the head."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**JOIN, "RAY_USAGE_STATS_ENABLED": "0"}.items():
-            patch.setenv(name, value)
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        try:
-            for _ in range(2):
-                cluster.add_node(num_cpus=1)
-            yield cluster.address
-        finally:
-            cluster.shutdown()
+    """A cluster of three nodes, each with a core; the first is the head. In a process that has known no other Ray."""
+    folder = Path(tempfile.mkdtemp(prefix="three"))
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": path}
+    with running("three_nodes", log=folder / "log", until="ready at ", **JOIN, **quiet):
+        yield (folder / "log").read_text().partition("ready at ")[2].split()[0]
+    shutil.rmtree(folder)
 
 
 def finished_trials(out: Path) -> list:
@@ -101,24 +101,31 @@ def await_histories(out: Path, count: int) -> set[str]:
     raise AssertionError("no trial has finished")
 
 
-def test_a_machine_without_the_output_folder_is_named(address, tmp_path, monkeypatch):
-    """All nodes are this host, so what they are asked for is an output that is not there."""
-    import ray
+ASK = """
+import sys
+from pathlib import Path
+from survey import cluster
+from survey.errors import InputError
+from survey.output import Output
 
-    from survey import cluster
-    from survey.errors import InputError
-
-    for name, value in JOIN.items():
-        monkeypatch.setenv(name, value)
-    cluster.connect(survey="s", address=address, num_cpus=None, num_gpus=None, dashboard=False, environment={})
+cluster.connect(survey="s", address=sys.argv[1], num_cpus=None, num_gpus=None, dashboard=False, environment={})
+output = Output.at(sys.argv[2])
+output.prepare()
+cluster.check_nodes(output.folder, output.output_id, [])
+cluster.check_nodes(None, "", ["PATH"])
+for folder, variables in ((Path("/nowhere"), []), (None, ["PATH", "PGPASSWORD"])):
     try:
-        output = Output.at(tmp_path / "out")
-        output.prepare()
-        cluster.check_nodes(output.folder, output.output_id, [])
-        cluster.check_nodes(None, "", ["PATH"])
-        with pytest.raises(InputError, match=r"\(127\..*\) of the Ray cluster lacks the output folder /nowhere: --out"):
-            cluster.check_nodes(Path("/nowhere"), output.output_id, [])
-        with pytest.raises(InputError, match="lacks the environment variables PGPASSWORD, which are set here"):
-            cluster.check_nodes(None, "", ["PATH", "PGPASSWORD"])
-    finally:
-        ray.shutdown()
+        cluster.check_nodes(folder, output.output_id, variables)
+    except InputError as error:
+        print(error)
+"""
+
+
+def test_a_machine_that_lacks_something_is_named(address, tmp_path):
+    """All nodes are this host, so what they are asked for is what is nowhere."""
+    command = [sys.executable, "-c", ASK, address, str(tmp_path / "out")]
+    answer = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **JOIN}, check=False)
+    assert answer.returncode == 0, answer.stderr
+    folder, variables = answer.stdout.splitlines()
+    assert re.search(r"\([\d.]+\) of the Ray cluster lacks the output folder /nowhere: --out has to be", folder)
+    assert "lacks the environment variables PGPASSWORD, which are set here" in variables

@@ -6,12 +6,13 @@ import itertools
 import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlparse
 
 import requests
 from mlflow.entities import ViewType
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, create_engine, inspect
 
 from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
 from survey.tracking.sql_writer import DIALECTS, TABLES
@@ -42,6 +43,10 @@ class TrackingStore:
             if uri.startswith("http"):
                 # MLflow itself would try again for minutes.
                 requests.get(uri, timeout=_ANSWER_WITHIN_S)
+            elif urlparse(uri).scheme.partition("+")[0] in DIALECTS - {"sqlite"}:
+                engine = create_engine(uri)
+                engine.connect().close()
+                engine.dispose()
             self.client = MlflowClient(uri)
             self.client.search_experiments(max_results=1)
 
