@@ -90,7 +90,7 @@ def test_the_launching_node_dies_with_its_disk(address, tmp_path, undisturbed):
 
 def await_histories(out: Path, count: int) -> set[str]:
     """Wait until so many trials have their history; return their MLflow runs."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 280
     while time.monotonic() < deadline:
         files = list((out / "artifacts").glob("*/artifacts/history.parquet"))
         if len(files) >= count:
