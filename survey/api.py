@@ -28,6 +28,7 @@ def run(
     num_gpus: float | None = None,
     gpus_per_trial: float | Literal["auto"] = "auto",
     tracking_uri: str | None = None,
+    artifacts: str | None = None,
     mlflow_epochs: Literal["auto", "all", "log"] = "auto",
     mlflow_runs: Literal["auto", "experiment", "repetition"] = "auto",
     repetitions: int | None = None,
@@ -50,6 +51,8 @@ def run(
         num_gpus: GPUs of the survey's own Ray; None for all.
         gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.
         tracking_uri: MLflow tracking URI; None for a sqlite file in the output folder.
+        artifacts: Where MLflow's artifacts go: a folder that all machines share, or a URI such as `s3://BUCKET/PREFIX`;
+            None for the output folder, or what an MLflow server at `tracking_uri` decides.
         mlflow_epochs: Whether MLflow gets every epoch, log-spaced ones, or what keeps it quick.
         mlflow_runs: Whether each repetition has an MLflow run of its own, or only each experiment.
         repetitions: Runs of each experiment, instead of what the search space asks for.
@@ -76,6 +79,7 @@ def run(
         num_gpus=num_gpus,
         gpus_per_trial=None if gpus_per_trial == "auto" else gpus_per_trial,
         tracking_uri=tracking_uri,
+        artifacts=artifacts,
         mlflow_epochs=mlflow_epochs,
         mlflow_runs=mlflow_runs,
         repetitions=repetitions,

@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,9 +30,12 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 import psutil
 import ray
 import ray._private.worker
+from ray.exceptions import RayError
 from ray.job_config import JobConfig
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from survey.errors import InputError
+from survey.output import is_output
 
 _WORKER_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -48,6 +52,7 @@ _WORKER_ENVIRONMENT = {
 _LISTENS_WITHIN_S = 5.0
 _ANSWERS_WITHIN_S = 20.0
 _TOLD_CHARACTERS = 160
+_NODES_ANSWER_WITHIN_S = 120.0
 _HOW_TO_JOIN = (
     "give the HOST:PORT that `ray start --head` printed, and launch on a machine that belongs to the cluster "
     "(`ray start --address=HOST:PORT` makes it one)"
@@ -138,7 +143,7 @@ def connect(
         dashboard=f"http://{url}" if url else None,
         num_cpus=resources.get("CPU", 0.0),
         num_gpus=resources.get("GPU", 0.0),
-        is_local=len({node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}) == 1,
+        is_local=len({(node["NodeManagerHostname"], node["NodeManagerAddress"]) for node in _nodes()}) == 1,
     )
 
 
@@ -192,6 +197,86 @@ def _check_token(address: str) -> None:
         f"the Ray cluster at {address} {problem}: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the token that the "
         "cluster was started with, or RAY_AUTH_TOKEN_PATH to a file with it; `ray get-auth-token` prints it there"
     )
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def address_of_this_machine(address: str) -> str:
+    """Return the address by which the other machines of the cluster at `address` reach this one."""
+    if address == "auto":
+        return ray.util.get_node_ip_address()
+    parts = urlsplit(f"//{address}")
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((parts.hostname or "", parts.port or 0))  # sends nothing
+            return probe.getsockname()[0]
+    except (OSError, ValueError):
+        return ray.util.get_node_ip_address()
+
+
+def tunnel(*addresses: str | None) -> str:
+    """The ssh command that brings the servers at URLs to the same ports of one's own machine."""
+    places = [urlsplit(address).netloc for address in addresses if address]
+    forwards = [f"-L {place.rpartition(':')[2]}:{place}" for place in places]
+    return " ".join(["ssh -N", *forwards, socket.gethostname()])
+
+
+def without_proxy(address: str) -> dict[str, str]:
+    """The environment in which a process asks the server at a URL itself, where others are asked through a proxy."""
+    host = urlsplit(address).hostname or ""
+    rest = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    return {"no_proxy": f"{rest},{host}" if rest else host}
+
+
+def check_nodes(folder: Path | None, output_id: str, variables: Collection[str]) -> None:
+    """See that every machine of the connected cluster that trains has what trials need.
+
+    Args:
+        folder: The output folder, if trials write to it.
+        output_id: Its identity.
+        variables: Names of environment variables; their values stay where they are.
+
+    Raises:
+        InputError: A machine lacks something, or does not answer; the message names it.
+    """
+    look = ray.remote(num_cpus=0, max_retries=0)(_what_is_missing)
+    asked = {
+        look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
+            folder, output_id, sorted(variables)
+        ): f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+        for node in _nodes()
+        if node["Resources"].get("CPU")
+    }
+    if not asked:  # none yet, on a cluster that grows with what is asked of it
+        return
+    _, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_NODES_ANSWER_WITHIN_S)
+    if silent:
+        raise InputError(f"{asked[silent[0]]} of the Ray cluster does not answer; is it still there?")
+    for task, node in asked.items():
+        try:
+            missing = ray.get(task)
+        except RayError as error:
+            raise InputError(
+                f"{node} of the Ray cluster cannot run this package: {textwrap.shorten(str(error), 200)}; each "
+                "machine needs the same installation"
+            ) from None
+        if missing:
+            raise InputError(f"{node} of the Ray cluster lacks {missing}")
+
+
+def _what_is_missing(folder: Path | None, output_id: str, variables: list[str]) -> str:
+    """Say what this machine lacks, and what to do; an empty string if it lacks nothing."""
+    unset = [name for name in variables if name not in os.environ]
+    if unset:
+        return f"the environment variables {', '.join(unset)}, which are set here: set them for `ray start` there"
+    if folder and not is_output(folder, output_id):
+        return (
+            f"the output folder {folder}: --out has to be in a folder that all machines share, or --tracking-uri and "
+            "--artifacts give places that all reach"
+        )
+    return ""
 
 
 @contextmanager

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,6 @@ from survey.launch_record import Recorder
 from survey.plan import Plan, PlannedTrial
 from survey.result import SurveyResult
 from survey.source import git_commit
-from survey.tracking.database import remove_half_made
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
@@ -56,11 +53,9 @@ class Launch(PricedRequest):
         if not self.output.folder.exists():
             self._load_tasks(self.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         self.output.prepare()
-        with self.output.lock():
-            remove_half_made(self.output.folder / "mlflow.db")
+        with self.output.lock(), self._place.held():
             self.output.record(list(self._spaces), self._contents)
-            # A store elsewhere is opened in any case, as it may be out of reach.
-            store = self._open_store() if self._tracking_exists or self._options.tracking_uri else None
+            store = self._place.open_at_start()
             if store:
                 from survey.export.pool import in_processes
 
@@ -86,7 +81,7 @@ class Launch(PricedRequest):
         self._load_tasks(plan, bundled=self.output.dataset.exists())
         self._tell_plan(plan)
         plan, pilot = self._pilot(plan)
-        server = stack.enter_context(self._mlflow_server())
+        server = stack.enter_context(self._place.server())
         from survey.cluster import connect, disconnect
         from survey.cluster_watch import ClusterWatch
         from survey.export_tasks import on_cluster
@@ -104,19 +99,19 @@ class Launch(PricedRequest):
             num_cpus=options.num_cpus,
             num_gpus=options.num_gpus,
             dashboard=options.ui,
-            environment={name: os.environ[name] for name in ("MLFLOW_TRACKING_TOKEN",) if name in os.environ},
+            environment=self._place.environment_of_workers(),
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
         watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
         plan = self._with_gpus(plan, cluster)
-        cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
+        cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
         forecast = Forecast(self.output.folder, plan, cost)
-        _check_reachable(self._tracking_uri, cluster)
+        self._place.check_nodes(cluster)
         data = self._load_tasks(plan)
         if server:
             server.wait()
         self._tell_addresses(server.address if server else None, cluster)
-        store = self._open_store()
+        store = self._place.open()
         failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
         if stop.cannot_go_on:
             raise SurveyError(stop.cannot_go_on)
@@ -174,34 +169,17 @@ class Launch(PricedRequest):
             f"MLflow records {'every epoch' if all_epochs else 'log-spaced epochs'}, in a run for each experiment"
             + (" and one for each repetition" if repetition_runs else "")
         )
-        local = self._options.tracking_uri is None or self._options.tracking_uri.startswith("sqlite:")
         note = "\n\n".join(space.description for space in self._spaces if space.description)
-        location = self.output.artifacts.as_uri() if local else None
-        experiment_id = store.open_experiment(self._name, note=note, artifact_location=location)
+        experiment_id = store.open_experiment(self._name, note=note, artifact_location=self._place.artifacts)
+        uri, sql_artifacts = self._place.for_workers(store, experiment_id)
         return TrackingSettings(
-            store.uri,
+            uri,
             experiment_id,
             all_epochs,
             repetition_runs,
             git_commit=git_commit(),
-            sql_artifacts=store.sql_artifacts(experiment_id),
+            sql_artifacts=sql_artifacts,
         )
-
-    @contextmanager
-    def _mlflow_server(self) -> Iterator[Any]:
-        """The MLflow UI over the output's own store, if wanted."""
-        if not self._options.ui or self._options.tracking_uri:
-            yield None
-            return
-        from survey.ui import MlflowServer
-        from survey.wal import use_write_ahead_log
-
-        use_write_ahead_log(self.output.folder / "mlflow.db")
-        server = MlflowServer(self._tracking_uri, self.output.artifacts, log=self.output.folder / "mlflow-server.log")
-        try:
-            yield server
-        finally:
-            server.stop()
 
     def _with_gpus(self, plan: Plan, cluster: Cluster) -> Plan:
         if not cluster.num_gpus:
@@ -224,7 +202,11 @@ class Launch(PricedRequest):
         if mlflow:
             say(f"MLflow UI      {mlflow}")
         elif self._options.tracking_uri:
-            say(f"MLflow         {_shown(self._tracking_uri)}")
+            say(f"MLflow         {_shown(self._place.uri)}")
+        if mlflow and self._options.address:
+            from survey.cluster import tunnel
+
+            say(f"ssh tunnel     {tunnel(mlflow, cluster.dashboard)}")
         if cluster.dashboard:
             ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
             say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
@@ -234,6 +216,7 @@ class Launch(PricedRequest):
         from survey.export import export
 
         store.close_abandoned_runs()
+        self._place.back_up()  # first, so that the MLflow run of a row in the data set is never lost
         for message in export(self.output, store, mapper).damaged:
             self._console.print(f"not exported, to be trained again: {message}", style="yellow")
         store.optimize()
@@ -277,14 +260,6 @@ class Launch(PricedRequest):
         from analysis.report import write_report
 
         return write_report(self.output.dataset, self.output.report, title=self._name)
-
-
-def _check_reachable(uri: str, cluster: Cluster) -> None:
-    if uri.startswith("sqlite:") and not cluster.is_local:
-        raise InputError(
-            "the cluster has several machines, which cannot share the sqlite file of MLflow: start `mlflow server` on "
-            "one of them and give its address as --tracking-uri http://HOST:PORT"
-        )
 
 
 def _missing(trial: PlannedTrial) -> str:

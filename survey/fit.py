@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
 from survey.plan import PlannedTrial
 from survey.plan_order import PlanOrder
@@ -17,6 +18,9 @@ from survey.stopping import StopRequest
 from survey.tasks import PreparedTask
 from survey.tracking.trial_run import TrackingSettings
 from survey.trial import SurveyTrial, experiment_of
+
+# Tune would send these to its actors by way of what Ray's logs and dashboard show. Workers have them from their nodes.
+ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
 
 _RETRIES = 2
 """How often a trial that failed is tried again; then the survey goes on without it."""

@@ -50,6 +50,12 @@ _GpusPerTrial = Annotated[
     Any, typer.Option(parser=parse_gpus_per_trial, metavar="auto|FRACTION", help="Share of a GPU for each trial.")
 ]
 _TrackingUri = Annotated[str | None, typer.Option(help="MLflow tracking URI.", show_default="a sqlite file in --out")]
+_Artifacts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER|URI", help="Where MLflow's artifacts go, such as s3://BUCKET/PREFIX.", show_default="--out"
+    ),
+]
 _MlflowEpochs = Annotated[Epochs, typer.Option(help="Epochs that go to MLflow.")]
 _MlflowRuns = Annotated[Runs, typer.Option(help="What has an MLflow run of its own.")]
 _Repetitions = Annotated[
@@ -87,6 +93,7 @@ def launch(
     num_gpus: _NumGpus = None,
     gpus_per_trial: _GpusPerTrial = "auto",
     tracking_uri: _TrackingUri = None,
+    artifacts: _Artifacts = None,
     mlflow_epochs: _MlflowEpochs = Epochs.AUTO,
     mlflow_runs: _MlflowRuns = Runs.AUTO,
     repetitions: _Repetitions = None,
@@ -123,6 +130,7 @@ def launch(
         num_gpus=num_gpus,
         gpus_per_trial=None if gpus_per_trial == "auto" else gpus_per_trial,
         tracking_uri=tracking_uri,
+        artifacts=artifacts,
         mlflow_epochs=mlflow_epochs.value,
         mlflow_runs=mlflow_runs.value,
         repetitions=repetitions,

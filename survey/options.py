@@ -23,6 +23,7 @@ class Options:
     num_gpus: float | None = None
     gpus_per_trial: float | None = None
     tracking_uri: str | None = None
+    artifacts: str | None = None
     mlflow_epochs: str = "auto"
     mlflow_runs: str = "auto"
     repetitions: int | None = None

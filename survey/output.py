@@ -71,6 +71,11 @@ class Output:
         except (OSError, ValueError) as error:
             raise OutputError(f"{self._identity_file}: cannot be read: {error}") from None
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is an output."""
+        return self._identity_file.exists()
+
     @cached_property
     def output_id(self) -> str:
         """Identity of the output, by which its MLflow experiments are known in a shared store."""
@@ -105,6 +110,15 @@ class Output:
     def database(self) -> Path:
         """The sqlite file of the output's own MLflow store."""
         return self.folder / "mlflow.db"
+
+    @property
+    def store_note(self) -> Path:
+        """Where the MLflow store lies while it is on a disk of a node (`survey.own_store`)."""
+        return self.folder / "mlflow-node.json"
+
+    def write_store_note(self, text: str) -> None:
+        """Replace that note."""
+        write_text(self.store_note, text)
 
     @property
     def launch_record(self) -> Path:

@@ -18,7 +18,7 @@ from survey.output import Output
 from survey.plan import Bound, Plan, fraction_for, make_plan
 from survey.redo import Redo, RedoFilter
 from survey.space import SearchSpace, own_tasks
-from survey.tracking.database import holds_experiments
+from survey.tracking_place import TrackingPlace
 
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
@@ -51,6 +51,7 @@ class Request:
         self._own_tasks = own_tasks(spaces)
         self._name = "+".join(space.name for space in spaces)
         self.output = Output.at(options.out or Path("surveys") / self._name)
+        self._place = TrackingPlace(options, self.output, console.print)
         used = {name for space in spaces for grid in space.grids for name in grid.dataset}
         self._contents = {
             name: task_data.load(name, self._own_tasks).digest for name in sorted(used & set(self._own_tasks))
@@ -76,25 +77,6 @@ class Request:
     def _replaced(self, store: TrackingStore | None) -> frozenset[str]:
         """MLflow runs that count no more, with those that this launch is to replace."""
         return self._redo.replaced(store, self.plan) if self._redo else self.output.replaced
-
-    @property
-    def _tracking_uri(self) -> str:
-        uri = self._options.tracking_uri or self.output.default_tracking_uri
-        if uri.startswith("sqlite:///"):  # workers have other working directories
-            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
-        return uri
-
-    @property
-    def _tracking_exists(self) -> bool:
-        """Whether there may be MLflow runs of this output already."""
-        return (self.output.folder / "survey.json").exists() and (
-            self._options.tracking_uri is not None or holds_experiments(self.output.folder / "mlflow.db")
-        )
-
-    def _open_store(self) -> TrackingStore:
-        from survey.tracking.store import TrackingStore
-
-        return TrackingStore(self._tracking_uri, output_id=self.output.output_id)
 
     def _recording(self, plan: Plan) -> tuple[bool, bool]:
         """Whether MLflow gets every epoch, and whether each repetition has a run of its own."""

@@ -24,6 +24,7 @@ from survey.disk import DiskUse, disk_use
 from survey.figures import block, duration
 from survey.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
 from survey.output import Output
+from survey.own_store import live_database
 from survey.tracking.database import holds_experiments, repetitions_finished
 
 _LOOK_EVERY_S = 2.0
@@ -84,8 +85,9 @@ def _num_runs_done(output: Output, record: LaunchRecord | None) -> int:
     if record and not record.is_silent:
         return record.num_runs_done
     finished: dict[int, set[int]] = {}
-    if output.database.exists() and holds_experiments(output.database):
-        finished = repetitions_finished(output.database, since_s=record.began_s if record else 0.0)
+    database = live_database(output)
+    if database.exists() and holds_experiments(database):
+        finished = repetitions_finished(database, since_s=record.began_s if record else 0.0)
     if record:  # the output may hold other surveys' runs too
         return max(record.num_runs_done, record.num_runs_before + sum(map(len, finished.values())))
     for experiment_id, numbers in runs_done(output.dataset).items():

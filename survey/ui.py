@@ -1,4 +1,4 @@
-"""The MLflow UI beside a running survey: an `mlflow server` on the loopback interface that ends with the survey."""
+"""The MLflow server of a running survey, which ends with it: for people, and on a cluster for workers too."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -32,14 +33,18 @@ class MlflowServer:
         backend_uri: The tracking store that it shows; it creates a sqlite file where there is none.
         artifacts: Default place of artifacts.
         log: File for what it says.
+        host: The one address of this machine at which it listens. It has no login, so whoever reaches that address can
+            read and change the store.
     """
 
-    def __init__(self, backend_uri: str, artifacts: Path, log: Path) -> None:
+    def __init__(self, backend_uri: str, artifacts: Path, log: Path, *, host: str = "127.0.0.1") -> None:
         self._log = log
-        port = _free_port(_FIRST_PORT)
-        self.address = f"http://127.0.0.1:{port}"
+        port = _free_port(host, _FIRST_PORT)
+        self.address = f"http://{host}:{port}"
         command = [sys.executable, "-m", "survey.guard", sys.executable, "-m", "mlflow", "server"]
-        command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+        command += ["--host", host, "--port", str(port), "--workers", "1"]
+        # By name only as what it is, so that no web page elsewhere can make a browser ask it; and through a tunnel.
+        command += ["--allowed-hosts", f"{host}:{port},localhost:*,127.0.0.1:*", "--cors-allowed-origins", self.address]
         command += ["--backend-store-uri", backend_uri, "--default-artifact-root", str(artifacts)]
         with log.open("wb") as stream:
             # A session of its own: Ctrl-C at the terminal is for the launcher, which ends the server last.
@@ -61,11 +66,34 @@ class MlflowServer:
         deadline = time.monotonic() + _UP_WITHIN_S
         while time.monotonic() < deadline and self._guard.poll() is None:
             try:
-                if requests.get(f"{self.address}/health", timeout=2).ok:
+                if self._get("/health").ok:
                     return
             except requests.RequestException:
                 time.sleep(0.1)
-        raise TrackingError(f"the MLflow server did not start: see {self._log}; `--no-ui` runs the survey without one")
+        raise TrackingError(
+            f"the MLflow server did not start: see {self._log}; on one machine, `--no-ui` runs without it"
+        )
+
+    def check_serves(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        """See that it serves an MLflow experiment with these tags, so that workers write to no other launch's store.
+
+        Raises:
+            TrackingError: It does not, or does not answer.
+        """
+        try:
+            answer = self._get("/api/2.0/mlflow/experiments/get", experiment_id=experiment_id)
+        except requests.RequestException as error:
+            raise TrackingError(f"the MLflow server at {self.address} does not answer: {error}") from None
+        found = answer.json().get("experiment", {}).get("tags", []) if answer.ok else []
+        if not tags.items() <= {tag["key"]: tag["value"] for tag in found}.items():
+            raise TrackingError(
+                f"at {self.address} another MLflow server answers than that of this launch: launch again"
+            )
+
+    def _get(self, path: str, **params: str) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy that the environment names knows nothing of this machine
+            return session.get(f"{self.address}{path}", params=params, timeout=10)
 
     def stop(self) -> None:
         """End the server and all its processes."""
@@ -77,13 +105,13 @@ class MlflowServer:
             self._guard.kill()
 
 
-def _free_port(first: int) -> int:
-    """The first port from `first` on that nobody listens on."""
+def _free_port(host: str, first: int) -> int:
+    """The first port from `first` on at which nobody listens at an address."""
     for port in range(first, first + 200):
         with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((host, port))
             except OSError:
                 continue
             return port
-    raise TrackingError(f"no free port between {first} and {first + 199} for the MLflow UI; `--no-ui` does without")
+    raise TrackingError(f"no free port between {first} and {first + 199} for the MLflow server")

@@ -22,7 +22,7 @@ def use_write_ahead_log(file: Path) -> None:
         TrackingError: It is no sqlite database, or cannot be written to.
         DiskFullError: There is no room for it.
     """
-    if _on_network(file.parent):
+    if on_network(file.parent):
         return
     try:
         connection = sqlite3.connect(file)
@@ -36,7 +36,8 @@ def use_write_ahead_log(file: Path) -> None:
         raise TrackingError(f"{file}: cannot be used as a sqlite database: {error}") from None
 
 
-def _on_network(folder: Path) -> bool:
+def on_network(folder: Path) -> bool:
+    """Whether a folder lies on a file system that other machines may write to as well."""
     mounts = [p for p in psutil.disk_partitions(all=True) if folder.resolve().is_relative_to(p.mountpoint)]
     mount = max(mounts, key=lambda p: len(p.mountpoint), default=None)
     return mount is not None and mount.fstype.startswith(_NETWORK_FILE_SYSTEMS)

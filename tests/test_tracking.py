@@ -481,7 +481,7 @@ def test_sqlite_has_a_write_ahead_log(database):
 def test_a_network_file_system_gets_no_write_ahead_log(tmp_path, monkeypatch):
     from survey import wal
 
-    monkeypatch.setattr(wal, "_on_network", lambda _: True)
+    monkeypatch.setattr(wal, "on_network", lambda _: True)
     wal.use_write_ahead_log(tmp_path / "new.db")
     assert not (tmp_path / "new.db").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from survey.export.about import About
 from survey.export.pool import in_processes
 from survey.files import full_disk_told
 from survey.output import Output
+from survey.own_store import OwnStore
 from survey.result import INCOMPLETE
 from survey.space import SearchSpace
 
@@ -68,10 +70,15 @@ def command(
 
 def _export(output: Output, tracking_uri: str | None, console: Console, *, prune: bool) -> int:
     from survey.export.prune import prune_artifacts
+    from survey.recovery import recover
     from survey.tracking.store import TrackingStore
 
-    with full_disk_told(output.folder), output.lock():
-        store = TrackingStore(tracking_uri or output.default_tracking_uri, output_id=output.output_id)
+    own = OwnStore(output, on_node=False)
+    with full_disk_told(output.folder), output.lock(), nullcontext() if tracking_uri else own:
+        store = TrackingStore(tracking_uri or own.uri, output_id=output.output_id)
+        if own.lost_node:
+            recover(output, store, output.artifacts.as_uri())
+            own.recovered()
         result = export(output, store, in_processes)
         pruned = prune_artifacts(output, store, in_processes) if prune else None
     for message in result.damaged:

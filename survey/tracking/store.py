@@ -6,12 +6,13 @@ import itertools
 import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlparse
 
 import requests
 from mlflow.entities import ViewType
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
 from survey.tracking.sql_writer import DIALECTS, TABLES
@@ -45,6 +46,10 @@ class TrackingStore:
             if uri.startswith("http"):
                 # MLflow itself would try again for minutes.
                 requests.get(uri, timeout=_ANSWER_WITHIN_S)
+            elif urlparse(uri).scheme.partition("+")[0] in DIALECTS - {"sqlite"}:
+                engine = create_engine(uri)
+                engine.connect().close()
+                engine.dispose()
             self.client = MlflowClient(uri)
             self.client.search_experiments(max_results=1)
 
@@ -86,6 +91,10 @@ class TrackingStore:
     def finished_run_ids(self, experiment_ids: Collection[int]) -> set[str]:
         """Return the MLflow runs of the finished trials of some experiments."""
         return {row.mlflow_run_id for row in self._finished_rows() if row.experiment_id in experiment_ids}
+
+    def all_finished_run_ids(self) -> set[str]:
+        """Return the MLflow runs of all finished trials of this output."""
+        return {row.mlflow_run_id for row in self._finished_rows()}
 
     def _finished_rows(self) -> Iterator[FinishedRow]:
         """Read by SQL where the store is a database that can be reached from here, through MLflow elsewhere."""

@@ -92,6 +92,7 @@ class TrialRun:
         params: Further parameters, such as the exact number of trainable parameters.
         trial_id: Ray Tune's id of the trial.
         first_epoch: The epoch that the trial begins with, beyond 1 where it goes on from a checkpoint.
+        recovered_from: The MLflow run whose place this one takes, where that one was lost.
 
     Raises:
         TrackingAwayError: The server has been away for five minutes; from every method.
@@ -109,6 +110,7 @@ class TrialRun:
         params: dict[str, object],
         trial_id: str,
         first_epoch: int = 1,
+        recovered_from: str | None = None,
     ) -> None:
         self._writer = make_writer(settings.uri, settings.experiment_id, sql_artifacts=settings.sql_artifacts)
         epochs = experiment.epochs
@@ -123,6 +125,8 @@ class TrialRun:
         )
         if first_epoch > 1:
             parent.tags["resumed_at_epoch"] = str(first_epoch)
+        if recovered_from:
+            parent.tags["recovered_from"] = recovered_from
         children = [_child(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 

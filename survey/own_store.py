@@ -1,0 +1,198 @@
+"""The sqlite file of an output's own MLflow store: in the output folder, or on a disk of this node with a backup there.
+
+On one machine whose output folder lies on a disk of its own, the file is `mlflow.db` in that folder. A sqlite file that
+several processes write to does not work on a network file system, and other machines cannot write to it at all: there
+the file lies on a disk of the node that launches, and `mlflow.db` is its backup. While it lies there, the note
+`mlflow-node.json` says where. A launch that ends leaves the whole store in `mlflow.db` and no note; a note that is
+found is one of a launch that died. Its file is brought home if this is the same node; else the node is lost, and with
+it what was not yet backed up (`survey.recovery`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from survey.errors import InputError, TrackingError
+from survey.output import Output
+from survey.sqlite_copy import copy_database, end_log
+from survey.tracking.database import holds_experiments, remove_half_made
+from survey.wal import on_network
+
+_BACKUP_EVERY_S = 60.0
+_SHARE_OF_TIME = 0.05
+"""The most of the time that may go to backups."""
+
+
+@dataclass(frozen=True)
+class _Note:
+    """Where the file lies: the node, and the path there; the folder of the file is for this one launch."""
+
+    host: str
+    file: str
+
+    @classmethod
+    def of(cls, output: Output) -> _Note | None:
+        try:
+            return cls(**json.loads(output.store_note.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError):
+            return cls("", "")  # a node that nobody can find any more
+
+    def found(self) -> Path | None:
+        """The file, if this is its node and it is still there."""
+        file = Path(self.file)
+        here = self.host == socket.gethostname() and file.is_file() and file.stat().st_uid == os.getuid()
+        return file if here else None
+
+
+def live_database(output: Output) -> Path:
+    """Return the file that has the latest word on an output, for those that only read."""
+    note = _Note.of(output)
+    return (note and note.found()) or output.database
+
+
+class OwnStore:
+    """The sqlite file of an output, in place while it is entered. To be entered under the output's lock.
+
+    Args:
+        output: The output.
+        on_node: Whether the file has to lie on a disk of this node.
+        say: Called with a message where a backup fails, which the survey outlives.
+
+    Raises:
+        InputError: There is no folder on a disk of this node; on entering.
+        TrackingError: The file cannot be copied; on entering and leaving.
+    """
+
+    def __init__(self, output: Output, *, on_node: bool, say: Callable[[str], None] = lambda _: None) -> None:
+        self._output, self._on_node, self._say = output, on_node or on_network(output.folder), say
+        self.file = live_database(output)
+        self.lost_node: str | None = None
+        self._is_placed = False
+        self._ended, self._copying = threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self._back_up_now_and_then, name="MLflow backup", daemon=True)
+
+    @property
+    def uri(self) -> str:
+        """The tracking URI of the file, for processes of this machine."""
+        return f"sqlite:///{self.file}"
+
+    def __enter__(self) -> OwnStore:
+        self.lost_node = self._bring_home()
+        remove_half_made(self._output.database)
+        self.file = self._output.database
+        if self._on_node:
+            self._put_on_node()
+            self._thread.start()
+        return self
+
+    def _bring_home(self) -> str | None:
+        """Fetch the file of a launch that died; return the node where it is lost."""
+        note = _Note.of(self._output)
+        if note is None:
+            return None
+        file = note.found()
+        if file is None:
+            return note.host or "an unknown node"
+        if holds_experiments(file):
+            with _told(file, "brought into the output folder"):
+                copy_database(file, self._output.database, scratch=file.parent)
+        self._output.store_note.unlink()
+        shutil.rmtree(file.parent, ignore_errors=True)
+        return None
+
+    def _put_on_node(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="survey-mlflow-", dir=_folder_of_this_node()))
+        self.file, self._is_placed = folder / "mlflow.db", True
+        # The note of a node that is lost stays until all is recovered.
+        if self.lost_node is None:
+            self._write_note()
+        if self._output.database.exists():
+            with _told(self._output.database, "copied to this node"):
+                end_log(self._output.database)
+                copy_database(self._output.database, self.file, scratch=folder)
+
+    def _write_note(self) -> None:
+        self._output.write_store_note(json.dumps(asdict(_Note(socket.gethostname(), str(self.file)))))
+
+    def recovered(self) -> None:
+        """Say that all that can be has been recovered from the loss of a node."""
+        self.back_up()
+        if self._on_node:
+            self._write_note()
+        else:
+            self._output.store_note.unlink()
+        self.lost_node = None
+
+    def back_up(self) -> None:
+        """Bring `mlflow.db` in the output folder up to date, where that is a backup."""
+        if not self._is_placed or not holds_experiments(self.file):
+            return
+        with self._copying, _told(self.file, "backed up to the output folder"):
+            copy_database(self.file, self._output.database, scratch=self.file.parent)
+
+    def _back_up_now_and_then(self) -> None:
+        """Back up every minute if there is something new, and less often where a backup takes long."""
+        wait_s, seen, failed = _BACKUP_EVERY_S, None, False
+        while not self._ended.wait(wait_s):
+            try:
+                version = _change_counter(self.file)
+                if version != seen:
+                    began = time.monotonic()
+                    self.back_up()
+                    seen, failed = version, False
+                    wait_s = max(_BACKUP_EVERY_S, (time.monotonic() - began) / _SHARE_OF_TIME)
+            except TrackingError as error:
+                if not failed:
+                    self._say(f"{error}; the next backup is tried in a minute")
+                failed = True
+
+    def __exit__(self, *_: object) -> None:
+        if not self._is_placed:
+            return
+        self._ended.set()
+        self._thread.join()
+        self.back_up()
+        if self.lost_node is None:
+            self._output.store_note.unlink(missing_ok=True)
+        shutil.rmtree(self.file.parent, ignore_errors=True)
+
+
+def _change_counter(file: Path) -> tuple[int, int]:
+    """Something that differs after each change: sizes and times of the database and its log."""
+    parts = [part.stat() for part in (file, file.with_name(f"{file.name}-wal")) if part.exists()]
+    return sum(part.st_mtime_ns for part in parts), sum(part.st_size for part in parts)
+
+
+def _folder_of_this_node() -> Path:
+    """A folder for temporary files on a disk of this node: that of TMPDIR, or one of the usual ones."""
+    usual = [tempfile.gettempdir(), os.environ.get("SLURM_TMPDIR", ""), "/tmp", "/var/tmp"]
+    for folder in usual:
+        if folder and os.access(folder, os.W_OK) and not on_network(Path(folder)):
+            return Path(folder)
+    raise InputError(
+        "MLflow's sqlite file needs a folder on a disk of this node, and "
+        f"{', '.join(dict.fromkeys(filter(None, usual)))} are none: set TMPDIR to one, or give --tracking-uri"
+    )
+
+
+@contextmanager
+def _told(file: Path, what: str) -> Iterator[None]:
+    """Turn errors of copying into one message."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        hint = "; end what has it open, such as an MLflow server" if "locked" in str(error) else ""
+        raise TrackingError(f"the MLflow store {file} cannot be {what}: {error}{hint}") from None

@@ -1,0 +1,63 @@
+"""Copies of a sqlite database that others may be writing to: each is whole, and replaces the one before at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+
+def copy_database(source: Path, target: Path, *, scratch: Path) -> None:
+    """Replace `target` by a copy of `source`; when this returns, the copy is on the disk.
+
+    Writers of `source` go on meanwhile. The copy has no write-ahead log, so that it may lie on a network file system;
+    such a file system sees finished files only, written from end to end.
+
+    Args:
+        source: The database.
+        target: Where the copy is to lie.
+        scratch: Folder on a disk of this machine, for the time of copying.
+
+    Raises:
+        sqlite3.Error: `source` cannot be read.
+        OSError: The copy cannot be written; `target` is as it was.
+    """
+    made = scratch / f"copy-of-{source.name}"
+    made.unlink(missing_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(made)) as copy:
+            live.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+        shutil.copyfile(made, part)
+        _settle(part)
+        end_log(target)
+        part.replace(target)
+        _settle(target.parent)
+    finally:
+        for file in (part, made):
+            file.unlink(missing_ok=True)
+
+
+def end_log(file: Path) -> None:
+    """Have a database's write-ahead log written into it and removed, if it has one.
+
+    A log that is left beside a file that takes the database's place would be applied to that file.
+
+    Raises:
+        sqlite3.Error: Another process has the database open.
+    """
+    if file.with_name(f"{file.name}-wal").exists():
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA journal_mode=DELETE")
+
+
+def _settle(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

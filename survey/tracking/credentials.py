@@ -1,0 +1,43 @@
+"""Credentials for a tracking store and its artifacts: from the environment of each process that uses them, alone.
+
+A password in a URI would stand in the list of processes, and in Ray's dashboard, which shows how a job was started.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlparse
+
+from survey.errors import InputError
+
+_NEEDED = re.compile(r"MLFLOW_TRACKING_(?!URI$)\w+|MLFLOW_S3_\w+|AWS_\w+|PG[A-Z]+")
+"""Variables with which clients of MLflow, S3 and PostgreSQL find and unlock their servers."""
+
+
+def check_no_password(option: str, uri: str) -> None:
+    """See that a URI holds no password.
+
+    Raises:
+        InputError: It does; the message says which environment variable is for it, and does not repeat it.
+    """
+    try:
+        parts = urlparse(uri)
+        password = parts.password
+    except ValueError:
+        raise InputError(f"{option}: this is no URI") from None
+    if password:
+        variables = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        if parts.scheme.startswith("postgresql"):
+            variables = "PGPASSWORD, or a file that PGPASSFILE names"
+        elif not parts.scheme.startswith("http"):
+            variables = "the environment variable that the store's client reads"
+        raise InputError(
+            f"{option}: others can read a command line, so a password has no place in it: leave it out of the URI and "
+            f"give it by {variables}"
+        )
+
+
+def variables_needed(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables, set here, that other machines need to reach store and artifacts."""
+    return sorted(name for name in environment if _NEEDED.fullmatch(name))

@@ -1,0 +1,162 @@
+"""Where a launch tracks: the MLflow store, the server over it, and where artifacts go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from survey.errors import InputError
+from survey.options import Options
+from survey.output import Output
+from survey.own_store import OwnStore
+from survey.tracking.credentials import check_no_password, variables_needed
+from survey.tracking.database import holds_experiments
+from survey.tracking.tags import OUTPUT
+
+if TYPE_CHECKING:
+    from survey.cluster import Cluster
+    from survey.tracking.store import TrackingStore
+    from survey.ui import MlflowServer
+
+
+class TrackingPlace:
+    """The MLflow store of a launch: the output's own, or one elsewhere; and its artifacts.
+
+    Args:
+        options: How the survey is launched.
+        output: Its output.
+        say: Tells people something.
+
+    Raises:
+        InputError: A URI holds a password.
+    """
+
+    def __init__(self, options: Options, output: Output, say: Callable[[str], None]) -> None:
+        for option, uri in (("--tracking-uri", options.tracking_uri), ("--artifacts", options.artifacts)):
+            if uri:
+                check_no_password(option, uri)
+        self._options, self._output, self._say = options, output, say
+        # Machines that join the cluster later, as some do, could not write to a sqlite file here.
+        self._own = OwnStore(output, on_node=options.address is not None, say=say)
+        self._server: MlflowServer | None = None
+
+    def held(self) -> AbstractContextManager[object]:
+        """Hold the output's own store in place, if it is used; to be entered under the output's lock."""
+        return nullcontext() if self._options.tracking_uri else self._own
+
+    @property
+    def uri(self) -> str:
+        """The tracking URI for processes of this machine."""
+        uri = self._options.tracking_uri or self._own.uri
+        if uri.startswith("sqlite:///"):  # workers have other working directories
+            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+        return uri
+
+    @property
+    def exists(self) -> bool:
+        """Whether there may be MLflow runs of this output already."""
+        return self._output.exists and (self._options.tracking_uri is not None or holds_experiments(self._own.file))
+
+    @property
+    def artifacts(self) -> str | None:
+        """URI of the place of artifacts; None for where an MLflow server wants them."""
+        given, uri = self._options.artifacts, self._options.tracking_uri
+        if given is None:
+            return None if uri and uri.startswith("http") else self._output.artifacts.as_uri()
+        return given.rstrip("/") if "://" in given else Path(given).absolute().as_uri()
+
+    def open(self) -> TrackingStore:
+        """Open the store; a sqlite file is created where there is none.
+
+        Raises:
+            TrackingError: It cannot be reached.
+        """
+        from survey.tracking.store import TrackingStore
+
+        return TrackingStore(self.uri, output_id=self._output.output_id)
+
+    def open_at_start(self) -> TrackingStore | None:
+        """Open the store if it holds something, and put in again what was lost of it with the disk of a node.
+
+        A store elsewhere is opened in any case, as it may be out of reach.
+        """
+        lost_node = self._own.lost_node
+        store = self.open() if self.exists or self._options.tracking_uri or lost_node else None
+        if store and lost_node:
+            from survey.recovery import recover
+
+            recovered = recover(self._output, store, self.artifacts)
+            self._own.recovered()
+            self._say(
+                f"the MLflow store lay on {lost_node} and is not found; {recovered:,} finished trials that its backup "
+                "lacks were taken from their artifacts"
+            )
+        return store
+
+    def back_up(self) -> None:
+        """Bring the backup of the output's own store up to date, where it has one."""
+        self._own.back_up()
+
+    @contextmanager
+    def server(self) -> Iterator[MlflowServer | None]:
+        """The MLflow server over the output's own store: for people, and on a cluster for workers in any case."""
+        address = self._options.address
+        if self._options.tracking_uri or not (self._options.ui or address):
+            yield None
+            return
+        from survey.ui import MlflowServer
+        from survey.wal import use_write_ahead_log
+
+        host = "127.0.0.1"
+        if address:
+            from survey.cluster import address_of_this_machine
+
+            host = address_of_this_machine(address)
+        use_write_ahead_log(self._own.file)
+        log = self._output.folder / "mlflow-server.log"
+        server = MlflowServer(self.uri, self._output.artifacts, log, host=host)
+        try:
+            self._server = server if address else None
+            yield server
+        finally:
+            server.stop()
+
+    def for_workers(self, store: TrackingStore, experiment_id: str) -> tuple[str, str | None]:
+        """Return how workers reach an MLflow experiment of the store: `uri` and `sql_artifacts` of their settings.
+
+        Raises:
+            TrackingError: Their server is another than the one that was started.
+        """
+        if self._server:
+            self._server.check_serves(experiment_id, {OUTPUT: self._output.output_id})
+            return self._server.address, None
+        return store.uri, store.sql_artifacts(experiment_id)
+
+    def environment_of_workers(self) -> dict[str, str]:
+        """Environment variables with which workers reach the server."""
+        from survey.cluster import without_proxy
+
+        return without_proxy(self._server.address) if self._server else {}
+
+    def check_nodes(self, cluster: Cluster) -> None:
+        """See that the machines of a cluster that runs already have what trials need.
+
+        Raises:
+            InputError: One lacks something; the message says what.
+        """
+        from survey.cluster import check_nodes
+
+        uri = self._options.tracking_uri
+        if self._options.address is None:
+            return
+        if uri and uri.startswith("sqlite:") and not cluster.is_local:
+            raise InputError(
+                "--tracking-uri: the cluster has several machines, which cannot share a sqlite file: leave the option "
+                "out, and the launch itself runs an MLflow server for them"
+            )
+        is_folder = self.artifacts == self._output.artifacts.as_uri()
+        variables = variables_needed(os.environ) if uri or not is_folder else []
+        check_nodes(self._output.folder if is_folder else None, self._output.output_id, variables)
