@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as hnp
 from analysis import recommend
 from analysis.curves import log_spaced_epochs
 from analysis.recommend import Budget
+from analysis.recommend.advice import RULE
 from analysis.recommend.budget import bounded, costs, within
 from analysis.recommend.fitted import fitted_epochs
 from analysis.recommend.regret import leave_one_out
@@ -342,7 +343,7 @@ def test_the_command_line_refuses_in_one_message(dataset, tmp_path):
 def test_the_regret_table_has_every_task_and_rule(dataset):
     result = _command(str(dataset), "--regret", "--budget-epochs", "60")
     assert result.returncode == 0, result.stderr
-    verdict = leave_one_out(surveyed(dataset), mean_rank, Budget(epochs=60))
+    verdict = leave_one_out(surveyed(dataset, epoch=60), RULES[RULE], Budget(epochs=60))
     for regret in verdict.regrets:
         assert f"| {regret.task} | {regret.best} ({regret.best_loss:.3g}) | {regret.chosen} |" in result.stdout
     for name in RULES:

@@ -92,7 +92,7 @@ def regrets(dataset: Path, budget: Budget, sweep: str | None = None) -> str:
     Raises:
         InputError: The folder is no data set.
     """
-    data = surveyed(dataset, sweep)
+    data = surveyed(dataset, sweep, budget.epochs)
     cost = costs(dataset, data) if budget.seconds is not None else None
     verdicts = {name: leave_one_out(data, rule, budget, cost) for name, rule in RULES.items()}
     used = verdicts[RULE]

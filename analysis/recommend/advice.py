@@ -22,7 +22,7 @@ from analysis.recommend.surveyed import Surveyed, surveyed
 from analysis.recommend.task import Kind, Task
 from survey.errors import InputError
 
-RULE = "mean rank"
+RULE = "mean ratio"
 """The rule that is used, of `analysis.recommend.rules.RULES`; docs/recommend.md has what each of them did."""
 
 NEAREST = 3
@@ -41,9 +41,9 @@ class Advice:
         budget: The budget.
         settings: A row for each recommended setting, the best first: the columns of a setting, `epochs`,
             `num_free_parameters` and `widths` on this task, `score` (of the rule, least is best), `loss_ratio`
-            (geometric mean over the tasks of the loss to the least one within the budget), `worst_ratio` and
-            `worst_task`, `num_tasks` that have it, and `seconds` for a run, where the survey tells. Empty where nothing
-            is recommended.
+            (geometric mean over the tasks of the loss to the least one within the budget), `worst_ratio` (ten at most)
+            and `worst_task`, `num_tasks` that have it, and `seconds` for a run, where the survey tells. Empty where
+            nothing is recommended.
         alternatives: The values of each number of the first setting, side by side.
         tasks: The surveyed tasks, the nearest first, and how the first setting did on each.
         verdict: How the rule did on tasks that it had not seen, against a fixed default.
@@ -95,7 +95,7 @@ def recommend(
             f"positive numbers, classification or regression, and one of {', '.join(RULES)}"
         )
     bound = budget if isinstance(budget, Budget) else Budget(epochs=budget)
-    task, data = Task("new", kind, rows, inputs, outputs), surveyed(dataset, sweep)
+    task, data = Task("new", kind, rows, inputs, outputs), surveyed(dataset, sweep, bound.epochs)
     if len(data.tasks) < LEAST_TASKS:
         raise InputError(
             f"{dataset}: has {len(data.tasks)} tasks; at least {LEAST_TASKS} are needed to judge advice by leaving one "

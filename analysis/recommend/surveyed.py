@@ -62,7 +62,7 @@ class Surveyed:
         )
 
 
-def surveyed(dataset: Path | str, sweep: str | None = None) -> Surveyed:
+def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = None) -> Surveyed:
     """Read the losses of a data set: experiments without penalty and label noise.
 
     Where a setting was trained for several numbers of epochs, the longest training counts.
@@ -70,6 +70,7 @@ def surveyed(dataset: Path | str, sweep: str | None = None) -> Surveyed:
     Args:
         dataset: Folder of the data set.
         sweep: Name of a search space whose experiments alone are taken; all by default.
+        epoch: An epoch to look at beside the log-spaced ones, such as the last of a budget.
 
     Raises:
         InputError: The folder is no data set, or has no such experiments.
@@ -88,7 +89,8 @@ def surveyed(dataset: Path | str, sweep: str | None = None) -> Surveyed:
     others = [name for name in OTHERS if name in known]
     keys = [*SETTINGS, *(name for name in others if (frame.groupby("dataset")[name].nunique() > 1).any())]
     settings = frame[keys].drop_duplicates().sort_values(keys).reset_index(drop=True)
-    epochs = log_spaced_epochs(int(frame["epochs"].max()), EPOCH_COUNT)
+    last = int(frame["epochs"].max())
+    epochs = np.union1d(log_spaced_epochs(last, EPOCH_COUNT), [min(epoch or last, last)])
     names = sorted(frame["dataset"].unique())
     parts = [_losses_of(dataset, [("dataset", "=", name), *filters], keys, settings, epochs) for name in names]
     tasks = [_task(frame[frame["dataset"] == name]) for name in names]
