@@ -19,6 +19,7 @@ import pytest
 from survey.errors import TrackingError
 from survey.experiment import Experiment, Run
 from survey.metrics import HISTORY_COLUMNS
+from survey.tracking import trial_run
 from survey.tracking.client_writer import ClientWriter
 from survey.tracking.database import holds_experiments, remove_half_made
 from survey.tracking.sql_writer import SqlWriter
@@ -537,6 +538,7 @@ def test_more_trials_than_fit_a_page_are_all_found(store):
 def impatient(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
 
 
 UNREACHABLE = "http://ada:s3cret@127.0.0.1:9"
