@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -118,6 +120,43 @@ def test_examples_of_identity_give_what_they_print():
     result = doctest.DocTestRunner(verbose=False).run(example)
     assert result.attempted > 5
     assert result.failed == 0
+
+
+def test_examples_of_the_analysis_page_run(tmp_path, monkeypatch, capsys):
+    from analysis_data import as_published, bowl, experiment, write_data_set
+    from s3_server import S3
+
+    def panel(dataset):
+        # The larger the network, the earlier and the lower its minimum.
+        surfaces = {2**k: bowl(0.5 / k, k, 3000 / k**2) for k in range(8, 16)}
+        return [experiment(dataset, "rectangle", 3, size, surface, epochs=120) for size, surface in surfaces.items()]
+
+    for name in ("quickstart", "quickstart_again"):
+        write_data_set(tmp_path / "surveys" / name / "dataset", panel("sklearn:digits"), 5)
+    butter = write_data_set(tmp_path / "butter", panel("mnist"), schema_of=as_published)
+    (butter / "depth_sweep_summary").rename(butter / "primary_sweep_summary")
+    server = S3()
+    server.put(
+        "oedi-data-lake", {str(f.relative_to(tmp_path)): f.read_bytes() for f in butter.rglob("*") if f.is_file()}
+    )
+    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
+    monkeypatch.chdir(tmp_path)
+    there: dict[str, Any] = {}
+    try:
+        for text in blocks(ROOT / "docs" / "analysis.md", "python"):
+            exec(compile(text, "analysis.md", "exec"), there)
+    finally:
+        server.stop()
+    assert len(there["published"]) == len(there["frame"]) == 8
+    assert len(there["least"]) == 40
+    assert there["long"]["epoch"].max() == 120
+    assert there["m"] > 0
+    assert there["c"] > 0
+    assert len(there["compared"]) == 8
+    assert there["drawn"].landmark_samples.shape == (100, 8, 3)
+    assert "descent_slope" in capsys.readouterr().out
 
 
 def test_filters_of_the_mlflow_page_are_understood():
