@@ -216,7 +216,7 @@ def _draw_task(
     for one, panel, value in zip(row, task.panels, values, strict=True):
         one.set_title(panel.title, fontsize=8.5, color=INK, loc="left", pad=3)
         if panel.frame.empty:
-            notice(one, "no experiments")
+            notice(one, "no\nexperiments")
         elif _contours(one, panel, epochs, colours, value) and best is not None:
             _mark(one, least([panel]), best)
 

@@ -79,7 +79,7 @@ def test_a_grid_by_shape_says_where_there_is_nothing(frame: pd.DataFrame) -> Non
     figure = zone_grid(frame[(frame["dataset"] != "537_houses") | (frame["shape"] == "rectangle")], by="shape")
     shown = [axes for axes in figure.axes if axes.get_title(loc="left")][:4]
     assert [axes.get_title(loc="left") for axes in shown] == ["rectangle", "trapezoid"] * 2
-    assert [text.get_text() for axes in shown for text in axes.texts] == ["no experiments"]
+    assert [text.get_text() for axes in shown for text in axes.texts] == ["no\nexperiments"]
 
 
 def test_variation_over_repetitions(frame: pd.DataFrame) -> None:
