@@ -111,9 +111,10 @@ def place(minimum: Minimum) -> str:
 
 def _least(experiments: pd.DataFrame) -> Minimum | None:
     """The least median test loss of a task, from condensed experiments."""
-    if not np.isfinite(experiments["least_loss"].to_numpy()).any():
+    losses = experiments["least_loss"].to_numpy(np.float64)
+    if not np.isfinite(losses).any():
         return None
-    row = experiments.loc[experiments["least_loss"].idxmin()]
+    row = experiments.iloc[int(np.nanargmin(losses))]
     title = next(
         panel.title for panel in panels(experiments) if row["experiment_id"] in panel.frame["experiment_id"].to_numpy()
     )
