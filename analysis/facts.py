@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.frames import equal
+from analysis.frames import equal, records
 from analysis.panels import SETTINGS, label, panels, size_text, varied
 from analysis.provenance import provenance
 from analysis.read import schema_of, tables
@@ -65,7 +65,7 @@ def lines(experiments: pd.DataFrame, count: int | None = None) -> list[Line]:
         ordered = pd.concat([panel.frame for panel in panels(experiments)]) if len(experiments) else experiments
     else:
         ordered = experiments.sort_values("test_loss_min_value_median", kind="stable")[:count]
-    return [_line(row, names) for row in cast(pd.DataFrame, ordered).to_dict("records")]
+    return [_line(row, names) for row in records(cast(pd.DataFrame, ordered))]
 
 
 def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:

@@ -23,6 +23,11 @@ def equal(frame: pd.DataFrame, name: str, value: object) -> pd.DataFrame:
     return where(frame, column(frame, name).isin([value]))
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows, each by the names of its columns."""
+    return cast(list[dict[str, Any]], frame.to_dict("records"))
+
+
 def distinct(frame: pd.DataFrame, name: str) -> list[Any]:
     """The distinct values of a column in order, missing ones left out."""
     return sorted(column(frame, name).dropna().unique().tolist())

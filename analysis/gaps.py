@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.frames import equal
+from analysis.frames import equal, records
 from analysis.panels import label, varied
 from survey.errors import SurveyError
 from survey.experiment import Experiment
@@ -95,7 +95,7 @@ def gaps(dataset: Path, experiments: pd.DataFrame) -> Gaps:
 def _listed(experiments: pd.DataFrame, missing: npt.NDArray[np.int64]) -> Iterator[Gap]:
     bad = missing + experiments["diverged"].to_numpy(np.int64)
     worst = [place for place in np.argsort(-bad, kind="stable") if bad[place]][:MAX_LISTED]
-    rows = cast(list[dict[str, Any]], experiments.take(worst).to_dict("records"))
+    rows = records(cast(pd.DataFrame, experiments.take(worst)))
     names = {name: varied(equal(experiments, "dataset", name)) for name in {row["dataset"] for row in rows}}
     for row, lacking in zip(rows, missing[worst], strict=True):
         problems = [f"{lacking} run{'' if lacking == 1 else 's'} missing"] if lacking else []

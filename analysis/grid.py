@@ -25,7 +25,7 @@ WIDTH, SINGLE_WIDTH = 8.6, 6.4
 Colour = tuple[float, float, float, float]
 
 _PANEL_HEIGHT = 2.3
-_LEFT, _TOP, _BOTTOM, _NOTE, _GAP_X, _GAP_Y = 0.72, 0.36, 0.58, 0.28, 0.22, 0.36
+_LEFT, _TOP, _BOTTOM, _NOTE, _GAP_X, _GAP_Y = 0.72, 0.36, 0.58, 0.28, 0.34, 0.36
 
 
 def grid(panels: Sequence[Panel], *, right: float, noted: bool) -> tuple[Figure, list[Axes]]:

@@ -133,7 +133,8 @@ def _by_dataset(frame: pd.DataFrame, dataset: str | None) -> list[tuple[str | No
     """Names of the data sets, and the rows of each."""
     if "dataset" not in frame.columns:
         return [(dataset, np.arange(len(frame)))]
-    return [(str(name), np.asarray(rows)) for name, rows in frame.groupby("dataset", sort=False).indices.items()]
+    groups = frame.groupby("dataset", sort=False).indices
+    return [(str(name), np.asarray(rows, dtype=np.intp)) for name, rows in groups.items()]
 
 
 def _described(frame: pd.DataFrame, found: _Array) -> pd.DataFrame:

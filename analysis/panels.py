@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from analysis.frames import column, distinct, where
+from analysis.frames import column, distinct, records, where
 from survey.errors import InputError
 
 Item = TypeVar("Item")
@@ -73,7 +73,7 @@ def panels(frame: pd.DataFrame) -> list[Panel]:
     groups = frame.groupby(keys, dropna=False, sort=True)
     return [
         Panel(
-            title=describe(group.iloc[0].to_dict(), keys),
+            title=describe(records(group.head(1))[0], keys),
             frame=group.sort_values(["num_free_parameters", "size"]),
         )
         for _, group in groups

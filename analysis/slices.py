@@ -66,7 +66,8 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
     scale = _Scale.of(column(shared, along))
     sizes = evenly(distinct(shared, "size"), MAX_SIZES)
     colours = shades(sizes)
-    figure, ((left, right),) = layout(1, 2, panel_height=2.9, right=1.28, bottom=0.86, gap_x=0.78, sharey=False)
+    bottom = 1.3 if isinstance(scale.values[-1], str) and len(scale.values) > 3 else 0.86  # room for names aslant
+    figure, ((left, right),) = layout(1, 2, panel_height=2.9, right=1.28, bottom=bottom, gap_x=0.78, sharey=False)
     words = (f"least test {loss_words(frame)}", "epoch of the least test loss")
     for axes, name, y in zip((left, right), _MEASURES, words, strict=True):
         drawn = [_line(axes, equal(shared, "size", size), name, scale, along, colours[size]) for size in sizes]
@@ -94,7 +95,7 @@ class _Scale:
         found = sorted(set(column.dropna()))
         values = [None, *found] if column.isna().any() else list(found)
         even = len(values) <= _FEW or values[0] is None or isinstance(found[0], str)
-        log = not even and min(found) > 0 and max(found) >= 10 * min(found)
+        log = not even and min(found) > 0 and max(found) >= 20 * min(found)
         return cls(values, {value: float(number if even else value) for number, value in enumerate(values)}, log)
 
     def __call__(self, column: pd.Series) -> npt.NDArray[np.float64]:
@@ -134,10 +135,14 @@ def _dress(axes: Axes, finite: npt.NDArray[np.float64], scale: _Scale, y: str, x
     if scale.log:
         axes.set_xscale("log")
     texts = {place: _text(value) for value, place in scale.places.items()}
-    shown = evenly(list(texts), max(2, _CHARACTERS // (2 + max(map(len, texts.values())))))
+    room = max(2, _CHARACTERS // (2 + max(map(len, texts.values()))))
+    names = isinstance(scale.values[-1], str)  # of which all are shown, aslant where they are long
+    shown = list(texts) if names else evenly(list(texts), room)
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: texts.get(place, "")))
+    for name in axes.get_xticklabels() if len(shown) > room else ():
+        name.set(rotation=24, horizontalalignment="right")
     if finite.size:
         loss_axis(axes, finite)
     else:

@@ -139,7 +139,7 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     flat = [one for row in rows for one in row]
     for task, row, value in zip(tasks, rows, values, strict=True):
         _draw_task(figure, task, row, value, epochs, colours)
-    _scale_axes(flat[0], shared, epochs)
+    _scale_axes(flat[0], shared, epochs, most=7 if len(columns) < 4 else 3)
     name_axes(figure, flat, x="trainable parameters", y="epoch")
     _colour_bar(figure, flat, colours)
     footnote(
@@ -216,7 +216,7 @@ def _draw_task(
     for one, panel, value in zip(row, task.panels, values, strict=True):
         one.set_title(panel.title, fontsize=8.5, color=INK, loc="left", pad=3)
         if panel.frame.empty:
-            notice(one, "no experiments")
+            notice(one, "no\nexperiments")
         elif _contours(one, panel, epochs, colours, value) and best is not None:
             _mark(one, least([panel]), best)
 
@@ -257,8 +257,8 @@ def _mark(axes: Axes, here: Minimum | None, best: Minimum) -> None:
     )
 
 
-def _scale_axes(axes: Axes, frame: pd.DataFrame, epochs: npt.NDArray[np.int64]) -> None:
-    log_sizes(axes, frame["num_free_parameters"].to_numpy(np.float64))
+def _scale_axes(axes: Axes, frame: pd.DataFrame, epochs: npt.NDArray[np.int64], most: int = 7) -> None:
+    log_sizes(axes, frame["num_free_parameters"].to_numpy(np.float64), most)
     axes.set_yscale("log")
     axes.set_ylim(1, max(int(epochs[-1]), 2))
     log_epochs(axes.yaxis, int(epochs[-1]))

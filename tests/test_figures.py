@@ -79,7 +79,7 @@ def test_a_grid_by_shape_says_where_there_is_nothing(frame: pd.DataFrame) -> Non
     figure = zone_grid(frame[(frame["dataset"] != "537_houses") | (frame["shape"] == "rectangle")], by="shape")
     shown = [axes for axes in figure.axes if axes.get_title(loc="left")][:4]
     assert [axes.get_title(loc="left") for axes in shown] == ["rectangle", "trapezoid"] * 2
-    assert [text.get_text() for axes in shown for text in axes.texts] == ["no experiments"]
+    assert [text.get_text() for axes in shown for text in axes.texts] == ["no\nexperiments"]
 
 
 def test_variation_over_repetitions(frame: pd.DataFrame) -> None:
@@ -92,7 +92,9 @@ def test_variation_over_repetitions(frame: pd.DataFrame) -> None:
     changing = frame.assign(test_loss_stddev=[each * np.linspace(0, 2, len(each)) for each in frame["test_loss_avg"]])
     figure = zone_grid(changing, vary=True)
     (bar,) = (axes for axes in figure.axes if axes.get_title(loc="left") == "stddev ÷ mean")
-    assert [text.get_text() for text in bar.get_yticklabels()][:3] == ["0", "0.01", "0.02"]
+    named = [text.get_text() for text in bar.get_yticklabels()]
+    assert named[0] == "0"  # and those of which neighbours have room
+    assert {"0.1", "0.2", "0.5"} <= set(named)
 
 
 def test_a_grid_needs_its_columns(frame: pd.DataFrame) -> None:
