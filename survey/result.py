@@ -57,4 +57,4 @@ class SurveyResult:
         """The executive summary: a row per experiment, with statistics over its repetitions."""
         from analysis import read
 
-        return read(self.dataset, "complete_executive_summary")
+        return read(self.dataset, table="complete_executive_summary")

@@ -72,4 +72,5 @@ def assert_sweeps(out: Path) -> None:
     assert len(frame) == 15
     for sweep in ("iris_sizes", "iris_rates"):
         assert frame[sweep].sum() == 6
-        assert len(pq.read_table(out / "dataset" / f"{sweep}_summary")) == 2
+        table = out / "dataset" / f"{sweep}_summary"
+        assert len(pq.read_table(table, schema=pq.read_schema(table / "_common_metadata"))) == 2
