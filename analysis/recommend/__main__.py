@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
+from pandas.api.types import is_numeric_dtype
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +25,8 @@ from survey.tasks.prepare import guess_kind
 from survey.tasks.tables import read_table
 
 _NAME = "new"
+
+_FILE_WIDTH = 160
 
 
 def command(
@@ -50,7 +55,8 @@ def command(
     task = load(_NAME, {_NAME: UserTask(path=like, target=target, kind=_kind(like, target, kind))})
     shape = (task.num_rows, task.num_inputs, task.num_outputs, task.kind)
     advice = recommend(dataset, *shape, budget, sweep=sweep, count=count)
-    show(advice, Console(soft_wrap=True, highlight=False))
+    # Tables that go into a file or a pipe are not squeezed into the width of a terminal.
+    show(advice, Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH))
 
 
 def _kind(file: Path, target: str, kind: str | None) -> Kind:
@@ -119,10 +125,18 @@ def regrets(dataset: Path, budget: Budget, sweep: str | None = None) -> str:
 def _table(frame: pd.DataFrame) -> Table:
     made = Table(box=None, pad_edge=False)
     for name in frame.columns:
-        made.add_column(name)
+        # Where there is little room, words and numbers go on in the next line rather than being cut.
+        justify = "right" if is_numeric_dtype(frame[name]) else "left"
+        made.add_column(str(name).replace("_", " "), justify=justify, overflow="fold")
     for row in frame.to_dict("records"):
-        made.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+        made.add_row(*map(_told, row.values()))
     return made
+
+
+def _told(value: object) -> str:
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
 
 
 def _widths(widths: list[int]) -> str:
