@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from survey import schema
 
 SWEEPS = ("depth_sweep", "pilot_sweep")
+SIZES = [2**k for k in range(8, 13)]
+DIGITS = "sklearn:digits"
 START_MS = 1_760_000_000_000
 Surface = Callable[[int, np.ndarray], np.ndarray]
 
@@ -168,3 +170,25 @@ def _over_repetitions(values: np.ndarray) -> dict[str, Any]:
     found = {"q1": q1, "median": median, "q3": q3, "min": values.min(0), "max": values.max(0), "avg": values.mean(0)}
     found |= {"stddev": stddev, "num_finite": np.isfinite(values).sum(0)}
     return found
+
+
+def grid(dataset: str = DIGITS, floor: float = 0.1, **more: object) -> list[dict]:
+    """Two shapes x two depths x five sizes; the minimum is `floor` at rectangle, depth 2, 2^10, epoch 20."""
+    return [
+        experiment(dataset, shape, depth, size, bowl(floor * factor, 10, 20), **more)
+        for shape, depth, factor in (
+            ("rectangle", 2, 1.0),
+            ("trapezoid", 2, 1.1),
+            ("rectangle", 3, 1.2),
+            ("trapezoid", 3, 1.3),
+        )
+        for size in SIZES
+    ]
+
+
+def mixed_data_set(path: Path) -> Path:
+    """Write a data set of three tasks: a grid of digits, one task by size, and one with a penalty and noise."""
+    slow = [experiment("537_houses", "rectangle", 3, s, bowl(0.02, 9, 10), task="regression") for s in SIZES]
+    l1 = {"kernel_regularizer.type": "l1", "kernel_regularizer.l1": 0.01, "learning_rate": 1e-3, "label_noise": 0.05}
+    penalty = [experiment("nursery", "rectangle", 2, s, bowl(0.3, 9, 10), **l1) for s in SIZES[:2]]
+    return write_data_set(path, [*grid(), *slow, *penalty])

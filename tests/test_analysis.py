@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from analysis_data import SWEEPS, bowl, experiment, write_data_set
+from analysis_data import DIGITS, SIZES, SWEEPS, bowl, experiment, grid, mixed_data_set, write_data_set
 from matplotlib.axes import Axes
 
 from analysis import curves, read
@@ -20,31 +20,12 @@ from analysis.report import write_report
 from analysis.zone import MinMax, least, relative_loss, zone_value
 from survey.errors import ExportError, InputError
 
-SIZES = [2**k for k in range(8, 13)]
-DIGITS = "sklearn:digits"
 ROOT = Path(__file__).parents[1]
-
-
-def _grid(dataset: str = DIGITS, floor: float = 0.1, **more: object) -> list[dict]:
-    """Two shapes x two depths x five sizes; the minimum is `floor` at rectangle, depth 2, 2^10, epoch 20."""
-    return [
-        experiment(dataset, shape, depth, size, bowl(floor * factor, 10, 20), **more)
-        for shape, depth, factor in (
-            ("rectangle", 2, 1.0),
-            ("trapezoid", 2, 1.1),
-            ("rectangle", 3, 1.2),
-            ("trapezoid", 3, 1.3),
-        )
-        for size in SIZES
-    ]
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    slow = [experiment("537_houses", "rectangle", 3, s, bowl(0.02, 9, 10), task="regression") for s in SIZES]
-    l1 = {"kernel_regularizer.type": "l1", "kernel_regularizer.l1": 0.01, "learning_rate": 1e-3, "label_noise": 0.05}
-    penalty = [experiment("nursery", "rectangle", 2, s, bowl(0.3, 9, 10), **l1) for s in SIZES[:2]]
-    return write_data_set(tmp_path_factory.mktemp("survey") / "dataset", [*_grid(), *slow, *penalty])
+    return mixed_data_set(tmp_path_factory.mktemp("survey") / "dataset")
 
 
 def _frame(tmp_path: Path, experiments: list[dict], repetitions: int = 3) -> pd.DataFrame:
@@ -126,7 +107,7 @@ def test_read_of_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
 
 
 def test_read_of_a_damaged_file(tmp_path: Path) -> None:
-    path = write_data_set(tmp_path / "dataset", _grid()[:1])
+    path = write_data_set(tmp_path / "dataset", grid()[:1])
     next((path / "complete_summary").rglob("*.parquet")).write_bytes(b"PAR1 and nothing more")
     with pytest.raises(ExportError, match="cannot be read"):
         read(path)
@@ -222,7 +203,7 @@ def test_figures_of_several_tasks_are_refused(dataset: Path) -> None:
 
 
 def test_other_hyperparameters_make_panels_of_their_own(tmp_path: Path) -> None:
-    rates = [e for rate in (1e-2, 1e-3, 1e-4, 1e-5) for e in _grid(learning_rate=rate)]
+    rates = [e for rate in (1e-2, 1e-3, 1e-4, 1e-5) for e in grid(learning_rate=rate)]
     frame = _frame(tmp_path, rates)
     found = panels(frame)
     assert len(found) == 16

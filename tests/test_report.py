@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_data import bowl, experiment, write_data_set
+from analysis_data import DIGITS, SIZES, bowl, experiment, grid, mixed_data_set, write_data_set
 
 from analysis import read, read_batches
 from analysis.condense import condense, curves_of, experiments
@@ -26,31 +26,12 @@ from analysis.report import write_report
 from survey.errors import InputError, OutputError
 from survey.space_file import load_space
 
-SIZES = [2**k for k in range(8, 13)]
-DIGITS = "sklearn:digits"
 ROOT = Path(__file__).parents[1]
-
-
-def _grid(dataset: str = DIGITS, floor: float = 0.1, **more: object) -> list[dict]:
-    """Two shapes x two depths x five sizes; the minimum is `floor` at rectangle, depth 2, 2^10, epoch 20."""
-    return [
-        experiment(dataset, shape, depth, size, bowl(floor * factor, 10, 20), **more)
-        for shape, depth, factor in (
-            ("rectangle", 2, 1.0),
-            ("trapezoid", 2, 1.1),
-            ("rectangle", 3, 1.2),
-            ("trapezoid", 3, 1.3),
-        )
-        for size in SIZES
-    ]
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    slow = [experiment("537_houses", "rectangle", 3, s, bowl(0.02, 9, 10), task="regression") for s in SIZES]
-    l1 = {"kernel_regularizer.type": "l1", "kernel_regularizer.l1": 0.01, "learning_rate": 1e-3, "label_noise": 0.05}
-    penalty = [experiment("nursery", "rectangle", 2, s, bowl(0.3, 9, 10), **l1) for s in SIZES[:2]]
-    return write_data_set(tmp_path_factory.mktemp("survey") / "dataset", [*_grid(), *slow, *penalty])
+    return mixed_data_set(tmp_path_factory.mktemp("survey") / "dataset")
 
 
 # The report
@@ -113,7 +94,7 @@ def test_a_report_says_how_many_experiments_it_left_out(
 
 
 def test_a_report_needs_experiments(tmp_path: Path) -> None:
-    path = write_data_set(tmp_path / "dataset", _grid()[:1])
+    path = write_data_set(tmp_path / "dataset", grid()[:1])
     shutil.rmtree(path / "complete_summary" / f"dataset={DIGITS.replace(':', '%3A')}")
     with pytest.raises(InputError, match="no experiments"):
         write_report(path, tmp_path / "report")
