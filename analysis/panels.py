@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -109,6 +109,19 @@ def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[s
     chosen = where(frame, number == order.index[0])
     first = {name: column(chosen, name).iloc[0] for name in keys}
     return chosen, {name: float(value) if isinstance(value, np.floating) else value for name, value in first.items()}
+
+
+def base_of_tasks(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Take experiments as `base` does, if that leaves some of every task; else with each task's own settings.
+
+    Batch sizes and the like are often chosen for each task, so that tasks may have none in common. Shape and depth are
+    in common in any case.
+    """
+    shared, fixed = base(frame, free)
+    if len(distinct(shared, "dataset")) == len(distinct(frame, "dataset")):
+        return shared, fixed
+    own = [base(cast(pd.DataFrame, rows), ["shape", "depth"])[0] for _, rows in frame.groupby("dataset", sort=False)]
+    return base(pd.concat(own), [*free, *SETTINGS])
 
 
 def representative(frame: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from analysis.figures import butter_zone, generalization, learning_curves, slice
 from analysis.fit_table import FitRow, fit_rows
 from analysis.frames import distinct, where
 from analysis.grid import MAX_PANELS
-from analysis.panels import base, panels, representative, varied
+from analysis.panels import base_of_tasks, panels, representative, varied
 from analysis.pictures import Picture, picture
 from analysis.slices import ALONG
 from analysis.zone import Minimum
@@ -60,7 +60,7 @@ def across(dataset: Path, experiments: pd.DataFrame) -> list[Shown]:
     ways = [by for by in ("depth", "shape") if len(distinct(tasks, by)) > 1] or ["depth"]
     shown = []
     for by in ways:
-        chosen, _ = base(tasks, [by])
+        chosen, _ = base_of_tasks(tasks, [by])
         frame = curves_of(dataset, chosen, _GRID_CURVES)
         if len(names) > 1:
             shown.append(_zone_grid(frame, by))

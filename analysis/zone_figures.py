@@ -28,7 +28,7 @@ from analysis.grid import (
     name_axes,
     notice,
 )
-from analysis.panels import Panel, base, evenly, fixed_text, panels, require
+from analysis.panels import Panel, base_of_tasks, evenly, fixed_text, panels, require
 from analysis.zone import (
     CAP,
     Minimum,
@@ -109,9 +109,9 @@ def butter_zone(frame: pd.DataFrame, *, statistic: str = "test_loss_median", min
 def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> Figure:
     """Draw the butter zones of several tasks side by side: a row per task, a column per depth or shape.
 
-    Of all other hyperparameters the most frequent values are taken. Colours as in `butter_zone`, each task's losses
-    being related to its own minimum; or, with `vary`, by log(1 + 10 stddev / avg) of the test loss over the
-    repetitions, min-max scaled over the figure.
+    Of all other hyperparameters the most frequent values are taken, or each task's own where tasks have none in common.
+    Colours as in `butter_zone`, each task's losses being related to its own minimum; or, with `vary`, by log(1 + 10
+    stddev / avg) of the test loss over the repetitions, min-max scaled over the figure.
 
     Args:
         frame: Rows of a summary table, with dataset, shape, depth, size, num_free_parameters and test_loss_median; with
@@ -127,7 +127,7 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     """
     needed = ("test_loss_stddev", "test_loss_avg") if vary else ()
     require(frame, ("dataset", "shape", "depth", "size", "num_free_parameters", "test_loss_median", *needed))
-    shared, fixed = base(frame, [by])
+    shared, fixed = base_of_tasks(frame, [by])
     columns = evenly(distinct(shared, by), MAX_COLUMNS)
     tasks = [_Task.of(str(name), rows, by, columns) for name, rows in shared.groupby("dataset", sort=True)]
     epochs = log_spaced_epochs(max(num_epochs(shared["test_loss_median"]), 1))

@@ -11,7 +11,7 @@ from analysis import read
 from analysis.figures import comparison, generalization, slices, zone_grid
 from analysis.fit_table import fit_rows
 from analysis.fits import landmarks
-from analysis.panels import base, fixed_text, loss_words
+from analysis.panels import base, base_of_tasks, fixed_text, loss_words
 from analysis.zone import variation, variation_value
 from survey.errors import InputError
 
@@ -211,3 +211,10 @@ def test_two_data_sets_that_share_nothing(frame: pd.DataFrame) -> None:
     before = _runs(frame, 1.0, 1)
     with pytest.raises(InputError, match="share no experiment"):
         comparison(before, before.assign(depth=9))
+
+
+def test_tasks_with_settings_of_their_own_are_side_by_side():
+    rows = [(task, size, batch) for task, batch in (("a", 32), ("b", 64)) for size in (64, 128, 256)]
+    frame = pd.DataFrame(rows, columns=["dataset", "size", "batch_size"]).assign(shape="rectangle", depth=3)
+    assert set(base(frame, [])[0]["dataset"]) == {"a"}
+    assert set(base_of_tasks(frame, [])[0]["dataset"]) == {"a", "b"}
