@@ -120,7 +120,8 @@ class Launch(PricedRequest):
         watch.end()
         disconnect()
         after = self._done()
-        forecast.end(after, wall_s=time.monotonic() - self._began)
+        # Of a launch that takes a pilot, too, what one without it would have taken is foretold.
+        forecast.end(after, wall_s=time.monotonic() - self._began - (pilot.seconds if pilot else 0.0))
         left = self.plan(after)
         with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
             self.output.checkpoints.rmdir()
