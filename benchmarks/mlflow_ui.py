@@ -56,16 +56,16 @@ def fill(output: Output, experiments: Sequence[Experiment], num_full: int) -> No
 
 
 def _write(writer: Writer, settings: TrackingSettings, experiments: Sequence[Experiment], epochs: np.ndarray) -> None:
-    runs = []
+    runs, now = [], int(time.time() * 1000)
     for experiment in experiments:
         widths, exact = layer_widths(experiment.shape, experiment.size, experiment.depth, 64, 10)
         params: dict[str, object] = {"num_free_parameters": exact, "widths": list(widths)}
-        runs.append(_parent(settings, experiment, range(_REPETITIONS), _REPETITIONS, params, "made-up"))
+        numbers = range(_REPETITIONS)
+        runs.append(_parent(settings, experiment, numbers, _REPETITIONS, params, "made-up", start_time_ms=now))
     ids = writer.create_runs(runs)
     draws = np.random.default_rng(experiments[0].experiment_id)
     level = draws.uniform(0.1, 2.0, (len(ids), len(_KEYS), 1))
     values = (level * epochs**-0.3).tolist()
-    now = int(time.time() * 1000)
     steps = epochs.tolist()
     writer.log_metrics(
         [

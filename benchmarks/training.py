@@ -53,6 +53,7 @@ _ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
 _ACCURACY_ROWS, _ACCURACY_SHARE = 2, 5e-4
@@ -211,10 +212,10 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=list(_PEERS), default=list(_PEERS))
     parser.add_argument("--rounds", type=int, default=3, help="turns of each peer (default: %(default)s)")
     parser.add_argument("--core", type=int, default=0, help="core that all are pinned to (default: %(default)s)")
-    parser.add_argument("--device", default="cpu", help="device of the torch peers (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for all but Keras (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="file to write the table to")
     args = parser.parse_args()
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(_ONE_THREAD, JAX_PLATFORMS=args.device)
     peers = []
     for peer in args.peers:
         if importlib.util.find_spec(_PEERS[peer].library):

@@ -95,7 +95,7 @@ def test_every_place_is_as_likely():
 def test_split_order_and_noise_have_streams_of_their_own():
     split = torch.cat(streams.split(50, seed=9)[::-1])
     order = streams.epoch_orders(50, seeds=[9], epoch=1)[0]
-    noise_rows = streams._permutation(50, [streams._key(9, streams.Purpose.NOISE_ROWS)], torch.device("cpu"))[0]
+    noise_rows = streams._permutation(50, streams._keys([streams._key(9, streams.Purpose.NOISE_ROWS)]))[0]
     assert not torch.equal(split, order)
     assert not torch.equal(split, noise_rows)
     assert not torch.equal(order, noise_rows)
@@ -251,5 +251,5 @@ def test_purposes_keep_their_numbers():
 
 def test_the_generator_is_splitmix64():
     """The first words of SplitMix64 from state 1234567, from its public reference implementation."""
-    words = streams._words(3, [1234567], torch.device("cpu"))[0].tolist()
+    words = streams._words(3, streams._keys([1234567]))[0].tolist()
     assert [word % (1 << 64) for word in words] == [6457827717110365317, 3203168211198807973, 9817491932198370423]

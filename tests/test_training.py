@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -127,6 +130,19 @@ def test_a_bundle_gives_bit_for_bit_what_its_runs_give_alone(kind, outputs, runs
     for _ in range(5):
         together, single = fused.train_epoch(), torch.cat([trainer.train_epoch() for trainer in alone], dim=1)
         assert torch.equal(together, single)
+
+
+def test_a_trainer_is_gone_when_nobody_holds_it():
+    """Its memory would else be held until the garbage collector comes: the next one may not find room."""
+    gc.disable()
+    try:
+        trainer = make_trainer(setting(), *make_task("classification", 3), "classification", [1])
+        trainer.train_epoch()
+        network = weakref.ref(trainer._chunks[0].network)
+        del trainer
+        assert network() is None
+    finally:
+        gc.enable()
 
 
 def test_a_run_that_diverges_harms_no_other():

@@ -7,31 +7,44 @@ recorded may change arrays in place, and nothing that Python holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 
+_stream = cache(torch.cuda.Stream)
 
-def record(work: Callable[[], object], state: Sequence[Tensor]) -> Callable[[], object]:
+
+def record(work: Callable[[], Tensor], state: Sequence[Tensor]) -> Callable[[], Tensor]:
     """Record what `work` does on a GPU.
 
+    It is recorded on the stream that is current, or on one for all where that is the default one, which cannot be
+    recorded: libraries keep memory for each stream, which graphs that are to run side by side may not share.
+
     Args:
-        work: Queues kernels on the current stream; neither waits for them nor reads their results.
+        work: Queues kernels on the current stream; neither waits for them nor reads their results. What it reads stays
+            where it is in memory.
         state: What `work` changes and goes on from. It is as before when this returns: libraries have to be warm before
             a graph is recorded, which takes a run whose changes do not count.
 
     Returns:
-        Does what `work` does.
+        Does what `work` does, and returns the tensor that it returned, with new contents.
     """
+    current = torch.cuda.current_stream()
+    stream = _stream() if current == torch.cuda.default_stream() else current
     before = [each.clone() for each in state]
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
+    stream.wait_stream(current)
     with torch.cuda.stream(stream):
         work()
-    torch.cuda.current_stream().wait_stream(stream)
+    current.wait_stream(stream)
     for each, saved in zip(state, before, strict=True):
         each.copy_(saved)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
-    return graph.replay
+    with torch.cuda.graph(graph, stream=stream):
+        result = work()
+
+    def replay() -> Tensor:
+        graph.replay()
+        return result
+
+    return replay

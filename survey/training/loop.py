@@ -28,6 +28,11 @@ _EVALUATION_ROWS = 256
 """Rows of an evaluation batch, at least: smaller ones would spend their time on calls rather than on arithmetic."""
 
 
+def _is_recorded(device: torch.device) -> bool:
+    """Whether an epoch is recorded as a graph, and replayed."""
+    return device.type == "cuda"
+
+
 class _Chunk:
     """Some runs of a bundle: their networks, optimizer, rows and stored outputs."""
 
@@ -49,8 +54,8 @@ class _Chunk:
         self._penalty_rate = (experiment.kernel_regularizer_l1, experiment.kernel_regularizer_l2)
         self._penalties = torch.zeros(len(seeds), dtype=torch.float64, device=like.device)
         self._draw_rows(memory)
-        self._training: Callable[[], object] | None = None
-        self._evaluation: Callable[[], object] | None = None
+        self._keys = torch.zeros(len(seeds), dtype=torch.int64, device=like.device)
+        self._recorded: Callable[[], Tensor] | None = None
 
     def draw_parameters(self) -> None:
         """Draw each run's initial parameters."""
@@ -82,25 +87,28 @@ class _Chunk:
             part.set_rows(test_rows, data.targets[test_rows].transpose(1, 2))
 
     def train_epoch(self, epoch: int) -> Tensor:
-        """Train epoch number `epoch`, from 1, and return its statistics: float64 [20, runs], test set first."""
+        """Train epoch number `epoch`, from 1, and return its statistics: [20, runs], test set first."""
+        self._keys.copy_(streams.order_keys(self.seeds, epoch))
+        self.optimizer.begin_epoch(sum(part.steps for part in self._train))
+        if not _is_recorded(self._keys.device):
+            return self._train_epoch()
+        if not self._recorded:
+            self._recorded = record(self._train_epoch, [self.network.parameters, *self.optimizer.state.values()])
+        return self._recorded()
+
+    def _train_epoch(self) -> Tensor:
+        """Train an epoch in the order of `_keys`, and return its statistics: all that hangs on no number in Python."""
         num_rows = self._train_rows.shape[1]
-        order = streams.epoch_orders(num_rows, seeds=self.seeds, epoch=epoch, device=self._train_rows.device)
+        order = streams.orders(num_rows, self._keys)
         row_numbers = self._train_rows.gather(1, order)
         targets = self._train_targets.gather(2, order[:, None].expand_as(self._train_targets))
         for part in self._train:
             part.set_rows(row_numbers, targets)
-        self.optimizer.begin_epoch(sum(part.steps for part in self._train))
-        self._training = self._training or self._recorded(self._train_steps)
-        self._training()
+        self._train_steps()
         train = self._means(self._train, num_rows)
         train[0] += self._penalties / num_rows
-        return torch.cat([self._evaluate(), train])
-
-    def _recorded(self, steps: Callable[[], object]) -> Callable[[], object]:
-        """The steps as they are, or on a GPU as a graph."""
-        if self.network.parameters.device.type != "cuda":
-            return steps
-        return record(steps, [self.network.parameters, *self.optimizer.state.values()])
+        # Statistics are recorded in the network's own precision.
+        return torch.cat([self._evaluate(), train]).to(self.data.inputs.dtype)
 
     def _train_steps(self) -> None:
         """Update all runs on each minibatch, and sum the penalties over the rows."""
@@ -132,17 +140,13 @@ class _Chunk:
 
     def _evaluate(self) -> Tensor:
         """Return the statistics of the test set, float64 [10, runs]."""
-        self._evaluation = self._evaluation or self._recorded(self._evaluation_steps)
-        self._evaluation()
-        test = self._means(self._test, sum(part.steps * part.num_valid for part in self._test))
-        self._penalise(test[0], 1.0, with_gradient=False)
-        return test
-
-    def _evaluation_steps(self) -> None:
         for part in self._test:
             for rows, targets, scores, errors in part.by_step:
                 torch.index_select(self.data.inputs, 0, rows, out=part.work.inputs)
                 self._apply(self.network.forward(part.work), targets, scores, errors)
+        test = self._means(self._test, sum(part.steps * part.num_valid for part in self._test))
+        self._penalise(test[0], 1.0, with_gradient=False)
+        return test
 
     def _means(self, parts: Sequence[Batches], num_rows: int) -> Tensor:
         """The statistics of what the minibatches have stored, which is used up: float64 [10, runs]."""
@@ -213,22 +217,26 @@ class Trainer:
         for chunk in self._chunks:
             chunk.draw_parameters()
         self.epoch = 0
+        self._statistics: list[Tensor] = []
 
-    @torch.inference_mode()
     def train_epoch(self) -> Tensor:
         """Train one epoch of every run.
 
         Returns:
             float32 [20, runs] on the CPU: the statistics in the order of `survey.metrics.HISTORY_COLUMNS`.
         """
-        self.epoch += 1
-        statistics = torch.cat([chunk.train_epoch(self.epoch) for chunk in self._chunks], dim=1)
-        return statistics.to("cpu", self._result_dtype)
+        self.start_epoch()
+        return self.end_epoch()
 
-    @property
-    def _result_dtype(self) -> torch.dtype:
-        """Statistics are recorded in the network's own precision."""
-        return self._chunks[0].data.inputs.dtype
+    @torch.inference_mode()
+    def start_epoch(self) -> None:
+        """Train one epoch; on a GPU, let it start, on the current stream, and do not wait for its end."""
+        self.epoch += 1
+        self._statistics = [chunk.train_epoch(self.epoch) for chunk in self._chunks]
+
+    def end_epoch(self) -> Tensor:
+        """Wait for the epoch that was started last, on the same stream; return what `train_epoch` returns."""
+        return torch.cat([each.cpu() for each in self._statistics], dim=1)
 
     def state_dict(self) -> dict[str, Any]:
         """Copy all that is needed to go on from here; the draws need nothing, as they hang on seed and epoch.

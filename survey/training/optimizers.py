@@ -11,6 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from survey.training.network import padded
+
 
 class Optimizer(Protocol):
     """An optimizer bound to a flat parameter buffer and its gradients."""
@@ -32,6 +34,11 @@ class Optimizer(Protocol):
         ...
 
 
+_PIECES = 36
+"""Pieces in which torch's fused kernel gets a buffer on a GPU: so many it takes in one launch. It uses a block of
+threads for each piece, or for each 65,536 numbers of a larger one: far too few for a small buffer in one piece."""
+
+
 class Adam:
     """Adam (Kingma and Ba, 2015): step = lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)."""
 
@@ -40,6 +47,7 @@ class Adam:
     def __init__(self, parameters: Tensor, gradients: Tensor, learning_rate: float, momentum: float = 0.0) -> None:
         self._parameters, self._gradients, self._learning_rate = parameters, gradients, learning_rate
         self.state = {"m": torch.zeros_like(parameters), "v": torch.zeros_like(parameters)}
+        self._pieces = [_pieces(each) for each in (parameters, gradients, self.state["m"], self.state["v"])]
         self.steps = 0
         self._all_rates = parameters.new_empty(0)
         self._rates: tuple[Tensor, ...] = ()
@@ -64,12 +72,9 @@ class Adam:
         Keras: so it is told that they are long past, and given the step size of Keras.
         """
         torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage, reportCallIssue]
-            [self._parameters],
-            [self._gradients],
-            [self.state["m"]],
-            [self.state["v"]],
+            *self._pieces,
             [],
-            [self._late],
+            [self._late] * len(self._pieces[0]),
             lr=self._rates[number],  # pyright: ignore[reportArgumentType] (a form for tensors is there)
             beta1=self.beta1,
             beta2=self.beta2,
@@ -78,6 +83,13 @@ class Adam:
             amsgrad=False,
             maximize=False,
         )
+
+
+def _pieces(flat: Tensor) -> list[Tensor]:
+    """Views of a buffer as torch's fused kernel is to have it."""
+    if flat.device.type == "cpu":
+        return [flat]
+    return list(flat.split(padded(-(-len(flat) // _PIECES))))
 
 
 class RMSprop:

@@ -12,7 +12,7 @@ For each minibatch an output layer stores its `scores` (log-probabilities, logit
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 import torch
@@ -34,7 +34,7 @@ def _softmax(logits: Tensor, labels: Tensor, scores: Tensor, errors: Tensor) -> 
     errors.scatter_add_(1, labels, _minus_ones(labels.shape, errors.dtype, errors.device))
 
 
-@lru_cache(maxsize=32)
+@cache  # for ever, as a recorded graph goes on reading it
 def _minus_ones(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.full(shape, -1.0, dtype=dtype, device=device)
 

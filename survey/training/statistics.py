@@ -10,7 +10,7 @@ Arrays are [steps, runs, outputs, rows]: `steps` minibatches. Their rows are pad
 from __future__ import annotations
 
 import math
-from functools import lru_cache, partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -107,7 +107,7 @@ def _softmax_means(means: Tensor, classes: int) -> list[Tensor]:
     ]
 
 
-@lru_cache(maxsize=8)
+@cache  # for ever, as a recorded graph goes on reading it
 def _scalar(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(value, dtype=dtype, device=device)
 

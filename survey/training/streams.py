@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import IntEnum
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -40,7 +39,7 @@ def split(num_rows: int, *, seed: int) -> tuple[Tensor, Tensor]:
         `(train_rows, test_rows)`, int64 row numbers on the CPU; the test set has ceil(0.2 * num_rows) rows.
     """
     num_test = -(-num_rows // 5)  # ceil(0.2 n) in integers: 0.2 * n in floats can land above a whole number
-    order = _permutation(num_rows, [_key(seed, Purpose.SPLIT)], torch.device("cpu"))[0]
+    order = _permutation(num_rows, _keys([_key(seed, Purpose.SPLIT)]))[0]
     return order[num_test:], order[:num_test]
 
 
@@ -56,7 +55,17 @@ def epoch_orders(num_rows: int, *, seeds: Sequence[int], epoch: int, device: tor
     Returns:
         int64 [runs, num_rows]: positions within the run's training rows.
     """
-    return _permutation(num_rows, [_key(seed, Purpose.ORDER, epoch) for seed in seeds], torch.device(device))
+    return orders(num_rows, order_keys(seeds, epoch).to(device))
+
+
+def order_keys(seeds: Sequence[int], epoch: int) -> Tensor:
+    """Key of each run's order in an epoch: int64 [runs] on the CPU, for `orders`."""
+    return _keys([_key(seed, Purpose.ORDER, epoch) for seed in seeds])
+
+
+def orders(num_rows: int, keys: Tensor) -> Tensor:
+    """The orders of `epoch_orders`, drawn where the keys [runs] of `order_keys` are."""
+    return _permutation(num_rows, keys)
 
 
 def initial_parameters(
@@ -90,7 +99,7 @@ def noisy_labels(labels: Tensor, num_classes: int, noise: float, *, seed: int) -
         int64 [rows], a new tensor.
     """
     num_rows = len(labels)
-    order = _permutation(num_rows, [_key(seed, Purpose.NOISE_ROWS)], labels.device)[0]
+    order = _permutation(num_rows, _keys([_key(seed, Purpose.NOISE_ROWS)]))[0]
     rows = order[: math.floor(noise * num_rows)]
     shift = 1 + (_uniform(len(rows), _key(seed, Purpose.NOISE_VALUES)) * (num_classes - 1)).long()
     changed = labels.clone()
@@ -135,16 +144,14 @@ def _signed(word: int) -> int:
     return word - (1 << 64) if word >> 63 else word
 
 
-@lru_cache(maxsize=8)
-def _counters(count: int, device: torch.device) -> Tensor:
-    """int64 [count]: n * golden for n = 1 .. count, modulo 2^64."""
-    return torch.arange(1, count + 1, dtype=torch.int64, device=device) * _signed(_GOLDEN)
+def _keys(keys: Sequence[int]) -> Tensor:
+    """Keys as a tensor: int64 [keys] on the CPU."""
+    return torch.tensor([_signed(key) for key in keys], dtype=torch.int64)
 
 
-def _words(count: int, keys: Sequence[int], device: torch.device) -> Tensor:
-    """int64 [keys, count]: the first words of each stream, as 64 random bits."""
-    start = torch.tensor([_signed(key) for key in keys], dtype=torch.int64).to(device)
-    words = start[:, None] + _counters(count, device)
+def _words(count: int, keys: Tensor) -> Tensor:
+    """int64 [keys, count]: the first words of each stream, as 64 random bits: those of key + n * golden, from n = 1."""
+    words = keys[:, None] + torch.arange(1, count + 1, dtype=torch.int64, device=keys.device).mul_(_signed(_GOLDEN))
     # torch shifts int64 arithmetically: the mask makes the shift a logical one.
     words ^= (words >> 30) & ((1 << 34) - 1)
     words *= _signed(_MIX_1)
@@ -154,25 +161,30 @@ def _words(count: int, keys: Sequence[int], device: torch.device) -> Tensor:
     return words
 
 
-def _permutation(count: int, keys: Sequence[int], device: torch.device) -> Tensor:
+def _permutation(count: int, keys: Tensor) -> Tensor:
     """int64 [keys, count]: a permutation of 0 .. count-1 for each key.
 
     The words are sorted with their own number in the low bits: no two are equal, so that every sorting algorithm gives
     the same order, and sorting needs no second array.
     """
     bits = max(1, (count - 1).bit_length())
-    packed = _words(count, keys, device)
+    packed = _words(count, keys)
     packed &= -1 << bits
-    packed |= torch.arange(count, dtype=torch.int64, device=device)
-    if device.type == "cpu":
-        packed.numpy().sort(axis=1)  # several times as fast as torch.sort, which carries an index along
-    else:
-        packed = packed.sort(dim=1).values
+    packed |= torch.arange(count, dtype=torch.int64, device=keys.device)
+    packed = _sort(packed)
     packed &= (1 << bits) - 1
     return packed
 
 
+def _sort(words: Tensor) -> Tensor:
+    """Sort each row, perhaps in place."""
+    if words.device.type != "cpu":
+        return words.sort(dim=1).values
+    words.numpy().sort(axis=1)  # several times as fast as torch.sort, which carries an index along
+    return words
+
+
 def _uniform(count: int, key: int) -> Tensor:
     """float64 [count] in the open interval (0, 1), of 24 bits each."""
-    words = _words(count, [key], torch.device("cpu"))[0]
+    words = _words(count, _keys([key]))[0]
     return (((words >> 40) & ((1 << 24) - 1)).double() + 0.5) / (1 << 24)
