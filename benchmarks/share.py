@@ -87,25 +87,22 @@ def timed_trials(folder: Path) -> None:
     from survey import fit, trial
 
     class SurveyTrial(trial.SurveyTrial):
-        """A trial that times its training."""
+        """A trial whose process times its training."""
 
-        def _begin(self):
-            run = super()._begin()
-            train = self._trainer.train_epoch
+        def setup(self, config, **shared):
+            from survey.bundle import Bundle
 
-            def timed():
+            super().setup(config, **shared)
+            train, trained_s, file = Bundle.train_epoch, [0.0], folder / f"{os.getpid()}.json"
+
+            def timed(bundle):
                 began = time.thread_time()
-                statistics = train()
-                self._trained_s = getattr(self, "_trained_s", 0.0) + time.thread_time() - began
-                return statistics
+                train(bundle)
+                trained_s[0] += time.thread_time() - began
+                if bundle.is_done:
+                    file.write_text(json.dumps(trained_s[0]))
 
-            self._trainer.train_epoch = timed
-            return run
-
-        def _step(self):
-            told = super()._step()
-            (folder / f"{os.getpid()}.json").write_text(json.dumps(self._trained_s))
-            return told
+            Bundle.train_epoch = timed
 
     fit.SurveyTrial = SurveyTrial
 
