@@ -12,6 +12,7 @@ import cProfile
 import pstats
 import resource
 import time
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -25,16 +26,18 @@ from survey.tasks import describe
 
 _CORES = 2
 
+Groups = Sequence[Sequence[PlannedTrial]]
 
-def planned(count: int) -> list[PlannedTrial]:
+
+def planned(count: int) -> Groups:
     """Trials of as many experiments, which differ in their learning rate."""
     rates = [(number + 1) / 1e6 for number in range(count)]
     grid = Grid(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=100, learning_rate=rates)
     space = SearchSpace(name="overhead", repetitions=5, grids=[grid])
-    return list(make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).trials)
+    return make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).groups
 
 
-def train_nothing(trials: list[PlannedTrial]) -> tuple[list[float], int]:
+def train_nothing(trials: Groups) -> tuple[list[float], int]:
     """Run trials that train nothing; return the driver's CPU seconds at the end of each trial, and failures."""
     from survey import fit, trial
     from survey.progress import Progress
@@ -59,7 +62,14 @@ def train_nothing(trials: list[PlannedTrial]) -> tuple[list[float], int]:
 
         def step(self):
             """Be done at once."""
-            return {"done": True, "done_training": True, "epoch": 100, "run_epochs": 500, "loop_s": 0.0}
+            return {
+                "done": True,
+                "done_training": True,
+                "epoch": 100,
+                "run_epochs": 500,
+                "by_experiment": [(100, 500)],
+                "loop_s": 0.0,
+            }
 
     class Timed(Progress):
         """Progress that notes when each trial has ended."""
@@ -71,7 +81,7 @@ def train_nothing(trials: list[PlannedTrial]) -> tuple[list[float], int]:
 
     ends: list[float] = [time.process_time()]
     fit.SurveyTrial = Nothing
-    runs = sum(len(each.repetitions) for each in trials)
+    runs = sum(len(each.repetitions) for group in trials for each in group)
     with Timed(Console(quiet=True), name="overhead", num_runs=runs, total_cost=len(trials)) as progress:
         failures = fit.fit(
             trials,

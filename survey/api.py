@@ -27,6 +27,7 @@ def run(
     num_cpus: int | None = None,
     num_gpus: float | None = None,
     gpus_per_trial: float | Literal["auto"] = "auto",
+    pack: int | Literal["auto"] = "auto",
     tracking_uri: str | None = None,
     artifacts: str | None = None,
     mlflow_epochs: Literal["auto", "all", "log"] = "auto",
@@ -50,6 +51,8 @@ def run(
         num_cpus: Cores of the survey's own Ray; None for all.
         num_gpus: GPUs of the survey's own Ray; None for all.
         gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.
+        pack: How many small experiments train side by side in a trial on a GPU; `auto` joins them where a pilot has
+            found that it pays.
         tracking_uri: MLflow tracking URI; None for a sqlite file in the output folder.
         artifacts: Where MLflow's artifacts go: a folder that all machines share, or a URI such as `s3://BUCKET/PREFIX`;
             None for the output folder, or what an MLflow server at `tracking_uri` decides.
@@ -78,6 +81,7 @@ def run(
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         gpus_per_trial=None if gpus_per_trial == "auto" else gpus_per_trial,
+        pack=None if pack == "auto" else pack,
         tracking_uri=tracking_uri,
         artifacts=artifacts,
         mlflow_epochs=mlflow_epochs,

@@ -72,7 +72,12 @@ class Bundle:
         return self._trainer.epoch if self._trainer else 0
 
     def train_epoch(self) -> None:
-        """Train an epoch of the group that is at work.
+        """Train an epoch of the group that is at work; errors as of `start_epoch`."""
+        self.start_epoch()
+        self.end_epoch()
+
+    def start_epoch(self) -> None:
+        """Train such an epoch; on a GPU, let it start, on the current stream, and do not wait for its end.
 
         Raises:
             torch.OutOfMemoryError, RuntimeError, MemoryError: The memory does not hold a single run.
@@ -82,12 +87,16 @@ class Bundle:
         while not self._fits():
             self._halve()
 
+    def end_epoch(self) -> None:
+        """Wait for the epoch that was started, on the same stream, and take its statistics."""
+        if self._trainer:
+            self.curves[:, self._runs, self._trainer.epoch - 1] = self._trainer.end_epoch().numpy()
+
     def _fits(self) -> bool:
-        """Train an epoch, and say whether the memory was enough."""
+        """Start an epoch, and say whether the memory was enough."""
         try:
-            trainer = self._trainer = self._trainer or self._make_trainer(seeds=self._seeds[self._runs])
-            statistics = trainer.train_epoch().numpy()
-            self.curves[:, self._runs, trainer.epoch - 1] = statistics
+            self._trainer = self._trainer or self._make_trainer(seeds=self._seeds[self._runs])
+            self._trainer.start_epoch()
         except (MemoryError, RuntimeError) as error:
             if self._size == 1 or not _is_out_of_memory(error):
                 raise

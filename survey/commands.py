@@ -15,6 +15,9 @@ from rich.console import Console
 from survey.errors import InputError, SurveyError
 from survey.result import INCOMPLETE, INTERRUPTED, WRONG_INPUT
 
+MOST_JOINED = 32
+"""Experiments of a trial, at most: torch has so many streams."""
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -44,6 +47,17 @@ def parse_gpus_per_trial(text: str) -> float | str:
     if 0.0 < fraction <= 1.0:
         return fraction
     raise typer.BadParameter(f"{text!r} is no share of a GPU: expected auto, or a number above 0 and up to 1")
+
+
+def parse_pack(text: str) -> int | str:
+    """Turn `auto` or a number of experiments into what `survey.run` takes."""
+    if text == "auto":
+        return text
+    if text.isdecimal() and 1 <= int(text) <= MOST_JOINED:
+        return int(text)
+    raise typer.BadParameter(
+        f"{text!r} is no number of experiments: expected auto, or a number from 1 to {MOST_JOINED}"
+    )
 
 
 def run_app(function: Callable[..., int], name: str) -> None:

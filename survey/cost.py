@@ -92,17 +92,23 @@ def _of_widths(widths: tuple[int, ...], num_inputs: int) -> tuple[int, int, int,
 
 
 def epoch_work(
-    experiment: Experiment, task: TaskDescription, widths: tuple[int, ...], num_parameters: int, *, runs: int
+    experiment: Experiment,
+    task: TaskDescription,
+    widths: tuple[int, ...],
+    num_parameters: int,
+    *,
+    runs: int,
+    on_gpu: bool = False,
 ) -> Work:
-    """Count what one epoch of `runs` runs of an experiment takes, training and test set."""
+    """Count what one epoch of `runs` runs of an experiment takes, training and test set, on a core or on a GPU."""
     sum_widths, widest, forward, backward = _of_widths(widths, task.num_inputs)
     test_rows = -int(-TEST_SPLIT * task.rows // 1)
     train_rows = task.rows - test_rows
     batch = min(experiment.batch_size, train_rows)
     steps = -(-train_rows // batch)
-    # On a CPU runs are trained in chunks that fit the caches.
+    # On a CPU runs are trained in chunks that fit the caches, on a GPU all together.
     per_chunk = max(1, _CHUNK_BYTES // (12 * (max(widest, task.num_inputs) + 1) * batch))
-    chunks = -(-runs // per_chunk)
+    chunks = 1 if on_gpu else -(-runs // per_chunk)
     weight = _UPDATE_WEIGHT.get(experiment.optimizer, 1.0)
     if experiment.kernel_regularizer_type:
         weight += _PENALTY_WEIGHT

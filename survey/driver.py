@@ -24,6 +24,7 @@ from survey.source import git_commit
 if TYPE_CHECKING:
     from survey.cluster import Cluster
     from survey.export.pool import Mapper
+    from survey.pilot import Pilot
     from survey.stopping import StopRequest
     from survey.tracking.store import TrackingStore
 
@@ -103,7 +104,7 @@ class Launch(PricedRequest):
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
         watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
-        plan = self._with_gpus(plan, cluster)
+        plan = self._with_gpus(plan, cluster, pilot)
         cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
         forecast = Forecast(self.output.folder, plan, cost)
         self._place.check_nodes(cluster)
@@ -149,7 +150,7 @@ class Launch(PricedRequest):
             stop.training = True
             try:
                 failures = fit(
-                    plan.trials,
+                    plan.groups,
                     tasks=data,
                     tracking=settings,
                     origin=origin,
@@ -182,12 +183,20 @@ class Launch(PricedRequest):
             sql_artifacts=sql_artifacts,
         )
 
-    def _with_gpus(self, plan: Plan, cluster: Cluster) -> Plan:
+    def _with_gpus(self, plan: Plan, cluster: Cluster, pilot: Pilot | None) -> Plan:
         if not cluster.num_gpus:
             if self._options.gpus_per_trial:
                 raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
+            if (self._options.pack or 1) > 1:
+                raise InputError("--pack: experiments are joined on GPUs alone, and this Ray cluster has none")
             return plan
-        return plan.on_gpus(self._fraction_of_gpu())
+        plan = self._on_gpus(plan, pilot)
+        if plan.joined:
+            experiments, trials = len(plan.trials), len(plan.joined)
+            self._console.print(
+                f"{experiments:,} experiments train side by side, in {trials:,} trial{'s' * (trials != 1)}"
+            )
+        return plan
 
     def _tell_plan(self, plan: Plan) -> None:
         text = (

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from survey import tasks as task_data
 from survey.dataset import runs_done
-from survey.plan import Plan
+from survey.plan import Joining, Plan
 from survey.price import UNMEASURED_FACTOR, Price, Rows, price
 from survey.request import Request, num_cores
 
@@ -27,29 +26,29 @@ class PricedRequest(Request):
         for experiment_id, numbers in store.runs_finished(replaced).items() if store else ():
             done.setdefault(experiment_id, set()).update(numbers)
         plan = self.plan(done, may_guess=True)
-        num_cpus, num_gpus = self._options.num_cpus or num_cores(), self._num_gpus()
-        if num_gpus:
-            plan = plan.on_gpus(self._fraction_of_gpu())
+        num_cpus, num_gpus = self._options.num_cpus or num_cores(), self._num_gpus
         plan, pilot = self._pilot(plan, may_guess=True)
+        if num_gpus:
+            plan = self._on_gpus(plan, pilot)
         return self._price(plan, pilot, num_cpus=num_cpus, num_gpus=num_gpus)
 
     def _pilot(self, plan: Plan, *, may_guess: bool = False) -> tuple[Plan, Pilot | None]:
         """Measure this machine if that is asked for; return the plan with the costs that were found."""
         if not self._options.pilot or not plan.trials:
             return plan, None
+        import torch
+
         from survey.pilot import run_pilot
 
         describe = partial(task_data.describe, user_tasks=self._own_tasks, may_guess=may_guess)
-        pilot = run_pilot(plan, describe, device="cuda" if self._num_gpus() else "cpu")
+        pilot = run_pilot(plan, describe, device="cuda" if self._num_gpus and torch.cuda.is_available() else "cpu")
         return plan.with_costs(pilot.model), pilot
 
-    def _num_gpus(self) -> float:
-        """GPUs that a Ray of this machine would have."""
-        if self._options.num_gpus is not None or not Path("/proc/driver/nvidia").exists():
-            return self._options.num_gpus or 0.0
-        import torch
-
-        return float(torch.cuda.device_count())
+    def _on_gpus(self, plan: Plan, pilot: Pilot | None) -> Plan:
+        """Give trials their shares of GPUs, joined as was asked for, or where the pilot has found that it pays."""
+        size = self._options.pack
+        joining = (pilot.joining if pilot else None) if size is None else Joining(size) if size > 1 else None
+        return plan.on_gpus(self._fraction_of_gpu(), joining)
 
     def _price(self, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:
         from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, log_spaced_epochs

@@ -60,3 +60,7 @@ def nearest(word: object, allowed: Iterable[str]) -> str:
     by_lower = {one.lower(): one for one in allowed}
     match = difflib.get_close_matches(str(word).lower(), list(by_lower), n=1, cutoff=0.6)
     return f" (did you mean {by_lower[match[0]]!r}?)" if match else ""
+
+
+NO_TRIAL_GOES_ON = (TrackingAwayError, DiskFullError)
+"""Errors that all trials would meet: the survey stops, rather than that each of them fails."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 TRAINING_VERSION = 1
 """Raised when the numbers that an experiment yields change by more than rounding; it is part of every id."""
@@ -146,3 +148,8 @@ class Run:
 
 def _hash63(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def experiment_of(config: Mapping[str, Any]) -> Experiment:
+    """Return the experiment of a trial's config, which has its fields among others."""
+    return Experiment(**{name: config[name] for name in Experiment.__dataclass_fields__})

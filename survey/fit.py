@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
+from survey.experiment import experiment_of
 from survey.plan import PlannedTrial
 from survey.plan_order import PlanOrder
 from survey.progress import Progress
 from survey.stopping import StopRequest
 from survey.tasks import PreparedTask
 from survey.tracking.trial_run import TrackingSettings
-from survey.trial import SurveyTrial, experiment_of
+from survey.trial import RETRIES, SurveyTrial, configs_of, label_of
 
 # Tune would send these to its actors by way of what Ray's logs and dashboard show. Workers have them from their nodes.
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
-
-_RETRIES = 2
-"""How often a trial that failed is tried again; then the survey goes on without it."""
 
 TRIALS_PER_TUNE_RUN = 5_000
 """Trials of one Tune run, which keeps all of them in memory, 65 KB each, and writes them down at its end."""
 
 
 def fit(
-    trials: Sequence[PlannedTrial],
+    trials: Sequence[Sequence[PlannedTrial]],
     *,
     tasks: Mapping[str, PreparedTask],
     tracking: TrackingSettings,
@@ -42,10 +40,11 @@ def fit(
 ) -> tuple[str, ...]:
     """Train trials on the connected Ray cluster, in their order: one Tune run after the other for more than 5,000.
 
+    Each trial is given by what it is to train: one planned trial, or several that are joined.
     `after_part` is called between two Tune runs, while no trial trains.
 
     Returns:
-        For each trial that failed: its name, and the last line of its error.
+        For each trial, or experiment of a joined one, that failed: its name, and the last line of its error.
     """
     trainable = tune.with_parameters(
         SurveyTrial, tasks=tasks, tracking=tracking, origin=origin, checkpoints=checkpoints
@@ -61,7 +60,9 @@ def fit(
     return tuple(failures)
 
 
-def _tune_run(trainable: Any, trials: Sequence[PlannedTrial], stop: StopRequest, progress: Progress) -> list[str]:
+def _tune_run(
+    trainable: Any, trials: Sequence[Sequence[PlannedTrial]], stop: StopRequest, progress: Progress
+) -> list[str]:
     """Train trials in one Tune run; return what `fit` returns of them."""
     # Tune's own state is not kept: what is done is asked of the results, and trials have checkpoints of their own.
     with tempfile.TemporaryDirectory(prefix="survey-tune-") as folder:
@@ -79,22 +80,27 @@ def _tune_run(trainable: Any, trials: Sequence[PlannedTrial], stop: StopRequest,
                 storage_path=folder,
                 stop=stop,
                 callbacks=[progress],
-                failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
             ),
         )
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         results = tuner.fit()
-        return [
-            f"{experiment_of(result.config['trial']).label}: {_last_line(result.error)}"
-            for result in results
-            if result.error is not None and result.config
-        ]
+        return [told for result in results for told in _failures(result)]
+
+
+def _failures(result: Any) -> Iterator[str]:
+    """Yield what `fit` returns of a trial, which has failed, or some of whose joined experiments have."""
+    if result.error is not None:
+        yield f"{label_of(result.config)}: {_last_line(result.error)}"
+        return
+    for number, error in ((result.metrics or {}).get("failed") or {}).items():
+        yield f"{experiment_of(configs_of(result.config)[int(number)]).label}: {error}"
 
 
 def _resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
-    num_gpus = config["trial"]["num_gpus"]
+    num_gpus = configs_of(config)[0]["num_gpus"]
     return tune.PlacementGroupFactory([{"CPU": 1, **({"GPU": num_gpus} if num_gpus else {})}])
 
 
@@ -106,8 +112,7 @@ def _named(trainable: Any) -> Any:
 
 def _trial_name(trial: Any) -> str:
     """A name for people, which is also safe as a file name."""
-    setting = trial.config["trial"]
-    return experiment_of(setting).label.replace(" ", "_").replace("/", "-") + f"_{trial.trial_id}"
+    return label_of(trial.config).replace(" ", "_").replace("/", "-") + f"_{trial.trial_id}"
 
 
 def _last_line(error: Exception) -> str:

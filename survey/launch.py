@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from survey.commands import parse_duration, parse_gpus_per_trial, run_app
+from survey.commands import parse_duration, parse_gpus_per_trial, parse_pack, run_app
 from survey.errors import InputError
 from survey.options import Options
 from survey.result import SurveyResult
@@ -48,6 +48,14 @@ _NumCpus = Annotated[int | None, typer.Option(min=1, help="CPU cores to use.", s
 _NumGpus = Annotated[float | None, typer.Option(min=0, help="GPUs to use.", show_default="all")]
 _GpusPerTrial = Annotated[
     Any, typer.Option(parser=parse_gpus_per_trial, metavar="auto|FRACTION", help="Share of a GPU for each trial.")
+]
+_Pack = Annotated[
+    Any,
+    typer.Option(
+        parser=parse_pack,
+        metavar="auto|N",
+        help="Small experiments side by side in a trial on a GPU; auto: where --pilot finds that it pays.",
+    ),
 ]
 _TrackingUri = Annotated[str | None, typer.Option(help="MLflow tracking URI.", show_default="a sqlite file in --out")]
 _Artifacts = Annotated[
@@ -92,6 +100,7 @@ def launch(
     num_cpus: _NumCpus = None,
     num_gpus: _NumGpus = None,
     gpus_per_trial: _GpusPerTrial = "auto",
+    pack: _Pack = "auto",
     tracking_uri: _TrackingUri = None,
     artifacts: _Artifacts = None,
     mlflow_epochs: _MlflowEpochs = Epochs.AUTO,
@@ -129,6 +138,7 @@ def launch(
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         gpus_per_trial=None if gpus_per_trial == "auto" else gpus_per_trial,
+        pack=None if pack == "auto" else pack,
         tracking_uri=tracking_uri,
         artifacts=artifacts,
         mlflow_epochs=mlflow_epochs.value,

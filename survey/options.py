@@ -12,6 +12,7 @@ class Options:
 
     Attributes:
         gpus_per_trial: Fraction of a GPU for each trial; None finds it from the trial's memory.
+        pack: Experiments of a trial on a GPU; None joins as many as a pilot finds to pay.
         time_limit_s: Seconds after which to stop in good order; None for no limit.
         pilot: Train a few epochs of some trials first, to know what all of them cost.
         redo: Which experiments to train anew, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
@@ -22,6 +23,7 @@ class Options:
     num_cpus: int | None = None
     num_gpus: float | None = None
     gpus_per_trial: float | None = None
+    pack: int | None = None
     tracking_uri: str | None = None
     artifacts: str | None = None
     mlflow_epochs: str = "auto"

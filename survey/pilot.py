@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,19 +23,28 @@ from scipy.optimize import nnls
 
 from survey.cost import DEFAULT_MODEL, CostModel, Work, epoch_work
 from survey.experiment import Experiment, Run
-from survey.plan import Plan, PlannedTrial
+from survey.plan import Joining, Plan, PlannedTrial
 from survey.tasks import TaskDescription
 from survey.topology import layer_widths
-from survey.training import Trainer
+from survey.training import Trainer, side_stream
 
 PILOT_S = 45.0
 """Time after which no further trial is begun; each takes few seconds."""
 
 _SAMPLES = 24
-_MOST_PARAMETERS = 1 << 22
+_MOST_PARAMETERS, _MOST_ON_GPU = 1 << 22, 1 << 26
 _EPOCHS_AT_LEAST = 3
 _HELD = 0.15
 """How firmly a coefficient is held: as much as so many measurements that say nothing else."""
+
+JOINED = 8
+"""Experiments that are tried side by side on a GPU, and joined where that pays."""
+
+_GAIN_AT_LEAST = 1.3
+"""How many times as fast they have to be together."""
+
+_MOST_JOINED_BYTES = 4 << 30
+"""Memory of the bundles that are tried side by side, at most."""
 
 _DRIFT = 0.08
 """Relative difference between minutes of one machine, which no number of samples averages out."""
@@ -46,6 +56,7 @@ class Pilot:
 
     Attributes:
         model: Costs of this machine.
+        joining: Which experiments to join on a GPU; None where it does not pay, and on a CPU.
         factor: How far off the cost of the whole plan may be, as a factor, in 19 of 20 cases.
         num_trials: Trials that have been tried.
         seconds: Time that it took.
@@ -55,12 +66,14 @@ class Pilot:
     factor: float
     num_trials: int
     seconds: float
+    joining: Joining | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
     work: Work
     epoch_s: float
+    gain: float = 1.0
 
 
 def run_pilot(
@@ -89,7 +102,8 @@ def run_pilot(
     finally:
         torch.set_num_threads(threads)
     model, factor = fit_costs([sample.work for sample in samples], [sample.epoch_s for sample in samples])
-    return Pilot(model, factor, len(samples), time.perf_counter() - began)
+    joining = find_joining([sample.work for sample in samples], [sample.gain for sample in samples])
+    return Pilot(model, factor, len(samples), time.perf_counter() - began, joining)
 
 
 def _choose(trials: Sequence[PlannedTrial], count: int) -> list[PlannedTrial]:
@@ -104,12 +118,15 @@ def _choose(trials: Sequence[PlannedTrial], count: int) -> list[PlannedTrial]:
 def _measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: float) -> _Sample:
     """Train a small part of a trial; return its work and its time for an epoch."""
     experiment, widths, parameters = _smaller(trial, task)
-    whole = epoch_work(experiment, task, widths, parameters, runs=len(trial.repetitions))
+    on_gpu = device == "cuda"
+    whole = epoch_work(experiment, task, widths, parameters, runs=len(trial.repetitions), on_gpu=on_gpu)
     one = epoch_work(experiment, task, widths, parameters, runs=1)
     chunks = max(1, round(whole.steps / one.steps))
-    runs = max(1, min(-(-len(trial.repetitions) // chunks), _MOST_PARAMETERS // parameters))
+    most = _MOST_ON_GPU if on_gpu else _MOST_PARAMETERS
+    runs = max(1, min(-(-len(trial.repetitions) // chunks), most // parameters))
     task = _shorter(experiment, task, widths, parameters, runs, seconds)
-    trainer = Trainer(
+    make_trainer = partial(
+        Trainer,
         experiment,
         inputs=torch.rand(task.rows, task.num_inputs),
         targets=_targets(task),
@@ -118,14 +135,41 @@ def _measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: f
         seeds=[Run(experiment.experiment_id, number).seed for number in range(runs)],
         device=device,
     )
-    trainer.train_epoch()  # the first one takes longer
+    epoch_s = _epoch_s([make_trainer()], seconds)
+    gain = 1.0
+    if on_gpu and trial.bundle_bytes * JOINED < _MOST_JOINED_BYTES:
+        gain = epoch_s / _epoch_s([make_trainer() for _ in range(JOINED)], seconds / 2)
+    return _Sample(epoch_work(experiment, task, widths, parameters, runs=runs, on_gpu=on_gpu), epoch_s, gain)
+
+
+def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
+    """Time for an epoch of a trainer, where all train side by side as in a joined trial."""
+    streams = [side_stream(number) if len(trainers) > 1 else None for number, _ in enumerate(trainers, start=1)]
+
+    def start(number: int) -> None:
+        with torch.cuda.stream(streams[number]):
+            trainers[number].start_epoch()
+
+    def end(number: int) -> None:
+        with torch.cuda.stream(streams[number]):
+            trainers[number].end_epoch()
+
+    for number in range(len(trainers)):  # the first one takes longer
+        start(number)
+        end(number)
     times: list[float] = []
     ends = time.perf_counter() + seconds
+    for number in range(len(trainers)):
+        start(number)
     while len(times) < _EPOCHS_AT_LEAST or (time.perf_counter() < ends and len(times) < 50):
-        epoch_began = time.perf_counter()
-        trainer.train_epoch()
-        times.append(time.perf_counter() - epoch_began)
-    return _Sample(epoch_work(experiment, task, widths, parameters, runs=runs), statistics.fmean(times))
+        began = time.perf_counter()
+        for number in range(len(trainers)):
+            end(number)
+            start(number)
+        times.append((time.perf_counter() - began) / len(trainers))
+    for number in range(len(trainers)):
+        end(number)
+    return statistics.fmean(times)
 
 
 def _smaller(trial: PlannedTrial, task: TaskDescription) -> tuple[Experiment, tuple[int, ...], int]:
@@ -154,6 +198,26 @@ def _targets(task: TaskDescription) -> torch.Tensor:
     if task.num_outputs == 1:
         return classes[:, None].float()
     return torch.nn.functional.one_hot(classes, task.num_outputs).float()
+
+
+def find_joining(works: Sequence[Work], gains: Sequence[float]) -> Joining | None:
+    """Find which experiments to join: those whose steps take fewer operations than any that gains too little.
+
+    Args:
+        works: What an epoch of each sample makes a GPU do.
+        gains: How many times as fast `JOINED` of it are side by side as one after the other.
+
+    Returns:
+        None where even the smallest gains too little.
+    """
+    joined: list[tuple[float, float]] = []
+    for flops, gain in sorted((work.flops / work.steps, gain) for work, gain in zip(works, gains, strict=True)):
+        if gain < _GAIN_AT_LEAST:
+            break
+        joined.append((flops, gain))
+    if not joined:
+        return None
+    return Joining(JOINED, joined[-1][0], statistics.harmonic_mean(gain for _, gain in joined))
 
 
 def fit_costs(works: Sequence[Work], epoch_s: Sequence[float]) -> tuple[CostModel, float]:

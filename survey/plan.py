@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from survey.cost import DEFAULT_MODEL, CostModel, Work, epoch_work, run_bytes, task_bytes
 from survey.experiment import Experiment
@@ -76,12 +76,28 @@ class PlannedTrial:
         return self.experiment.epochs * len(self.repetitions)
 
 
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """Which experiments are joined to one trial on a GPU: small ones, each of which leaves most of it idle.
+
+    Attributes:
+        size: Experiments of a trial.
+        most_flops: Operations of all matrix products of a step beyond which experiments stay alone.
+        gain: How many times as fast they are together as one after the other.
+    """
+
+    size: int
+    most_flops: float = math.inf
+    gain: float = 1.0
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a launch is to train, and what it need not.
 
     Attributes:
-        trials: What is to be trained, in the order of scheduling: by GPU fraction, then longest first.
+        trials: What is to be trained, in the order of scheduling: by GPU fraction, then longest first. Each is one
+            experiment; what is joined stands together.
         num_experiments: Experiments within the size tolerance.
         num_experiments_done: Those of which every repetition is done.
         num_out_of_tolerance: Experiments left out because no network of their shape comes near their size.
@@ -91,6 +107,7 @@ class Plan:
         run_epochs: Epochs of all their repetitions, done or not.
         sweeps_per_experiment: In how many of the search spaces an experiment is, on average.
         guessed: Tasks of which a number was guessed, see `survey.tasks.describe`.
+        joined: How many of `trials`, one after the other, are one trial of Tune; empty where none is joined.
     """
 
     trials: tuple[PlannedTrial, ...]
@@ -103,6 +120,15 @@ class Plan:
     run_epochs: int
     sweeps_per_experiment: float = 1.0
     guessed: tuple[str, ...] = ()
+    joined: tuple[int, ...] = ()
+
+    @property
+    def groups(self) -> tuple[tuple[PlannedTrial, ...], ...]:
+        """What each trial of Tune is to train."""
+        if not self.joined:
+            return tuple((trial,) for trial in self.trials)
+        ends = accumulate(self.joined)
+        return tuple(self.trials[end - count : end] for end, count in zip(ends, self.joined, strict=True))
 
     @property
     def num_runs_planned(self) -> int:
@@ -122,10 +148,35 @@ class Plan:
             trials.append(replace(trial, cost_s=cost_s, training_s=training_s))
         return replace(self, trials=_in_order(trials))
 
-    def on_gpus(self, fraction: Callable[[int], float]) -> Plan:
-        """Give each trial the fraction of a GPU that `fraction` finds for its memory in bytes."""
-        trials = [replace(trial, num_gpus=fraction(trial.bundle_bytes)) for trial in self.trials]
-        return replace(self, trials=_in_order(trials))
+    def on_gpus(self, fraction: Callable[[int], float], joining: Joining | None = None) -> Plan:
+        """Join trials, and give each the fraction of a GPU that `fraction` finds for its memory in bytes.
+
+        What is joined is alike in cost, so that it ends together, and as much as the smallest fraction holds.
+        """
+        groups: list[list[PlannedTrial]] = []
+        begun: list[PlannedTrial] = []
+        for trial in _in_order(self.trials):
+            if joining is None or trial.work.flops / trial.work.steps > joining.most_flops:
+                groups.append([trial])
+            elif begun and len(begun) < joining.size and _have_room(begun, trial, fraction):
+                begun.append(trial)
+            else:
+                begun = [trial]
+                groups.append(begun)
+        placed = []
+        for group in groups:
+            gain = joining.gain if joining and len(group) > 1 else 1.0
+            num_gpus = fraction(sum(trial.bundle_bytes for trial in group))
+            placed.append(
+                [
+                    replace(each, num_gpus=num_gpus, cost_s=each.cost_s / gain, training_s=each.training_s / gain)
+                    for each in group
+                ]
+            )
+        placed.sort(key=lambda group: (-group[0].num_gpus, -sum(trial.cost_s for trial in group)))
+        trials = tuple(trial for group in placed for trial in group)
+        joined = tuple(len(group) for group in placed) if len(placed) < len(trials) else ()
+        return replace(self, trials=trials, joined=joined)
 
 
 def make_plan(
@@ -137,6 +188,7 @@ def make_plan(
     repetitions: int | None = None,
     limit: int | None = None,
     bound: Bound = Bound(),
+    on_gpu: bool = False,
 ) -> Plan:
     """Plan a survey.
 
@@ -148,6 +200,7 @@ def make_plan(
         repetitions: Overrides what the search spaces ask for.
         limit: Take the first so many experiments only.
         bound: How large a trial may become before its repetitions are split.
+        on_gpu: Whether its work is to be that of a GPU.
     """
     wanted: dict[Experiment, int] = {}
     memberships = 0
@@ -177,10 +230,16 @@ def make_plan(
         run_epochs += experiment.epochs * asked
         runs_done += asked - len(missing)
         if missing:
-            trials += _trials(experiment, missing, asked, network, task, bound)
+            trials += _trials(experiment, missing, asked, network, task, bound, on_gpu=on_gpu)
     guessed = tuple(name for name, task in tasks.items() if task.inputs_guessed)
     counts = (experiments, finished, out_of_tolerance, runs, runs_done, epochs, run_epochs)
     return Plan(_in_order(trials), *counts, sweeps_per_experiment=memberships / max(1, len(wanted)), guessed=guessed)
+
+
+def _have_room(group: Sequence[PlannedTrial], trial: PlannedTrial, fraction: Callable[[int], float]) -> bool:
+    """Whether a group with another trial needs no larger fraction than one of them alone."""
+    members = [each.bundle_bytes for each in (*group, trial)]
+    return fraction(sum(members)) <= fraction(max(members))
 
 
 def _missing(experiment: Experiment, asked: int, done: Mapping[int, Collection[int]]) -> tuple[int, ...]:
@@ -207,6 +266,8 @@ def _trials(
     network: tuple[tuple[int, ...], int],
     task: TaskDescription,
     bound: Bound,
+    *,
+    on_gpu: bool,
 ) -> Iterator[PlannedTrial]:
     """Yield the trials of an experiment: one, or one for each part of its repetitions that lacks some."""
     whole = epoch_work(experiment, task, *network, runs=asked)
@@ -220,7 +281,7 @@ def _trials(
     for numbers in [missing] if parts <= 1 else _split(missing, asked, min(parts, asked)):
         runs = len(numbers)
         if runs not in estimates:
-            part = epoch_work(experiment, task, *network, runs=runs)
+            part = epoch_work(experiment, task, *network, runs=runs, on_gpu=on_gpu)
             times = DEFAULT_MODEL.bundle_s(part, epochs=experiment.epochs, runs=runs)
             estimates[runs] = part, *times, shared_bytes + runs * per_run_bytes
         yield PlannedTrial(experiment, numbers, asked, *network, *estimates[runs])

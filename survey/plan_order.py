@@ -18,10 +18,10 @@ class PlanOrder(Searcher):
     of 1,000 trials.
 
     Args:
-        trials: Trials to suggest; the config of each has it as `trial`.
+        trials: What each trial is to train: one planned trial, or several that are joined.
     """
 
-    def __init__(self, trials: Sequence[PlannedTrial]) -> None:
+    def __init__(self, trials: Sequence[Sequence[PlannedTrial]]) -> None:
         super().__init__()
         self._trials, self._suggested = trials, 0
 
@@ -30,7 +30,7 @@ class PlanOrder(Searcher):
         if self._suggested == len(self._trials):
             return Searcher.FINISHED
         self._suggested += 1
-        return {"trial": trial_config(self._trials[self._suggested - 1])}
+        return trial_config(self._trials[self._suggested - 1])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing is learnt from a trial."""

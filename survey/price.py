@@ -159,13 +159,13 @@ def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: flo
     """
     recording = rows.recording(plan.trials)
     tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.trials))
-    busy = [trial.cost_s + tracking_s for trial in plan.trials]
-    on_cpu = [seconds for seconds, trial in zip(busy, plan.trials, strict=True) if not trial.num_gpus]
-    gpu_s = sum(seconds * trial.num_gpus for seconds, trial in zip(busy, plan.trials, strict=True))
+    core_s = sum(trial.cost_s + tracking_s for trial in plan.trials if not trial.num_gpus)
+    # Trials that share a GPU take turns on it: a share of it makes none of them cheaper.
+    gpu_s = sum(trial.cost_s for trial in plan.trials if trial.num_gpus)
     training_s = sum(trial.training_s for trial in plan.trials)
-    wall_s = _makespan(plan.trials, busy, num_cpus=num_cpus, num_gpus=num_gpus)
+    wall_s = _makespan(plan.groups, tracking_s, num_cpus=num_cpus, num_gpus=num_gpus)
     wall_s += (_START_S + _END_S_PER_EXPERIMENT * plan.num_experiments) if plan.trials else 0.0
-    hours = [Range.around(s / 3600, factor) for s in (sum(on_cpu), gpu_s, training_s, wall_s)]
+    hours = [Range.around(s / 3600, factor) for s in (core_s, gpu_s, training_s, wall_s)]
     artifacts, dataset = _parquet_bytes(plan)
     return Price(
         plan.num_experiments - plan.num_experiments_done,
@@ -175,7 +175,7 @@ def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: flo
         plan.num_runs_done,
         plan.num_runs_planned,
         plan.run_epochs_planned,
-        dict(Counter(resource_name(trial.num_gpus) for trial in plan.trials)),
+        dict(Counter(resource_name(group[0].num_gpus) for group in plan.groups)),
         sum(trial.work.flops * trial.experiment.epochs for trial in plan.trials),
         _tracking_bytes(recording),
         artifacts,
@@ -230,16 +230,20 @@ def _partition(experiment: Experiment) -> tuple[object, ...]:
     )
 
 
-def _makespan(trials: Sequence[PlannedTrial], busy: Sequence[float], *, num_cpus: int, num_gpus: float) -> float:
-    """Seconds until all are done, each taken by the first device that is free, fraction by fraction of a GPU."""
-    classes: dict[float, list[float]] = {}
-    for trial, seconds in zip(trials, busy, strict=True):
-        classes.setdefault(trial.num_gpus, []).append(seconds)
+def _makespan(groups: Sequence[Sequence[PlannedTrial]], tracking_s: float, *, num_cpus: int, num_gpus: float) -> float:
+    """Seconds until all are done, each taken by the first place that is free, fraction by fraction of a GPU.
+
+    Trials that share a GPU take turns on it, but for the time in which they write to the tracking store.
+    """
+    classes: dict[float, list[tuple[float, int]]] = {}
+    for group in groups:
+        classes.setdefault(group[0].num_gpus, []).append((sum(trial.cost_s for trial in group), len(group)))
     total = 0.0
     for fraction, durations in classes.items():
-        slots = min(num_cpus, int(num_gpus / fraction + 1e-9)) if fraction else num_cpus
-        free = [0.0] * min(max(1, slots), len(durations))
-        for seconds in durations:
-            heapq.heapreplace(free, free[0] + seconds)
+        places = min(num_cpus, int(num_gpus / fraction + 1e-9)) if fraction else num_cpus
+        free = [0.0] * min(max(1, places), len(durations))
+        sharing = max(1.0, len(free) / num_gpus) if fraction and num_gpus else 1.0
+        for seconds, experiments in durations:
+            heapq.heapreplace(free, free[0] + sharing * seconds + tracking_s * experiments)
         total += max(free)
     return total

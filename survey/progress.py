@@ -17,7 +17,7 @@ from rich.live import Live
 
 from survey.counters import Counters
 from survey.figures import ClassFigures, Figures, RunningTrial, block, line
-from survey.trial import experiment_of
+from survey.trial import configs_of, label_of
 
 _PLAIN_EVERY_S = 10.0
 _COUNTERS_EVERY_S = 2.0
@@ -79,7 +79,7 @@ class Progress(tune.Callback):
         self._told = self._counters_told = time.monotonic()
         self._first_report = 0.0
         self._reported: set[str] = set()
-        self._running: dict[str, tuple[Mapping[str, Any], str, float, int]] = {}  # config, name, start, epoch
+        self._running: dict[str, tuple[Mapping[str, Any], float, int]] = {}  # config, start, epoch
         self._failed: dict[str, tuple[int, str]] = {}  # runs, reason
         self._runs_done = 0
         self._classes: defaultdict[str, _ClassCount] = defaultdict(_ClassCount)
@@ -117,7 +117,7 @@ class Progress(tune.Callback):
             return Figures(
                 runs_planned=self._num_runs,
                 runs_done=self._runs_done,
-                runs_running=sum(len(config["repetitions"]) for config, *_ in self._running.values()),
+                runs_running=sum(_num_runs(config) for config, *_ in self._running.values()),
                 runs_failed=reasons.total(),
                 epochs=sum(each.epochs for each in classes.values()),
                 epochs_per_s=sum(each.epochs_per_s for each in classes.values()),
@@ -126,8 +126,8 @@ class Progress(tune.Callback):
                 failures=dict(reasons),
                 classes=classes,
                 running=tuple(
-                    RunningTrial(name, len(config["repetitions"]), epoch, config["epochs"], now - start)
-                    for config, name, start, epoch in list(self._running.values())[:_RUNNING_TOLD]
+                    RunningTrial(label_of(config), _num_runs(config), epoch, _epochs(config), now - start)
+                    for config, start, epoch in list(self._running.values())[:_RUNNING_TOLD]
                 ),
             )
 
@@ -160,9 +160,8 @@ class Progress(tune.Callback):
     @_counted
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
         """Note that a trial runs."""
-        config = trial.config["trial"]
-        self._running[trial.trial_id] = (config, experiment_of(config).label, time.monotonic(), 0)
-        self._classes[_resource_class(config)]  # it is shown from here on
+        self._running[trial.trial_id] = (trial.config, time.monotonic(), 0)
+        self._classes[_resource_class(trial.config)]  # it is shown from here on
         self._failed.pop(trial.trial_id, None)
 
     @_counted
@@ -171,29 +170,34 @@ class Progress(tune.Callback):
         now = time.monotonic()
         began = now - result["loop_s"]
         self._first_report = self._first_report or began
-        run_epochs, config = result["run_epochs"], trial.config["trial"]
-        num_runs = len(config["repetitions"])
-        epoch_cost = config["cost_s"] / config["epochs"]
-        if trial.trial_id not in self._reported:
-            # What a checkpoint has spared is not to be done.
-            self._reported.add(trial.trial_id)
-            self._total_cost -= epoch_cost * (result["epoch"] - run_epochs / num_runs)
-        self._cost += epoch_cost * run_epochs / num_runs
-        self._classes[_resource_class(config)].add(run_epochs, now)
+        is_first = trial.trial_id not in self._reported
+        self._reported.add(trial.trial_id)
+        for config, (epoch, run_epochs) in zip(configs_of(trial.config), result["by_experiment"], strict=False):
+            num_runs = len(config["repetitions"])
+            epoch_cost = config["cost_s"] / config["epochs"]
+            if is_first:
+                # What a checkpoint has spared is not to be done.
+                self._total_cost -= epoch_cost * (epoch - run_epochs / num_runs)
+            self._cost += epoch_cost * run_epochs / num_runs
+        self._classes[_resource_class(trial.config)].add(result["run_epochs"], now)
         self._loops.append((began, now))
         if len(self._loops) > _INTERVALS_KEPT:  # a long survey reports millions
             self._loops = _union(self._loops)
         if trial.trial_id in self._running:
-            self._running[trial.trial_id] = (*self._running[trial.trial_id][:3], result["epoch"])
+            self._running[trial.trial_id] = (*self._running[trial.trial_id][:2], result["epoch"])
 
     @_counted
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
-        """Count the runs of a trial that has ended well."""
+        """Count the runs of a trial that has ended, but for those of joined experiments that have failed."""
         self._running.pop(trial.trial_id, None)
         if trial.last_result and trial.last_result.get("done_training"):
-            config = trial.config["trial"]
-            self._runs_done += len(config["repetitions"])
-            self._classes[_resource_class(config)].runs_done += len(config["repetitions"])
+            num_runs = _num_runs(trial.config)
+            for number, reason in (trial.last_result.get("failed") or {}).items():
+                failed = len(configs_of(trial.config)[int(number)]["repetitions"])
+                self._failed[f"{trial.trial_id} {number}"] = (failed, reason[:_REASON_LENGTH])
+                num_runs -= failed
+            self._runs_done += num_runs
+            self._classes[_resource_class(trial.config)].runs_done += num_runs
 
     @_counted
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
@@ -204,7 +208,7 @@ class Progress(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
         """Count the runs of a trial that has failed for good."""
         self._running.pop(trial.trial_id, None)
-        self._failed[trial.trial_id] = (len(trial.config["trial"]["repetitions"]), _reason(trial.error_file))
+        self._failed[trial.trial_id] = (_num_runs(trial.config), _reason(trial.error_file))
 
     def on_experiment_end(self, trials: list, **_: Any) -> None:
         """Leave Ray's metrics with the last figures."""
@@ -224,7 +228,18 @@ def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _resource_class(config: Mapping[str, Any]) -> str:
     """The name of what a trial is given."""
-    return f"{config['num_gpus']:g} GPU" if config["num_gpus"] else "1 CPU core"
+    num_gpus = configs_of(config)[0]["num_gpus"]
+    return f"{num_gpus:g} GPU" if num_gpus else "1 CPU core"
+
+
+def _num_runs(config: Mapping[str, Any]) -> int:
+    """Runs of a trial."""
+    return sum(len(each["repetitions"]) for each in configs_of(config))
+
+
+def _epochs(config: Mapping[str, Any]) -> int:
+    """Epochs of a trial; of joined experiments, the most."""
+    return max(each["epochs"] for each in configs_of(config))
 
 
 def _reason(error_file: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,17 @@ class Request:
             repetitions=self._options.repetitions,
             limit=self._options.limit,
             bound=Bound(memory_bytes=_memory_per_core()),
+            on_gpu=self._num_gpus > 0,
         )
+
+    @cached_property
+    def _num_gpus(self) -> float:
+        """GPUs that a Ray of this machine would have."""
+        if self._options.num_gpus is not None or not Path("/proc/driver/nvidia").exists():
+            return self._options.num_gpus or 0.0
+        import torch
+
+        return float(torch.cuda.device_count())
 
     def _replaced(self, store: TrackingStore | None) -> frozenset[str]:
         """MLflow runs that count no more, with those that this launch is to replace."""

@@ -1,48 +1,49 @@
-"""A Ray Tune trial: the repetitions of one experiment, trained as one array, tracked epoch by epoch."""
+"""A Ray Tune trial: the repetitions of one experiment, trained as one array, tracked epoch by epoch.
+
+On a GPU a trial may have several experiments, joined as each of them alone leaves most of it idle. Their epochs are
+queued side by side, each experiment's on a stream of its own; no number hangs on what else is trained.
+"""
 
 from __future__ import annotations
 
-import logging
-import platform
-import socket
 import time
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import ray
 from ray import tune
 
-from survey.checkpoint import Checkpoint
-from survey.clock import Clock
-from survey.errors import DiskFullError, TrackingAwayError, TrackingError
-from survey.experiment import Experiment, Run
-from survey.history import history_table
+from survey.errors import NO_TRIAL_GOES_ON, TrackingAwayError
+from survey.experiment import experiment_of
 from survey.plan import PlannedTrial
 from survey.tasks import PreparedTask
 
 if TYPE_CHECKING:
     import torch
 
-    from survey.tracking.trial_run import TrackingSettings, TrialRun
+    from survey.experiment_training import ExperimentTraining
+    from survey.tracking.trial_run import TrackingSettings
+
+RETRIES = 2
+"""How often a trial, or one of the experiments of a joined one, is tried again; then the survey goes on without it."""
 
 _SLICE_S = 1.0
 """Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop."""
 
-_NO_TRIAL_GOES_ON = (TrackingAwayError, DiskFullError)
-"""Errors that all trials would meet: the survey stops, rather than that each of them fails."""
 
-_log = logging.getLogger(__name__)
+def trial_config(trials: Sequence[PlannedTrial]) -> dict[str, Any]:
+    """Turn what is planned as one trial into what Tune stores, shows and sends: plain values, no data.
+
+    Returns:
+        The experiment's settings as `trial`; those of joined experiments as a list, `experiments`.
+    """
+    settings = [_settings(trial) for trial in trials]
+    return {"trial": settings[0]} if len(settings) == 1 else {"experiments": settings}
 
 
-def trial_config(trial: PlannedTrial) -> dict[str, Any]:
-    """Turn a planned trial into what Tune stores, shows and sends: plain values, no data."""
+def _settings(trial: PlannedTrial) -> dict[str, Any]:
     return {
         **trial.experiment.to_dict(),
         "repetitions": list(trial.repetitions),
@@ -54,13 +55,24 @@ def trial_config(trial: PlannedTrial) -> dict[str, Any]:
     }
 
 
-def experiment_of(config: Mapping[str, Any]) -> Experiment:
-    """Return the experiment of a trial's config."""
-    return Experiment(**{name: config[name] for name in Experiment.__dataclass_fields__})
+def configs_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the settings of each experiment of what `trial_config` has made."""
+    return config["experiments"] if "experiments" in config else [config["trial"]]
+
+
+def label_of(config: Mapping[str, Any]) -> str:
+    """Name a trial for people: by its experiment, or by its first one and how many others there are."""
+    configs = configs_of(config)
+    others = f" and {len(configs) - 1} more" if len(configs) > 1 else ""
+    return experiment_of(configs[0]).label + others
+
+
+class JoinedTrialError(Exception):
+    """All experiments of a trial have failed; the message has the error of each."""
 
 
 class SurveyTrial(tune.Trainable):
-    """Trains one experiment, about a second between two reports.
+    """Trains one experiment, or some joined ones, about a second between two reports.
 
     Actors are used again for one trial after the other: all state of a trial is made in `_begin`. That is called by the
     first step, not by `setup`: Tune sets up actors that it then gives another trial.
@@ -78,207 +90,156 @@ class SurveyTrial(tune.Trainable):
         """Take what all trials share, and import what they need.
 
         Args:
-            config: `{"trial": trial_config(...)}`.
+            config: What `trial_config` has made.
             tasks: Prepared data by task, from Ray's object store.
             tracking: How to track.
             origin: Columns of the data set that say where the survey was made.
             checkpoints: Folder for checkpoints.
         """
         self._tasks, self._tracking, self._origin, self._checkpoints = tasks, tracking, origin, checkpoints
-        self._run: TrialRun | None = None
-        self._config = config["trial"]
-        # Not at the top of the module, as the driver, which names this class, needs neither.
-        import survey.tracking.trial_run
-        import survey.training  # noqa: F401
+        self._configs = configs_of(config)
+        self._experiments: dict[int, ExperimentTraining] = {}
+        # Not at the top of the module, as the driver, which names this class, needs none of it.
+        import survey.experiment_training  # noqa: F401
 
     def __repr__(self) -> str:
         """What Ray's dashboard shows of an actor from its first trial on, so it says what is true for all of them."""
-        num_gpus = self._config["num_gpus"]
+        num_gpus = self._configs[0]["num_gpus"]
         return f"trials of {self._origin['batch']} on {f'{num_gpus:g} GPU' if num_gpus else '1 CPU core'}"
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
         self.cleanup()
-        self._config = new_config["trial"]
+        self._configs = configs_of(new_config)
         return True
 
-    def _begin(self) -> TrialRun:
-        """Make all state of the trial, or take it from its checkpoint, and make its MLflow run."""
-        import torch
+    def _begin(self) -> None:
+        """Make all state of the trial, or take it from checkpoints, and make the MLflow runs."""
+        from survey.experiment_training import Surroundings
 
-        from survey.bundle import Bundle
-        from survey.tracking.trial_run import TrialRun
-        from survey.training import Trainer
+        device = _device(self._configs[0]["num_gpus"])
+        self._around = Surroundings(self._tasks, self._tracking, self._origin, self._checkpoints, self.trial_id, device)
+        self._attempts: Counter[int] = Counter()
+        self._failed: dict[int, str] = {}
+        for number in range(len(self._configs)):
+            self._tried(number, partial(self._make, number))
 
-        config = self._config
-        device = _device(config["num_gpus"])
-        self._experiment = experiment_of(config)
-        self._repetitions: list[int] = config["repetitions"]
-        self._task = self._tasks[self._experiment.dataset]
-        self._device_name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-        self._clock = Clock()
-        self._start_time_ms = self._clock.now_ms()
-        self._train_s = 0.0
-        self._checkpoint = Checkpoint(
-            self._checkpoints, self._experiment, self._repetitions, data_digest=self._task.digest
-        )
-        saved = self._checkpoint.load()
-        run = self._run = TrialRun(
-            self._tracking,
-            self._experiment,
-            self._repetitions,
-            num_repetitions=config["num_repetitions"],
-            params={name: config[name] for name in ("num_free_parameters", "widths")},
-            trial_id=self.trial_id,
-            first_epoch=saved["epoch"] + 1 if saved else 1,
-        )
-        with self._failures_told(run):
-            make_trainer = partial(
-                Trainer,
-                self._experiment,
-                inputs=torch.tensor(self._task.inputs),
-                targets=torch.tensor(self._task.targets),
-                task_kind=self._task.kind,
-                widths=config["widths"],
-                device=device,
-            )
-            seeds = [Run(self._experiment.experiment_id, number).seed for number in self._repetitions]
-            self._bundle, self._logged = Bundle(make_trainer, seeds, self._experiment.epochs), 0
-            if saved:
-                try:
-                    self._resume(run, saved)
-                except (TrackingError, DiskFullError):
-                    raise
-                except Exception:  # when the trial is tried again, it starts over
-                    self._checkpoint.remove()
-                    raise
-        return run
+    def _make(self, number: int) -> None:
+        from survey.experiment_training import ExperimentTraining
+        from survey.training import side_stream
 
-    def _resume(self, run: TrialRun, saved: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
-        self._bundle.load_state_dict(saved["bundle"])
-        self._train_s, self._start_time_ms = saved["train_s"], saved["start_time_ms"]
-        self._clock = Clock(not_before_ms=self._start_time_ms)
-        self._log_epochs(run)
-
-    def _log_epochs(self, run: TrialRun) -> None:
-        """Track the epochs that all repetitions have reached since the last call."""
-        while self._logged < self._bundle.epoch:
-            self._logged += 1
-            run.log_epoch(self._logged, self._bundle.curves[:, :, self._logged - 1])
-
-    def _save_checkpoint(self) -> None:
-        state = {"epoch": self._bundle.epoch, "train_s": self._train_s, "start_time_ms": self._start_time_ms}
-        self._checkpoint.save({"bundle": self._bundle.state_dict(), **state})
+        is_side_by_side = len(self._configs) > 1 and self._around.device.type == "cuda"
+        stream = side_stream(number + 1) if is_side_by_side else None
+        self._experiments[number] = ExperimentTraining(self._configs[number], self._around, stream)
 
     def step(self) -> dict[str, Any]:
         """Train for about a second; at the last epoch, store the history and finish.
 
         Returns:
-            What Tune is told: `run_epochs` trained in this step, seconds in its epoch loop `loop_s`, the
-            `mlflow_run_id`, and whether the trial is `done`; or `stop_all`, a message, where no trial can go on: the
-            tracking server has been away for too long, or the disk is full. What is trained is in the checkpoint then,
-            if it can be written.
+            What Tune is told: `run_epochs` trained in this step, `by_experiment` the last epoch of each experiment and
+            its part of them, seconds in the epoch loop `loop_s`, the `mlflow_run_id`s, and whether the trial is `done`,
+            with the errors of joined experiments that have `failed`, by their number; or `stop_all`, a message, where
+            no trial can go on: the tracking server has been away for too long, or the disk is full. What is trained is
+            in the checkpoint then, if it can be written.
+
+        Raises:
+            Exception: The experiment has failed.
+            JoinedTrialError: All joined experiments have failed, each three times.
         """
         try:
             return self._step()
-        except _NO_TRIAL_GOES_ON as error:
-            if self._run:
-                self._save_checkpoint()
-                self._run = None
+        except NO_TRIAL_GOES_ON as error:
+            for each in self._experiments.values():
+                each.give_up()
+            self._experiments = {}
             told = str(error)
             if isinstance(error, TrackingAwayError):
                 told += "; what is trained is kept: launch again when it is back"
-            return {"done": False, "stop_all": told, "epoch": 0, "run_epochs": 0, "loop_s": 0.0}
+            return {"done": False, "stop_all": told, "epoch": 0, "run_epochs": 0, "by_experiment": [], "loop_s": 0.0}
 
     def _step(self) -> dict[str, Any]:
-        run = self._run or self._begin()
-        with self._failures_told(run):
-            first, began_s = self._bundle.run_epochs, time.monotonic()
-            self._train_slice(run)
-            loop_s = time.monotonic() - began_s
-            done = self._bundle.is_done
-            if done:
-                run.finish(self._history(run))
-                self._run = None
-                self._checkpoint.remove()
-            elif self._checkpoint.is_due:
-                self._save_checkpoint()
-        return {
-            "done": done,
-            "done_training": done,
-            "epoch": self._bundle.epoch,
-            "run_epochs": max(0, self._bundle.run_epochs - first),  # what the memory did not hold starts over
+        if not self._experiments:
+            self._begin()
+        before = {number: each.run_epochs for number, each in self._experiments.items()}
+        began_s = time.monotonic()
+        self._train_slice()
+        loop_s = time.monotonic() - began_s
+        numbers = range(len(self._configs))
+        # What the memory did not hold, or has failed, starts over.
+        trained = [max(0, self._of(number, "run_epochs") - before.get(number, 0)) for number in numbers]
+        epochs = [self._of(number, "epoch") for number in numbers]
+        told = {
+            "epoch": min(epochs),
+            "run_epochs": sum(trained),
+            "by_experiment": list(zip(epochs, trained, strict=True)),
             "loop_s": loop_s,
-            "mlflow_run_id": run.run_id,
-            "test_loss": self._test_loss(),
+            "mlflow_run_id": " ".join(each.run_id for each in self._experiments.values()),
         }
+        if len(self._configs) == 1:
+            told["test_loss"] = self._of(0, "test_loss")
+        done = self._finish()
+        return {**told, "done": done, "done_training": done, "failed": dict(self._failed)}
 
-    @contextmanager
-    def _failures_told(self, run: TrialRun) -> Iterator[None]:
-        """Mark the MLflow run as failed before an error goes on to Tune, and let nothing hide that error."""
+    def _of(self, number: int, name: str) -> Any:
+        """An attribute of an experiment, or 0 where that has failed."""
+        return getattr(self._experiments.get(number), name, 0)
+
+    def _train_slice(self) -> None:
+        """Train an epoch of each experiment, and more until the time for a report has come or the last is trained."""
+        ends, now = time.perf_counter() + _SLICE_S, 0.0
+        waiting = deque(number for number in list(self._experiments) if self._starts(number))
+        while waiting:
+            number = waiting.popleft()
+            now = self._tried(number, partial(self._experiments[number].end_epoch, now)) or now
+            if now < ends and self._starts(number):
+                waiting.append(number)
+
+    def _starts(self, number: int) -> bool:
+        """Start an epoch of an experiment, if one is left and can be."""
+        each = self._experiments.get(number)
+        return bool(each and each.is_training and self._tried(number, each.start_epoch) and number in self._experiments)
+
+    def _finish(self) -> bool:
+        """Finish what is trained, write checkpoints of what is not, and say whether the trial is done."""
+        for number, each in list(self._experiments.items()):
+            if each.is_training:
+                self._tried(number, each.save_checkpoint_if_due)
+            elif not each.is_done:
+                self._tried(number, each.finish)
+        if not all(each.is_done for each in self._experiments.values()):
+            return False
+        self._experiments = {}
+        if len(self._failed) == len(self._configs):
+            raise JoinedTrialError("; ".join(self._failed.values()))
+        return True
+
+    def _tried(self, number: int, act: Callable[[], Any]) -> Any:
+        """Act on an experiment. Where it fails and the trial has others, these go on, and it is tried twice again.
+
+        Returns:
+            What `act` has returned, or True for nothing; None where it has failed.
+        """
         try:
-            yield
-        except _NO_TRIAL_GOES_ON:
-            raise  # nothing can be told to who is away or has no room
-        except Exception:
-            self._run = None
-            try:
-                run.fail(traceback.format_exc())
-            except Exception:
-                _log.warning("the MLflow run %s could not be marked as failed", run.run_id, exc_info=True)
+            result = act()
+        except NO_TRIAL_GOES_ON:
             raise
-
-    def _train_slice(self, run: TrialRun) -> None:
-        """Train an epoch, and more until the time for a report has come or the last one is trained."""
-        ends = time.perf_counter() + _SLICE_S
-        while not self._bundle.is_done:
-            epoch_began = time.perf_counter()
-            self._bundle.train_epoch()
-            now = time.perf_counter()
-            self._train_s += now - epoch_began
-            self._log_epochs(run)
-            if now >= ends:
-                break
-
-    def _test_loss(self) -> float:
-        """Median of the last epoch that all repetitions have trained."""
-        epoch = self._bundle.epoch
-        return float(np.median(self._bundle.curves[0, :, epoch - 1])) if epoch else float("nan")
-
-    def _history(self, run: TrialRun) -> pa.Table:
-        origin = {
-            **self._origin,
-            "python_version": platform.python_version(),
-            "torch_version": version("torch"),
-            "ray_version": ray.__version__,
-            "mlflow_version": version("mlflow"),
-            "platform": platform.platform(),
-            "hostname": socket.gethostname(),
-            "device": self._device_name,
-            "start_time": self._start_time_ms,
-            "update_time": self._clock.now_ms(),
-            "train_seconds": self._train_s / len(self._repetitions),
-            "trial_id": self.trial_id,
-            "mlflow_run_id": run.run_id,
-        }
-        return history_table(
-            self._experiment, self._repetitions, self._task, self._config["widths"], self._bundle.curves, origin
-        )
+        except Exception as error:
+            self._experiments.pop(number, None)
+            if len(self._configs) == 1:
+                raise  # Tune tries it again
+            self._attempts[number] += 1
+            if self._attempts[number] > RETRIES:
+                self._failed[number] = f"{type(error).__name__}: {error}"
+            else:
+                self._tried(number, partial(self._make, number))
+            return None
+        return True if result is None else result
 
     def cleanup(self) -> None:
-        """Close the MLflow run of a trial that was stopped before its end, and keep what it has trained."""
-        run, self._run = self._run, None
-        if run:
-            # The trial is over in any case, and the next launch closes abandoned runs.
-            try:
-                self._save_checkpoint()
-            except Exception:
-                _log.warning("no checkpoint of the MLflow run %s could be made", run.run_id, exc_info=True)
-            try:
-                run.kill()
-            except Exception:
-                _log.warning("the MLflow run %s could not be closed", run.run_id, exc_info=True)
+        """Close the MLflow runs of a trial that was stopped before its end, and keep what it has trained."""
+        experiments, self._experiments = self._experiments, {}
+        for each in experiments.values():
+            each.stop()
 
 
 def _device(num_gpus: float) -> torch.device:

@@ -16,7 +16,7 @@ import torch
 from conftest import launch, rows
 from conftest import start as start_launch
 
-from survey import checkpoint, training, trial
+from survey import checkpoint, experiment_training, trial
 from survey.checkpoint import Checkpoint
 from survey.experiment import Experiment
 from survey.metrics import HISTORY_COLUMNS
@@ -136,7 +136,7 @@ def start(tmp_path, monkeypatch):
     }
 
     def started() -> Trial:
-        return Trial({"trial": trial.trial_config(planned)}, **shared)
+        return Trial(trial.trial_config([planned]), **shared)
 
     started.store, started.folder = store, tmp_path
     return started
@@ -190,7 +190,8 @@ def test_a_checkpoint_that_cannot_be_used_is_in_the_way_once(start):
     stopped = start()
     stopped.step()
     state = {"epoch": 1, "bundle": {"of": "another layout"}}
-    stopped._save_checkpoint = lambda: stopped._checkpoint.save(state)
+    training = stopped._experiments[0]
+    training.save_checkpoint = lambda: training._checkpoint.save(state)
     stopped.cleanup()
     with pytest.raises(KeyError):
         start().step()
@@ -206,7 +207,7 @@ def test_a_trial_whose_runs_do_not_fit_trains_them_in_groups_and_gives_the_same(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return Trainer(*arguments, seeds=seeds, **options)
 
-    monkeypatch.setattr(training, "Trainer", for_two)
+    monkeypatch.setattr(experiment_training, "Trainer", for_two)
     stopped = start()
     told = [stopped.step() for _ in range(8)]
     assert [each["run_epochs"] for each in told] == 6 * [2] + 2 * [1]

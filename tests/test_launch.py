@@ -327,6 +327,44 @@ def test_a_trial_that_fails_and_data_that_changed(tmp_path):
     assert len(rows(out)) == 6
 
 
+def test_one_of_joined_experiments_fails_and_the_others_go_on(tmp_path):
+    """Three experiments as one trial on a GPU, for which Ray's own accounts stand in; then alone, without one."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import survey.topology as t\n"
+        "real = t.residual_layers\n"
+        "def residual_layers(shape, widths):\n"
+        "    if shape == 'trapezoid':\n"
+        "        raise RuntimeError('this one always fails')\n"
+        "    return real(shape, widths)\n"
+        "t.residual_layers = residual_layers\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    space, out, alone = tmp_path / "joined.yaml", tmp_path / "out", tmp_path / "alone"
+    shapes = "[trapezoid, rectangle, exponential]"
+    grid = f"{{dataset: 'sklearn:iris', shape: {shapes}, size: 64, depth: 3, epochs: 30}}"
+    space.write_text(f"name: joined\nrepetitions: 2\ngrids: [{grid}]\n")
+    status, output = launch(
+        space, "--out", out, "--no-ui", "--num-cpus", 2, "--num-gpus", 1, "--pack", 8, PYTHONPATH=path
+    )
+    assert status == 1, output
+    assert "3 experiments train side by side, in 1 trial" in output
+    assert re.search(r"^failed: iris trapezoid d3 2\^6 .*: RuntimeError: this one always fails$", output, re.MULTILINE)
+    assert output.count("failed: ") == 1
+    assert output.count("\nmissing: ") == 1
+    assert statuses(out) == {"FINISHED": 2 * (1 + 2), "FAILED": 3 * (1 + 2)}, "tried three times, and it alone"
+    record = survey_status(out).launch
+    assert record
+    assert (record.figures.runs_done, record.figures.runs_failed) == (4, 2)
+    assert record.figures.failures == {"RuntimeError: this one always fails": 2}
+    assert {name: each.runs_done for name, each in record.figures.classes.items()} == {"0.125 GPU": 4}
+
+    status, output = launch(space, "--out", out, "--no-ui")
+    assert status == 0, output
+    status, output = launch(space, "--out", alone, "--no-ui")
+    assert status == 0, output
+    assert numbers(out) == numbers(alone)
+
+
 def test_without_its_data_a_launch_starts_and_leaves_nothing(tmp_path):
     space = tmp_path / "far.yaml"
     space.write_text("grids: [{dataset: mnist, shape: rectangle, size: 16384, depth: 3}]")

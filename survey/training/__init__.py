@@ -4,8 +4,9 @@ Read `loop` first, then `batches`, `network`, `outputs`, `statistics`, `optimize
 `graphs` are about speed alone.
 """
 
+from survey.training.graphs import side_stream
 from survey.training.loop import Trainer
 from survey.training.network import ACTIVATIONS
 from survey.training.optimizers import OPTIMIZERS
 
-__all__ = ["ACTIVATIONS", "OPTIMIZERS", "Trainer"]
+__all__ = ["ACTIVATIONS", "OPTIMIZERS", "Trainer", "side_stream"]

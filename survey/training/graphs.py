@@ -12,14 +12,21 @@ from functools import cache
 import torch
 from torch import Tensor
 
-_stream = cache(torch.cuda.Stream)
+
+@cache
+def side_stream(number: int) -> torch.cuda.Stream:
+    """One of the streams on which bundles train side by side: the same for a number, as libraries keep memory for each.
+
+    That memory, 32 MB on some GPUs, is given back to nobody, so that streams are few and used again.
+    """
+    return torch.cuda.Stream()
 
 
 def record(work: Callable[[], Tensor], state: Sequence[Tensor]) -> Callable[[], Tensor]:
     """Record what `work` does on a GPU.
 
-    It is recorded on the stream that is current, or on one for all where that is the default one, which cannot be
-    recorded: libraries keep memory for each stream, which graphs that are to run side by side may not share.
+    It is recorded on the stream that is current, as graphs that are to run side by side may not share what libraries
+    keep for each stream. Where that is the default one, which cannot be recorded, another stands in for it.
 
     Args:
         work: Queues kernels on the current stream; neither waits for them nor reads their results. What it reads stays
@@ -31,7 +38,7 @@ def record(work: Callable[[], Tensor], state: Sequence[Tensor]) -> Callable[[], 
         Does what `work` does, and returns the tensor that it returned, with new contents.
     """
     current = torch.cuda.current_stream()
-    stream = _stream() if current == torch.cuda.default_stream() else current
+    stream = side_stream(0) if current == torch.cuda.default_stream() else current
     before = [each.clone() for each in state]
     stream.wait_stream(current)
     with torch.cuda.stream(stream):

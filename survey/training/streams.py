@@ -153,11 +153,11 @@ def _words(count: int, keys: Tensor) -> Tensor:
     """int64 [keys, count]: the first words of each stream, as 64 random bits: those of key + n * golden, from n = 1."""
     words = keys[:, None] + torch.arange(1, count + 1, dtype=torch.int64, device=keys.device).mul_(_signed(_GOLDEN))
     # torch shifts int64 arithmetically: the mask makes the shift a logical one.
-    words ^= (words >> 30) & ((1 << 34) - 1)
+    words ^= (words >> 30).bitwise_and_((1 << 34) - 1)
     words *= _signed(_MIX_1)
-    words ^= (words >> 27) & ((1 << 37) - 1)
+    words ^= (words >> 27).bitwise_and_((1 << 37) - 1)
     words *= _signed(_MIX_2)
-    words ^= (words >> 31) & ((1 << 33) - 1)
+    words ^= (words >> 31).bitwise_and_((1 << 33) - 1)
     return words
 
 

@@ -1,0 +1,209 @@
+"""Experiments that are joined to one trial on a GPU: which, what that costs, and that no number hangs on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import typer
+
+from survey import experiment_training, trial
+from survey.bundle import Bundle
+from survey.commands import parse_pack
+from survey.cost import Work
+from survey.metrics import HISTORY_COLUMNS
+from survey.pilot import JOINED, find_joining
+from survey.plan import Joining, Plan, make_plan
+from survey.price import Rows, price
+from survey.space import SearchSpace
+from survey.tasks import describe, load
+from survey.tracking.store import TrackingStore
+from survey.tracking.trial_run import TrackingSettings
+
+EPOCHS = 6
+
+
+def planned(sizes=(64, 128, 256), shapes=("rectangle",)) -> Plan:
+    grid = {"dataset": "sklearn:iris", "shape": list(shapes), "size": list(sizes), "depth": 3, "epochs": EPOCHS}
+    space = SearchSpace.model_validate({"name": "x", "repetitions": 3, "grids": [grid]})
+    return make_plan([space], contents={}, describe=describe, done={})
+
+
+# ---------------------------------------------------------------- which
+
+
+def test_what_is_joined_is_alike_in_cost_and_each_experiment_is_planned_once():
+    plan = planned(sizes=[2**k for k in range(6, 16)], shapes=["rectangle", "trapezoid"])
+    joined = plan.on_gpus(lambda size: 0.125, Joining(4))
+    assert [len(group) for group in joined.groups] == [4, 4, 4, 4, 4]
+    assert {each.experiment for each in joined.trials} == {each.experiment for each in plan.trials}
+    costs = [each.cost_s for each in joined.trials]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_what_fills_a_gpu_stays_alone():
+    plan = planned(sizes=[64, 128, 1 << 16])
+    large = max(each.work.flops / each.work.steps for each in plan.trials)
+    joined = plan.on_gpus(lambda size: 0.125, Joining(8, most_flops=large / 2, gain=2.0))
+    assert sorted(len(group) for group in joined.groups) == [1, 2]
+    alone = {each.experiment: each.cost_s for each in plan.trials}
+    for group in joined.groups:
+        for each in group:
+            assert each.cost_s == alone[each.experiment] / (2.0 if len(group) == 2 else 1.0)
+
+
+def test_together_they_need_no_larger_share_than_one_alone():
+    plan = planned(sizes=[64, 128, 256, 512])
+    largest = max(each.bundle_bytes for each in plan.trials)
+    joined = plan.on_gpus(lambda size: 0.125 if size <= 2 * largest else 0.25, Joining(8))
+    assert {each.num_gpus for each in joined.trials} == {0.125}
+    assert len(joined.groups) > 1
+
+
+def test_nothing_is_joined_unless_it_pays():
+    plan = planned()
+    assert plan.on_gpus(lambda size: 0.5).groups == tuple((each,) for each in plan.on_gpus(lambda size: 0.5).trials)
+    works = [Work(1, 1, flops, 1, 1, 1) for flops in (1e6, 1e8, 1e7)]
+    found = find_joining(works, [3.0, 1.1, 1.5])
+    assert found == Joining(JOINED, 1e7, pytest.approx(2.0))
+    assert find_joining(works, [1.2, 3.0, 3.0]) is None, "if the smallest do not gain, nothing does"
+
+
+def test_trials_that_share_a_gpu_take_turns():
+    rows = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
+
+    def found(plan):
+        return price(plan, rows, num_cpus=16, num_gpus=1, factor=1.5, measured=False)
+
+    plan = planned(sizes=[2**k for k in range(6, 16)])
+    whole, eighths = found(plan.on_gpus(lambda size: 1.0)), found(plan.on_gpus(lambda size: 0.125))
+    assert eighths.gpu_hours == whole.gpu_hours
+    joined = found(plan.on_gpus(lambda size: 0.125, Joining(5, gain=2.5)))
+    assert joined.gpu_hours.estimate == pytest.approx(whole.gpu_hours.estimate / 2.5)
+    assert joined.trials == {"1/8 GPU": 2}
+    assert joined.runs_to_train == whole.runs_to_train
+
+
+@pytest.mark.parametrize(("text", "found"), [("auto", "auto"), ("1", 1), ("32", 32)])
+def test_how_many_is_read(text, found):
+    assert parse_pack(text) == found
+
+
+@pytest.mark.parametrize("text", ["0", "33", "-1", "1.5", "all", ""])
+def test_no_number_of_experiments(text):
+    with pytest.raises(typer.BadParameter, match="expected auto, or a number from 1 to 32"):
+        parse_pack(text)
+
+
+# ---------------------------------------------------------------- a trial
+
+
+class Trial(trial.SurveyTrial):
+    """A trial outside Ray."""
+
+    trial_id = "t_00001"  # pyright: ignore
+
+    def __init__(self, config, **shared):
+        self.setup(config, **shared)
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Starts a trial of three experiments or, by their number, of one of them; one epoch of each for each step."""
+    monkeypatch.setattr(trial, "_SLICE_S", 0.0)
+    store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o")
+    experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
+    trials = planned().trials
+    shared = {
+        "tasks": {"sklearn:iris": load("sklearn:iris")},
+        "tracking": TrackingSettings(store.uri, experiment, True, False, sql_artifacts=store.sql_artifacts(experiment)),
+        "origin": {},
+        "checkpoints": tmp_path / "checkpoints",
+    }
+
+    def started(number: int | None = None) -> Trial:
+        return Trial(trial.trial_config(trials if number is None else [trials[number]]), **shared)
+
+    started.store, started.folder, started.trials = store, tmp_path, trials
+    return started
+
+
+def finish(running: Trial) -> tuple[list[dict], list[str]]:
+    """Train to the end; return what was told, and the ids of the MLflow runs."""
+    told = [running.step()]
+    while not told[-1]["done"]:
+        told.append(running.step())
+    return told, told[-1]["mlflow_run_id"].split()
+
+
+def history(start, run_id: str) -> np.ndarray:
+    table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
+    return np.array([table[name].to_pylist() for name in HISTORY_COLUMNS])
+
+
+def test_joined_experiments_have_the_numbers_that_they_have_alone(start):
+    told, together = finish(start())
+    assert len(together) == 3
+    assert [each["run_epochs"] for each in told] == [9] * EPOCHS
+    assert [each["by_experiment"][0] for each in told] == [(epoch + 1, 3) for epoch in range(EPOCHS)]
+    for number, run_id in enumerate(together):
+        _, (alone,) = finish(start(number))
+        np.testing.assert_array_equal(history(start, run_id), history(start, alone))
+        table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
+        assert set(table["experiment_id"].to_pylist()) == {start.trials[number].experiment.experiment_id}
+        assert table["train_seconds"][0].as_py() > 0
+    assert list((start.folder / "checkpoints").glob("*")) == []
+
+
+def test_joined_experiments_that_are_stopped_go_on_where_they_were(start):
+    _, straight = finish(start())
+    stopped = start()
+    for _ in range(4):
+        stopped.step()
+    stopped.cleanup()
+    assert len(list((start.folder / "checkpoints").iterdir())) == 3
+    resumed = start()
+    assert resumed.step()["by_experiment"] == [(5, 3)] * 3
+    _, run_ids = finish(resumed)
+    for run_id, expected in zip(run_ids, straight, strict=True):
+        np.testing.assert_array_equal(history(start, run_id), history(start, expected))
+
+
+def break_training(monkeypatch, size: int, times: int) -> None:
+    """Let experiments of a size fail at their third epoch, so many times."""
+    left = [times]
+
+    class Broken(Bundle):
+        def start_epoch(self) -> None:
+            if self._make_trainer.args[0].size == size and self.epoch == 2 and left[0]:
+                left[0] -= 1
+                raise RuntimeError("broken")
+            super().start_epoch()
+
+    monkeypatch.setattr(experiment_training, "Bundle", Broken)
+
+
+def test_an_experiment_that_fails_once_is_tried_again_beside_the_others(start, monkeypatch):
+    break_training(monkeypatch, 128, times=1)
+    told, run_ids = finish(start())
+    assert told[-1]["failed"] == {}
+    assert len(run_ids) == 3
+    statuses = [run.info.status for run in start.store.client.search_runs(["1"])]
+    assert sorted(statuses) == ["FAILED", "FINISHED", "FINISHED", "FINISHED"]
+
+
+def test_an_experiment_that_always_fails_is_named_and_the_others_are_done(start, monkeypatch):
+    break_training(monkeypatch, 128, times=99)
+    told, run_ids = finish(start())
+    assert told[-1]["failed"] == {1: "RuntimeError: broken"}
+    assert len(run_ids) == 2
+    assert {run.info.status for run in start.store.client.search_runs(["1"])} == {"FAILED", "FINISHED"}
+
+
+def test_a_trial_of_which_all_fail_fails(start, monkeypatch):
+    def never(*_arguments):
+        raise RuntimeError("the device is gone")
+
+    monkeypatch.setattr(Bundle, "start_epoch", never)
+    with pytest.raises(trial.JoinedTrialError, match="the device is gone"):
+        finish(start())
