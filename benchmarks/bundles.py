@@ -1,8 +1,8 @@
 """How many runs fill a device: `python -m benchmarks.bundles --device cuda`.
 
-The time of a run's epoch in bundles of more and more runs; in several bundles side by side in one process, each with a
-thread and a stream of its own, as a joined trial has them; and in as many processes, as trials on a fraction of a GPU
-have them, which take turns unless the multi-process service (MPS) runs.
+The time of a run's epoch in bundles of more and more runs; in several bundles side by side in one process, each on a
+stream of its own, as a joined trial has them; and in as many processes, as trials on a fraction of a GPU have them,
+which take turns unless the multi-process service (MPS) runs.
 """
 
 from __future__ import annotations
@@ -10,18 +10,14 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import sys
-import threading
 import time
-import traceback
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from multiprocessing.synchronize import Barrier, Event
+from collections.abc import Callable, Iterator
+from multiprocessing.synchronize import Barrier
 
 import torch
 
 from benchmarks.cells import CELLS, Cell, data_of, seeds_of
-from survey.training import Trainer
+from survey.training import Trainer, side_stream
 
 _RUNS = (1, 10, 30, 120, 480, 1920)
 _BUNDLES = (2, 4, 8, 16)
@@ -39,58 +35,45 @@ def _trainer(cell: Cell, num_runs: int, device: str) -> Trainer:
     )
 
 
-def _train(
-    cell: Cell, num_runs: int, device: str, ready: threading.Barrier | Barrier, ended: threading.Event | Event
-) -> float:
-    """Train until the time is over; return epochs of runs per second."""
-    with torch.cuda.stream(torch.cuda.Stream()) if device == "cuda" else nullcontext():
-        try:
-            trainer = _trainer(cell, num_runs, device)
-            for _ in range(3):
-                trainer.train_epoch()
-        except BaseException:
-            traceback.print_exc()
-            ready.abort()
-            raise
-        ready.wait(timeout=_READY_S)
-        began, epochs = time.perf_counter(), 0
-        while not ended.is_set():
-            trainer.train_epoch()
-            epochs += 1
-        return epochs * num_runs / (time.perf_counter() - began)
-
-
 def side_by_side(cell: Cell, num_runs: int, bundles: int, device: str) -> float:
-    """Seconds for an epoch of a run in so many bundles of `num_runs` runs, in threads."""
-    ready, ended = threading.Barrier(bundles + 1), threading.Event()
-    with ThreadPoolExecutor(bundles) as pool:
-        rates = [pool.submit(_train, cell, num_runs, device, ready, ended) for _ in range(bundles)]
-        _let_train(ready, ended)
-        return 1.0 / sum(rate.result() for rate in rates)
+    """Seconds for an epoch of a run in so many bundles of `num_runs` runs, whose epochs are queued together."""
+    return 1.0 / _rate(cell, num_runs, bundles, device)
 
 
-def _process(
-    cell: Cell, num_runs: int, device: str, ready: Barrier, ended: Event, rates: multiprocessing.Queue[float]
-) -> None:
+def _rate(cell: Cell, num_runs: int, bundles: int, device: str, wait: Callable[[], object] = lambda: None) -> float:
+    """Epochs of runs per second, after `wait`."""
+    trainers = [_trainer(cell, num_runs, device) for _ in range(bundles)]
+    streams = [side_stream(number) if device == "cuda" and bundles > 1 else None for number in range(1, bundles + 1)]
+
+    def each(act: Callable[[Trainer], object]) -> None:
+        for trainer, stream in zip(trainers, streams, strict=True):
+            with torch.cuda.stream(stream):
+                act(trainer)
+
+    for _ in range(3):
+        each(Trainer.train_epoch)
+    wait()
+    began, epochs = time.perf_counter(), 0
+    each(Trainer.start_epoch)
+    while time.perf_counter() < began + _MEASURE_S:
+        each(lambda trainer: (trainer.end_epoch(), trainer.start_epoch()))
+        epochs += bundles
+    each(Trainer.end_epoch)
+    return (epochs + bundles) * num_runs / (time.perf_counter() - began)
+
+
+def _process(cell: Cell, num_runs: int, device: str, ready: Barrier, rates: multiprocessing.Queue[float]) -> None:
     torch.set_num_threads(1)
-    rates.put(_train(cell, num_runs, device, ready, ended))
+    rates.put(_rate(cell, num_runs, 1, device, lambda: ready.wait(timeout=_READY_S)))
 
 
 def in_processes(cell: Cell, num_runs: int, processes: int, device: str) -> float:
     """The same in as many processes."""
     context = multiprocessing.get_context("spawn")
-    ready, ended, rates = context.Barrier(processes + 1), context.Event(), context.Queue()
-    arguments = (cell, num_runs, device, ready, ended, rates)
+    ready, rates = context.Barrier(processes), context.Queue()
     for _ in range(processes):
-        context.Process(target=_process, args=arguments, daemon=True).start()
-    _let_train(ready, ended)
-    return 1.0 / sum(rates.get(timeout=60) for _ in range(processes))
-
-
-def _let_train(ready: threading.Barrier | Barrier, ended: threading.Event | Event) -> None:
-    ready.wait(timeout=_READY_S)
-    time.sleep(_MEASURE_S)
-    ended.set()
+        context.Process(target=_process, args=(cell, num_runs, device, ready, rates), daemon=True).start()
+    return 1.0 / sum(rates.get(timeout=2 * _READY_S) for _ in range(processes))
 
 
 def measure(cell: Cell, device: str, processes: list[int]) -> Iterator[tuple[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,7 @@ from test_training import CASES, make_task, make_trainer, setting
 
 from survey.bundle import Bundle
 from survey.metrics import HISTORY_COLUMNS
-from survey.training import streams
+from survey.training import side_stream, streams
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
@@ -39,13 +40,34 @@ def test_epochs_in_float64_are_those_of_a_cpu(kind, outputs, experiment):
 
 
 @pytest.mark.parametrize(("kind", "outputs", "experiment"), CASES)
-def test_epochs_in_float32_stay_within_1e_4_of_a_cpu(kind, outputs, experiment):
+def test_epochs_in_float32_stay_within_1e_3_of_a_cpu(kind, outputs, experiment):
     inputs, targets = make_task(kind, outputs, rows=1000)
     cpu, gpu = (make_trainer(experiment, inputs, targets, kind, [1, 2, 3], device=device) for device in ("cpu", "cuda"))
     for _ in range(5):
         found, expected = gpu.train_epoch(), cpu.train_epoch()
         assert (found[ACCURACIES] - expected[ACCURACIES]).abs().max() <= 3 / 200
-        torch.testing.assert_close(found[OTHERS], expected[OTHERS], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found[OTHERS], expected[OTHERS], rtol=1e-3, atol=1e-4)
+
+
+def test_side_by_side_trainers_have_the_numbers_that_they_have_alone():
+    inputs, targets = make_task("classification", 3, rows=1000)
+    settings = [setting(size=size) for size in (100, 300, 1000, 3000)]
+
+    def make():
+        return [make_trainer(each, inputs, targets, "classification", range(30), device="cuda") for each in settings]
+
+    alone, together = make(), make()
+    expected = [[trainer.train_epoch() for _ in range(20)] for trainer in alone]
+    found = [[] for _ in together]
+    for _ in range(20):
+        for number, trainer in enumerate(together):
+            with torch.cuda.stream(side_stream(number + 1)):
+                trainer.start_epoch()
+        for number, trainer in enumerate(together):
+            with torch.cuda.stream(side_stream(number + 1)):
+                found[number].append(trainer.end_epoch())
+    for a, b in zip(expected, found, strict=True):
+        assert torch.equal(torch.stack(a), torch.stack(b))
 
 
 def test_a_run_has_the_numbers_of_a_smaller_bundle_to_rounding():
@@ -75,6 +97,10 @@ def test_a_bundle_that_the_gpu_does_not_hold_is_trained_in_groups(request):
     experiment = setting(size=1 << 20, depth=4, batch_size=256)
     make = lambda seeds: make_trainer(experiment, inputs, targets, "classification", seeds, device="cuda")  # noqa: E731
     seeds, epochs = list(range(24)), 3
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_reserved()  # libraries keep some
     whole = Bundle(lambda *, seeds: make(seeds), seeds, epochs)
     while not whole.is_done:
         whole.train_epoch()
@@ -87,7 +113,8 @@ def test_a_bundle_that_the_gpu_does_not_hold_is_trained_in_groups(request):
         return make(seeds)
 
     torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction(0.4 * most / torch.cuda.mem_get_info()[1])
+    allowed = before + 0.4 * (most - before)
+    torch.cuda.set_per_process_memory_fraction(allowed / torch.cuda.mem_get_info()[1])
     parts = Bundle(counted, seeds, epochs)
     while not parts.is_done:
         parts.train_epoch()
