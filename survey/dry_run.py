@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,9 @@ class PricedRequest(Request):
         """Give trials their shares of GPUs, joined as was asked for, or where the pilot has found that it pays."""
         size = self._options.pack
         joining = (pilot.joining if pilot else None) if size is None else Joining(size) if size > 1 else None
+        fixed = self._options.gpus_per_trial
+        if joining and fixed is not None:
+            joining = replace(joining, num_gpus=fixed)
         return plan.on_gpus(self._fraction_of_gpu(), joining)
 
     def _price(self, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:

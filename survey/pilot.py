@@ -37,7 +37,7 @@ _EPOCHS_AT_LEAST = 3
 _HELD = 0.15
 """How firmly a coefficient is held: as much as so many measurements that say nothing else."""
 
-JOINED = 8
+JOINED = 16
 """Experiments that are tried side by side on a GPU, and joined where that pays."""
 
 _GAIN_AT_LEAST = 1.3

@@ -81,14 +81,17 @@ class Joining:
     """Which experiments are joined to one trial on a GPU: small ones, each of which leaves most of it idle.
 
     Attributes:
-        size: Experiments of a trial.
+        size: Experiments of a trial, at most.
         most_flops: Operations of all matrix products of a step beyond which experiments stay alone.
         gain: How many times as fast they are together as one after the other.
+        num_gpus: Share of a GPU that they have together. Of the whole one they make the most: where processes take
+            turns on it, they gain nothing from standing side by side (docs/performance.md).
     """
 
     size: int
     most_flops: float = math.inf
     gain: float = 1.0
+    num_gpus: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class Plan:
     def on_gpus(self, fraction: Callable[[int], float], joining: Joining | None = None) -> Plan:
         """Join trials, and give each the fraction of a GPU that `fraction` finds for its memory in bytes.
 
-        What is joined is alike in cost, so that it ends together, and as much as the smallest fraction holds.
+        What is joined is alike in cost, so that it ends together, and takes half of a GPU's memory at most.
         """
         groups: list[list[PlannedTrial]] = []
         begun: list[PlannedTrial] = []
@@ -165,8 +168,9 @@ class Plan:
                 groups.append(begun)
         placed = []
         for group in groups:
-            gain = joining.gain if joining and len(group) > 1 else 1.0
-            num_gpus = fraction(sum(trial.bundle_bytes for trial in group))
+            gain, num_gpus = 1.0, fraction(group[0].bundle_bytes)
+            if joining and len(group) > 1:
+                gain, num_gpus = joining.gain, joining.num_gpus
             placed.append(
                 [
                     replace(each, num_gpus=num_gpus, cost_s=each.cost_s / gain, training_s=each.training_s / gain)
@@ -237,9 +241,8 @@ def make_plan(
 
 
 def _have_room(group: Sequence[PlannedTrial], trial: PlannedTrial, fraction: Callable[[int], float]) -> bool:
-    """Whether a group with another trial needs no larger fraction than one of them alone."""
-    members = [each.bundle_bytes for each in (*group, trial)]
-    return fraction(sum(members)) <= fraction(max(members))
+    """Whether half of a GPU holds a group with another trial, or it has a fixed share whatever it takes."""
+    return fraction(sum(each.bundle_bytes for each in (*group, trial))) <= max(0.5, fraction(0))
 
 
 def _missing(experiment: Experiment, asked: int, done: Mapping[int, Collection[int]]) -> tuple[int, ...]:

@@ -112,7 +112,7 @@ class Request:
         return data
 
     def _fraction_of_gpu(self) -> Callable[[int], float]:
-        """Gives the share of a GPU for a trial's memory in bytes."""
+        """Gives the share of a GPU for a trial's memory in bytes: what was asked for, or the least that holds it."""
         fixed = self._options.gpus_per_trial
         if fixed is not None:
             return lambda _bytes: fixed

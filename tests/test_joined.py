@@ -52,12 +52,15 @@ def test_what_fills_a_gpu_stays_alone():
             assert each.cost_s == alone[each.experiment] / (2.0 if len(group) == 2 else 1.0)
 
 
-def test_together_they_need_no_larger_share_than_one_alone():
+def test_together_they_have_the_whole_gpu_and_take_half_of_its_memory_at_most():
     plan = planned(sizes=[64, 128, 256, 512])
-    largest = max(each.bundle_bytes for each in plan.trials)
-    joined = plan.on_gpus(lambda size: 0.125 if size <= 2 * largest else 0.25, Joining(8))
-    assert {each.num_gpus for each in joined.trials} == {0.125}
+    smallest = min(each.bundle_bytes for each in plan.trials)
+    joined = plan.on_gpus(lambda size: 0.5 if size <= 4 * smallest else 1.0, Joining(8))
     assert len(joined.groups) > 1
+    for group in joined.groups:
+        assert {each.num_gpus for each in group} == {1.0 if len(group) > 1 else 0.5}
+        assert sum(each.bundle_bytes for each in group) <= 4 * smallest
+    assert {each.num_gpus for each in plan.on_gpus(lambda size: 0.25, Joining(8, num_gpus=0.25)).trials} == {0.25}
 
 
 def test_nothing_is_joined_unless_it_pays():
@@ -80,7 +83,7 @@ def test_trials_that_share_a_gpu_take_turns():
     assert eighths.gpu_hours == whole.gpu_hours
     joined = found(plan.on_gpus(lambda size: 0.125, Joining(5, gain=2.5)))
     assert joined.gpu_hours.estimate == pytest.approx(whole.gpu_hours.estimate / 2.5)
-    assert joined.trials == {"1/8 GPU": 2}
+    assert joined.trials == {"1 GPU": 2}
     assert joined.runs_to_train == whole.runs_to_train
 
 

@@ -356,7 +356,7 @@ def test_one_of_joined_experiments_fails_and_the_others_go_on(tmp_path):
     assert record
     assert (record.figures.runs_done, record.figures.runs_failed) == (4, 2)
     assert record.figures.failures == {"RuntimeError: this one always fails": 2}
-    assert {name: each.runs_done for name, each in record.figures.classes.items()} == {"0.125 GPU": 4}
+    assert {name: each.runs_done for name, each in record.figures.classes.items()} == {"1 GPU": 4}
 
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 0, output
