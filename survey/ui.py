@@ -6,11 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import requests
+from filelock import FileLock, Timeout
 
 from survey.errors import TrackingError
 
@@ -39,7 +41,7 @@ class MlflowServer:
 
     def __init__(self, backend_uri: str, artifacts: Path, log: Path, *, host: str = "127.0.0.1") -> None:
         self._log = log
-        port = _free_port(host, _FIRST_PORT)
+        port, self._claim = _claim_port(host, _FIRST_PORT)
         self.address = f"http://{host}:{port}"
         command = [sys.executable, "-m", "survey.guard", sys.executable, "-m", "mlflow", "server"]
         command += ["--host", host, "--port", str(port), "--workers", "1"]
@@ -103,15 +105,26 @@ class MlflowServer:
             self._guard.wait(15)
         except subprocess.TimeoutExpired:
             self._guard.kill()
+        self._claim.release()
 
 
-def _free_port(host: str, first: int) -> int:
-    """The first port from `first` on at which nobody listens at an address."""
+def _claim_port(host: str, first: int) -> tuple[int, FileLock]:
+    """The first port from `first` on at which nobody listens at an address, nor is about to.
+
+    A server listens seconds after it was started. Until then a lock keeps the port from another launch that starts on
+    this machine; the system gives it back when this process ends.
+    """
     for port in range(first, first + 200):
+        claim = FileLock(Path(tempfile.gettempdir()) / f"survey-mlflow-{port}.lock")
+        try:
+            claim.acquire(timeout=0)
+        except (Timeout, OSError):  # of another launch, perhaps another user's
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind((host, port))
             except OSError:
+                claim.release()
                 continue
-            return port
+            return port, claim
     raise TrackingError(f"no free port between {first} and {first + 199} for the MLflow server")

@@ -11,7 +11,7 @@ import requests
 
 from survey.errors import TrackingError
 from survey.tracking.store import TrackingStore
-from survey.ui import MlflowServer
+from survey.ui import MlflowServer, _claim_port
 
 HOST = "127.0.0.2"
 """An address of this machine that is not the usual one, as that of a node in a cluster."""
@@ -63,3 +63,15 @@ def test_whose_store_it_serves_is_asked(served):
     for wrong in ((experiment, "another's"), ("4711", "mine")):
         with pytest.raises(TrackingError, match="another MLflow server answers"):
             server.check_serves(wrong[0], {"survey.output": wrong[1]})
+
+
+def test_two_launches_that_start_at_once_do_not_choose_the_same_port():
+    """Neither server listens yet."""
+    first, claim = _claim_port("127.0.0.1", 5900)
+    second, other = _claim_port("127.0.0.1", 5900)
+    assert first < second
+    claim.release()
+    third, again = _claim_port("127.0.0.1", 5900)
+    assert third == first
+    other.release()
+    again.release()
