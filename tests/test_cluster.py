@@ -170,6 +170,7 @@ def test_an_address_at_which_nobody_listens(space):
 def test_gpus_asked_for_where_there_are_none(space, address):
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
     assert "this Ray cluster has no GPU" in refused(space, address, "--gpus-per-trial", 0.5, **token)
+    assert "experiments are joined on GPUs alone" in refused(space, address, "--pack", 4, **token)
 
 
 def join(address: str) -> None:
