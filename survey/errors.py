@@ -8,6 +8,7 @@ SurveyError
 ├── TrackingError           the MLflow store cannot be reached or answered with an error
 │   └── TrackingAwayError   its server does not answer at present, and may be back soon
 ├── DiskFullError           there is no room left on a disk, or in a quota of it
+├── JoinedTrialError        all experiments of a trial have failed
 └── ExportError             an artifact or a data set is damaged
 
 A message says what was wrong, where, what was expected, what was found, and what to do.
@@ -49,6 +50,10 @@ class TrackingAwayError(TrackingError):
 
 class DiskFullError(SurveyError):
     """There is no room left on a disk."""
+
+
+class JoinedTrialError(SurveyError):
+    """All experiments that a trial had joined have failed; the text has the error of each."""
 
 
 class ExportError(SurveyError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from survey.errors import NO_TRIAL_GOES_ON, TrackingAwayError
+from survey.errors import NO_TRIAL_GOES_ON, JoinedTrialError, TrackingAwayError
 from survey.experiment import experiment_of
 from survey.plan import PlannedTrial
 from survey.tasks import PreparedTask
@@ -65,10 +65,6 @@ def label_of(config: Mapping[str, Any]) -> str:
     configs = configs_of(config)
     others = f" and {len(configs) - 1} more" if len(configs) > 1 else ""
     return experiment_of(configs[0]).label + others
-
-
-class JoinedTrialError(Exception):
-    """All experiments of a trial have failed; the message has the error of each."""
 
 
 class SurveyTrial(tune.Trainable):

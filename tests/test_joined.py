@@ -11,6 +11,7 @@ from survey import experiment_training, trial
 from survey.bundle import Bundle
 from survey.commands import parse_pack
 from survey.cost import Work
+from survey.errors import JoinedTrialError
 from survey.metrics import HISTORY_COLUMNS
 from survey.pilot import JOINED, find_joining
 from survey.plan import Joining, Plan, make_plan
@@ -208,5 +209,5 @@ def test_a_trial_of_which_all_fail_fails(start, monkeypatch):
         raise RuntimeError("the device is gone")
 
     monkeypatch.setattr(Bundle, "start_epoch", never)
-    with pytest.raises(trial.JoinedTrialError, match="the device is gone"):
+    with pytest.raises(JoinedTrialError, match="the device is gone"):
         finish(start())
