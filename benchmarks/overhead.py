@@ -67,7 +67,7 @@ def train_nothing(trials: Groups) -> tuple[list[float], int]:
                 "done_training": True,
                 "epoch": 100,
                 "run_epochs": 500,
-                "by_experiment": [(100, 500)],
+                "by_experiment": {0: (100, 500, True)},
                 "loop_s": 0.0,
             }
 

@@ -93,16 +93,19 @@ def timed_trials(folder: Path) -> None:
             from survey.bundle import Bundle
 
             super().setup(config, **shared)
-            train, trained_s, file = Bundle.train_epoch, [0.0], folder / f"{os.getpid()}.json"
+            file, trained_s = folder / f"{os.getpid()}.json", [0.0]
 
-            def timed(bundle):
-                began = time.thread_time()
-                train(bundle)
-                trained_s[0] += time.thread_time() - began
-                if bundle.is_done:
-                    file.write_text(json.dumps(trained_s[0]))
+            def timed(act):
+                def timed_act(bundle):
+                    began = time.thread_time()
+                    act(bundle)
+                    trained_s[0] += time.thread_time() - began
+                    if bundle.is_done:
+                        file.write_text(json.dumps(trained_s[0]))
 
-            Bundle.train_epoch = timed
+                return timed_act
+
+            Bundle.start_epoch, Bundle.end_epoch = timed(Bundle.start_epoch), timed(Bundle.end_epoch)
 
     fit.SurveyTrial = SurveyTrial
 

@@ -45,6 +45,7 @@ class Bundle:
         self._make_trainer, self._seeds, self._epochs = make_trainer, seeds, epochs
         self._first, self._size = 0, len(seeds)
         self._trainer: Trainer | None = None
+        self._has_started = False
         self.curves: npt.NDArray[np.float32] = np.empty((len(HISTORY_COLUMNS), len(seeds), epochs), dtype=np.float32)
 
     @property
@@ -86,10 +87,12 @@ class Bundle:
             self._first, self._trainer = self._runs.stop, None
         while not self._fits():
             self._halve()
+        self._has_started = True
 
     def end_epoch(self) -> None:
-        """Wait for the epoch that was started, on the same stream, and take its statistics."""
-        if self._trainer:
+        """Wait for the epoch that was started, if one was, on the same stream, and take its statistics."""
+        if self._trainer and self._has_started:
+            self._has_started = False
             self.curves[:, self._runs, self._trainer.epoch - 1] = self._trainer.end_epoch().numpy()
 
     def _fits(self) -> bool:
@@ -98,7 +101,7 @@ class Bundle:
             self._trainer = self._trainer or self._make_trainer(seeds=self._seeds[self._runs])
             self._trainer.start_epoch()
         except (MemoryError, RuntimeError) as error:
-            if self._size == 1 or not _is_out_of_memory(error):
+            if self._size == 1 or not is_out_of_memory(error):
                 raise
             _log.warning("%d runs at once: %s", self._size, str(error).partition("\n")[0])
             return False
@@ -113,7 +116,7 @@ class Bundle:
         self._size = -(-(self._runs.stop - self._first) // 2)
 
     def state_dict(self) -> dict[str, Any]:
-        """Copy all that is needed to go on from here; of groups that are done those are the curves."""
+        """Copy all that is needed to go on from here, between two epochs; of groups that are done, the curves."""
         epochs = self._epochs if self._first else self._group_epoch
         return {
             "first": self._first,
@@ -132,5 +135,11 @@ class Bundle:
             self._trainer.load_state_dict(state["trainer"])
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_device_lost(error: Exception) -> bool:
+    """Whether no more can be done on the GPU in this process, as after an illegal access or a fault of its memory."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error) and not is_out_of_memory(error)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was asked for that was not there."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)

@@ -15,8 +15,8 @@ from rich.console import Console
 from survey.errors import InputError, SurveyError
 from survey.result import INCOMPLETE, INTERRUPTED, WRONG_INPUT
 
-MOST_JOINED = 32
-"""Experiments of a trial, at most: torch has so many streams."""
+MOST_JOINED = 24
+"""Experiments of a trial, at most: torch has 32 streams, some of which serve other ends."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

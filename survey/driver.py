@@ -192,10 +192,9 @@ class Launch(PricedRequest):
             return plan
         plan = self._on_gpus(plan, pilot)
         if plan.joined:
-            experiments, trials = len(plan.trials), len(plan.joined)
-            self._console.print(
-                f"{experiments:,} experiments train side by side, in {trials:,} trial{'s' * (trials != 1)}"
-            )
+            together = [count for count in plan.joined if count > 1]
+            trials = f"{len(together):,} trial{'s' * (len(together) != 1)}"
+            self._console.print(f"{sum(together):,} experiments train side by side, in {trials}")
         return plan
 
     def _tell_plan(self, plan: Plan) -> None:

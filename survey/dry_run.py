@@ -48,7 +48,9 @@ class PricedRequest(Request):
     def _on_gpus(self, plan: Plan, pilot: Pilot | None) -> Plan:
         """Give trials their shares of GPUs, joined as was asked for, or where the pilot has found that it pays."""
         size = self._options.pack
-        joining = (pilot.joining if pilot else None) if size is None else Joining(size) if size > 1 else None
+        joining = pilot.joining if pilot else None
+        if size is not None:
+            joining = None if size == 1 else replace(joining or Joining(size), size=size)
         fixed = self._options.gpus_per_trial
         if joining and fixed is not None:
             joining = replace(joining, num_gpus=fixed)

@@ -20,7 +20,7 @@ import pyarrow as pa
 import ray
 import torch
 
-from survey.bundle import Bundle
+from survey.bundle import Bundle, is_device_lost, is_out_of_memory
 from survey.checkpoint import Checkpoint
 from survey.clock import Clock
 from survey.errors import NO_TRIAL_GOES_ON, DiskFullError, TrackingError
@@ -44,6 +44,7 @@ class Surroundings:
         checkpoints: Folder for checkpoints.
         trial_id: Ray Tune's id of the trial.
         device: Where to train.
+        is_joined: Whether the trial has other experiments too.
     """
 
     tasks: Mapping[str, PreparedTask]
@@ -52,6 +53,7 @@ class Surroundings:
     checkpoints: Path
     trial_id: str
     device: torch.device
+    is_joined: bool = False
 
 
 class ExperimentTraining:
@@ -85,8 +87,17 @@ class ExperimentTraining:
             around.checkpoints, self.experiment, self._repetitions, data_digest=self._task.digest
         )
         saved = self._checkpoint.load()
-        self.is_done = False
-        self._run: TrialRun | None = TrialRun(
+        finished_by = saved.get("finished_by") if saved else None
+        self.is_done = finished_by == around.trial_id
+        self._run: TrialRun | None = None
+        self.run_id = ""
+        if not self.is_done:
+            self._begin(None if finished_by else saved)
+
+    def _begin(self, saved: Mapping[str, Any] | None) -> None:
+        """Make the MLflow run and the bundle, and go on from a checkpoint if there is one."""
+        config, around = self.config, self._around
+        self._run = TrialRun(
             around.tracking,
             self.experiment,
             self._repetitions,
@@ -96,26 +107,29 @@ class ExperimentTraining:
             first_epoch=saved["epoch"] + 1 if saved else 1,
         )
         self.run_id = self._run.run_id
-        make_trainer = partial(
-            Trainer,
-            self.experiment,
-            inputs=torch.tensor(self._task.inputs),
-            targets=torch.tensor(self._task.targets),
-            task_kind=self._task.kind,
-            widths=config["widths"],
-            device=around.device,
-        )
-        seeds = [Run(self.experiment.experiment_id, number).seed for number in self._repetitions]
-        self._bundle = Bundle(make_trainer, seeds, self.experiment.epochs)
-        if saved:
-            with self._failures_told():
-                try:
-                    self._resume(saved)
-                except (TrackingError, DiskFullError):
-                    raise
-                except Exception:  # when it is tried again, it starts over
+        with self._failures_told():
+            make_trainer = partial(
+                Trainer,
+                self.experiment,
+                inputs=torch.tensor(self._task.inputs),
+                targets=torch.tensor(self._task.targets),
+                task_kind=self._task.kind,
+                widths=config["widths"],
+                device=around.device,
+            )
+            seeds = [Run(self.experiment.experiment_id, number).seed for number in self._repetitions]
+            self._bundle = Bundle(make_trainer, seeds, self.experiment.epochs)
+            if not saved:
+                return
+            try:
+                self._resume(saved)
+            except (TrackingError, DiskFullError):
+                raise
+            except Exception as error:
+                # When it is tried again, it starts over, unless it is not the checkpoint that is at fault.
+                if not is_out_of_memory(error) and not is_device_lost(error):
                     self._checkpoint.remove()
-                    raise
+                raise
 
     def _resume(self, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
@@ -138,7 +152,7 @@ class ExperimentTraining:
     @property
     def run_epochs(self) -> int:
         """Epochs that this trial has trained or taken from a checkpoint, summed over the repetitions."""
-        return self._bundle.run_epochs
+        return 0 if self.is_done and not self.run_id else self._bundle.run_epochs
 
     @property
     def test_loss(self) -> float:
@@ -160,7 +174,7 @@ class ExperimentTraining:
                 is that one's.
 
         Returns:
-            When it has ended, by `time.perf_counter`.
+            When that was done, by `time.perf_counter`.
         """
         with self._failures_told():
             with torch.cuda.stream(self._stream):
@@ -168,7 +182,7 @@ class ExperimentTraining:
             ended = time.perf_counter()
             self._train_s += ended - max(self._began, not_before)
             self._log_epochs()
-        return ended
+        return time.perf_counter()
 
     def _log_epochs(self) -> None:
         """Track the epochs that all repetitions have reached since the last call."""
@@ -177,12 +191,19 @@ class ExperimentTraining:
             self._run.log_epoch(self._logged, self._bundle.curves[:, :, self._logged - 1])
 
     def finish(self) -> None:
-        """Store what all epochs have given."""
+        """Store what all epochs have given; in a joined trial, note it: where that is retried, it is not done twice."""
         with self._failures_told():
             if self._run:
                 self._run.finish(self._history(self._run))
             self._run, self.is_done = None, True
-            self._checkpoint.remove()
+            if self._around.is_joined:
+                self._checkpoint.save({"finished_by": self._around.trial_id})
+            else:
+                self._checkpoint.remove()
+
+    def leave_nothing(self) -> None:
+        """Remove the checkpoint, or the note in its place: the whole trial is done."""
+        self._checkpoint.remove()
 
     def save_checkpoint_if_due(self) -> None:
         """Write a checkpoint where it is time for one."""
@@ -193,8 +214,9 @@ class ExperimentTraining:
     def save_checkpoint(self) -> None:
         """Write a checkpoint, from which a trial of the same repetitions goes on."""
         if self._run:
-            state = {"epoch": self._bundle.epoch, "train_s": self._train_s, "start_time_ms": self._start_time_ms}
             with torch.cuda.stream(self._stream):
+                self._bundle.end_epoch()  # one that is under way beside others
+                state = {"epoch": self._bundle.epoch, "train_s": self._train_s, "start_time_ms": self._start_time_ms}
                 self._checkpoint.save({"bundle": self._bundle.state_dict(), **state})
 
     @contextmanager
@@ -235,7 +257,10 @@ class ExperimentTraining:
 
     def give_up(self) -> None:
         """Keep what is trained, where no trial can go on; the next launch closes the MLflow run."""
-        self.save_checkpoint()
+        try:
+            self.save_checkpoint()
+        except Exception:
+            _log.warning("no checkpoint of the MLflow run %s could be made", self.run_id, exc_info=True)
         self._run = None
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -73,7 +74,7 @@ class Pilot:
 class _Sample:
     work: Work
     epoch_s: float
-    gain: float = 1.0
+    gain: float | None = None
 
 
 def run_pilot(
@@ -102,7 +103,10 @@ def run_pilot(
     finally:
         torch.set_num_threads(threads)
     model, factor = fit_costs([sample.work for sample in samples], [sample.epoch_s for sample in samples])
-    joining = find_joining([sample.work for sample in samples], [sample.gain for sample in samples])
+    tried = [(sample.work, sample.gain) for sample in samples if sample.gain is not None]
+    joining = find_joining([work for work, _ in tried], [gain for _, gain in tried])
+    if device == "cuda":
+        torch.cuda.empty_cache()  # for the trials
     return Pilot(model, factor, len(samples), time.perf_counter() - began, joining)
 
 
@@ -136,9 +140,10 @@ def _measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: f
         device=device,
     )
     epoch_s = _epoch_s([make_trainer()], seconds)
-    gain = 1.0
+    gain = None
     if on_gpu and trial.bundle_bytes * JOINED < _MOST_JOINED_BYTES:
-        gain = epoch_s / _epoch_s([make_trainer() for _ in range(JOINED)], seconds / 2)
+        with suppress(torch.OutOfMemoryError):  # of a card that others use too
+            gain = epoch_s / _epoch_s([make_trainer() for _ in range(JOINED)], seconds / 2)
     return _Sample(epoch_work(experiment, task, widths, parameters, runs=runs, on_gpu=on_gpu), epoch_s, gain)
 
 

@@ -79,6 +79,7 @@ class Progress(tune.Callback):
         self._told = self._counters_told = time.monotonic()
         self._first_report = 0.0
         self._reported: set[str] = set()
+        self._done: set[tuple[str, int]] = set()  # trials, and numbers of their experiments
         self._running: dict[str, tuple[Mapping[str, Any], float, int]] = {}  # config, start, epoch
         self._failed: dict[str, tuple[int, str]] = {}  # runs, reason
         self._runs_done = 0
@@ -117,7 +118,7 @@ class Progress(tune.Callback):
             return Figures(
                 runs_planned=self._num_runs,
                 runs_done=self._runs_done,
-                runs_running=sum(_num_runs(config) for config, *_ in self._running.values()),
+                runs_running=sum(self._runs_left(name, config) for name, (config, *_) in self._running.items()),
                 runs_failed=reasons.total(),
                 epochs=sum(each.epochs for each in classes.values()),
                 epochs_per_s=sum(each.epochs_per_s for each in classes.values()),
@@ -137,6 +138,11 @@ class Progress(tune.Callback):
             name: ClassFigures(running[name], count.runs_done, count.epochs, count.rate(now, seconds))
             for name, count in sorted(self._classes.items())
         }
+
+    def _runs_left(self, trial_id: str, config: Mapping[str, Any]) -> int:
+        """Runs of a trial that are not done."""
+        configs = enumerate(configs_of(config))
+        return sum(len(each["repetitions"]) for number, each in configs if (trial_id, number) not in self._done)
 
     def _seconds_left(self, elapsed: float) -> float | None:
         if self._cost <= 0 or self._total_cost <= 0:
@@ -172,8 +178,13 @@ class Progress(tune.Callback):
         self._first_report = self._first_report or began
         is_first = trial.trial_id not in self._reported
         self._reported.add(trial.trial_id)
-        for config, (epoch, run_epochs) in zip(configs_of(trial.config), result["by_experiment"], strict=False):
+        for number, (epoch, run_epochs, is_done) in result["by_experiment"].items():
+            config = configs_of(trial.config)[number]
             num_runs = len(config["repetitions"])
+            if is_done and (trial.trial_id, number) not in self._done:
+                self._done.add((trial.trial_id, number))
+                self._runs_done += num_runs
+                self._classes[_resource_class(trial.config)].runs_done += num_runs
             epoch_cost = config["cost_s"] / config["epochs"]
             if is_first:
                 # What a checkpoint has spared is not to be done.
@@ -188,16 +199,13 @@ class Progress(tune.Callback):
 
     @_counted
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
-        """Count the runs of a trial that has ended, but for those of joined experiments that have failed."""
+        """Count the runs of joined experiments that have failed; those that are done have been counted."""
         self._running.pop(trial.trial_id, None)
         if trial.last_result and trial.last_result.get("done_training"):
-            num_runs = _num_runs(trial.config)
             for number, reason in (trial.last_result.get("failed") or {}).items():
-                failed = len(configs_of(trial.config)[int(number)]["repetitions"])
+                failed = len(configs_of(trial.config)[number]["repetitions"])
                 self._failed[f"{trial.trial_id} {number}"] = (failed, reason[:_REASON_LENGTH])
-                num_runs -= failed
-            self._runs_done += num_runs
-            self._classes[_resource_class(trial.config)].runs_done += num_runs
+        self._done = {each for each in self._done if each[0] != trial.trial_id}
 
     @_counted
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
@@ -208,7 +216,7 @@ class Progress(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
         """Count the runs of a trial that has failed for good."""
         self._running.pop(trial.trial_id, None)
-        self._failed[trial.trial_id] = (_num_runs(trial.config), _reason(trial.error_file))
+        self._failed[trial.trial_id] = (self._runs_left(trial.trial_id, trial.config), _reason(trial.error_file))
 
     def on_experiment_end(self, trials: list, **_: Any) -> None:
         """Leave Ray's metrics with the last figures."""

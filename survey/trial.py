@@ -95,6 +95,7 @@ class SurveyTrial(tune.Trainable):
         self._tasks, self._tracking, self._origin, self._checkpoints = tasks, tracking, origin, checkpoints
         self._configs = configs_of(config)
         self._experiments: dict[int, ExperimentTraining] = {}
+        self._to_make: set[int] = set()
         # Not at the top of the module, as the driver, which names this class, needs none of it.
         import survey.experiment_training  # noqa: F401
 
@@ -114,17 +115,19 @@ class SurveyTrial(tune.Trainable):
         from survey.experiment_training import Surroundings
 
         device = _device(self._configs[0]["num_gpus"])
-        self._around = Surroundings(self._tasks, self._tracking, self._origin, self._checkpoints, self.trial_id, device)
+        is_joined = len(self._configs) > 1
+        self._around = Surroundings(
+            self._tasks, self._tracking, self._origin, self._checkpoints, self.trial_id, device, is_joined
+        )
         self._attempts: Counter[int] = Counter()
         self._failed: dict[int, str] = {}
-        for number in range(len(self._configs)):
-            self._tried(number, partial(self._make, number))
+        self._to_make = set(range(len(self._configs)))
 
     def _make(self, number: int) -> None:
         from survey.experiment_training import ExperimentTraining
         from survey.training import side_stream
 
-        is_side_by_side = len(self._configs) > 1 and self._around.device.type == "cuda"
+        is_side_by_side = self._around.is_joined and self._around.device.type == "cuda"
         stream = side_stream(number + 1) if is_side_by_side else None
         self._experiments[number] = ExperimentTraining(self._configs[number], self._around, stream)
 
@@ -132,11 +135,11 @@ class SurveyTrial(tune.Trainable):
         """Train for about a second; at the last epoch, store the history and finish.
 
         Returns:
-            What Tune is told: `run_epochs` trained in this step, `by_experiment` the last epoch of each experiment and
-            its part of them, seconds in the epoch loop `loop_s`, the `mlflow_run_id`s, and whether the trial is `done`,
-            with the errors of joined experiments that have `failed`, by their number; or `stop_all`, a message, where
-            no trial can go on: the tracking server has been away for too long, or the disk is full. What is trained is
-            in the checkpoint then, if it can be written.
+            What Tune is told: `run_epochs` trained in this step, `by_experiment` for the number of each experiment its
+            last epoch, its part of them, and whether it is done, seconds in the epoch loop `loop_s`, the
+            `mlflow_run_id`s, and whether the trial is `done`, with the errors of joined experiments that have `failed`,
+            by their number; or `stop_all`, a message, where no trial can go on: the tracking server has been away for
+            too long, or the disk is full. What is trained is in the checkpoint then, if it can be written.
 
         Raises:
             Exception: The experiment has failed.
@@ -147,38 +150,38 @@ class SurveyTrial(tune.Trainable):
         except NO_TRIAL_GOES_ON as error:
             for each in self._experiments.values():
                 each.give_up()
-            self._experiments = {}
+            self._experiments, self._to_make = {}, set()
             told = str(error)
             if isinstance(error, TrackingAwayError):
                 told += "; what is trained is kept: launch again when it is back"
-            return {"done": False, "stop_all": told, "epoch": 0, "run_epochs": 0, "by_experiment": [], "loop_s": 0.0}
+            return {"done": False, "stop_all": told, "epoch": 0, "run_epochs": 0, "by_experiment": {}, "loop_s": 0.0}
 
     def _step(self) -> dict[str, Any]:
-        if not self._experiments:
+        if not self._experiments and not self._to_make:
             self._begin()
+        # Also what has failed in the last step, of whose memory nothing is held any more.
+        to_make, self._to_make = sorted(self._to_make), set()
+        for number in to_make:
+            self._tried(number, partial(self._make, number))
         before = {number: each.run_epochs for number, each in self._experiments.items()}
         began_s = time.monotonic()
         self._train_slice()
         loop_s = time.monotonic() - began_s
-        numbers = range(len(self._configs))
+        experiments = dict(sorted(self._experiments.items()))
         # What the memory did not hold, or has failed, starts over.
-        trained = [max(0, self._of(number, "run_epochs") - before.get(number, 0)) for number in numbers]
-        epochs = [self._of(number, "epoch") for number in numbers]
+        trained = {number: max(0, each.run_epochs - before.get(number, 0)) for number, each in experiments.items()}
         told = {
-            "epoch": min(epochs),
-            "run_epochs": sum(trained),
-            "by_experiment": list(zip(epochs, trained, strict=True)),
+            "epoch": min((each.epoch for each in experiments.values()), default=0),
+            "run_epochs": sum(trained.values()),
             "loop_s": loop_s,
-            "mlflow_run_id": " ".join(each.run_id for each in self._experiments.values()),
+            "mlflow_run_id": " ".join(each.run_id for each in experiments.values()),
         }
-        if len(self._configs) == 1:
-            told["test_loss"] = self._of(0, "test_loss")
+        if not self._around.is_joined:
+            told["test_loss"] = experiments[0].test_loss
         done = self._finish()
+        by_experiment = {number: (each.epoch, trained[number], each.is_done) for number, each in experiments.items()}
+        told["by_experiment"] = by_experiment
         return {**told, "done": done, "done_training": done, "failed": dict(self._failed)}
-
-    def _of(self, number: int, name: str) -> Any:
-        """An attribute of an experiment, or 0 where that has failed."""
-        return getattr(self._experiments.get(number), name, 0)
 
     def _train_slice(self) -> None:
         """Train an epoch of each experiment, and more until the time for a report has come or the last is trained."""
@@ -202,38 +205,46 @@ class SurveyTrial(tune.Trainable):
                 self._tried(number, each.save_checkpoint_if_due)
             elif not each.is_done:
                 self._tried(number, each.finish)
-        if not all(each.is_done for each in self._experiments.values()):
+        if self._to_make or not all(each.is_done for each in self._experiments.values()):
             return False
-        self._experiments = {}
+        experiments, self._experiments = self._experiments, {}
         if len(self._failed) == len(self._configs):
             raise JoinedTrialError("; ".join(self._failed.values()))
+        if self._around.is_joined:
+            for each in experiments.values():
+                each.leave_nothing()
         return True
 
     def _tried(self, number: int, act: Callable[[], Any]) -> Any:
         """Act on an experiment. Where it fails and the trial has others, these go on, and it is tried twice again.
 
+        Where the GPU is lost to this process, the whole trial fails, so that Tune tries it again in another one.
+
         Returns:
             What `act` has returned, or True for nothing; None where it has failed.
         """
+        from survey.bundle import is_device_lost
+
         try:
             result = act()
         except NO_TRIAL_GOES_ON:
             raise
         except Exception as error:
             self._experiments.pop(number, None)
-            if len(self._configs) == 1:
+            if not self._around.is_joined or is_device_lost(error):
+                self._experiments, self._to_make = {}, set()
                 raise  # Tune tries it again
             self._attempts[number] += 1
             if self._attempts[number] > RETRIES:
                 self._failed[number] = f"{type(error).__name__}: {error}"
             else:
-                self._tried(number, partial(self._make, number))
+                self._to_make.add(number)
             return None
         return True if result is None else result
 
     def cleanup(self) -> None:
         """Close the MLflow runs of a trial that was stopped before its end, and keep what it has trained."""
-        experiments, self._experiments = self._experiments, {}
+        experiments, self._experiments, self._to_make = self._experiments, {}, set()
         for each in experiments.values():
             each.stop()
 

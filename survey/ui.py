@@ -118,8 +118,10 @@ def _claim_port(host: str, first: int) -> tuple[int, FileLock]:
         claim = FileLock(Path(tempfile.gettempdir()) / f"survey-mlflow-{port}.lock")
         try:
             claim.acquire(timeout=0)
-        except (Timeout, OSError):  # of another launch, perhaps another user's
+        except Timeout:
             continue
+        except OSError:  # another user's file, or no room for one: then it is chosen without a claim
+            pass
         with socket.socket() as probe:
             try:
                 probe.bind((host, port))

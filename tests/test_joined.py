@@ -11,7 +11,7 @@ from survey import experiment_training, trial
 from survey.bundle import Bundle
 from survey.commands import parse_pack
 from survey.cost import Work
-from survey.errors import JoinedTrialError
+from survey.errors import JoinedTrialError, TrackingAwayError
 from survey.metrics import HISTORY_COLUMNS
 from survey.pilot import JOINED, find_joining
 from survey.plan import Joining, Plan, make_plan
@@ -88,14 +88,14 @@ def test_trials_that_share_a_gpu_take_turns():
     assert joined.runs_to_train == whole.runs_to_train
 
 
-@pytest.mark.parametrize(("text", "found"), [("auto", "auto"), ("1", 1), ("32", 32)])
+@pytest.mark.parametrize(("text", "found"), [("auto", "auto"), ("1", 1), ("24", 24)])
 def test_how_many_is_read(text, found):
     assert parse_pack(text) == found
 
 
-@pytest.mark.parametrize("text", ["0", "33", "-1", "1.5", "all", ""])
+@pytest.mark.parametrize("text", ["0", "25", "-1", "1.5", "all", ""])
 def test_no_number_of_experiments(text):
-    with pytest.raises(typer.BadParameter, match="expected auto, or a number from 1 to 32"):
+    with pytest.raises(typer.BadParameter, match="expected auto, or a number from 1 to 24"):
         parse_pack(text)
 
 
@@ -149,7 +149,7 @@ def test_joined_experiments_have_the_numbers_that_they_have_alone(start):
     told, together = finish(start())
     assert len(together) == 3
     assert [each["run_epochs"] for each in told] == [9] * EPOCHS
-    assert [each["by_experiment"][0] for each in told] == [(epoch + 1, 3) for epoch in range(EPOCHS)]
+    assert [each["by_experiment"][0] for each in told] == [(n, 3, n == EPOCHS) for n in range(1, EPOCHS + 1)]
     for number, run_id in enumerate(together):
         _, (alone,) = finish(start(number))
         np.testing.assert_array_equal(history(start, run_id), history(start, alone))
@@ -167,7 +167,7 @@ def test_joined_experiments_that_are_stopped_go_on_where_they_were(start):
     stopped.cleanup()
     assert len(list((start.folder / "checkpoints").iterdir())) == 3
     resumed = start()
-    assert resumed.step()["by_experiment"] == [(5, 3)] * 3
+    assert resumed.step()["by_experiment"] == dict.fromkeys(range(3), (5, 3, False))
     _, run_ids = finish(resumed)
     for run_id, expected in zip(run_ids, straight, strict=True):
         np.testing.assert_array_equal(history(start, run_id), history(start, expected))
@@ -211,3 +211,53 @@ def test_a_trial_of_which_all_fail_fails(start, monkeypatch):
     monkeypatch.setattr(Bundle, "start_epoch", never)
     with pytest.raises(JoinedTrialError, match="the device is gone"):
         finish(start())
+
+
+def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
+    """One of the experiments finds the server away while epochs of the others have begun."""
+    _, straight = finish(start())
+    away = start()
+    away.step()
+    log_epoch = away._experiments[0]._run.log_epoch
+
+    def is_away(epoch, statistics):
+        if epoch == 3:
+            raise TrackingAwayError("no answer")
+        log_epoch(epoch, statistics)
+
+    monkeypatch.setattr(trial, "_SLICE_S", 60.0)
+    away._experiments[0]._run.log_epoch = is_away
+    assert "launch again" in away.step()["stop_all"]
+    _, run_ids = finish(start())
+    for run_id, expected in zip(run_ids, straight, strict=True):
+        np.testing.assert_array_equal(history(start, run_id), history(start, expected))
+
+
+def test_where_the_gpu_is_lost_the_trial_fails_at_once_and_keeps_its_checkpoints(start, monkeypatch):
+    stopped = start()
+    stopped.step()
+    stopped.cleanup()
+    before = sorted((start.folder / "checkpoints").iterdir())
+
+    def lost(*_arguments):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bundle, "start_epoch", lost)
+        patched.setattr(Bundle, "load_state_dict", lost)
+        with pytest.raises(RuntimeError, match="illegal memory access"):
+            start().step()
+    assert sorted((start.folder / "checkpoints").iterdir()) == before
+    assert start().step()["epoch"] == 2
+
+
+def test_a_trial_whose_process_dies_does_not_do_again_what_it_has_finished(start, monkeypatch):
+    break_training(monkeypatch, 128, times=1)
+    died = start()
+    while [each[2] for each in died.step()["by_experiment"].values()] != [True, False, True]:
+        pass
+    told, _ = finish(start())  # as Tune does, under the same id
+    assert [each for number, each in told[0]["by_experiment"].items() if number != 1] == [(EPOCHS, 0, True)] * 2
+    statuses = [run.info.status for run in start.store.client.search_runs(["1"])]
+    assert statuses.count("FINISHED") == 3
+    assert list((start.folder / "checkpoints").iterdir()) == []

@@ -169,7 +169,7 @@ def test_figures_count_what_tune_reports(tmp_path):
     bad.error_file.write_text(failure.format(1, "perhaps") + failure.format(2, "no"))
     for each in (good, bad, other):
         progress.on_trial_start(**told, trial=each)
-    report = {"run_epochs": 30, "epoch": 10, "by_experiment": [(10, 30)], "loop_s": 10.0}
+    report = {"run_epochs": 30, "epoch": 10, "by_experiment": {0: (10, 30, True)}, "loop_s": 10.0}
     for each in (good, other):
         progress.on_trial_result(**told, trial=each, result=report)
     progress.on_trial_complete(**told, trial=good)
