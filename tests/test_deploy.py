@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,9 +181,12 @@ def machines() -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_batch_job_on_two_machines(machines, tmp_path):
+def test_a_batch_job_on_two_machines(machines, tmp_path, request):
     slurm, out = Slurm(tmp_path, MACHINES_SRUN, ",".join(NODES)), tmp_path / "out"
-    own = {"FAKE_PREFIX": machines, "FAKE_DISKS": str(tmp_path / "disks"), "SURVEY_MARGIN_S": "60"}
+    # Ray's sockets lie there, whose paths may have 107 characters.
+    disks = tempfile.TemporaryDirectory(prefix="disks-")
+    request.addfinalizer(disks.cleanup)
+    own = {"FAKE_PREFIX": machines, "FAKE_DISKS": disks.name, "SURVEY_MARGIN_S": "60"}
     limit = {"SLURM_JOB_END_TIME": str(int(time.time()) + 600)}
     prefix = ("nsenter", f"--net=/run/netns/{machines}0")
     status, output = slurm.run(write_space(tmp_path), "--out", out, prefix=prefix, **own, **limit)
@@ -191,7 +195,7 @@ def test_a_batch_job_on_two_machines(machines, tmp_path):
     assert set(rows(out).hostname) == {"node0", "node1"}
     assert f"MLflow UI      http://{NODES[0]}:5000" in output
     assert f"ssh -N -L 5000:{NODES[0]}:5000 -L 8265:" in output
-    assert list((tmp_path / "disks" / "0").glob("survey-mlflow-*")) == []
+    assert list(Path(disks.name, "0").glob("survey-mlflow-*")) == []
 
 
 FIELDS = {

@@ -7,10 +7,11 @@ import random
 import sqlite3
 import subprocess
 import time
+from pathlib import Path
 
 import psutil
 import pytest
-from conftest import write_space
+from conftest import LONG, launch, write_space
 from test_launch import await_finished_run, numbers, start_read, statuses
 
 SLOW = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20)]
@@ -29,25 +30,37 @@ def test_a_worker_killed_at_a_random_moment(seed, tmp_path, undisturbed):
     assert "RUNNING" not in statuses(out), "the run of the killed trial is closed"
 
 
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory) -> Path:
+    """The output of a survey of one trial of ten seconds and more that is done, beside its search space."""
+    folder = tmp_path_factory.mktemp("longer")
+    (folder / "long.yaml").write_text(LONG.replace("epochs: 400", "epochs: 4000"))
+    status, output = launch(folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
+    assert status == 0, output
+    return folder / "out"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
-def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_path, long):
+def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_path, longer):
     """Python runs `sitecustomize` in every process: here checkpoints are written twice a second."""
     (tmp_path / "sitecustomize.py").write_text(
         "import survey.checkpoint as c\nc._INTERVAL_S, c._SHARE = 0.5, 1.0\n",
     )
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     draw, out = random.Random(seed), tmp_path / "out"
-    arguments = (long.parent / "long.yaml", "--out", out, "--no-ui", "--num-cpus", 1)
+    arguments = (longer.parent / "long.yaml", "--out", out, "--no-ui", "--num-cpus", 1)
     process, lines, reader = start_read(*arguments, PYTHONPATH=path)
     deadline = time.monotonic() + 300
-    while not list(out.glob("checkpoints/*.pt")) and time.monotonic() < deadline:
+    while not list(out.glob("checkpoints/*.pt")):
+        assert process.poll() is None, "".join(lines)
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     time.sleep(draw.uniform(0, 1))
     kill_a_worker(process, draw)
     assert process.wait(200) == 0, "".join(lines)
     reader.join(10)
-    assert numbers(out) == numbers(long)
+    assert numbers(out) == numbers(longer)
     assert "RUNNING" not in statuses(out)
     with sqlite3.connect(out / "mlflow.db") as connection:
         resumed = connection.execute("SELECT value FROM tags WHERE key = 'resumed_at_epoch'").fetchall()

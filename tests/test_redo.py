@@ -112,7 +112,7 @@ grids:
 @pytest.mark.slow
 def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
     space, out = tmp_path / "tiny.yaml", tmp_path / "out"
-    space.write_text(SPACE % 300)
+    space.write_text(SPACE % 3000)  # some seconds for each trial, so that the kill comes between two
     arguments = (space, "--out", out, "--no-ui", "--num-cpus", 1)
     status, output = launch(*arguments)
     assert status == 0, output
