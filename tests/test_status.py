@@ -115,7 +115,11 @@ def test_a_survey_that_runs_and_is_killed(tmp_path):
 def counted(session: Path) -> float:
     """Epochs on the node's metrics endpoint."""
     port = next(session.glob("metrics_export_port_*")).read_text()
-    for entry in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text.splitlines():
+    try:
+        text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    except requests.ConnectionError:  # nobody listens there yet
+        return 0.0
+    for entry in text.splitlines():
         if entry.startswith("ray_survey_epochs_total{") and 'survey="small"' in entry:
             return float(entry.rsplit(" ", 1)[1])
     return 0.0
@@ -169,8 +173,8 @@ def test_figures_count_what_tune_reports(tmp_path):
     bad.error_file.write_text(failure.format(1, "perhaps") + failure.format(2, "no"))
     for each in (good, bad, other):
         progress.on_trial_start(**told, trial=each)
-    report = {"run_epochs": 30, "epoch": 10, "by_experiment": {0: (10, 30, True)}, "loop_s": 10.0}
     for each in (good, other):
+        report = {"run_epochs": 30, "epoch": 10, "by_experiment": {0: (10, 30, each is good)}, "loop_s": 10.0}
         progress.on_trial_result(**told, trial=each, result=report)
     progress.on_trial_complete(**told, trial=good)
     progress.on_trial_error(**told, trial=bad)
