@@ -115,7 +115,7 @@ def _claim_port(host: str, first: int) -> tuple[int, FileLock]:
     this machine; the system gives it back when this process ends.
     """
     for port in range(first, first + 200):
-        claim = FileLock(Path(tempfile.gettempdir()) / f"survey-mlflow-{port}.lock")
+        claim = FileLock(Path(tempfile.gettempdir()) / f"survey-port-{port}.lock")
         try:
             claim.acquire(timeout=0)
         except Timeout:

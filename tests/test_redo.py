@@ -142,7 +142,7 @@ def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
     assert list(is_redone) == list(second["depth"].astype(int) == 3)
     for name in ("val_loss", "accuracy"):
         assert all((one == other).all() for one, other in zip(first[name], second[name], strict=True))
-    assert "dropped 5 artifacts" in output, "those of the first launch, and the one that the second had finished"
+    assert "dropped 4 artifacts" in output, "of the first launch all but the replaced one; the one that was finished"
     assert "dropped 1 artifacts" in output
 
     status, output = launch(*arguments)
