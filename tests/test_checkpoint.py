@@ -15,6 +15,7 @@ import pytest
 import torch
 from conftest import launch, rows
 from conftest import start as start_launch
+from trial_outside_ray import Trial
 
 from survey import checkpoint, experiment_training, trial
 from survey.checkpoint import Checkpoint
@@ -100,15 +101,6 @@ def test_slow_writing_makes_checkpoints_rarer(tmp_path, monkeypatch):
 
 
 # ---------------------------------------------------------------- a trial
-
-
-class Trial(trial.SurveyTrial):
-    """A trial outside Ray."""
-
-    trial_id = "t_00001"  # pyright: ignore
-
-    def __init__(self, config, **shared):
-        self.setup(config, **shared)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import typer
+from trial_outside_ray import Trial
 
 from survey import experiment_training, trial
 from survey.bundle import Bundle
@@ -100,15 +101,6 @@ def test_no_number_of_experiments(text):
 
 
 # ---------------------------------------------------------------- a trial
-
-
-class Trial(trial.SurveyTrial):
-    """A trial outside Ray."""
-
-    trial_id = "t_00001"  # pyright: ignore
-
-    def __init__(self, config, **shared):
-        self.setup(config, **shared)
 
 
 @pytest.fixture

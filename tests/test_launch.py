@@ -275,20 +275,23 @@ def address_in(line: str) -> str | None:
     return next((word for word in line.split() if word.startswith("http://127.0.0.1")), None)
 
 
+TRAPEZOIDS_FAIL = """
+import survey.topology as t
+real = t.residual_layers
+def residual_layers(shape, widths):
+    if shape == 'trapezoid':
+        raise RuntimeError('this one always fails')
+    return real(shape, widths)
+t.residual_layers = residual_layers
+"""
+
+
 def test_a_trial_that_fails_and_data_that_changed(tmp_path):
     """A user's own data, on shares of a GPU for which Ray's own accounts stand in: two trials at once, then the third.
 
     Python runs `sitecustomize` in every process: here it breaks the training of trapezoids.
     """
-    (tmp_path / "sitecustomize.py").write_text(
-        "import survey.topology as t\n"
-        "real = t.residual_layers\n"
-        "def residual_layers(shape, widths):\n"
-        "    if shape == 'trapezoid':\n"
-        "        raise RuntimeError('this one always fails')\n"
-        "    return real(shape, widths)\n"
-        "t.residual_layers = residual_layers\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text(TRAPEZOIDS_FAIL)
     data = tmp_path / "mine.csv"
     table = np.random.default_rng(0).random((60, 2)).round(3)
     lines = [f"{a},{b},{'yes' if a > 0.5 else 'no'}" for a, b in table]
@@ -329,15 +332,7 @@ def test_a_trial_that_fails_and_data_that_changed(tmp_path):
 
 def test_one_of_joined_experiments_fails_and_the_others_go_on(tmp_path):
     """Three experiments as one trial on a GPU, for which Ray's own accounts stand in; then alone, without one."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import survey.topology as t\n"
-        "real = t.residual_layers\n"
-        "def residual_layers(shape, widths):\n"
-        "    if shape == 'trapezoid':\n"
-        "        raise RuntimeError('this one always fails')\n"
-        "    return real(shape, widths)\n"
-        "t.residual_layers = residual_layers\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text(TRAPEZOIDS_FAIL)
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     space, out, alone = tmp_path / "joined.yaml", tmp_path / "out", tmp_path / "alone"
     shapes = "[trapezoid, rectangle, exponential]"
