@@ -1,6 +1,6 @@
 """What training costs: the operations of an epoch, and a linear model of the seconds that they take.
 
-The model's coefficients are those of one machine; the pilot (`survey.pilot`) fits them to another.
+The models' coefficients are those of one core and of one GPU; the pilot (`survey.pilot`) fits them to others.
 """
 
 from __future__ import annotations
@@ -78,8 +78,16 @@ class CostModel:
         return training_s + self.trial_s + self.run_s * runs, training_s
 
 
-DEFAULT_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9))
+CORE_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9))
 """Rough costs of one core of an AMD EPYC, for the order of trials where no pilot has measured the machine."""
+
+GPU_MODEL = CostModel(Work(9e-6, 1.6e-5, 2.3e-14, 1.2e-11, 1.9e-11, 6e-11), trial_s=0.1)
+"""The same of an NVIDIA H100: `python -m benchmarks.costs --device cuda`."""
+
+
+def default_model(*, on_gpu: bool) -> CostModel:
+    """The model of a core, or of a GPU, that no pilot has measured."""
+    return GPU_MODEL if on_gpu else CORE_MODEL
 
 
 @lru_cache(maxsize=1 << 17)

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from survey.cost import DEFAULT_MODEL, CostModel, Work, epoch_work
+from survey.cost import CostModel, Work, default_model, epoch_work
 from survey.experiment import Experiment, Run
 from survey.plan import Joining, Plan, PlannedTrial
 from survey.tasks import TaskDescription
@@ -36,7 +36,6 @@ _SAMPLES = 24
 _MOST_PARAMETERS, _MOST_ON_GPU = 1 << 22, 1 << 26
 _EPOCHS_AT_LEAST = 3
 _HELD = 0.15
-"""How firmly a coefficient is held: as much as so many measurements that say nothing else."""
 
 JOINED = 16
 """Experiments that are tried side by side on a GPU, and joined where that pays."""
@@ -71,7 +70,16 @@ class Pilot:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class Sample:
+    """What was measured of a part of a trial.
+
+    Attributes:
+        work: What an epoch of it makes the device do.
+        epoch_s: Seconds that it takes.
+        gain: How many times as fast several of it are side by side as one after the other; None on a CPU, and where
+            they would take too much memory.
+    """
+
     work: Work
     epoch_s: float
     gain: float | None = None
@@ -93,16 +101,17 @@ def run_pilot(
     torch.set_num_threads(1)
     try:
         chosen = _choose(plan.trials, _SAMPLES)
-        samples: list[_Sample] = []
+        samples: list[Sample] = []
         for trial in chosen:
             left = budget_s - (time.perf_counter() - began)
             if left <= 0:
                 break
             seconds = min(2.0, left / (len(chosen) - len(samples)))
-            samples.append(_measure(trial, describe(trial.experiment.dataset), device, seconds))
+            samples.append(measure(trial, describe(trial.experiment.dataset), device, seconds))
     finally:
         torch.set_num_threads(threads)
-    model, factor = fit_costs([sample.work for sample in samples], [sample.epoch_s for sample in samples])
+    like = default_model(on_gpu=device == "cuda")
+    model, factor = fit_costs([sample.work for sample in samples], [sample.epoch_s for sample in samples], like)
     tried = [(sample.work, sample.gain) for sample in samples if sample.gain is not None]
     joining = find_joining([work for work, _ in tried], [gain for _, gain in tried])
     if device == "cuda":
@@ -119,8 +128,16 @@ def _choose(trials: Sequence[PlannedTrial], count: int) -> list[PlannedTrial]:
     return chosen
 
 
-def _measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: float) -> _Sample:
-    """Train a small part of a trial; return its work and its time for an epoch."""
+def measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: float, *, joined: int = JOINED) -> Sample:
+    """Train a small part of a trial for about so many seconds, beside the first epoch.
+
+    Args:
+        trial: Of which a part is trained.
+        task: Its task, in whose place random numbers stand.
+        device: Where to train.
+        seconds: How long.
+        joined: How many of it to try side by side on a GPU, for half as long again; 1 for none.
+    """
     experiment, widths, parameters = _smaller(trial, task)
     on_gpu = device == "cuda"
     whole = epoch_work(experiment, task, widths, parameters, runs=len(trial.repetitions), on_gpu=on_gpu)
@@ -128,7 +145,9 @@ def _measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: f
     chunks = max(1, round(whole.steps / one.steps))
     most = _MOST_ON_GPU if on_gpu else _MOST_PARAMETERS
     runs = max(1, min(-(-len(trial.repetitions) // chunks), most // parameters))
-    task = _shorter(experiment, task, widths, parameters, runs, seconds)
+    work = partial(epoch_work, experiment, widths=widths, num_parameters=parameters, runs=runs, on_gpu=on_gpu)
+    expected_s = default_model(on_gpu=on_gpu).epoch_s(work(task=task))
+    task = _shorter(task, experiment.batch_size, seconds / (_EPOCHS_AT_LEAST + 1) / expected_s)
     make_trainer = partial(
         Trainer,
         experiment,
@@ -141,10 +160,10 @@ def _measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: f
     )
     epoch_s = _epoch_s([make_trainer()], seconds)
     gain = None
-    if on_gpu and trial.bundle_bytes * JOINED < _MOST_JOINED_BYTES:
+    if on_gpu and joined > 1 and trial.bundle_bytes * joined < _MOST_JOINED_BYTES:
         with suppress(torch.OutOfMemoryError):  # of a card that others use too
-            gain = epoch_s / _epoch_s([make_trainer() for _ in range(JOINED)], seconds / 2)
-    return _Sample(epoch_work(experiment, task, widths, parameters, runs=runs, on_gpu=on_gpu), epoch_s, gain)
+            gain = epoch_s / _epoch_s([make_trainer() for _ in range(joined)], seconds / 2)
+    return Sample(work(task=task), epoch_s, gain)
 
 
 def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
@@ -186,13 +205,9 @@ def _smaller(trial: PlannedTrial, task: TaskDescription) -> tuple[Experiment, tu
     return experiment, *network
 
 
-def _shorter(
-    experiment: Experiment, task: TaskDescription, widths: tuple[int, ...], parameters: int, runs: int, seconds: float
-) -> TaskDescription:
-    """The task with so few rows that some epochs fit the time, but not less than four minibatches."""
-    expected_s = DEFAULT_MODEL.epoch_s(epoch_work(experiment, task, widths, parameters, runs=runs))
-    share = min(1.0, seconds / (_EPOCHS_AT_LEAST + 1) / expected_s)
-    least = math.ceil(4 * experiment.batch_size / 0.8)
+def _shorter(task: TaskDescription, batch_size: int, share: float) -> TaskDescription:
+    """The task with a share of its rows, but not less than four minibatches."""
+    least = math.ceil(4 * batch_size / 0.8)
     return replace(task, rows=min(task.rows, max(least, round(share * task.rows))))
 
 
@@ -225,26 +240,34 @@ def find_joining(works: Sequence[Work], gains: Sequence[float]) -> Joining | Non
     return Joining(JOINED, joined[-1][0], statistics.harmonic_mean(gain for _, gain in joined))
 
 
-def fit_costs(works: Sequence[Work], epoch_s: Sequence[float]) -> tuple[CostModel, float]:
+def fit_costs(
+    works: Sequence[Work], epoch_s: Sequence[float], like: CostModel, held: float = _HELD
+) -> tuple[CostModel, float]:
     """Fit the costs of each kind of work to measured epochs.
 
-    Non-negative least squares in relative terms, each coefficient held near the built-in one times the median of
+    Non-negative least squares in relative terms, each coefficient held near that of `like` times the median of
     measured over expected; then all are scaled so that the mean of measured over predicted is 1: as trials are drawn by
     their cost, that makes the sum over the whole plan right.
+
+    Args:
+        works: What an epoch of each sample makes the device do.
+        epoch_s: Seconds that it takes.
+        like: What is expected of such a device.
+        held: How firmly each coefficient is held: as much as so many measurements that say nothing else.
 
     Returns:
         The model, and how far off the cost of the whole plan may be, as a factor.
     """
     measured = np.array(epoch_s)
-    expected = np.array(works) * np.array(DEFAULT_MODEL.seconds)  # [samples, kinds]
+    expected = np.array(works) * np.array(like.seconds)  # [samples, kinds]
     speed = float(np.median(measured / expected.sum(1)))
-    held = math.sqrt(_HELD) * np.eye(expected.shape[1])
-    left = np.vstack([expected * speed / measured[:, None], held])
-    right = np.concatenate([np.ones(len(measured)), held.sum(1)])
+    holding = math.sqrt(held) * np.eye(expected.shape[1])
+    left = np.vstack([expected * speed / measured[:, None], holding])
+    right = np.concatenate([np.ones(len(measured)), holding.sum(1)])
     multiples, _ = nnls(left, right)
     ratios = measured / (expected @ (multiples * speed))
     scale = float(ratios.mean())
     error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios)) / scale if len(ratios) > 1 else 0.5
-    seconds = Work(*(np.array(DEFAULT_MODEL.seconds) * multiples * speed * scale).tolist())
-    model = CostModel(seconds, DEFAULT_MODEL.trial_s * speed, DEFAULT_MODEL.run_s * speed)
+    seconds = Work(*(np.array(like.seconds) * multiples * speed * scale).tolist())
+    model = CostModel(seconds, like.trial_s * speed, like.run_s * speed)
     return model, 1.0 + 2.0 * math.hypot(error, _DRIFT)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
-from survey.cost import DEFAULT_MODEL, CostModel, Work, epoch_work, run_bytes, task_bytes
+from survey.cost import CostModel, Work, default_model, epoch_work, run_bytes, task_bytes
 from survey.experiment import Experiment
 from survey.space import SearchSpace
 from survey.tasks import TaskDescription
@@ -22,7 +22,7 @@ GPU_FRACTIONS = (0.125, 0.25, 0.5, 1.0)
 """Fractions of a GPU that a trial can have: few, as an actor is used again only for the same request."""
 
 LONGEST_TRIAL_S = 24 * 3600.0
-"""Estimated time on a core beyond which the repetitions of an experiment are split into several trials."""
+"""Estimated time on a core or a GPU beyond which the repetitions of an experiment are split into several trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Bound:
     each launch and a part that was cut short finds its checkpoint. No run's numbers hang on it.
 
     Attributes:
-        seconds: Longest time on a core, by `survey.cost.DEFAULT_MODEL`.
+        seconds: Longest time on a core or a GPU, by `survey.cost.default_model`.
         memory_bytes: Memory that a trial may take.
     """
 
@@ -273,8 +273,9 @@ def _trials(
     on_gpu: bool,
 ) -> Iterator[PlannedTrial]:
     """Yield the trials of an experiment: one, or one for each part of its repetitions that lacks some."""
-    whole = epoch_work(experiment, task, *network, runs=asked)
-    seconds, _ = DEFAULT_MODEL.bundle_s(whole, epochs=experiment.epochs, runs=asked)
+    model = default_model(on_gpu=on_gpu)
+    whole = epoch_work(experiment, task, *network, runs=asked, on_gpu=on_gpu)
+    seconds, _ = model.bundle_s(whole, epochs=experiment.epochs, runs=asked)
     per_run_bytes, shared_bytes = run_bytes(experiment, task, *network), task_bytes(task)
     parts = max(
         math.ceil(seconds / bound.seconds),
@@ -285,7 +286,7 @@ def _trials(
         runs = len(numbers)
         if runs not in estimates:
             part = epoch_work(experiment, task, *network, runs=runs, on_gpu=on_gpu)
-            times = DEFAULT_MODEL.bundle_s(part, epochs=experiment.epochs, runs=runs)
+            times = model.bundle_s(part, epochs=experiment.epochs, runs=runs)
             estimates[runs] = part, *times, shared_bytes + runs * per_run_bytes
         yield PlannedTrial(experiment, numbers, asked, *network, *estimates[runs])
 

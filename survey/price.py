@@ -160,8 +160,9 @@ def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: flo
     recording = rows.recording(plan.trials)
     tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.trials))
     core_s = sum(trial.cost_s + tracking_s for trial in plan.trials if not trial.num_gpus)
-    # Trials that share a GPU take turns on it: a share of it makes none of them cheaper.
-    gpu_s = sum(trial.cost_s for trial in plan.trials if trial.num_gpus)
+    # Trials that share a GPU take turns on it: a share of it makes none of them cheaper, but while one writes to the
+    # tracking store, others train.
+    gpu_s = sum(trial.cost_s + trial.num_gpus * tracking_s for trial in plan.trials if trial.num_gpus)
     training_s = sum(trial.training_s for trial in plan.trials)
     wall_s = _makespan(plan.groups, tracking_s, num_cpus=num_cpus, num_gpus=num_gpus)
     wall_s += (_START_S + _END_S_PER_EXPERIMENT * plan.num_experiments) if plan.trials else 0.0

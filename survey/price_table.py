@@ -22,8 +22,9 @@ def price_table(price: Price) -> Table:
 def price_notes(price: Price) -> Iterator[str]:
     """What has to be known of the numbers."""
     if not price.measured and price.runs_to_train:
+        like = "an NVIDIA H100" if price.num_gpus else "a core like ours"
         yield (
-            f"Times are those of a core like ours, and can be {UNMEASURED_FACTOR:g} times as long here: "
+            f"Times are those of {like}, and can be {UNMEASURED_FACTOR:g} times as long here: "
             "--pilot measures this machine, in a minute at most"
         )
     if price.guessed:

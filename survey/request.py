@@ -23,6 +23,9 @@ from survey.tracking_place import TrackingPlace
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
 
+_MEMORY_SHARE = 0.8
+"""Part of the memory of a core, or of a GPU, that a trial may take."""
+
 METRIC_ROW_BUDGET = 2_000_000
 """Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
 
@@ -71,7 +74,7 @@ class Request:
             done=done,
             repetitions=self._options.repetitions,
             limit=self._options.limit,
-            bound=Bound(memory_bytes=_memory_per_core()),
+            bound=Bound(memory_bytes=int(_MEMORY_SHARE * (_gpu_bytes() if self._num_gpus else _bytes_per_core()))),
             on_gpu=self._num_gpus > 0,
         )
 
@@ -116,10 +119,7 @@ class Request:
         fixed = self._options.gpus_per_trial
         if fixed is not None:
             return lambda _bytes: fixed
-        import torch
-
-        total = torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else _ASSUMED_GPU_BYTES
-        return partial(fraction_for, gpu_bytes=total)
+        return partial(fraction_for, gpu_bytes=_gpu_bytes())
 
 
 def num_cores() -> int:
@@ -127,11 +127,18 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _memory_per_core() -> int:
-    """Memory that a trial may take, in bytes: a core's part of the machine's, less a fifth for all else.
+def _bytes_per_core() -> int:
+    """A core's part of the machine's memory.
 
     Of all cores, also where a launch uses fewer: so a trial is split alike in each launch.
     """
     import psutil
 
-    return int(0.8 * psutil.virtual_memory().total / num_cores())
+    return psutil.virtual_memory().total // num_cores()
+
+
+def _gpu_bytes() -> int:
+    """Memory of a GPU of this machine, or of one as a cluster may have."""
+    import torch
+
+    return torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else _ASSUMED_GPU_BYTES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -75,9 +77,9 @@ def test_nothing_is_joined_unless_it_pays():
 
 
 def test_trials_that_share_a_gpu_take_turns():
-    rows = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
+    rows = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: 0)
 
-    def found(plan):
+    def found(plan, rows=rows):
         return price(plan, rows, num_cpus=16, num_gpus=1, factor=1.5, measured=False)
 
     plan = planned(sizes=[2**k for k in range(6, 16)])
@@ -87,6 +89,12 @@ def test_trials_that_share_a_gpu_take_turns():
     assert joined.gpu_hours.estimate == pytest.approx(whole.gpu_hours.estimate / 2.5)
     assert joined.trials == {"1 GPU": 2}
     assert joined.runs_to_train == whole.runs_to_train
+    tracked = replace(rows, epochs=lambda epochs: epochs)
+    whole_s, eighths_s = (
+        found(placed, tracked).gpu_hours.estimate - found(placed).gpu_hours.estimate
+        for placed in (plan.on_gpus(lambda size: 1.0), plan.on_gpus(lambda size: 0.125))
+    )
+    assert whole_s == pytest.approx(8 * eighths_s), "while one writes, the others train"
 
 
 @pytest.mark.parametrize(("text", "found"), [("auto", "auto"), ("1", 1), ("24", 24)])

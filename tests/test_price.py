@@ -9,12 +9,12 @@ import pytest
 from conftest import EPOCHS, RUNS, launch, write_space
 
 from analysis.forecasts import launches
-from survey.cost import DEFAULT_MODEL, CostModel, Work, epoch_work
+from survey.cost import CORE_MODEL, GPU_MODEL, CostModel, Work, epoch_work
 from survey.experiment import Experiment
 from survey.pilot import fit_costs, run_pilot
 from survey.plan import Plan, make_plan
 from survey.price import Price, Rows, price
-from survey.price_table import price_table
+from survey.price_table import price_notes, price_table
 from survey.space import Grid, SearchSpace
 from survey.tasks import TaskDescription, describe
 from survey.topology import layer_widths
@@ -22,7 +22,7 @@ from survey.topology import layer_widths
 ROWS = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
 
 
-def planned(repetitions: int = 3, **changes) -> Plan:
+def planned(repetitions: int = 3, on_gpu: bool = False, **changes) -> Plan:
     settings = {
         "dataset": "sklearn:iris",
         "shape": "rectangle",
@@ -32,7 +32,7 @@ def planned(repetitions: int = 3, **changes) -> Plan:
         **changes,
     }
     one = SearchSpace(name="one", repetitions=repetitions, grids=(Grid.model_validate(settings),))
-    return make_plan([one], contents={}, describe=describe, done={})
+    return make_plan([one], contents={}, describe=describe, done={}, on_gpu=on_gpu)
 
 
 def priced(plan: Plan, *, num_cpus: int = 1, num_gpus: float = 0, factor: float = 1.5) -> Price:
@@ -78,6 +78,15 @@ def test_trials_on_gpus_are_counted_by_their_fraction():
     assert 0 < found.training_hours.estimate < found.gpu_hours.estimate, "they take turns on it"
 
 
+def test_what_is_planned_for_gpus_costs_what_it_costs_there():
+    (there,) = planned(size=1 << 20, on_gpu=True, repetitions=30).trials
+    (here,) = planned(size=1 << 20, repetitions=30).trials
+    assert there.training_s == pytest.approx(50 * GPU_MODEL.epoch_s(there.work))
+    assert there.training_s < here.training_s / 100
+    noted = {" ".join(price_notes(priced(planned(), num_gpus=number))) for number in (0, 1)}
+    assert {("a core like ours" in note, "an NVIDIA H100" in note) for note in noted} == {(True, False), (False, True)}
+
+
 def test_nothing_to_train_costs_nothing():
     found = priced(planned(size=1))  # no network of iris is so small
     assert found.runs_to_train == found.tracking_bytes == found.artifact_bytes == found.dataset_bytes == 0
@@ -86,7 +95,7 @@ def test_nothing_to_train_costs_nothing():
 
 def test_a_fit_finds_the_costs_of_another_machine():
     """Five times slower at calls, half as slow at arithmetic."""
-    there = CostModel(Work(*(s * f for s, f in zip(DEFAULT_MODEL.seconds, (5, 5, 0.5, 1, 1, 1), strict=True))))
+    there = CostModel(Work(*(s * f for s, f in zip(CORE_MODEL.seconds, (5, 5, 0.5, 1, 1, 1), strict=True))))
     cells = [
         (size, batch, rows) for size in (256, 4096, 1 << 16, 1 << 20) for batch in (16, 256) for rows in (500, 5000)
     ]
@@ -95,7 +104,7 @@ def test_a_fit_finds_the_costs_of_another_machine():
         task = TaskDescription("t", "classification", rows, 20, 5, False)
         experiment = Experiment(dataset="t", shape="rectangle", size=size, depth=4, batch_size=batch)
         works.append(epoch_work(experiment, task, *layer_widths("rectangle", size, 4, 20, 5), runs=5))
-    model, factor = fit_costs(works, [there.epoch_s(work) for work in works])
+    model, factor = fit_costs(works, [there.epoch_s(work) for work in works], CORE_MODEL)
     misses = [model.epoch_s(work) / there.epoch_s(work) for work in works]
     assert np.mean(misses) == pytest.approx(1.0, abs=0.1)
     assert min(misses) > 0.7
