@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.read import read, schema_of, tables
+from survey.forecast import read_forecasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,7 @@ class Launch:
 
 def launches(dataset: Path) -> list[Launch]:
     """The launches of a data set that are known, in order; none where there is no file of forecasts."""
-    try:
-        entries = json.loads((dataset.parent / "forecasts.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    ended = [entry for entry in entries if entry.get("end", {}).get("runs")]
+    ended = [entry for entry in read_forecasts(dataset.parent) if entry.get("end", {}).get("runs")]
     if not ended or "all_repetitions" not in tables(dataset):
         return []
     if not {"update_time", "train_seconds"} <= set(schema_of(dataset, "all_repetitions").names):

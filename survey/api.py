@@ -72,7 +72,7 @@ def run(
         Counts, failures and paths; `.summary` is a pandas frame.
 
     Raises:
-        InputError: What was given cannot be used; nothing has been started.
+        InputError: What was given cannot be used; no trial has been started.
         SurveyError: The tracking store or the data set failed.
     """
     options = Options(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,12 +62,18 @@ def parse_pack(text: str) -> int | str:
 
 
 def run_app(function: Callable[..., int], name: str) -> None:
-    """Run a function as a command line and exit with the status that it returns; wrong usage exits with 2."""
+    """Run a function as a command line and exit with the status that it returns; wrong usage exits with 2.
+
+    SIGTERM is what Ctrl-C is, until the function has returned: what was asked for is done then, and the status says so.
+    """
 
     @wraps(function)
     def command(*args: Any, **options: Any) -> None:
         with errors_told():
-            raise typer.Exit(function(*args, **options))
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            status = function(*args, **options)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            raise typer.Exit(status)
 
     app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
     app.command()(command)
@@ -80,7 +87,7 @@ def errors_told() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        console.print("interrupted: launch again with the same arguments to go on", style="yellow")
+        console.print("interrupted: give the same command again to go on", style="yellow")
         sys.exit(INTERRUPTED)
     except InputError as error:
         console.print(f"error: {error}", style="red", markup=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from survey import tasks as task_data
-from survey.dataset import REPETITIONS, runs_done
+from survey.dataset import REPETITIONS, partitions, runs_done
 from survey.dry_run import PricedRequest
 from survey.errors import InputError, SurveyError
 from survey.files import full_disk_told
@@ -38,7 +38,7 @@ class Launch(PricedRequest):
         console: Where to say what happens.
 
     Raises:
-        InputError: From every method: what was given cannot be used. Nothing has been started then.
+        InputError: From every method: what was given cannot be used. No trial has been started then.
     """
 
     def run(self) -> SurveyResult:
@@ -66,7 +66,7 @@ class Launch(PricedRequest):
             before = self._done()
             plan = self.plan(before)
             with Recorder(self.output, self._name, plan) as recorder, ExitStack() as stack:
-                result = self._train(plan, before, stack, recorder) if plan.trials else self._result(plan, before)
+                result = self._train(plan, before, stack, recorder) if plan.trials else self._result(plan)
                 recorder.end(result)
                 return result
 
@@ -126,7 +126,7 @@ class Launch(PricedRequest):
         left = self.plan(after)
         with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
             self.output.checkpoints.rmdir()
-        return self._result(left, before, failures, stop, loop_seconds)
+        return self._result(left, left.num_runs_done - plan.num_runs_done, failures, stop, loop_seconds)
 
     def _fit(
         self,
@@ -237,19 +237,18 @@ class Launch(PricedRequest):
     def _result(
         self,
         plan: Plan,
-        before: dict[int, set[int]],
+        num_runs_trained: int = 0,
         failures: tuple[str, ...] = (),
         stop: StopRequest | None = None,
         loop_seconds: float = 0.0,
     ) -> SurveyResult:
         """Write the report and say what the launch has come to; `plan` is what is still missing."""
-        trained = plan.num_runs_done - self.plan(before).num_runs_done
-        report = self._write_report(renew=trained > 0)
+        report = self._write_report(renew=num_runs_trained > 0)
         return SurveyResult(
             num_experiments=plan.num_experiments,
             num_runs=plan.num_runs,
             num_runs_done=plan.num_runs_done,
-            num_runs_trained=trained,
+            num_runs_trained=num_runs_trained,
             failures=failures,
             missing=tuple(_missing(trial) for trial in plan.trials),
             interrupted=stop.interrupted if stop else False,
@@ -264,7 +263,7 @@ class Launch(PricedRequest):
         page = self.output.report / "index.html"
         if page.exists() and not renew:
             return page
-        if not (self.output.dataset / REPETITIONS).exists() or not runs_done(self.output.dataset):
+        if not any(partitions(self.output.dataset / REPETITIONS)):
             return None
         from analysis.report import write_report
 

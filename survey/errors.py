@@ -1,14 +1,13 @@
 """All exceptions that the survey raises on purpose.
 
 SurveyError
-├── InputError              what the person gave cannot be used; nothing has been started (exit status 2)
+├── InputError              what the person gave cannot be used; no trial has been started (exit status 2)
 │   ├── SearchSpaceError    a search space: unknown key, impossible value, misspelt word
 │   ├── TaskError           a data set: not found, not fetched, not numeric, changed
 │   └── OutputError         an output folder: held by another launch, other data under the same name
 ├── TrackingError           the MLflow store cannot be reached or answered with an error
 │   └── TrackingAwayError   its server does not answer at present, and may be back soon
 ├── DiskFullError           there is no room left on a disk, or in a quota of it
-├── JoinedTrialError        all experiments of a trial have failed
 └── ExportError             an artifact or a data set is damaged
 
 A message says what was wrong, where, what was expected, what was found, and what to do.
@@ -50,10 +49,6 @@ class TrackingAwayError(TrackingError):
 
 class DiskFullError(SurveyError):
     """There is no room left on a disk."""
-
-
-class JoinedTrialError(SurveyError):
-    """All experiments that a trial had joined have failed; the text has the error of each."""
 
 
 class ExportError(SurveyError):

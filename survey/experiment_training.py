@@ -65,7 +65,7 @@ class ExperimentTraining:
         stream: Where its epochs are queued on a GPU; None for the default stream, and on a CPU.
 
     Raises:
-        Exception: From this and every method, what went wrong; the MLflow run is marked as failed then, but where no
+        Exception: From this and every method, what went wrong; the MLflow run is marked as failed then, except where no
             trial can go on (`survey.errors.NO_TRIAL_GOES_ON`).
 
     Attributes:
@@ -151,12 +151,12 @@ class ExperimentTraining:
 
     @property
     def run_epochs(self) -> int:
-        """Epochs that this trial has trained or taken from a checkpoint, summed over the repetitions."""
-        return 0 if self.is_done and not self.run_id else self._bundle.run_epochs
+        """Epochs that this try of the trial has trained or taken from a checkpoint, summed over the repetitions."""
+        return self._bundle.run_epochs if self.run_id else 0  # an earlier try had finished it
 
     @property
     def test_loss(self) -> float:
-        """Median of the last epoch that all repetitions have trained; NaN before, and where another trial has it."""
+        """Median of the last epoch that all repetitions have trained; NaN before the first."""
         epoch = self._bundle.epoch
         return float(np.median(self._bundle.curves[0, :, epoch - 1])) if epoch else float("nan")
 
@@ -170,8 +170,8 @@ class ExperimentTraining:
         """Wait for the epoch that was started, and track it.
 
         Args:
-            not_before: When another experiment's epoch has ended that was waited for before this one: time until then
-                is that one's.
+            not_before: When the epoch ended that was waited for before this one, by `time.perf_counter`; time before
+                that is counted for its experiment.
 
         Returns:
             When that was done, by `time.perf_counter`.
@@ -258,22 +258,21 @@ class ExperimentTraining:
     def give_up(self) -> None:
         """Keep what is trained, where no trial can go on; the next launch closes the MLflow run."""
         try:
-            self.save_checkpoint()
+            if self.is_done:
+                self.leave_nothing()
+            else:
+                self.save_checkpoint()
         except Exception:
             _log.warning("no checkpoint of the MLflow run %s could be made", self.run_id, exc_info=True)
         self._run = None
 
     def stop(self) -> None:
         """Close the MLflow run before its end, and keep what is trained."""
-        if not self._run:
-            return
+        run = self._run
+        self.give_up()
         # The trial is over in any case, and the next launch closes abandoned runs.
         try:
-            self.save_checkpoint()
-        except Exception:
-            _log.warning("no checkpoint of the MLflow run %s could be made", self.run_id, exc_info=True)
-        try:
-            self._run.kill()
+            if run:
+                run.kill()
         except Exception:
             _log.warning("the MLflow run %s could not be closed", self.run_id, exc_info=True)
-        self._run = None

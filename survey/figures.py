@@ -65,7 +65,7 @@ class Figures:
         seconds: Since the first epoch began.
         seconds_left: Estimated, by the cost of the trials; None while nothing is known.
         failures: Runs that failed, by the reason.
-        classes: By resource class, such as `1 CPU core` or `0.125 GPU`.
+        classes: By resource class, such as `1 CPU core` or `1/8 GPU`.
         running: Trials that run, those that started first in front; 20 at most.
         is_over: Whether the launch trains no more; nothing runs then, and rates are those of the whole time.
     """
@@ -124,12 +124,7 @@ def block(figures: Figures) -> RenderableType:
         rate = f"{each.epochs_per_s:,.0f} epochs/s"
         running = [] if figures.is_over else [f"{each.trials_running:,} trials running"]
         table.add_row(name, *running, rate, f"{each.runs_done:,} runs done")
-    trials = [
-        Text(
-            f"{each.name}: epoch {each.epoch:,} of {each.epochs:,}, {each.num_runs} runs, for {duration(each.seconds)}"
-        )
-        for each in figures.running[:_SHOWN]
-    ]
+    trials = [_trial_line(each) for each in figures.running[:_SHOWN]]
     hidden = sum(each.trials_running for each in figures.classes.values()) - len(trials)
     if hidden > 0:
         trials.append(Text(f"and {hidden:,} trials more"))

@@ -69,7 +69,10 @@ class LaunchRecord:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the launch has gone without a word: its process is not there, or has not written for a minute."""
+        """Whether the launch has gone without a word: its process is gone, or another one has its number.
+
+        On another machine, where that is not seen: it has not written for a minute.
+        """
         if self.has_ended:
             return False
         lately = 0.0 <= time.time() - self.updated_s < _SILENT_S
@@ -187,9 +190,10 @@ class Recorder:
             self._write()
 
     def _write(self) -> None:
-        figures = self._figures()
-        counted = self._record.num_runs_before + figures.runs_done
-        runs_done = counted if self._runs_done is None else self._runs_done
-        record = replace(self._record, updated_s=time.time(), num_runs_done=runs_done, figures=figures)
+        # What is written is taken within the lock: an older state never replaces last words.
         with self._writing, suppress(OSError):
+            figures = self._figures()
+            counted = self._record.num_runs_before + figures.runs_done
+            runs_done = counted if self._runs_done is None else self._runs_done
+            record = replace(self._record, updated_s=time.time(), num_runs_done=runs_done, figures=figures)
             self._output.write_launch_record(json.dumps(asdict(record)))

@@ -21,23 +21,25 @@ class Output:
     """An output folder.
 
     Layout: `survey.json` (identity), `search_spaces/` (what has been surveyed), `mlflow.db` and `artifacts/`
-    (MLflow's), `dataset/` (Parquet), `report/`, `checkpoints/` of trials that are not finished, and `redo.json`, the
-    MLflow runs that `--redo` has replaced.
+    (MLflow's), `mlflow-node.json` (where the store lies on a disk of a node), `dataset/` (Parquet), `report/`,
+    `checkpoints/` of trials that are not finished, `redo.json` (the MLflow runs that `--redo` has replaced),
+    `launch.json` (the last launch), `forecasts.json` (what launches were expected to cost), and `.lock` with
+    `.lock-holder` (who works on it).
     """
 
     folder: Path
 
     @classmethod
-    def at(cls, folder: Path | str, *, create: bool = True) -> Output:
+    def at(cls, folder: Path | str, *, must_exist: bool = False) -> Output:
         """Return the output at a folder.
 
         Raises:
-            OutputError: It cannot be made, or is something else than an output folder; or, without `create`, it is not
-                there.
+            OutputError: It cannot be made, or is something else than an output folder; or, where it
+                `must_exist`, it is not there.
         """
         folder = Path(folder).absolute()
         identity = folder / "survey.json"
-        if not create and not identity.is_file():
+        if must_exist and not identity.is_file():
             raise OutputError(f"{folder}: there is no survey here (no survey.json); give the --out of a launch")
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: expected a folder for the output, found a file")

@@ -21,6 +21,15 @@ from survey.topology import layer_widths, within_tolerance
 GPU_FRACTIONS = (0.125, 0.25, 0.5, 1.0)
 """Fractions of a GPU that a trial can have: few, as an actor is used again only for the same request."""
 
+
+def resource_name(num_gpus: float) -> str:
+    """What a trial with that part of a GPU takes, in words: `1/8 GPU`; without one, `1 CPU core`."""
+    if not num_gpus:
+        return "1 CPU core"
+    parts = round(1 / num_gpus)
+    return f"1/{parts} GPU" if parts > 1 and math.isclose(parts * num_gpus, 1.0) else f"{num_gpus:g} GPU"
+
+
 LONGEST_TRIAL_S = 24 * 3600.0
 """Estimated time on a core or a GPU beyond which the repetitions of an experiment are split into several trials."""
 
@@ -258,8 +267,8 @@ def _range(first: int, end: int) -> tuple[int, ...]:
 
 
 def _in_order(trials: Iterable[PlannedTrial]) -> tuple[PlannedTrial, ...]:
-    """By GPU fraction, as actors are used again only for the same; then longest first, so that no core idles long."""
-    return tuple(sorted(trials, key=lambda trial: (-trial.num_gpus, -trial.cost_s)))
+    """Longest first, so that no core idles long."""
+    return tuple(sorted(trials, key=lambda trial: -trial.cost_s))
 
 
 def _trials(

@@ -9,10 +9,11 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
-from survey.experiment import Experiment
-from survey.plan import Plan, PlannedTrial
+from survey.plan import Plan, PlannedTrial, resource_name
+from survey.schema import PARTITION_COLUMNS
 
 _METRIC_ROW_BYTES = 285
 """A row of MLflow's table of metrics in sqlite, with its part of the indices."""
@@ -37,6 +38,9 @@ _METRIC_ROW_S = 7e-6
 
 _START_S, _END_S_PER_EXPERIMENT = 12.0, 0.05
 """Time of a launch before its first trial, and after its last."""
+
+_partition = attrgetter(*(name.replace(".", "_") for name in PARTITION_COLUMNS))
+"""What decides in which partition of the data set an experiment lies."""
 
 UNMEASURED_FACTOR = 3.0
 """How far off a time may be where no pilot has measured the machine: cores differ by so much."""
@@ -166,34 +170,32 @@ def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: flo
     training_s = sum(trial.training_s for trial in plan.trials)
     wall_s = _makespan(plan.groups, tracking_s, num_cpus=num_cpus, num_gpus=num_gpus)
     wall_s += (_START_S + _END_S_PER_EXPERIMENT * plan.num_experiments) if plan.trials else 0.0
-    hours = [Range.around(s / 3600, factor) for s in (core_s, gpu_s, training_s, wall_s)]
-    artifacts, dataset = _parquet_bytes(plan)
+    core_hours, gpu_hours, training_hours, wall_hours = (
+        Range.around(s / 3600, factor) for s in (core_s, gpu_s, training_s, wall_s)
+    )
+    artifact_bytes, dataset_bytes = _parquet_bytes(plan)
     return Price(
-        plan.num_experiments - plan.num_experiments_done,
-        plan.num_experiments_done,
-        plan.num_out_of_tolerance,
-        plan.num_runs,
-        plan.num_runs_done,
-        plan.num_runs_planned,
-        plan.run_epochs_planned,
-        dict(Counter(resource_name(group[0].num_gpus) for group in plan.groups)),
-        sum(trial.work.flops * trial.experiment.epochs for trial in plan.trials),
-        _tracking_bytes(recording),
-        artifacts,
-        dataset,
-        *hours,
+        experiments_new=plan.num_experiments - plan.num_experiments_done,
+        experiments_done=plan.num_experiments_done,
+        experiments_out_of_tolerance=plan.num_out_of_tolerance,
+        runs=plan.num_runs,
+        runs_done=plan.num_runs_done,
+        runs_to_train=plan.num_runs_planned,
+        epochs=plan.run_epochs_planned,
+        trials=dict(Counter(resource_name(group[0].num_gpus) for group in plan.groups)),
+        flops=sum(trial.work.flops * trial.experiment.epochs for trial in plan.trials),
+        tracking_bytes=_tracking_bytes(recording),
+        artifact_bytes=artifact_bytes,
+        dataset_bytes=dataset_bytes,
+        core_hours=core_hours,
+        gpu_hours=gpu_hours,
+        training_hours=training_hours,
+        wall_hours=wall_hours,
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         measured=measured,
         guessed=plan.guessed,
     )
-
-
-def resource_name(num_gpus: float) -> str:
-    """What a trial takes, in words."""
-    if not num_gpus:
-        return "1 CPU core"
-    return f"1/{round(1 / num_gpus)} GPU" if num_gpus < 1 else "1 GPU"
 
 
 def _tracking_bytes(recording: Recording) -> int:
@@ -214,21 +216,6 @@ def _parquet_bytes(plan: Plan) -> tuple[int, int]:
     curves = _CURVE_BYTES * _SUMMARY_CURVES * summaries * sum(experiment.epochs for experiment in experiments)
     files = partitions * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
     return round(histories + _ARTIFACT_BYTES * len(plan.trials)), round(histories + curves + files)
-
-
-def _partition(experiment: Experiment) -> tuple[object, ...]:
-    """What decides in which partition of the data set an experiment lies."""
-    e = experiment
-    return (
-        e.dataset,
-        e.learning_rate,
-        e.batch_size,
-        e.kernel_regularizer_type,
-        e.label_noise,
-        e.epochs,
-        e.shape,
-        e.depth,
-    )
 
 
 def _makespan(groups: Sequence[Sequence[PlannedTrial]], tracking_s: float, *, num_cpus: int, num_gpus: float) -> float:

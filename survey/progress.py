@@ -17,6 +17,7 @@ from rich.live import Live
 
 from survey.counters import Counters
 from survey.figures import ClassFigures, Figures, RunningTrial, block, line
+from survey.plan import resource_name
 from survey.trial import configs_of, label_of
 
 _PLAIN_EVERY_S = 10.0
@@ -236,8 +237,7 @@ def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _resource_class(config: Mapping[str, Any]) -> str:
     """The name of what a trial is given."""
-    num_gpus = configs_of(config)[0]["num_gpus"]
-    return f"{num_gpus:g} GPU" if num_gpus else "1 CPU core"
+    return resource_name(configs_of(config)[0]["num_gpus"])
 
 
 def _num_runs(config: Mapping[str, Any]) -> int:

@@ -45,7 +45,7 @@ class Request:
         console: Where to say what happens.
 
     Raises:
-        InputError: From every method: what was given cannot be used. Nothing has been started then.
+        InputError: From every method: what was given cannot be used. No trial has been started then.
     """
 
     def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:

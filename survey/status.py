@@ -73,7 +73,7 @@ def survey_status(out: Path | str, disk: Callable[[Output], DiskUse] = disk_use)
     Raises:
         OutputError: There is no survey.
     """
-    output = Output.at(out, create=False)
+    output = Output.at(out, must_exist=True)
     record = read_record(output)
     state = "unknown" if record is None else "lost" if record.is_silent else record.phase
     num_runs = record.num_runs if record else None

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from survey.errors import NO_TRIAL_GOES_ON, JoinedTrialError, TrackingAwayError
+from survey.errors import NO_TRIAL_GOES_ON, TrackingAwayError
 from survey.experiment import experiment_of
-from survey.plan import PlannedTrial
+from survey.plan import PlannedTrial, resource_name
 from survey.tasks import PreparedTask
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def label_of(config: Mapping[str, Any]) -> str:
 class SurveyTrial(tune.Trainable):
     """Trains one experiment, or some joined ones, about a second between two reports.
 
-    Actors are used again for one trial after the other: all state of a trial is made in `_begin`. That is called by the
-    first step, not by `setup`: Tune sets up actors that it then gives another trial.
+    Actors are used again for one trial after the other: all state of a trial is made in `_begin` and `_make`. They are
+    called by the first step, not by `setup`: Tune sets up actors that it then gives another trial.
     """
 
     def setup(  # pyright: ignore[reportIncompatibleMethodOverride] (`tune.with_parameters` adds the others)
@@ -101,8 +101,7 @@ class SurveyTrial(tune.Trainable):
 
     def __repr__(self) -> str:
         """What Ray's dashboard shows of an actor from its first trial on, so it says what is true for all of them."""
-        num_gpus = self._configs[0]["num_gpus"]
-        return f"trials of {self._origin['batch']} on {f'{num_gpus:g} GPU' if num_gpus else '1 CPU core'}"
+        return f"trials of {self._origin['batch']} on {resource_name(self._configs[0]['num_gpus'])}"
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
@@ -111,7 +110,7 @@ class SurveyTrial(tune.Trainable):
         return True
 
     def _begin(self) -> None:
-        """Make all state of the trial, or take it from checkpoints, and make the MLflow runs."""
+        """Make what the experiments of the trial share; `_make` makes each of them."""
         from survey.experiment_training import Surroundings
 
         device = _device(self._configs[0]["num_gpus"])
@@ -135,15 +134,16 @@ class SurveyTrial(tune.Trainable):
         """Train for about a second; at the last epoch, store the history and finish.
 
         Returns:
-            What Tune is told: `run_epochs` trained in this step, `by_experiment` for the number of each experiment its
-            last epoch, its part of them, and whether it is done, seconds in the epoch loop `loop_s`, the
-            `mlflow_run_id`s, and whether the trial is `done`, with the errors of joined experiments that have `failed`,
-            by their number; or `stop_all`, a message, where no trial can go on: the tracking server has been away for
-            too long, or the disk is full. What is trained is in the checkpoint then, if it can be written.
+            What Tune is told: the last `epoch`, of joined experiments the furthest; the `test_loss` there, of an
+            experiment that is alone; `run_epochs` trained in this step; `by_experiment`, for the number of each
+            experiment, its last epoch, its part of them, and whether it is done; seconds in the epoch loop, `loop_s`;
+            the `mlflow_run_id`s; whether the trial is `done`, and the same as `done_training`, as Tune says `done` of
+            trials that it stops, too; and the errors of joined experiments that have `failed`, by their number. Or
+            `stop_all`, a message, where no trial can go on: the tracking server has been away for too long, or the
+            disk is full. What is trained is in the checkpoint then, if it can be written.
 
         Raises:
             Exception: The experiment has failed.
-            JoinedTrialError: All joined experiments have failed, each three times.
         """
         try:
             return self._step()
@@ -159,7 +159,7 @@ class SurveyTrial(tune.Trainable):
     def _step(self) -> dict[str, Any]:
         if not self._experiments and not self._to_make:
             self._begin()
-        # Also what has failed in the last step, of whose memory nothing is held any more.
+        # This includes what has failed in the last step; by now nothing holds its memory.
         to_make, self._to_make = sorted(self._to_make), set()
         for number in to_make:
             self._tried(number, partial(self._make, number))
@@ -171,7 +171,7 @@ class SurveyTrial(tune.Trainable):
         # What the memory did not hold, or has failed, starts over.
         trained = {number: max(0, each.run_epochs - before.get(number, 0)) for number, each in experiments.items()}
         told = {
-            "epoch": min((each.epoch for each in experiments.values()), default=0),
+            "epoch": max((each.epoch for each in experiments.values()), default=0),
             "run_epochs": sum(trained.values()),
             "loop_s": loop_s,
             "mlflow_run_id": " ".join(each.run_id for each in experiments.values()),
@@ -208,8 +208,6 @@ class SurveyTrial(tune.Trainable):
         if self._to_make or not all(each.is_done for each in self._experiments.values()):
             return False
         experiments, self._experiments = self._experiments, {}
-        if len(self._failed) == len(self._configs):
-            raise JoinedTrialError("; ".join(self._failed.values()))
         if self._around.is_joined:
             for each in experiments.values():
                 each.leave_nothing()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_errors_become_a_message_and_a_status(raised, status, capsys):
     printed = capsys.readouterr()
     assert printed.out == ""
     assert ("error: x [bold]y[/bold]" in printed.err) == (status != 130), "as it stands, not as markup"
-    assert "again with the same arguments" in printed.err or status != 130
+    assert "give the same command again" in printed.err or status != 130
 
 
 def test_an_error_that_nobody_foresaw_is_not_hidden():
@@ -189,3 +190,26 @@ def test_an_export_of_nothing_is_refused(folder):
     assert "Traceback" not in result.stderr
     assert words(result.stderr).startswith(f"error: {folder}/nowhere: there is no survey here")
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "told"),
+    [
+        ("run_app(lambda: sleep() or 0, 'x')", 130, "interrupted: give the same command again"),
+        ("atexit.register(sleep); run_app(lambda: 0, 'x')", 0, ""),
+    ],
+)
+def test_sigterm_interrupts_a_command_until_it_has_done_what_was_asked_for(program, status, told):
+    head = (
+        "import atexit, time\nfrom survey.commands import run_app\n"
+        "def sleep():\n    print('ready', flush=True)\n    time.sleep(2)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", head + program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert told in errors
+    assert "Traceback" not in errors

@@ -14,7 +14,7 @@ from survey import experiment_training, trial
 from survey.bundle import Bundle
 from survey.commands import parse_pack
 from survey.cost import Work
-from survey.errors import JoinedTrialError, TrackingAwayError
+from survey.errors import TrackingAwayError
 from survey.metrics import HISTORY_COLUMNS
 from survey.pilot import JOINED, find_joining
 from survey.plan import Joining, Plan, make_plan
@@ -204,13 +204,32 @@ def test_an_experiment_that_always_fails_is_named_and_the_others_are_done(start,
     assert {run.info.status for run in start.store.client.search_runs(["1"])} == {"FAILED", "FINISHED"}
 
 
-def test_a_trial_of_which_all_fail_fails(start, monkeypatch):
-    def never(*_arguments):
-        raise RuntimeError("the device is gone")
+def test_a_trial_of_which_all_fail_tries_each_three_times_and_tells_why(start, monkeypatch):
+    tries = []
+
+    def never(bundle):
+        tries.append(bundle)
+        raise RuntimeError("no memory of that kind")
 
     monkeypatch.setattr(Bundle, "start_epoch", never)
-    with pytest.raises(JoinedTrialError, match="the device is gone"):
-        finish(start())
+    told, _ = finish(start())
+    assert len(tries) == 9
+    assert told[-1]["failed"] == dict.fromkeys(range(3), "RuntimeError: no memory of that kind")
+
+
+def test_a_trial_that_is_stopped_leaves_no_note_of_what_was_finished(start):
+    stopped = start()
+    stopped.step()
+    finished = stopped._experiments[1]
+    while finished.is_training:
+        finished.start_epoch()
+        finished.end_epoch(0.0)
+    stopped.step()
+    assert finished.is_done
+    checkpoints = start.folder / "checkpoints"
+    assert len(list(checkpoints.iterdir())) == 1
+    stopped.cleanup()
+    assert len(list(checkpoints.iterdir())) == 2, "checkpoints of the two others, and no note"
 
 
 def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):

@@ -111,7 +111,7 @@ def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(tmp
         assert before < done < EXPERIMENTS + RUNS, "each launch goes on, and is stopped before its end"
         if number != signal.SIGKILL:
             assert process.returncode == 130, "".join(lines)
-            assert "launch again" in "".join(lines)
+            assert "again" in "".join(lines)
             assert "RUNNING" not in statuses(out)
     finish_and_compare(space, out, undisturbed)
 
@@ -316,7 +316,7 @@ def test_a_trial_that_fails_and_data_that_changed(tmp_path):
     assert record
     assert (record.phase, record.figures.runs_done, record.figures.runs_failed) == ("incomplete", 4, 2)
     assert record.figures.failures == {"RuntimeError: this one always fails": 2}
-    assert {name: each.runs_done for name, each in record.figures.classes.items()} == {"0.5 GPU": 4}
+    assert {name: each.runs_done for name, each in record.figures.classes.items()} == {"1/2 GPU": 4}
 
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 0, output

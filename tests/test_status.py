@@ -185,7 +185,7 @@ def test_figures_count_what_tune_reports(tmp_path):
     assert progress.loop_seconds == pytest.approx(10.0, abs=0.5), "both trials had their loops at once"
     assert figures.seconds_left == pytest.approx(figures.seconds / 2, rel=0.01), "two thirds of the cost are spent"
     assert [(name, each.trials_running, each.epochs) for name, each in figures.classes.items()] == [
-        ("0.5 GPU", 1, 30),
+        ("1/2 GPU", 1, 30),
         ("1 CPU core", 0, 30),
     ]
     assert Figures.from_dict(json.loads(json.dumps(dataclasses.asdict(figures)))) == figures

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from analysis.panels import size_text
 from analysis.recommend.budget import Budget, Costs, bounded, within
@@ -116,13 +115,6 @@ def words(data: Surveyed, candidate: Candidate) -> str:
     others = [f"{name} {row[name]}" for name in data.settings.columns[4:]]
     name = f"{row['shape']} d{row['depth']} {size_text(int(row['size']))}, lr {row['learning_rate']:.6g}"
     return ", ".join([name, *others, f"epoch {data.epochs[candidate.epoch]}"])
-
-
-def table(verdict: Verdict) -> pd.DataFrame:
-    """The regrets as a frame, with a last row for the geometric means."""
-    frame = pd.DataFrame([{name: getattr(each, name) for name in Regret.__slots__} for each in verdict.regrets])
-    means = {"task": "geometric mean", "chosen_ratio": verdict.chosen_ratio, "default_ratio": verdict.default_ratio}
-    return pd.concat([frame, pd.DataFrame([means])], ignore_index=True)
 
 
 def _geometric_mean(ratios: Sequence[float]) -> float:

@@ -59,7 +59,7 @@ def command(
     console = Console(soft_wrap=True, highlight=False)
     status, spaces = 0, list[SearchSpace]()
     if out is not None:
-        output = Output.at(out, create=False)
+        output = Output.at(out, must_exist=True)
         status = _export(output, tracking_uri, console, prune=prune)
         dataset, spaces = output.dataset, output.spaces()
     if where and dataset:

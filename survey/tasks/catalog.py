@@ -18,20 +18,16 @@ class PublishedTask:
     Attributes:
         name: Name in the Penn Machine Learning Benchmarks (PMLB).
         rows: Rows of the table.
-        features: Columns of the table, the target not counted.
         num_inputs: Columns once prepared; None where only the data can tell.
         num_outputs: Columns of the prepared target.
         kind: As BUTTER uses it, which for `201_pol` is not what PMLB says.
-        core: Whether it is one of the seven tasks of every published sweep.
     """
 
     name: str
     rows: int
-    features: int
     num_inputs: int | None
     num_outputs: int
     kind: Kind
-    core: bool
 
     @property
     def sha256(self) -> str:
@@ -51,19 +47,19 @@ class BundledTask:
 
 
 _PUBLISHED = (
-    PublishedTask("201_pol", 15000, 48, 26, 11, "classification", True),
-    PublishedTask("529_pollen", 3848, 4, 4, 1, "regression", True),
-    PublishedTask("537_houses", 20640, 8, 8, 1, "regression", True),
-    PublishedTask("connect_4", 67557, 42, 126, 3, "classification", True),
-    PublishedTask("mnist", 70000, 784, 784, 10, "classification", True),
-    PublishedTask("sleep", 105908, 13, None, 5, "classification", True),
-    PublishedTask("wine_quality_white", 4898, 11, 11, 7, "classification", True),
-    PublishedTask("nursery", 12958, 8, 26, 4, "classification", False),
-    PublishedTask("adult", 48842, 14, None, 1, "classification", False),
-    PublishedTask("505_tecator", 240, 124, 124, 1, "regression", False),
-    PublishedTask("294_satellite_image", 6435, 36, 36, 6, "regression", False),
-    PublishedTask("splice", 3188, 60, None, 3, "classification", False),
-    PublishedTask("banana", 5300, 2, 2, 1, "regression", False),
+    PublishedTask("201_pol", 15000, 26, 11, "classification"),
+    PublishedTask("529_pollen", 3848, 4, 1, "regression"),
+    PublishedTask("537_houses", 20640, 8, 1, "regression"),
+    PublishedTask("connect_4", 67557, 126, 3, "classification"),
+    PublishedTask("mnist", 70000, 784, 10, "classification"),
+    PublishedTask("sleep", 105908, None, 5, "classification"),
+    PublishedTask("wine_quality_white", 4898, 11, 7, "classification"),
+    PublishedTask("nursery", 12958, 26, 4, "classification"),
+    PublishedTask("adult", 48842, None, 1, "classification"),
+    PublishedTask("505_tecator", 240, 124, 1, "regression"),
+    PublishedTask("294_satellite_image", 6435, 36, 6, "regression"),
+    PublishedTask("splice", 3188, None, 3, "classification"),
+    PublishedTask("banana", 5300, 2, 1, "regression"),
 )
 
 _SHA256 = {

@@ -59,7 +59,6 @@ class TrackingSettings:
         experiment_id: MLflow experiment of the survey.
         all_epochs: Whether every epoch is logged, or log-spaced ones.
         repetition_runs: Whether each repetition has a child run of its own.
-        source_name: What started the survey, for MLflow's `Source` column.
         git_commit: Commit of the survey's source, or an empty string.
         sql_artifacts: Where the experiment keeps artifacts, if workers may write its rows by SQL; else None.
     """
@@ -68,7 +67,6 @@ class TrackingSettings:
     experiment_id: str
     all_epochs: bool
     repetition_runs: bool
-    source_name: str = "survey.launch"
     git_commit: str = ""
     sql_artifacts: str | None = None
 
@@ -231,7 +229,7 @@ def _parent(
         "trial_id": trial_id,
         "epochs_logged": "all" if settings.all_epochs else "log-spaced",
         "mlflow.user": _user(),
-        "mlflow.source.name": settings.source_name,
+        "mlflow.source.name": "survey.launch",
         "mlflow.source.type": "LOCAL",
     }
     if settings.git_commit:

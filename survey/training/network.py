@@ -249,10 +249,6 @@ class Network:
             weight[run, :, :-1] = kernel.T
             weight[run, :, -1] = bias
 
-    def get_parameters(self, run: int) -> list[tuple[Tensor, Tensor]]:
-        """Return copies of one run's parameters, in the layout that `set_parameters` takes."""
-        return [(weight[run, :, :-1].T.clone(), weight[run, :, -1].clone()) for weight in self.weights]
-
     def workspace(self, num_valid: int, memory: Memory | None = None) -> Workspace:
         """Make room for minibatches of `num_valid` rows, in `memory` that others use at other times."""
         return Workspace(self, num_valid, memory or Memory(self.parameters))
