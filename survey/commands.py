@@ -14,10 +14,8 @@ import typer
 from rich.console import Console
 
 from survey.errors import InputError, SurveyError
+from survey.options import MOST_JOINED
 from survey.result import INCOMPLETE, INTERRUPTED, WRONG_INPUT
-
-MOST_JOINED = 24
-"""Experiments of a trial, at most: torch has 32 streams, some of which serve other ends."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

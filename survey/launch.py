@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 from datetime import timedelta
-from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,25 +15,8 @@ from rich.console import Console
 
 from survey.commands import parse_duration, parse_gpus_per_trial, parse_pack, run_app
 from survey.errors import InputError
-from survey.options import Options
+from survey.options import MOST_REPETITIONS, Epochs, Options, Runs
 from survey.result import SurveyResult
-
-
-class Epochs(StrEnum):
-    """Which epochs go to MLflow."""
-
-    AUTO = "auto"
-    ALL = "all"
-    LOG = "log"
-
-
-class Runs(StrEnum):
-    """What has an MLflow run of its own."""
-
-    AUTO = "auto"
-    EXPERIMENT = "experiment"
-    REPETITION = "repetition"
-
 
 _Spaces = Annotated[
     list[str] | None,
@@ -67,7 +49,7 @@ _Artifacts = Annotated[
 _MlflowEpochs = Annotated[Epochs, typer.Option(help="Epochs that go to MLflow.")]
 _MlflowRuns = Annotated[Runs, typer.Option(help="What has an MLflow run of its own.")]
 _Repetitions = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="Runs of each experiment.", show_default="as in SPACE")
+    int | None, typer.Option(min=1, max=MOST_REPETITIONS, help="Runs of each experiment.", show_default="as in SPACE")
 ]
 _Limit = Annotated[int | None, typer.Option(min=1, help="Take the first N experiments only.", show_default="all")]
 _TimeLimit = Annotated[

@@ -2,8 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+
+from survey.errors import InputError
+
+MOST_JOINED = 24
+"""Experiments of a trial, at most: torch has 32 streams, some of which serve other ends."""
+
+MOST_REPETITIONS = 65_535
+"""Repetitions of an experiment, at most: the data set numbers them in 16 bits."""
+
+
+class Epochs(StrEnum):
+    """Which epochs go to MLflow."""
+
+    AUTO = "auto"
+    ALL = "all"
+    LOG = "log"
+
+
+class Runs(StrEnum):
+    """What has an MLflow run of its own."""
+
+    AUTO = "auto"
+    EXPERIMENT = "experiment"
+    REPETITION = "repetition"
+
+
+_RANGES = {
+    "num_cpus": (1, math.inf),
+    "num_gpus": (0, 10**6),
+    "pack": (1, MOST_JOINED),
+    "repetitions": (1, MOST_REPETITIONS),
+    "limit": (1, math.inf),
+}
+_WORDS = {"mlflow_epochs": Epochs, "mlflow_runs": Runs}
 
 
 @dataclass(frozen=True)
@@ -16,6 +52,9 @@ class Options:
         time_limit_s: Seconds after which to stop in good order; None for no limit.
         pilot: Train a few epochs of some trials first, to know what all of them cost.
         redo: Which experiments to train anew, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
+
+    Raises:
+        InputError: A number is out of its range, or a word is none of those that are expected.
     """
 
     out: Path | None = None
@@ -35,3 +74,17 @@ class Options:
     redo: str | None = None
     prune_artifacts: bool = False
     ui: bool = True
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                expected = f"{least} or more" if most == math.inf else f"a number from {least:,} to {most:,}"
+                raise InputError(f"{name}: expected {expected}, found {value!r}")
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in list(words):
+                raise InputError(f"{name}: expected one of {', '.join(words)}, found {getattr(self, name)!r}")
+        if self.gpus_per_trial is not None and not 0 < self.gpus_per_trial <= 1:
+            raise InputError(f"gpus_per_trial: expected a number above 0 and up to 1, found {self.gpus_per_trial!r}")
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
+            raise InputError(f"time_limit_s: expected a number above 0, found {self.time_limit_s!r}")

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from survey.errors import SearchSpaceError, TaskError, nearest
 from survey.experiment import Experiment
+from survey.options import MOST_REPETITIONS
 from survey.tasks import UserTask, check_name
 from survey.topology import SHAPES
 
@@ -157,7 +158,7 @@ class SearchSpace(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
     description: str = ""
-    repetitions: Annotated[int, _Int, Field(ge=1, le=65535)] = 10
+    repetitions: Annotated[int, _Int, Field(ge=1, le=MOST_REPETITIONS)] = 10
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     tasks: dict[str, UserTask] = {}
 

@@ -12,7 +12,8 @@ import pytest
 import typer
 
 from survey.commands import errors_told, parse_duration, parse_gpus_per_trial
-from survey.errors import ExportError, OutputError, SearchSpaceError, TrackingError
+from survey.errors import ExportError, InputError, OutputError, SearchSpaceError, TrackingError
+from survey.options import Options
 from survey.space_file import load_space
 
 ROOT = Path(__file__).parents[1]
@@ -213,3 +214,24 @@ def test_sigterm_interrupts_a_command_until_it_has_done_what_was_asked_for(progr
     assert process.returncode == status
     assert told in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"repetitions": 0}, "repetitions: expected a number from 1 to 65,535, found 0"),
+        ({"repetitions": 100_000}, "repetitions: expected a number from 1 to 65,535, found 100000"),
+        ({"limit": 0}, "limit: expected 1 or more, found 0"),
+        ({"num_cpus": -3}, "num_cpus: expected 1 or more, found -3"),
+        ({"num_gpus": float("inf")}, "num_gpus: expected a number from 0 to 1,000,000, found inf"),
+        ({"gpus_per_trial": 7}, "gpus_per_trial: expected a number above 0 and up to 1, found 7"),
+        ({"pack": 100}, "pack: expected a number from 1 to 24, found 100"),
+        ({"mlflow_epochs": "everything"}, "mlflow_epochs: expected one of auto, all, log, found 'everything'"),
+        ({"mlflow_runs": ""}, "mlflow_runs: expected one of auto, experiment, repetition, found ''"),
+        ({"time_limit_s": 0}, "time_limit_s: expected a number above 0, found 0"),
+    ],
+)
+def test_what_the_command_line_refuses_is_refused_from_python_too(given, expected):
+    with pytest.raises(InputError) as error:
+        Options(**given)
+    assert str(error.value) == expected

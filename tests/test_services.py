@@ -18,6 +18,7 @@ from survey.errors import InputError
 from survey.options import Options
 from survey.output import Output
 from survey.tracking.credentials import check_no_password, variables_needed
+from survey.tracking.told import without_password
 from survey.tracking_place import TrackingPlace
 
 PASSWORD = "pa55-of-the-database"
@@ -130,6 +131,8 @@ def test_a_wrong_password_is_told_without_it(database, tmp_path):
         ("postgresql+psycopg2://me:s3cret@db/tracking", "PGPASSWORD"),
         ("https://me:s3cret@mlflow.example/", "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
         ("mysql+pymysql://me:s3cret@db/tracking", "the environment variable that"),
+        ("postgresql+psycopg2://me@db/tracking?sslmode=require&password=s3cret", "PGPASSWORD"),
+        ("mysql+pymysql://me@db/tracking?ssl_key_password=s3cret", "the environment variable that"),
     ],
 )
 def test_a_password_in_a_uri_is_refused(uri, variables, tmp_path):
@@ -140,7 +143,14 @@ def test_a_password_in_a_uri_is_refused(uri, variables, tmp_path):
 
 def test_a_user_without_a_password_is_none_of_that():
     check_no_password("--tracking-uri", "postgresql+psycopg2://me@db/tracking")
+    check_no_password("--tracking-uri", "postgresql+psycopg2://me@db/tracking?passfile=/home/me/.pgpass")
     check_no_password("--artifacts", "s3://bucket/prefix")
+
+
+def test_no_form_of_a_password_is_shown():
+    uri = "postgresql+psycopg2://me:a%20b@db/x?sslpassword=c%21d+e"
+    for form in ("a%20b", "a b", "c%21d+e", "c!d+e", "c!d e"):
+        assert without_password(f"<{form}>", uri) == "<***>"
 
 
 def test_what_other_machines_need_is_known_by_name():

@@ -144,6 +144,7 @@ def test_a_launch_of_another_machine_is_lost_when_it_has_long_been_silent(undist
     assert not record.is_silent, "it has ended"
     far = dataclasses.replace(record, phase="training", host="another", updated_s=time.time() - 5)
     assert not far.is_silent
+    assert not dataclasses.replace(far, updated_s=time.time() + 5).is_silent, "its clock is a bit ahead"
     assert dataclasses.replace(far, updated_s=time.time() - 120).is_silent
     assert dataclasses.replace(far, updated_s=time.time() + 7200).is_silent, "its clock cannot be trusted"
 
@@ -185,8 +186,8 @@ def test_figures_count_what_tune_reports(tmp_path):
     assert progress.loop_seconds == pytest.approx(10.0, abs=0.5), "both trials had their loops at once"
     assert figures.seconds_left == pytest.approx(figures.seconds / 2, rel=0.01), "two thirds of the cost are spent"
     assert [(name, each.trials_running, each.epochs) for name, each in figures.classes.items()] == [
-        ("1/2 GPU", 1, 30),
         ("1 CPU core", 0, 30),
+        ("1/2 GPU", 1, 30),
     ]
     assert Figures.from_dict(json.loads(json.dumps(dataclasses.asdict(figures)))) == figures
     assert "failed, 3 runs: ValueError: no" in shown(block(figures))

@@ -19,6 +19,7 @@ from survey.output import Output
 from survey.own_store import OwnStore
 from survey.result import INCOMPLETE
 from survey.space import SearchSpace
+from survey.tracking.credentials import check_no_password
 
 _PUBLISHING = "Publishing"
 
@@ -54,6 +55,8 @@ def command(
     ] = False,
 ) -> int:
     """Bring the data set of a survey up to date with its finished MLflow runs, and publish it."""
+    if tracking_uri:
+        check_no_password("--tracking-uri", tracking_uri)
     if (out is None) == (dataset is None) or (dataset and not where):
         raise InputError("expected --out FOLDER of a survey, or --dataset FOLDER together with --publish")
     console = Console(soft_wrap=True, highlight=False)

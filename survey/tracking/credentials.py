@@ -7,12 +7,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlparse
+from urllib.parse import unquote, unquote_plus, urlparse
 
 from survey.errors import InputError
 
 _NEEDED = re.compile(r"MLFLOW_TRACKING_(?!URI$)\w+|MLFLOW_S3_\w+|AWS_\w+|PG[A-Z]+")
 """Variables with which clients of MLflow, S3 and PostgreSQL find and unlock their servers."""
+
+
+_SECRET = re.compile(r"pass(?!file)|pwd|token|secret", re.IGNORECASE)
+"""Parameters of a URI's query that hold a secret: database drivers take `?password=` too."""
+
+
+def passwords_of(uri: str) -> set[str]:
+    """Return the passwords that a URI holds, as they stand there and decoded.
+
+    Raises:
+        ValueError: It is no URI.
+    """
+    parts = urlparse(uri)
+    pairs = (pair.partition("=") for pair in parts.query.split("&"))
+    standing = [parts.password or "", *(value for name, _, value in pairs if _SECRET.search(name))]
+    return {form for each in standing for form in (each, unquote(each), unquote_plus(each)) if form}
 
 
 def check_no_password(option: str, uri: str) -> None:
@@ -22,11 +38,10 @@ def check_no_password(option: str, uri: str) -> None:
         InputError: It does; the message says which environment variable is for it, and does not repeat it.
     """
     try:
-        parts = urlparse(uri)
-        password = parts.password
+        parts, passwords = urlparse(uri), passwords_of(uri)
     except ValueError:
         raise InputError(f"{option}: this is no URI") from None
-    if password:
+    if passwords:
         variables = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         if parts.scheme.startswith("postgresql"):
             variables = "PGPASSWORD, or a file that PGPASSFILE names"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import unquote, urlparse
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from survey.errors import TrackingAwayError, TrackingError
 from survey.files import full, is_full
+from survey.tracking.credentials import passwords_of
 
 
 @contextmanager
@@ -46,10 +46,7 @@ def _mlflow_errors() -> tuple[type[Exception], ...]:
 
 
 def without_password(text: str, uri: str) -> str:
-    """Replace the password of a URI, as it stands there and decoded, wherever a text has it."""
-    password = urlparse(uri).password
-    if not password:
-        return text
-    for form in (password, unquote(password)):
-        text = text.replace(form, "***")
+    """Replace the passwords of a URI, as they stand there and decoded, wherever a text has them."""
+    for password in sorted(passwords_of(uri), key=len, reverse=True):
+        text = text.replace(password, "***")
     return text
