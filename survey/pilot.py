@@ -35,6 +35,9 @@ PILOT_S = 45.0
 _SAMPLES = 24
 _MOST_PARAMETERS, _MOST_ON_GPU = 1 << 22, 1 << 26
 _EPOCHS_AT_LEAST = 3
+_OVERRUN = 4.0
+"""How many times as long as it should an epoch of a sample may take, before its minibatches are cut."""
+
 _HELD = 0.15
 
 JOINED = 16
@@ -138,24 +141,16 @@ def measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: fl
         seconds: How long.
         joined: How many of it to try side by side on a GPU, for half as long again; 1 for none.
     """
-    experiment, widths, parameters = _smaller(trial, task)
     on_gpu = device == "cuda"
-    whole = epoch_work(experiment, task, widths, parameters, runs=len(trial.repetitions), on_gpu=on_gpu)
-    one = epoch_work(experiment, task, widths, parameters, runs=1)
-    chunks = max(1, round(whole.steps / one.steps))
-    most = _MOST_ON_GPU if on_gpu else _MOST_PARAMETERS
-    runs = max(1, min(-(-len(trial.repetitions) // chunks), most // parameters))
-    work = partial(epoch_work, experiment, widths=widths, num_parameters=parameters, runs=runs, on_gpu=on_gpu)
-    expected_s = default_model(on_gpu=on_gpu).epoch_s(work(task=task))
-    task = _shorter(task, experiment.batch_size, seconds / (_EPOCHS_AT_LEAST + 1) / expected_s)
+    part = _part_of(trial, task, seconds / (_EPOCHS_AT_LEAST + 1), on_gpu)
     make_trainer = partial(
         Trainer,
-        experiment,
-        inputs=torch.rand(task.rows, task.num_inputs),
-        targets=_targets(task),
-        task_kind=task.kind,
-        widths=widths,
-        seeds=[Run(experiment.experiment_id, number).seed for number in range(runs)],
+        part.experiment,
+        inputs=torch.rand(part.task.rows, part.task.num_inputs),
+        targets=_targets(part.task),
+        task_kind=part.task.kind,
+        widths=part.widths,
+        seeds=[Run(part.experiment.experiment_id, number).seed for number in range(part.runs)],
         device=device,
     )
     epoch_s = _epoch_s([make_trainer()], seconds)
@@ -163,7 +158,7 @@ def measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: fl
     if on_gpu and joined > 1 and trial.bundle_bytes * joined < _MOST_JOINED_BYTES:
         with suppress(torch.OutOfMemoryError):  # of a card that others use too
             gain = epoch_s / _epoch_s([make_trainer() for _ in range(joined)], seconds / 2)
-    return Sample(work(task=task), epoch_s, gain)
+    return Sample(part.work, epoch_s, gain)
 
 
 def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
@@ -196,6 +191,56 @@ def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
     return statistics.fmean(times)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a trial: fewer runs, rows or parameters, or smaller minibatches."""
+
+    experiment: Experiment
+    task: TaskDescription
+    widths: tuple[int, ...]
+    num_parameters: int
+    runs: int
+    on_gpu: bool
+
+    @property
+    def work(self) -> Work:
+        return epoch_work(
+            self.experiment, self.task, self.widths, self.num_parameters, runs=self.runs, on_gpu=self.on_gpu
+        )
+
+    @property
+    def expected_s(self) -> float:
+        return default_model(on_gpu=self.on_gpu).epoch_s(self.work)
+
+    def shorter(self, share: float) -> _Part:
+        """With a share of the rows, but not less than four minibatches."""
+        least = math.ceil(4 * self.experiment.batch_size / 0.8)
+        return replace(
+            self, task=replace(self.task, rows=min(self.task.rows, max(least, round(share * self.task.rows))))
+        )
+
+    def halved(self) -> _Part:
+        """With half of the runs; where there is one, with minibatches of half the rows."""
+        if self.runs > 1:
+            return replace(self, runs=-(-self.runs // 2))
+        experiment = replace(self.experiment, batch_size=self.experiment.batch_size // 2)
+        return replace(self, experiment=experiment).shorter(0.5)
+
+
+def _part_of(trial: PlannedTrial, task: TaskDescription, epoch_s: float, on_gpu: bool) -> _Part:
+    """A part of a trial that is expected to take so many seconds for an epoch, or little more."""
+    experiment, widths, parameters = _smaller(trial, task)
+    whole = epoch_work(experiment, task, widths, parameters, runs=len(trial.repetitions), on_gpu=on_gpu)
+    chunks = max(1, round(whole.steps / epoch_work(experiment, task, widths, parameters, runs=1).steps))
+    most = _MOST_ON_GPU if on_gpu else _MOST_PARAMETERS
+    runs = max(1, min(-(-len(trial.repetitions) // chunks), most // parameters))
+    part = _Part(experiment, task, widths, parameters, runs, on_gpu)
+    part = part.shorter(min(1.0, epoch_s / part.expected_s))
+    while part.expected_s > _OVERRUN * epoch_s and (part.runs > 1 or part.experiment.batch_size > 1):
+        part = part.halved()
+    return part
+
+
 def _smaller(trial: PlannedTrial, task: TaskDescription) -> tuple[Experiment, tuple[int, ...], int]:
     """The trial's experiment, or one with a smaller network of the same shape."""
     experiment, network = trial.experiment, (trial.widths, trial.num_free_parameters)
@@ -203,12 +248,6 @@ def _smaller(trial: PlannedTrial, task: TaskDescription) -> tuple[Experiment, tu
         experiment = replace(experiment, size=experiment.size // 2)
         network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
     return experiment, *network
-
-
-def _shorter(task: TaskDescription, batch_size: int, share: float) -> TaskDescription:
-    """The task with a share of its rows, but not less than four minibatches."""
-    least = math.ceil(4 * batch_size / 0.8)
-    return replace(task, rows=min(task.rows, max(least, round(share * task.rows))))
 
 
 def _targets(task: TaskDescription) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -124,6 +125,14 @@ def test_a_pilot_measures_trials_of_each_kind_within_its_time():
     assert pilot.seconds < 15
     assert pilot.model.epoch_s(plan.trials[0].work) > 0
     assert pilot.factor > 1
+
+
+def test_a_pilot_is_over_soon_where_minibatches_are_huge():
+    huge = planned(dataset="mnist", size=1 << 20, batch_size=[16_384, 32_768], repetitions=10)
+    began = time.perf_counter()
+    pilot = run_pilot(huge, describe, budget_s=2.0)
+    assert pilot.num_trials >= 1
+    assert time.perf_counter() - began < 30
 
 
 def test_a_dry_run_prints_one_object_for_programs(tmp_path):
