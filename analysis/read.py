@@ -14,8 +14,8 @@ from pyarrow import fs
 
 from analysis.files import partition_files, partition_schema
 from analysis.filters import Condition, Filters, column, dotted
-from analysis.store import Store, open_store
 from survey.errors import InputError, nearest
+from survey.store import Store, open_store
 
 COMMON_METADATA = "_common_metadata"
 """File of a table that holds its full schema, partition columns included."""
@@ -38,7 +38,7 @@ def read(
 
     Args:
         path_or_url: Folder of the data set, which holds `complete_summary/` and its like: a local one, or one in an
-            object store, such as `s3://oedi-data-lake/butter` (see `analysis.store.open_store` for credentials).
+            object store, such as `s3://oedi-data-lake/butter` (see `survey.store.open_store` for credentials).
         sweep: Name of a sweep: its own table `NAME_summary` is read, whatever `table` says.
         filters: `(column, operator, value)` triples that all hold, a list of such lists of which one holds, or a
             pyarrow expression. Operators: = == != < > <= >= in, not in. A value is first rounded to the type of its

@@ -19,7 +19,8 @@ from analysis.facts import Line, lines, overview
 from analysis.forecasts import launches
 from analysis.gaps import gaps
 from analysis.sections import MAX_TASKS, across, place, section
-from survey.errors import InputError, OutputError, SurveyError
+from survey.commands import run_app
+from survey.errors import OutputError
 
 MAX_ROWS = 500
 """Experiments listed in the page."""
@@ -116,22 +117,19 @@ def _write(path: Path, page: str) -> Path:
     return path
 
 
-def main(
+def command(
     dataset: Annotated[Path, typer.Argument(help="Folder of the data set, with complete_summary/ in it.")],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder that the report is written to, as index.html.", show_default="report/ beside it"),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
-) -> None:
+) -> int:
     """Write a report on a data set: one page with figures and tables, which needs no other file."""
-    try:
-        path = write_report(dataset, dataset.resolve().parent / "report" if out is None else out, title)
-    except SurveyError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+    path = write_report(dataset, dataset.resolve().parent / "report" if out is None else out, title)
     typer.echo(f"report: {path}")
+    return 0
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(command, "python -m analysis.report")

@@ -79,14 +79,14 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
     name, task = str(experiments["dataset"].iloc[0]), str(experiments["task"].iloc[0])
     minimum = _least(experiments)
     drawn = curves_of(dataset, representative(experiments, MAX_PANELS), _TASK_CURVES)
-    where = "never finite" if minimum is None else f"least, {minimum.value:.4g}, at {place(minimum)}"
+    least_at = "never finite" if minimum is None else f"least, {minimum.value:.4g}, at {place(minimum)}"
     shown = [
         _shown(
             f"Butter zone of {name}",
             "Where the median test loss is near the task's minimum, over the size of the network and the epoch. "
             "Yellow is the best; grey has no finite value." + _left_out(experiments, drawn),
             butter_zone(drawn),
-            f"Contour map of the median test loss of {name} over trainable parameters and epoch: {where}.",
+            f"Contour map of the median test loss of {name} over trainable parameters and epoch: {least_at}.",
         ),
         _shown(
             f"Learning curves of {name}",

@@ -21,7 +21,7 @@ momentum of SGD (`_optimizer`), the coefficients of penalties (`_regularizer`), 
 first steps' size by some 6e-6.
 
 The file is JSON. `inputs`, of which a task has the first rows, and each task's `targets` are integers, to be divided by
-the task's denominators: so they are exact in float32, and hang on no generator of random numbers. A case has its
+the task's denominators: so they are exact in float32, and depend on no generator of random numbers. A case has its
 settings, the seed of its run, and for each precision the statistics of each epoch in the order of `columns`, in the
 shortest decimals that give back the number.
 """

@@ -28,8 +28,8 @@ class MakeTrainer(Protocol):
 class Bundle:
     """Trains the runs of a trial, of which memory may hold but a part.
 
-    A group of runs that does not fit into memory is halved, and what is left of it comes after. Numbers of runs do not
-    hang on it, but on a GPU to what other shapes of its matrix products round differently.
+    A group of runs that does not fit into memory is halved, and what is left of it comes after. A run's numbers
+    do not depend on it, except on a GPU, where products of other shapes may round differently.
 
     Args:
         make_trainer: Makes the trainer of a group.
@@ -78,7 +78,7 @@ class Bundle:
         self.end_epoch()
 
     def start_epoch(self) -> None:
-        """Train such an epoch; on a GPU, let it start, on the current stream, and do not wait for its end.
+        """Train an epoch of the group at work; on a GPU, let it start, on the current stream, and do not wait for it.
 
         Raises:
             torch.OutOfMemoryError, RuntimeError, MemoryError: The memory does not hold a single run.

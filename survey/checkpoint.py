@@ -64,7 +64,7 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> None:
         """Write the state in the place of the one before, whole or not at all.
 
-        A checkpoint saves time, and no result hangs on it: one that cannot be written is told in the log.
+        A checkpoint saves time, and no result depends on it: one that cannot be written is told in the log.
         """
         import torch
 

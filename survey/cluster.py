@@ -23,6 +23,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "inf")
 # With a search algorithm that it does not know, Tune asks for one trial at a time.
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "16")
+# What will be Ray's default, of which it warns as long as this is not set: what asks for no GPU does not hide them.
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Tune's newer output engine prints tables whatever `verbose` says.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")

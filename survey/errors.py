@@ -3,6 +3,7 @@
 SurveyError
 ├── InputError              what the person gave cannot be used; no trial has been started (exit status 2)
 │   ├── SearchSpaceError    a search space: unknown key, impossible value, misspelt word
+│   │   └── DatasetError    a data set that it names is not known
 │   ├── TaskError           a data set: not found, not fetched, not numeric, changed
 │   └── OutputError         an output folder: held by another launch, other data under the same name
 ├── TrackingError           the MLflow store cannot be reached or answered with an error
@@ -29,6 +30,14 @@ class InputError(SurveyError):
 
 class SearchSpaceError(InputError):
     """A search space that cannot be read or makes no sense."""
+
+
+class DatasetError(SearchSpaceError):
+    """A grid names a data set that is not known; `location` is where, as keys and indices."""
+
+    def __init__(self, location: tuple[str | int, ...], problem: str) -> None:
+        self.location = location
+        super().__init__("{0}[{1}].{2}[{3}]: {problem}".format(*location, problem=problem))
 
 
 class TaskError(InputError):

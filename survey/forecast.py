@@ -59,7 +59,7 @@ class Forecast:
 
 
 def read_forecasts(folder: Path) -> list[dict[str, Any]]:
-    """The forecasts of a folder; none where the file is missing or damaged, as nothing hangs on it."""
+    """The forecasts of a folder; none where the file is missing or damaged, as nothing depends on it."""
     try:
         found = json.loads((folder / "forecasts.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -40,7 +40,7 @@ def fingerprint_of(
     mlflow_run_ids: Iterable[str],
     sweeps: Mapping[str, Collection[int]],
 ) -> str:
-    """SHA-256 of what a summary hangs on: the runs in order, what trained them, and the sweeps that they belong to."""
+    """SHA-256 of what a summary depends on: the runs in order, what trained them, and the sweeps they belong to."""
     digest = hashlib.sha256(repr(sorted(sweeps)).encode())
     for experiment_id in np.unique(experiment_ids).tolist():
         digest.update("".join("01"[experiment_id in sweeps[name]] for name in sorted(sweeps)).encode())

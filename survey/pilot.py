@@ -2,9 +2,9 @@
 
 Trials are drawn with a chance that is proportional to their expected cost, evenly over all costs. Each is made small
 enough to take a second or two: of its runs only as many as are trained together, of its rows only some minibatches, and
-networks beyond some millions of parameters are replaced by smaller ones of their shape. Timing does not hang on values,
-so the data are random numbers, and none need be at hand. The costs of `survey.cost.Work` are then fitted, in relative
-terms, and held near the built-in ones in proportion, as far as the measurements do not say otherwise.
+networks beyond some millions of parameters are replaced by smaller ones of their shape. Timing does not depend on
+values, so the data are random numbers, and none need be at hand. The costs of `survey.cost.Work` are then fitted, in
+relative terms, and held near the built-in ones in proportion, as far as the measurements do not say otherwise.
 """
 
 from __future__ import annotations

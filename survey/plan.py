@@ -40,7 +40,7 @@ class Bound:
 
     A bundle is split into parts of equally many repetitions, as few as keep each part within both bounds. It is split
     as if all of its repetitions were to be trained, and by the built-in cost model, so that the parts are the same at
-    each launch and a part that was cut short finds its checkpoint. No run's numbers hang on it.
+    each launch and a part that was cut short finds its checkpoint. No run's numbers depend on it.
 
     Attributes:
         seconds: Longest time on a core or a GPU, by `survey.cost.default_model`.

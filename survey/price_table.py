@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.filesize import decimal
 from rich.table import Table
 
 from survey.price import UNMEASURED_FACTOR, Price, Range
@@ -49,9 +50,9 @@ def _lines(price: Price) -> Iterator[tuple[str, str]]:
     if not price.runs_to_train:
         return
     yield "floating-point operations", f"{price.flops:.2g}"
-    yield "MLflow store", f"+ {_bytes(price.tracking_bytes)}"
-    yield "artifacts", f"+ {_bytes(price.artifact_bytes)}"
-    yield "data set", f"+ {_bytes(price.dataset_bytes)}"
+    yield "MLflow store", f"+ {decimal(price.tracking_bytes)}"
+    yield "artifacts", f"+ {decimal(price.artifact_bytes)}"
+    yield "data set", f"+ {decimal(price.dataset_bytes)}"
     yield "time of cores", _range(price.core_hours)
     if price.num_gpus:
         yield "time of GPUs", _range(price.gpu_hours)
@@ -67,9 +68,3 @@ def _range(hours: Range) -> str:
     unit, length = next((one for one in units if hours.estimate >= 2 * one[1]), units[-1])
     estimate, low, high = (f"{value / length:,.3g}" for value in (hours.estimate, hours.low, hours.high))
     return f"{estimate} {unit} ({low} to {high})"
-
-
-def _bytes(count: int) -> str:
-    units = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
-    unit, length = next((one for one in units if count >= one[1]), ("B", 1.0))
-    return f"{count / length:,.3g} {unit}"

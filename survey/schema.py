@@ -10,9 +10,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from survey.metrics import HISTORY_COLUMNS, STATISTICS
-
-__all__ = ["BEST_EPOCHS", "BEST_STATISTICS", "CURVE_STATISTICS", "HISTORY_COLUMNS", "PARTITION_COLUMNS", "STATISTICS"]
+from survey.metrics import HISTORY_COLUMNS
 
 PARTITION_COLUMNS = (
     "dataset",
@@ -82,7 +80,6 @@ _RUN = {
 _QUARTILES = ("q1", "median", "q3")
 _LOSS_STATISTICS = ("num_finite", "min", *_QUARTILES, "max", "avg", "stddev")
 _OTHER_STATISTICS = (*_QUARTILES, "avg", "stddev")
-_BEST_STATISTICS = ("min", *_QUARTILES, "max", "avg")
 
 CURVE_STATISTICS = {
     "loss": _LOSS_STATISTICS,
@@ -100,7 +97,7 @@ BEST_EPOCHS = {
 }
 """Test statistics whose best epoch is found in each repetition, and whether the best is the least or the greatest."""
 
-BEST_STATISTICS = _BEST_STATISTICS
+BEST_STATISTICS = ("min", *_QUARTILES, "max", "avg")
 """Statistics over repetitions of a best epoch and of the value there."""
 
 _EXECUTIVE_CURVES = ("test_loss_q1", "test_loss_median", "test_loss_q3")

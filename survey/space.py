@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeGuard
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from survey.errors import SearchSpaceError, TaskError, nearest
+from survey.errors import DatasetError, SearchSpaceError, TaskError, nearest
 from survey.experiment import Experiment
 from survey.options import MOST_REPETITIONS
 from survey.tasks import UserTask, check_name
@@ -133,14 +133,6 @@ class Grid(BaseModel):
                 yield {}
             for coefficient in getattr(self, f"kernel_regularizer_{kind}", ()):
                 yield {"kernel_regularizer_type": kind, f"kernel_regularizer_{kind}": coefficient}
-
-
-class DatasetError(SearchSpaceError):
-    """A grid names a data set that is not known; `location` is where, as keys and indices."""
-
-    def __init__(self, location: tuple[str | int, ...], problem: str) -> None:
-        self.location = location
-        super().__init__("{0}[{1}].{2}[{3}]: {problem}".format(*location, problem=problem))
 
 
 class SearchSpace(BaseModel):

@@ -11,8 +11,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from survey.errors import SearchSpaceError, TaskError, nearest
-from survey.space import DatasetError, Grid, SearchSpace
+from survey.errors import DatasetError, SearchSpaceError, TaskError, nearest
+from survey.space import Grid, SearchSpace
 from survey.space_lists import take_lists
 from survey.tasks import UserTask
 from survey.yaml_text import line_of, read_yaml

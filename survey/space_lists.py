@@ -20,7 +20,7 @@ from survey.yaml_text import line_of, read_yaml
 Lists = Mapping[str, list[Any]]
 
 
-class ListError(SearchSpaceError):
+class _ListError(SearchSpaceError):
     """A list that is not known or makes no sense; its text lacks the place, which its catcher adds."""
 
 
@@ -42,7 +42,7 @@ def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path |
         for name, value in list(grid.items()) if isinstance(grid, dict) else []:
             try:
                 grid[name] = _expanded(value, lists)
-            except ListError as error:
+            except _ListError as error:
                 line = line_of(_key_node(nodes, "grids", index, name))
                 raise SearchSpaceError(f"{source}{line}: grids[{index}].{name}: {error}") from None
 
@@ -79,8 +79,8 @@ def _above_each_other(
         try:
             expanded = _expanded(value, lists)
             if not isinstance(expanded, list):
-                raise ListError(f"expected a list, found {value!r}")
-        except ListError as error:
+                raise _ListError(f"expected a list, found {value!r}")
+        except _ListError as error:
             line = line_of(_key_node(nodes, *place, name))
             raise SearchSpaceError(f"{source}{line}: {'.'.join((*place, str(name)))}: {error}") from None
         lists[str(name)] = expanded
@@ -103,7 +103,7 @@ def _named(value: dict[str, Any], lists: Lists) -> list[Any]:
     if isinstance(name, str) and name in lists:
         return list(lists[name])
     known = f"known here are {', '.join(lists)}" if lists else "none is known here, as `lists` names none above"
-    raise ListError(f"the list {name!r} is unknown{nearest(name, lists)}; {known}")
+    raise _ListError(f"the list {name!r} is unknown{nearest(name, lists)}; {known}")
 
 
 def built_in_lists() -> tuple[str, ...]:

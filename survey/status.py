@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console, Group, RenderableType
+from rich.filesize import decimal
 from rich.live import Live
 from rich.text import Text
 
@@ -133,20 +134,12 @@ def _runs_line(status: Status) -> Text:
 
 
 def _disk_line(disk: DiskUse) -> Text:
-    parts = ", ".join(f"{name} {_size(size)}" for name, size in disk.parts.items() if size)
-    return Text(f"disk: {'' if disk.is_whole else 'more than '}{parts or 'nothing yet'}; {_size(disk.free)} free")
+    parts = ", ".join(f"{name} {decimal(size)}" for name, size in disk.parts.items() if size)
+    return Text(f"disk: {'' if disk.is_whole else 'more than '}{parts or 'nothing yet'}; {decimal(disk.free)} free")
 
 
 def _clock(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"
 
 
 _Out = Annotated[Path, typer.Option(help="Folder that a launch has made.")]

@@ -1,7 +1,7 @@
 """A Ray Tune trial: the repetitions of one experiment, trained as one array, tracked epoch by epoch.
 
 On a GPU a trial may have several experiments, joined as each of them alone leaves most of it idle. Their epochs are
-queued side by side, each experiment's on a stream of its own; no number hangs on what else is trained.
+queued side by side, each experiment's on a stream of its own; no number depends on what else is trained.
 """
 
 from __future__ import annotations

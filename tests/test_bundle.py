@@ -131,7 +131,7 @@ print("equal:", (train(tell) == whole).all())
 
 
 def test_memory_that_the_system_refuses():
-    # The C library gives large arrays back at once then, so that what is free hangs on no holes between them.
+    # The C library gives large arrays back at once then, so that what is free depends on no holes between them.
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "1000000"}
     done = subprocess.run(
         [sys.executable, "-c", LACK], capture_output=True, text=True, check=False, timeout=300, env=environment

@@ -19,7 +19,7 @@ from export_data import DIGITS, EXPERIMENTS, TABLES, Survey, curves_of, files, r
 from analysis import combine
 from survey.dataset import partition_file, partitions
 from survey.errors import InputError, OutputError
-from survey.schema import HISTORY_COLUMNS
+from survey.metrics import HISTORY_COLUMNS
 
 ORIGIN = ("mlflow_run_id",)
 

@@ -1,6 +1,6 @@
 """Steps recorded and replayed, as a CUDA graph does it: the same calls on the same places in memory, without Python.
 
-On a CPU a recorder of torch's calls stands for the graph: what replays right there hangs on no number that Python held.
+On a CPU a recorder of torch's calls stands for the graph: what replays right depends on no number that Python held.
 """
 
 from __future__ import annotations

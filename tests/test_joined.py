@@ -1,4 +1,4 @@
-"""Experiments that are joined to one trial on a GPU: which, what that costs, and that no number hangs on it."""
+"""Experiments that are joined to one trial on a GPU: which, what that costs, and that no number depends on it."""
 
 from __future__ import annotations
 

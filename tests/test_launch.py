@@ -29,7 +29,7 @@ from survey.status import survey_status
 
 
 def numbers(out: Path) -> dict[str, str]:
-    """A digest of each run's numbers, by run: what must not hang on how the survey was made."""
+    """A digest of each run's numbers, by run: what must not depend on how the survey was made."""
     frame = rows(out)
     assert frame.run_id.is_unique
     curves = [c for c in frame.columns if isinstance(frame[c].iloc[0], np.ndarray) and c != "widths"]

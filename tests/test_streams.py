@@ -1,4 +1,4 @@
-"""Random draws of a run: what they are distributed as, what they hang on, and that they never change."""
+"""Random draws of a run: what they are distributed as, what they depend on, and that they never change."""
 
 from __future__ import annotations
 

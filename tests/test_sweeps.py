@@ -16,7 +16,7 @@ from survey.tasks import describe
 from survey.topology import layer_widths, within_tolerance
 
 # Experiments, those out of the size tolerance, those that other sweeps have too, repetitions. How many are out of
-# tolerance hangs on the inputs of sleep, adult and splice, which are guessed where their data are not at hand.
+# tolerance depends on the inputs of sleep, adult and splice, which are guessed where their data are not at hand.
 SWEEPS = {
     "primary_sweep": (30_576, 3_153, 10_012, 30),
     "300_epoch_sweep": (1_176, 0, 0, 10),

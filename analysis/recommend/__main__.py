@@ -19,7 +19,8 @@ from analysis.recommend.regret import Verdict, leave_one_out
 from analysis.recommend.rules import RULES
 from analysis.recommend.surveyed import surveyed
 from analysis.recommend.task import Kind
-from survey.errors import InputError, SurveyError
+from survey.commands import run_app
+from survey.errors import InputError
 from survey.tasks import UserTask, load
 from survey.tasks.prepare import guess_kind
 from survey.tasks.tables import read_table
@@ -44,12 +45,12 @@ def command(
     regret: Annotated[
         bool, typer.Option("--regret", help="Print how each rule does on tasks left out, in Markdown, and no advice.")
     ] = False,
-) -> None:
+) -> int:
     """Recommend size, depth, shape, learning rate and epochs for a task that was not surveyed."""
     budget = Budget(epochs, parameters, seconds)
     if regret:
         typer.echo(regrets(dataset, budget, sweep))
-        return
+        return 0
     if like is None or target is None:
         raise InputError("expected --like FILE and --target COLUMN of the new task, or --regret")
     task = load(_NAME, {_NAME: UserTask(path=like, target=target, kind=_kind(like, target, kind))})
@@ -57,6 +58,7 @@ def command(
     advice = recommend(dataset, *shape, budget, sweep=sweep, count=count)
     # Tables that go into a file or a pipe are not squeezed into the width of a terminal.
     show(advice, Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH))
+    return 0
 
 
 def _kind(file: Path, target: str, kind: str | None) -> Kind:
@@ -143,16 +145,5 @@ def _widths(widths: list[int]) -> str:
     return "-".join(map(str, widths))
 
 
-def main() -> None:
-    """Run the command line; errors are told in one message, and wrong input ends with status 2."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(command)
-    try:
-        app(prog_name="python -m analysis.recommend")
-    except SurveyError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(2 if isinstance(error, InputError) else 1) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_app(command, "python -m analysis.recommend")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs
 
-from analysis.store import Store, one_line, open_store
 from survey.errors import ExportError, InputError
+from survey.store import Store, one_line, open_store
 
 _CHUNK_BYTES = 1 << 20
 

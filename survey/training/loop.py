@@ -97,7 +97,7 @@ class _Chunk:
         return self._recorded()
 
     def _train_epoch(self) -> Tensor:
-        """Train an epoch in the order of `_keys`, and return its statistics: all that hangs on no number in Python."""
+        """Train an epoch in the order of `_keys`, and return its statistics: what depends on no number in Python."""
         num_rows = self._train_rows.shape[1]
         order = streams.orders(num_rows, self._keys)
         row_numbers = self._train_rows.gather(1, order)
@@ -239,7 +239,7 @@ class Trainer:
         return torch.cat([each.cpu() for each in self._statistics], dim=1)
 
     def state_dict(self) -> dict[str, Any]:
-        """Copy all that is needed to go on from here; the draws need nothing, as they hang on seed and epoch.
+        """Copy all that is needed to go on from here; the draws need nothing, as they depend on seed and epoch.
 
         Returns:
             `epoch`, `steps` of the optimizer, and `tensors`: parameters and moments by name, a list of

@@ -34,7 +34,7 @@ def padded(count: int) -> int:
     """Round up to whole vectors.
 
     torch computes what is left over at the end of an array by other instructions, which round differently. Where there
-    are no left-overs, a run's numbers do not hang on where in a bundle it stands: bundles give bit for bit what their
+    are no left-overs, a run's numbers do not depend on where in a bundle it stands: bundles give bit for bit what their
     runs give alone.
     """
     return -(-count // _VECTOR) * _VECTOR

@@ -29,7 +29,7 @@ class Optimizer(Protocol):
     def step(self, number: int) -> None:
         """Update the parameters in place from the gradients, in step `number` of the epoch, from 0.
 
-        What hangs on the number of updates lies in arrays that `begin_epoch` fills, so that steps can be recorded.
+        What depends on the number of updates lies in arrays that `begin_epoch` fills, so that steps can be recorded.
         """
         ...
 

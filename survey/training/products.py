@@ -12,7 +12,7 @@ in tiles within those:
 On Intel's processors MKL is ahead of tiles. There OpenBLAS does what one of its kernels does whole, and, where both
 hold the inner axis together, results that are small beside it: MKL makes them at half its rate.
 
-How a product is done hangs on the shapes and the layout of its matrices, and not on how many runs are in the batch: a
+How a product is done depends on the shapes and the layout of its matrices, and not on how many runs are in the batch: a
 bundle gives bit for bit what its runs give alone.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m analysis.combine A B ... --out DIR`: several data sets made one."""
+"""Several data sets made one: `python -m analysis.combine A B ... --out DIR`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
-from survey.combine import combine
-from survey.errors import InputError, SurveyError
+from survey.combine import CombineResult, combine
+from survey.commands import run_app
+from survey.errors import InputError
+
+__all__ = ["CombineResult", "combine"]
 
 
 class OnConflict(StrEnum):
@@ -19,28 +22,25 @@ class OnConflict(StrEnum):
     FIRST = "first"
 
 
-def main(
+def command(
     datasets: Annotated[list[Path], typer.Argument(help="Folders of the data sets, two or more.")],
     out: Annotated[Path, typer.Option(help="Folder of the new data set; must be new or empty.")],
     on_conflict: Annotated[
         OnConflict, typer.Option(help="Refuse runs with other values, or take those of the first data set.")
     ] = OnConflict.REFUSE,
-) -> None:
+) -> int:
     """Make one data set of several, which were made in different places."""
-    try:
-        if len(datasets) < 2:
-            raise InputError(f"expected two data sets or more, found {len(datasets)}")
-        settled = "first" if on_conflict is OnConflict.FIRST else "refuse"
-        result = combine(datasets[0], datasets[1], *datasets[2:], out=out, on_conflict=settled)
-    except SurveyError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+    if len(datasets) < 2:
+        raise InputError(f"expected two data sets or more, found {len(datasets)}")
+    settled = "first" if on_conflict is OnConflict.FIRST else "refuse"
+    result = combine(datasets[0], datasets[1], *datasets[2:], out=out, on_conflict=settled)
     conflicts = f", {result.num_conflicts:,} conflicts" if result.num_conflicts else ""
     typer.echo(
         f"{result.dataset}: {result.num_experiments:,} experiments, {result.num_runs:,} runs; "
         f"{result.num_equal:,} runs were in several{conflicts}"
     )
+    return 0
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(command, "python -m analysis.combine")
