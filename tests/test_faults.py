@@ -158,6 +158,40 @@ def test_artifacts_cut_short_are_told_and_their_runs_trained_again(seed, tmp_pat
     assert numbers(out) == numbers(undisturbed)
 
 
+OUT_OF_MEMORY = """
+import sys
+if "default_worker" in " ".join(sys.orig_argv):
+    import pathlib, random, torch
+    from survey.training import Trainer
+    start_epoch = Trainer.start_epoch
+
+    def short_of_memory(trainer):
+        seeds = [seed for chunk in trainer._chunks for seed in chunk.seeds]
+        draw = random.Random(f"{SEED} {seeds[0]}")
+        most, epochs = draw.randint(1, 2), draw.sample(range(100), 3)
+        if len(seeds) > most and trainer.epoch in epochs:
+            pathlib.Path("FOLDER", f"{seeds[0]} {trainer.epoch}").touch()
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        start_epoch(trainer)
+
+    Trainer.start_epoch = short_of_memory
+"""
+"""Python runs it as `sitecustomize` in every process: what trains finds too little memory for larger groups of runs."""
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+def test_where_a_device_is_out_of_memory_bundles_are_halved_and_trained(seed, tmp_path, undisturbed):
+    folder, out = tmp_path / "site", tmp_path / "out"
+    folder.mkdir()
+    code = OUT_OF_MEMORY.replace("SEED", str(seed)).replace("FOLDER", str(folder))
+    (folder / "sitecustomize.py").write_text(code)
+    path = f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    status, output = launch(write_space(tmp_path), "--out", out, "--no-ui", PYTHONPATH=path)
+    assert status == 0, output
+    assert len(list(folder.glob("* *"))) >= EXPERIMENTS, "each experiment has been out of memory"
+    assert numbers(out) == numbers(undisturbed)
+
+
 def await_first_point(client: MlflowClient) -> None:
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
