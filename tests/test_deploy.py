@@ -22,6 +22,7 @@ from conftest import RUNS, rows, write_space
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 SCRIPT = DEPLOY / "slurm.sbatch"
+CLUSTER_MD = (DEPLOY.parent / "docs" / "cluster.md").read_text()
 
 SCONTROL = """#!/bin/bash
 case "$1 $2" in
@@ -278,6 +279,7 @@ def test_a_batch_job_on_two_machines(machines, tmp_path, request):
 
 FIELDS = {
     "spec": {"rayVersion", "enableInTreeAutoscaling", "autoscalerOptions", "headGroupSpec", "workerGroupSpecs"},
+    "autoscalerOptions": {"idleTimeoutSeconds", "env"},
     "headGroupSpec": {"rayStartParams", "template"},
     "workerGroupSpecs": {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"},
 }
@@ -289,6 +291,7 @@ def test_the_cluster_for_kubernetes_has_the_fields_of_its_definition():
     assert (cluster["apiVersion"], cluster["kind"]) == ("ray.io/v1", "RayCluster")
     spec = cluster["spec"]
     assert set(spec) == FIELDS["spec"]
+    assert set(spec["autoscalerOptions"]) == FIELDS["autoscalerOptions"]
     assert set(spec["headGroupSpec"]) == FIELDS["headGroupSpec"]
     groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
     assert all(set(group) == FIELDS["workerGroupSpecs"] for group in spec["workerGroupSpecs"])
@@ -298,13 +301,28 @@ def test_the_cluster_for_kubernetes_has_the_fields_of_its_definition():
         (container,) = pod["containers"]
         assert {"name", "image", "env", "resources", "volumeMounts"} == set(container)
         assert {mount["name"] for mount in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
-        token = {each["name"]: each for each in container["env"]}["RAY_AUTH_TOKEN"]
-        assert "value" not in token, "the token is in a secret, not here"
+
+
+def test_all_of_the_cluster_for_kubernetes_has_the_token():
+    """The autoscaler too, whose container the operator adds: without the token the cluster does not grow."""
+    spec = yaml.safe_load((DEPLOY / "kuberay.yaml").read_text())["spec"]
+    groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+    containers = [container for group in groups for container in group["template"]["spec"]["containers"]]
+    for container in [spec["autoscalerOptions"], *containers]:
+        variables = {each["name"]: each for each in container["env"]}
+        assert variables["RAY_AUTH_MODE"]["value"] == "token"
+        assert set(variables["RAY_AUTH_TOKEN"]) == {"name", "valueFrom"}, "the token is in a secret, not here"
+        secret = variables["RAY_AUTH_TOKEN"]["valueFrom"]["secretKeyRef"]
+        assert f"kubectl create secret generic {secret['name']} --from-literal={secret['key']}=" in CLUSTER_MD
 
 
 def test_the_cluster_for_a_cloud_is_one_that_ray_takes():
     from ray.autoscaler._private.util import prepare_config, validate_config
 
-    config = yaml.safe_load((DEPLOY / "ray-up.yaml").read_text())
-    validate_config(prepare_config(config))
+    config = prepare_config(yaml.safe_load((DEPLOY / "ray-up.yaml").read_text()))
+    validate_config(config)
     assert config["head_node_type"] in config["available_node_types"]
+    # Ray fills in commands of its own where there are none; they know nothing of this installation.
+    assert config["head_setup_commands"][-1] == ".venv/bin/pip install boto3"
+    for key in ("setup_commands", "head_setup_commands", "worker_setup_commands"):
+        assert not [command for command in config[key] if command.startswith(("pip", "which"))]
