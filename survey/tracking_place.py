@@ -107,10 +107,11 @@ class TrackingPlace:
         if self._options.tracking_uri or not (self._options.ui or address):
             yield None
             return
+        from survey.relay import LOOPBACK
         from survey.ui import MlflowServer
         from survey.wal import use_write_ahead_log
 
-        host = "127.0.0.1"
+        host = LOOPBACK
         if address:
             from survey.cluster import address_of_this_machine
 

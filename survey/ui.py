@@ -15,6 +15,7 @@ import requests
 from filelock import FileLock, Timeout
 
 from survey.errors import TrackingError
+from survey.relay import LOOPBACK, Relay
 
 _FIRST_PORT = 5000
 _UP_WITHIN_S = 60.0
@@ -35,14 +36,15 @@ class MlflowServer:
         backend_uri: The tracking store that it shows; it creates a sqlite file where there is none.
         artifacts: Default place of artifacts.
         log: File for what it says.
-        host: The one address of this machine at which it listens. It has no login, so whoever reaches that address can
-            read and change the store.
+        host: The one address of this machine at which it listens, beside the loopback interface. It has no login, so
+            whoever reaches that address can read and change the store.
     """
 
-    def __init__(self, backend_uri: str, artifacts: Path, log: Path, *, host: str = "127.0.0.1") -> None:
+    def __init__(self, backend_uri: str, artifacts: Path, log: Path, *, host: str = LOOPBACK) -> None:
         self._log = log
         port, self._claim = _claim_port(host, _FIRST_PORT)
         self.address = f"http://{host}:{port}"
+        self._relay = Relay(host, port) if host != LOOPBACK else None
         command = [sys.executable, "-m", "survey.guard", sys.executable, "-m", "mlflow", "server"]
         command += ["--host", host, "--port", str(port), "--workers", "1"]
         # By name only as what it is, so that no web page elsewhere can make a browser ask it; and through a tunnel.
@@ -105,11 +107,13 @@ class MlflowServer:
             self._guard.wait(15)
         except subprocess.TimeoutExpired:
             self._guard.kill()
+        if self._relay:
+            self._relay.stop()
         self._claim.release()
 
 
 def _claim_port(host: str, first: int) -> tuple[int, FileLock]:
-    """The first port from `first` on at which nobody listens at an address, nor is about to.
+    """The first port from `first` on at which nobody listens at an address or the loopback interface, nor is about to.
 
     A server listens seconds after it was started. Until then a lock keeps the port from another launch that starts on
     this machine; the system gives it back when this process ends.
@@ -122,11 +126,16 @@ def _claim_port(host: str, first: int) -> tuple[int, FileLock]:
             continue
         except OSError:  # another user's file, or no room for one: then it is chosen without a claim
             pass
-        with socket.socket() as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                claim.release()
-                continue
+        if all(_is_free(address, port) for address in {host, LOOPBACK}):
             return port, claim
+        claim.release()
     raise TrackingError(f"no free port between {first} and {first + 199} for the MLflow server")
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

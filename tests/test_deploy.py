@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from conftest import RUNS, rows, write_space
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 SCRIPT = DEPLOY / "slurm.sbatch"
+CLUSTER_MD = (DEPLOY.parent / "docs" / "cluster.md").read_text()
 
 SCONTROL = """#!/bin/bash
 case "$1 $2" in
@@ -29,11 +31,26 @@ case "$1 $2" in
   *) exit 1 ;;
 esac
 """
-RECORDING_SRUN = """#!/bin/bash
-printf '%s\\n' "$@" > "$FAKE_RECORD"
+HEAD_SRUN = """#!/bin/bash
+printf '%s\\n' "$@" > "$FAKE_RECORD-srun"
 [ -n "$RAY_AUTH_TOKEN" ] && [ "$RAY_AUTH_MODE" = token ] || exit 9
+while [ "$1" != -- ]; do shift; done
+shift
+sleep "${FAKE_WAIT:-0}"
+env --default-signal=INT "$@" # as Slurm's daemon starts it, which no shell has put into the background
+status=$?
+sleep "${FAKE_WAIT_AFTER:-0}"
+exit $status
+"""
+"""The head alone: as in Ray's launcher, time passes before what comes after `--` is run, and after it."""
+
+PYTHON = """#!/bin/bash
+trap 'touch "$FAKE_RECORD-interrupted"; exit 130' INT
+printf '%s\\n' "$@" > "$FAKE_RECORD"
+for _ in $(seq "${FAKE_TRAINS:-0}"); do sleep 0.1; done
 exit "${FAKE_STATUS:-0}"
 """
+"""A launch that trains for so many tenths of a second."""
 
 
 def test_the_batch_script_is_bash():
@@ -59,6 +76,7 @@ class Slurm:
         self.folder.mkdir()
         tool(self.folder, "scontrol", SCONTROL)
         tool(self.folder, "srun", srun)
+        (self.folder / "ray").symlink_to(Path(sys.executable).with_name("ray"))
         self.environment = {
             **os.environ,
             "PATH": f"{self.folder}:{os.environ['PATH']}",
@@ -73,45 +91,74 @@ class Slurm:
             "FAKE_END": "Unknown",
         }
 
-    def run(self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str) -> tuple[int, str]:
-        answer = subprocess.run(
+    def start(self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [*prefix, "bash", str(SCRIPT), *map(str, arguments)],
             env={**self.environment, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=500,
-            check=False,
         )
-        return answer.returncode, answer.stdout
+
+    def run(self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str) -> tuple[int, str]:
+        with self.start(*arguments, prefix=prefix, **environment) as job:
+            output, _ = job.communicate(timeout=500)
+        return job.returncode, output
+
+    def signalled(self, moment: str, **environment: str) -> tuple[int, str]:
+        """Run a job that gets USR1 half a second after the stand-ins have written a file."""
+        with self.start("space.yaml", **environment) as job:
+            for _ in range(1000):
+                if (self.folder / moment).exists() or job.poll() is not None:
+                    break
+                time.sleep(0.1)
+            time.sleep(0.5)
+            job.send_signal(signal.SIGUSR1)
+            output, _ = job.communicate(timeout=500)
+        return job.returncode, output
+
+    def recorded(self, name: str) -> list[str]:
+        """The arguments that a stand-in was given."""
+        return (self.folder / name).read_text().splitlines()
 
     @property
-    def started(self) -> list[str]:
-        """The arguments that srun was given."""
-        return (self.folder / "record").read_text().splitlines()
+    def began(self) -> bool:
+        """Whether the launch did."""
+        return (self.folder / "record").exists()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the launch was, in good order."""
+        return (self.folder / "record-interrupted").exists()
 
 
 @pytest.fixture
 def slurm(tmp_path) -> Slurm:
-    return Slurm(tmp_path, RECORDING_SRUN)
+    slurm = Slurm(tmp_path, HEAD_SRUN)
+    tool(slurm.folder, "interpreter", PYTHON)  # by no name that has `python` in it
+    slurm.environment["SURVEY_PYTHON"] = str(slurm.folder / "interpreter")
+    return slurm
 
 
 def test_the_batch_script_starts_rays_launcher_on_every_node(slurm):
     status, output = slurm.run("space.yaml", "--out", "a folder")
     assert status == 0, output
-    join = slurm.started[slurm.started.index("--address") + 1]
+    step, launch = slurm.recorded("record-srun"), slurm.recorded("record")
+    join = launch[-1]
     assert join.endswith(":24711")
+    assert launch == ["-m", "survey.launch", "space.yaml", "--out", "a folder", "--address", join]
     launcher = ["ray", "symmetric-run", "--address", join, "--min-nodes", "2", "--num-cpus=1", "--"]
-    launch = [sys.executable, "-m", "survey.launch", "space.yaml", "--out", "a folder", "--address", join]
-    assert slurm.started[-len(launcher + launch) :] == launcher + launch
-    assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=1"} <= set(slurm.started)
+    assert step[step.index("ray") :][: len(launcher)] == launcher
+    assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=1"} <= set(step)
     token = (Path(slurm.environment["HOME"]) / ".ray" / "auth_token").read_text().strip()
     assert token
-    assert token not in output + "".join(slurm.started)
+    assert token not in output + "".join(step + launch)
 
 
 def time_limit(slurm: Slurm) -> int:
-    return int(slurm.started[slurm.started.index("--time-limit") + 1].removesuffix("s"))
+    option, value = slurm.recorded("record")[-2:]
+    assert option == "--time-limit"
+    return int(value.removesuffix("s"))
 
 
 def test_the_batch_script_stops_in_good_order_before_its_time(slurm):
@@ -123,9 +170,41 @@ def test_the_batch_script_stops_in_good_order_before_its_time(slurm):
     assert 3600 - 300 - 120 <= time_limit(slurm) <= 3600 - 300
 
 
+def test_the_margin_is_kept_however_long_the_nodes_take(slurm):
+    ends = int(time.time()) + 3600
+    assert slurm.run("x", SLURM_JOB_END_TIME=str(ends), SURVEY_MARGIN_S="60", FAKE_WAIT="8")[0] == 0
+    assert time_limit(slurm) <= 3600 - 60 - 8
+
+
 def test_the_batch_script_refuses_a_job_that_is_too_short(slurm):
     status, output = slurm.run("x", SLURM_JOB_END_TIME=str(int(time.time()) + 200))
     assert (status, "ask for more --time" in output) == (2, True), output
+    assert not slurm.began
+
+
+def test_no_launch_begins_when_only_the_margin_is_left(slurm):
+    ends = int(time.time()) + 60 + 15
+    status, output = slurm.run("x", SLURM_JOB_END_TIME=str(ends), SURVEY_MARGIN_S="60", FAKE_WAIT="16")
+    assert (status, "ask for more --time" in output) == (1, True), output
+    assert not slurm.began
+
+
+def test_usr1_interrupts_the_launch(slurm):
+    status, output = slurm.signalled("record", FAKE_TRAINS="300")
+    assert status == 130, output
+    assert slurm.interrupted
+
+
+def test_usr1_before_the_launch_keeps_it_from_beginning(slurm):
+    status, output = slurm.signalled("record-srun", FAKE_WAIT="3")
+    assert (status, "interrupted before the launch began" in output) == (130, True), output
+    assert not slurm.began
+
+
+def test_usr1_after_the_launch_changes_nothing(slurm):
+    status, output = slurm.signalled("record", FAKE_WAIT_AFTER="3", FAKE_STATUS="1")
+    assert status == 1, output
+    assert not slurm.interrupted
 
 
 def test_the_batch_script_passes_on_how_the_launch_ended(slurm):
@@ -200,6 +279,7 @@ def test_a_batch_job_on_two_machines(machines, tmp_path, request):
 
 FIELDS = {
     "spec": {"rayVersion", "enableInTreeAutoscaling", "autoscalerOptions", "headGroupSpec", "workerGroupSpecs"},
+    "autoscalerOptions": {"idleTimeoutSeconds", "env"},
     "headGroupSpec": {"rayStartParams", "template"},
     "workerGroupSpecs": {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"},
 }
@@ -211,6 +291,7 @@ def test_the_cluster_for_kubernetes_has_the_fields_of_its_definition():
     assert (cluster["apiVersion"], cluster["kind"]) == ("ray.io/v1", "RayCluster")
     spec = cluster["spec"]
     assert set(spec) == FIELDS["spec"]
+    assert set(spec["autoscalerOptions"]) == FIELDS["autoscalerOptions"]
     assert set(spec["headGroupSpec"]) == FIELDS["headGroupSpec"]
     groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
     assert all(set(group) == FIELDS["workerGroupSpecs"] for group in spec["workerGroupSpecs"])
@@ -220,13 +301,28 @@ def test_the_cluster_for_kubernetes_has_the_fields_of_its_definition():
         (container,) = pod["containers"]
         assert {"name", "image", "env", "resources", "volumeMounts"} == set(container)
         assert {mount["name"] for mount in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
-        token = {each["name"]: each for each in container["env"]}["RAY_AUTH_TOKEN"]
-        assert "value" not in token, "the token is in a secret, not here"
+
+
+def test_all_of_the_cluster_for_kubernetes_has_the_token():
+    """The autoscaler too, whose container the operator adds: without the token the cluster does not grow."""
+    spec = yaml.safe_load((DEPLOY / "kuberay.yaml").read_text())["spec"]
+    groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+    containers = [container for group in groups for container in group["template"]["spec"]["containers"]]
+    for container in [spec["autoscalerOptions"], *containers]:
+        variables = {each["name"]: each for each in container["env"]}
+        assert variables["RAY_AUTH_MODE"]["value"] == "token"
+        assert set(variables["RAY_AUTH_TOKEN"]) == {"name", "valueFrom"}, "the token is in a secret, not here"
+        secret = variables["RAY_AUTH_TOKEN"]["valueFrom"]["secretKeyRef"]
+        assert f"kubectl create secret generic {secret['name']} --from-literal={secret['key']}=" in CLUSTER_MD
 
 
 def test_the_cluster_for_a_cloud_is_one_that_ray_takes():
     from ray.autoscaler._private.util import prepare_config, validate_config
 
-    config = yaml.safe_load((DEPLOY / "ray-up.yaml").read_text())
-    validate_config(prepare_config(config))
+    config = prepare_config(yaml.safe_load((DEPLOY / "ray-up.yaml").read_text()))
+    validate_config(config)
     assert config["head_node_type"] in config["available_node_types"]
+    # Ray fills in commands of its own where there are none; they know nothing of this installation.
+    assert config["head_setup_commands"][-1] == ".venv/bin/pip install boto3"
+    for key in ("setup_commands", "head_setup_commands", "worker_setup_commands"):
+        assert not [command for command in config[key] if command.startswith(("pip", "which"))]

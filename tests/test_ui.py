@@ -1,15 +1,17 @@
-"""Who is answered by the MLflow server of a launch: those at its one address, by its own name."""
+"""Who is answered by the MLflow server of a launch: those at its own address and on loopback, by its own name."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from survey.errors import TrackingError
+from survey.relay import Relay
 from survey.tracking.store import TrackingStore
 from survey.ui import MlflowServer, _claim_port
 
@@ -36,12 +38,53 @@ def search(server: MlflowServer, **headers: str) -> int:
     return requests.post(url, json={"experiment_ids": ["0"]}, headers=headers, timeout=30).status_code
 
 
-def test_it_listens_at_one_address_only(served):
+def test_it_listens_at_one_address_and_on_loopback_only(served):
     server, _ = served
     port = urlsplit(server.address).port
     assert server.address == f"http://{HOST}:{port}"
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.3", port), timeout=5)
+
+
+def test_who_forwards_a_port_of_loopback_reaches_it(served):
+    """As `kubectl port-forward` and `ray attach --port-forward` do; many at once, as browsers ask."""
+    server, _ = served
+    url = f"http://localhost:{urlsplit(server.address).port}/ajax-api/2.0/mlflow/runs/search"
+    body = {"experiment_ids": ["0"], "filter": f"tags.x = '{'y' * 4000}'"}
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(requests.post, url, json=body, timeout=60) for _ in range(16)]
+    assert {each.result().status_code for each in asked} == {200}
+    assert requests.post(url, json=body, headers={"Host": "elsewhere.example"}, timeout=30).status_code == 403
+
+
+def test_the_relay_passes_on_what_is_long_both_ways_and_ends():
+    with socket.create_server((HOST, 0)) as echo:
+        port = echo.getsockname()[1]
+        relay = Relay(HOST, port)
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+            other, _ = echo.accept()
+            with other, ThreadPoolExecutor(1) as pool:
+                sent = pool.submit(client.sendall, b"x" * (1 << 22))
+                assert sum(len(other.recv(1 << 16, socket.MSG_WAITALL)) for _ in range(1 << 6)) == 1 << 22
+                sent.result()
+                client.shutdown(socket.SHUT_WR)
+                assert other.recv(1) == b""
+                other.sendall(b"y" * 1000)
+            assert client.recv(1000, socket.MSG_WAITALL) == b"y" * 1000
+            assert client.recv(1) == b""
+        relay.stop()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_the_relay_closes_a_connection_that_nobody_takes():
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))  # and does not listen
+        relay = Relay(HOST, taken.getsockname()[1])
+        with socket.create_connection(("127.0.0.1", relay.target[1]), timeout=30) as client:
+            assert client.recv(1) == b""
+        relay.stop()
 
 
 def test_its_own_pages_and_those_through_a_tunnel_work(served):
@@ -63,6 +106,14 @@ def test_whose_store_it_serves_is_asked(served):
     for wrong in ((experiment, "another's"), ("4711", "mine")):
         with pytest.raises(TrackingError, match="another MLflow server answers"):
             server.check_serves(wrong[0], {"survey.output": wrong[1]})
+
+
+def test_a_port_that_is_taken_on_loopback_is_not_chosen():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        chosen, claim = _claim_port(HOST, port)
+        claim.release()
+    assert chosen > port
 
 
 def test_two_launches_that_start_at_once_do_not_choose_the_same_port():
