@@ -153,30 +153,21 @@ class Plan:
         return sum(trial.run_epochs for trial in self.trials)
 
     def with_costs(self, model: CostModel) -> Plan:
-        """Estimate the trials' costs anew, and order them by it."""
+        """Estimate the trials' costs anew, and order them by it; none is joined."""
         trials = []
         for trial in self.trials:
             cost_s, training_s = model.bundle_s(trial.work, epochs=trial.experiment.epochs, runs=len(trial.repetitions))
             trials.append(replace(trial, cost_s=cost_s, training_s=training_s))
-        return replace(self, trials=_in_order(trials))
+        return replace(self, trials=_in_order(trials), joined=())
 
     def on_gpus(self, fraction: Callable[[int], float], joining: Joining | None = None) -> Plan:
         """Join trials, and give each the fraction of a GPU that `fraction` finds for its memory in bytes.
 
-        What is joined is alike in cost, so that it ends together, and takes half of a GPU's memory at most.
+        What is joined is alike in cost, so that it ends together, and takes half of a GPU's memory at most, unless
+        `fraction` is the same for all.
         """
-        groups: list[list[PlannedTrial]] = []
-        begun: list[PlannedTrial] = []
-        for trial in _in_order(self.trials):
-            if joining is None or trial.work.flops / trial.work.steps > joining.most_flops:
-                groups.append([trial])
-            elif begun and len(begun) < joining.size and _have_room(begun, trial, fraction):
-                begun.append(trial)
-            else:
-                begun = [trial]
-                groups.append(begun)
         placed = []
-        for group in groups:
+        for group in _joined(_in_order(self.trials), joining, fraction):
             gain, num_gpus = 1.0, fraction(group[0].bundle_bytes)
             if joining and len(group) > 1:
                 gain, num_gpus = joining.gain, joining.num_gpus
@@ -186,6 +177,7 @@ class Plan:
                     for each in group
                 ]
             )
+        # By fraction first, as actors are used again only for the same.
         placed.sort(key=lambda group: (-group[0].num_gpus, -sum(trial.cost_s for trial in group)))
         trials = tuple(trial for group in placed for trial in group)
         joined = tuple(len(group) for group in placed) if len(placed) < len(trials) else ()
@@ -247,6 +239,23 @@ def make_plan(
     guessed = tuple(name for name, task in tasks.items() if task.inputs_guessed)
     counts = (experiments, finished, out_of_tolerance, runs, runs_done, epochs, run_epochs)
     return Plan(_in_order(trials), *counts, sweeps_per_experiment=memberships / max(1, len(wanted)), guessed=guessed)
+
+
+def _joined(
+    trials: Iterable[PlannedTrial], joining: Joining | None, fraction: Callable[[int], float]
+) -> list[list[PlannedTrial]]:
+    """Join those that may be, in their order; each that may not is alone."""
+    groups: list[list[PlannedTrial]] = []
+    begun: list[PlannedTrial] = []
+    for trial in trials:
+        if joining is None or trial.work.flops / trial.work.steps > joining.most_flops:
+            groups.append([trial])
+        elif begun and len(begun) < joining.size and _have_room(begun, trial, fraction):
+            begun.append(trial)
+        else:
+            begun = [trial]
+            groups.append(begun)
+    return groups
 
 
 def _have_room(group: Sequence[PlannedTrial], trial: PlannedTrial, fraction: Callable[[int], float]) -> bool:
