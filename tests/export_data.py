@@ -80,14 +80,14 @@ class Survey:
         self.output = Output.at(folder)
         self.output.prepare()
         self.output.record([ALPHA, BETA], {})
+        self.location = self.output.artifacts.as_uri()
         with sqlite3.connect(template) as source, sqlite3.connect(folder / "mlflow.db") as target:
             source.backup(target)
         self.store = TrackingStore(self.output.default_tracking_uri, output_id=self.output.output_id)
 
     def train(self, experiment: Experiment, repetitions=(0, 1), *, curves=None, task=DIGITS, finish=True) -> str:
         """Make a trial; return its MLflow run id."""
-        location = self.output.artifacts.as_uri()
-        experiment_id = self.store.open_experiment("alpha+beta", note="", artifact_location=location)
+        experiment_id = self.store.open_experiment("alpha+beta", note="", artifact_location=self.location)
         settings = TrackingSettings(
             self.store.uri,
             experiment_id,
