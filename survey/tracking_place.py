@@ -68,6 +68,17 @@ class TrackingPlace:
             return None
         return self._output.artifacts_at(self._given)
 
+    def check_artifacts(self) -> None:
+        """See that artifacts can be stored in the place that was given for them, before anything is trained for it.
+
+        Raises:
+            InputError: They cannot; the message says why.
+        """
+        if self._given:
+            from survey.tracking.artifact_place import check_can_be_written
+
+            check_can_be_written(self._output.artifacts_at(self._given), self.uri)
+
     def open(self) -> TrackingStore:
         """Open the store; a sqlite file is created where there is none.
 

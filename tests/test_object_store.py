@@ -8,14 +8,18 @@ from collections.abc import Iterator
 import pytest
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
+from conftest import launch, write_space
 from export_data import EXPERIMENTS
 from s3_server import S3
 
-from survey.errors import TrackingAwayError, TrackingError
+from survey.errors import InputError, TrackingAwayError, TrackingError
 from survey.export import ExportResult
 from survey.export.artifacts import Artifacts
+from survey.options import Options
+from survey.output import Output
 from survey.tracking import trial_run
 from survey.tracking.told import told
+from survey.tracking_place import TrackingPlace
 
 AWAY = "http://127.0.0.1:9"
 
@@ -113,3 +117,39 @@ def test_a_store_that_says_it_is_busy_is_away(status, is_away):
     with pytest.raises(TrackingError) as caught, told("s3://bucket/x"):
         raise error
     assert isinstance(caught.value, TrackingAwayError) == is_away
+
+
+def check(output: Output, artifacts: object) -> None:
+    output.prepare()
+    TrackingPlace(Options(artifacts=str(artifacts)), output, print).check_artifacts()
+
+
+def test_a_place_that_can_be_written_to_is_left_as_it_was(s3, tmp_path):
+    output = Output.at(tmp_path / "out")
+    check(output, "s3://bucket/checked")
+    assert [request[0] for request in s3.requests] == ["PUT", "GET", "POST"]
+    check(output, tmp_path / "artifacts")
+    assert [file for file in (tmp_path / "artifacts").rglob("*") if file.is_file()] == []
+
+
+def test_a_place_that_cannot_be_written_to_is_refused(s3, tmp_path, monkeypatch):
+    output = Output.at(tmp_path / "out")
+    with pytest.raises(InputError, match=r"--artifacts s3://nowhere/x/\w+ cannot be written to: .*NoSuchBucket"):
+        check(output, "s3://nowhere/x")
+    with pytest.raises(InputError, match=r"--artifacts foo://x/.* cannot be written to: .*foo"):
+        check(output, "foo://x")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"--artifacts file:.*/file/.* cannot be written to: .*Not a directory"):
+        check(output, tmp_path / "file")
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", AWAY)
+    with pytest.raises(InputError, match="cannot be written to: Could not connect"):
+        check(output, "s3://bucket/x")
+
+
+def test_a_launch_asks_first(s3, tmp_path):
+    status, output = launch(
+        write_space(tmp_path), "--out", tmp_path / "out", "--artifacts", "s3://nowhere/x", "--no-ui"
+    )
+    assert status == 2, output
+    assert output.startswith("error: --artifacts s3://nowhere/x/")
+    assert "Traceback" not in output
