@@ -80,6 +80,7 @@ class Launch(PricedRequest):
         """
         # What can be refused is refused before anything starts.
         self._load_tasks(plan, bundled=self.output.dataset.exists())
+        self._place.check_artifacts()
         self._tell_plan(plan)
         plan, pilot = self._pilot(plan)
         server = stack.enter_context(self._place.server())

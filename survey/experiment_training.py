@@ -194,7 +194,7 @@ class ExperimentTraining:
         """Store what all epochs have given; in a joined trial, note it: where that is retried, it is not done twice."""
         with self._failures_told():
             if self._run:
-                self._run.finish(self._history(self._run))
+                self._run.finish(self._history(self._run), keep=self.save_checkpoint)
             self._run, self.is_done = None, True
             if self._around.is_joined:
                 self._checkpoint.save({"finished_by": self._around.trial_id})
@@ -232,7 +232,7 @@ class ExperimentTraining:
                 if run:
                     run.fail(traceback.format_exc())
             except Exception:
-                _log.warning("the MLflow run %s could not be marked as failed", self.run_id, exc_info=True)
+                _log.warning("MLflow could not be told all of the failure of run %s", self.run_id, exc_info=True)
             raise
 
     def _history(self, run: TrialRun) -> pa.Table:

@@ -36,10 +36,14 @@ _SHARE_OF_TIME = 0.05
 
 @dataclass(frozen=True)
 class _Note:
-    """Where the file lies: the node, and the path there; the folder of the file is for this one launch."""
+    """Where the file lies: the node, and the path there; the folder of the file is for this one launch.
+
+    With it, the place that the launch was given for artifacts, by its URI.
+    """
 
     host: str
     file: str
+    artifacts: str | None = None
 
     @classmethod
     def of(cls, output: Output) -> _Note | None:
@@ -69,17 +73,32 @@ class OwnStore:
     Args:
         output: The output.
         on_node: Whether the file has to lie on a disk of this node.
+        artifacts: URI of the place that was given for artifacts; None for the output folder.
         say: Called with a message where a backup fails, which the survey outlives.
 
     Raises:
         InputError: There is no folder on a disk of this node; on entering.
         TrackingError: The file cannot be copied; on entering and leaving.
+
+    Attributes:
+        file: The file, where it lies now.
+        lost_node: The node that is lost with the file of a launch, until `recovered` is called; None for none.
+        lost_artifacts: What `artifacts` was for that launch.
     """
 
-    def __init__(self, output: Output, *, on_node: bool, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        output: Output,
+        *,
+        on_node: bool,
+        artifacts: str | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._output, self._on_node, self._say = output, on_node or on_network(output.folder), say
+        self._artifacts = artifacts
         self.file = live_database(output)
         self.lost_node: str | None = None
+        self.lost_artifacts: str | None = None
         self._is_placed = False
         self._ended, self._copying = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._back_up_now_and_then, name="MLflow backup", daemon=True)
@@ -90,7 +109,7 @@ class OwnStore:
         return f"sqlite:///{self.file}"
 
     def __enter__(self) -> OwnStore:
-        self.lost_node = self._bring_home()
+        self._bring_home()
         remove_half_made(self._output.database)
         self.file = self._output.database
         if self._on_node:
@@ -98,20 +117,20 @@ class OwnStore:
             self._thread.start()
         return self
 
-    def _bring_home(self) -> str | None:
-        """Fetch the file of a launch that died; return the node where it is lost."""
+    def _bring_home(self) -> None:
+        """Fetch the file of a launch that died, or say what is lost."""
         note = _Note.of(self._output)
         if note is None:
-            return None
+            return
         file = note.found()
         if file is None:
-            return note.host or "an unknown node"
+            self.lost_node, self.lost_artifacts = note.host or "an unknown node", note.artifacts
+            return
         if holds_experiments(file):
             with _told(file, "brought into the output folder"):
                 copy_database(file, self._output.database, scratch=file.parent)
         self._output.store_note.unlink()
         shutil.rmtree(file.parent, ignore_errors=True)
-        return None
 
     def _put_on_node(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="survey-mlflow-", dir=_folder_of_this_node()))
@@ -125,7 +144,8 @@ class OwnStore:
                 copy_database(self._output.database, self.file, scratch=folder)
 
     def _write_note(self) -> None:
-        self._output.write_store_note(json.dumps(asdict(_Note(socket.gethostname(), str(self.file)))))
+        note = _Note(socket.gethostname(), str(self.file), self._artifacts)
+        self._output.write_store_note(json.dumps(asdict(note)))
 
     def recovered(self) -> None:
         """Say that all that can be has been recovered from the loss of a node."""

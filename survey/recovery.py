@@ -1,7 +1,7 @@
 """Finished trials that only their artifacts tell of, put into the MLflow store again.
 
 Where the store lay on a disk of a node that is lost, its backup lacks what was finished in the last minute. The history
-of each finished trial lies among the artifacts in the output folder, and says all that the ledger needs.
+of each finished trial lies among the artifacts, and says all that the ledger needs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Orphan:
         return self.history[column][0].as_py()
 
 
-def recover(output: Output, store: TrackingStore, artifacts: str | None) -> int:
+def recover(output: Output, store: TrackingStore, artifacts: str) -> int:
     """Give each history that the ledger lacks a finished MLflow run, and return how many there were.
 
     The run is a new one, tagged with the id of the lost one, with log-spaced epochs. A history that cannot be read is
@@ -49,8 +49,8 @@ def recover(output: Output, store: TrackingStore, artifacts: str | None) -> int:
     Args:
         output: The output.
         store: Its tracking store.
-        artifacts: URI of the place of artifacts. Those that do not lie in a folder are not looked for: their trials
-            are trained again.
+        artifacts: URI of the place of artifacts, which has to be this output's alone: their folders are removed. Those
+            that do not lie in a folder are not looked for: their trials are trained again.
 
     Raises:
         TrackingError: The store refuses.
@@ -67,8 +67,8 @@ def recover(output: Output, store: TrackingStore, artifacts: str | None) -> int:
     return recovered
 
 
-def _folder(artifacts: str | None) -> Path | None:
-    parts = urlparse(artifacts or "")
+def _folder(artifacts: str) -> Path | None:
+    parts = urlparse(artifacts)
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
@@ -93,7 +93,7 @@ def _read(file: Path) -> _Orphan | None:
     return _Orphan(file.parents[1].name, file.parents[1], experiment, repetitions, history)
 
 
-def _record(store: TrackingStore, artifacts: str | None, orphan: _Orphan) -> None:
+def _record(store: TrackingStore, artifacts: str, orphan: _Orphan) -> None:
     """Record an orphan as its trial would have, had it been as quick."""
     name = str(orphan.first("batch"))
     mlflow_experiment = store.open_experiment(name, note="", artifact_location=artifacts)

@@ -39,8 +39,9 @@ class TrackingPlace:
             if uri:
                 check_no_password(option, uri)
         self._options, self._output, self._say = options, output, say
+        self._given = _uri(options.artifacts) if options.artifacts else None
         # Machines that join the cluster later, as some do, could not write to a sqlite file here.
-        self._own = OwnStore(output, on_node=options.address is not None, say=say)
+        self._own = OwnStore(output, on_node=options.address is not None, artifacts=self._given, say=say)
         self._server: MlflowServer | None = None
 
     def held(self) -> AbstractContextManager[object]:
@@ -63,10 +64,20 @@ class TrackingPlace:
     @property
     def artifacts(self) -> str | None:
         """URI of the place of artifacts; None for where an MLflow server wants them."""
-        given, uri = self._options.artifacts, self._options.tracking_uri
-        if given is None:
-            return None if uri and uri.startswith("http") else self._output.artifacts.as_uri()
-        return given.rstrip("/") if "://" in given else Path(given).absolute().as_uri()
+        if self._given is None and (self._options.tracking_uri or "").startswith("http"):
+            return None
+        return self._output.artifacts_at(self._given)
+
+    def check_artifacts(self) -> None:
+        """See that artifacts can be stored in the place that was given for them, before anything is trained for it.
+
+        Raises:
+            InputError: They cannot; the message says why.
+        """
+        if self._given:
+            from survey.tracking.artifact_place import check_can_be_written
+
+            check_can_be_written(self._output.artifacts_at(self._given), self.uri)
 
     def open(self) -> TrackingStore:
         """Open the store; a sqlite file is created where there is none.
@@ -88,7 +99,7 @@ class TrackingPlace:
         if store and lost_node:
             from survey.recovery import recover
 
-            recovered = recover(self._output, store, self.artifacts)
+            recovered = recover(self._output, store, self._output.artifacts_at(self._own.lost_artifacts))
             self._own.recovered()
             self._say(
                 f"the MLflow store lay on {lost_node} and is not found; {recovered:,} finished trials that its backup "
@@ -161,3 +172,7 @@ class TrackingPlace:
         is_folder = self.artifacts == self._output.artifacts.as_uri()
         variables = variables_needed(os.environ) if uri or not is_folder else []
         check_nodes(self._output.folder if is_folder else None, self._output.output_id, variables)
+
+
+def _uri(artifacts: str) -> str:
+    return artifacts.rstrip("/") if "://" in artifacts else Path(artifacts).absolute().as_uri()

@@ -76,6 +76,9 @@ def curves_of(experiment: Experiment, repetitions, epochs: int = EPOCHS) -> np.n
 class Survey:
     """An output with a tracking store, and trials that have been trained by nobody."""
 
+    location: str | None = None
+    """Where artifacts go, if not to the output."""
+
     def __init__(self, folder: Path, template: Path) -> None:
         self.output = Output.at(folder)
         self.output.prepare()
@@ -86,7 +89,7 @@ class Survey:
 
     def train(self, experiment: Experiment, repetitions=(0, 1), *, curves=None, task=DIGITS, finish=True) -> str:
         """Make a trial; return its MLflow run id."""
-        location = self.output.artifacts.as_uri()
+        location = self.location or self.output.artifacts.as_uri()
         experiment_id = self.store.open_experiment("alpha+beta", note="", artifact_location=location)
         settings = TrackingSettings(
             self.store.uri,

@@ -19,11 +19,14 @@ from trial_outside_ray import Trial
 
 from survey import checkpoint, experiment_training, trial
 from survey.checkpoint import Checkpoint
+from survey.errors import TrackingAwayError, TrackingError
 from survey.experiment import Experiment
 from survey.metrics import HISTORY_COLUMNS
 from survey.plan import make_plan
 from survey.space import SearchSpace
 from survey.tasks import describe, load
+from survey.tracking import trial_run
+from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
 from survey.training import Trainer
@@ -211,6 +214,53 @@ def test_a_trial_whose_runs_do_not_fit_trains_them_in_groups_and_gives_the_same(
     np.testing.assert_array_equal(history(start, run_id), straight)
     points = start.store.client.get_metric_history(run_id, "test_loss")
     assert [point.step for point in points] == [1, 2, 3, 4, 5, 6], "medians of all runs, once for each epoch"
+
+
+def test_a_history_that_is_refused_does_not_cost_the_training(start, monkeypatch):
+    straight = history(start, finish(start()))
+    with monkeypatch.context() as refusing:
+        refusing.setattr(SqlWriter, "log_artifact", raising(TrackingError("no such bucket")))
+        with pytest.raises(TrackingError, match="no such bucket"):
+            finish(start())
+    told = start().step()
+    assert (told["epoch"], told["run_epochs"], told["done"]) == (6, 0, True), "nothing is trained again"
+    np.testing.assert_array_equal(history(start, told["mlflow_run_id"]), straight)
+    statuses = [run.info.status for run in start.store.client.search_runs(["1"], "tags.`survey.role` = 'experiment'")]
+    assert sorted(statuses) == ["FAILED", "FINISHED", "FINISHED"]
+    assert list((start.folder / "checkpoints").iterdir()) == []
+
+
+def test_what_is_trained_is_kept_while_its_history_waits_for_a_store_that_is_away(start, monkeypatch):
+    monkeypatch.setattr(trial_run, "_ASK_AGAIN_S", 0.0)
+    kept, log_artifact = [], SqlWriter.log_artifact
+
+    def back_at_the_third_try(*arguments):
+        kept.append(len(list(start.folder.glob("checkpoints/*.pt"))))
+        raising(TrackingAwayError("away"))() if len(kept) < 3 else log_artifact(*arguments)
+
+    monkeypatch.setattr(SqlWriter, "log_artifact", back_at_the_third_try)
+    finish(start())
+    assert kept == [0, 1, 1]
+    assert list((start.folder / "checkpoints").iterdir()) == []
+
+
+def test_a_store_that_stays_away_stops_the_survey_and_the_next_launch_trains_nothing_again(start, monkeypatch):
+    monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
+    with monkeypatch.context() as away:
+        away.setattr(SqlWriter, "log_artifact", raising(TrackingAwayError("away")))
+        running = start()
+        while "stop_all" not in (told := running.step()):
+            pass
+    assert "launch again when it is back" in told["stop_all"]
+    told = start().step()
+    assert (told["run_epochs"], told["done"]) == (0, True)
+
+
+def raising(error: Exception):
+    def raises(*_):
+        raise error
+
+    return raises
 
 
 def test_a_launch_that_was_stopped_goes_on_in_the_middle_of_a_trial(tmp_path):

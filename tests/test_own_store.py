@@ -13,16 +13,23 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from export_data import EXPERIMENTS, runs_of
+from export_data import EXPERIMENTS, Survey, runs_of
+from rich.console import Console
 
 from survey import own_store, sqlite_copy
+from survey.dataset import runs_done
 from survey.errors import InputError, TrackingError
+from survey.export import ExportResult
+from survey.export import __main__ as export_main
+from survey.options import Options
+from survey.output import Output
 from survey.own_store import OwnStore, live_database
 from survey.recovery import recover
 from survey.sqlite_copy import copy_database
 from survey.status import survey_status
 from survey.tracking.database import holds_experiments, repetitions_finished
 from survey.tracking.store import TrackingStore
+from survey.tracking_place import TrackingPlace
 
 FIRST, SECOND, THIRD = EXPERIMENTS[:3]
 
@@ -153,8 +160,6 @@ def test_what_only_artifacts_tell_of_is_finished_again_once(survey, node):
 
 
 def test_recovered_runs_have_the_numbers_of_those_that_were_lost(survey, node, tmp_path, empty_store):
-    from export_data import Survey
-
     die(placed(survey))
     survey.train(FIRST, [0, 1, 2, 3])
     shutil.rmtree(node)
@@ -182,6 +187,48 @@ def test_what_redo_has_replaced_is_not_recovered(survey, node):
     node.mkdir()
     with OwnStore(survey.output, on_node=False):
         assert recover(survey.output, home(survey), survey.output.artifacts.as_uri()) == 0
+
+
+def died_elsewhere(survey, node: Path, folder: Path) -> Output:
+    """Leave an output as a launch with `--artifacts` does that is lost with its node, one trial being finished.
+
+    It is moved, as this process has connections to its database.
+    """
+    place = TrackingPlace(Options(artifacts=str(folder), address="HOST:1"), survey.output, print)
+    own = place.held().__enter__()
+    survey.store, survey.location = place.open(), place.artifacts
+    survey.train(FIRST, [0, 1])
+    die(own)
+    shutil.rmtree(node)
+    node.mkdir()
+    return Output.at(survey.output.folder.rename(survey.output.folder.with_name("moved")))
+
+
+def test_what_another_output_has_in_the_same_folder_is_left_alone(survey, node, tmp_path, empty_store):
+    other, options = Survey(tmp_path / "other", empty_store), Options(artifacts=str(tmp_path / "shared"))
+    other.location = TrackingPlace(options, other.output, print).artifacts
+    other.train(SECOND, [0, 1])
+    output = died_elsewhere(survey, node, tmp_path / "shared")
+    place = TrackingPlace(options, output, print)
+    with place.held():
+        assert place.open_at_start().runs_finished() == {FIRST.experiment_id: {0, 1}}
+    assert not output.store_note.exists()
+    assert other.export() == ExportResult(2, 1, ())
+
+
+def test_a_launch_looks_where_the_lost_one_had_its_artifacts(survey, node, tmp_path):
+    output = died_elsewhere(survey, node, tmp_path / "shared")
+    place = TrackingPlace(Options(), output, print)
+    with place.held():
+        assert place.open_at_start().runs_finished() == {FIRST.experiment_id: {0, 1}}
+    assert not output.store_note.exists()
+
+
+def test_an_export_looks_where_the_lost_launch_had_its_artifacts(survey, node, tmp_path):
+    output = died_elsewhere(survey, node, tmp_path / "shared")
+    assert export_main._export(output, None, Console(quiet=True), prune=False) == 0
+    assert runs_done(output.dataset) == {FIRST.experiment_id: {0, 1}}
+    assert not output.store_note.exists()
 
 
 def test_a_note_that_cannot_be_read_is_one_of_a_lost_node(survey):

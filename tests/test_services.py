@@ -164,12 +164,13 @@ def test_what_other_machines_need_is_known_by_name():
         (Options(), "OUT/artifacts"),
         (Options(tracking_uri="postgresql+psycopg2://db/x"), "OUT/artifacts"),
         (Options(tracking_uri="http://mlflow"), None),
-        (Options(tracking_uri="http://mlflow", artifacts="s3://b/p/"), "s3://b/p"),
-        (Options(artifacts="/shared/a"), "file:///shared/a"),
-        (Options(artifacts="here"), f"file://{Path.cwd()}/here"),
+        (Options(tracking_uri="http://mlflow", artifacts="s3://b/p/"), "s3://b/p/ID"),
+        (Options(artifacts="/shared/a"), "file:///shared/a/ID"),
+        (Options(artifacts="here"), f"file://{Path.cwd()}/here/ID"),
     ],
 )
 def test_where_artifacts_go(options, location, tmp_path):
     output = Output.at(tmp_path / "out")
-    expected = location and location.replace("OUT", output.folder.as_uri())
+    output.prepare()
+    expected = location and location.replace("OUT", output.folder.as_uri()).replace("ID", output.output_id)
     assert TrackingPlace(options, output, print).artifacts == expected

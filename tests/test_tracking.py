@@ -414,6 +414,14 @@ def test_a_failed_trial_keeps_its_traceback(store, tmp_path):
     assert list(store.finished_trials()) == []
 
 
+def test_a_failed_trial_is_marked_as_failed_where_its_traceback_cannot_be_stored(store, monkeypatch):
+    run = start(store)
+    monkeypatch.setattr("shutil.copyfile", lambda *_: (_ for _ in ()).throw(OSError("refused")))
+    with pytest.raises(TrackingError, match=r"traceback\.txt"):
+        run.fail("Traceback ...")
+    assert statuses(store) == ["FAILED"] * 4
+
+
 def test_a_killed_trial_keeps_its_epochs(store):
     run = start(store)
     run.log_epoch(1, statistics(1, 3)[0])

@@ -80,7 +80,7 @@ def _export(output: Output, tracking_uri: str | None, console: Console, *, prune
     with full_disk_told(output.folder), output.lock(), nullcontext() if tracking_uri else own:
         store = TrackingStore(tracking_uri or own.uri, output_id=output.output_id)
         if own.lost_node:
-            recover(output, store, output.artifacts.as_uri())
+            recover(output, store, output.artifacts_at(own.lost_artifacts))
             own.recovered()
         result = export(output, store, in_processes)
         pruned = prune_artifacts(output, store, in_processes) if prune else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -12,6 +14,8 @@ import pyarrow.parquet as pq
 
 from survey.errors import ExportError
 from survey.tracking.finished import FinishedTrial
+from survey.tracking.tags import HISTORY_FILE
+from survey.tracking.told import told
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,12 @@ class Artifacts:
 
         Raises:
             ExportError: It is not there, damaged, or of other runs; the message names the trial.
+            TrackingError: The object store that has it does not answer, or refuses.
         """
         where = f"artifact of MLflow run {trial.mlflow_run_id} ({trial.experiment.label})"
         try:
-            with pq.ParquetFile(self.local(trial) or self._fetched(trial)) as file:
-                table = file.read()
+            file = self.local(trial)
+            table = _table(file) if file else self._fetched(trial)
         except (pa.ArrowException, OSError) as error:
             raise ExportError(f"{where}: {error}") from None
         wanted = (trial.experiment.experiment_id, list(trial.repetitions))
@@ -52,16 +57,28 @@ class Artifacts:
         moved = self.folder / trial.mlflow_run_id / "artifacts" / path.name
         return path if path.exists() or not moved.exists() else moved
 
-    def may_be_there(self, trial: FinishedTrial) -> bool:
-        """Whether the artifact is there, or lies elsewhere, where it would have to be asked for."""
-        file = self.local(trial)
-        return file is None or file.exists()
+    def those_there(self, trials: Iterable[FinishedTrial]) -> Iterator[FinishedTrial]:
+        """Leave out the trials whose artifacts are gone; elsewhere, each place is asked once for the runs that it has.
+
+        Raises:
+            TrackingError: An object store does not answer, or refuses.
+        """
+        listed: dict[str, Collection[str] | None] = {}
+        for trial in trials:
+            file = self.local(trial)
+            place, layout, _ = trial.history_uri.rpartition(f"/{trial.mlflow_run_id}/artifacts/{HISTORY_FILE}")
+            if file is None and layout and place not in listed:
+                listed[place] = self._runs_in(place)
+            runs = listed.get(place)
+            if file.exists() if file else runs is None or trial.mlflow_run_id in runs:
+                yield trial
 
     def remove(self, trial: FinishedTrial) -> int:
         """Remove the artifact of a trial; return its size in bytes, or 0 where it lies elsewhere.
 
         Raises:
             ExportError: It cannot be removed.
+            TrackingError: The object store that has it does not answer, or refuses.
         """
         file = self.local(trial)
         try:
@@ -77,21 +94,49 @@ class Artifacts:
         return size
 
     def _remove_elsewhere(self, trial: FinishedTrial) -> int:
-        from mlflow.exceptions import MlflowException
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         folder, _, name = trial.history_uri.rpartition("/")
-        try:
+        with _elsewhere(trial.history_uri, "be removed"):
             get_artifact_repository(folder, tracking_uri=self.tracking_uri).delete_artifacts(name)
-        except MlflowException as error:
-            raise ExportError(f"artifact {trial.history_uri} cannot be removed: {error}") from None
         return 0
 
-    def _fetched(self, trial: FinishedTrial) -> Path:
+    def _fetched(self, trial: FinishedTrial) -> pa.Table:
         from mlflow.artifacts import download_artifacts
-        from mlflow.exceptions import MlflowException
 
+        # MLflow leaves a folder that it makes itself.
+        with tempfile.TemporaryDirectory() as folder:
+            with _elsewhere(trial.history_uri, "be fetched"):
+                file = download_artifacts(
+                    artifact_uri=trial.history_uri, dst_path=folder, tracking_uri=self.tracking_uri
+                )
+            return _table(Path(file))
+
+    def _runs_in(self, place: str) -> Collection[str] | None:
+        """The MLflow runs that have artifacts in a place; None where it does not say."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        with told(place, "be listed", what="the place of artifacts"):
+            try:
+                found = get_artifact_repository(place, tracking_uri=self.tracking_uri).list_artifacts()
+            except MlflowException:
+                return None
+        return {Path(each.path).name for each in found}
+
+
+def _table(file: Path) -> pa.Table:
+    with pq.ParquetFile(file) as opened:
+        return opened.read()
+
+
+@contextmanager
+def _elsewhere(uri: str, purpose: str) -> Iterator[None]:
+    """Tell an artifact that MLflow says cannot be had from an object store that is away or refuses."""
+    from mlflow.exceptions import MlflowException
+
+    with told(uri, purpose, what="the artifact"):
         try:
-            return Path(download_artifacts(artifact_uri=trial.history_uri, tracking_uri=self.tracking_uri))
+            yield
         except MlflowException as error:
-            raise ExportError(f"artifact {trial.history_uri} cannot be fetched: {error}") from None
+            raise ExportError(f"the artifact {uri} cannot {purpose}: {error}") from None

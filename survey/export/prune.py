@@ -52,9 +52,9 @@ def _jobs(output: Output, store: TrackingStore) -> list[PartitionJob]:
         exported |= dict.fromkeys(held.mlflow_run_ids, held.partition)
     artifacts = Artifacts(output.artifacts, store.uri)
     trials: dict[str, list[FinishedTrial]] = {}
-    for trial in store.finished_trials():
-        if trial.mlflow_run_id in exported and artifacts.may_be_there(trial):
-            trials.setdefault(partition_of(trial.experiment), []).append(trial)
+    held = (trial for trial in store.finished_trials() if trial.mlflow_run_id in exported)
+    for trial in artifacts.those_there(held):
+        trials.setdefault(partition_of(trial.experiment), []).append(trial)
     nothing: Mapping[str, frozenset[int]] = {}
     return [
         PartitionJob(output.output_id, output.dataset, name, tuple(its), nothing, frozenset(), artifacts, False)

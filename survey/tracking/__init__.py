@@ -8,9 +8,10 @@ into the store.
 import logging
 import os
 
-# Before MLflow is imported: no telemetry, no background jobs.
+# Before MLflow is imported: no telemetry, no background jobs, no progress bar for each artifact that is fetched.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 # It tells at length when it makes its tables.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)

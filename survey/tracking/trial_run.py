@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from survey.clock import Clock
-from survey.errors import TrackingAwayError
+from survey.errors import TrackingAwayError, TrackingError
 from survey.experiment import Experiment, Run
 from survey.files import full_disk_told
 from survey.metrics import HISTORY_COLUMNS
@@ -180,24 +180,38 @@ class TrialRun:
             for (epoch, timestamp), value in zip(times, curve.tolist(), strict=True)
         ]
 
-    def finish(self, history: pa.Table) -> None:
-        """Write what is left, store the history of every repetition as an artifact, and mark the runs FINISHED last."""
-        self._patiently(self._write_pending)
+    def finish(self, history: pa.Table, keep: Callable[[], None] = lambda: None) -> None:
+        """Write what is left, store the history of every repetition as an artifact, and mark the runs FINISHED last.
+
+        Args:
+            history: The history.
+            keep: Called where that does not succeed at once, before it is tried again or given up.
+        """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / HISTORY_FILE
             with full_disk_told(path):
                 write_table(history, path)
-            self._patiently(lambda: self._writer.log_artifact(self.run_id, path))
-        self._patiently(lambda: self._end("FINISHED"))
+            try:
+                self._finish(path)
+            except TrackingError as error:
+                keep()
+                if not isinstance(error, TrackingAwayError):
+                    raise
+                self._patiently(lambda: self._finish(path))
+
+    def _finish(self, history: Path) -> None:
+        self._write_pending()
+        self._writer.log_artifact(self.run_id, history)
+        self._end("FINISHED")
 
     def fail(self, traceback: str) -> None:
-        """Write what is left and mark the runs FAILED, with the traceback as an artifact."""
+        """Write what is left and mark the runs FAILED, with the traceback as an artifact where it can be stored."""
         self.flush()
+        self._end("FAILED")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "traceback.txt"
             path.write_text(traceback, encoding="utf-8")
             self._writer.log_artifact(self.run_id, path)
-        self._end("FAILED")
 
     def kill(self) -> None:
         """Write what is left and mark the runs KILLED: the trial was stopped before its end."""
