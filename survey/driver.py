@@ -54,7 +54,9 @@ class Launch(PricedRequest):
         if not self.output.folder.exists():
             self._load_tasks(self.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         self.output.prepare()
-        with self.output.lock(), self._place.held():
+        with self.output.lock(), ExitStack() as held:
+            self._check_own_data()  # before anything is written: what is refused leaves the output as it was
+            held.enter_context(self._place.held())
             self.output.record(list(self._spaces), self._contents)
             store = self._place.open_at_start()
             if store:

@@ -102,6 +102,11 @@ class Request:
         all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
         return all_epochs, repetition_runs
 
+    def _check_own_data(self) -> None:
+        """See that a user's own data are those of the rows that are there."""
+        for name, digest in self._contents.items():
+            check_task_digest(self.output.dataset, name, digest)
+
     def _load_tasks(self, plan: Plan, *, bundled: bool = True) -> dict[str, task_data.PreparedTask]:
         """Prepare the data of all planned trials, and see that they are those of the rows that are there.
 
