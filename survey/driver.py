@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -63,19 +64,17 @@ class Launch(PricedRequest):
                 from survey.export.pool import in_processes
 
                 self._close_and_export(store, in_processes)
-            if self._redo:
-                self._redo.mark(store, self.plan)
-            before = self._done()
-            plan = self.plan(before)
+            to_replace = self._to_replace(store)
+            plan = self.plan(self._done(to_replace))
             with Recorder(self.output, self._name, plan) as recorder, ExitStack() as stack:
-                result = self._train(plan, before, stack, recorder) if plan.trials else self._result(plan)
+                result = self._train(plan, to_replace, stack, recorder) if plan.trials else self._result(plan)
                 recorder.end(result)
                 return result
 
-    def _done(self) -> dict[int, set[int]]:
-        return runs_done(self.output.dataset, self.output.replaced)
+    def _done(self, to_replace: Iterable[str] = ()) -> dict[int, set[int]]:
+        return runs_done(self.output.dataset, self.output.replaced.union(to_replace))
 
-    def _train(self, plan: Plan, before: dict[int, set[int]], stack: ExitStack, recorder: Recorder) -> SurveyResult:
+    def _train(self, plan: Plan, to_replace: dict[str, int], stack: ExitStack, recorder: Recorder) -> SurveyResult:
         """Train a plan; the stack ends what has been started.
 
         Much has to start, each part on one core: so the MLflow server comes first, and Ray starts beside it.
@@ -115,6 +114,8 @@ class Launch(PricedRequest):
             server.wait()
         self._tell_addresses(server.address if server else None, cluster)
         store = self._place.open()
+        if self._redo:
+            self._redo.mark(to_replace)  # only now: a launch that is refused asks nothing of the next one
         failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
         if stop.cannot_go_on:
             raise SurveyError(stop.cannot_go_on)
