@@ -83,6 +83,7 @@ class Launch(PricedRequest):
         self._load_tasks(plan, bundled=self.output.dataset.exists())
         self._tell_plan(plan)
         plan, pilot = self._pilot(plan)
+        pilot_s = pilot.seconds if pilot else 0.0
         server = stack.enter_context(self._place.server())
         from survey.cluster import connect, disconnect
         from survey.cluster_watch import ClusterWatch
@@ -105,6 +106,8 @@ class Launch(PricedRequest):
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
         watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
+        self._check_gpus(cluster)
+        plan, pilot = self._for_cluster(plan, cluster, pilot, to_replace)
         plan = self._with_gpus(plan, cluster, pilot)
         cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
         forecast = Forecast(self.output.folder, plan, cost)
@@ -125,7 +128,7 @@ class Launch(PricedRequest):
         disconnect()
         after = self._done()
         # Of a launch that takes a pilot, too, what one without it would have taken is foretold.
-        forecast.end(after, wall_s=time.monotonic() - self._began - (pilot.seconds if pilot else 0.0))
+        forecast.end(after, wall_s=time.monotonic() - self._began - pilot_s)
         left = self.plan(after)
         with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
             self.output.checkpoints.rmdir()
@@ -186,12 +189,32 @@ class Launch(PricedRequest):
             sql_artifacts=sql_artifacts,
         )
 
+    def _check_gpus(self, cluster: Cluster) -> None:
+        if cluster.num_gpus:
+            return
+        if self._options.gpus_per_trial:
+            raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
+        if (self._options.pack or 1) > 1:
+            raise InputError("--pack: experiments are joined on GPUs alone, and this Ray cluster has none")
+
+    def _for_cluster(
+        self, plan: Plan, cluster: Cluster, pilot: Pilot | None, to_replace: Iterable[str]
+    ) -> tuple[Plan, Pilot | None]:
+        """Plan anew if a cluster that was joined has another kind of device than this machine, which a pilot measured.
+
+        What is to be trained stays the same; how it is split, and what it costs, does not.
+        """
+        if self._options.address is None or (cluster.num_gpus > 0) == (self._num_gpus > 0):
+            return plan, pilot
+        self._num_gpus = cluster.num_gpus
+        plan = self.plan(self._done(to_replace))
+        device = "GPUs" if cluster.num_gpus else "CPU cores"
+        dropped = "; what the pilot has measured here does not count" if pilot else ""
+        self._console.print(f"planned for the {device} of the cluster: {len(plan.trials):,} trials{dropped}")
+        return plan, None
+
     def _with_gpus(self, plan: Plan, cluster: Cluster, pilot: Pilot | None) -> Plan:
         if not cluster.num_gpus:
-            if self._options.gpus_per_trial:
-                raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
-            if (self._options.pack or 1) > 1:
-                raise InputError("--pack: experiments are joined on GPUs alone, and this Ray cluster has none")
             return plan
         plan = self._on_gpus(plan, pilot)
         if plan.joined:
