@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from survey import tasks as task_data
+from survey.checkpoint import drop_useless
 from survey.dataset import REPETITIONS, partitions, runs_done
 from survey.dry_run import PricedRequest
 from survey.errors import InputError, SurveyError
@@ -68,11 +69,20 @@ class Launch(PricedRequest):
             plan = self.plan(self._done(to_replace))
             with Recorder(self.output, self._name, plan) as recorder, ExitStack() as stack:
                 result = self._train(plan, to_replace, stack, recorder) if plan.trials else self._result(plan)
+                self._drop_checkpoints(all_done=not result.missing)
                 recorder.end(result)
                 return result
 
     def _done(self, to_replace: Iterable[str] = ()) -> dict[int, set[int]]:
         return runs_done(self.output.dataset, self.output.replaced.union(to_replace))
+
+    def _drop_checkpoints(self, *, all_done: bool) -> None:
+        """Remove what trials, which remove their own, have left: checkpoints that others have made useless."""
+        folder = self.output.checkpoints
+        with suppress(OSError):  # no result hangs on them
+            if all_done and any(folder.iterdir()):
+                drop_useless(folder, self._done())
+            folder.rmdir()
 
     def _train(self, plan: Plan, to_replace: dict[str, int], stack: ExitStack, recorder: Recorder) -> SurveyResult:
         """Train a plan; the stack ends what has been started.
@@ -130,8 +140,6 @@ class Launch(PricedRequest):
         # Of a launch that takes a pilot, too, what one without it would have taken is foretold.
         forecast.end(after, wall_s=time.monotonic() - self._began - pilot_s)
         left = self.plan(after)
-        with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
-            self.output.checkpoints.rmdir()
         return self._result(left, left.num_runs_done - plan.num_runs_done, failures, stop, loop_seconds)
 
     def _fit(
