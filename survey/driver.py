@@ -25,6 +25,7 @@ from survey.source import git_commit
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
+    from survey.cluster_watch import ClusterWatch
     from survey.export.pool import Mapper
     from survey.pilot import Pilot
     from survey.stopping import StopRequest
@@ -95,27 +96,7 @@ class Launch(PricedRequest):
         plan, pilot = self._pilot(plan)
         pilot_s = pilot.seconds if pilot else 0.0
         server = stack.enter_context(self._place.server())
-        from survey.cluster import connect, disconnect
-        from survey.cluster_watch import ClusterWatch
-        from survey.export_tasks import on_cluster
-        from survey.stopping import StopRequest
-
-        limit = self._options.time_limit_s
-        deadline_s = self._began + limit if limit is not None else None
-        stop = StopRequest(deadline_s, last_words=partial(recorder.last_words, "interrupted"))
-        stack.enter_context(stop)
-        stack.callback(disconnect)
-        options = self._options
-        cluster = connect(
-            survey=self._name,
-            address=options.address,
-            num_cpus=options.num_cpus,
-            num_gpus=options.num_gpus,
-            dashboard=options.ui,
-            environment=self._place.environment_of_workers(),
-        )
-        stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
-        watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
+        cluster, stop, watch = self._start_ray(stack, recorder)
         self._check_gpus(cluster)
         plan, pilot = self._for_cluster(plan, cluster, pilot, to_replace)
         plan = self._with_gpus(plan, cluster, pilot)
@@ -132,15 +113,44 @@ class Launch(PricedRequest):
         failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
         if stop.cannot_go_on:
             raise SurveyError(stop.cannot_go_on)
-        recorder.export()
-        self._close_and_export(store, on_cluster)
-        watch.end()
-        disconnect()
+        self._end_ray(store, watch, recorder)
         after = self._done()
         # Of a launch that takes a pilot, too, what one without it would have taken is foretold.
         forecast.end(after, wall_s=time.monotonic() - self._began - pilot_s)
         left = self.plan(after)
         return self._result(left, left.num_runs_done - plan.num_runs_done, failures, stop, loop_seconds)
+
+    def _start_ray(self, stack: ExitStack, recorder: Recorder) -> tuple[Cluster, StopRequest, ClusterWatch]:
+        """Start or join a cluster, with what stops its trials in good order and what watches over its head."""
+        from survey.cluster import connect, disconnect
+        from survey.cluster_watch import ClusterWatch
+        from survey.stopping import StopRequest
+
+        options = self._options
+        deadline_s = self._began + options.time_limit_s if options.time_limit_s is not None else None
+        stop = stack.enter_context(StopRequest(deadline_s, last_words=partial(recorder.last_words, "interrupted")))
+        stack.callback(disconnect)
+        cluster = connect(
+            survey=self._name,
+            address=options.address,
+            num_cpus=options.num_cpus,
+            num_gpus=options.num_gpus,
+            dashboard=options.ui,
+            environment=self._place.environment_of_workers(),
+        )
+        stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
+        watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
+        return cluster, stop, watch
+
+    def _end_ray(self, store: TrackingStore, watch: ClusterWatch, recorder: Recorder) -> None:
+        """Export what has been trained, for which the cluster is still needed, and leave it."""
+        from survey.cluster import disconnect
+        from survey.export_tasks import on_cluster
+
+        recorder.export()
+        self._close_and_export(store, on_cluster)
+        watch.end()
+        disconnect()
 
     def _fit(
         self,
