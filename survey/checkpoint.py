@@ -12,7 +12,7 @@ import logging
 import os
 import time
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -112,8 +112,40 @@ class Checkpoint:
 
 
 def remove_checkpoints(folder: Path, experiment_ids: Iterable[int]) -> None:
-    """Remove all checkpoints of some experiments, which are to be trained from their beginning."""
+    """Remove all checkpoints of some experiments, which are done, or are to be trained from their beginning."""
     prefixes = {f"{experiment_id:016x}" for experiment_id in experiment_ids}
     for file in folder.glob("*-*"):
         if file.name.partition("-")[0] in prefixes:
             file.unlink(missing_ok=True)
+
+
+def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
+    """Remove checkpoints that no trial can go on from, as another one has trained some of their repetitions.
+
+    To be called only while no trial trains: parts of files are those of processes that were killed.
+
+    Args:
+        folder: Where checkpoints lie.
+        done: Repetitions that are done, by experiment_id.
+
+    Raises:
+        OSError: A file cannot be removed.
+    """
+    for part in folder.glob("*.part"):
+        part.unlink()
+    for file in folder.glob("*-*.pt"):
+        experiment_id, repetitions = _runs_of(file)
+        if not repetitions.isdisjoint(done.get(experiment_id, ())):
+            file.unlink()
+
+
+def _runs_of(file: Path) -> tuple[int, set[int]]:
+    """The experiment_id and the repetitions of a checkpoint; no repetitions where it cannot be read."""
+    import torch
+
+    try:
+        # Mapped, so that the state itself is not read.
+        identity = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["identity"]
+        return int(file.name.partition("-")[0], 16), set(identity["repetitions"])
+    except Exception:  # as in `load`, where a trial of its own is told so
+        return 0, set()

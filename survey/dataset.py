@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -119,14 +120,21 @@ def runs_done(dataset: Path, replaced: Collection[str] = ()) -> dict[int, set[in
     return done
 
 
-def mlflow_runs_of(dataset: Path, experiment_ids: Collection[int]) -> set[str]:
-    """Return the MLflow runs of the trials that trained the rows of some experiments."""
-    return {
-        mlflow_run_id
-        for held in runs_held(dataset)
-        for experiment_id, mlflow_run_id in zip(held.experiment_ids.tolist(), held.mlflow_run_ids, strict=True)
-        if experiment_id in experiment_ids
-    }
+class TrainedRuns(NamedTuple):
+    """Repetitions of an experiment, and the MLflow run of the trial that trained them."""
+
+    mlflow_run_id: str
+    experiment_id: int
+    repetitions: tuple[int, ...]
+
+
+def runs_trained(dataset: Path, experiment_ids: Collection[int]) -> Iterator[TrainedRuns]:
+    """Yield the rows of some experiments, one by one, with what trained them."""
+    for held in runs_held(dataset):
+        for run in zip(held.mlflow_run_ids, held.experiment_ids.tolist(), held.repetitions.tolist(), strict=True):
+            mlflow_run_id, experiment_id, repetition = run
+            if experiment_id in experiment_ids:
+                yield TrainedRuns(mlflow_run_id, experiment_id, (repetition,))
 
 
 def check_task_digest(dataset: Path, task: str, digest: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from survey import tasks as task_data
+from survey.checkpoint import drop_useless
 from survey.dataset import REPETITIONS, partitions, runs_done
 from survey.dry_run import PricedRequest
 from survey.errors import InputError, SurveyError
@@ -23,6 +25,7 @@ from survey.source import git_commit
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
+    from survey.cluster_watch import ClusterWatch
     from survey.export.pool import Mapper
     from survey.pilot import Pilot
     from survey.stopping import StopRequest
@@ -54,26 +57,35 @@ class Launch(PricedRequest):
         if not self.output.folder.exists():
             self._load_tasks(self.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         self.output.prepare()
-        with self.output.lock(), self._place.held():
+        with self.output.lock(), ExitStack() as held:
+            self._check_own_data()  # before anything is written: what is refused leaves the output as it was
+            held.enter_context(self._place.held())
             self.output.record(list(self._spaces), self._contents)
             store = self._place.open_at_start()
             if store:
                 from survey.export.pool import in_processes
 
                 self._close_and_export(store, in_processes)
-            if self._redo:
-                self._redo.mark(store, self.plan)
-            before = self._done()
-            plan = self.plan(before)
+            to_replace = self._to_replace(store)
+            plan = self.plan(self._done(to_replace))
             with Recorder(self.output, self._name, plan) as recorder, ExitStack() as stack:
-                result = self._train(plan, before, stack, recorder) if plan.trials else self._result(plan)
+                result = self._train(plan, to_replace, stack, recorder) if plan.trials else self._result(plan)
+                self._drop_checkpoints(all_done=not result.missing)
                 recorder.end(result)
                 return result
 
-    def _done(self) -> dict[int, set[int]]:
-        return runs_done(self.output.dataset, self.output.replaced)
+    def _done(self, to_replace: Iterable[str] = ()) -> dict[int, set[int]]:
+        return runs_done(self.output.dataset, self.output.replaced.union(to_replace))
 
-    def _train(self, plan: Plan, before: dict[int, set[int]], stack: ExitStack, recorder: Recorder) -> SurveyResult:
+    def _drop_checkpoints(self, *, all_done: bool) -> None:
+        """Remove what trials, which remove their own, have left: checkpoints that others have made useless."""
+        folder = self.output.checkpoints
+        with suppress(OSError):  # no result hangs on them
+            if all_done and any(folder.iterdir()):
+                drop_useless(folder, self._done())
+            folder.rmdir()
+
+    def _train(self, plan: Plan, to_replace: dict[str, int], stack: ExitStack, recorder: Recorder) -> SurveyResult:
         """Train a plan; the stack ends what has been started.
 
         Much has to start, each part on one core: so the MLflow server comes first, and Ray starts beside it.
@@ -83,18 +95,42 @@ class Launch(PricedRequest):
         self._place.check_artifacts()
         self._tell_plan(plan)
         plan, pilot = self._pilot(plan)
+        pilot_s = pilot.seconds if pilot else 0.0
         server = stack.enter_context(self._place.server())
+        cluster, stop, watch = self._start_ray(stack, recorder)
+        self._check_gpus(cluster)
+        plan, pilot = self._for_cluster(plan, cluster, pilot, to_replace)
+        plan = self._with_gpus(plan, cluster, pilot)
+        cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
+        forecast = Forecast(self.output.folder, plan, cost)
+        self._place.check_nodes(cluster)
+        data = self._load_tasks(plan)
+        if server:
+            server.wait()
+        self._tell_addresses(server.address if server else None, cluster)
+        store = self._place.open()
+        if self._redo:
+            self._redo.mark(to_replace)  # only now: a launch that is refused asks nothing of the next one
+        failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
+        if stop.cannot_go_on:
+            raise SurveyError(stop.cannot_go_on)
+        self._end_ray(store, watch, recorder)
+        after = self._done()
+        # Of a launch that takes a pilot, too, what one without it would have taken is foretold.
+        forecast.end(after, wall_s=time.monotonic() - self._began - pilot_s)
+        left = self.plan(after)
+        return self._result(left, left.num_runs_done - plan.num_runs_done, failures, stop, loop_seconds)
+
+    def _start_ray(self, stack: ExitStack, recorder: Recorder) -> tuple[Cluster, StopRequest, ClusterWatch]:
+        """Start or join a cluster, with what stops its trials in good order and what watches over its head."""
         from survey.cluster import connect, disconnect
         from survey.cluster_watch import ClusterWatch
-        from survey.export_tasks import on_cluster
         from survey.stopping import StopRequest
 
-        limit = self._options.time_limit_s
-        deadline_s = self._began + limit if limit is not None else None
-        stop = StopRequest(deadline_s, last_words=partial(recorder.last_words, "interrupted"))
-        stack.enter_context(stop)
-        stack.callback(disconnect)
         options = self._options
+        deadline_s = self._began + options.time_limit_s if options.time_limit_s is not None else None
+        stop = stack.enter_context(StopRequest(deadline_s, last_words=partial(recorder.last_words, "interrupted")))
+        stack.callback(disconnect)
         cluster = connect(
             survey=self._name,
             address=options.address,
@@ -105,29 +141,17 @@ class Launch(PricedRequest):
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
         watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
-        plan = self._with_gpus(plan, cluster, pilot)
-        cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
-        forecast = Forecast(self.output.folder, plan, cost)
-        self._place.check_nodes(cluster)
-        data = self._load_tasks(plan)
-        if server:
-            server.wait()
-        self._tell_addresses(server.address if server else None, cluster)
-        store = self._place.open()
-        failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
-        if stop.cannot_go_on:
-            raise SurveyError(stop.cannot_go_on)
+        return cluster, stop, watch
+
+    def _end_ray(self, store: TrackingStore, watch: ClusterWatch, recorder: Recorder) -> None:
+        """Export what has been trained, for which the cluster is still needed, and leave it."""
+        from survey.cluster import disconnect
+        from survey.export_tasks import on_cluster
+
         recorder.export()
         self._close_and_export(store, on_cluster)
         watch.end()
         disconnect()
-        after = self._done()
-        # Of a launch that takes a pilot, too, what one without it would have taken is foretold.
-        forecast.end(after, wall_s=time.monotonic() - self._began - (pilot.seconds if pilot else 0.0))
-        left = self.plan(after)
-        with suppress(OSError):  # trials remove their own; those of trials that are not in this plan are kept
-            self.output.checkpoints.rmdir()
-        return self._result(left, left.num_runs_done - plan.num_runs_done, failures, stop, loop_seconds)
 
     def _fit(
         self,
@@ -184,12 +208,32 @@ class Launch(PricedRequest):
             sql_artifacts=sql_artifacts,
         )
 
+    def _check_gpus(self, cluster: Cluster) -> None:
+        if cluster.num_gpus:
+            return
+        if self._options.gpus_per_trial:
+            raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
+        if (self._options.pack or 1) > 1:
+            raise InputError("--pack: experiments are joined on GPUs alone, and this Ray cluster has none")
+
+    def _for_cluster(
+        self, plan: Plan, cluster: Cluster, pilot: Pilot | None, to_replace: Iterable[str]
+    ) -> tuple[Plan, Pilot | None]:
+        """Plan anew if a cluster that was joined has another kind of device than this machine, which a pilot measured.
+
+        What is to be trained stays the same; how it is split, and what it costs, does not.
+        """
+        if self._options.address is None or (cluster.num_gpus > 0) == (self._num_gpus > 0):
+            return plan, pilot
+        self._num_gpus = cluster.num_gpus
+        plan = self.plan(self._done(to_replace))
+        device = "GPUs" if cluster.num_gpus else "CPU cores"
+        dropped = "; what the pilot has measured here does not count" if pilot else ""
+        self._console.print(f"planned for the {device} of the cluster: {len(plan.trials):,} trials{dropped}")
+        return plan, None
+
     def _with_gpus(self, plan: Plan, cluster: Cluster, pilot: Pilot | None) -> Plan:
         if not cluster.num_gpus:
-            if self._options.gpus_per_trial:
-                raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
-            if (self._options.pack or 1) > 1:
-                raise InputError("--pack: experiments are joined on GPUs alone, and this Ray cluster has none")
             return plan
         plan = self._on_gpus(plan, pilot)
         if plan.joined:

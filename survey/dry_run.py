@@ -22,7 +22,7 @@ class PricedRequest(Request):
     def dry_run(self) -> Price:
         """Return what the launch would train and what that costs, and start and write nothing."""
         store = self._place.open() if self._place.exists else None
-        replaced = self._replaced(store)
+        replaced = self.output.replaced.union(self._to_replace(store, may_guess=True))
         done = runs_done(self.output.dataset, replaced)
         for experiment_id, numbers in store.runs_finished(replaced).items() if store else ():
             done.setdefault(experiment_id, set()).update(numbers)

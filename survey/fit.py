@@ -51,7 +51,7 @@ def fit(
     )
     failures: list[str] = []
     for first in range(0, len(trials), TRIALS_PER_TUNE_RUN):
-        if first:
+        if first and not stop.stop_all():  # for an export there may be neither time nor a tracking server
             after_part()
         if stop.stop_all():
             break

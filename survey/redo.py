@@ -1,8 +1,8 @@
 """Experiments that are trained anew although they are done: `--redo`.
 
-The MLflow runs of the trials that trained them are noted as replaced, before anything is trained, and count no more:
-their runs are missing then, and so are trained by this launch or a later one. The rows in the data set stay until the
-new ones are there, and give way to them run by run, atomically in each partition.
+The MLflow runs of the trials that trained them are noted as replaced, right before anything is trained, and count no
+more: their runs are missing then, and so are trained by this launch or a later one. The rows in the data set stay
+until the new ones are there, and give way to them run by run, atomically in each partition.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from survey.checkpoint import remove_checkpoints
-from survey.dataset import mlflow_runs_of, runs_done
+from survey.dataset import TrainedRuns, runs_done, runs_trained
 from survey.errors import InputError, nearest
 from survey.experiment import Experiment
 from survey.output import Output
@@ -79,30 +79,60 @@ class Redo:
         if not self._ids:
             raise InputError(f"--redo: no experiment of this survey has {wanted.text}")
 
-    def replaced(self, store: TrackingStore | None, plan: Callable[[Mapping[int, set[int]]], Plan]) -> frozenset[str]:
-        """Return the MLflow runs that count no more, with those that are to be replaced now.
+    def find(self, store: TrackingStore | None, plan: Callable[..., Plan]) -> dict[str, int]:
+        """Return the MLflow runs that are to count no more, and the experiment of each.
 
-        A filter that an earlier launch was given, and whose runs are not all replaced yet, goes on where that one was.
+        They are those that have trained what this launch takes of the wanted experiments. Where an earlier launch with
+        the same filter has not come to its end, what it has begun with is not begun again.
 
         Args:
             store: The tracking store, where there is one.
-            plan: Plans what is missing where so much is done.
-        """
-        before = self._output.replaced
-        if self._text in self._output.redone:
-            trials = plan(runs_done(self._output.dataset, before)).trials
-            missing = self._ids.intersection(trial.experiment.experiment_id for trial in trials)
-            if mlflow_runs_of(self._output.dataset, missing).intersection(self._output.redone[self._text]):
-                return before
-        finished = store.finished_run_ids(self._ids) if store else set()
-        return before | finished | mlflow_runs_of(self._output.dataset, self._ids)
+            plan: `Request.plan`.
 
-    def mark(self, store: TrackingStore | None, plan: Callable[[Mapping[int, set[int]]], Plan]) -> None:
-        """Note what is to be replaced; arguments as of `replaced`."""
-        again = self.replaced(store, plan) - self._output.replaced
-        if again:
-            remove_checkpoints(self._output.checkpoints, self._ids)
-            self._output.redo(self._text, again)
+        Raises:
+            InputError: The launch takes none of the wanted experiments.
+        """
+        taken = self._taken(plan)
+        trained = [*runs_trained(self._output.dataset, self._ids), *(store.runs_trained(self._ids) if store else ())]
+        for experiment_id in self._begun(trained, plan):
+            taken.pop(experiment_id, None)
+        before = self._output.replaced
+        return {
+            each.mlflow_run_id: each.experiment_id
+            for each in trained
+            if each.mlflow_run_id not in before and taken.get(each.experiment_id, set()).intersection(each.repetitions)
+        }
+
+    def _taken(self, plan: Callable[..., Plan]) -> dict[int, set[int]]:
+        """The repetitions that the launch takes of each wanted experiment, done or not."""
+        taken: dict[int, set[int]] = {}
+        for trial in plan({}).trials:
+            if trial.experiment.experiment_id in self._ids:
+                taken.setdefault(trial.experiment.experiment_id, set()).update(trial.repetitions)
+        if not taken:
+            raise InputError(
+                f"--redo: this launch takes no experiment with {self._text}: --limit, or a size that no network comes "
+                "near, leaves them out"
+            )
+        return taken
+
+    def _begun(self, trained: Iterable[TrainedRuns], plan: Callable[..., Plan]) -> set[int]:
+        """Experiments that earlier launches with this filter have begun with; none if they have come to their end."""
+        earlier = frozenset(self._output.redone.get(self._text, ()))
+        if not earlier:
+            return set()
+        trials = plan(runs_done(self._output.dataset, self._output.replaced), limited=False).trials
+        missing = self._ids.intersection(trial.experiment.experiment_id for trial in trials)
+        if earlier.isdisjoint(each.mlflow_run_id for each in runs_trained(self._output.dataset, missing)):
+            return set()
+        return {each.experiment_id for each in trained if each.mlflow_run_id in earlier}
+
+    def mark(self, found: Mapping[str, int]) -> None:
+        """Let the MLflow runs that `find` has found count no more; checkpoints of their experiments are removed."""
+        if found:
+            # In this order: what is marked is trained from its beginning, also after a kill in between.
+            remove_checkpoints(self._output.checkpoints, found.values())
+            self._output.redo(self._text, found)
 
 
 def _value(name: str, text: str) -> object:

@@ -65,15 +65,18 @@ class Request:
             experiments = (each for space in spaces for each in space.experiments(self._contents))
             self._redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
 
-    def plan(self, done: Mapping[int, set[int]], *, may_guess: bool = False) -> Plan:
-        """Plan what is missing where `done` is done; `may_guess` as for `survey.tasks.describe`."""
+    def plan(self, done: Mapping[int, set[int]], *, may_guess: bool = False, limited: bool = True) -> Plan:
+        """Plan what is missing where `done` is done; `may_guess` as for `survey.tasks.describe`.
+
+        Where it is not `limited`, experiments beyond `--limit` are planned too.
+        """
         return make_plan(
             self._spaces,
             contents=self._contents,
             describe=partial(task_data.describe, user_tasks=self._own_tasks, may_guess=may_guess),
             done=done,
             repetitions=self._options.repetitions,
-            limit=self._options.limit,
+            limit=self._options.limit if limited else None,
             bound=Bound(memory_bytes=int(_MEMORY_SHARE * (_gpu_bytes() if self._num_gpus else _bytes_per_core()))),
             on_gpu=self._num_gpus > 0,
         )
@@ -87,9 +90,9 @@ class Request:
 
         return float(torch.cuda.device_count())
 
-    def _replaced(self, store: TrackingStore | None) -> frozenset[str]:
-        """MLflow runs that count no more, with those that this launch is to replace."""
-        return self._redo.replaced(store, self.plan) if self._redo else self.output.replaced
+    def _to_replace(self, store: TrackingStore | None, *, may_guess: bool = False) -> dict[str, int]:
+        """MLflow runs that `--redo` is to let count no more, and the experiment of each."""
+        return self._redo.find(store, partial(self.plan, may_guess=may_guess)) if self._redo else {}
 
     def _recording(self, plan: Plan) -> tuple[bool, bool]:
         """Whether MLflow gets every epoch, and whether each repetition has a run of its own."""
@@ -101,6 +104,11 @@ class Request:
         rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
         all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
         return all_epochs, repetition_runs
+
+    def _check_own_data(self) -> None:
+        """See that a user's own data are those of the rows that are there."""
+        for name, digest in self._contents.items():
+            check_task_digest(self.output.dataset, name, digest)
 
     def _load_tasks(self, plan: Plan, *, bundled: bool = True) -> dict[str, task_data.PreparedTask]:
         """Prepare the data of all planned trials, and see that they are those of the rows that are there.

@@ -18,7 +18,7 @@ from conftest import start as start_launch
 from trial_outside_ray import Trial
 
 from survey import checkpoint, experiment_training, trial
-from survey.checkpoint import Checkpoint
+from survey.checkpoint import Checkpoint, drop_useless
 from survey.errors import TrackingAwayError, TrackingError
 from survey.experiment import Experiment
 from survey.metrics import HISTORY_COLUMNS
@@ -283,6 +283,28 @@ def test_a_launch_that_was_stopped_goes_on_in_the_middle_of_a_trial(tmp_path):
     assert query(out, "SELECT max(value) FROM tags WHERE key = 'resumed_at_epoch'") > 30
     assert len(rows(out)) == 2
     assert not (out / "checkpoints").exists()
+
+    experiment = Experiment(dataset="sklearn:digits", shape="rectangle", size=4096, depth=3, epochs=1200)
+    useless, useful = (make(out / "checkpoints", experiment, repetitions) for repetitions in ((0, 1), (3, 4)))
+    for each in (useless, useful):
+        each.save({"epoch": 3})
+    status, output = launch(space, "--out", out, "--no-ui", "--repetitions", 3)
+    assert status == 0, output
+    assert list((out / "checkpoints").iterdir()) == [useful.file]
+
+
+def test_checkpoints_that_no_trial_can_go_on_from_are_dropped(tmp_path):
+    other = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=7)
+    useless = [make(tmp_path / "c", repetitions=numbers) for numbers in ((0, 1), (1, 2, 3))]
+    useful = [make(tmp_path / "c", repetitions=(3, 4)), make(tmp_path / "c", other)]
+    for each in (*useless, *useful):
+        each.save({"epoch": 3, "curves": torch.ones(1000)})
+    damaged = tmp_path / "c" / f"{EXPERIMENT.experiment_id:016x}-0a.pt"
+    damaged.write_bytes(b"no zip at all")
+    (tmp_path / "c" / f"{useful[0].file.stem}.17.part").touch()
+    drop_useless(tmp_path / "c", {EXPERIMENT.experiment_id: {0, 1, 2}})
+    assert set((tmp_path / "c").iterdir()) == {damaged, *(each.file for each in useful)}
+    drop_useless(tmp_path / "none", {})
 
 
 def query(out, statement: str) -> int:

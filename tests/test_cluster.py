@@ -18,7 +18,13 @@ import pytest
 from conftest import launch, rows
 
 from survey import cluster as survey_cluster
+from survey.api import prepare
+from survey.cost import CORE_MODEL
+from survey.driver import Launch
 from survey.errors import InputError
+from survey.forecast import read_forecasts
+from survey.options import Options
+from survey.pilot import Pilot
 
 TOKEN = "0123456789abcdef" * 4
 
@@ -72,13 +78,14 @@ def running(*command: object, log: Path, until: str, **environment: str) -> Iter
 
 
 @contextmanager
-def ray_cluster(**environment: str) -> Iterator[str]:
+def ray_cluster(*arguments: str, **environment: str) -> Iterator[str]:
     """Run a Ray cluster of this machine; yield its address."""
     # Ray puts sockets there, whose paths must be short.
     folder = Path(tempfile.mkdtemp(prefix="ray"))
     address = f"127.0.0.1:{free_port()}"
     command = ["ray.scripts.scripts", "start", "--head", "--block", f"--port={address.partition(':')[2]}"]
     command += ["--node-ip-address=127.0.0.1", "--num-cpus=2", "--include-dashboard=false", f"--temp-dir={folder}"]
+    command += arguments
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", **environment}
     try:
         with running(*command, log=folder / "log", until="Ray runtime started", **quiet) as process:
@@ -126,6 +133,40 @@ def test_a_survey_on_a_cluster_without_a_token(space, tmp_path):
         status, output = launch(space, "--out", tmp_path / "out", "--address", address, "--no-ui", **open_to_all)
     assert status == 0, output
     assert len(rows(tmp_path / "out")) == RUNS
+
+
+@pytest.mark.slow
+def test_gpus_that_only_the_cluster_has_decide_the_plan(space, tmp_path):
+    """Ray's own accounts stand in for a GPU."""
+    open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTERS": "0"}
+    out = tmp_path / "out"
+    with ray_cluster("--num-gpus=1", **open_to_all) as address:
+        status, output = launch(space, "--out", out, "--address", address, "--no-ui", **open_to_all)
+    assert status == 0, output
+    assert f"planned for the GPUs of the cluster: {EXPERIMENTS} trials" in output
+    assert len(rows(out)) == RUNS
+    (forecast,) = read_forecasts(out)
+    expected = prepare(str(space), Options(out=tmp_path / "other", num_gpus=1.0)).dry_run()
+    assert forecast["num_gpus"] == 1
+    assert forecast["training_s"][0] == pytest.approx(3600 * expected.training_hours.estimate, abs=0.1)
+
+
+@pytest.mark.parametrize("of_cluster", [0.0, 4.0])
+def test_a_plan_for_another_kind_of_device_is_made_anew(space, tmp_path, of_cluster):
+    def prepared(num_gpus: float, address: str | None) -> Launch:
+        launch = prepare(str(space), Options(out=tmp_path / "out", address=address))
+        launch._num_gpus = num_gpus
+        return launch
+
+    pilot = Pilot(CORE_MODEL, factor=1.1, num_trials=3, seconds=2.0)
+    cluster = survey_cluster.Cluster("head", None, num_cpus=8.0, num_gpus=of_cluster, is_local=False)
+    here, there = (prepared(number, None).plan({}) for number in (4.0 - of_cluster, of_cluster))
+    assert here.trials != there.trials
+    joining = prepared(4.0 - of_cluster, "auto")
+    assert joining._for_cluster(here, cluster, pilot, ()) == (there, None)
+    assert joining._for_cluster(there, cluster, pilot, ()) == (there, pilot), "once is enough"
+    alone = prepared(4.0 - of_cluster, None)
+    assert alone._for_cluster(here, cluster, pilot, ()) == (here, pilot)
 
 
 def refused(space: Path, address: str, *arguments: object, **environment: str) -> str:

@@ -21,6 +21,7 @@ from survey import driver, fit
 from survey.errors import TrackingAwayError
 from survey.experiment import Experiment
 from survey.space_file import load_space
+from survey.stopping import StopRequest
 from survey.tracking import trial_run
 from survey.tracking.trial_run import TrackingSettings, TrialRun
 
@@ -40,6 +41,26 @@ def test_more_trials_than_a_tune_run_takes(tmp_path, undisturbed, monkeypatch):
     assert (result.num_experiments, result.num_runs_trained, result.failures) == (EXPERIMENTS, RUNS, ())
     assert exported == [9, 18, RUNS]
     assert numbers(tmp_path / "out") == numbers(undisturbed)
+
+
+@pytest.mark.parametrize("stops_after", [1, 2, 3])
+def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_after, monkeypatch):
+    """An export of all that is trained takes longer than there is after SIGTERM, and no server may be left for it."""
+    stop, called = StopRequest(), []
+
+    def call(what):
+        called.append(what)
+        stop.interrupted = len(called) == stops_after
+
+    def tune_run(_trainable, part, *_):
+        call(f"trained {len(part)}")
+        return []
+
+    monkeypatch.setattr(fit, "TRIALS_PER_TUNE_RUN", 3)
+    monkeypatch.setattr(fit, "_tune_run", tune_run)
+    given = {"tasks": {}, "tracking": None, "origin": {}, "checkpoints": Path(), "progress": None}
+    assert fit.fit([()] * 8, **given, stop=stop, after_part=lambda: call("exported")) == ()
+    assert called == ["trained 3", "exported", "trained 3"][:stops_after]
 
 
 def tracking_server(folder: Path, port: int):

@@ -321,13 +321,19 @@ def test_a_trial_that_fails_and_data_that_changed(tmp_path):
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 0, output
     assert len(rows(out)) == 6
+    before = contents(out)
 
     data.write_text("a,b,y\n" + "\n".join([*lines, "0.1,0.9,no"]))
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 2, output
     assert re.search(r"there with digest [0-9a-f]{16}\.\.\., now with [0-9a-f]{16}", output)
     assert "Traceback" not in output
-    assert len(rows(out)) == 6
+    assert contents(out) == before, "what is refused changes nothing"
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """What lies in an output, but for the files of its lock."""
+    return {name: data for name, data in bytes_of(out).items() if not name.startswith(".lock")}
 
 
 def test_one_of_joined_experiments_fails_and_the_others_go_on(tmp_path):

@@ -12,10 +12,13 @@ from conftest import launch, rows, start
 from export_data import BETA, EXPERIMENTS, read, runs_of
 
 from survey import export
-from survey.dataset import mlflow_runs_of, runs_done
+from survey.dataset import runs_done, runs_trained
 from survey.errors import InputError
 from survey.experiment import Experiment
-from survey.redo import RedoFilter
+from survey.plan import Plan, make_plan
+from survey.redo import Redo, RedoFilter
+from survey.space_file import dump_space
+from survey.tasks import describe, load
 
 EXPERIMENT = Experiment(dataset="sklearn:iris", shape="rectangle", size=128, depth=3, learning_rate=0.003)
 
@@ -55,7 +58,8 @@ def test_what_is_no_filter_is_refused(text, told):
 def redo(survey, experiment: Experiment) -> set[str]:
     """Let what trained an experiment count no more, as a launch does before it trains."""
     ids = {experiment.experiment_id}
-    replaced = survey.store.finished_run_ids(ids) | mlflow_runs_of(survey.folder, ids)
+    trained = [*survey.store.runs_trained(ids), *runs_trained(survey.folder, ids)]
+    replaced = {each.mlflow_run_id for each in trained}
     survey.output.redo("a filter", replaced)
     return replaced
 
@@ -101,6 +105,118 @@ def test_a_data_set_made_anew_has_the_new_runs(survey):
     assert {row["mlflow_run_id"] for row in runs_of(survey.folder).values()} == {again}
 
 
+# ---------------------------------------------------------------- what a launch marks
+
+ALL = "dataset=sklearn:iris"
+FIRST, SECOND, *_ = BETA_EXPERIMENTS = list(BETA.experiments())
+
+
+def planner(*, limit: int | None = None, repetitions: int = 2):
+    """`Request.plan` of a launch over BETA with these options."""
+
+    def plan(done: dict[int, set[int]], *, limited: bool = True) -> Plan:
+        taken = limit if limited else None
+        return make_plan([BETA], contents={}, describe=describe, done=done, repetitions=repetitions, limit=taken)
+
+    return plan
+
+
+def launched(survey, text: str = ALL, **options: int) -> dict[int, set[int]]:
+    """Export and mark, as a launch does before it trains; return what is to be trained."""
+    survey.export()
+    found = Redo(RedoFilter.parse(text), survey.output, BETA_EXPERIMENTS)
+    plan = planner(**options)
+    found.mark(found.find(survey.store, plan))
+    trials = plan(runs_done(survey.folder, survey.output.replaced)).trials
+    return {trial.experiment.experiment_id: set(trial.repetitions) for trial in trials}
+
+
+def missing(survey) -> set[int]:
+    """What a launch without `--redo` would train."""
+    trials = planner()(runs_done(survey.folder, survey.output.replaced)).trials
+    return {trial.experiment.experiment_id for trial in trials}
+
+
+@pytest.fixture
+def trained(survey):
+    """All of BETA is done, each experiment in a trial of its own."""
+    for experiment in BETA_EXPERIMENTS:
+        survey.train(experiment, (0, 1), task=load("sklearn:iris"))
+    return survey
+
+
+def test_with_limit_only_what_the_launch_takes_is_marked(trained):
+    first = FIRST.experiment_id
+    assert launched(trained, limit=1) == {first: {0, 1}}
+    assert missing(trained) == {first}
+    trained.train(FIRST, (0, 1))
+    trained.export()
+    assert missing(trained) == set()
+    assert launched(trained, limit=1) == {first: {0, 1}}, "that came to its end: it is a new request"
+
+
+def test_what_an_earlier_launch_has_begun_with_is_not_begun_again(trained):
+    assert len(launched(trained)) == len(BETA_EXPERIMENTS)
+    trained.train(FIRST, (0, 1))  # and then the launch is killed
+    assert launched(trained, limit=1) == {}, "the rest is left, beyond the limit"
+    assert missing(trained) == {each.experiment_id for each in BETA_EXPERIMENTS[1:]}
+    assert launched(trained).keys() == missing(trained)
+
+
+def test_what_was_beyond_an_earlier_limit_is_marked_too(trained):
+    launched(trained, limit=2)
+    trained.train(FIRST, (0, 1))  # and then the launch is killed
+    assert launched(trained).keys() == {each.experiment_id for each in BETA_EXPERIMENTS[1:]}
+
+
+def test_a_limit_that_leaves_none_is_refused(trained):
+    with pytest.raises(InputError, match="takes no experiment with size=256: --limit"):
+        launched(trained, "size=256", limit=1)
+    assert not trained.output.replaced
+
+
+def test_with_fewer_repetitions_trials_of_others_are_not_marked(trained):
+    trained.train(SECOND, (2,))
+    assert launched(trained, f"size={SECOND.size}", repetitions=1)[SECOND.experiment_id] == {0}
+    assert 2 in runs_done(trained.folder, trained.output.replaced)[SECOND.experiment_id]
+
+
+def test_a_kill_between_checkpoints_and_mark_costs_time_alone(trained, monkeypatch):
+    trained.export()
+    checkpoints = [trained.output.checkpoints / f"{each.experiment_id:016x}-a.pt" for each in (FIRST, SECOND)]
+    trained.output.checkpoints.mkdir()
+    for file in checkpoints:
+        file.touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(type(trained.output), "redo", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            launched(trained, limit=1)
+    assert [file.exists() for file in checkpoints] == [False, True]
+    assert missing(trained) == set()
+    assert launched(trained, limit=1).keys() == missing(trained) == {FIRST.experiment_id}
+    checkpoints[0].touch()
+    assert launched(trained, limit=1).keys() == {FIRST.experiment_id}
+    assert checkpoints[0].exists(), "it is that of the redo, which goes on"
+
+
+def test_a_launch_that_is_refused_marks_nothing(tmp_path, trained):
+    trained.export()
+    space, out = tmp_path / "beta.yaml", tmp_path / "copy"
+    space.write_text(dump_space(BETA))
+    shutil.copytree(trained.output.folder, out)  # this process has the store of the other one open
+    (checkpoint := out / "checkpoints" / f"{FIRST.experiment_id:016x}-a.pt").parent.mkdir()
+    checkpoint.touch()
+    arguments = (space, "--out", out, "--repetitions", 2)
+    status, output = launch(*arguments, "--no-ui", "--redo", ALL, "--address", "127.0.0.1:9")
+    assert (status, "no Ray cluster can be reached" in output) == (2, True), output
+    assert checkpoint.exists()
+    assert not (out / "redo.json").exists()
+    status, output = launch(*arguments, "--dry-run", "--json")
+    assert (status, json.loads(output)["runs_to_train"]) == (0, 0), output
+
+
+# ---------------------------------------------------------------- launches
+
 SPACE = """
 name: tiny
 repetitions: 2
@@ -145,6 +261,15 @@ def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
     assert "dropped 4 artifacts" in output, "of the first launch all but the replaced one; the one that was finished"
     assert "dropped 1 artifacts" in output
 
+    status, output = launch(*arguments)
+    assert (status, "nothing left to train" in output) == (0, True), output
+
+    status, output = launch(*arguments, *redo, "--limit", 2)  # its second experiment has depth 4
+    assert status == 0, output
+    third = rows(out)
+    is_redone = third["mlflow_run_id"] != second["mlflow_run_id"]
+    assert set(third["depth"][is_redone].astype(int)) == {3}
+    assert third["experiment_id"][is_redone].nunique() == 1
     status, output = launch(*arguments)
     assert (status, "nothing left to train" in output) == (0, True), output
 

@@ -14,6 +14,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, create_engine, inspect, text
 
+from survey.dataset import TrainedRuns
 from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
 from survey.tracking.sql_writer import DIALECTS, TABLES
 from survey.tracking.tags import OUTPUT, ROLE, TRIAL_ROLE
@@ -88,9 +89,11 @@ class TrackingStore:
             done.setdefault(row.experiment_id, set()).update(row.repetitions)
         return done
 
-    def finished_run_ids(self, experiment_ids: Collection[int]) -> set[str]:
-        """Return the MLflow runs of the finished trials of some experiments."""
-        return {row.mlflow_run_id for row in self._finished_rows() if row.experiment_id in experiment_ids}
+    def runs_trained(self, experiment_ids: Collection[int]) -> Iterator[TrainedRuns]:
+        """Yield what the finished trials of some experiments have trained."""
+        for row in self._finished_rows():
+            if row.experiment_id in experiment_ids:
+                yield TrainedRuns(row.mlflow_run_id, row.experiment_id, row.repetitions)
 
     def all_finished_run_ids(self) -> set[str]:
         """Return the MLflow runs of all finished trials of this output."""
