@@ -80,7 +80,7 @@ class Launch(PricedRequest):
     def _drop_checkpoints(self, *, all_done: bool) -> None:
         """Remove what trials, which remove their own, have left: checkpoints that others have made useless."""
         folder = self.output.checkpoints
-        with suppress(OSError):  # no result hangs on them
+        with suppress(OSError):  # no result depends on them
             if all_done and any(folder.iterdir()):
                 drop_useless(folder, self._done())
             folder.rmdir()
