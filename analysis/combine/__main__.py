@@ -1,4 +1,4 @@
-"""Several data sets made one: `python -m analysis.combine A B ... --out DIR`."""
+"""`python -m analysis.combine A B ... --out DIR`: several data sets made one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
-from survey.combine import CombineResult, combine
+from survey.combine import combine
 from survey.commands import run_app
 from survey.errors import InputError
-
-__all__ = ["CombineResult", "combine"]
 
 
 class OnConflict(StrEnum):
