@@ -64,6 +64,31 @@ class _ClassCount:
         return sum(epochs for _, epochs in self.recent) / min(max(seconds, 1.0), _RATE_OVER_S)
 
 
+class CoveredTime:
+    """The time that intervals cover, each second once. They are given in the order of their ends.
+
+    Only the last 10,000 that are apart from each other are kept: one that reaches back beyond them counts twice there.
+    """
+
+    def __init__(self) -> None:
+        self._settled_s = 0.0
+        self._apart: deque[tuple[float, float]] = deque()
+
+    def add(self, began: float, ended: float) -> None:
+        """Take one more."""
+        while self._apart and self._apart[-1][1] >= began:
+            began = min(began, self._apart.pop()[0])
+        self._apart.append((began, ended))
+        if len(self._apart) > _INTERVALS_KEPT:
+            first, last = self._apart.popleft()
+            self._settled_s += last - first
+
+    @property
+    def seconds(self) -> float:
+        """Length of what is covered."""
+        return self._settled_s + sum(ended - began for began, ended in self._apart)
+
+
 class Progress(tune.Callback):
     """Counts runs and epochs, and shows them: a block that renews itself at a terminal, else a line now and then.
 
@@ -86,7 +111,7 @@ class Progress(tune.Callback):
         self._runs_done = 0
         self._classes: defaultdict[str, _ClassCount] = defaultdict(_ClassCount)
         self._changing = threading.Lock()
-        self._loops: list[tuple[float, float]] = []
+        self._loops = CoveredTime()
         self._live = Live(console=console, get_renderable=self.render, refresh_per_second=2, transient=True)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,7 +130,7 @@ class Progress(tune.Callback):
     @property
     def loop_seconds(self) -> float:
         """Seconds in which at least one trial was in its epoch loop."""
-        return sum(ended - began for began, ended in _union(self._loops))
+        return self._loops.seconds
 
     def figures(self) -> Figures:
         """What has been trained so far; from any thread."""
@@ -192,9 +217,7 @@ class Progress(tune.Callback):
                 self._total_cost -= epoch_cost * (epoch - run_epochs / num_runs)
             self._cost += epoch_cost * run_epochs / num_runs
         self._classes[_resource_class(trial.config)].add(result["run_epochs"], now)
-        self._loops.append((began, now))
-        if len(self._loops) > _INTERVALS_KEPT:  # a long survey reports millions
-            self._loops = _union(self._loops)
+        self._loops.add(began, now)
         if trial.trial_id in self._running:
             self._running[trial.trial_id] = (*self._running[trial.trial_id][:2], result["epoch"])
 
@@ -222,17 +245,6 @@ class Progress(tune.Callback):
     def on_experiment_end(self, trials: list, **_: Any) -> None:
         """Leave Ray's metrics with the last figures."""
         self._counters.tell(self.figures())
-
-
-def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The disjoint intervals that cover the same time, in order."""
-    union: list[tuple[float, float]] = []
-    for began, ended in sorted(intervals):
-        if union and began <= union[-1][1]:
-            union[-1] = (union[-1][0], max(union[-1][1], ended))
-        else:
-            union.append((began, max(began, ended)))
-    return union
 
 
 def _resource_class(config: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import requests
 from conftest import EXPERIMENTS, REPETITIONS, RUNS, start, write_space
@@ -21,7 +23,7 @@ from survey.experiment import Experiment
 from survey.figures import Figures, block, line
 from survey.launch_record import process_start_s, read_record
 from survey.output import Output
-from survey.progress import Progress
+from survey.progress import CoveredTime, Progress
 from survey.status import Status, render, survey_status
 
 SOON = {"RAY_metrics_report_interval_ms": "1000"}
@@ -192,6 +194,21 @@ def test_figures_count_what_tune_reports(tmp_path):
     assert Figures.from_dict(json.loads(json.dumps(dataclasses.asdict(figures)))) == figures
     assert "failed, 3 runs: ValueError: no" in shown(block(figures))
     assert "running" not in line(figures.over()).plain
+
+
+def test_time_that_is_covered_counts_once_however_many_intervals_there_are():
+    draw, covered, seen = random.Random(0), CoveredTime(), np.zeros(2000, bool)
+    for ended in sorted(draw.randrange(1, 2000) for _ in range(300)):
+        began = max(0, ended - draw.choice([0, 1, 5, 50]))
+        covered.add(began, ended)
+        seen[began:ended] = True
+    assert covered.seconds == seen.sum()
+
+    long = CoveredTime()
+    for number in range(50_000):  # as of trials one after the other, with a gap between any two
+        long.add(number, number + 0.5)
+    assert long.seconds == 25_000
+    assert len(long._apart) <= 10_000, "a report costs the same, however many there were before"
 
 
 def trial(trial_id: str, num_gpus: float = 0.0, error_file: Path | None = None) -> SimpleNamespace:
