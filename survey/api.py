@@ -75,26 +75,9 @@ def run(
         InputError: What was given cannot be used; no trial has been started.
         SurveyError: The tracking store or the data set failed.
     """
-    options = Options(
-        out=Path(out) if out is not None else None,
-        address=address,
-        num_cpus=num_cpus,
-        num_gpus=num_gpus,
-        gpus_per_trial=None if gpus_per_trial == "auto" else gpus_per_trial,
-        pack=None if pack == "auto" else pack,
-        tracking_uri=tracking_uri,
-        artifacts=artifacts,
-        mlflow_epochs=mlflow_epochs,
-        mlflow_runs=mlflow_runs,
-        repetitions=repetitions,
-        limit=limit,
-        time_limit_s=time_limit_s,
-        pilot=pilot,
-        redo=redo,
-        prune_artifacts=prune_artifacts,
-        ui=ui,
-    )
-    return prepare(space, options, console).run()
+    # All but two parameters are the fields of `Options`, by name.
+    given = {name: value for name, value in locals().items() if name not in ("space", "console")}
+    return prepare(space, Options(**given), console).run()
 
 
 def prepare(space: Space | Sequence[Space], options: Options, console: Console | None = None) -> Launch:

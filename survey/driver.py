@@ -211,9 +211,9 @@ class Launch(PricedRequest):
     def _check_gpus(self, cluster: Cluster) -> None:
         if cluster.num_gpus:
             return
-        if self._options.gpus_per_trial:
+        if self._options.gpus_per_trial != "auto":
             raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
-        if (self._options.pack or 1) > 1:
+        if self._options.pack not in ("auto", 1):
             raise InputError("--pack: experiments are joined on GPUs alone, and this Ray cluster has none")
 
     def _for_cluster(

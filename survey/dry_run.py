@@ -49,10 +49,10 @@ class PricedRequest(Request):
         """Give trials their shares of GPUs, joined as was asked for, or where the pilot has found that it pays."""
         size = self._options.pack
         joining = pilot.joining if pilot else None
-        if size is not None:
+        if size != "auto":
             joining = None if size == 1 else replace(joining or Joining(size), size=size)
         fixed = self._options.gpus_per_trial
-        if joining and fixed is not None:
+        if joining and fixed != "auto":
             joining = replace(joining, num_gpus=fixed)
         return plan.on_gpus(self._fraction_of_gpu(), joining)
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from survey.errors import InputError
 
@@ -47,8 +48,8 @@ class Options:
     """How a survey is launched; `survey.run` and `python -m survey.launch --help` say what each is.
 
     Attributes:
-        gpus_per_trial: Fraction of a GPU for each trial; None finds it from the trial's memory.
-        pack: Experiments of a trial on a GPU; None joins as many as a pilot finds to pay.
+        gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.
+        pack: Experiments of a trial on a GPU; `auto` joins as many as a pilot finds to pay.
         time_limit_s: Seconds after which to stop in good order; None for no limit.
         pilot: Train a few epochs of some trials first, to know what all of them cost.
         redo: Which experiments to train anew, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
@@ -57,12 +58,12 @@ class Options:
         InputError: A number is out of its range, or a word is none of those that are expected.
     """
 
-    out: Path | None = None
+    out: str | Path | None = None
     address: str | None = None
     num_cpus: int | None = None
     num_gpus: float | None = None
-    gpus_per_trial: float | None = None
-    pack: int | None = None
+    gpus_per_trial: float | Literal["auto"] = "auto"
+    pack: int | Literal["auto"] = "auto"
     tracking_uri: str | None = None
     artifacts: str | None = None
     mlflow_epochs: str = "auto"
@@ -78,13 +79,13 @@ class Options:
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
-            if value is not None and not least <= value <= most:
+            if value not in (None, "auto") and not least <= value <= most:
                 expected = f"{least} or more" if most == math.inf else f"a number from {least:,} to {most:,}"
                 raise InputError(f"{name}: expected {expected}, found {value!r}")
         for name, words in _WORDS.items():
             if getattr(self, name) not in list(words):
                 raise InputError(f"{name}: expected one of {', '.join(words)}, found {getattr(self, name)!r}")
-        if self.gpus_per_trial is not None and not 0 < self.gpus_per_trial <= 1:
+        if self.gpus_per_trial != "auto" and not 0 < self.gpus_per_trial <= 1:
             raise InputError(f"gpus_per_trial: expected a number above 0 and up to 1, found {self.gpus_per_trial!r}")
         if self.time_limit_s is not None and not self.time_limit_s > 0:
             raise InputError(f"time_limit_s: expected a number above 0, found {self.time_limit_s!r}")

@@ -125,7 +125,7 @@ class Request:
     def _fraction_of_gpu(self) -> Callable[[int], float]:
         """Gives the share of a GPU for a trial's memory in bytes: what was asked for, or the least that holds it."""
         fixed = self._options.gpus_per_trial
-        if fixed is not None:
+        if fixed != "auto":
             return lambda _bytes: fixed
         return partial(fraction_for, gpu_bytes=_gpu_bytes())
 
