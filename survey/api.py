@@ -11,6 +11,7 @@ from rich.console import Console
 from survey.driver import Launch
 from survey.errors import InputError
 from survey.options import Options
+from survey.request import Request
 from survey.result import SurveyResult
 from survey.space import SearchSpace
 from survey.space_file import load_space
@@ -77,11 +78,11 @@ def run(
     """
     # All but two parameters are the fields of `Options`, by name.
     given = {name: value for name, value in locals().items() if name not in ("space", "console")}
-    return prepare(space, Options(**given), console).run()
+    return Launch(prepare(space, Options(**given), console)).run()
 
 
-def prepare(space: Space | Sequence[Space], options: Options, console: Console | None = None) -> Launch:
-    """Check what is given, and return the launch that `run` runs; arguments as there.
+def prepare(space: Space | Sequence[Space], options: Options, console: Console | None = None) -> Request:
+    """Check what is given, and return it as one request; arguments as for `run`.
 
     Raises:
         InputError: What was given cannot be used.
@@ -93,4 +94,4 @@ def prepare(space: Space | Sequence[Space], options: Options, console: Console |
     names = [one.name for one in spaces]
     if len(set(names)) < len(names) or not names:
         raise InputError(f"search spaces: expected one or more of different names, found {', '.join(names) or 'none'}")
-    return Launch(spaces, options, console or Console(soft_wrap=True, highlight=False))
+    return Request(spaces, options, console or Console(soft_wrap=True, highlight=False))

@@ -101,10 +101,16 @@ class Bundle:
             self._trainer = self._trainer or self._make_trainer(seeds=self._seeds[self._runs])
             self._trainer.start_epoch()
         except (MemoryError, RuntimeError) as error:
-            if self._size == 1 or not is_out_of_memory(error):
+            if not self._is_too_large(error):
                 raise
-            _log.warning("%d runs at once: %s", self._size, str(error).partition("\n")[0])
             return False
+        return True
+
+    def _is_too_large(self, error: Exception) -> bool:
+        """Whether an error says that the memory does not hold the group, and a smaller one is possible."""
+        if self._size == 1 or not is_out_of_memory(error):
+            return False
+        _log.warning("%d runs at once: %s", self._size, str(error).partition("\n")[0])
         return True
 
     def _halve(self) -> None:
@@ -126,13 +132,25 @@ class Bundle:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict` of a bundle of the same runs."""
+        """Go on from a `state_dict` of a bundle of the same runs.
+
+        Where the memory is less than it was then, the group that was at work is halved and begun again.
+
+        Raises:
+            torch.OutOfMemoryError, RuntimeError, MemoryError: The memory does not hold a single run.
+        """
         self._first, self._size = state["first"], state["size"]
         self.curves[:, :, : state["curves"].shape[2]] = state["curves"].numpy()
         self._trainer = None
-        if state["trainer"]:
+        if not state["trainer"]:
+            return
+        try:
             self._trainer = self._make_trainer(seeds=self._seeds[self._runs])
             self._trainer.load_state_dict(state["trainer"])
+        except (MemoryError, RuntimeError) as error:
+            if not self._is_too_large(error):
+                raise
+            self._halve()
 
 
 def is_device_lost(error: Exception) -> bool:

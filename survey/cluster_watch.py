@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from survey.at_once import end_process
+from survey.exit_process import end_process
 from survey.result import INCOMPLETE
 
 _ASK_EVERY_S = 2.0

@@ -67,7 +67,7 @@ def run_app(function: Callable[..., int], name: str) -> None:
 
     @wraps(function)
     def command(*args: Any, **options: Any) -> None:
-        with errors_told():
+        with exit_on_error():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             status = function(*args, **options)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -79,7 +79,7 @@ def run_app(function: Callable[..., int], name: str) -> None:
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """Turn errors into one message on standard error, and an exit status."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:

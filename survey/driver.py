@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 from survey import tasks as task_data
 from survey.checkpoint import drop_useless
 from survey.dataset import REPETITIONS, partitions, runs_done
-from survey.dry_run import PricedRequest
+from survey.dry_run import on_gpus, price_of, with_pilot
 from survey.errors import InputError, SurveyError
-from survey.files import full_disk_told
+from survey.files import disk_full_errors
 from survey.forecast import Forecast
 from survey.launch_record import Recorder
+from survey.options import Options
 from survey.plan import Plan, PlannedTrial
+from survey.request import Request
 from survey.result import SurveyResult
 from survey.source import git_commit
+from survey.tracking.credentials import without_passwords
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
@@ -32,54 +35,55 @@ if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
 
 
-class Launch(PricedRequest):
+class Launch:
     """One launch of a survey.
 
     Args:
-        spaces: What to survey.
-        options: How.
-        console: Where to say what happens.
-
-    Raises:
-        InputError: From every method: what was given cannot be used. No trial has been started then.
+        request: What was asked for.
     """
+
+    def __init__(self, request: Request) -> None:
+        self._request, self._output, self._options = request, request.output, request.options
+        self._say = request.console.print
 
     def run(self) -> SurveyResult:
         """Train what is missing, export it and write the report.
 
         Raises:
+            InputError: What was asked for cannot be used. No trial has been started.
             SurveyError: The tracking store, the data set or the disk failed.
         """
-        with full_disk_told(self.output.folder):
+        with disk_full_errors(self._output.folder):
             return self._run()
 
     def _run(self) -> SurveyResult:
-        if not self.output.folder.exists():
-            self._load_tasks(self.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
-        self.output.prepare()
-        with self.output.lock(), ExitStack() as held:
-            self._check_own_data()  # before anything is written: what is refused leaves the output as it was
-            held.enter_context(self._place.held())
-            self.output.record(list(self._spaces), self._contents)
-            store = self._place.open_at_start()
+        request, output = self._request, self._output
+        if not output.folder.exists():
+            request.load_tasks(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
+        output.prepare()
+        with output.lock(), ExitStack() as held:
+            request.check_own_data()  # before anything is written: what is refused leaves the output as it was
+            held.enter_context(request.place.held())
+            output.record(list(request.spaces), request.contents)
+            store = request.place.open_at_start()
             if store:
                 from survey.export.pool import in_processes
 
                 self._close_and_export(store, in_processes)
-            to_replace = self._to_replace(store)
-            plan = self.plan(self._done(to_replace))
-            with Recorder(self.output, self._name, plan) as recorder, ExitStack() as stack:
+            to_replace = request.to_replace(store)
+            plan = request.plan(self._done(to_replace))
+            with Recorder(output, request.name, plan) as recorder, ExitStack() as stack:
                 result = self._train(plan, to_replace, stack, recorder) if plan.trials else self._result(plan)
                 self._drop_checkpoints(all_done=not result.missing)
                 recorder.end(result)
                 return result
 
     def _done(self, to_replace: Iterable[str] = ()) -> dict[int, set[int]]:
-        return runs_done(self.output.dataset, self.output.replaced.union(to_replace))
+        return runs_done(self._output.dataset, self._output.replaced.union(to_replace))
 
     def _drop_checkpoints(self, *, all_done: bool) -> None:
         """Remove what trials, which remove their own, have left: checkpoints that others have made useless."""
-        folder = self.output.checkpoints
+        folder = self._output.checkpoints
         with suppress(OSError):  # no result depends on them
             if all_done and any(folder.iterdir()):
                 drop_useless(folder, self._done())
@@ -90,35 +94,34 @@ class Launch(PricedRequest):
 
         Much has to start, each part on one core: so the MLflow server comes first, and Ray starts beside it.
         """
+        request = self._request
         # What can be refused is refused before anything starts.
-        self._load_tasks(plan, bundled=self.output.dataset.exists())
-        self._place.check_artifacts()
+        request.load_tasks(plan, bundled=self._output.dataset.exists())
+        request.place.check_artifacts()
         self._tell_plan(plan)
-        plan, pilot = self._pilot(plan)
+        plan, pilot = with_pilot(request, plan)
         pilot_s = pilot.seconds if pilot else 0.0
-        server = stack.enter_context(self._place.server())
+        server = stack.enter_context(request.place.server())
         cluster, stop, watch = self._start_ray(stack, recorder)
-        self._check_gpus(cluster)
         plan, pilot = self._for_cluster(plan, cluster, pilot, to_replace)
-        plan = self._with_gpus(plan, cluster, pilot)
-        cost = self._price(plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
-        forecast = Forecast(self.output.folder, plan, cost)
-        self._place.check_nodes(cluster)
-        data = self._load_tasks(plan)
+        cost = price_of(request, plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
+        forecast = Forecast(self._output.folder, plan, cost)
+        request.place.check_nodes(cluster)
+        data = request.load_tasks(plan)
         if server:
             server.wait()
         self._tell_addresses(server.address if server else None, cluster)
-        store = self._place.open()
-        if self._redo:
-            self._redo.mark(to_replace)  # only now: a launch that is refused asks nothing of the next one
+        store = request.place.open()
+        if request.redo:
+            request.redo.mark(to_replace)  # only now: a launch that is refused asks nothing of the next one
         failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
         if stop.cannot_go_on:
             raise SurveyError(stop.cannot_go_on)
         self._end_ray(store, watch, recorder)
         after = self._done()
-        # Of a launch that takes a pilot, too, what one without it would have taken is foretold.
-        forecast.end(after, wall_s=time.monotonic() - self._began - pilot_s)
-        left = self.plan(after)
+        # The forecast is of a launch without its pilot.
+        forecast.end(after, wall_s=time.monotonic() - request.began - pilot_s)
+        left = request.plan(after, on_gpu=cluster.num_gpus > 0)
         return self._result(left, left.num_runs_done - plan.num_runs_done, failures, stop, loop_seconds)
 
     def _start_ray(self, stack: ExitStack, recorder: Recorder) -> tuple[Cluster, StopRequest, ClusterWatch]:
@@ -128,16 +131,16 @@ class Launch(PricedRequest):
         from survey.stopping import StopRequest
 
         options = self._options
-        deadline_s = self._began + options.time_limit_s if options.time_limit_s is not None else None
+        deadline_s = self._request.began + options.time_limit_s if options.time_limit_s is not None else None
         stop = stack.enter_context(StopRequest(deadline_s, last_words=partial(recorder.last_words, "interrupted")))
         stack.callback(disconnect)
         cluster = connect(
-            survey=self._name,
+            survey=self._request.name,
             address=options.address,
             num_cpus=options.num_cpus,
             num_gpus=options.num_gpus,
             dashboard=options.ui,
-            environment=self._place.environment_of_workers(),
+            environment=self._request.place.environment_of_workers(),
         )
         stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
         watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
@@ -167,10 +170,10 @@ class Launch(PricedRequest):
         from survey.progress import Progress
 
         settings = self._tracking_settings(plan, store)
-        origin = {"batch": self._name, "git_hash": settings.git_commit or None}
+        origin = {"batch": self._request.name, "git_hash": settings.git_commit or None}
         cost = sum(trial.cost_s for trial in plan.trials)
-        console, runs = self._console, plan.num_runs_planned
-        with Progress(console, name=self._name, num_runs=runs, total_cost=cost) as progress:
+        console, runs = self._request.console, plan.num_runs_planned
+        with Progress(console, name=self._request.name, num_runs=runs, total_cost=cost) as progress:
             recorder.train(progress.figures)
             stop.training = True
             try:
@@ -179,7 +182,7 @@ class Launch(PricedRequest):
                     tasks=data,
                     tracking=settings,
                     origin=origin,
-                    checkpoints=self.output.checkpoints,
+                    checkpoints=self._output.checkpoints,
                     stop=stop,
                     progress=progress,
                     after_part=partial(self._close_and_export, store, on_cluster),
@@ -191,14 +194,15 @@ class Launch(PricedRequest):
     def _tracking_settings(self, plan: Plan, store: TrackingStore) -> Any:
         from survey.tracking.trial_run import TrackingSettings
 
-        all_epochs, repetition_runs = self._recording(plan)
-        self._console.print(
+        all_epochs, repetition_runs = self._request.recording(plan)
+        self._say(
             f"MLflow records {'every epoch' if all_epochs else 'log-spaced epochs'}, in a run for each experiment"
             + (" and one for each repetition" if repetition_runs else "")
         )
-        note = "\n\n".join(space.description for space in self._spaces if space.description)
-        experiment_id = store.open_experiment(self._name, note=note, artifact_location=self._place.artifacts)
-        uri, sql_artifacts = self._place.for_workers(store, experiment_id)
+        request = self._request
+        note = "\n\n".join(space.description for space in request.spaces if space.description)
+        experiment_id = store.open_experiment(request.name, note=note, artifact_location=request.place.artifacts)
+        uri, sql_artifacts = request.place.for_workers(store, experiment_id)
         return TrackingSettings(
             uri,
             experiment_id,
@@ -208,55 +212,49 @@ class Launch(PricedRequest):
             sql_artifacts=sql_artifacts,
         )
 
-    def _check_gpus(self, cluster: Cluster) -> None:
-        if cluster.num_gpus:
-            return
-        if self._options.gpus_per_trial != "auto":
-            raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
-        if self._options.pack not in ("auto", 1):
-            raise InputError("--pack: experiments are joined on GPUs alone, and this Ray cluster has none")
-
     def _for_cluster(
         self, plan: Plan, cluster: Cluster, pilot: Pilot | None, to_replace: Iterable[str]
     ) -> tuple[Plan, Pilot | None]:
-        """Plan anew if a cluster that was joined has another kind of device than this machine, which a pilot measured.
+        """Fit a plan to the cluster: trials get their shares of its GPUs.
 
-        What is to be trained stays the same; how it is split, and what it costs, does not.
+        Where it has another kind of device than this machine, which a pilot measured, all is planned again: what is
+        trained stays the same; how it is split, and what it costs, does not.
         """
-        if self._options.address is None or (cluster.num_gpus > 0) == (self._num_gpus > 0):
-            return plan, pilot
-        self._num_gpus = cluster.num_gpus
-        plan = self.plan(self._done(to_replace))
-        device = "GPUs" if cluster.num_gpus else "CPU cores"
-        dropped = "; what the pilot has measured here does not count" if pilot else ""
-        self._console.print(f"planned for the {device} of the cluster: {len(plan.trials):,} trials{dropped}")
-        return plan, None
+        request = self._request
+        _check_gpu_options(request.options, cluster)
+        on_gpu = cluster.num_gpus > 0
+        if on_gpu != (request.num_gpus > 0):
+            plan = request.plan(self._done(to_replace), on_gpu=on_gpu)
+            dropped = "; what the pilot has measured here does not count" if pilot else ""
+            device = "GPUs" if on_gpu else "CPU cores"
+            self._say(f"planned for the {device} of the cluster: {len(plan.trials):,} trials{dropped}")
+            pilot = None
+        if on_gpu:
+            plan = on_gpus(request, plan, pilot)
+            self._tell_joined(plan)
+        return plan, pilot
 
-    def _with_gpus(self, plan: Plan, cluster: Cluster, pilot: Pilot | None) -> Plan:
-        if not cluster.num_gpus:
-            return plan
-        plan = self._on_gpus(plan, pilot)
-        if plan.joined:
-            together = [count for count in plan.joined if count > 1]
+    def _tell_joined(self, plan: Plan) -> None:
+        together = [count for count in plan.joined if count > 1]
+        if together:
             trials = f"{len(together):,} trial{'s' * (len(together) != 1)}"
-            self._console.print(f"{sum(together):,} experiments train side by side, in {trials}")
-        return plan
+            self._say(f"{sum(together):,} experiments train side by side, in {trials}")
 
     def _tell_plan(self, plan: Plan) -> None:
         text = (
-            f"{self._name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; {plan.num_runs_done:,} done, "
-            f"{plan.num_runs_planned:,} to train in {len(plan.trials):,} trials"
+            f"{self._request.name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
+            f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {len(plan.trials):,} trials"
         )
         if plan.num_out_of_tolerance:
             text += f"; {plan.num_out_of_tolerance:,} experiments left out: no network of theirs comes near their size"
-        self._console.print(text)
+        self._say(text)
 
     def _tell_addresses(self, mlflow: str | None, cluster: Cluster) -> None:
-        say = self._console.print
+        say, uri = self._say, self._request.place.uri
         if mlflow:
             say(f"MLflow UI      {mlflow}")
         elif self._options.tracking_uri:
-            say(f"MLflow         {_shown(self._place.uri)}")
+            say(f"MLflow         {without_passwords(uri, uri)}")
         if mlflow and self._options.address:
             from survey.cluster import tunnel
 
@@ -270,14 +268,14 @@ class Launch(PricedRequest):
         from survey.export import export
 
         store.close_abandoned_runs()
-        self._place.back_up()  # first, so that the MLflow run of a row in the data set is never lost
-        for message in export(self.output, store, mapper).damaged:
-            self._console.print(f"not exported, to be trained again: {message}", style="yellow")
+        self._request.place.back_up()  # first, so that the MLflow run of a row in the data set is never lost
+        for message in export(self._output, store, mapper).damaged:
+            self._say(f"not exported, to be trained again: {message}", style="yellow")
         store.optimize()
         if self._options.prune_artifacts:
             from survey.export.prune import prune_artifacts
 
-            self._console.print(str(prune_artifacts(self.output, store, mapper)))
+            self._say(str(prune_artifacts(self._output, store, mapper)))
 
     def _result(
         self,
@@ -298,28 +296,31 @@ class Launch(PricedRequest):
             missing=tuple(_missing(trial) for trial in plan.trials),
             interrupted=stop.interrupted if stop else False,
             out_of_time=stop.out_of_time if stop else False,
-            dataset=self.output.dataset,
+            dataset=self._output.dataset,
             report=report,
-            seconds=time.monotonic() - self._began,
+            seconds=time.monotonic() - self._request.began,
             loop_seconds=loop_seconds,
         )
 
     def _write_report(self, *, renew: bool) -> Path | None:
-        page = self.output.report / "index.html"
+        page = self._output.report / "index.html"
         if page.exists() and not renew:
             return page
-        if not any(partitions(self.output.dataset / REPETITIONS)):
+        if not any(partitions(self._output.dataset / REPETITIONS)):
             return None
         from analysis.report import write_report
 
-        return write_report(self.output.dataset, self.output.report, title=self._name)
+        return write_report(self._output.dataset, self._output.report, title=self._request.name)
+
+
+def _check_gpu_options(options: Options, cluster: Cluster) -> None:
+    if cluster.num_gpus:
+        return
+    if options.gpus_per_trial != "auto":
+        raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
+    if options.pack not in ("auto", 1):
+        raise InputError("--pack: experiments are joined on GPUs alone, and this Ray cluster has none")
 
 
 def _missing(trial: PlannedTrial) -> str:
     return f"{trial.experiment.label}: {len(trial.repetitions)} of {trial.num_repetitions} runs"
-
-
-def _shown(uri: str) -> str:
-    from survey.tracking.told import without_password
-
-    return without_password(uri, uri)

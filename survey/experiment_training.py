@@ -29,12 +29,13 @@ from survey.history import history_table
 from survey.tasks import PreparedTask
 from survey.tracking.trial_run import TrackingSettings, TrialRun
 from survey.training import Trainer
+from survey.trial_messages import ExperimentConfig
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class TrialContext:
     """What the experiments of a trial share.
 
     Attributes:
@@ -60,8 +61,8 @@ class ExperimentTraining:
     """Trains the repetitions of one experiment, from its checkpoint if there is one, and tracks them epoch by epoch.
 
     Args:
-        config: What `survey.trial.trial_config` makes.
-        around: What the experiments of the trial share.
+        config: Its configuration.
+        context: What the experiments of the trial share.
         stream: Where its epochs are queued on a GPU; None for the default stream, and on a CPU.
 
     Raises:
@@ -74,21 +75,21 @@ class ExperimentTraining:
     """
 
     def __init__(
-        self, config: Mapping[str, Any], around: Surroundings, stream: torch.cuda.Stream | None = None
+        self, config: ExperimentConfig, context: TrialContext, stream: torch.cuda.Stream | None = None
     ) -> None:
-        self.config, self._around, self._stream = config, around, stream
+        self.config, self._context, self._stream = config, context, stream
         self.experiment = experiment_of(config)
-        self._repetitions: list[int] = config["repetitions"]
-        self._task = around.tasks[self.experiment.dataset]
+        self._repetitions = config["repetitions"]
+        self._task = context.tasks[self.experiment.dataset]
         self._clock = Clock()
         self._start_time_ms = self._clock.now_ms()
         self._train_s, self._began, self._logged = 0.0, 0.0, 0
         self._checkpoint = Checkpoint(
-            around.checkpoints, self.experiment, self._repetitions, data_digest=self._task.digest
+            context.checkpoints, self.experiment, self._repetitions, data_digest=self._task.digest
         )
         saved = self._checkpoint.load()
         finished_by = saved.get("finished_by") if saved else None
-        self.is_done = finished_by == around.trial_id
+        self.is_done = finished_by == context.trial_id
         self._run: TrialRun | None = None
         self.run_id = ""
         if not self.is_done:
@@ -96,18 +97,18 @@ class ExperimentTraining:
 
     def _begin(self, saved: Mapping[str, Any] | None) -> None:
         """Make the MLflow run and the bundle, and go on from a checkpoint if there is one."""
-        config, around = self.config, self._around
+        config, context = self.config, self._context
         self._run = TrialRun(
-            around.tracking,
+            context.tracking,
             self.experiment,
             self._repetitions,
             num_repetitions=config["num_repetitions"],
-            params={name: config[name] for name in ("num_free_parameters", "widths")},
-            trial_id=around.trial_id,
+            params={"num_free_parameters": config["num_free_parameters"], "widths": config["widths"]},
+            trial_id=context.trial_id,
             first_epoch=saved["epoch"] + 1 if saved else 1,
         )
         self.run_id = self._run.run_id
-        with self._failures_told():
+        with self._marked_as_failed():
             make_trainer = partial(
                 Trainer,
                 self.experiment,
@@ -115,7 +116,7 @@ class ExperimentTraining:
                 targets=torch.tensor(self._task.targets),
                 task_kind=self._task.kind,
                 widths=config["widths"],
-                device=around.device,
+                device=context.device,
             )
             seeds = [Run(self.experiment.experiment_id, number).seed for number in self._repetitions]
             self._bundle = Bundle(make_trainer, seeds, self.experiment.epochs)
@@ -163,7 +164,7 @@ class ExperimentTraining:
     def start_epoch(self) -> None:
         """Train an epoch; on a GPU, let it start."""
         self._began = time.perf_counter()
-        with self._failures_told(), torch.cuda.stream(self._stream):
+        with self._marked_as_failed(), torch.cuda.stream(self._stream):
             self._bundle.start_epoch()
 
     def end_epoch(self, not_before: float) -> float:
@@ -176,7 +177,7 @@ class ExperimentTraining:
         Returns:
             When that was done, by `time.perf_counter`.
         """
-        with self._failures_told():
+        with self._marked_as_failed():
             with torch.cuda.stream(self._stream):
                 self._bundle.end_epoch()
             ended = time.perf_counter()
@@ -192,12 +193,12 @@ class ExperimentTraining:
 
     def finish(self) -> None:
         """Store what all epochs have given; in a joined trial, note it: where that is retried, it is not done twice."""
-        with self._failures_told():
+        with self._marked_as_failed():
             if self._run:
                 self._run.finish(self._history(self._run), keep=self.save_checkpoint)
             self._run, self.is_done = None, True
-            if self._around.is_joined:
-                self._checkpoint.save({"finished_by": self._around.trial_id})
+            if self._context.is_joined:
+                self._checkpoint.save({"finished_by": self._context.trial_id})
             else:
                 self._checkpoint.remove()
 
@@ -208,7 +209,7 @@ class ExperimentTraining:
     def save_checkpoint_if_due(self) -> None:
         """Write a checkpoint where it is time for one."""
         if self._checkpoint.is_due:
-            with self._failures_told():
+            with self._marked_as_failed():
                 self.save_checkpoint()
 
     def save_checkpoint(self) -> None:
@@ -220,7 +221,7 @@ class ExperimentTraining:
                 self._checkpoint.save({"bundle": self._bundle.state_dict(), **state})
 
     @contextmanager
-    def _failures_told(self) -> Iterator[None]:
+    def _marked_as_failed(self) -> Iterator[None]:
         """Mark the MLflow run as failed before an error goes on, and let nothing hide that error."""
         try:
             yield
@@ -236,9 +237,9 @@ class ExperimentTraining:
             raise
 
     def _history(self, run: TrialRun) -> pa.Table:
-        device = self._around.device
+        device = self._context.device
         origin = {
-            **self._around.origin,
+            **self._context.origin,
             "python_version": platform.python_version(),
             "torch_version": version("torch"),
             "ray_version": ray.__version__,
@@ -249,7 +250,7 @@ class ExperimentTraining:
             "start_time": self._start_time_ms,
             "update_time": self._clock.now_ms(),
             "train_seconds": self._train_s / len(self._repetitions),
-            "trial_id": self._around.trial_id,
+            "trial_id": self._context.trial_id,
             "mlflow_run_id": run.run_id,
         }
         widths, curves = self.config["widths"], self._bundle.curves

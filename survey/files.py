@@ -30,12 +30,12 @@ def write_text(file: Path, text: str) -> None:
         raise
 
 
-def is_full(error: BaseException) -> bool:
+def is_disk_full(error: BaseException) -> bool:
     """Whether an error says that there is no room left on a disk, or in somebody's share of it."""
     return getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _SAYS_FULL)
 
 
-def full(where: object) -> DiskFullError:
+def disk_full_error(where: object) -> DiskFullError:
     """The error that says that there is no room left for something."""
     return DiskFullError(
         f"{where}: the disk is full; make room and launch again with the same arguments: what is trained is kept"
@@ -43,11 +43,11 @@ def full(where: object) -> DiskFullError:
 
 
 @contextmanager
-def full_disk_told(where: Path) -> Iterator[None]:
+def disk_full_errors(where: Path) -> Iterator[None]:
     """Turn an error that says that a disk is full into a `DiskFullError`, which names the file, or else `where`."""
     try:
         yield
     except OSError as error:
-        if not is_full(error):
+        if not is_disk_full(error):
             raise
-        raise full(error.filename or where) from None
+        raise disk_full_error(error.filename or where) from None

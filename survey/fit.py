@@ -18,7 +18,8 @@ from survey.progress import Progress
 from survey.stopping import StopRequest
 from survey.tasks import PreparedTask
 from survey.tracking.trial_run import TrackingSettings
-from survey.trial import RETRIES, SurveyTrial, configs_of, label_of
+from survey.trial import RETRIES, SurveyTrial
+from survey.trial_messages import configs_of, label_of
 
 # Tune would send these to its actors by way of what Ray's logs and dashboard show. Workers have them from their nodes.
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
@@ -87,7 +88,7 @@ def _tune_run(
         )
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         results = tuner.fit()
-        return [told for result in results for told in _failures(result)]
+        return [failure for result in results for failure in _failures(result)]
 
 
 def _failures(result: Any) -> Iterator[str]:

@@ -138,14 +138,15 @@ def launch(
 
 def _dry_run(names: list[str], options: Options, console: Console, *, as_json: bool) -> int:
     from survey.api import prepare
+    from survey.dry_run import dry_run
     from survey.price_table import price_notes, price_table
 
-    launch = prepare(names, options, console)
-    price = launch.dry_run()
+    request = prepare(names, options, console)
+    price = dry_run(request)
     if as_json:
         typer.echo(json.dumps(price.to_dict(), indent=1))
     else:
-        console.print(f"Plan for {launch.output.folder}")
+        console.print(f"Plan for {request.output.folder}")
         console.print(price_table(price))
         for note in price_notes(price):
             console.print(note)
@@ -154,9 +155,9 @@ def _dry_run(names: list[str], options: Options, console: Console, *, as_json: b
 
 def _launch(names: list[str], options: Options, console: Console) -> int:
     from survey.api import prepare
+    from survey.driver import Launch
 
-    launch = prepare(names, options, console)
-    result = launch.run()
+    result = Launch(prepare(names, options, console)).run()
     _show_result(result, console, with_mlflow=options.tracking_uri is None)
     return result.exit_status
 
@@ -164,16 +165,13 @@ def _launch(names: list[str], options: Options, console: Console) -> int:
 def _fetch(names: list[str], console: Console) -> int:
     """Fill the cache with the data sets of search spaces."""
     from survey import tasks
+    from survey.space import own_tasks
     from survey.space_file import load_space
 
     spaces = [load_space(name) for name in names]
-    for name in sorted({name for space in spaces for grid in space.grids for name in grid.dataset} - _own(spaces)):
+    for name in sorted({name for space in spaces for name in space.datasets} - own_tasks(spaces).keys()):
         console.print(f"{name}: {tasks.fetch(name) or 'comes with scikit-learn'}")
     return 0
-
-
-def _own(spaces: list) -> set[str]:
-    return {name for space in spaces for name in space.tasks}
 
 
 def _show_result(result: SurveyResult, console: Console, *, with_mlflow: bool) -> None:

@@ -20,8 +20,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from survey.at_once import end_process
 from survey.errors import OutputError
+from survey.exit_process import end_process
 from survey.files import write_text
 from survey.result import INCOMPLETE
 

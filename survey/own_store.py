@@ -127,7 +127,7 @@ class OwnStore:
             self.lost_node, self.lost_artifacts = note.host or "an unknown node", note.artifacts
             return
         if holds_experiments(file):
-            with _told(file, "brought into the output folder"):
+            with _errors(file, "brought into the output folder"):
                 copy_database(file, self._output.database, scratch=file.parent)
         self._output.store_note.unlink()
         shutil.rmtree(file.parent, ignore_errors=True)
@@ -139,7 +139,7 @@ class OwnStore:
         if self.lost_node is None:
             self._write_note()
         if self._output.database.exists():
-            with _told(self._output.database, "copied to this node"):
+            with _errors(self._output.database, "copied to this node"):
                 end_log(self._output.database)
                 copy_database(self._output.database, self.file, scratch=folder)
 
@@ -160,7 +160,7 @@ class OwnStore:
         """Bring `mlflow.db` in the output folder up to date, where that is a backup."""
         if not self._is_placed or not holds_experiments(self.file):
             return
-        with self._copying, _told(self.file, "backed up to the output folder"):
+        with self._copying, _errors(self.file, "backed up to the output folder"):
             copy_database(self.file, self._output.database, scratch=self.file.parent)
 
     def _back_up_now_and_then(self) -> None:
@@ -209,7 +209,7 @@ def _folder_of_this_node() -> Path:
 
 
 @contextmanager
-def _told(file: Path, what: str) -> Iterator[None]:
+def _errors(file: Path, what: str) -> Iterator[None]:
     """Turn errors of copying into one message."""
     try:
         yield

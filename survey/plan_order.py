@@ -8,7 +8,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from survey.plan import PlannedTrial
-from survey.trial import trial_config
+from survey.trial_messages import trial_config
 
 
 class PlanOrder(Searcher):

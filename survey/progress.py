@@ -18,7 +18,7 @@ from rich.live import Live
 from survey.counters import Counters
 from survey.figures import ClassFigures, Figures, RunningTrial, block, line
 from survey.plan import resource_name
-from survey.trial import configs_of, label_of
+from survey.trial_messages import TrialReport, configs_of, label_of
 
 _PLAIN_EVERY_S = 10.0
 _COUNTERS_EVERY_S = 2.0
@@ -197,7 +197,7 @@ class Progress(tune.Callback):
         self._failed.pop(trial.trial_id, None)
 
     @_counted
-    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: Mapping[str, Any], **_: Any) -> None:
+    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: TrialReport, **_: Any) -> None:
         """Count the epochs of a report."""
         now = time.monotonic()
         began = now - result["loop_s"]

@@ -44,87 +44,115 @@ class Request:
         options: How.
         console: Where to say what happens.
 
+    Attributes:
+        began: `time.monotonic()` when it was made.
+        name: Name of the survey: those of its search spaces.
+        spaces: As given.
+        options: As given.
+        console: As given.
+        own_tasks: The tasks that the search spaces define, by name.
+        contents: Digest of the prepared data of each of them that is used.
+        output: Where results go.
+        place: Where MLflow's runs and artifacts go.
+        redo: What is to be retrained although it is done; None for nothing.
+
     Raises:
         InputError: From every method: what was given cannot be used. No trial has been started then.
     """
 
     def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:
-        self._began = time.monotonic()
-        self._spaces, self._options, self._console = spaces, options, console
-        self._own_tasks = own_tasks(spaces)
-        self._name = "+".join(space.name for space in spaces)
-        self.output = Output.at(options.out or Path("surveys") / self._name)
-        self._place = TrackingPlace(options, self.output, console.print)
-        used = {name for space in spaces for grid in space.grids for name in grid.dataset}
-        self._contents = {
-            name: task_data.load(name, self._own_tasks).digest for name in sorted(used & set(self._own_tasks))
+        self.began = time.monotonic()
+        self.spaces, self.options, self.console = spaces, options, console
+        self.own_tasks = own_tasks(spaces)
+        self.name = "+".join(space.name for space in spaces)
+        self.output = Output.at(options.out or Path("surveys") / self.name)
+        self.place = TrackingPlace(options, self.output, console.print)
+        used = {name for space in spaces for name in space.datasets}
+        self.contents = {
+            name: task_data.load(name, self.own_tasks).digest for name in sorted(used & set(self.own_tasks))
         }
-
-        self._redo: Redo | None = None
+        self.redo: Redo | None = None
         if options.redo is not None:
-            experiments = (each for space in spaces for each in space.experiments(self._contents))
-            self._redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
+            experiments = (each for space in spaces for each in space.experiments(self.contents))
+            self.redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
 
-    def plan(self, done: Mapping[int, set[int]], *, may_guess: bool = False, limited: bool = True) -> Plan:
-        """Plan what is missing where `done` is done; `may_guess` as for `survey.tasks.describe`.
+    def plan(
+        self,
+        done: Mapping[int, set[int]],
+        *,
+        on_gpu: bool | None = None,
+        may_guess: bool = False,
+        limited: bool = True,
+    ) -> Plan:
+        """Plan what is missing.
 
-        Where it is not `limited`, experiments beyond `--limit` are planned too.
+        Args:
+            done: Repetitions that are done, by experiment_id.
+            on_gpu: Whether trials run on GPUs; None for whether this machine has any.
+            may_guess: As for `survey.tasks.describe`.
+            limited: Whether to leave out experiments beyond `--limit`.
         """
+        if on_gpu is None:
+            on_gpu = self.num_gpus > 0
         return make_plan(
-            self._spaces,
-            contents=self._contents,
-            describe=partial(task_data.describe, user_tasks=self._own_tasks, may_guess=may_guess),
+            self.spaces,
+            contents=self.contents,
+            describe=partial(self.describe, may_guess=may_guess),
             done=done,
-            repetitions=self._options.repetitions,
-            limit=self._options.limit if limited else None,
-            bound=Bound(memory_bytes=int(_MEMORY_SHARE * (_gpu_bytes() if self._num_gpus else _bytes_per_core()))),
-            on_gpu=self._num_gpus > 0,
+            repetitions=self.options.repetitions,
+            limit=self.options.limit if limited else None,
+            bound=Bound(memory_bytes=int(_MEMORY_SHARE * (_gpu_bytes() if on_gpu else _bytes_per_core()))),
+            on_gpu=on_gpu,
         )
 
+    def describe(self, task: str, *, may_guess: bool = False) -> task_data.TaskDescription:
+        """Describe a task as `survey.tasks.describe` does, also one of the search spaces' own."""
+        return task_data.describe(task, user_tasks=self.own_tasks, may_guess=may_guess)
+
     @cached_property
-    def _num_gpus(self) -> float:
+    def num_gpus(self) -> float:
         """GPUs that a Ray of this machine would have."""
-        if self._options.num_gpus is not None or not Path("/proc/driver/nvidia").exists():
-            return self._options.num_gpus or 0.0
+        if self.options.num_gpus is not None or not Path("/proc/driver/nvidia").exists():
+            return self.options.num_gpus or 0.0
         import torch
 
         return float(torch.cuda.device_count())
 
-    def _to_replace(self, store: TrackingStore | None, *, may_guess: bool = False) -> dict[str, int]:
+    def to_replace(self, store: TrackingStore | None, *, may_guess: bool = False) -> dict[str, int]:
         """MLflow runs that `--redo` is to let count no more, and the experiment of each."""
-        return self._redo.find(store, partial(self.plan, may_guess=may_guess)) if self._redo else {}
+        return self.redo.find(store, partial(self.plan, may_guess=may_guess)) if self.redo else {}
 
-    def _recording(self, plan: Plan) -> tuple[bool, bool]:
+    def recording(self, plan: Plan) -> tuple[bool, bool]:
         """Whether MLflow gets every epoch, and whether each repetition has a run of its own."""
         from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
 
-        options = self._options
+        options = self.options
         few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
         repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
         rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
         all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
         return all_epochs, repetition_runs
 
-    def _check_own_data(self) -> None:
+    def check_own_data(self) -> None:
         """See that a user's own data are those of the rows that are there."""
-        for name, digest in self._contents.items():
+        for name, digest in self.contents.items():
             check_task_digest(self.output.dataset, name, digest)
 
-    def _load_tasks(self, plan: Plan, *, bundled: bool = True) -> dict[str, task_data.PreparedTask]:
+    def load_tasks(self, plan: Plan, *, bundled: bool = True) -> dict[str, task_data.PreparedTask]:
         """Prepare the data of all planned trials, and see that they are those of the rows that are there.
 
         Without `bundled`, only those that may not be at hand: scikit-learn takes two seconds to import.
         """
         used = {trial.experiment.dataset for trial in plan.trials}
         names = sorted(used if bundled else used - set(task_data.BUNDLED))
-        data = {name: task_data.load(name, self._own_tasks) for name in names}
+        data = {name: task_data.load(name, self.own_tasks) for name in names}
         for name, task in data.items():
             check_task_digest(self.output.dataset, name, task.digest)
         return data
 
-    def _fraction_of_gpu(self) -> Callable[[int], float]:
+    def fraction_of_gpu(self) -> Callable[[int], float]:
         """Gives the share of a GPU for a trial's memory in bytes: what was asked for, or the least that holds it."""
-        fixed = self._options.gpus_per_trial
+        fixed = self.options.gpus_per_trial
         if fixed != "auto":
             return lambda _bytes: fixed
         return partial(fraction_for, gpu_bytes=_gpu_bytes())

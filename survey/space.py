@@ -170,6 +170,11 @@ class SearchSpace(BaseModel):
             check_name(name, tasks)
         return tasks
 
+    @property
+    def datasets(self) -> frozenset[str]:
+        """Names of the data sets that the grids use."""
+        return frozenset(name for grid in self.grids for name in grid.dataset)
+
     def check_datasets(self) -> None:
         """Check that every data set that the grids name is known.
 

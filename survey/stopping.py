@@ -11,7 +11,7 @@ from typing import Any
 
 from ray import tune
 
-from survey.at_once import end_process
+from survey.exit_process import end_process
 from survey.result import INTERRUPTED
 
 _GRACE_S = 25.0
@@ -68,8 +68,8 @@ class StopRequest(tune.Stopper):
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Whether a single trial is to stop: its epochs decide, unless no trial can go on."""
-        self.cannot_go_on = self.cannot_go_on or result.get("stop_all")
-        return "stop_all" in result
+        self.cannot_go_on = self.cannot_go_on or result.get("fatal_error")
+        return "fatal_error" in result
 
     def stop_all(self) -> bool:
         """Whether all trials are to stop."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from survey.errors import NO_TRIAL_GOES_ON, TrackingAwayError
-from survey.experiment import experiment_of
-from survey.plan import PlannedTrial, resource_name
+from survey.plan import resource_name
 from survey.tasks import PreparedTask
+from survey.trial_messages import ExperimentProgress, TrialReport, configs_of
 
 if TYPE_CHECKING:
     import torch
@@ -31,40 +31,6 @@ RETRIES = 2
 
 _SLICE_S = 1.0
 """Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop."""
-
-
-def trial_config(trials: Sequence[PlannedTrial]) -> dict[str, Any]:
-    """Turn what is planned as one trial into what Tune stores, shows and sends: plain values, no data.
-
-    Returns:
-        The experiment's settings as `trial`; those of joined experiments as a list, `experiments`.
-    """
-    settings = [_settings(trial) for trial in trials]
-    return {"trial": settings[0]} if len(settings) == 1 else {"experiments": settings}
-
-
-def _settings(trial: PlannedTrial) -> dict[str, Any]:
-    return {
-        **trial.experiment.to_dict(),
-        "repetitions": list(trial.repetitions),
-        "num_repetitions": trial.num_repetitions,
-        "widths": list(trial.widths),
-        "num_free_parameters": trial.num_free_parameters,
-        "num_gpus": trial.num_gpus,
-        "cost_s": trial.cost_s,
-    }
-
-
-def configs_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the settings of each experiment of what `trial_config` has made."""
-    return config["experiments"] if "experiments" in config else [config["trial"]]
-
-
-def label_of(config: Mapping[str, Any]) -> str:
-    """Name a trial for people: by its experiment, or by its first one and how many others there are."""
-    configs = configs_of(config)
-    others = f" and {len(configs) - 1} more" if len(configs) > 1 else ""
-    return experiment_of(configs[0]).label + others
 
 
 class SurveyTrial(tune.Trainable):
@@ -86,7 +52,7 @@ class SurveyTrial(tune.Trainable):
         """Take what all trials share, and import what they need.
 
         Args:
-            config: What `trial_config` has made.
+            config: What `survey.trial_messages.trial_config` has made.
             tasks: Prepared data by task, from Ray's object store.
             tracking: How to track.
             origin: Columns of the data set that say where the survey was made.
@@ -111,11 +77,11 @@ class SurveyTrial(tune.Trainable):
 
     def _begin(self) -> None:
         """Make what the experiments of the trial share; `_make` makes each of them."""
-        from survey.experiment_training import Surroundings
+        from survey.experiment_training import TrialContext
 
         device = _device(self._configs[0]["num_gpus"])
         is_joined = len(self._configs) > 1
-        self._around = Surroundings(
+        self._context = TrialContext(
             self._tasks, self._tracking, self._origin, self._checkpoints, self.trial_id, device, is_joined
         )
         self._attempts: Counter[int] = Counter()
@@ -126,37 +92,32 @@ class SurveyTrial(tune.Trainable):
         from survey.experiment_training import ExperimentTraining
         from survey.training import side_stream
 
-        is_side_by_side = self._around.is_joined and self._around.device.type == "cuda"
+        is_side_by_side = self._context.is_joined and self._context.device.type == "cuda"
         stream = side_stream(number + 1) if is_side_by_side else None
-        self._experiments[number] = ExperimentTraining(self._configs[number], self._around, stream)
+        self._experiments[number] = ExperimentTraining(self._configs[number], self._context, stream)
 
     def step(self) -> dict[str, Any]:
         """Train for about a second; at the last epoch, store the history and finish.
 
         Returns:
-            What Tune is told: the last `epoch`, of joined experiments the furthest; the `test_loss` there, of an
-            experiment that is alone; `run_epochs` trained in this step; `by_experiment`, for the number of each
-            experiment, its last epoch, its part of them, and whether it is done; seconds in the epoch loop, `loop_s`;
-            the `mlflow_run_id`s; whether the trial is `done`, and the same as `done_training`, as Tune says `done` of
-            trials that it stops, too; and the errors of joined experiments that have `failed`, by their number. Or
-            `stop_all`, a message, where no trial can go on: the tracking server has been away for too long, or the
-            disk is full. What is trained is in the checkpoint then, if it can be written.
+            A `TrialReport`. Where no trial can go on, what is trained is in the checkpoint, if it can be written.
 
         Raises:
             Exception: The experiment has failed.
         """
         try:
-            return self._step()
+            return dict(self._step())
         except NO_TRIAL_GOES_ON as error:
             for each in self._experiments.values():
                 each.give_up()
             self._experiments, self._to_make = {}, set()
-            told = str(error)
+            message = str(error)
             if isinstance(error, TrackingAwayError):
-                told += "; what is trained is kept: launch again when it is back"
-            return {"done": False, "stop_all": told, "epoch": 0, "run_epochs": 0, "by_experiment": {}, "loop_s": 0.0}
+                message += "; what is trained is kept: launch again when it is back"
+            nothing = TrialReport(done=False, epoch=0, run_epochs=0, by_experiment={}, loop_s=0.0)
+            return {**nothing, "fatal_error": message}
 
-    def _step(self) -> dict[str, Any]:
+    def _step(self) -> TrialReport:
         if not self._experiments and not self._to_make:
             self._begin()
         # This includes what has failed in the last step; by now nothing holds its memory.
@@ -170,18 +131,23 @@ class SurveyTrial(tune.Trainable):
         experiments = dict(sorted(self._experiments.items()))
         # What the memory did not hold, or has failed, starts over.
         trained = {number: max(0, each.run_epochs - before.get(number, 0)) for number, each in experiments.items()}
-        told = {
-            "epoch": max((each.epoch for each in experiments.values()), default=0),
-            "run_epochs": sum(trained.values()),
-            "loop_s": loop_s,
-            "mlflow_run_id": " ".join(each.run_id for each in experiments.values()),
-        }
-        if not self._around.is_joined:
-            told["test_loss"] = experiments[0].test_loss
         done = self._finish()
-        by_experiment = {number: (each.epoch, trained[number], each.is_done) for number, each in experiments.items()}
-        told["by_experiment"] = by_experiment
-        return {**told, "done": done, "done_training": done, "failed": dict(self._failed)}
+        report = TrialReport(
+            done=done,
+            done_training=done,
+            epoch=max((each.epoch for each in experiments.values()), default=0),
+            run_epochs=sum(trained.values()),
+            by_experiment={
+                number: ExperimentProgress(each.epoch, trained[number], each.is_done)
+                for number, each in experiments.items()
+            },
+            loop_s=loop_s,
+            mlflow_run_id=" ".join(each.run_id for each in experiments.values()),
+            failed=dict(self._failed),
+        )
+        if not self._context.is_joined:
+            report["test_loss"] = experiments[0].test_loss
+        return report
 
     def _train_slice(self) -> None:
         """Train an epoch of each experiment, and more until the time for a report has come or the last is trained."""
@@ -208,7 +174,7 @@ class SurveyTrial(tune.Trainable):
         if self._to_make or not all(each.is_done for each in self._experiments.values()):
             return False
         experiments, self._experiments = self._experiments, {}
-        if self._around.is_joined:
+        if self._context.is_joined:
             for each in experiments.values():
                 each.leave_nothing()
         return True
@@ -229,7 +195,7 @@ class SurveyTrial(tune.Trainable):
             raise
         except Exception as error:
             self._experiments.pop(number, None)
-            if not self._around.is_joined or is_device_lost(error):
+            if not self._context.is_joined or is_device_lost(error):
                 self._experiments, self._to_make = {}, set()
                 raise  # Tune tries it again
             self._attempts[number] += 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from survey.errors import TrackingError
-from survey.files import full, is_full
+from survey.files import disk_full_error, is_disk_full
 
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "fuse.", "ceph", "glusterfs", "afs")
 
@@ -31,8 +31,8 @@ def use_write_ahead_log(file: Path) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        if is_full(error):
-            raise full(file) from None
+        if is_disk_full(error):
+            raise disk_full_error(file) from None
         raise TrackingError(f"{file}: cannot be used as a sqlite database: {error}") from None
 
 

@@ -98,6 +98,23 @@ def test_groups_are_gone_on_with(whole):
         np.testing.assert_array_equal(trained(second), whole)
 
 
+@pytest.mark.parametrize("runs", [4, 1])
+def test_a_group_that_the_memory_no_longer_holds_is_begun_again_in_halves(whole, runs):
+    first, second = Bundle(make_trainer, range(RUNS), EPOCHS), Bundle(MemoryOf(runs), range(RUNS), EPOCHS)
+    for _ in range(2):
+        first.train_epoch()
+    second.load_state_dict(first.state_dict())
+    assert second.epoch == 0
+    np.testing.assert_array_equal(trained(second), whole)
+
+
+def test_a_run_that_the_memory_no_longer_holds_is_an_error():
+    first, second = Bundle(make_trainer, range(1), EPOCHS), Bundle(MemoryOf(0), range(1), EPOCHS)
+    first.train_epoch()
+    with pytest.raises(torch.OutOfMemoryError):
+        second.load_state_dict(first.state_dict())
+
+
 LACK = """
 import resource
 from functools import partial

@@ -30,6 +30,7 @@ from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
 from survey.training import Trainer
+from survey.trial_messages import trial_config
 
 EXPERIMENT = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
 
@@ -131,7 +132,7 @@ def start(tmp_path, monkeypatch):
     }
 
     def started() -> Trial:
-        return Trial(trial.trial_config([planned]), **shared)
+        return Trial(trial_config([planned]), **shared)
 
     started.store, started.folder = store, tmp_path
     return started
@@ -249,9 +250,9 @@ def test_a_store_that_stays_away_stops_the_survey_and_the_next_launch_trains_not
     with monkeypatch.context() as away:
         away.setattr(SqlWriter, "log_artifact", raising(TrackingAwayError("away")))
         running = start()
-        while "stop_all" not in (told := running.step()):
+        while "fatal_error" not in (told := running.step()):
             pass
-    assert "launch again when it is back" in told["stop_all"]
+    assert "launch again when it is back" in told["fatal_error"]
     told = start().step()
     assert (told["run_epochs"], told["done"]) == (0, True)
 

@@ -21,10 +21,12 @@ from survey import cluster as survey_cluster
 from survey.api import prepare
 from survey.cost import CORE_MODEL
 from survey.driver import Launch
+from survey.dry_run import dry_run
 from survey.errors import InputError
 from survey.forecast import read_forecasts
 from survey.options import Options
 from survey.pilot import Pilot
+from survey.plan import Plan
 
 TOKEN = "0123456789abcdef" * 4
 
@@ -146,27 +148,29 @@ def test_gpus_that_only_the_cluster_has_decide_the_plan(space, tmp_path):
     assert f"planned for the GPUs of the cluster: {EXPERIMENTS} trials" in output
     assert len(rows(out)) == RUNS
     (forecast,) = read_forecasts(out)
-    expected = prepare(str(space), Options(out=tmp_path / "other", num_gpus=1.0)).dry_run()
+    expected = dry_run(prepare(str(space), Options(out=tmp_path / "other", num_gpus=1.0)))
     assert forecast["num_gpus"] == 1
     assert forecast["training_s"][0] == pytest.approx(3600 * expected.training_hours.estimate, abs=0.1)
 
 
 @pytest.mark.parametrize("of_cluster", [0.0, 4.0])
 def test_a_plan_for_another_kind_of_device_is_made_anew(space, tmp_path, of_cluster):
-    def prepared(num_gpus: float, address: str | None) -> Launch:
-        launch = prepare(str(space), Options(out=tmp_path / "out", address=address))
-        launch._num_gpus = num_gpus
-        return launch
+    def planned(num_gpus: float) -> Plan:
+        request = prepare(str(space), Options(out=tmp_path / "out", num_gpus=num_gpus))
+        return request.plan({})
 
-    pilot = Pilot(CORE_MODEL, factor=1.1, num_trials=3, seconds=2.0)
+    def fitted(plan: Plan) -> tuple[Plan, Pilot | None]:
+        options = Options(out=tmp_path / "out", address="auto")
+        request = prepare(str(space), options)
+        request.num_gpus = 4.0 - of_cluster
+        return Launch(request)._for_cluster(plan, cluster, pilot, ())
+
+    pilot = Pilot(CORE_MODEL, factor=1.1, seconds=2.0)
     cluster = survey_cluster.Cluster("head", None, num_cpus=8.0, num_gpus=of_cluster, is_local=False)
-    here, there = (prepared(number, None).plan({}) for number in (4.0 - of_cluster, of_cluster))
+    here, there = planned(4.0 - of_cluster), planned(of_cluster)
     assert here.trials != there.trials
-    joining = prepared(4.0 - of_cluster, "auto")
-    assert joining._for_cluster(here, cluster, pilot, ()) == (there, None)
-    assert joining._for_cluster(there, cluster, pilot, ()) == (there, pilot), "once is enough"
-    alone = prepared(4.0 - of_cluster, None)
-    assert alone._for_cluster(here, cluster, pilot, ()) == (here, pilot)
+    expected = there.on_gpus(lambda _bytes: 0.125) if of_cluster else there
+    assert fitted(here) == (expected, None)
 
 
 def refused(space: Path, address: str, *arguments: object, **environment: str) -> str:

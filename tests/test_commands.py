@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
 import signal
 import subprocess
@@ -11,8 +13,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from survey.commands import errors_told, parse_duration, parse_gpus_per_trial
+import survey
+from survey.commands import exit_on_error, parse_duration, parse_gpus_per_trial
 from survey.errors import ExportError, InputError, OutputError, SearchSpaceError, TrackingError
+from survey.launch import launch
 from survey.options import Options
 from survey.space_file import load_space
 
@@ -73,7 +77,7 @@ def test_what_is_no_share_of_a_gpu_is_refused(text):
     ],
 )
 def test_errors_become_a_message_and_a_status(raised, status, capsys):
-    with pytest.raises(SystemExit) as exit_, errors_told():
+    with pytest.raises(SystemExit) as exit_, exit_on_error():
         raise raised
     assert exit_.value.code == status
     printed = capsys.readouterr()
@@ -83,7 +87,7 @@ def test_errors_become_a_message_and_a_status(raised, status, capsys):
 
 
 def test_an_error_that_nobody_foresaw_is_not_hidden():
-    with pytest.raises(ZeroDivisionError), errors_told():
+    with pytest.raises(ZeroDivisionError), exit_on_error():
         raise ZeroDivisionError
 
 
@@ -235,3 +239,17 @@ def test_what_the_command_line_refuses_is_refused_from_python_too(given, expecte
     with pytest.raises(InputError) as error:
         Options(**given)
     assert str(error.value) == expected
+
+
+def test_survey_run_takes_each_option_with_its_default():
+    parameters = inspect.signature(survey.run).parameters
+    taken = {name: parameter.default for name, parameter in parameters.items() if name not in ("space", "console")}
+    options = {field.name: field.default for field in dataclasses.fields(Options)}
+    assert taken == {**options, "ui": False}, "a program has no use for pages in a browser, unless it asks for them"
+
+
+def test_the_command_line_has_an_option_for_each_of_survey_run():
+    of_command = set(inspect.signature(launch).parameters) - {"dry_run", "as_json", "fetch_only", "example"}
+    spelled = {"time_limit": "time_limit_s", "no_ui": "ui"}
+    of_run = set(inspect.signature(survey.run).parameters) - {"console"}
+    assert {spelled.get(name, name) for name in of_command} == of_run

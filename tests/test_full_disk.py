@@ -14,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 from test_launch import numbers, statuses
 
 from survey.errors import DiskFullError, TrackingError
-from survey.files import full_disk_told, write_text
-from survey.tracking.told import told
+from survey.files import disk_full_errors, write_text
+from survey.tracking.errors import tracking_errors
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_text_for_which_there_is_no_room_leaves_the_one_before(small_disk):
     write_text(file, "before")
     with (
         pytest.raises(DiskFullError, match=rf"{small_disk}.*: the disk is full; make room"),
-        full_disk_told(small_disk),
+        disk_full_errors(small_disk),
     ):
         write_text(file, "x" * (2 << 20))
     assert file.read_text() == "before"
@@ -82,13 +82,13 @@ def test_a_text_for_which_there_is_no_room_leaves_the_one_before(small_disk):
 def test_a_tracking_store_without_room_is_told(error):
     with (
         pytest.raises(DiskFullError, match=r"tracking store sqlite:///m\.db: the disk is full"),
-        told("sqlite:///m.db"),
+        tracking_errors("sqlite:///m.db"),
     ):
         raise error
 
 
 def test_other_errors_are_not_taken_for_a_full_disk(tmp_path):
-    with pytest.raises(PermissionError), full_disk_told(tmp_path):
+    with pytest.raises(PermissionError), disk_full_errors(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied")
-    with pytest.raises(TrackingError, match="cannot be used"), told("sqlite:///m.db"):
+    with pytest.raises(TrackingError, match="cannot be used"), tracking_errors("sqlite:///m.db"):
         raise OperationalError("INSERT", {}, Exception("database is locked"))

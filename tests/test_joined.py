@@ -23,6 +23,7 @@ from survey.space import SearchSpace
 from survey.tasks import describe, load
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
+from survey.trial_messages import trial_config
 
 EPOCHS = 6
 
@@ -126,7 +127,7 @@ def start(tmp_path, monkeypatch):
     }
 
     def started(number: int | None = None) -> Trial:
-        return Trial(trial.trial_config(trials if number is None else [trials[number]]), **shared)
+        return Trial(trial_config(trials if number is None else [trials[number]]), **shared)
 
     started.store, started.folder, started.trials = store, tmp_path, trials
     return started
@@ -246,7 +247,7 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
 
     monkeypatch.setattr(trial, "_SLICE_S", 60.0)
     away._experiments[0]._run.log_epoch = is_away
-    assert "launch again" in away.step()["stop_all"]
+    assert "launch again" in away.step()["fatal_error"]
     _, run_ids = finish(start())
     for run_id, expected in zip(run_ids, straight, strict=True):
         np.testing.assert_array_equal(history(start, run_id), history(start, expected))

@@ -18,7 +18,7 @@ from survey.export.artifacts import Artifacts
 from survey.options import Options
 from survey.output import Output
 from survey.tracking import trial_run
-from survey.tracking.told import told
+from survey.tracking.errors import tracking_errors
 from survey.tracking_place import TrackingPlace
 
 AWAY = "http://127.0.0.1:9"
@@ -114,7 +114,7 @@ def test_a_store_that_says_it_is_busy_is_away(status, is_away):
     answer = {"Error": {"Code": "x", "Message": "y"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     error = S3UploadFailedError("Failed to upload")
     error.__context__ = ClientError(answer, "PutObject")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(TrackingError) as caught, told("s3://bucket/x"):
+    with pytest.raises(TrackingError) as caught, tracking_errors("s3://bucket/x"):
         raise error
     assert isinstance(caught.value, TrackingAwayError) == is_away
 

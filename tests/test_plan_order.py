@@ -13,7 +13,7 @@ from survey.plan import make_plan
 from survey.plan_order import PlanOrder
 from survey.space import Grid, SearchSpace
 from survey.tasks import describe
-from survey.trial import trial_config
+from survey.trial_messages import trial_config
 
 
 def trials(count: int):

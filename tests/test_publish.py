@@ -278,7 +278,7 @@ def test_a_store_that_fails_is_told_and_what_was_sent_is_kept(made, s3, monkeypa
     def put_five(self, path, file):
         sent.append(path)
         if len(sent) > 5:
-            with self._told("be written to"):
+            with self._errors("be written to"):
                 raise OSError("AWS Error NETWORK_CONNECTION")
         whole(self, path, file)
 

@@ -18,7 +18,7 @@ from survey.errors import InputError
 from survey.options import Options
 from survey.output import Output
 from survey.tracking.credentials import check_no_password, variables_needed
-from survey.tracking.told import without_password
+from survey.tracking.errors import without_password
 from survey.tracking_place import TrackingPlace
 
 PASSWORD = "pa55-of-the-database"

@@ -14,7 +14,7 @@ from survey.errors import InputError
 from survey.export import export
 from survey.export.about import About
 from survey.export.pool import in_processes
-from survey.files import full_disk_told
+from survey.files import disk_full_errors
 from survey.output import Output
 from survey.own_store import OwnStore
 from survey.result import INCOMPLETE
@@ -77,7 +77,7 @@ def _export(output: Output, tracking_uri: str | None, console: Console, *, prune
     from survey.tracking.store import TrackingStore
 
     own = OwnStore(output, on_node=False)
-    with full_disk_told(output.folder), output.lock(), nullcontext() if tracking_uri else own:
+    with disk_full_errors(output.folder), output.lock(), nullcontext() if tracking_uri else own:
         store = TrackingStore(tracking_uri or own.uri, output_id=output.output_id)
         if own.lost_node:
             recover(output, store, output.artifacts_at(own.lost_artifacts))

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.errors import ExportError
+from survey.tracking.errors import tracking_errors
 from survey.tracking.finished import FinishedTrial
 from survey.tracking.tags import HISTORY_FILE
-from survey.tracking.told import told
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Artifacts:
         from mlflow.exceptions import MlflowException
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        with told(place, "be listed", what="the place of artifacts"):
+        with tracking_errors(place, "be listed", what="the place of artifacts"):
             try:
                 found = get_artifact_repository(place, tracking_uri=self.tracking_uri).list_artifacts()
             except MlflowException:
@@ -135,7 +135,7 @@ def _elsewhere(uri: str, purpose: str) -> Iterator[None]:
     """Tell an artifact that MLflow says cannot be had from an object store that is away or refuses."""
     from mlflow.exceptions import MlflowException
 
-    with told(uri, purpose, what="the artifact"):
+    with tracking_errors(uri, purpose, what="the artifact"):
         try:
             yield
         except MlflowException as error:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from survey.dataset import REPETITIONS, partition_file
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
-from survey.files import full, is_full
+from survey.files import disk_full_error, is_disk_full
 from survey.output import is_output
 from survey.partition import OldRuns, PartitionWriter, conform, groups, runs_schema
 from survey.tracking.finished import FinishedTrial
@@ -79,8 +79,8 @@ def update_partition(job: PartitionJob) -> PartitionResult | None:
                 target.commit()
     except (OSError, pa.ArrowException) as error:
         where = partition_file(job.dataset / REPETITIONS, job.partition)
-        if is_full(error):
-            raise full(where) from None
+        if is_disk_full(error):
+            raise disk_full_error(where) from None
         raise ExportError(f"{where}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
     return PartitionResult(source.num_new_runs, is_written, tuple(source.damaged))
 

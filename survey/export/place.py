@@ -47,20 +47,20 @@ class Place:
     def sizes(self) -> dict[str, int]:
         """Sizes of all files, in bytes, by path relative to the place; empty where it is not there."""
         selector = fs.FileSelector(self.store.root, allow_not_found=True, recursive=True)
-        with self._told("be listed"):
+        with self._errors("be listed"):
             found = self.store.filesystem.get_file_info(selector)
         start = len(self.store.root) + 1
         return {info.path[start:]: info.size for info in found if info.type == fs.FileType.File}
 
     def text(self, path: str) -> str:
         """The text of a file."""
-        with self._told("be read"), self.store.filesystem.open_input_stream(self.store.path(path)) as stream:
+        with self._errors("be read"), self.store.filesystem.open_input_stream(self.store.path(path)) as stream:
             return stream.read().decode()
 
     def sha256(self, path: str) -> str:
         """SHA-256 of a file that is there, as hex: it is read whole."""
         digest = hashlib.sha256()
-        with self._told("be read"), self.store.filesystem.open_input_stream(self.store.path(path)) as stream:
+        with self._errors("be read"), self.store.filesystem.open_input_stream(self.store.path(path)) as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 digest.update(chunk)
         return digest.hexdigest()
@@ -68,7 +68,7 @@ class Place:
     def put(self, path: str, file: Path) -> None:
         """Write a file, under its own name only once it is whole."""
         target = self.store.path(path)
-        with self._told("be written to"):
+        with self._errors("be written to"):
             # An object of a store is there when it is whole; a local file is renamed then.
             beside = target if self.store.host else _beside(target)
             if not self.store.host:
@@ -80,7 +80,7 @@ class Place:
 
     def remove(self, path: str) -> None:
         """Remove a file, and the local folders that this leaves empty."""
-        with self._told("be written to"):
+        with self._errors("be written to"):
             self.store.filesystem.delete_file(self.store.path(path))
         if not self.store.host:
             root = Path(self.store.root)
@@ -90,7 +90,7 @@ class Place:
                 (root / folder).rmdir()
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _errors(self, what: str) -> Iterator[None]:
         try:
             yield
         except (pa.ArrowException, OSError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from survey.errors import InputError, TrackingError
-from survey.tracking.told import told
+from survey.tracking.errors import tracking_errors
 
 
 def check_can_be_written(uri: str, tracking_uri: str) -> None:
@@ -22,11 +22,11 @@ def check_can_be_written(uri: str, tracking_uri: str) -> None:
         file = Path(folder) / "can-be-written.txt"
         file.write_text("A launch has looked whether it can store artifacts here.\n", encoding="utf-8")
         try:
-            with told(uri, "be written to", what="--artifacts"):
+            with tracking_errors(uri, "be written to", what="--artifacts"):
                 place = get_artifact_repository(uri, tracking_uri=tracking_uri)
                 place.log_artifact(str(file))
         except TrackingError as error:
             raise InputError(str(error)) from None
     # A survey needs to store artifacts, and not to remove them.
-    with suppress(TrackingError), told(uri):
+    with suppress(TrackingError), tracking_errors(uri):
         place.delete_artifacts(file.name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlflow.entities import Metric, Param
 from mlflow.tracking import MlflowClient
 
-from survey.tracking.told import told
+from survey.tracking.errors import tracking_errors
 from survey.tracking.writers import MetricRow, NewRun
 
 _ROWS_PER_CALL = 1000
@@ -19,14 +19,14 @@ class ClientWriter:
     """A `Writer` over MLflow's client."""
 
     def __init__(self, uri: str, experiment_id: str) -> None:
-        with told(uri):
+        with tracking_errors(uri):
             self._client = MlflowClient(uri)
         self._uri, self._experiment_id = uri, experiment_id
 
     def create_runs(self, runs: Sequence[NewRun]) -> list[str]:
         """Create runs one by one."""
         ids: list[str] = []
-        with told(self._uri):
+        with tracking_errors(self._uri):
             for run in runs:
                 tags = run.tags_with_parent(ids)
                 created = self._client.create_run(self._experiment_id, run.start_time_ms, tags, run.name)
@@ -40,18 +40,18 @@ class ClientWriter:
         by_run: dict[str, list[Metric]] = {}
         for row in rows:
             by_run.setdefault(row.run_id, []).append(Metric(row.key, row.value, row.timestamp_ms, row.step))
-        with told(self._uri):
+        with tracking_errors(self._uri):
             for run_id, metrics in by_run.items():
                 for start in range(0, len(metrics), _ROWS_PER_CALL):
                     self._client.log_batch(run_id, metrics=metrics[start : start + _ROWS_PER_CALL])
 
     def log_artifact(self, run_id: str, file: Path) -> None:
         """Store a file among the artifacts of a run."""
-        with told(self._uri, f"store the artifact {file.name}"):
+        with tracking_errors(self._uri, f"store the artifact {file.name}"):
             self._client.log_artifact(run_id, str(file))
 
     def end_runs(self, run_ids: Sequence[str], status: str, end_time_ms: int) -> None:
         """End runs one by one."""
-        with told(self._uri):
+        with tracking_errors(self._uri):
             for run_id in run_ids:
                 self._client.set_terminated(run_id, status, end_time_ms)

@@ -56,3 +56,10 @@ def check_no_password(option: str, uri: str) -> None:
 def variables_needed(environment: Mapping[str, str]) -> list[str]:
     """Return the names of the variables, set here, that other machines need to reach store and artifacts."""
     return sorted(name for name in environment if _NEEDED.fullmatch(name))
+
+
+def without_passwords(text: str, uri: str) -> str:
+    """Replace the passwords of a URI, as they stand there and decoded, wherever a text has them."""
+    for password in sorted(passwords_of(uri), key=len, reverse=True):
+        text = text.replace(password, "***")
+    return text

@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 
 from sqlalchemy import Engine, TableClause, column, create_engine, delete, insert, table, tuple_, update
 
-from survey.tracking.told import told
+from survey.tracking.errors import tracking_errors
 from survey.tracking.writers import MetricRow, NewRun
 
 _LOCK_WAIT_S = 60
@@ -51,7 +51,7 @@ class SqlWriter:
     """A `Writer` over the store's database, one transaction for each call."""
 
     def __init__(self, uri: str, experiment_id: str, artifacts: str) -> None:
-        with told(uri):
+        with tracking_errors(uri):
             self._engine = _engine(uri)
         self._uri, self._experiment_id, self._artifacts = uri, int(experiment_id), artifacts.rstrip("/")
 
@@ -101,7 +101,7 @@ class SqlWriter:
 
     def log_artifact(self, run_id: str, file: Path) -> None:
         """Store a file among the artifacts of a run; in a folder, it is there whole or not at all."""
-        with told(self._uri, f"store the artifact {file.name}"):
+        with tracking_errors(self._uri, f"store the artifact {file.name}"):
             uri = self._artifact_uri(run_id)
             if not uri.startswith(("file:", "/")):
                 from mlflow.tracking import MlflowClient
@@ -121,7 +121,7 @@ class SqlWriter:
 
     def _execute(self, *statements: tuple[Any, list[dict[str, Any]] | None]) -> None:
         """Execute statements in one transaction, which starts with a write: so sqlite never has to upgrade a lock."""
-        with told(self._uri, "be written to"), self._engine.begin() as connection:
+        with tracking_errors(self._uri, "be written to"), self._engine.begin() as connection:
             for statement, rows in statements:
                 if rows is None or rows:
                     connection.execute(statement, rows)

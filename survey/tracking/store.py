@@ -15,10 +15,10 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from survey.dataset import TrainedRuns
+from survey.tracking.errors import tracking_errors
 from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
 from survey.tracking.sql_writer import DIALECTS, TABLES
 from survey.tracking.tags import OUTPUT, ROLE, TRIAL_ROLE
-from survey.tracking.told import told
 from survey.tracking.writers import Writer, make_writer
 from survey.wal import use_write_ahead_log
 
@@ -43,7 +43,7 @@ class TrackingStore:
         self.uri, self._output_id = uri, output_id
         if uri.startswith("sqlite:///"):
             use_write_ahead_log(Path(uri.removeprefix("sqlite:///")))
-        with told(uri):
+        with tracking_errors(uri):
             if uri.startswith("http"):
                 # MLflow itself would try again for minutes.
                 requests.get(uri, timeout=_ANSWER_WITHIN_S)
@@ -56,7 +56,7 @@ class TrackingStore:
 
     def open_experiment(self, name: str, *, note: str, artifact_location: str | None) -> str:
         """Return the id of the MLflow experiment for a survey of this name, created where there is none."""
-        with told(self.uri):
+        with tracking_errors(self.uri):
             for experiment in self._experiments():
                 # One whose artifacts belong elsewhere is of before the output folder was moved.
                 here = artifact_location in (None, experiment.artifact_location)
@@ -101,7 +101,7 @@ class TrackingStore:
 
     def _finished_rows(self) -> Iterator[FinishedRow]:
         """Read by SQL where the store is a database that can be reached from here, through MLflow elsewhere."""
-        with told(self.uri, "be read"):
+        with tracking_errors(self.uri, "be read"):
             engine = self._engine()
             if engine is not None:
                 yield from rows_by_sql(engine, [experiment.experiment_id for experiment in self._experiments()])
@@ -128,7 +128,7 @@ class TrackingStore:
         It does nothing where the database cannot be reached from here, and takes milliseconds in sqlite, which is told
         to look at a sample.
         """
-        with told(self.uri, "be optimized"):
+        with tracking_errors(self.uri, "be optimized"):
             engine = self._engine()
             if engine is not None and engine.dialect.name in _ANALYZE:
                 with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -137,7 +137,7 @@ class TrackingStore:
 
     def sql_artifacts(self, experiment_id: str) -> str | None:
         """Return where an MLflow experiment keeps artifacts, if its rows may be written by SQL; else None."""
-        with told(self.uri):
+        with tracking_errors(self.uri):
             return self.client.get_experiment(experiment_id).artifact_location if self._engine() is not None else None
 
     def _engine(self) -> Engine | None:
@@ -157,7 +157,7 @@ class TrackingStore:
         return list(self.client.search_experiments(filter_string=f"tags.`{OUTPUT}` = '{self._output_id}'"))
 
     def _runs(self, filter_string: str) -> Iterator:
-        with told(self.uri):
+        with tracking_errors(self.uri):
             ids = [experiment.experiment_id for experiment in self._experiments()]
             token = None
             while ids:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from survey.clock import Clock
 from survey.errors import TrackingAwayError, TrackingError
 from survey.experiment import Experiment, Run
-from survey.files import full_disk_told
+from survey.files import disk_full_errors
 from survey.metrics import HISTORY_COLUMNS
 from survey.parquet import write_table
 from survey.quantiles import quantiles
@@ -189,7 +189,7 @@ class TrialRun:
         """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / HISTORY_FILE
-            with full_disk_told(path):
+            with disk_full_errors(path):
                 write_table(history, path)
             try:
                 self._finish(path)

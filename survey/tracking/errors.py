@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from survey.errors import TrackingAwayError, TrackingError
-from survey.files import full, is_full
-from survey.tracking.credentials import passwords_of
+from survey.files import disk_full_error, is_disk_full
+from survey.tracking.credentials import without_passwords
 
 
 @contextmanager
-def told(uri: str, purpose: str = "be used", *, what: str = "the tracking store") -> Iterator[None]:
+def tracking_errors(uri: str, purpose: str = "be used", *, what: str = "the tracking store") -> Iterator[None]:
     """Turn any error of MLflow, its database, its driver or S3 into: the store at `uri` cannot do this, or: it is full.
 
     Raises:
@@ -27,11 +27,11 @@ def told(uri: str, purpose: str = "be used", *, what: str = "the tracking store"
     except Exception as error:
         if not isinstance(error, (SQLAlchemyError, OSError, ImportError, *_mlflow_errors(), *_s3_errors())):
             raise
-        if is_full(error):
-            raise full(without_password(f"{what} {uri}", uri)) from None
+        if is_disk_full(error):
+            raise disk_full_error(without_passwords(f"{what} {uri}", uri)) from None
         text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         kind = TrackingAwayError if _may_be_back(error, uri) else TrackingError
-        raise kind(without_password(f"{what} {uri} cannot {purpose}: {text}", uri)) from None
+        raise kind(without_passwords(f"{what} {uri} cannot {purpose}: {text}", uri)) from None
 
 
 def _may_be_back(error: Exception, uri: str) -> bool:
@@ -71,10 +71,3 @@ def _s3_is_away(error: BaseException | None) -> bool:
             return True
         error = error.__context__
     return False
-
-
-def without_password(text: str, uri: str) -> str:
-    """Replace the passwords of a URI, as they stand there and decoded, wherever a text has them."""
-    for password in sorted(passwords_of(uri), key=len, reverse=True):
-        text = text.replace(password, "***")
-    return text
