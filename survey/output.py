@@ -43,7 +43,8 @@ class Output:
             raise OutputError(f"{folder}: there is no survey here (no survey.json); give the --out of a launch")
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: expected a folder for the output, found a file")
-        if folder.is_dir() and not identity.is_file() and any(p.name != ".lock" for p in folder.iterdir()):
+        own = (".lock", f".{identity.name}.")  # of a launch that is making the output, or was killed while it did
+        if folder.is_dir() and not identity.is_file() and not all(p.name.startswith(own) for p in folder.iterdir()):
             raise OutputError(
                 f"{folder}: this folder holds other things and no survey (no survey.json); choose an empty or new one"
             )

@@ -108,3 +108,13 @@ def test_a_holder_that_cannot_be_read_stops_nobody(output, text):
     (output.folder / ".lock-holder").write_text(text)
     with output.lock():
         pass
+
+
+def test_an_output_that_a_launch_was_about_to_make_when_it_was_killed_is_made(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".survey.json.3.tmp").write_text('{"output')
+    Output.at(out).prepare()
+    assert Output.at(out).output_id
+    with pytest.raises(OutputError, match="holds other things"):
+        Output.at(tmp_path)
