@@ -169,10 +169,8 @@ def complete_points(uri: str, *, num_runs: int, epochs: int) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    ("seed", "away_s"), [(20, 5), *(pytest.param(k, 60, marks=pytest.mark.slow) for k in range(20))]
-)
-def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, away_s, tmp_path, long, empty_store):
+@pytest.mark.parametrize("seed", seeds())
+def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, tmp_path, long, empty_store):
     """The trial trains on meanwhile, and may want to end before the server is back."""
     copy_database(empty_store, tmp_path / "mlflow.db", scratch=tmp_path)
     out, port, draw = tmp_path / "out", free_port(), random.Random(seed)
@@ -182,7 +180,7 @@ def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, away_s, tmp_p
         process, lines, reader = start_read(*arguments)
         await_first_point(MlflowClient(uri))
         time.sleep(draw.uniform(0, 3))
-    time.sleep(away_s)
+    time.sleep(60)
     with tracking_server(tmp_path, port):
         status = process.wait(120)
         reader.join(10)
@@ -271,7 +269,7 @@ if "default_worker" in " ".join(sys.orig_argv):
 """Python runs it as `sitecustomize` in every process: what trains finds too little memory for larger groups of runs."""
 
 
-@pytest.mark.parametrize("seed", seeds(0, 1))
+@pytest.mark.parametrize("seed", seeds(0))
 def test_where_a_device_is_out_of_memory_bundles_are_halved_and_trained(seed, tmp_path, undisturbed):
     folder, out = tmp_path / "site", tmp_path / "out"
     folder.mkdir()
