@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -95,7 +95,7 @@ _TOLD = ("a", "b", "superiority", "p")
 
 def _runs(frame: pd.DataFrame, names: Sequence[str], statistic: str) -> dict[tuple[object, ...], _Array]:
     """Final and minimum losses, (runs, 2), of each experiment; a loss that is not finite is infinite."""
-    losses = np.array([_losses(values) for values in frame[statistic]]).reshape(-1, len(LOSSES))
+    losses = run_losses(frame[statistic])
     # Of one type in both data sets, and equal to themselves: nulls too, and rounded as float32 is.
     keys = {name: _comparable(frame[name].tolist()) for name in names}
     groups: dict[tuple[object, ...], list[int]] = {}
@@ -109,6 +109,14 @@ def _comparable(column: Sequence[object]) -> list[object]:
         None if value is None or value != value else float(np.float32(value)) if isinstance(value, float) else value
         for value in column
     ]
+
+
+def run_losses(curves: Iterable[object]) -> _Array:
+    """Return the final and the minimum loss of runs, (runs, 2), from their curves.
+
+    One that is not finite is infinite: a final loss, or the minimum of a curve that has no finite loss or is missing.
+    """
+    return np.array([_losses(values) for values in curves]).reshape(-1, len(LOSSES))
 
 
 def _losses(values: object) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from analysis.curves import curve_matrix, log_spaced_epochs, num_epochs
+from analysis.curves import curve_matrix, num_epochs
 from analysis.frames import distinct, equal
 from analysis.grid import (
     INK,
@@ -40,6 +40,7 @@ from analysis.zone import (
     variation_value,
     zone_value,
 )
+from survey.epochs import log_spaced_epochs
 
 MAX_COLUMNS = 6
 """Depths or shapes of a grid of tasks."""

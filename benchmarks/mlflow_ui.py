@@ -30,7 +30,7 @@ from survey.experiment import Experiment
 from survey.output import Output
 from survey.topology import layer_widths
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import METRICS, TrackingSettings, _parent, log_spaced_epochs
+from survey.tracking.trial_run import METRICS, TrackingSettings, _parent, recorded_epochs
 from survey.tracking.writers import MetricRow, Writer, make_writer
 from survey.ui import MlflowServer
 
@@ -48,7 +48,7 @@ def fill(output: Output, experiments: Sequence[Experiment], num_full: int) -> No
     settings = TrackingSettings(store.uri, experiment_id, False, False, sql_artifacts=artifacts)
     writer = make_writer(store.uri, experiment_id, sql_artifacts=artifacts)
     first_full = len(experiments) - num_full
-    few, many = np.array([1, _EPOCHS]), log_spaced_epochs(_EPOCHS)
+    few, many = np.array([1, _EPOCHS]), recorded_epochs(_EPOCHS, all_epochs=False)
     for first, end, epochs in ((0, first_full, few), (first_full, len(experiments), many)):
         part = iter(experiments[first:end])
         while some := list(islice(part, _AT_ONCE * len(few) // len(epochs) or 1)):

@@ -93,3 +93,8 @@ def exit_on_error() -> Iterator[None]:
     except SurveyError as error:
         console.print(f"error: {error}", style="red", markup=False)
         sys.exit(INCOMPLETE)
+    except OSError as error:  # of a file: permissions, a stale handle of a file server, a fault of the disk
+        if error.filename is None:
+            raise
+        console.print(f"error: {error.filename}: {error.strerror}", style="red", markup=False)
+        sys.exit(INCOMPLETE)

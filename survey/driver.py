@@ -16,6 +16,7 @@ from survey.checkpoint import drop_useless
 from survey.dataset import REPETITIONS, partitions, runs_done
 from survey.dry_run import on_gpus, price_of, with_pilot
 from survey.errors import InputError, SurveyError
+from survey.export.pool import in_processes
 from survey.files import disk_full_errors
 from survey.forecast import Forecast
 from survey.launch_record import Recorder
@@ -66,14 +67,17 @@ class Launch:
             held.enter_context(request.place.held())
             output.record(list(request.spaces), request.contents)
             store = request.place.open_at_start()
-            if store:
-                from survey.export.pool import in_processes
-
-                self._close_and_export(store, in_processes)
+            # A new sweep is flagged at the end, on the cluster: it changes each partition of the output.
+            left = self._close_and_export(store, in_processes, only_new_runs=True) if store else 0
             to_replace = request.to_replace(store)
             plan = request.plan(self._done(to_replace))
             with Recorder(output, request.name, plan) as recorder, ExitStack() as stack:
-                result = self._train(plan, to_replace, stack, recorder) if plan.trials else self._result(plan)
+                if plan.trials:
+                    result = self._train(plan, to_replace, stack, recorder)
+                else:
+                    if store and left:
+                        self._close_and_export(store, in_processes)
+                    result = self._result(plan)
                 self._drop_checkpoints(all_done=not result.missing)
                 recorder.end(result)
                 return result
@@ -114,7 +118,7 @@ class Launch:
         store = request.place.open()
         if request.redo:
             request.redo.mark(to_replace)  # only now: a launch that is refused asks nothing of the next one
-        failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
+        failures, loop_seconds = self._fit(plan, data, cluster, store, stop, recorder)
         if stop.cannot_go_on:
             raise SurveyError(stop.cannot_go_on)
         self._end_ray(store, watch, recorder)
@@ -160,6 +164,7 @@ class Launch:
         self,
         plan: Plan,
         data: dict[str, task_data.PreparedTask],
+        cluster: Cluster,
         store: TrackingStore,
         stop: StopRequest,
         recorder: Recorder,
@@ -183,9 +188,11 @@ class Launch:
                     tracking=settings,
                     origin=origin,
                     checkpoints=self._output.checkpoints,
+                    output_id=self._output.output_id if self._request.place.is_in_output else None,
+                    cluster=cluster,
                     stop=stop,
                     progress=progress,
-                    after_part=partial(self._close_and_export, store, on_cluster),
+                    after_part=lambda: self._close_and_export(store, on_cluster),
                 )
             finally:
                 stop.training = False
@@ -241,9 +248,10 @@ class Launch:
             self._say(f"{sum(together):,} experiments train side by side, in {trials}")
 
     def _tell_plan(self, plan: Plan) -> None:
+        trials = f"{len(plan.trials):,} trial{'s' * (len(plan.trials) != 1)}"
         text = (
             f"{self._request.name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
-            f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {len(plan.trials):,} trials"
+            f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {trials}"
         )
         if plan.num_out_of_tolerance:
             text += f"; {plan.num_out_of_tolerance:,} experiments left out: no network of theirs comes near their size"
@@ -263,19 +271,25 @@ class Launch:
             ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
             say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
 
-    def _close_and_export(self, store: TrackingStore, mapper: Mapper) -> None:
-        """Close the MLflow runs of trials that no longer train, and export those that have finished."""
+    def _close_and_export(self, store: TrackingStore, mapper: Mapper, *, only_new_runs: bool = False) -> int:
+        """Close the MLflow runs of trials that no longer train, and export those that have finished.
+
+        Returns:
+            Partitions that are out of date and were left so, with `only_new_runs` as in `survey.export.export`.
+        """
         from survey.export import export
 
         store.close_abandoned_runs()
         self._request.place.back_up()  # first, so that the MLflow run of a row in the data set is never lost
-        for message in export(self._output, store, mapper).damaged:
+        result = export(self._output, store, mapper, only_new_runs=only_new_runs)
+        for message in result.damaged:
             self._say(f"not exported, to be trained again: {message}", style="yellow")
         store.optimize()
         if self._options.prune_artifacts:
             from survey.export.prune import prune_artifacts
 
             self._say(str(prune_artifacts(self._output, store, mapper)))
+        return result.num_partitions_left
 
     def _result(
         self,

@@ -14,20 +14,39 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SAYS_FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded", "File too large")
 
 
-def write_text(file: Path, text: str) -> None:
-    """Put a text in the place of a file, whole or not at all.
+def write_text(file: Path, text: str, *, lasting: bool = True) -> None:
+    """Replace the text of a file, whole or not at all.
+
+    Args:
+        file: The file.
+        text: Its text.
+        lasting: Whether the file has to be whole after a power failure too; that takes some milliseconds.
 
     Raises:
         OSError: It cannot be written; the file is as it was.
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        if lasting:
+            sync(temporary)
         temporary.replace(file)
     except OSError:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk.
+
+    A file that is renamed before it is on the disk may be there without its content after a power failure.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -14,9 +14,9 @@ from typing import Any
 
 import psutil
 
-from survey.figures import Figures
 from survey.output import Output
 from survey.plan import Plan
+from survey.progress_figures import Figures
 from survey.result import SurveyResult
 
 _RENEWED_EVERY_S = 2.0

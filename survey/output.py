@@ -34,19 +34,16 @@ class Output:
         """Return the output at a folder.
 
         Raises:
-            OutputError: It cannot be made, or is something else than an output folder; or, where it
+            OutputError: It cannot be looked at, or is something else than an output folder; or, where it
                 `must_exist`, it is not there.
         """
         folder = Path(folder).absolute()
-        identity = folder / "survey.json"
-        if must_exist and not identity.is_file():
-            raise OutputError(f"{folder}: there is no survey here (no survey.json); give the --out of a launch")
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder}: expected a folder for the output, found a file")
-        if folder.is_dir() and not identity.is_file() and any(p.name != ".lock" for p in folder.iterdir()):
-            raise OutputError(
-                f"{folder}: this folder holds other things and no survey (no survey.json); choose an empty or new one"
-            )
+        try:
+            problem = _what_is_wrong(folder, must_exist=must_exist)
+        except OSError as error:
+            problem = f"cannot be looked at: {error.strerror or error}"
+        if problem:
+            raise OutputError(f"{folder}: {problem}")
         return cls(folder)
 
     def prepare(self) -> None:
@@ -136,7 +133,7 @@ class Output:
 
     def write_launch_record(self, text: str) -> None:
         """Replace the record of the last launch."""
-        write_text(self.launch_record, text)
+        write_text(self.launch_record, text, lasting=False)  # every two seconds, and no result depends on it
 
     @property
     def default_tracking_uri(self) -> str:
@@ -177,6 +174,18 @@ class Output:
     def spaces(self) -> list[SearchSpace]:
         """The search spaces that have been surveyed here, by name."""
         return [load_space(file) for file in sorted((self.folder / "search_spaces").glob("*.yaml"))]
+
+
+def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
+    """Say why a folder cannot be that of an output; an empty string if it can."""
+    is_survey = (folder / "survey.json").is_file()
+    if must_exist and not is_survey:
+        return "there is no survey here (no survey.json); give the --out of a launch"
+    if folder.exists() and not folder.is_dir():
+        return "expected a folder for the output, found a file"
+    if folder.is_dir() and not is_survey and any(p.name != ".lock" for p in folder.iterdir()):
+        return "this folder holds other things and no survey (no survey.json); choose an empty or new one"
+    return ""
 
 
 def is_output(folder: Path, output_id: str) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from survey.files import sync
+
 
 class TableWriter:
     """Writes a table beside its target and renames it, so that a reader finds the old file or the new one, whole.
@@ -49,6 +51,7 @@ class TableWriter:
         if metadata:
             self._writer.add_key_value_metadata(dict(metadata))
         self._writer.close()
+        sync(self._temporary)
         self._temporary.replace(self.file)
 
     def discard(self) -> None:

@@ -40,7 +40,8 @@ class Bound:
 
     A bundle is split into parts of equally many repetitions, as few as keep each part within both bounds. It is split
     as if all of its repetitions were to be trained, and by the built-in cost model, so that the parts are the same at
-    each launch and a part that was cut short finds its checkpoint. No run's numbers depend on it.
+    each launch and a part that was cut short finds its checkpoint. No run's numbers depend
+    on it, but for rounding on a GPU.
 
     Attributes:
         seconds: Longest time on a core or a GPU, by `survey.cost.default_model`.
@@ -236,9 +237,18 @@ def make_plan(
         runs_done += asked - len(missing)
         if missing:
             trials += _trials(experiment, missing, asked, network, task, bound, on_gpu=on_gpu)
-    guessed = tuple(name for name, task in tasks.items() if task.inputs_guessed)
-    counts = (experiments, finished, out_of_tolerance, runs, runs_done, epochs, run_epochs)
-    return Plan(_in_order(trials), *counts, sweeps_per_experiment=memberships / max(1, len(wanted)), guessed=guessed)
+    return Plan(
+        _in_order(trials),
+        num_experiments=experiments,
+        num_experiments_done=finished,
+        num_out_of_tolerance=out_of_tolerance,
+        num_runs=runs,
+        num_runs_done=runs_done,
+        epochs=epochs,
+        run_epochs=run_epochs,
+        sweeps_per_experiment=memberships / max(1, len(wanted)),
+        guessed=tuple(name for name, task in tasks.items() if task.inputs_guessed),
+    )
 
 
 def _joined(

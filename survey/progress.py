@@ -16,8 +16,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from survey.counters import Counters
-from survey.figures import ClassFigures, Figures, RunningTrial, block, line
 from survey.plan import resource_name
+from survey.progress_figures import ClassFigures, Figures, RunningTrial, block, line
 from survey.trial_messages import TrialReport, configs_of, label_of
 
 _PLAIN_EVERY_S = 10.0

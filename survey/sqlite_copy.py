@@ -8,6 +8,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from survey.files import sync
+
 
 def copy_database(source: Path, target: Path, *, scratch: Path) -> None:
     """Replace `target` by a copy of `source`; when this returns, the copy is on the disk.
@@ -26,16 +28,18 @@ def copy_database(source: Path, target: Path, *, scratch: Path) -> None:
     """
     made = scratch / f"copy-of-{source.name}"
     made.unlink(missing_ok=True)
+    for left in target.parent.glob(f".{target.name}.*.part"):  # by a process that was killed
+        left.unlink(missing_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(made)) as copy:
             live.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
         shutil.copyfile(made, part)
-        _settle(part)
+        sync(part)
         end_log(target)
         part.replace(target)
-        _settle(target.parent)
+        sync(target.parent)
     finally:
         for file in (part, made):
             file.unlink(missing_ok=True)
@@ -52,12 +56,3 @@ def end_log(file: Path) -> None:
     if file.with_name(f"{file.name}-wal").exists():
         with closing(sqlite3.connect(file)) as database:
             database.execute("PRAGMA journal_mode=DELETE")
-
-
-def _settle(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

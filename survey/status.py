@@ -22,10 +22,10 @@ from rich.text import Text
 from survey.commands import run_app
 from survey.dataset import runs_done
 from survey.disk import DiskUse, disk_use
-from survey.figures import block, duration
 from survey.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
 from survey.output import Output
 from survey.own_store import live_database
+from survey.progress_figures import block, duration
 from survey.tracking.database import holds_experiments, repetitions_finished
 
 _LOOK_EVERY_S = 2.0

@@ -212,7 +212,7 @@ def test_metrics_and_limits_of_the_mlflow_page_are_those_of_the_code():
     assert [name for name in STATISTICS if f"`{name}`" not in page] == []
     assert f"{trial_run.ROWS_PER_EPOCH} keys for each recorded epoch" in page
     assert f"has {trial_run.CHILD_ROWS_PER_EPOCH}: " in page
-    assert f"at most {trial_run._LOG_EPOCHS} for each run" in page
+    assert f"at most {trial_run.LOG_EPOCHS} for each run" in page
     assert f"{request.METRIC_ROW_BUDGET:,} metric rows" in page
     assert f"{request.REPETITION_RUN_LIMIT:,} runs" in page
 

@@ -20,10 +20,10 @@ from conftest import EXPERIMENTS, REPETITIONS, RUNS, start, write_space
 from rich.console import Console
 
 from survey.experiment import Experiment
-from survey.figures import Figures, block, line
 from survey.launch_record import process_start_s, read_record
 from survey.output import Output
 from survey.progress import CoveredTime, Progress
+from survey.progress_figures import Figures, block, line
 from survey.status import Status, render, survey_status
 
 SOON = {"RAY_metrics_report_interval_ms": "1000"}

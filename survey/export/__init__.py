@@ -33,20 +33,24 @@ class ExportResult:
         num_new_runs: Runs that the data set did not hold before.
         num_partitions_written: Partitions that were rewritten.
         damaged: A message for each artifact that cannot be read; its runs count as missing.
+        num_partitions_left: Partitions that are out of date and were left so.
     """
 
     num_new_runs: int
     num_partitions_written: int
     damaged: tuple[str, ...]
+    num_partitions_left: int = 0
 
 
-def export(output: Output, store: TrackingStore, mapper: Mapper = map) -> ExportResult:
+def export(output: Output, store: TrackingStore, mapper: Mapper = map, *, only_new_runs: bool = False) -> ExportResult:
     """Bring the data set of an output up to date with its finished MLflow runs.
 
     Args:
         output: The output.
         store: Its tracking store.
         mapper: How partitions are shared out.
+        only_new_runs: Leave partitions without new runs as they are, although their summaries or sweep flags are out of
+            date. A sweep that is new to an output makes all of them so.
 
     Raises:
         ExportError: The data set is damaged or cannot be written.
@@ -57,12 +61,15 @@ def export(output: Output, store: TrackingStore, mapper: Mapper = map) -> Export
         space.name: frozenset(experiment.experiment_id for experiment in space.experiments(contents))
         for space in output.spaces()
     }
-    results = [result for result in mapper(update_partition, _jobs(output, store, sweeps)) if result]
+    all_jobs = _jobs(output, store, sweeps)
+    jobs = [job for job in all_jobs if job.trials or not only_new_runs]
+    results = [result for result in mapper(update_partition, jobs) if result]
     write_schemas(output.dataset, sorted(sweeps))
     return ExportResult(
         sum(result.num_new_runs for result in results),
         sum(result.is_written for result in results),
         tuple(message for result in results for message in result.damaged),
+        len(all_jobs) - len(jobs),
     )
 
 

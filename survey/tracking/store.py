@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import requests
-from mlflow.entities import ViewType
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, create_engine, inspect, text
@@ -65,9 +64,8 @@ class TrackingStore:
             tags = {OUTPUT: self._output_id, "survey.name": name, "mlflow.note.content": note}
             # The UI then opens its pages for training runs, rather than those for language models.
             tags["mlflow.experimentKind"] = "custom_model_development"
-            taken = {e.name for e in self.client.search_experiments(view_type=ViewType.ALL)}
             titles = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
-            title = next(title for title in titles if title not in taken)
+            title = next(title for title in titles if self.client.get_experiment_by_name(title) is None)
             return self.client.create_experiment(title, artifact_location, tags)
 
     def finished_trials(

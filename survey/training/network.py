@@ -117,11 +117,6 @@ class Architecture:
         """Number of inputs of each layer."""
         return (self.num_inputs, *self.widths[:-1])
 
-    @property
-    def num_parameters(self) -> int:
-        """Number of weights and biases of one run."""
-        return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(self.fan_ins, self.widths, strict=True))
-
 
 class Memory:
     """Arrays that the chunks of a bundle use one after the other: each name and shape is there once."""
