@@ -85,8 +85,8 @@ def compare(
     compared["runs_a"] = [len(runs_a[key]) for key in shared]
     compared["runs_b"] = [len(runs_b[key]) for key in shared]
     for place, loss in enumerate(LOSSES):
-        told = _tested([(runs_a[key][:, place], runs_b[key][:, place]) for key in shared])
-        compared = compared.assign(**{f"{loss}_{what}": told[:, number] for number, what in enumerate(_TOLD)})
+        found = _tested([(runs_a[key][:, place], runs_b[key][:, place]) for key in shared])
+        compared = compared.assign(**{f"{loss}_{what}": found[:, number] for number, what in enumerate(_TOLD)})
     return compared.assign(**_corrected(compared, correction))
 
 
@@ -128,20 +128,20 @@ def _losses(values: object) -> tuple[float, float]:
 
 def _tested(pairs: Sequence[tuple[_Array, _Array]]) -> _Array:
     """Medians, superiority and p-value, (pairs, 4), of pairs of losses."""
-    told = np.empty((len(pairs), len(_TOLD)))
+    found = np.empty((len(pairs), len(_TOLD)))
     # Pairs of as many runs are tested in one call: 100,000 calls would take minutes. Those with ties are apart, as the
     # test takes its exact form, which suits few runs, only where there are none in any of its pairs.
     alike: dict[tuple[int, int, bool], list[int]] = {}
     for number, (one, other) in enumerate(pairs):
-        told[number, :2] = _median(one), _median(other)
+        found[number, :2] = _median(one), _median(other)
         ties = len(np.unique(np.concatenate([one, other]))) < len(one) + len(other)
         alike.setdefault((len(one), len(other), ties), []).append(number)
     for (count, other_count, _), numbers in alike.items():
         ones, others = (np.stack([pairs[number][which] for number in numbers]) for which in (0, 1))
         tested = mannwhitneyu(others, ones, axis=1)
-        told[numbers, 2] = tested.statistic / (count * other_count)
-        told[numbers, 3] = tested.pvalue
-    return told
+        found[numbers, 2] = tested.statistic / (count * other_count)
+        found[numbers, 3] = tested.pvalue
+    return found
 
 
 def _median(values: _Array) -> float:

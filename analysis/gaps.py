@@ -1,4 +1,4 @@
-"""What failed or is missing: search spaces and launch beside a data set, held against its experiments."""
+"""What failed or is missing: the search spaces and the launch beside a data set, compared with its experiments."""
 
 from __future__ import annotations
 

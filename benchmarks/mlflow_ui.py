@@ -115,7 +115,7 @@ def calls(experiment_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class Page:
-    """The page of runs: makes calls, and prints the time of each by the clock and of the server's processor.
+    """The page of runs: makes calls, and prints the wall time of each and the server's processor time.
 
     Args:
         server: The server that is asked.

@@ -1,4 +1,4 @@
-"""Pictures and tables of docs/three_tasks/README.md: a survey of three tasks, held against the publication.
+"""Pictures and tables of docs/three_tasks/README.md: a survey of three tasks, compared with the publication.
 
 python -m benchmarks.three_tasks DATASET [DATASET OF cells.yaml]
 """

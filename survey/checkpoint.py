@@ -64,7 +64,7 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> None:
         """Write the state in the place of the one before, whole or not at all.
 
-        A checkpoint saves time, and no result depends on it: one that cannot be written is told in the log.
+        A checkpoint saves time, and no result depends on it: a failure to write one is logged and no more.
         """
         import torch
 
@@ -147,5 +147,5 @@ def _runs_of(file: Path) -> tuple[int, set[int]]:
         # Mapped, so that the state itself is not read.
         identity = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["identity"]
         return int(file.name.partition("-")[0], 16), set(identity["repetitions"])
-    except Exception:  # as in `load`, where a trial of its own is told so
+    except Exception:  # as in `load`, where the trial itself logs it
         return 0, set()

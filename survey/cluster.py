@@ -42,7 +42,7 @@ _WORKER_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # One core a trial: the mathematics library's own threads would fight over them.
     "OMP_NUM_THREADS": "1",
-    # On some processors that library adds up in another order in a bundle of another size, unless it is told not to.
+    # On some processors that library adds up in another order in a bundle of another size, unless this is set.
     "MKL_CBWR": "AUTO",
     # While a tracking server is away, trials keep their epochs and train on; MLflow itself would hold them for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",

@@ -68,7 +68,7 @@ def combine(
 
     A run that several have is one row if its seed and all its curves are the same, bit for bit, and a conflict if they
     are not; where it was made is said by the first that has it. An experiment belongs to a sweep if one of them says
-    so. Summaries are made anew.
+    so. Summaries are computed again.
 
     Args:
         a: Folder of a data set.
@@ -136,7 +136,7 @@ class _Work:
             return
         rest = f"\n  and {len(self.conflicts) - _SHOWN:,} more" if len(self.conflicts) > _SHOWN else ""
         raise InputError(
-            f"{len(self.conflicts):,} runs are in several data sets with different values; train them anew in one of "
+            f"{len(self.conflicts):,} runs are in several data sets with different values; train them again in one of "
             f"the places (--redo), or take those of the first data set (on_conflict 'first'):\n  "
             + "\n  ".join(self.conflicts[:_SHOWN])
             + rest

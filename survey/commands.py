@@ -1,4 +1,4 @@
-"""What the command lines share: options read, errors told in one message, exit statuses."""
+"""What the command lines share: parsing of options, one message for each error, exit statuses."""
 
 from __future__ import annotations
 

@@ -178,7 +178,9 @@ class Launch:
         origin = {"batch": self._request.name, "git_hash": settings.git_commit or None}
         cost = sum(trial.cost_s for trial in plan.trials)
         console, runs = self._request.console, plan.num_runs_planned
-        with Progress(console, name=self._request.name, num_runs=runs, total_cost=cost) as progress:
+        with Progress(
+            console, name=self._request.name, num_runs=runs, total_cost=cost, output=self._output
+        ) as progress:
             recorder.train(progress.figures)
             stop.training = True
             try:

@@ -1,4 +1,4 @@
-"""Small files written whole, and a disk that is full told in one message."""
+"""Small files written atomically, and one error for a disk that is full."""
 
 from __future__ import annotations
 

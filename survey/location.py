@@ -60,7 +60,7 @@ class Location:
             if self.host:
                 self._explain(said, error)
             shown = path.replace(self.root, self.name, 1)
-            raise ExportError(f"{shown}: cannot be read ({said}); export it anew") from error
+            raise ExportError(f"{shown}: cannot be read ({said}); export it again") from error
 
     def _explain(self, said: str, error: BaseException) -> None:
         if _AWAY.search(said):

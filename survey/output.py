@@ -154,7 +154,7 @@ class Output:
 
     @property
     def redone(self) -> dict[str, list[str]]:
-        """What has been asked to be trained anew: by filter, the MLflow runs that count no more."""
+        """What `--redo` has replaced: by filter, the MLflow runs that no longer count."""
         try:
             return json.loads(self._redo_file.read_text(encoding="utf-8")) if self._redo_file.exists() else {}
         except (OSError, ValueError) as error:
@@ -162,11 +162,11 @@ class Output:
 
     @property
     def replaced(self) -> frozenset[str]:
-        """MLflow runs that count no more: each of their runs gives way to one that is trained anew."""
+        """MLflow runs that no longer count: each of their runs gives way to one that is trained again."""
         return frozenset(run for runs in self.redone.values() for run in runs)
 
     def redo(self, text: str, mlflow_run_ids: Iterable[str]) -> None:
-        """Let MLflow runs count no more, for a filter."""
+        """Let MLflow runs no longer count, for a filter."""
         redone = self.redone
         redone[text] = sorted({*redone.get(text, ()), *mlflow_run_ids})
         write_text(self._redo_file, json.dumps(redone, indent=1))

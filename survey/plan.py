@@ -154,7 +154,7 @@ class Plan:
         return sum(trial.run_epochs for trial in self.trials)
 
     def with_costs(self, model: CostModel) -> Plan:
-        """Estimate the trials' costs anew, and order them by it; none is joined."""
+        """Estimate the trials' costs by another model, and order them by it; none is joined."""
         trials = []
         for trial in self.trials:
             cost_s, training_s = model.bundle_s(trial.work, epochs=trial.experiment.epochs, runs=len(trial.repetitions))

@@ -1,4 +1,4 @@
-"""Finished trials that only their artifacts tell of, put into the MLflow store again.
+"""Restores finished trials to the MLflow store from their artifacts.
 
 Where the store lay on a disk of a node that is lost, its backup lacks what was finished in the last minute. The history
 of each finished trial lies among the artifacts, and says all that the ledger needs.

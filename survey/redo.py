@@ -1,4 +1,4 @@
-"""Experiments that are trained anew although they are done: `--redo`.
+"""Finished experiments that are trained again: `--redo`.
 
 The MLflow runs of the trials that trained them are noted as replaced, right before anything is trained, and count no
 more: their runs are missing then, and so are trained by this launch or a later one. The rows in the data set stay
@@ -62,7 +62,7 @@ class RedoFilter:
 
 
 class Redo:
-    """The experiments of a survey that are to be trained anew.
+    """The experiments of a survey that are to be trained again.
 
     Args:
         wanted: Which.

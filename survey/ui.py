@@ -25,10 +25,10 @@ _LOOK_EVERY_S = 3.0
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    # A connection to sqlite never learns that the rows have been counted anew since it was opened.
+    # A connection to sqlite never learns that the rows have been counted again since it was opened.
     "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "60",
 }
-"""What the server is told: no telemetry, no jobs of its own, and connections of a minute at most."""
+"""Settings of the server: no telemetry, no jobs of its own, and connections of a minute at most."""
 
 
 class MlflowServer:

@@ -74,7 +74,7 @@ class TrackingStore:
         """Yield the finished trials of this output, oldest first.
 
         Args:
-            done: Repetitions that need not be told of, by experiment_id: trials of no others are left out.
+            done: Repetitions by experiment_id; trials that have trained no others are left out.
             replaced: MLflow runs that count no more.
         """
         for row in not_done(self._finished_rows(), done or {}, replaced):
@@ -121,10 +121,10 @@ class TrackingStore:
         return len(abandoned)
 
     def optimize(self) -> None:
-        """Let the database count its rows anew, without which its plans for the MLflow UI's queries are bad ones.
+        """Let the database update its statistics, without which it plans the MLflow UI's queries badly.
 
-        It does nothing where the database cannot be reached from here, and takes milliseconds in sqlite, which is told
-        to look at a sample.
+        It does nothing where the database cannot be reached from here, and takes milliseconds in sqlite, which looks at
+        a sample.
         """
         with tracking_errors(self.uri, "be optimized"):
             engine = self._engine()
