@@ -246,10 +246,9 @@ def test_points_whose_commit_was_not_answered_are_there_once(store):
 def test_a_refused_write_is_a_tracking_error(store):
     writer = writer_of(store)
     (run_id,) = writer.create_runs([NewRun("one", 1)])
-    point = MetricRow(run_id, "loss", 0.5, 1, 1)
-    writer.log_metrics([point])
+    nameless = MetricRow(run_id, None, 0.5, 1, 1)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TrackingError):
-        writer.log_metrics([point])  # a point of the same key, time and step is there
+        writer.log_metrics([nameless, nameless])
 
 
 # ---------------------------------------------------------------- a trial's run

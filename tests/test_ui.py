@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -114,10 +112,9 @@ def test_whose_store_it_serves_is_asked(served):
 
 def test_a_server_that_ends_is_started_again_at_its_address(served):
     server, experiment = served
-    os.killpg(server._guard.pid, signal.SIGKILL)
-    for process in psutil.process_iter(["cmdline"]):  # the server itself is in a session of its own
-        if urlsplit(server.address).netloc in " ".join(process.info["cmdline"] or ()):
-            process.kill()
+    guard = psutil.Process(server._guard.pid)
+    for process in guard.children(recursive=True):
+        process.kill()
     with pytest.raises(requests.RequestException):
         server._get("/health")
     deadline = time.monotonic() + 60
