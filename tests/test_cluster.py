@@ -165,7 +165,7 @@ def test_a_plan_for_another_kind_of_device_is_made_anew(space, tmp_path, of_clus
         request.num_gpus = 4.0 - of_cluster
         return Launch(request)._for_cluster(plan, cluster, pilot, ())
 
-    pilot = Pilot(CORE_MODEL, factor=1.1, seconds=2.0)
+    pilot = Pilot(CORE_MODEL, factor=1.1, num_trials=3, seconds=2.0)
     cluster = survey_cluster.Cluster("head", None, num_cpus=8.0, num_gpus=of_cluster, node_memory=0, is_local=False)
     here, there = planned(4.0 - of_cluster), planned(of_cluster)
     assert here.trials != there.trials
