@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from analysis.compare import LOSSES, MATCHED, compare, run_losses
 from analysis.frames import distinct, equal, where
 from analysis.grid import INK, footnote, key, layout, log_sizes, loss_axis, notice, rule
-from analysis.panels import base, evenly, fixed_text, loss_words
+from analysis.labels import fixed_text, loss_words
+from analysis.panels import base, evenly
 from survey.errors import InputError
 
 LEVEL = 0.05

@@ -29,7 +29,8 @@ from analysis.grid import (
     rule,
     shades,
 )
-from analysis.panels import Panel, evenly, loss_words, panels, require
+from analysis.labels import loss_words
+from analysis.panels import Panel, evenly, panels, require
 from survey.epochs import log_spaced_epochs
 
 MAX_SIZES = 6

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.frames import equal, records
-from analysis.panels import label, varied
+from analysis.labels import label
+from analysis.panels import varied
 from survey.errors import SurveyError
 from survey.experiment import Experiment
 from survey.space_file import load_space

@@ -28,7 +28,8 @@ from analysis.grid import (
     name_axes,
     notice,
 )
-from analysis.panels import Panel, base_of_tasks, evenly, fixed_text, panels, require
+from analysis.labels import fixed_text
+from analysis.panels import Panel, base_of_tasks, evenly, panels, require
 from analysis.zone import (
     CAP,
     Minimum,

@@ -18,7 +18,7 @@ from analysis.condense import curves_of, experiments
 from analysis.curves import curve_matrix
 from analysis.figures import generalization, zone_grid
 from analysis.grid import INK, key, layout, log_sizes, loss_axis, rule
-from analysis.panels import loss_words
+from analysis.labels import loss_words
 from analysis.pictures import png
 
 FOLDER = Path(__file__).parents[1] / "docs" / "three_tasks"

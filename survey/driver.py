@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from survey import tasks as task_data
 from survey.checkpoint import drop_useless
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from survey.pilot import Pilot
     from survey.stopping import StopRequest
     from survey.tracking.store import TrackingStore
+    from survey.tracking.trial_run import TrackingSettings
 
 
 class Launch:
@@ -200,7 +201,7 @@ class Launch:
                 stop.training = False
         return failures, progress.loop_seconds
 
-    def _tracking_settings(self, plan: Plan, store: TrackingStore) -> Any:
+    def _tracking_settings(self, plan: Plan, store: TrackingStore) -> TrackingSettings:
         from survey.tracking.trial_run import TrackingSettings
 
         all_epochs, repetition_runs = self._request.recording(plan)
