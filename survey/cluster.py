@@ -69,8 +69,8 @@ class Cluster:
         dashboard: Address of the Ray dashboard, or None where there is none.
         num_cpus: CPU cores of the cluster.
         num_gpus: GPUs of the cluster.
-        node_memory: Bytes of memory that trials may ask for on the machine that has most of it; 0 where there is none
-            yet, on a cluster that grows with what is asked of it.
+        node_memory: Bytes of memory that a trial may ask for: what the machine that has most of it gives out. 0 where no
+            machine that trains is there yet, on a cluster that grows with what is asked of it.
         is_local: Whether it consists of this machine alone, so that workers reach its files.
     """
 
@@ -151,7 +151,7 @@ def connect(
         dashboard=f"http://{url}" if url else None,
         num_cpus=resources.get("CPU", 0.0),
         num_gpus=resources.get("GPU", 0.0),
-        node_memory=max((int(each["Resources"].get("memory", 0)) for each in _nodes()), default=0),
+        node_memory=max((int(each["Resources"].get("memory", 0)) for each in _nodes_that_train()), default=0),
         is_local=len({(node["NodeManagerHostname"], node["NodeManagerAddress"]) for node in _nodes()}) == 1,
     )
 
@@ -212,6 +212,10 @@ def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
+def _nodes_that_train() -> list[dict[str, Any]]:
+    return [node for node in _nodes() if node["Resources"].get("CPU")]
+
+
 def address_of_this_machine(address: str) -> str:
     """Return the address by which the other machines of the cluster at `address` reach this one."""
     if address == "auto":
@@ -255,8 +259,7 @@ def check_nodes(folder: Path | None, output_id: str, variables: Collection[str])
         look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
             folder, output_id, sorted(variables)
         ): f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-        for node in _nodes()
-        if node["Resources"].get("CPU")
+        for node in _nodes_that_train()
     }
     if not asked:  # none yet, on a cluster that grows with what is asked of it
         return

@@ -141,16 +141,15 @@ def report_every_s(num_trials: float) -> float:
 def resources(config: Mapping[str, Any], *, node_memory: int) -> tune.PlacementGroupFactory:
     """What a trial asks Ray for: a core, its share of a GPU, and without one the memory of a large network.
 
-    A machine that has not memory enough for as many trials as cores has fewer of them then. One that is larger than
-    every machine has one of them to itself.
+    A machine without memory for as many trials as it has cores gets fewer of them. A trial that is larger than every
+    machine gets one to itself.
     """
     first, *_ = configs_of(config)
     asked: dict[str, float] = {"CPU": 1}
     if first["num_gpus"]:
         asked["GPU"] = first["num_gpus"]
-    elif first["bundle_bytes"] >= _MEMORY_STEP:
-        needed = -(-first["bundle_bytes"] // _MEMORY_STEP) * _MEMORY_STEP
-        asked["memory"] = min(needed, node_memory) if node_memory else needed
+    elif node_memory and first["bundle_bytes"] >= _MEMORY_STEP:
+        asked["memory"] = min(-(-first["bundle_bytes"] // _MEMORY_STEP) * _MEMORY_STEP, node_memory)
     return tune.PlacementGroupFactory([asked])
 
 
