@@ -69,7 +69,7 @@ class Cluster:
         dashboard: Address of the Ray dashboard, or None where there is none.
         num_cpus: CPU cores of the cluster.
         num_gpus: GPUs of the cluster.
-        node_memory: Bytes of memory that a trial may ask for: what the machine that has most of it gives out. 0 where no
+        node_memory: Bytes of memory that a trial may ask for: what the machine with the most gives out. 0 where no
             machine that trains is there yet, on a cluster that grows with what is asked of it.
         is_local: Whether it consists of this machine alone, so that workers reach its files.
     """
