@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import time
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from survey.experiment import Experiment
+from survey.files import remove_leftovers, replacing
 
 _INTERVAL_S = 120.0
 """Seconds of training between two checkpoints, at least."""
@@ -71,18 +70,12 @@ class Checkpoint:
         if not self._possible:
             return
         began = time.monotonic()
-        part = self.file.with_suffix(f".{os.getpid()}.part")
         try:
             self.file.parent.mkdir(exist_ok=True)
-            with part.open("wb") as stream:
+            with replacing(self.file) as temporary, temporary.open("wb") as stream:
                 torch.save({"identity": self._identity, **state}, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(self.file)
         except (OSError, RuntimeError) as error:
             _log.warning("%s: the checkpoint cannot be written: %s", self.file, error)
-            with suppress(OSError):
-                part.unlink()
         self._written = time.monotonic()
         self._interval_s = max(_INTERVAL_S, (self._written - began) / _SHARE)
 
@@ -105,8 +98,8 @@ class Checkpoint:
     def remove(self) -> None:
         """Remove the file, and what processes that were killed have left of it: what the trial has found is safe."""
         try:
-            for file in (self.file, *self.file.parent.glob(f"{self.file.stem}.*.part")):
-                file.unlink(missing_ok=True)
+            self.file.unlink(missing_ok=True)
+            remove_leftovers(self.file)
         except OSError as error:
             _log.warning("%s: cannot be removed: %s", self.file, error)
 
@@ -131,8 +124,8 @@ def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
     Raises:
         OSError: A file cannot be removed.
     """
-    for part in folder.glob("*.part"):
-        part.unlink()
+    for left in folder.glob(".*.tmp"):
+        left.unlink()
     for file in folder.glob("*-*.pt"):
         experiment_id, repetitions = _runs_of(file)
         if not repetitions.isdisjoint(done.get(experiment_id, ())):

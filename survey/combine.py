@@ -6,7 +6,6 @@ of a survey, combined, are what the survey would have been, whole.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 
 from survey.dataset import REPETITIONS, partition_file, partitions, read_file
 from survey.errors import InputError, OutputError
+from survey.files import temporary_file
 from survey.metrics import HISTORY_COLUMNS
 from survey.partition import OldRuns, PartitionWriter, conform, groups, runs_schema, write_schemas
 from survey.schema import PARTITION_COLUMNS, history_schema, summary_schema
@@ -89,7 +89,7 @@ def combine(
         raise OutputError(f"{target}: is there already; give a new or empty folder as out")
     work = _Work(sources, _sweeps(sources), on_conflict)
     _check_definitions(sources)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = temporary_file(target)
     try:
         for name in sorted({name for source in sources for name in partitions(source / REPETITIONS)}):
             work.write(temporary, name)

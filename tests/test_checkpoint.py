@@ -312,7 +312,7 @@ def test_checkpoints_that_no_trial_can_go_on_from_are_dropped(tmp_path):
         each.save({"epoch": 3, "curves": torch.ones(1000)})
     damaged = tmp_path / "c" / f"{EXPERIMENT.experiment_id:016x}-0a.pt"
     damaged.write_bytes(b"no zip at all")
-    (tmp_path / "c" / f"{useful[0].file.stem}.17.part").touch()
+    (tmp_path / "c" / f".{useful[0].file.name}.17.tmp").touch()
     drop_useless(tmp_path / "c", {EXPERIMENT.experiment_id: {0, 1, 2}})
     assert set((tmp_path / "c").iterdir()) == {damaged, *(each.file for each in useful)}
     drop_useless(tmp_path / "none", {})

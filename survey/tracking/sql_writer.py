@@ -16,6 +16,7 @@ from urllib.request import url2pathname
 from sqlalchemy import Engine, TableClause, column, create_engine, delete, insert, table, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from survey.files import replacing
 from survey.tracking.errors import tracking_errors
 from survey.tracking.writers import MetricRow, NewRun
 
@@ -119,9 +120,10 @@ class SqlWriter:
                 return
             folder = Path(url2pathname(urlparse(uri).path) if uri.startswith("file:") else uri)
             folder.mkdir(parents=True, exist_ok=True)
-            part = folder / f".{file.name}.part"
-            shutil.copyfile(file, part)
-            part.replace(folder / file.name)
+            with replacing(
+                folder / file.name, lasting=False
+            ) as temporary:  # a damaged one is made again
+                shutil.copyfile(file, temporary)
 
     def end_runs(self, run_ids: Sequence[str], status: str, end_time_ms: int) -> None:
         """End runs."""
