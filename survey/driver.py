@@ -62,8 +62,7 @@ class Launch:
         request, output = self._request, self._output
         if not output.folder.exists():
             request.load_tasks(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
-        output.prepare()
-        with output.lock(), ExitStack() as held:
+        with output.held(), ExitStack() as held:
             request.check_own_data()  # before anything is written: what is refused leaves the output as it was
             held.enter_context(request.place.held())
             output.record(list(request.spaces), request.contents)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +48,11 @@ class Output:
         return cls(folder)
 
     def prepare(self) -> None:
-        """Make the folder and its identity, where there are none."""
+        """Make the folder and its identity, where there are none.
+
+        Raises:
+            OutputError: They cannot be made.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._identity_file.exists():
@@ -55,8 +60,19 @@ class Output:
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the output, which one launch at a time can, and make it where there is none.
+
+        Raises:
+            OutputError: Another launch holds it, or it cannot be made.
+        """
+        with self.lock():
+            self.prepare()  # under the lock: of two launches that begin at once, one gives it its identity
+            yield
+
     def lock(self) -> OutputLock:
-        """The lock that one launch at a time holds: a context manager, whose entering raises OutputError."""
+        """The lock of the folder, which is made where there is none: a context manager, see there."""
         return OutputLock(self.folder)
 
     @property
@@ -183,7 +199,8 @@ def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
         return "there is no survey here (no survey.json); give the --out of a launch"
     if folder.exists() and not folder.is_dir():
         return "expected a folder for the output, found a file"
-    if folder.is_dir() and not is_survey and any(p.name != ".lock" for p in folder.iterdir()):
+    of_one_begun = (".lock", ".survey.json.")
+    if folder.is_dir() and not is_survey and not all(p.name.startswith(of_one_begun) for p in folder.iterdir()):
         return "this folder holds other things and no survey (no survey.json); choose an empty or new one"
     return ""
 

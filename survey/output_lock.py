@@ -77,6 +77,7 @@ class OutputLock:
 
     def __enter__(self) -> OutputLock:
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except Timeout:
             raise self._refused(Holder.read(self._file)) from None
