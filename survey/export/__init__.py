@@ -74,7 +74,7 @@ def export(output: Output, store: TrackingStore, mapper: Mapper = map, *, only_n
 
 
 @dataclass
-class _Held:
+class Held:
     """What a partition holds: experiments, MLflow runs that count no more, whether summaries are out of date."""
 
     experiment_ids: set[int]
@@ -85,12 +85,12 @@ class _Held:
 def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[int]]) -> list[PartitionJob]:
     """Find the partitions in which there is something to do, those with the most to do first."""
     replaced = output.replaced
-    partitions, done = _held(output.dataset, sweeps, replaced)
+    partitions, done = held(output.dataset, sweeps, replaced)
     new: dict[str, list[FinishedTrial]] = {}
     for trial in store.finished_trials(done=done, replaced=replaced):
         partition = partition_of(trial.experiment)
         new.setdefault(partition, []).append(trial)
-        partitions.setdefault(partition, _Held(set(), frozenset(), False)).experiment_ids.add(
+        partitions.setdefault(partition, Held(set(), frozenset(), False)).experiment_ids.add(
             trial.experiment.experiment_id
         )
     artifacts = Artifacts(output.artifacts, store.uri)
@@ -100,27 +100,27 @@ def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[i
             output.dataset,
             partition,
             tuple(new.get(partition, ())),
-            {name: ids & held.experiment_ids for name, ids in sweeps.items()},
-            held.replaced,
+            {name: ids & its.experiment_ids for name, ids in sweeps.items()},
+            its.replaced,
             artifacts,
-            held.is_stale,
+            its.is_stale,
         )
-        for partition, held in partitions.items()
-        if held.is_stale or partition in new
+        for partition, its in partitions.items()
+        if its.is_stale or partition in new
     ]
     return sorted(jobs, key=lambda job: (-len(job.trials), job.partition))
 
 
-def _held(
+def held(
     dataset: Path, sweeps: Mapping[str, frozenset[int]], replaced: Collection[str]
-) -> tuple[dict[str, _Held], dict[int, set[int]]]:
+) -> tuple[dict[str, Held], dict[int, set[int]]]:
     """Read what each partition holds, and which repetitions of each experiment that makes."""
-    partitions: dict[str, _Held] = {}
+    partitions: dict[str, Held] = {}
     done: dict[int, set[int]] = {}
     for runs in runs_held(dataset):
         fingerprint = fingerprint_of(runs.experiment_ids, runs.repetitions, runs.mlflow_run_ids, sweeps)
         is_stale = fingerprint != stored_fingerprint(dataset, runs.partition)
         gone = frozenset(replaced).intersection(runs.mlflow_run_ids)
-        partitions[runs.partition] = _Held(set(np.unique(runs.experiment_ids).tolist()), gone, is_stale)
+        partitions[runs.partition] = Held(set(np.unique(runs.experiment_ids).tolist()), gone, is_stale)
         runs.add_to(done, replaced)
     return partitions, done

@@ -120,9 +120,7 @@ class SqlWriter:
                 return
             folder = Path(url2pathname(urlparse(uri).path) if uri.startswith("file:") else uri)
             folder.mkdir(parents=True, exist_ok=True)
-            with replacing(
-                folder / file.name, lasting=False
-            ) as temporary:  # a damaged one is made again
+            with replacing(folder / file.name, lasting=False) as temporary:  # a damaged one is made again
                 shutil.copyfile(file, temporary)
 
     def end_runs(self, run_ids: Sequence[str], status: str, end_time_ms: int) -> None:
