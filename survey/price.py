@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from operator import attrgetter
 from typing import Any
 
-from survey.plan import Plan, PlannedTrial, resource_name
+from survey.plan import Plan, PlannedTrial, collector_paused, resource_name
 from survey.schema import PARTITION_COLUMNS
 
 _METRIC_ROW_BYTES = 285
@@ -153,6 +153,7 @@ class Price:
         return asdict(self)
 
 
+@collector_paused()
 def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: float, measured: bool) -> Price:
     """Price a plan.
 
