@@ -16,6 +16,7 @@ from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
 from survey.cluster import Cluster
 from survey.experiment import experiment_of
+from survey.lost_workers import LostWorkers
 from survey.plan import PlannedTrial
 from survey.plan_order import PlanOrder
 from survey.progress import Progress
@@ -113,7 +114,7 @@ def _tune_run(
                 name="survey",
                 storage_path=folder,
                 stop=stop,
-                callbacks=[progress],
+                callbacks=[progress, LostWorkers()],
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from survey.tracking.trial_run import TrackingSettings
 
 RETRIES = 2
-"""How often a trial, or one of the experiments of a joined one, is tried again; then the survey goes on without it."""
+"""How often a trial, or one of the experiments of a joined one, is tried again; then the survey goes on without it.
+
+The loss of a worker does not count where the trial has come further since the last one (`survey.lost_workers`)."""
 
 
 class SurveyTrial(tune.Trainable):
