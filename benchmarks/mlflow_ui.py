@@ -30,7 +30,7 @@ from survey.experiment import Experiment
 from survey.output import Output
 from survey.topology import layer_widths
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import METRICS, TrackingSettings, _parent, recorded_epochs
+from survey.tracking.trial_run import METRICS, TrackingSettings, parent_run, recorded_epochs
 from survey.tracking.writers import MetricRow, Writer, make_writer
 from survey.ui import MlflowServer
 
@@ -61,7 +61,7 @@ def _write(writer: Writer, settings: TrackingSettings, experiments: Sequence[Exp
         widths, exact = layer_widths(experiment.shape, experiment.size, experiment.depth, 64, 10)
         params: dict[str, object] = {"num_free_parameters": exact, "widths": list(widths)}
         numbers = range(_REPETITIONS)
-        runs.append(_parent(settings, experiment, numbers, _REPETITIONS, params, "made-up", start_time_ms=now))
+        runs.append(parent_run(settings, experiment, numbers, _REPETITIONS, params, "made-up", start_time_ms=now))
     ids = writer.create_runs(runs)
     draws = np.random.default_rng(experiments[0].experiment_id)
     level = draws.uniform(0.1, 2.0, (len(ids), len(_KEYS), 1))

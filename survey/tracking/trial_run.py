@@ -122,14 +122,14 @@ class TrialRun:
         self._clock = Clock()
         self._flushed = time.monotonic()
         self._away_since: float | None = None
-        parent = _parent(
+        parent = parent_run(
             settings, experiment, repetitions, num_repetitions, params, trial_id, start_time_ms=self._clock.now_ms()
         )
         if first_epoch > 1:
             parent.tags["resumed_at_epoch"] = str(first_epoch)
         if recovered_from:
             parent.tags["recovered_from"] = recovered_from
-        children = [_child(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
+        children = [child_run(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 
     def log_epoch(self, epoch: int, statistics: np.ndarray) -> None:
@@ -226,7 +226,7 @@ class TrialRun:
         self._writer.end_runs([*self._children, self.run_id], status, self._clock.now_ms())
 
 
-def _parent(
+def parent_run(
     settings: TrackingSettings,
     experiment: Experiment,
     repetitions: Sequence[int],
@@ -236,6 +236,7 @@ def _parent(
     *,
     start_time_ms: int,
 ) -> NewRun:
+    """Describe the MLflow run of a trial; arguments as of `TrialRun`, times in milliseconds since 1970."""
     described = experiment.to_dict()
     described.pop("task_content")
     tags = {
@@ -256,7 +257,8 @@ def _parent(
     return NewRun(experiment.label, start_time_ms, tags, shown)
 
 
-def _child(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:
+def child_run(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:
+    """Describe the MLflow run of a repetition, a child of its trial's."""
     run = Run(experiment.experiment_id, repetition)
     kept = (EXPERIMENT_ID, "mlflow.user", "mlflow.source.name", "mlflow.source.type")
     tags = {ROLE: REPETITION_ROLE, "mlflow.parentRunId": "", **{key: parent.tags[key] for key in kept}}
