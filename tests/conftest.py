@@ -44,6 +44,17 @@ def write_space(folder: Path, *, epochs: int = EPOCHS) -> Path:
     return file
 
 
+def seeds(*quick: int) -> list:
+    """20 seeds of a fault, of which `make test` tries these."""
+    return [seed if seed in quick else pytest.param(seed, marks=pytest.mark.slow) for seed in range(20)]
+
+
+def site(folder: Path, code: str) -> dict[str, str]:
+    """An environment in which each Python process runs this code as it starts, as `sitecustomize` in that folder."""
+    (folder / "sitecustomize.py").write_text(code)
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
 @pytest.fixture(autouse=True)
 def denormals():
     """A trainer turns them off for its process; hypothesis, among others, wants them back."""

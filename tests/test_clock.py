@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import rows
+from conftest import rows, seeds
 from test_launch import await_training, numbers, start_read, statuses
 
 from survey.clock import Clock
@@ -34,7 +34,7 @@ def jump(folder: Path, seconds: float) -> None:
     (folder / "part").replace(folder / "jump")
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+@pytest.mark.parametrize("seed", seeds(0, 1))
 def test_a_clock_that_jumps_while_a_survey_trains(seed, tmp_path, undisturbed):
     """Python runs `sitecustomize` in every process: here it moves the clock by what a file says."""
     (tmp_path / "sitecustomize.py").write_text(JUMPS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import sqlite3
 import time
@@ -11,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EXPERIMENTS, REPETITIONS, RUNS, launch, rows, start, write_space
+from conftest import EPOCHS, EXPERIMENTS, REPETITIONS, RUNS, launch, rows, seeds, site, write_space
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from test_cluster import free_port, running
-from test_launch import numbers, start_read
+from test_launch import await_training, numbers, start_read, statuses
 
 import survey
 from survey import driver, fit
 from survey.errors import TrackingAwayError
 from survey.experiment import Experiment
 from survey.space_file import load_space
+from survey.sqlite_copy import copy_database
 from survey.stopping import StopRequest
 from survey.tracking import trial_run
 from survey.tracking.trial_run import TrackingSettings, TrialRun
@@ -99,30 +102,54 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
         TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
 
 
-@pytest.mark.slow
-def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_goes_on(tmp_path, long):
-    """Python runs `sitecustomize` in every process: here it makes the patience of trials short."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys, survey.tracking.trial_run as t\nt._PATIENCE_S = 2.0\nt._ASK_AGAIN_S = 0.5\n"
-    )
-    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    space, out, port = long.parent / "long.yaml", tmp_path / "out", free_port()
-    arguments = (space, "--out", out, "--tracking-uri", f"http://127.0.0.1:{port}", "--no-ui", "--num-cpus", 1)
+IMPATIENT = """
+import sys
+if "default_worker" in " ".join(sys.orig_argv):
+    import survey.tracking.trial_run as t
+    t._PATIENCE_S, t._ASK_AGAIN_S = 2.0, 0.5
+"""
+"""Python runs it as `sitecustomize` in every process: here it makes the patience of trials short."""
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_goes_on(
+    seed, tmp_path, undisturbed, long, empty_store
+):
+    """Every other time in one long trial, else at any moment from when trials start to the end of the launch."""
+    copy_database(empty_store, tmp_path / "mlflow.db", scratch=tmp_path)
+    draw, out, port = random.Random(seed), tmp_path / "out", free_port()
+    whole, space = ((undisturbed, "small.yaml"), (long, "long.yaml"))[seed % 2]
+    uri = f"http://127.0.0.1:{port}"
+    arguments = (whole.parent / space, "--out", out, "--tracking-uri", uri, "--no-ui", "--num-cpus", 1)
     with tracking_server(tmp_path, port):
-        process = start(*arguments, PYTHONPATH=path)
-        client = MlflowClient(f"http://127.0.0.1:{port}")
-        await_first_point(client)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 1, output
-    assert "what is trained is kept: launch again when it is back" in output
-    assert "Traceback" not in output
-    assert len(list((out / "checkpoints").glob("*.pt"))) == 1
+        process, lines, reader = start_read(*arguments, **site(tmp_path, IMPATIENT))
+        if seed % 2:
+            await_first_point(MlflowClient(uri))
+            time.sleep(draw.uniform(0, 2))
+        else:
+            await_training(out)
+            time.sleep(draw.uniform(0, 10))
+    status = process.wait(120)
+    reader.join(10)
+    said, kept = "".join(lines), len(list(out.glob("checkpoints/*.pt")))
+    assert "Traceback" not in said
+    if status:  # the fault came before the survey was done
+        assert status == 1, said
+        assert said.count(f"error: the tracking store {uri} cannot be used") == said.count("error: ") == 1, said
+    if kept:
+        assert "what is trained is kept: launch again when it is back" in said
     with tracking_server(tmp_path, port):
-        status, output = launch(*arguments)
-        assert status == 0, output
-        resumed = client.search_runs(["1"], "attributes.status = 'FINISHED' and tags.`survey.role` = 'experiment'")
-        assert "resumed_at_epoch" in resumed[0].data.tags
-    assert numbers(out) == numbers(long)
+        status, said = launch(*arguments)
+        assert status == 0, said
+        assert len(resumed(MlflowClient(uri))) == kept
+    assert numbers(out) == numbers(whole)
+
+
+def resumed(client: MlflowClient) -> list[Run]:
+    """Runs of trials that have gone on from a checkpoint to their end."""
+    ids = [each.experiment_id for each in client.search_experiments()]
+    finished = client.search_runs(ids, "attributes.status = 'FINISHED' and tags.`survey.role` = 'experiment'")
+    return [run for run in finished if "resumed_at_epoch" in run.data.tags]
 
 
 def complete_points(uri: str, *, num_runs: int, epochs: int) -> bool:
@@ -138,10 +165,12 @@ def complete_points(uri: str, *, num_runs: int, epochs: int) -> bool:
     )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
-def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, tmp_path, long):
+@pytest.mark.parametrize(
+    ("seed", "away_s"), [(20, 5), *(pytest.param(k, 60, marks=pytest.mark.slow) for k in range(20))]
+)
+def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, away_s, tmp_path, long, empty_store):
     """The trial trains on meanwhile, and may want to end before the server is back."""
+    copy_database(empty_store, tmp_path / "mlflow.db", scratch=tmp_path)
     out, port, draw = tmp_path / "out", free_port(), random.Random(seed)
     uri = f"http://127.0.0.1:{port}"
     arguments = (long.parent / "long.yaml", "--out", out, "--tracking-uri", uri, "--no-ui", "--num-cpus", 1)
@@ -149,7 +178,7 @@ def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, tmp_path, lon
         process, lines, reader = start_read(*arguments)
         await_first_point(MlflowClient(uri))
         time.sleep(draw.uniform(0, 3))
-    time.sleep(60)
+    time.sleep(away_s)
     with tracking_server(tmp_path, port):
         status = process.wait(120)
         reader.join(10)
@@ -158,8 +187,7 @@ def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, tmp_path, lon
     assert numbers(out) == numbers(long)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(0))
 def test_artifacts_cut_short_are_told_and_their_runs_trained_again(seed, tmp_path, undisturbed):
     """Before they have been exported: the data set is not there yet."""
     out, draw = tmp_path / "out", random.Random(seed)
@@ -177,6 +205,45 @@ def test_artifacts_cut_short_are_told_and_their_runs_trained_again(seed, tmp_pat
     assert "Traceback" not in output
     assert f"{REPETITIONS * len(histories)} to train in {len(histories)} trials" in output
     assert numbers(out) == numbers(undisturbed)
+
+
+ALWAYS_FAILS = """
+import sys
+if "default_worker" in " ".join(sys.orig_argv):
+    from survey.bundle import Bundle
+    start_epoch = Bundle.start_epoch
+
+    def failing(bundle):
+        if bundle._make_trainer.args[0].experiment_id == EXPERIMENT and bundle.epoch == EPOCH:
+            raise RuntimeError("this one always fails")
+        start_epoch(bundle)
+
+    Bundle.start_epoch = failing
+"""
+
+
+@pytest.mark.parametrize("seed", seeds(0))
+def test_an_experiment_that_always_fails_is_tried_again_twice_and_named_and_the_rest_goes_on(
+    seed, tmp_path, undisturbed
+):
+    """A random one, at a random epoch; then the error is mended."""
+    draw, out, whole = random.Random(seed), tmp_path / "out", rows(undisturbed)
+    failing, epoch = draw.choice(sorted(set(whole.experiment_id))), draw.randrange(EPOCHS)
+    code = ALWAYS_FAILS.replace("EXPERIMENT", str(failing)).replace("EPOCH", str(epoch))
+    arguments = (undisturbed.parent / "small.yaml", "--out", out, "--no-ui", "--num-cpus", 2)
+    status, said = launch(*arguments, **site(tmp_path, code))
+    assert status == 1, said
+    failed = re.findall(r"^failed: (.*): RuntimeError: this one always fails$", said, re.MULTILINE)
+    assert re.findall(r"^missing: (.*): 3 of 3 runs$", said, re.MULTILINE) == failed
+    assert (len(failed), said.count("failed: "), said.count("missing: ")) == (1, 1, 1), said
+    one = 1 + REPETITIONS
+    assert statuses(out) == {"FINISHED": (EXPERIMENTS - 1) * one, "FAILED": 3 * one}, "tried three times"
+    expected, others = numbers(undisturbed), set(whole.run_id[whole.experiment_id != failing])
+    assert numbers(out) == {run: digest for run, digest in expected.items() if run in others}
+    status, said = launch(*arguments)
+    assert status == 0, said
+    assert f"{REPETITIONS} of them now" in said
+    assert numbers(out) == expected
 
 
 OUT_OF_MEMORY = """
@@ -200,14 +267,12 @@ if "default_worker" in " ".join(sys.orig_argv):
 """Python runs it as `sitecustomize` in every process: what trains finds too little memory for larger groups of runs."""
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+@pytest.mark.parametrize("seed", seeds(0, 1))
 def test_where_a_device_is_out_of_memory_bundles_are_halved_and_trained(seed, tmp_path, undisturbed):
     folder, out = tmp_path / "site", tmp_path / "out"
     folder.mkdir()
     code = OUT_OF_MEMORY.replace("SEED", str(seed)).replace("FOLDER", str(folder))
-    (folder / "sitecustomize.py").write_text(code)
-    path = f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    status, output = launch(write_space(tmp_path), "--out", out, "--no-ui", PYTHONPATH=path)
+    status, output = launch(write_space(tmp_path), "--out", out, "--no-ui", **site(folder, code))
     assert status == 0, output
     assert len(list(folder.glob("* *"))) >= EXPERIMENTS, "each experiment has been out of memory"
     assert numbers(out) == numbers(undisturbed)

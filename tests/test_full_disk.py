@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import launch
+from conftest import launch, seeds
 from sqlalchemy.exc import OperationalError
 from test_launch import numbers, statuses
 
@@ -42,7 +42,7 @@ def size_of(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+@pytest.mark.parametrize("seed", seeds(0, 1))
 def test_a_disk_that_is_full_at_a_random_size(seed, small_disk, undisturbed):
     out, space = small_disk / "out", undisturbed.parent / "small.yaml"
     size_kib = int(random.Random(seed).uniform(0.02, 0.9) * size_of(undisturbed) / 1024)

@@ -9,8 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import launch
-from test_launch import await_epochs, await_training, numbers, outliving, start_read, statuses
+from conftest import launch, seeds
+from test_launch import (
+    await_epochs,
+    await_training,
+    finish_and_compare,
+    numbers,
+    outliving,
+    start_read,
+    statuses,
+    stop,
+)
 
 from survey import stopping
 from survey.launch_record import read_record
@@ -51,6 +60,21 @@ def test_sigterm_where_an_epoch_takes_seconds(seed, tmp_path, large):
     assert status == 0, text
     assert numbers(out) == numbers(large)
     assert "RUNNING" not in statuses(out)
+
+
+@pytest.mark.parametrize("seed", seeds(0))
+def test_sigterm_at_a_random_moment(seed, tmp_path, undisturbed):
+    """Also while the launch starts; before it could take notice, it ends as any process does."""
+    out = tmp_path / "out"
+    arguments = (undisturbed.parent / "small.yaml", "--out", out, "--no-ui", "--num-cpus", 2)
+    process, lines, reader = start_read(*arguments)
+    time.sleep(random.Random(seed).uniform(0, 12))
+    stop(process, signal.SIGTERM)
+    reader.join(10)
+    assert process.returncode in (0, 130, -signal.SIGTERM), "".join(lines)
+    assert process.returncode != 130 or "again" in "".join(lines)
+    assert "Traceback" not in "".join(lines)
+    finish_and_compare(arguments[0], out, undisturbed)
 
 
 def test_where_a_trial_takes_longer_to_stop_than_the_grace_the_launch_ends_nevertheless(tmp_path):

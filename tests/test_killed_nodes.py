@@ -18,7 +18,7 @@ import pytest
 from conftest import launch
 from test_cluster import TOKEN, free_port
 from test_faults import tracking_server
-from test_launch import await_training, numbers, start_read
+from test_launch import await_training, numbers, start_read, statuses
 
 from survey.launch_record import read_record
 from survey.output import Output
@@ -117,16 +117,27 @@ def mlflow_uri(tmp_path_factory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def arguments(space: Path, out: Path, nodes: Nodes, mlflow_uri: str) -> tuple[object, ...]:
-    return space, "--out", out, "--no-ui", "--address", nodes.address, "--tracking-uri", mlflow_uri
+@pytest.fixture
+def tracking(seed, mlflow_uri) -> tuple[str, ...]:
+    """Where to track: with odd seeds in the output's own store, on this node's disk, behind the launch's own server."""
+    return () if seed % 2 else ("--tracking-uri", mlflow_uri)
+
+
+def arguments(space: Path, out: Path, nodes: Nodes, tracking: tuple[str, ...]) -> tuple[object, ...]:
+    return space, "--out", out, "--no-ui", "--address", nodes.address, *tracking
+
+
+def is_home(out: Path) -> bool:
+    """Whether the output's own store lies in the output again, with no run left open."""
+    return not Output(out).store_note.exists() and "RUNNING" not in statuses(out)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_node_killed_at_a_random_moment(seed, tmp_path, undisturbed, three_nodes, mlflow_uri):
+def test_a_node_killed_at_a_random_moment(seed, tmp_path, undisturbed, three_nodes, tracking):
     """The launch itself ends well, also where the node is the one that it is connected to."""
     draw, out, nodes = random.Random(seed), tmp_path / "out", three_nodes.whole()
     space = undisturbed.parent / "small.yaml"
-    process, lines, reader = start_read(*arguments(space, out, nodes, mlflow_uri), **ASKED_FOR)
+    process, lines, reader = start_read(*arguments(space, out, nodes, tracking), **ASKED_FOR)
     await_training(out)
     time.sleep(draw.uniform(0, 12))
     os.kill(draw.choice(nodes.raylets[1:]), signal.SIGKILL)
@@ -134,14 +145,15 @@ def test_a_node_killed_at_a_random_moment(seed, tmp_path, undisturbed, three_nod
     reader.join(10)
     assert "Traceback" not in "".join(lines)
     assert numbers(out) == numbers(undisturbed)
+    assert tracking or is_home(out)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_head_killed_at_a_random_moment(seed, tmp_path, undisturbed, three_nodes, mlflow_uri):
+def test_the_head_killed_at_a_random_moment(seed, tmp_path, undisturbed, three_nodes, tracking):
     """The launch ends within a minute, and says why; on a new cluster it goes on."""
     draw, out, nodes = random.Random(seed), tmp_path / "out", three_nodes.whole()
     space = undisturbed.parent / "small.yaml"
-    process, lines, reader = start_read(*arguments(space, out, nodes, mlflow_uri), **ASKED_FOR)
+    process, lines, reader = start_read(*arguments(space, out, nodes, tracking), **ASKED_FOR)
     await_training(out)
     time.sleep(draw.uniform(0, 12))
     for pid in (nodes.gcs, nodes.raylets[0]):
@@ -157,6 +169,7 @@ def test_the_head_killed_at_a_random_moment(seed, tmp_path, undisturbed, three_n
         assert record
         assert (record.phase, record.error[:24]) == ("error", "the Ray cluster is lost:")
     three_nodes.end()
-    status, said = launch(*arguments(space, out, three_nodes.whole(), mlflow_uri), **ASKED_FOR)
+    status, said = launch(*arguments(space, out, three_nodes.whole(), tracking), **ASKED_FOR)
     assert status == 0, said
     assert numbers(out) == numbers(undisturbed)
+    assert tracking or is_home(out)

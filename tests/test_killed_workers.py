@@ -13,16 +13,14 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from conftest import LONG, launch, write_space
+from conftest import LONG, launch, seeds, write_space
 from ray.exceptions import RayActorError
 from test_launch import await_finished_run, numbers, start_read, statuses
 
 from survey.lost_workers import LostWorkers
 
-SLOW = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20)]
 
-
-@pytest.mark.parametrize("seed", [0, *SLOW])
+@pytest.mark.parametrize("seed", seeds(0, 1))
 def test_a_worker_killed_at_a_random_moment(seed, tmp_path, undisturbed):
     draw, out = random.Random(seed), tmp_path / "out"
     process, lines, reader = start_read(write_space(tmp_path), "--out", out, "--no-ui", "--num-cpus", 2)

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import pytest
 import requests
-from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, start, write_space
+from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, seeds, start, write_space
 
 import survey
 from survey.launch_record import EXPORTING, TRAINING, LaunchRecord, read_record
@@ -116,8 +116,7 @@ def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(tmp
     finish_and_compare(space, out, undisturbed)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(1, 3))
 def test_killed_at_a_random_moment_nothing_is_lost_or_doubled(seed, tmp_path, undisturbed):
     """Every fourth time while it exports."""
     space, out = write_space(tmp_path), tmp_path / "out"

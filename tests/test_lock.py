@@ -120,3 +120,13 @@ def test_an_output_is_made_by_who_holds_it(tmp_path):
         assert not second.exists
     with Output.at(tmp_path / "new").held():
         assert first.exists
+
+
+def test_an_output_that_a_launch_was_about_to_make_when_it_was_killed_is_made(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".survey.json.3.tmp").write_text('{"output')
+    Output.at(out).prepare()
+    assert Output.at(out).output_id
+    with pytest.raises(OutputError, match="holds other things"):
+        Output.at(tmp_path)
