@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from conftest import LONG, launch, seeds, write_space
+from launching import await_finished_run, numbers, start_read, statuses
 from ray.exceptions import RayActorError
-from test_launch import await_finished_run, numbers, start_read, statuses
 
 from survey.lost_workers import LostWorkers
 

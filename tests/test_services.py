@@ -11,8 +11,8 @@ from pathlib import Path
 import boto3
 import pytest
 from conftest import EXPERIMENTS, RUNS, launch, write_space
+from launching import numbers
 from moto.server import ThreadedMotoServer
-from test_launch import numbers
 
 from survey.errors import InputError
 from survey.options import Options
