@@ -20,6 +20,7 @@ from servers import free_port, tracking_server
 
 import survey
 from survey import driver, fit
+from survey.cluster import Cluster
 from survey.errors import TrackingAwayError
 from survey.experiment import Experiment
 from survey.space_file import load_space
@@ -61,8 +62,9 @@ def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_
 
     monkeypatch.setattr(fit, "TRIALS_PER_TUNE_RUN", 3)
     monkeypatch.setattr(fit, "_tune_run", tune_run)
-    given = {"tasks": {}, "tracking": None, "origin": {}, "checkpoints": Path(), "progress": None}
-    assert fit.fit([()] * 8, **given, stop=stop, after_part=lambda: call("exported")) == ()
+    given = {"tasks": {}, "tracking": None, "origin": {}, "checkpoints": Path(), "output_id": None, "progress": None}
+    cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
+    assert fit.fit([()] * 8, **given, cluster=cluster, stop=stop, after_part=lambda: call("exported")) == ()
     assert called == ["trained 3", "exported", "trained 3"][:stops_after]
 
 
