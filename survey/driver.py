@@ -138,15 +138,19 @@ class Launch:
         deadline_s = self._request.began + options.time_limit_s if options.time_limit_s is not None else None
         stop = stack.enter_context(StopRequest(deadline_s, last_words=partial(recorder.last_words, "interrupted")))
         stack.callback(disconnect)
-        cluster = connect(
-            survey=self._request.name,
-            address=options.address,
-            num_cpus=options.num_cpus,
-            num_gpus=options.num_gpus,
-            dashboard=options.ui,
-            environment=self._request.place.environment_of_workers(),
-        )
-        stop.install()  # Ray has put a handler of its own in the place of ours for SIGTERM
+        try:
+            cluster = connect(
+                survey=self._request.name,
+                address=options.address,
+                num_cpus=options.num_cpus,
+                num_gpus=options.num_gpus,
+                dashboard=options.ui,
+                environment=self._request.place.environment_of_workers(),
+            )
+        except SystemExit:  # what Ray's own handler for SIGTERM, which it puts in the place of ours, has raised
+            raise KeyboardInterrupt from None
+        finally:
+            stop.install()
         watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
         return cluster, stop, watch
 
