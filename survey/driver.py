@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -147,8 +148,10 @@ class Launch:
                 dashboard=options.ui,
                 environment=self._request.place.environment_of_workers(),
             )
-        except SystemExit:  # what Ray's own handler for SIGTERM, which it puts in the place of ours, has raised
-            raise KeyboardInterrupt from None
+        except SystemExit as error:
+            if error.code == signal.SIGTERM:  # of Ray's own handler, which it puts in the place of ours
+                raise KeyboardInterrupt from None
+            raise
         finally:
             stop.install()
         watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
