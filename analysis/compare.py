@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -85,8 +85,8 @@ def compare(
     compared["runs_a"] = [len(runs_a[key]) for key in shared]
     compared["runs_b"] = [len(runs_b[key]) for key in shared]
     for place, loss in enumerate(LOSSES):
-        told = _tested([(runs_a[key][:, place], runs_b[key][:, place]) for key in shared])
-        compared = compared.assign(**{f"{loss}_{what}": told[:, number] for number, what in enumerate(_TOLD)})
+        found = _tested([(runs_a[key][:, place], runs_b[key][:, place]) for key in shared])
+        compared = compared.assign(**{f"{loss}_{what}": found[:, number] for number, what in enumerate(_TOLD)})
     return compared.assign(**_corrected(compared, correction))
 
 
@@ -95,7 +95,7 @@ _TOLD = ("a", "b", "superiority", "p")
 
 def _runs(frame: pd.DataFrame, names: Sequence[str], statistic: str) -> dict[tuple[object, ...], _Array]:
     """Final and minimum losses, (runs, 2), of each experiment; a loss that is not finite is infinite."""
-    losses = np.array([_losses(values) for values in frame[statistic]]).reshape(-1, len(LOSSES))
+    losses = run_losses(frame[statistic])
     # Of one type in both data sets, and equal to themselves: nulls too, and rounded as float32 is.
     keys = {name: _comparable(frame[name].tolist()) for name in names}
     groups: dict[tuple[object, ...], list[int]] = {}
@@ -111,6 +111,14 @@ def _comparable(column: Sequence[object]) -> list[object]:
     ]
 
 
+def run_losses(curves: Iterable[object]) -> _Array:
+    """Return the final and the minimum loss of runs, (runs, 2), from their curves.
+
+    One that is not finite is infinite: a final loss, or the minimum of a curve that has no finite loss or is missing.
+    """
+    return np.array([_losses(values) for values in curves]).reshape(-1, len(LOSSES))
+
+
 def _losses(values: object) -> tuple[float, float]:
     curve = np.asarray(values, dtype=np.float64) if isinstance(values, (np.ndarray, list)) else np.empty(0)
     finite = curve[np.isfinite(curve)]
@@ -120,20 +128,20 @@ def _losses(values: object) -> tuple[float, float]:
 
 def _tested(pairs: Sequence[tuple[_Array, _Array]]) -> _Array:
     """Medians, superiority and p-value, (pairs, 4), of pairs of losses."""
-    told = np.empty((len(pairs), len(_TOLD)))
+    found = np.empty((len(pairs), len(_TOLD)))
     # Pairs of as many runs are tested in one call: 100,000 calls would take minutes. Those with ties are apart, as the
     # test takes its exact form, which suits few runs, only where there are none in any of its pairs.
     alike: dict[tuple[int, int, bool], list[int]] = {}
     for number, (one, other) in enumerate(pairs):
-        told[number, :2] = _median(one), _median(other)
+        found[number, :2] = _median(one), _median(other)
         ties = len(np.unique(np.concatenate([one, other]))) < len(one) + len(other)
         alike.setdefault((len(one), len(other), ties), []).append(number)
     for (count, other_count, _), numbers in alike.items():
         ones, others = (np.stack([pairs[number][which] for number in numbers]) for which in (0, 1))
         tested = mannwhitneyu(others, ones, axis=1)
-        told[numbers, 2] = tested.statistic / (count * other_count)
-        told[numbers, 3] = tested.pvalue
-    return told
+        found[numbers, 2] = tested.statistic / (count * other_count)
+        found[numbers, 3] = tested.pvalue
+    return found
 
 
 def _median(values: _Array) -> float:

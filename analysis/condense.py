@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from pyarrow import types
 
-from analysis.panels import SETTINGS
+from analysis.labels import SETTINGS
 from analysis.read import read, read_batches, schema_of
 
 DESCRIPTION = (

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.curves import curve_matrix, log_spaced_epochs, num_epochs
+from analysis.curves import curve_matrix, num_epochs
 from analysis.grid import (
     INK,
     MAX_PANELS,
@@ -29,7 +29,9 @@ from analysis.grid import (
     rule,
     shades,
 )
-from analysis.panels import Panel, evenly, loss_words, panels, require
+from analysis.labels import loss_words
+from analysis.panels import Panel, evenly, panels, require
+from survey.epochs import log_spaced_epochs
 
 MAX_SIZES = 6
 """Networks whose learning curves are drawn in one panel."""

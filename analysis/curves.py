@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from survey.epochs import log_spaced_epochs
 from survey.errors import InputError, nearest
 
 
@@ -26,7 +27,7 @@ def curves(
         statistics: Names of its per-epoch columns, such as `test_loss_median`; by default all that it has.
         epochs: Epochs to keep, counted from 1; all by default. An experiment that never reached one has no row for it.
         log_spaced: Keep about this many epochs, evenly spaced in their logarithms up to the last epoch of the longest
-            curve (`log_spaced_epochs`), rather than `epochs`.
+            curve (`survey.epochs.log_spaced_epochs`), rather than `epochs`.
 
     Returns:
         The columns of `frame` that hold no lists, repeated; `epoch`, int64 from 1; and a column per statistic, of the
@@ -58,24 +59,6 @@ def curves(
         parts = [curve[chosen - 1] for curve, chosen in zip(column, picked, strict=True)]
         long[name] = np.concatenate(parts) if parts else np.empty(0, np.float32)
     return long
-
-
-def log_spaced_epochs(num_epochs: int, count: int = 100) -> npt.NDArray[np.int64]:
-    """Choose epochs whose logarithms are evenly spaced, as the published contour maps do.
-
-    Args:
-        num_epochs: Last epoch, at least 1.
-        count: Number of epochs before equal ones are joined, at least 2.
-
-    Returns:
-        Distinct epochs in increasing order from 1 to `num_epochs`, at most `count` of them.
-
-    Raises:
-        InputError: A number is below its minimum.
-    """
-    if num_epochs < 1 or count < 2:
-        raise InputError(f"num_epochs {num_epochs} and count {count}: at least 1 and 2 are needed")
-    return np.unique(np.rint(np.geomspace(1, num_epochs, count)).astype(np.int64))
 
 
 def curve_matrix(column: Iterable[object], epochs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

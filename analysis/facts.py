@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.frames import equal, records
-from analysis.panels import SETTINGS, label, panels, size_text, varied
+from analysis.labels import SETTINGS, label, size_text
+from analysis.panels import panels, varied
 from analysis.provenance import provenance
 from analysis.read import schema_of, tables
 from survey.errors import InputError

@@ -1,6 +1,6 @@
 """All figures: matplotlib figures of frames that `analysis.read` gives, for a screen or for print."""
 
-from analysis.comparison import comparison
+from analysis.compare_figure import comparison
 from analysis.curve_figures import learning_curves
 from analysis.generalization import generalization
 from analysis.slices import slices

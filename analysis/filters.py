@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from survey.errors import InputError, nearest
-from survey.store import one_line
+from survey.location import one_line
 
 Filter = tuple[str, str, Any]
 Filters = Sequence[Filter] | Sequence[Sequence[Filter]] | pc.Expression

@@ -105,7 +105,7 @@ def fit(found: pd.DataFrame, *, limit: float | None = None) -> Fits:
 
 
 def bootstrap(repetitions: pd.DataFrame, *, seed: int, resamples: int = 200, statistic: str = "val_loss") -> Bootstrap:
-    """Fit a panel, and fit it again to the medians over repetitions that are drawn anew, with replacement.
+    """Fit a panel, and fit it again to the medians over repetitions that are drawn again, with replacement.
 
     Args:
         repetitions: Rows of `all_repetitions` of the experiments of one panel: experiment_id, num_free_parameters, the

@@ -1,4 +1,4 @@
-"""Parts of a frame by names that say which part it is; pandas' own annotations leave open what brackets give."""
+"""Typed helpers for frames: pandas' own annotations leave open whether `frame[x]` is a column or a frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What failed or is missing: search spaces and launch beside a data set, held against its experiments."""
+"""What failed or is missing: the search spaces and the launch beside a data set, compared with its experiments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.frames import equal, records
-from analysis.panels import label, varied
+from analysis.labels import label
+from analysis.panels import varied
 from survey.errors import SurveyError
 from survey.experiment import Experiment
 from survey.space_file import load_space

@@ -18,7 +18,8 @@ from analysis.fit_table import PanelFits, panel_fits
 from analysis.fits import LANDMARKS
 from analysis.frames import distinct, where
 from analysis.grid import INK, Colour, footnote, key, layout, log_epochs, log_sizes, loss_axis, notice, rule, shades
-from analysis.panels import base, evenly, fixed_text, loss_words, require
+from analysis.labels import fixed_text, loss_words
+from analysis.panels import base, evenly, require
 
 MAX_DEPTHS = 6
 """Depths drawn, evenly chosen."""

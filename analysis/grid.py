@@ -13,7 +13,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.panels import Panel, size_text
+from analysis.labels import size_text
+from analysis.panels import Panel
 
 MAX_PANELS = 12
 """Panels of one figure; the figure says how many were left out."""

@@ -15,7 +15,7 @@ from pyarrow import fs
 from analysis.files import partition_files, partition_schema
 from analysis.filters import Condition, Filters, column, dotted
 from survey.errors import InputError, nearest
-from survey.store import Store, open_store
+from survey.location import Location, open_location
 
 COMMON_METADATA = "_common_metadata"
 """File of a table that holds its full schema, partition columns included."""
@@ -38,7 +38,7 @@ def read(
 
     Args:
         path_or_url: Folder of the data set, which holds `complete_summary/` and its like: a local one, or one in an
-            object store, such as `s3://oedi-data-lake/butter` (see `survey.store.open_store` for credentials).
+            object store, such as `s3://oedi-data-lake/butter` (see `survey.location.open_location` for credentials).
         sweep: Name of a sweep: its own table `NAME_summary` is read, whatever `table` says.
         filters: `(column, operator, value)` triples that all hold, a list of such lists of which one holds, or a
             pyarrow expression. Operators: = == != < > <= >= in, not in. A value is first rounded to the type of its
@@ -58,9 +58,9 @@ def read(
             store is out of reach or refuses access.
         ExportError: A file of the table is damaged.
     """
-    store = open_store(path_or_url)
-    parts, names, condition = _open(store, _table_name(sweep, table), filters, columns)
-    with store.reading(store.path(_table_name(sweep, table))):
+    location = open_location(path_or_url)
+    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns)
+    with location.reading(location.path(_table_name(sweep, table))):
         found = pa.concat_tables(opened.to_table(columns=names, filter=condition.expression) for opened in parts)
     return _frame(found)
 
@@ -89,11 +89,11 @@ def read_batches(
     """
     if rows < 1:
         raise InputError(f"rows is {rows}; at least 1 is needed")
-    store = open_store(path_or_url)
-    parts, names, condition = _open(store, _table_name(sweep, table), filters, columns)
+    location = open_location(path_or_url)
+    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns)
     waiting: list[pa.RecordBatch] = []
-    with store.reading(store.path(_table_name(sweep, table))):
-        for batch in _batches(parts, names, condition, rows, remote=bool(store.host)):
+    with location.reading(location.path(_table_name(sweep, table))):
+        for batch in _batches(parts, names, condition, rows, remote=bool(location.host)):
             waiting.append(batch)
             while sum(map(len, waiting)) >= rows:
                 whole = pa.Table.from_batches(waiting)
@@ -126,7 +126,7 @@ def schema_of(path_or_url: str | Path, table: str = SUMMARY) -> pa.Schema:
         InputError: The folder is not a data set or has no such table.
         ExportError: The table's `_common_metadata` is damaged.
     """
-    return _schema(open_store(path_or_url), table)
+    return _schema(open_location(path_or_url), table)
 
 
 def tables(path_or_url: str | Path) -> list[str]:
@@ -135,26 +135,26 @@ def tables(path_or_url: str | Path) -> list[str]:
     Raises:
         InputError: The store of the folder is out of reach or refuses access.
     """
-    return _tables(open_store(path_or_url))
+    return _tables(open_location(path_or_url))
 
 
 def _open(
-    store: Store, table: str, filters: Filters | None, columns: Sequence[str] | None
+    location: Location, table: str, filters: Filters | None, columns: Sequence[str] | None
 ) -> tuple[Iterator[ds.Dataset], list[str] | None, Condition]:
     """Open those files of a table in which the filters may find something, `_FILES` of them at a time."""
-    schema = _schema(store, table)
+    schema = _schema(location, table)
     names = None if columns is None else [column(name, schema) for name in columns]
     condition = Condition(filters, schema)
-    root = store.path(table)
-    with store.reading(root):
-        files = partition_files(store.filesystem, root, schema, condition)
+    root = location.path(table)
+    with location.reading(root):
+        files = partition_files(location.filesystem, root, schema, condition)
         partitioning = ds.partitioning(partition_schema(files, root, schema), flavor="hive")
     parts = (
         ds.dataset(
             files[start : start + _FILES],
             schema=schema,
             format="parquet",
-            filesystem=store.filesystem,
+            filesystem=location.filesystem,
             partitioning=partitioning,
             partition_base_dir=root,
         )
@@ -171,46 +171,48 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
 
 
-def _schema(store: Store, table: str) -> pa.Schema:
-    path = store.path(table, COMMON_METADATA)
-    with store.reading(path):
+def _schema(location: Location, table: str) -> pa.Schema:
+    path = location.path(table, COMMON_METADATA)
+    with location.reading(path):
         try:
-            with store.filesystem.open_input_file(path) as file:
+            with location.filesystem.open_input_file(path) as file:
                 return pq.read_schema(file)
         except FileNotFoundError:
             pass
-    raise _missing(store, table)
+    raise _missing(location, table)
 
 
-def _missing(store: Store, table: str) -> InputError:
+def _missing(location: Location, table: str) -> InputError:
     """Say why a table is not there."""
-    there = _tables(store)
+    there = _tables(location)
     if there:
         sweep = table.removesuffix("_summary")
         if table != sweep and sweep in there:
-            return InputError(f"{store.name}: {sweep!r} is a table, not a sweep; ask for table={sweep!r}")
-        return InputError(f"{store.name}: no table {table!r}{nearest(table, there)}; there are {', '.join(there)}")
-    with store.reading(store.root):
-        if store.filesystem.get_file_info(store.root).type != fs.FileType.Directory:
-            return InputError(f"{store.name}: no such folder; expected the folder of a data set, with {SUMMARY}/ in it")
-    found = [info.base_name for info in _entries(store)]
+            return InputError(f"{location.name}: {sweep!r} is a table, not a sweep; ask for table={sweep!r}")
+        return InputError(f"{location.name}: no table {table!r}{nearest(table, there)}; there are {', '.join(there)}")
+    with location.reading(location.root):
+        if location.filesystem.get_file_info(location.root).type != fs.FileType.Directory:
+            return InputError(
+                f"{location.name}: no such folder; expected the folder of a data set, with {SUMMARY}/ in it"
+            )
+    found = [info.base_name for info in _entries(location)]
     listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
     return InputError(
-        f"{store.name}: not a data set: no table with a {COMMON_METADATA} file in it; found "
+        f"{location.name}: not a data set: no table with a {COMMON_METADATA} file in it; found "
         f"{listed or 'an empty folder'}"
     )
 
 
-def _tables(store: Store) -> list[str]:
-    folders = [info.base_name for info in _entries(store) if info.type == fs.FileType.Directory]
-    with store.reading(store.root):
-        metadata: Any = store.filesystem.get_file_info([store.path(name, COMMON_METADATA) for name in folders])
+def _tables(location: Location) -> list[str]:
+    folders = [info.base_name for info in _entries(location) if info.type == fs.FileType.Directory]
+    with location.reading(location.root):
+        metadata: Any = location.filesystem.get_file_info([location.path(name, COMMON_METADATA) for name in folders])
     return [name for name, info in zip(folders, metadata, strict=True) if info.type == fs.FileType.File]
 
 
-def _entries(store: Store) -> list[fs.FileInfo]:
-    with store.reading(store.root):
-        if store.filesystem.get_file_info(store.root).type != fs.FileType.Directory:
+def _entries(location: Location) -> list[fs.FileInfo]:
+    with location.reading(location.root):
+        if location.filesystem.get_file_info(location.root).type != fs.FileType.Directory:
             return []
-        found: Any = store.filesystem.get_file_info(fs.FileSelector(store.root))
+        found: Any = location.filesystem.get_file_info(fs.FileSelector(location.root))
     return sorted(found, key=lambda info: info.base_name)

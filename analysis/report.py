@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +19,7 @@ from analysis.gaps import gaps
 from analysis.sections import MAX_TASKS, across, place, section
 from survey.commands import run_app
 from survey.errors import OutputError
+from survey.files import write_text
 
 MAX_ROWS = 500
 """Experiments listed in the page."""
@@ -43,11 +42,13 @@ def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
         OutputError: The report cannot be written.
         ExportError: A file of the data set is damaged.
     """
-    page = _page(Path(dataset), title)
+    page, file = _page(Path(dataset), title), Path(out) / "index.html"
     try:
-        return _write(Path(out) / "index.html", page)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, page)
     except OSError as error:
         raise OutputError(f"{out}: the report cannot be written ({error.strerror or error})") from error
+    return file
 
 
 def _page(dataset: Path, title: str | None) -> str:
@@ -102,19 +103,6 @@ def _duration(seconds: float) -> str:
         return "–"
     unit, length = next((one for one in (("h", 3600), ("min", 60)) if seconds >= 2 * one[1]), ("s", 1))
     return f"{seconds / length:,.3g} {unit}"
-
-
-def _write(path: Path, page: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".index-", suffix=".html", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return path
 
 
 def command(

@@ -15,7 +15,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.frames import column, distinct, equal, where
 from analysis.grid import INK, Colour, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
-from analysis.panels import SETTINGS, base, evenly, fixed_text, loss_words, require
+from analysis.labels import SETTINGS, fixed_text, loss_words
+from analysis.panels import base, evenly, require
 from survey.errors import InputError, nearest
 
 ALONG = ("depth", "shape", *(name for name in SETTINGS if name != "kernel_regularizer.type"))

@@ -14,7 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from analysis.curves import curve_matrix, log_spaced_epochs, num_epochs
+from analysis.curves import curve_matrix, num_epochs
 from analysis.frames import distinct, equal
 from analysis.grid import (
     INK,
@@ -28,7 +28,8 @@ from analysis.grid import (
     name_axes,
     notice,
 )
-from analysis.panels import Panel, base_of_tasks, evenly, fixed_text, panels, require
+from analysis.labels import fixed_text
+from analysis.panels import Panel, base_of_tasks, evenly, panels, require
 from analysis.zone import (
     CAP,
     Minimum,
@@ -40,6 +41,7 @@ from analysis.zone import (
     variation_value,
     zone_value,
 )
+from survey.epochs import log_spaced_epochs
 
 MAX_COLUMNS = 6
 """Depths or shapes of a grid of tasks."""

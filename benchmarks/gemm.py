@@ -1,4 +1,4 @@
-"""The rate of batched matrix products that this core reaches at the widths of a cell: what the core is held against."""
+"""The rate of batched matrix products that this core reaches at the widths of a cell, to compare ours with."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _activation(name: str, precision: str):
 
 
 def _regularizer(experiment: Experiment, precision: str):
-    """Keras's L1 or L2 penalty; it rounds its coefficient to float32, so that is set anew."""
+    """Keras's L1 or L2 penalty; it rounds its coefficient to float32, so that is set again."""
     import keras
 
     kind = experiment.kernel_regularizer_type

@@ -30,7 +30,7 @@ from survey.experiment import Experiment
 from survey.output import Output
 from survey.topology import layer_widths
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import METRICS, TrackingSettings, _parent, log_spaced_epochs
+from survey.tracking.trial_run import METRICS, TrackingSettings, parent_run, recorded_epochs
 from survey.tracking.writers import MetricRow, Writer, make_writer
 from survey.ui import MlflowServer
 
@@ -48,7 +48,7 @@ def fill(output: Output, experiments: Sequence[Experiment], num_full: int) -> No
     settings = TrackingSettings(store.uri, experiment_id, False, False, sql_artifacts=artifacts)
     writer = make_writer(store.uri, experiment_id, sql_artifacts=artifacts)
     first_full = len(experiments) - num_full
-    few, many = np.array([1, _EPOCHS]), log_spaced_epochs(_EPOCHS)
+    few, many = np.array([1, _EPOCHS]), recorded_epochs(_EPOCHS, all_epochs=False)
     for first, end, epochs in ((0, first_full, few), (first_full, len(experiments), many)):
         part = iter(experiments[first:end])
         while some := list(islice(part, _AT_ONCE * len(few) // len(epochs) or 1)):
@@ -61,7 +61,7 @@ def _write(writer: Writer, settings: TrackingSettings, experiments: Sequence[Exp
         widths, exact = layer_widths(experiment.shape, experiment.size, experiment.depth, 64, 10)
         params: dict[str, object] = {"num_free_parameters": exact, "widths": list(widths)}
         numbers = range(_REPETITIONS)
-        runs.append(_parent(settings, experiment, numbers, _REPETITIONS, params, "made-up", start_time_ms=now))
+        runs.append(parent_run(settings, experiment, numbers, _REPETITIONS, params, "made-up", start_time_ms=now))
     ids = writer.create_runs(runs)
     draws = np.random.default_rng(experiments[0].experiment_id)
     level = draws.uniform(0.1, 2.0, (len(ids), len(_KEYS), 1))
@@ -115,7 +115,7 @@ def calls(experiment_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class Page:
-    """The page of runs: makes calls, and prints the time of each by the clock and of the server's processor.
+    """The page of runs: makes calls, and prints the wall time of each and the server's processor time.
 
     Args:
         server: The server that is asked.

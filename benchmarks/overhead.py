@@ -1,8 +1,8 @@
 """What the driver spends on each trial: `python -m benchmarks.overhead 1000`.
 
-A survey of so many trials whose trials train nothing: they report once, that they are done. Prints the driver's
-processor time for each trial, in all and in each fifth of the survey, and its largest resident memory; with
-`--profile`, also the functions that took the most.
+A survey of so many trials whose trials train nothing: they report once, that they are done, or as often as `--reports`
+says. Prints the driver's processor time for each trial, in all and in each fifth of the survey, and its largest
+resident memory; with `--profile`, also the functions that took the most.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from survey.cluster import connect, disconnect
+from survey.cluster import Cluster, connect, disconnect
 from survey.plan import PlannedTrial, make_plan
 from survey.space import Grid, SearchSpace
 from survey.tasks import describe
@@ -37,7 +37,7 @@ def planned(count: int) -> Groups:
     return make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).groups
 
 
-def train_nothing(trials: Groups) -> tuple[list[float], int]:
+def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[float], int]:
     """Run trials that train nothing; return the driver's CPU seconds at the end of each trial, and failures."""
     from survey import fit, trial
     from survey.progress import Progress
@@ -61,13 +61,14 @@ def train_nothing(trials: Groups) -> tuple[list[float], int]:
             """Nothing to close."""
 
         def step(self):
-            """Be done at once."""
+            """Be done after so many reports."""
+            is_done = self.iteration + 1 >= reports
             return {
-                "done": True,
-                "done_training": True,
-                "epoch": 100,
-                "run_epochs": 500,
-                "by_experiment": {0: (100, 500, True)},
+                "done": is_done,
+                "done_training": is_done,
+                "epoch": self.iteration + 1,
+                "run_epochs": 5,
+                "by_experiment": {0: (self.iteration + 1, 5, is_done)},
                 "loop_s": 0.0,
             }
 
@@ -89,6 +90,8 @@ def train_nothing(trials: Groups) -> tuple[list[float], int]:
             tracking=None,
             origin={},
             checkpoints=Path(),
+            output_id=None,
+            cluster=cluster,
             stop=StopRequest(),
             progress=progress,
             after_part=lambda: None,
@@ -101,15 +104,16 @@ def main() -> None:
     """Run it and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
+    parser.add_argument("--reports", type=int, default=1, help="Reports of each trial.")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     count = options.count
-    connect(survey="overhead", address=None, num_cpus=_CORES, num_gpus=None, dashboard=False, environment={})
+    cluster = connect(survey="overhead", address=None, num_cpus=_CORES, num_gpus=None, dashboard=False, environment={})
     trials = planned(count)
     profile, began = cProfile.Profile(), time.perf_counter()
     if options.profile:
         profile.enable()
-    ends, failures = train_nothing(trials)
+    ends, failures = train_nothing(trials, cluster, options.reports)
     profile.disable()
     wall_s = time.perf_counter() - began
     disconnect()

@@ -2,7 +2,7 @@
 
 Each plan is made by `python -m survey.launch ... --dry-run --json` in a process of its own, without any data: first for
 an empty output, then for one that holds 100,000 finished runs, of experiments drawn from all sweeps, so that they lie
-in thousands of partitions.
+in thousands of partitions. Then it looks through these as a launch does before an export.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import pyarrow as pa
 
 from survey.dataset import REPETITIONS, partition_file, partition_of, write_common_metadata
 from survey.experiment import Experiment
-from survey.export.partition import conform
+from survey.export import held
 from survey.output import Output
 from survey.parquet import write_table
+from survey.partition import conform
 from survey.schema import PARTITION_COLUMNS, repetition_schema
 from survey.space_file import load_space
 from survey.tasks import describe
@@ -95,6 +96,19 @@ def plan(folder: Path) -> None:
     )
 
 
+def look(folder: Path) -> None:
+    """Look for partitions with something to do, as a launch does between two Tune runs, and print what it took."""
+    began = time.process_time()
+    sweeps = {name: frozenset(each.experiment_id for each in load_space(name).experiments()) for name in SWEEPS}
+    expanded = time.process_time()
+    partitions, _ = held(Output.at(folder).dataset, sweeps, frozenset())
+    looked = time.process_time()
+    print(
+        f"before an export: {expanded - began:.1f} s of CPU for the sweeps, and {looked - expanded:.1f} s to look "
+        f"at {len(partitions):,} partitions"
+    )
+
+
 def main() -> None:
     """`python -m benchmarks.planning`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -102,6 +116,7 @@ def main() -> None:
         partitions = fill(Path(folder) / "filled")
         print(f"{EXPERIMENTS * RUNS_EACH:,} finished runs in {partitions:,} partitions:")
         plan(Path(folder) / "filled")
+        look(Path(folder) / "filled")
 
 
 if __name__ == "__main__":

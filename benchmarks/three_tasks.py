@@ -1,4 +1,4 @@
-"""Pictures and tables of docs/three_tasks/README.md: a survey of three tasks, held against the publication.
+"""Pictures and tables of docs/three_tasks/README.md: a survey of three tasks, compared with the publication.
 
 python -m benchmarks.three_tasks DATASET [DATASET OF cells.yaml]
 """
@@ -18,7 +18,7 @@ from analysis.condense import curves_of, experiments
 from analysis.curves import curve_matrix
 from analysis.figures import generalization, zone_grid
 from analysis.grid import INK, key, layout, log_sizes, loss_axis, rule
-from analysis.panels import loss_words
+from analysis.labels import loss_words
 from analysis.pictures import png
 
 FOLDER = Path(__file__).parents[1] / "docs" / "three_tasks"

@@ -64,7 +64,7 @@ def run(
         time_limit_s: Stop in good order after so many seconds.
         pilot: Train a few epochs of some trials first, a minute at most, so that the forecast that the report compares
             with is one of this machine.
-        redo: Train experiments anew that are done already, as `dataset=sklearn:iris,depth=3`; their rows are replaced.
+        redo: Train finished experiments again, such as `dataset=sklearn:iris,depth=3`; their rows are replaced.
         prune_artifacts: Drop the histories among MLflow's artifacts that the data set holds.
         ui: Whether to start the MLflow UI and the Ray dashboard.
         console: Where to show progress; None for standard output.

@@ -154,7 +154,7 @@ class Bundle:
 
 
 def is_device_lost(error: Exception) -> bool:
-    """Whether no more can be done on the GPU in this process, as after an illegal access or a fault of its memory."""
+    """Whether the CUDA context of this process is unusable, as after an illegal access or a fault of its memory."""
     return isinstance(error, RuntimeError) and "CUDA error" in str(error) and not is_out_of_memory(error)
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import time
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from survey.experiment import Experiment
+from survey.files import remove_leftovers, replacing
 
 _INTERVAL_S = 120.0
 """Seconds of training between two checkpoints, at least."""
@@ -64,25 +63,19 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> None:
         """Write the state in the place of the one before, whole or not at all.
 
-        A checkpoint saves time, and no result depends on it: one that cannot be written is told in the log.
+        A checkpoint saves time, and no result depends on it: a failure to write one is logged and no more.
         """
         import torch
 
         if not self._possible:
             return
         began = time.monotonic()
-        part = self.file.with_suffix(f".{os.getpid()}.part")
         try:
             self.file.parent.mkdir(exist_ok=True)
-            with part.open("wb") as stream:
+            with replacing(self.file) as temporary, temporary.open("wb") as stream:
                 torch.save({"identity": self._identity, **state}, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(self.file)
         except (OSError, RuntimeError) as error:
             _log.warning("%s: the checkpoint cannot be written: %s", self.file, error)
-            with suppress(OSError):
-                part.unlink()
         self._written = time.monotonic()
         self._interval_s = max(_INTERVAL_S, (self._written - began) / _SHARE)
 
@@ -105,8 +98,8 @@ class Checkpoint:
     def remove(self) -> None:
         """Remove the file, and what processes that were killed have left of it: what the trial has found is safe."""
         try:
-            for file in (self.file, *self.file.parent.glob(f"{self.file.stem}.*.part")):
-                file.unlink(missing_ok=True)
+            self.file.unlink(missing_ok=True)
+            remove_leftovers(self.file)
         except OSError as error:
             _log.warning("%s: cannot be removed: %s", self.file, error)
 
@@ -131,8 +124,8 @@ def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
     Raises:
         OSError: A file cannot be removed.
     """
-    for part in folder.glob("*.part"):
-        part.unlink()
+    for left in folder.glob(".*.tmp"):
+        left.unlink()
     for file in folder.glob("*-*.pt"):
         experiment_id, repetitions = _runs_of(file)
         if not repetitions.isdisjoint(done.get(experiment_id, ())):
@@ -147,5 +140,5 @@ def _runs_of(file: Path) -> tuple[int, set[int]]:
         # Mapped, so that the state itself is not read.
         identity = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["identity"]
         return int(file.name.partition("-")[0], 16), set(identity["repetitions"])
-    except Exception:  # as in `load`, where a trial of its own is told so
+    except Exception:  # as in `load`, where the trial itself logs it
         return 0, set()

@@ -11,7 +11,7 @@ class Clock:
     The clock of a machine that is set, by hand or by a time server, would leave a trial that ends before it starts.
 
     Args:
-        not_before_ms: A time of day that has been already, in milliseconds since 1970: what is told is not before it.
+        not_before_ms: A time of day in the past, in milliseconds since 1970: none that is returned is before it.
     """
 
     def __init__(self, not_before_ms: int = 0) -> None:

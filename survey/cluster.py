@@ -21,8 +21,6 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 # Tune's snapshot of all trials, which nobody reads, takes a millisecond for each of them.
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "inf")
-# With a search algorithm that it does not know, Tune asks for one trial at a time.
-os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "16")
 # What will be Ray's default, of which it warns as long as this is not set: what asks for no GPU does not hide them.
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Tune's newer output engine prints tables whatever `verbose` says.
@@ -36,6 +34,7 @@ from ray.job_config import JobConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from survey.errors import InputError
+from survey.machine import MEMORY_FOR_TRIALS, memory_bytes
 from survey.output import is_output
 
 _WORKER_ENVIRONMENT = {
@@ -43,7 +42,7 @@ _WORKER_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # One core a trial: the mathematics library's own threads would fight over them.
     "OMP_NUM_THREADS": "1",
-    # On some processors that library adds up in another order in a bundle of another size, unless it is told not to.
+    # On some processors that library adds up in another order in a bundle of another size, unless this is set.
     "MKL_CBWR": "AUTO",
     # While a tracking server is away, trials keep their epochs and train on; MLflow itself would hold them for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -70,6 +69,8 @@ class Cluster:
         dashboard: Address of the Ray dashboard, or None where there is none.
         num_cpus: CPU cores of the cluster.
         num_gpus: GPUs of the cluster.
+        node_memory: Bytes of memory that a trial may ask for: what the machine with the most gives out. 0 where no
+            machine that trains is there yet, on a cluster that grows with what is asked of it.
         is_local: Whether it consists of this machine alone, so that workers reach its files.
     """
 
@@ -77,6 +78,7 @@ class Cluster:
     dashboard: str | None
     num_cpus: float
     num_gpus: float
+    node_memory: int
     is_local: bool
 
 
@@ -121,7 +123,12 @@ def connect(
         _check_joinable(address)
         own: dict[str, Any] = {"runtime_env": {"env_vars": variables}}
     else:
-        own = {"num_cpus": num_cpus, "num_gpus": num_gpus, "include_dashboard": dashboard}
+        own = {
+            "num_cpus": num_cpus,
+            "num_gpus": num_gpus,
+            "include_dashboard": dashboard,
+            "_memory": int(MEMORY_FOR_TRIALS * memory_bytes()),
+        }
     try:
         # Workers of a Ray of our own inherit the variables; a runtime environment would start them a second time.
         with _environment({} if address else variables):
@@ -144,6 +151,7 @@ def connect(
         dashboard=f"http://{url}" if url else None,
         num_cpus=resources.get("CPU", 0.0),
         num_gpus=resources.get("GPU", 0.0),
+        node_memory=max((int(each["Resources"].get("memory", 0)) for each in _nodes_that_train()), default=0),
         is_local=len({(node["NodeManagerHostname"], node["NodeManagerAddress"]) for node in _nodes()}) == 1,
     )
 
@@ -204,6 +212,10 @@ def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
+def _nodes_that_train() -> list[dict[str, Any]]:
+    return [node for node in _nodes() if node["Resources"].get("CPU")]
+
+
 def address_of_this_machine(address: str) -> str:
     """Return the address by which the other machines of the cluster at `address` reach this one."""
     if address == "auto":
@@ -247,8 +259,7 @@ def check_nodes(folder: Path | None, output_id: str, variables: Collection[str])
         look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
             folder, output_id, sorted(variables)
         ): f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-        for node in _nodes()
-        if node["Resources"].get("CPU")
+        for node in _nodes_that_train()
     }
     if not asked:  # none yet, on a cluster that grows with what is asked of it
         return

@@ -43,7 +43,7 @@ class ClusterWatch:
         self.end()
 
     def end(self) -> None:
-        """Look no more: the cluster is needed no longer."""
+        """Stop watching: the cluster is no longer needed."""
         self._ended.set()
 
     def _watch(self) -> None:

@@ -6,7 +6,6 @@ of a survey, combined, are what the survey would have been, whole.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 
 from survey.dataset import REPETITIONS, partition_file, partitions, read_file
 from survey.errors import InputError, OutputError
+from survey.files import temporary_file
 from survey.metrics import HISTORY_COLUMNS
 from survey.partition import OldRuns, PartitionWriter, conform, groups, runs_schema, write_schemas
 from survey.schema import PARTITION_COLUMNS, history_schema, summary_schema
@@ -68,7 +68,7 @@ def combine(
 
     A run that several have is one row if its seed and all its curves are the same, bit for bit, and a conflict if they
     are not; where it was made is said by the first that has it. An experiment belongs to a sweep if one of them says
-    so. Summaries are made anew.
+    so. Summaries are computed again.
 
     Args:
         a: Folder of a data set.
@@ -89,7 +89,7 @@ def combine(
         raise OutputError(f"{target}: is there already; give a new or empty folder as out")
     work = _Work(sources, _sweeps(sources), on_conflict)
     _check_definitions(sources)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = temporary_file(target)
     try:
         for name in sorted({name for source in sources for name in partitions(source / REPETITIONS)}):
             work.write(temporary, name)
@@ -136,7 +136,7 @@ class _Work:
             return
         rest = f"\n  and {len(self.conflicts) - _SHOWN:,} more" if len(self.conflicts) > _SHOWN else ""
         raise InputError(
-            f"{len(self.conflicts):,} runs are in several data sets with different values; train them anew in one of "
+            f"{len(self.conflicts):,} runs are in several data sets with different values; train them again in one of "
             f"the places (--redo), or take those of the first data set (on_conflict 'first'):\n  "
             + "\n  ".join(self.conflicts[:_SHOWN])
             + rest

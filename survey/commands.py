@@ -1,4 +1,4 @@
-"""What the command lines share: options read, errors told in one message, exit statuses."""
+"""What the command lines share: parsing of options, one message for each error, exit statuses."""
 
 from __future__ import annotations
 
@@ -92,4 +92,9 @@ def exit_on_error() -> Iterator[None]:
         sys.exit(WRONG_INPUT)
     except SurveyError as error:
         console.print(f"error: {error}", style="red", markup=False)
+        sys.exit(INCOMPLETE)
+    except OSError as error:  # of a file: permissions, a stale handle of a file server, a fault of the disk
+        if error.filename is None:
+            raise
+        console.print(f"error: {error.filename}: {error.strerror}", style="red", markup=False)
         sys.exit(INCOMPLETE)

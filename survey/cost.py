@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from survey.experiment import TEST_SPLIT, Experiment
+from survey.experiment import Experiment, num_test_rows
 from survey.tasks import TaskDescription
 
 _CHUNK_BYTES = 5 << 18
@@ -54,11 +54,6 @@ class CostModel:
     seconds: Work
     trial_s: float = 0.08
     run_s: float = 0.002
-
-    def scaled(self, factor: float) -> CostModel:
-        """The model of a machine that takes `factor` times as long."""
-        seconds = Work(*(factor * each for each in self.seconds))
-        return CostModel(seconds, factor * self.trial_s, factor * self.run_s)
 
     def epoch_s(self, work: Work) -> float:
         """Seconds of an epoch of a bundle."""
@@ -110,7 +105,7 @@ def epoch_work(
 ) -> Work:
     """Count what one epoch of `runs` runs of an experiment takes, training and test set, on a core or on a GPU."""
     sum_widths, widest, forward, backward = _of_widths(widths, task.num_inputs)
-    test_rows = -int(-TEST_SPLIT * task.rows // 1)
+    test_rows = num_test_rows(task.rows)
     train_rows = task.rows - test_rows
     batch = min(experiment.batch_size, train_rows)
     steps = -(-train_rows // batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ray.util.metrics import Counter, Gauge
 
-from survey.figures import Figures
+from survey.progress_figures import Figures
 
 
 class Counters:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from survey.errors import ExportError, OutputError
 from survey.experiment import Experiment
+from survey.files import replacing
 from survey.schema import PARTITION_COLUMNS
 
 REPETITIONS = "all_repetitions"
@@ -69,9 +69,8 @@ def write_common_metadata(table: Path, schema: pa.Schema) -> None:
     if file.exists() and pq.read_schema(file).equals(schema, check_metadata=True):
         return
     table.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    pq.write_metadata(schema, temporary)
-    temporary.replace(file)
+    with replacing(file) as temporary:
+        pq.write_metadata(schema, temporary)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
+from rich.filesize import decimal
+from rich.text import Text
+
 from survey.output import Output
+
+_SHARE_OF_TIME = 0.02
+"""The most of the time that may go to counting again and again."""
 
 _COUNTED_FOR_S = 5.0
 """Time for counting: an output of hundreds of thousands of files on a network file system would take minutes."""
@@ -42,6 +50,46 @@ def disk_use(output: Output) -> DiskUse:
             if time.monotonic() > ends:
                 return DiskUse(parts, False, shutil.disk_usage(output.folder).free)
     return DiskUse(parts, True, shutil.disk_usage(output.folder).free)
+
+
+class DiskWatch:
+    """Counts the disk use of an output now and then, in a thread of its own.
+
+    Args:
+        output: The output.
+        every_s: Seconds between two counts; more where counting takes long.
+
+    Attributes:
+        use: What was counted last; None before the first count.
+    """
+
+    def __init__(self, output: Output, *, every_s: float = 60.0) -> None:
+        self._output, self._every_s = output, every_s
+        self.use: DiskUse | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._count, name="disk use", daemon=True)
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Count no more."""
+        self._ended.set()
+
+    def _count(self) -> None:
+        wait_s = 0.0
+        while not self._ended.wait(wait_s):
+            began = time.monotonic()
+            with suppress(OSError):
+                self.use = disk_use(self._output)
+            wait_s = max(self._every_s, (time.monotonic() - began) / _SHARE_OF_TIME)
+
+
+def disk_line(use: DiskUse) -> Text:
+    """The disk use in one line."""
+    parts = ", ".join(f"{name} {decimal(size)}" for name, size in use.parts.items() if size)
+    return Text(f"disk: {'' if use.is_whole else 'more than '}{parts or 'nothing yet'}; {decimal(use.free)} free")
 
 
 def _sizes(folder: str) -> Iterator[int]:

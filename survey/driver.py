@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from survey import tasks as task_data
 from survey.checkpoint import drop_useless
 from survey.dataset import REPETITIONS, partitions, runs_done
 from survey.dry_run import on_gpus, price_of, with_pilot
 from survey.errors import InputError, SurveyError
+from survey.export.pool import in_processes
 from survey.files import disk_full_errors
 from survey.forecast import Forecast
 from survey.launch_record import Recorder
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from survey.pilot import Pilot
     from survey.stopping import StopRequest
     from survey.tracking.store import TrackingStore
+    from survey.tracking.trial_run import TrackingSettings
 
 
 class Launch:
@@ -60,20 +63,22 @@ class Launch:
         request, output = self._request, self._output
         if not output.folder.exists():
             request.load_tasks(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
-        output.prepare()
-        with output.lock(), ExitStack() as held:
+        with output.held(), ExitStack() as held:
             request.check_own_data()  # before anything is written: what is refused leaves the output as it was
             held.enter_context(request.place.held())
             output.record(list(request.spaces), request.contents)
             store = request.place.open_at_start()
-            if store:
-                from survey.export.pool import in_processes
-
-                self._close_and_export(store, in_processes)
+            # A new sweep is flagged at the end, on the cluster: it changes each partition of the output.
+            left = self._close_and_export(store, in_processes, only_new_runs=True) if store else 0
             to_replace = request.to_replace(store)
             plan = request.plan(self._done(to_replace))
             with Recorder(output, request.name, plan) as recorder, ExitStack() as stack:
-                result = self._train(plan, to_replace, stack, recorder) if plan.trials else self._result(plan)
+                if plan.trials:
+                    result = self._train(plan, to_replace, stack, recorder)
+                else:
+                    if store and left:
+                        self._close_and_export(store, in_processes)
+                    result = self._result(plan)
                 self._drop_checkpoints(all_done=not result.missing)
                 recorder.end(result)
                 return result
@@ -114,7 +119,7 @@ class Launch:
         store = request.place.open()
         if request.redo:
             request.redo.mark(to_replace)  # only now: a launch that is refused asks nothing of the next one
-        failures, loop_seconds = self._fit(plan, data, store, stop, recorder)
+        failures, loop_seconds = self._fit(plan, data, cluster, store, stop, recorder)
         if stop.cannot_go_on:
             raise SurveyError(stop.cannot_go_on)
         self._end_ray(store, watch, recorder)
@@ -143,8 +148,10 @@ class Launch:
                 dashboard=options.ui,
                 environment=self._request.place.environment_of_workers(),
             )
-        except SystemExit:  # what Ray's own handler for SIGTERM, which it puts in the place of ours, has raised
-            raise KeyboardInterrupt from None
+        except SystemExit as error:
+            if error.code == signal.SIGTERM:  # of Ray's own handler, which it puts in the place of ours
+                raise KeyboardInterrupt from None
+            raise
         finally:
             stop.install()
         watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
@@ -164,6 +171,7 @@ class Launch:
         self,
         plan: Plan,
         data: dict[str, task_data.PreparedTask],
+        cluster: Cluster,
         store: TrackingStore,
         stop: StopRequest,
         recorder: Recorder,
@@ -177,7 +185,9 @@ class Launch:
         origin = {"batch": self._request.name, "git_hash": settings.git_commit or None}
         cost = sum(trial.cost_s for trial in plan.trials)
         console, runs = self._request.console, plan.num_runs_planned
-        with Progress(console, name=self._request.name, num_runs=runs, total_cost=cost) as progress:
+        with Progress(
+            console, name=self._request.name, num_runs=runs, total_cost=cost, output=self._output
+        ) as progress:
             recorder.train(progress.figures)
             stop.training = True
             try:
@@ -187,15 +197,17 @@ class Launch:
                     tracking=settings,
                     origin=origin,
                     checkpoints=self._output.checkpoints,
+                    output_id=self._output.output_id if self._request.place.is_in_output else None,
+                    cluster=cluster,
                     stop=stop,
                     progress=progress,
-                    after_part=partial(self._close_and_export, store, on_cluster),
+                    after_part=lambda: self._close_and_export(store, on_cluster),
                 )
             finally:
                 stop.training = False
         return failures, progress.loop_seconds
 
-    def _tracking_settings(self, plan: Plan, store: TrackingStore) -> Any:
+    def _tracking_settings(self, plan: Plan, store: TrackingStore) -> TrackingSettings:
         from survey.tracking.trial_run import TrackingSettings
 
         all_epochs, repetition_runs = self._request.recording(plan)
@@ -245,9 +257,10 @@ class Launch:
             self._say(f"{sum(together):,} experiments train side by side, in {trials}")
 
     def _tell_plan(self, plan: Plan) -> None:
+        trials = f"{len(plan.trials):,} trial{'s' * (len(plan.trials) != 1)}"
         text = (
             f"{self._request.name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
-            f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {len(plan.trials):,} trials"
+            f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {trials}"
         )
         if plan.num_out_of_tolerance:
             text += f"; {plan.num_out_of_tolerance:,} experiments left out: no network of theirs comes near their size"
@@ -267,19 +280,25 @@ class Launch:
             ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
             say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
 
-    def _close_and_export(self, store: TrackingStore, mapper: Mapper) -> None:
-        """Close the MLflow runs of trials that no longer train, and export those that have finished."""
+    def _close_and_export(self, store: TrackingStore, mapper: Mapper, *, only_new_runs: bool = False) -> int:
+        """Close the MLflow runs of trials that no longer train, and export those that have finished.
+
+        Returns:
+            Partitions that are out of date and were left so, with `only_new_runs` as in `survey.export.export`.
+        """
         from survey.export import export
 
         store.close_abandoned_runs()
         self._request.place.back_up()  # first, so that the MLflow run of a row in the data set is never lost
-        for message in export(self._output, store, mapper).damaged:
+        result = export(self._output, store, mapper, only_new_runs=only_new_runs)
+        for message in result.damaged:
             self._say(f"not exported, to be trained again: {message}", style="yellow")
         store.optimize()
         if self._options.prune_artifacts:
             from survey.export.prune import prune_artifacts
 
             self._say(str(prune_artifacts(self._output, store, mapper)))
+        return result.num_partitions_left
 
     def _result(
         self,

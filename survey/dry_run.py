@@ -7,9 +7,10 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from survey.dataset import runs_done
+from survey.machine import num_cores
 from survey.plan import Joining, Plan
 from survey.price import UNMEASURED_FACTOR, Price, Rows, price
-from survey.request import Request, num_cores
+from survey.request import Request
 
 if TYPE_CHECKING:
     from survey.pilot import Pilot
@@ -60,7 +61,7 @@ def on_gpus(request: Request, plan: Plan, pilot: Pilot | None) -> Plan:
 
 def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:
     """Price a plan on so many cores and GPUs, with what goes to MLflow as was asked for."""
-    from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, log_spaced_epochs
+    from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, recorded_epochs
 
     all_epochs, repetition_runs = request.recording(plan)
     return price(
@@ -68,7 +69,7 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
         Rows(
             ROWS_PER_EPOCH,
             CHILD_ROWS_PER_EPOCH * repetition_runs,
-            epochs=lru_cache(lambda epochs: epochs if all_epochs else len(log_spaced_epochs(epochs))),
+            epochs=lru_cache(lambda epochs: len(recorded_epochs(epochs, all_epochs=all_epochs))),
         ),
         num_cpus=num_cpus,
         num_gpus=num_gpus,

@@ -1,4 +1,4 @@
-"""The end of a process whose main thread waits for what may not come, told in a message.
+"""Ends a process whose main thread waits for what may never come, with a message.
 
 All that a launch writes is whole at any moment, so nothing but time is lost.
 """

@@ -19,6 +19,11 @@ TEST_SPLIT = 0.2
 """Fraction of a task's rows held out as the test set of a run."""
 
 
+def num_test_rows(num_rows: int) -> int:
+    """Rows of the test set: ceil(TEST_SPLIT * num_rows), as scikit-learn's `train_test_split` takes."""
+    return -(-num_rows // round(1 / TEST_SPLIT))
+
+
 _INTEGERS = ("size", "depth", "batch_size", "epochs")
 _FLOATS = ("learning_rate", "label_noise", "momentum", "kernel_regularizer_l1", "kernel_regularizer_l2")
 _set = object.__setattr__  # how a frozen class brings its own fields into their canonical form

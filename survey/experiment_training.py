@@ -226,14 +226,14 @@ class ExperimentTraining:
         try:
             yield
         except NO_TRIAL_GOES_ON:
-            raise  # nothing can be told to who is away or has no room
+            raise  # a store that is away, or a disk that is full, takes no mark
         except Exception:
             run, self._run = self._run, None
             try:
                 if run:
                     run.fail(traceback.format_exc())
             except Exception:
-                _log.warning("MLflow could not be told all of the failure of run %s", self.run_id, exc_info=True)
+                _log.warning("MLflow does not have all of the failure of run %s", self.run_id, exc_info=True)
             raise
 
     def _history(self, run: TrialRun) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Small files written whole, and a disk that is full told in one message."""
+"""Small files written atomically, and one error for a disk that is full."""
 
 from __future__ import annotations
 
@@ -14,20 +14,60 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SAYS_FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded", "File too large")
 
 
-def write_text(file: Path, text: str) -> None:
-    """Put a text in the place of a file, whole or not at all.
+@contextmanager
+def replacing(file: Path, *, lasting: bool = True) -> Iterator[Path]:
+    """Give a path beside a file, for what is to take its place, whole or not at all: after an error it is removed.
+
+    Args:
+        file: The file.
+        lasting: Whether the file has to be whole after a power failure too; that takes some milliseconds.
 
     Raises:
-        OSError: It cannot be written; the file is as it was.
+        OSError: It cannot take the place; the file is as it was.
     """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary = temporary_file(file)
     try:
-        temporary.write_text(text, encoding="utf-8")
+        yield temporary
+        if lasting:
+            sync(temporary)
         temporary.replace(file)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def temporary_file(file: Path) -> Path:
+    """Where this process writes what is to take the place of a file."""
+    return file.with_name(f".{file.name}.{os.getpid()}.tmp")
+
+
+def remove_leftovers(file: Path) -> None:
+    """Remove what processes that were killed have left of writing a file.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    for left in file.parent.glob(f".{file.name}.*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str, *, lasting: bool = True) -> None:
+    """Replace the text of a file; arguments and errors as of `replacing`."""
+    with replacing(file, lasting=lasting) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk.
+
+    A file that is renamed before it is on the disk may be there without its content after a power failure.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def is_disk_full(error: BaseException) -> bool:

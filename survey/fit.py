@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
+from survey.cluster import Cluster
 from survey.experiment import experiment_of
+from survey.lost_workers import LostWorkers
 from survey.plan import PlannedTrial
 from survey.plan_order import PlanOrder
 from survey.progress import Progress
@@ -27,6 +32,15 @@ ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE 
 TRIALS_PER_TUNE_RUN = 5_000
 """Trials of one Tune run, which keeps all of them in memory, 65 KB each, and writes them down at its end."""
 
+_REPORTS_PER_S = 100.0
+"""Reports that the driver gets in a second from all trials together, at most: each takes some milliseconds of it."""
+
+_LONGEST_REPORT_S = 10.0
+"""Time between two reports of a trial at most: within it the trial has to notice that it is to stop."""
+
+_MEMORY_STEP = 1 << 30
+"""Bytes of memory in whole numbers of which trials ask for it; those that take less do not ask."""
+
 
 def fit(
     trials: Sequence[Sequence[PlannedTrial]],
@@ -35,21 +49,41 @@ def fit(
     tracking: TrackingSettings,
     origin: Mapping[str, Any],
     checkpoints: Path,
+    output_id: str | None,
+    cluster: Cluster,
     stop: StopRequest,
     progress: Progress,
-    after_part: Callable[[], None],
+    after_part: Callable[[], object],
 ) -> tuple[str, ...]:
     """Train trials on the connected Ray cluster, in their order: one Tune run after the other for more than 5,000.
 
-    Each trial is given by what it is to train: one planned trial, or several that are joined.
-    `after_part` is called between two Tune runs, while no trial trains.
+    Args:
+        trials: What each trial is to train: one planned trial, or several that are joined.
+        tasks: Prepared data by task.
+        tracking: How to track.
+        origin: Columns of the data set that say where the survey was made.
+        checkpoints: Folder for checkpoints, in that of the output.
+        output_id: Identity of the output, where each machine has to have its folder; None where none needs it.
+        cluster: The cluster.
+        stop: Asks to stop.
+        progress: Counts what trials report.
+        after_part: Called between two Tune runs, while no trial trains.
 
     Returns:
         For each trial, or experiment of a joined one, that failed: its name, and the last line of its error.
     """
     trainable = tune.with_parameters(
-        SurveyTrial, tasks=tasks, tracking=tracking, origin=origin, checkpoints=checkpoints
+        SurveyTrial,
+        tasks=tasks,
+        tracking=tracking,
+        origin=origin,
+        checkpoints=checkpoints,
+        output_id=output_id,
+        report_every_s=report_every_s(cluster.num_cpus),
     )
+    # With a search algorithm that it does not know, Tune asks for one trial at a time: so for what it has by default.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(200, math.ceil(1.1 * cluster.num_cpus)))
+    trainable = _named(tune.with_resources(trainable, partial(resources, node_memory=cluster.node_memory)))
     failures: list[str] = []
     for first in range(0, len(trials), TRIALS_PER_TUNE_RUN):
         if first and not stop.stop_all():  # for an export there may be neither time nor a tracking server
@@ -68,7 +102,7 @@ def _tune_run(
     # Tune's own state is not kept: what is done is asked of the results, and trials have checkpoints of their own.
     with tempfile.TemporaryDirectory(prefix="survey-tune-") as folder:
         tuner = tune.Tuner(
-            _named(tune.with_resources(trainable, _resources)),
+            trainable,
             tune_config=tune.TuneConfig(
                 search_alg=PlanOrder(trials),
                 num_samples=len(trials),
@@ -80,7 +114,7 @@ def _tune_run(
                 name="survey",
                 storage_path=folder,
                 stop=stop,
-                callbacks=[progress],
+                callbacks=[progress, LostWorkers()],
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
@@ -100,9 +134,24 @@ def _failures(result: Any) -> Iterator[str]:
         yield f"{experiment_of(configs_of(result.config)[int(number)]).label}: {error}"
 
 
-def _resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
-    num_gpus = configs_of(config)[0]["num_gpus"]
-    return tune.PlacementGroupFactory([{"CPU": 1, **({"GPU": num_gpus} if num_gpus else {})}])
+def report_every_s(num_trials: float) -> float:
+    """Time between two reports of a trial, in seconds, where so many train at a time."""
+    return min(_LONGEST_REPORT_S, max(1.0, num_trials / _REPORTS_PER_S))
+
+
+def resources(config: Mapping[str, Any], *, node_memory: int) -> tune.PlacementGroupFactory:
+    """What a trial asks Ray for: a core, its share of a GPU, and without one the memory of a large network.
+
+    A machine without memory for as many trials as it has cores gets fewer of them. A trial that is larger than every
+    machine gets one to itself.
+    """
+    first, *_ = configs_of(config)
+    asked: dict[str, float] = {"CPU": 1}
+    if first["num_gpus"]:
+        asked["GPU"] = first["num_gpus"]
+    elif node_memory and first["bundle_bytes"] >= _MEMORY_STEP:
+        asked["memory"] = min(-(-first["bundle_bytes"] // _MEMORY_STEP) * _MEMORY_STEP, node_memory)
+    return tune.PlacementGroupFactory([asked])
 
 
 def _named(trainable: Any) -> Any:

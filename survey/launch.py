@@ -59,7 +59,7 @@ _TimeLimit = Annotated[
 _Redo = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME=VALUE[,...]", help="Train these experiments anew and replace their runs.", show_default="none"
+        metavar="NAME=VALUE[,...]", help="Train these experiments again and replace their runs.", show_default="none"
     ),
 ]
 _PruneArtifacts = Annotated[
@@ -101,7 +101,7 @@ def launch(
 ) -> int:
     """Survey how networks train: every experiment of a search space, every epoch of every repetition.
 
-    Launched again with the same arguments, it trains what is missing and nothing twice.
+    Launched again with the same arguments, it trains only what is missing.
 
     Exit status: 0 all done; 1 some runs failed or are missing; 2 wrong usage or bad input; 130 interrupted.
     """

@@ -14,9 +14,9 @@ from typing import Any
 
 import psutil
 
-from survey.figures import Figures
 from survey.output import Output
 from survey.plan import Plan
+from survey.progress_figures import Figures
 from survey.result import SurveyResult
 
 _RENEWED_EVERY_S = 2.0
@@ -69,7 +69,7 @@ class LaunchRecord:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the launch has gone without a word: its process is gone, or another one has its number.
+        """Whether the launch has ended without a record of it: its process is gone, or another one has its number.
 
         On another machine, where that is not seen: it has not written for a minute.
         """

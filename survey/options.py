@@ -52,7 +52,7 @@ class Options:
         pack: Experiments of a trial on a GPU; `auto` joins as many as a pilot finds to pay.
         time_limit_s: Seconds after which to stop in good order; None for no limit.
         pilot: Train a few epochs of some trials first, to know what all of them cost.
-        redo: Which experiments to train anew, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
+        redo: Which experiments to train again, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
 
     Raises:
         InputError: A number is out of its range, or a word is none of those that are expected.

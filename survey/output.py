@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,24 +35,24 @@ class Output:
         """Return the output at a folder.
 
         Raises:
-            OutputError: It cannot be made, or is something else than an output folder; or, where it
+            OutputError: It cannot be looked at, or is something else than an output folder; or, where it
                 `must_exist`, it is not there.
         """
         folder = Path(folder).absolute()
-        identity = folder / "survey.json"
-        if must_exist and not identity.is_file():
-            raise OutputError(f"{folder}: there is no survey here (no survey.json); give the --out of a launch")
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder}: expected a folder for the output, found a file")
-        own = (".lock", f".{identity.name}.")  # of a launch that is making the output, or was killed while it did
-        if folder.is_dir() and not identity.is_file() and not all(p.name.startswith(own) for p in folder.iterdir()):
-            raise OutputError(
-                f"{folder}: this folder holds other things and no survey (no survey.json); choose an empty or new one"
-            )
+        try:
+            problem = _what_is_wrong(folder, must_exist=must_exist)
+        except OSError as error:
+            problem = f"cannot be looked at: {error.strerror or error}"
+        if problem:
+            raise OutputError(f"{folder}: {problem}")
         return cls(folder)
 
     def prepare(self) -> None:
-        """Make the folder and its identity, where there are none."""
+        """Make the folder and its identity, where there are none.
+
+        Raises:
+            OutputError: They cannot be made.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._identity_file.exists():
@@ -59,8 +60,19 @@ class Output:
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the output, which one launch at a time can, and make it where there is none.
+
+        Raises:
+            OutputError: Another launch holds it, or it cannot be made.
+        """
+        with self.lock():
+            self.prepare()  # under the lock: of two launches that begin at once, one gives it its identity
+            yield
+
     def lock(self) -> OutputLock:
-        """The lock that one launch at a time holds: a context manager, whose entering raises OutputError."""
+        """The lock of the folder, which is made where there is none: a context manager, see there."""
         return OutputLock(self.folder)
 
     @property
@@ -137,7 +149,7 @@ class Output:
 
     def write_launch_record(self, text: str) -> None:
         """Replace the record of the last launch."""
-        write_text(self.launch_record, text)
+        write_text(self.launch_record, text, lasting=False)  # every two seconds, and no result depends on it
 
     @property
     def default_tracking_uri(self) -> str:
@@ -158,7 +170,7 @@ class Output:
 
     @property
     def redone(self) -> dict[str, list[str]]:
-        """What has been asked to be trained anew: by filter, the MLflow runs that count no more."""
+        """What `--redo` has replaced: by filter, the MLflow runs that no longer count."""
         try:
             return json.loads(self._redo_file.read_text(encoding="utf-8")) if self._redo_file.exists() else {}
         except (OSError, ValueError) as error:
@@ -166,11 +178,11 @@ class Output:
 
     @property
     def replaced(self) -> frozenset[str]:
-        """MLflow runs that count no more: each of their runs gives way to one that is trained anew."""
+        """MLflow runs that no longer count: each of their runs gives way to one that is trained again."""
         return frozenset(run for runs in self.redone.values() for run in runs)
 
     def redo(self, text: str, mlflow_run_ids: Iterable[str]) -> None:
-        """Let MLflow runs count no more, for a filter."""
+        """Let MLflow runs no longer count, for a filter."""
         redone = self.redone
         redone[text] = sorted({*redone.get(text, ()), *mlflow_run_ids})
         write_text(self._redo_file, json.dumps(redone, indent=1))
@@ -178,6 +190,19 @@ class Output:
     def spaces(self) -> list[SearchSpace]:
         """The search spaces that have been surveyed here, by name."""
         return [load_space(file) for file in sorted((self.folder / "search_spaces").glob("*.yaml"))]
+
+
+def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
+    """Say why a folder cannot be that of an output; an empty string if it can."""
+    is_survey = (folder / "survey.json").is_file()
+    if must_exist and not is_survey:
+        return "there is no survey here (no survey.json); give the --out of a launch"
+    if folder.exists() and not folder.is_dir():
+        return "expected a folder for the output, found a file"
+    of_one_begun = (".lock", ".survey.json.")
+    if folder.is_dir() and not is_survey and not all(p.name.startswith(of_one_begun) for p in folder.iterdir()):
+        return "this folder holds other things and no survey (no survey.json); choose an empty or new one"
+    return ""
 
 
 def is_output(folder: Path, output_id: str) -> bool:

@@ -77,9 +77,12 @@ class OutputLock:
 
     def __enter__(self) -> OutputLock:
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except Timeout:
             raise self._refused(Holder.read(self._file)) from None
+        except OSError as error:
+            raise OutputError(f"{self._folder}: cannot be written to: {error.strerror or error}") from None
         try:
             self._await_silence()
             self._own = Holder.own()
@@ -121,7 +124,7 @@ class OutputLock:
                 raise self._refused(now)
 
     def _write(self) -> None:
-        write_text(self._file, json.dumps(asdict(self._own)))
+        write_text(self._file, json.dumps(asdict(self._own)), lasting=False)
 
     def _give_signs(self) -> None:
         while not self._released.wait(_SIGN_EVERY_S):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from survey.files import remove_leftovers, sync, temporary_file
 
 
 class TableWriter:
@@ -25,9 +26,8 @@ class TableWriter:
             field.name: pa.types.is_list(field.type) and field.type.value_type == pa.float32() for field in schema
         }
         self.file = file
-        for left in file.parent.glob(f".{file.name}.*.tmp"):
-            left.unlink(missing_ok=True)
-        self._temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        remove_leftovers(file)
+        self._temporary = temporary_file(file)
         options: Any = {
             "use_byte_stream_split": [f"{name}.list.element" for name, yes in is_curve.items() if yes],
             "use_dictionary": [name for name, yes in is_curve.items() if not yes],
@@ -49,6 +49,7 @@ class TableWriter:
         if metadata:
             self._writer.add_key_value_metadata(dict(metadata))
         self._writer.close()
+        sync(self._temporary)
         self._temporary.replace(self.file)
 
     def discard(self) -> None:

@@ -23,7 +23,7 @@ import torch
 from scipy.optimize import nnls
 
 from survey.cost import CostModel, Work, default_model, epoch_work
-from survey.experiment import Experiment, Run
+from survey.experiment import TEST_SPLIT, Experiment, Run
 from survey.plan import Joining, Plan, PlannedTrial
 from survey.tasks import TaskDescription
 from survey.topology import layer_widths
@@ -214,7 +214,7 @@ class _Part:
 
     def shorter(self, share: float) -> _Part:
         """With a share of the rows, but not less than four minibatches."""
-        least = math.ceil(4 * self.experiment.batch_size / 0.8)
+        least = math.ceil(4 * self.experiment.batch_size / (1 - TEST_SPLIT))
         return replace(
             self, task=replace(self.task, rows=min(self.task.rows, max(least, round(share * self.task.rows))))
         )

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from operator import attrgetter
 from typing import Any
 
-from survey.plan import Plan, PlannedTrial, resource_name
+from survey.plan import Plan, PlannedTrial, collector_paused, resource_name
 from survey.schema import PARTITION_COLUMNS
 
 _METRIC_ROW_BYTES = 285
@@ -36,8 +36,11 @@ _ARTIFACT_BYTES, _RUNS_FILE_BYTES, _SUMMARY_FILE_BYTES, _EXECUTIVE_FILE_BYTES = 
 _METRIC_ROW_S = 7e-6
 """Time of a trial for each metric row that it writes to MLflow's sqlite file."""
 
-_START_S, _END_S_PER_EXPERIMENT = 12.0, 0.05
-"""Time of a launch before its first trial, and after its last."""
+_START_S = 12.0
+"""Time of a launch before its first trial."""
+
+_EXPORT_S_PER_EXPERIMENT, _REPORT_S_PER_EXPERIMENT = 0.05, 0.0015
+"""Time of a launch after its last trial, for each experiment that it trains, and for each that the survey has."""
 
 _partition = attrgetter(*(name.replace(".", "_") for name in PARTITION_COLUMNS))
 """What decides in which partition of the data set an experiment lies."""
@@ -150,6 +153,7 @@ class Price:
         return asdict(self)
 
 
+@collector_paused()
 def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: float, measured: bool) -> Price:
     """Price a plan.
 
@@ -169,7 +173,9 @@ def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: flo
     gpu_s = sum(trial.cost_s + trial.num_gpus * tracking_s for trial in plan.trials if trial.num_gpus)
     training_s = sum(trial.training_s for trial in plan.trials)
     wall_s = _makespan(plan.groups, tracking_s, num_cpus=num_cpus, num_gpus=num_gpus)
-    wall_s += (_START_S + _END_S_PER_EXPERIMENT * plan.num_experiments) if plan.trials else 0.0
+    if plan.trials:
+        new = plan.num_experiments - plan.num_experiments_done
+        wall_s += _START_S + _EXPORT_S_PER_EXPERIMENT * new + _REPORT_S_PER_EXPERIMENT * plan.num_experiments
     core_hours, gpu_hours, training_hours, wall_hours = (
         Range.around(s / 3600, factor) for s in (core_s, gpu_s, training_s, wall_s)
     )

@@ -1,4 +1,4 @@
-"""Progress of a launch: counted from what Tune reports, shown at the terminal, and told to Ray's metrics."""
+"""Progress of a launch: counted from what Tune reports, shown at the terminal, and exported as Ray metrics."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from survey.counters import Counters
-from survey.figures import ClassFigures, Figures, RunningTrial, block, line
+from survey.disk import DiskWatch, disk_line
+from survey.output import Output
 from survey.plan import resource_name
+from survey.progress_figures import ClassFigures, Figures, RunningTrial, block, line
 from survey.trial_messages import TrialReport, configs_of, label_of
 
 _PLAIN_EVERY_S = 10.0
@@ -97,9 +99,12 @@ class Progress(tune.Callback):
         name: Name of the survey.
         num_runs: Runs to be trained.
         total_cost: Sum of the trials' `cost_s`, by which the time left is estimated.
+        output: The output, whose disk use is shown at a terminal; None for none.
     """
 
-    def __init__(self, console: Console, *, name: str, num_runs: int, total_cost: float) -> None:
+    def __init__(
+        self, console: Console, *, name: str, num_runs: int, total_cost: float, output: Output | None = None
+    ) -> None:
         self._console, self._counters = console, Counters(name)
         self._num_runs, self._total_cost, self._cost = num_runs, total_cost, 0.0
         self._told = self._counters_told = time.monotonic()
@@ -112,6 +117,7 @@ class Progress(tune.Callback):
         self._classes: defaultdict[str, _ClassCount] = defaultdict(_ClassCount)
         self._changing = threading.Lock()
         self._loops = CoveredTime()
+        self._disk = DiskWatch(output) if output and console.is_terminal else None
         self._live = Live(console=console, get_renderable=self.render, refresh_per_second=2, transient=True)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -119,6 +125,8 @@ class Progress(tune.Callback):
         return {}
 
     def __enter__(self) -> Progress:
+        if self._disk:
+            self._disk.start()
         if self._console.is_terminal:
             self._live.start()
         return self
@@ -126,6 +134,8 @@ class Progress(tune.Callback):
     def __exit__(self, *_: object) -> None:
         if self._console.is_terminal:
             self._live.stop()
+        if self._disk:
+            self._disk.stop()
 
     @property
     def loop_seconds(self) -> float:
@@ -177,7 +187,8 @@ class Progress(tune.Callback):
 
     def render(self) -> RenderableType:
         """All figures, for a terminal."""
-        return block(self.figures())
+        use = self._disk.use if self._disk else None
+        return Group(block(self.figures()), *([disk_line(use)] if use else []))
 
     def _tell(self) -> None:
         """Bring Ray's metrics up to date and, off a terminal, print a line; each now and then."""
@@ -267,6 +278,6 @@ def _reason(error_file: str | None) -> str:
     text = Path(error_file).read_text(encoding="utf-8") if error_file else ""
     lines = [each.strip() for each in text.rpartition("Failure # ")[2].splitlines()[1:] if each.strip()]
     if not lines:
-        return "no error was told"
+        return "no error was reported"
     # Where a worker died there is no traceback; what follows names the process.
     return (lines[0] if lines[0].startswith("The actor died") else lines[-1])[:_REASON_LENGTH]

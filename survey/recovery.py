@@ -1,4 +1,4 @@
-"""Finished trials that only their artifacts tell of, put into the MLflow store again.
+"""Restores finished trials to the MLflow store from their artifacts.
 
 Where the store lay on a disk of a node that is lost, its backup lacks what was finished in the last minute. The history
 of each finished trial lies among the artifacts, and says all that the ledger needs.
@@ -23,7 +23,7 @@ from survey.metrics import HISTORY_COLUMNS
 from survey.output import Output
 from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
-from survey.tracking.trial_run import TrackingSettings, TrialRun, log_spaced_epochs
+from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _record(store: TrackingStore, artifacts: str, orphan: _Orphan) -> None:
         recovered_from=orphan.mlflow_run_id,
     )
     curves = [np.stack(orphan.history[column].to_numpy()) for column in HISTORY_COLUMNS]  # 20 of [repetitions, epochs]
-    for epoch in log_spaced_epochs(orphan.experiment.epochs):
+    for epoch in recorded_epochs(orphan.experiment.epochs, all_epochs=False):
         run.log_epoch(int(epoch), np.stack([curve[:, epoch - 1] for curve in curves]))
     position = orphan.history.schema.get_field_index("mlflow_run_id")
     run_ids = pa.array([run.run_id] * len(orphan.repetitions), orphan.history.schema.field(position).type)

@@ -1,4 +1,4 @@
-"""Experiments that are trained anew although they are done: `--redo`.
+"""Finished experiments that are trained again: `--redo`.
 
 The MLflow runs of the trials that trained them are noted as replaced, right before anything is trained, and count no
 more: their runs are missing then, and so are trained by this launch or a later one. The rows in the data set stay
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_type_hints
 
 from survey.checkpoint import remove_checkpoints
 from survey.dataset import TrainedRuns, runs_done, runs_trained
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
 
 _NAMES = tuple(field.name for field in fields(Experiment) if field.name != "task_content")
-_TYPES = {"int": int, "float": float}
+_TYPES = get_type_hints(Experiment)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class RedoFilter:
 
 
 class Redo:
-    """The experiments of a survey that are to be trained anew.
+    """The experiments of a survey that are to be trained again.
 
     Args:
         wanted: Which.
@@ -141,8 +141,7 @@ def _value(name: str, text: str) -> object:
         return text.removeprefix("pmlb:")
     if name == "kernel_regularizer_type":
         return None if text.lower() == "none" else text
-    kind = _TYPES.get(str(Experiment.__dataclass_fields__[name].type), str)
     try:
-        return kind(text)
+        return _TYPES[name](text)
     except ValueError:
         raise InputError(f"--redo: expected a number for {name}, found {text!r}") from None

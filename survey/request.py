@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from survey import tasks as task_data
 from survey.dataset import check_task_digest
+from survey.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.options import Options
 from survey.output import Output
 from survey.plan import Bound, Plan, fraction_for, make_plan
@@ -23,17 +23,11 @@ from survey.tracking_place import TrackingPlace
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
 
-_MEMORY_SHARE = 0.8
-"""Part of the memory of a core, or of a GPU, that a trial may take."""
-
 METRIC_ROW_BUDGET = 2_000_000
 """Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
 
 REPETITION_RUN_LIMIT = 1_000
 """Runs up to which each repetition has an MLflow run of its own under `--mlflow-runs auto`."""
-
-_ASSUMED_GPU_BYTES = 16 << 30
-"""Memory of a GPU that only other machines of the cluster have."""
 
 
 class Request:
@@ -101,7 +95,7 @@ class Request:
             done=done,
             repetitions=self.options.repetitions,
             limit=self.options.limit if limited else None,
-            bound=Bound(memory_bytes=int(_MEMORY_SHARE * (_gpu_bytes() if on_gpu else _bytes_per_core()))),
+            bound=Bound(memory_bytes=int(MEMORY_FOR_TRIALS * gpu_bytes()) if on_gpu else bytes_per_core()),
             on_gpu=on_gpu,
         )
 
@@ -155,26 +149,4 @@ class Request:
         fixed = self.options.gpus_per_trial
         if fixed != "auto":
             return lambda _bytes: fixed
-        return partial(fraction_for, gpu_bytes=_gpu_bytes())
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _bytes_per_core() -> int:
-    """A core's part of the machine's memory.
-
-    Of all cores, also where a launch uses fewer: so a trial is split alike in each launch.
-    """
-    import psutil
-
-    return psutil.virtual_memory().total // num_cores()
-
-
-def _gpu_bytes() -> int:
-    """Memory of a GPU of this machine, or of one as a cluster may have."""
-    import torch
-
-    return torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else _ASSUMED_GPU_BYTES
+        return partial(fraction_for, gpu_bytes=gpu_bytes())

@@ -91,8 +91,8 @@ def _describe(errors: Sequence[ErrorDetails], nodes: yaml.Node | None, source: s
     """One line for each mistake: file, line, place, what is wrong, what was found."""
     # A list none of whose items is valid is also reported as too short: the items say what is wrong.
     inside = {tuple(error["loc"])[:k] for error in errors for k in range(len(error["loc"]))}
-    told = [error for error in errors if error["type"] != "too_short" or tuple(error["loc"]) not in inside]
-    return "\n".join(dict.fromkeys(_describe_one(error, nodes, source) for error in told))
+    shown = [error for error in errors if error["type"] != "too_short" or tuple(error["loc"]) not in inside]
+    return "\n".join(dict.fromkeys(_describe_one(error, nodes, source) for error in shown))
 
 
 def _describe_one(error: ErrorDetails, nodes: yaml.Node | None, source: str) -> str:

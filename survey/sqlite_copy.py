@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+
+from survey.files import remove_leftovers, replacing, sync
 
 
 def copy_database(source: Path, target: Path, *, scratch: Path) -> None:
@@ -26,19 +27,17 @@ def copy_database(source: Path, target: Path, *, scratch: Path) -> None:
     """
     made = scratch / f"copy-of-{source.name}"
     made.unlink(missing_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    remove_leftovers(target)
     try:
         with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(made)) as copy:
             live.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
-        shutil.copyfile(made, part)
-        _settle(part)
-        end_log(target)
-        part.replace(target)
-        _settle(target.parent)
+        with replacing(target) as temporary:
+            shutil.copyfile(made, temporary)
+            end_log(target)
+        sync(target.parent)
     finally:
-        for file in (part, made):
-            file.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
 
 
 def end_log(file: Path) -> None:
@@ -52,12 +51,3 @@ def end_log(file: Path) -> None:
     if file.with_name(f"{file.name}-wal").exists():
         with closing(sqlite3.connect(file)) as database:
             database.execute("PRAGMA journal_mode=DELETE")
-
-
-def _settle(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

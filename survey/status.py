@@ -15,17 +15,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console, Group, RenderableType
-from rich.filesize import decimal
 from rich.live import Live
 from rich.text import Text
 
 from survey.commands import run_app
 from survey.dataset import runs_done
-from survey.disk import DiskUse, disk_use
-from survey.figures import block, duration
+from survey.disk import DiskUse, disk_line, disk_use
 from survey.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
 from survey.output import Output
 from survey.own_store import live_database
+from survey.progress_figures import block, duration
 from survey.tracking.database import holds_experiments, repetitions_finished
 
 _LOOK_EVERY_S = 2.0
@@ -37,7 +36,7 @@ _ENDS = {
     "incomplete": "ended; some runs are missing: launch again with the same arguments to train them",
     "interrupted": "interrupted: launch again with the same arguments to go on",
     "out of time": "stopped at its time limit: launch again with the same arguments to go on",
-    "error": "ended by an error; when it is mended, launch again with the same arguments to go on",
+    "error": "ended by an error; fix its cause, then launch again with the same arguments to go on",
 }
 
 
@@ -104,7 +103,7 @@ def render(status: Status) -> RenderableType:
         figures = status.launch.figures if status.is_running else status.launch.figures.over()
         trained = f"{figures.epochs:,} epochs in {duration(figures.seconds)}"
         parts += [Text(f"this launch: {trained}" if status.is_running else f"last launch: {trained}"), block(figures)]
-    return Group(*parts, _disk_line(status.disk))
+    return Group(*parts, disk_line(status.disk))
 
 
 def _state_line(status: Status) -> Text:
@@ -117,7 +116,7 @@ def _state_line(status: Status) -> Text:
         return Text(f"{doing}: {who}", style="green")
     if status.state == "lost":
         return Text(
-            f"gone without a word ({who}), last heard of at {_clock(record.updated_s)}: launch again with the same "
+            f"ended unexpectedly ({who}), last heard of at {_clock(record.updated_s)}: launch again with the same "
             "arguments to go on",
             style="red",
         )
@@ -131,11 +130,6 @@ def _runs_line(status: Status) -> Text:
         return Text(f"{status.num_runs_done:,} runs done")
     share = status.num_runs_done / max(status.num_runs, 1)
     return Text(f"{status.num_runs_done:,} of {status.num_runs:,} runs done ({share:.1%})")
-
-
-def _disk_line(disk: DiskUse) -> Text:
-    parts = ", ".join(f"{name} {decimal(size)}" for name, size in disk.parts.items() if size)
-    return Text(f"disk: {'' if disk.is_whole else 'more than '}{parts or 'nothing yet'}; {decimal(disk.free)} free")
 
 
 def _clock(seconds: float) -> str:
@@ -163,18 +157,18 @@ def status(out: _Out, watch: _Watch = False, as_json: _Json = False) -> int:
 
 
 def _watch(out: Path, console: Console) -> None:
-    """Show the status anew until the launch has ended, or until Ctrl-C."""
+    """Show the status again and again until the launch has ended, or until Ctrl-C."""
     disk = _SeldomCounted()
     now = survey_status(out, disk)
     with Live(render(now), console=console, auto_refresh=False) as live:
-        told = time.monotonic()
+        printed_s = time.monotonic()
         try:
             while now.is_running:
                 time.sleep(_LOOK_EVERY_S)
                 now = survey_status(out, disk)
                 live.update(render(now), refresh=console.is_terminal)
-                if not console.is_terminal and time.monotonic() - told >= _PLAIN_EVERY_S:
-                    told = time.monotonic()
+                if not console.is_terminal and time.monotonic() - printed_s >= _PLAIN_EVERY_S:
+                    printed_s = time.monotonic()
                     console.print(render(now))
         except KeyboardInterrupt:
             return

@@ -107,9 +107,9 @@ def _first_seen(network: Callable[[int], tuple[tuple[int, ...], int]], size: int
         low, high = (scale + 1, high) if found[1] < size else (low, scale)
 
 
-def within_tolerance(num_parameters: int, size: int, tolerance: float = SIZE_TOLERANCE) -> bool:
+def within_tolerance(num_parameters: int, size: int) -> bool:
     """Whether a network of `num_parameters` counts as one of target `size`."""
-    return abs(num_parameters - size) <= tolerance * size
+    return abs(num_parameters - size) <= SIZE_TOLERANCE * size
 
 
 def num_free_parameters(widths: Sequence[int], num_inputs: int) -> int:

@@ -68,6 +68,11 @@ class TrackingPlace:
             return None
         return self._output.artifacts_at(self._given)
 
+    @property
+    def is_in_output(self) -> bool:
+        """Whether artifacts go to the output folder, which each machine has to have then."""
+        return self.artifacts == self._output.artifacts.as_uri()
+
     def check_artifacts(self) -> None:
         """See that artifacts can be stored in the place that was given for them, before anything is trained for it.
 
@@ -169,9 +174,8 @@ class TrackingPlace:
                 "--tracking-uri: the cluster has several machines, which cannot share a sqlite file: leave the option "
                 "out, and the launch itself runs an MLflow server for them"
             )
-        is_folder = self.artifacts == self._output.artifacts.as_uri()
-        variables = variables_needed(os.environ) if uri or not is_folder else []
-        check_nodes(self._output.folder if is_folder else None, self._output.output_id, variables)
+        variables = variables_needed(os.environ) if uri or not self.is_in_output else []
+        check_nodes(self._output.folder if self.is_in_output else None, self._output.output_id, variables)
 
 
 def _uri(artifacts: str) -> str:

@@ -6,6 +6,7 @@ queued side by side, each experiment's on a stream of its own; no number depends
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from survey.errors import NO_TRIAL_GOES_ON, TrackingAwayError
+from survey.errors import NO_TRIAL_GOES_ON, OutputError, TrackingAwayError
+from survey.output import is_output
 from survey.plan import resource_name
 from survey.tasks import PreparedTask
 from survey.trial_messages import ExperimentProgress, TrialReport, configs_of
@@ -27,14 +29,13 @@ if TYPE_CHECKING:
     from survey.tracking.trial_run import TrackingSettings
 
 RETRIES = 2
-"""How often a trial, or one of the experiments of a joined one, is tried again; then the survey goes on without it."""
+"""How often a trial, or one of the experiments of a joined one, is tried again; then the survey goes on without it.
 
-_SLICE_S = 1.0
-"""Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop."""
+The loss of a worker does not count where the trial has come further since the last one (`survey.lost_workers`)."""
 
 
 class SurveyTrial(tune.Trainable):
-    """Trains one experiment, or some joined ones, about a second between two reports.
+    """Trains one experiment, or some joined ones, a second or more between two reports.
 
     Actors are used again for one trial after the other: all state of a trial is made in `_begin` and `_make`. They are
     called by the first step, not by `setup`: Tune sets up actors that it then gives another trial.
@@ -48,6 +49,8 @@ class SurveyTrial(tune.Trainable):
         tracking: TrackingSettings,
         origin: Mapping[str, Any],
         checkpoints: Path,
+        output_id: str | None = None,
+        report_every_s: float = 1.0,
     ) -> None:
         """Take what all trials share, and import what they need.
 
@@ -56,9 +59,12 @@ class SurveyTrial(tune.Trainable):
             tasks: Prepared data by task, from Ray's object store.
             tracking: How to track.
             origin: Columns of the data set that say where the survey was made.
-            checkpoints: Folder for checkpoints.
+            checkpoints: Folder for checkpoints, in that of the output.
+            output_id: Identity of the output, where each machine has to have its folder; None where none needs it.
+            report_every_s: Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop.
         """
         self._tasks, self._tracking, self._origin, self._checkpoints = tasks, tracking, origin, checkpoints
+        self._output_id, self._report_every_s = output_id, report_every_s
         self._configs = configs_of(config)
         self._experiments: dict[int, ExperimentTraining] = {}
         self._to_make: set[int] = set()
@@ -76,9 +82,16 @@ class SurveyTrial(tune.Trainable):
         return True
 
     def _begin(self) -> None:
-        """Make what the experiments of the trial share; `_make` makes each of them."""
+        """Make what the experiments of the trial share; `_make` makes each of them.
+
+        Raises:
+            OutputError: This machine lacks the output, as one may that has joined the cluster after the launch began.
+        """
         from survey.experiment_training import TrialContext
 
+        folder = self._checkpoints.parent
+        if self._output_id is not None and not is_output(folder, self._output_id):
+            raise OutputError(f"{socket.gethostname()} lacks the output folder {folder}, which its trials write to")
         device = _device(self._configs[0]["num_gpus"])
         is_joined = len(self._configs) > 1
         self._context = TrialContext(
@@ -97,7 +110,7 @@ class SurveyTrial(tune.Trainable):
         self._experiments[number] = ExperimentTraining(self._configs[number], self._context, stream)
 
     def step(self) -> dict[str, Any]:
-        """Train for about a second; at the last epoch, store the history and finish.
+        """Train for about `report_every_s`; at the last epoch, store the history and finish.
 
         Returns:
             A `TrialReport`. Where no trial can go on, what is trained is in the checkpoint, if it can be written.
@@ -151,7 +164,7 @@ class SurveyTrial(tune.Trainable):
 
     def _train_slice(self) -> None:
         """Train an epoch of each experiment, and more until the time for a report has come or the last is trained."""
-        ends, now = time.perf_counter() + _SLICE_S, 0.0
+        ends, now = time.perf_counter() + self._report_every_s, 0.0
         waiting = deque(number for number in list(self._experiments) if self._starts(number))
         while waiting:
             number = waiting.popleft()

@@ -20,6 +20,7 @@ class ExperimentConfig(TypedDict):
         num_free_parameters: Number of trainable parameters.
         num_gpus: Fraction of a GPU that the trial has; 0 for a CPU core.
         cost_s: Estimated seconds.
+        bundle_bytes: Estimated memory of the repetitions together.
     """
 
     epochs: int
@@ -29,6 +30,7 @@ class ExperimentConfig(TypedDict):
     num_free_parameters: int
     num_gpus: float
     cost_s: float
+    bundle_bytes: int
 
 
 class ExperimentProgress(NamedTuple):
@@ -92,6 +94,7 @@ def _config(trial: PlannedTrial) -> ExperimentConfig:
         "num_free_parameters": trial.num_free_parameters,
         "num_gpus": trial.num_gpus,
         "cost_s": trial.cost_s,
+        "bundle_bytes": trial.bundle_bytes,
     }
     return cast(ExperimentConfig, config)
 

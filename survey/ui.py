@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,18 +20,21 @@ from survey.relay import LOOPBACK, Relay
 
 _FIRST_PORT = 5000
 _UP_WITHIN_S = 60.0
+_LOOK_EVERY_S = 3.0
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    # A connection to sqlite never learns that the rows have been counted anew since it was opened.
+    # A connection to sqlite never learns that the rows have been counted again since it was opened.
     "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "60",
 }
-"""What the server is told: no telemetry, no jobs of its own, and connections of a minute at most."""
+"""Settings of the server: no telemetry, no jobs of its own, and connections of a minute at most."""
 
 
 class MlflowServer:
     """An `mlflow server` that is started at once and is up some seconds later.
+
+    Once it was up, it is started again wherever it ends: trials wait for it meanwhile.
 
     Args:
         backend_uri: The tracking store that it shows; it creates a sqlite file where there is none.
@@ -50,16 +54,28 @@ class MlflowServer:
         # By name only as what it is, so that no web page elsewhere can make a browser ask it; and through a tunnel.
         command += ["--allowed-hosts", f"{host}:{port},localhost:*,127.0.0.1:*", "--cors-allowed-origins", self.address]
         command += ["--backend-store-uri", backend_uri, "--default-artifact-root", str(artifacts)]
-        with log.open("wb") as stream:
+        self._command = command
+        log.unlink(missing_ok=True)
+        self._guard = self._start()
+        self._stopped = threading.Event()
+        self._watch = threading.Thread(target=self._keep_up, name="MLflow server", daemon=True)
+
+    def _start(self) -> subprocess.Popen:
+        with self._log.open("ab") as stream:
             # A session of its own: Ctrl-C at the terminal is for the launcher, which ends the server last.
-            self._guard = subprocess.Popen(
-                command,
+            return subprocess.Popen(
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **ENVIRONMENT},
                 start_new_session=True,
             )
+
+    def _keep_up(self) -> None:
+        while not self._stopped.wait(_LOOK_EVERY_S):
+            if self._guard.poll() is not None:
+                self._guard = self._start()
 
     def wait(self) -> None:
         """Return when the server answers.
@@ -71,6 +87,7 @@ class MlflowServer:
         while time.monotonic() < deadline and self._guard.poll() is None:
             try:
                 if self._get("/health").ok:
+                    self._watch.start()
                     return
             except requests.RequestException:
                 time.sleep(0.1)
@@ -101,6 +118,9 @@ class MlflowServer:
 
     def stop(self) -> None:
         """End the server and all its processes."""
+        self._stopped.set()
+        if self._watch.is_alive():
+            self._watch.join()
         if self._guard.stdin:
             self._guard.stdin.close()
         try:

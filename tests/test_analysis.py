@@ -13,11 +13,13 @@ from analysis_data import DIGITS, SIZES, SWEEPS, bowl, experiment, grid, mixed_d
 from matplotlib.axes import Axes
 
 from analysis import curves, read
-from analysis.curves import curve_matrix, log_spaced_epochs
+from analysis.curves import curve_matrix
 from analysis.figures import butter_zone, learning_curves
-from analysis.panels import label, panels
+from analysis.labels import label
+from analysis.panels import panels
 from analysis.report import write_report
 from analysis.zone import MinMax, least, relative_loss, zone_value
+from survey.epochs import log_spaced_epochs
 from survey.errors import ExportError, InputError
 
 ROOT = Path(__file__).parents[1]

@@ -17,11 +17,12 @@ from conftest import launch, rows
 from conftest import start as start_launch
 from trial_outside_ray import Trial
 
-from survey import checkpoint, experiment_training, trial
+from survey import checkpoint, experiment_training
 from survey.checkpoint import Checkpoint, drop_useless
-from survey.errors import TrackingAwayError, TrackingError
+from survey.errors import OutputError, TrackingAwayError, TrackingError
 from survey.experiment import Experiment
 from survey.metrics import HISTORY_COLUMNS
+from survey.output import Output
 from survey.plan import make_plan
 from survey.space import SearchSpace
 from survey.tasks import describe, load
@@ -108,9 +109,8 @@ def test_slow_writing_makes_checkpoints_rarer(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
+def start(tmp_path):
     """Starts trials of the same experiment, one epoch for each step."""
-    monkeypatch.setattr(trial, "_SLICE_S", 0.0)
     store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o")
     location = (tmp_path / "artifacts").as_uri()
     mlflow_experiment = store.open_experiment("x", note="", artifact_location=location)
@@ -129,13 +129,23 @@ def start(tmp_path, monkeypatch):
         ),
         "origin": {},
         "checkpoints": tmp_path / "checkpoints",
+        "report_every_s": 0.0,
     }
 
     def started() -> Trial:
         return Trial(trial_config([planned]), **shared)
 
-    started.store, started.folder = store, tmp_path
+    started.store, started.folder, started.shared, started.config = store, tmp_path, shared, trial_config([planned])
     return started
+
+
+def test_a_machine_without_the_output_folder_trains_nothing(start):
+    with pytest.raises(OutputError, match="lacks the output folder"):
+        Trial(start.config, **{**start.shared, "output_id": "another"}).step()
+    output = Output.at(start.folder / "there")
+    output.prepare()
+    shared = {**start.shared, "checkpoints": output.checkpoints, "output_id": output.output_id}
+    assert Trial(start.config, **shared).step()["epoch"] == 1
 
 
 def finish(running: Trial) -> str:
@@ -302,7 +312,7 @@ def test_checkpoints_that_no_trial_can_go_on_from_are_dropped(tmp_path):
         each.save({"epoch": 3, "curves": torch.ones(1000)})
     damaged = tmp_path / "c" / f"{EXPERIMENT.experiment_id:016x}-0a.pt"
     damaged.write_bytes(b"no zip at all")
-    (tmp_path / "c" / f"{useful[0].file.stem}.17.part").touch()
+    (tmp_path / "c" / f".{useful[0].file.name}.17.tmp").touch()
     drop_useless(tmp_path / "c", {EXPERIMENT.experiment_id: {0, 1, 2}})
     assert set((tmp_path / "c").iterdir()) == {damaged, *(each.file for each in useful)}
     drop_useless(tmp_path / "none", {})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import rows, seeds
-from test_launch import await_training, numbers, start_read, statuses
+from launching import await_training, numbers, start_read, statuses
 
 from survey.clock import Clock
 from survey.launch_record import read_record

@@ -73,6 +73,7 @@ def test_what_is_no_share_of_a_gpu_is_refused(text):
         (OutputError("x [bold]y[/bold]"), 2),
         (TrackingError("x [bold]y[/bold]"), 1),
         (ExportError("x [bold]y[/bold]"), 1),
+        (PermissionError(13, "[bold]y[/bold]", "x [bold]y[/bold]"), 1),
         (KeyboardInterrupt(), 130),
     ],
 )
@@ -86,9 +87,10 @@ def test_errors_become_a_message_and_a_status(raised, status, capsys):
     assert "give the same command again" in printed.err or status != 130
 
 
-def test_an_error_that_nobody_foresaw_is_not_hidden():
-    with pytest.raises(ZeroDivisionError), exit_on_error():
-        raise ZeroDivisionError
+@pytest.mark.parametrize("error", [ZeroDivisionError(), OSError("of no file")])
+def test_an_error_that_nobody_foresaw_is_not_hidden(error):
+    with pytest.raises(type(error)), exit_on_error():
+        raise error
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

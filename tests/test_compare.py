@@ -12,7 +12,7 @@ from analysis_data import as_published, bowl, experiment, write_data_set
 from scipy.stats import mannwhitneyu
 
 from analysis import read
-from analysis.compare import compare
+from analysis.compare import compare, run_losses
 from survey.errors import InputError
 
 
@@ -109,3 +109,8 @@ def test_what_is_wrong_is_said() -> None:
         compare(frame[["val_loss"]], frame)
     with pytest.raises(InputError, match="correction 'none' is unknown; known are holm"):
         compare(frame, frame, correction="none")  # type: ignore[arg-type]
+
+
+def test_a_run_without_a_curve_counts_as_one_that_diverged() -> None:
+    losses = run_losses([np.array([3.0, 1.0, 2.0]), np.array([1.0, np.nan]), np.array([np.nan]), None])
+    np.testing.assert_array_equal(losses, [[2.0, 1.0], [np.inf, 1.0], [np.inf, np.inf], [np.inf, np.inf]])

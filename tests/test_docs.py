@@ -196,8 +196,8 @@ def test_the_mlflow_page_has_every_tag_and_parameter():
     experiment = Experiment(dataset="mnist", shape="rectangle", size=1024, depth=3, **penalty)
     settings = trial_run.TrackingSettings("sqlite://", "1", all_epochs=True, repetition_runs=True, git_commit="abc")
     params = {"num_free_parameters": 1000, "widths": (5, 10)}
-    parent = trial_run._parent(settings, experiment, [0, 1], 2, params, "t1", start_time_ms=0)
-    child = trial_run._child(parent, experiment, 0)
+    parent = trial_run.parent_run(settings, experiment, [0, 1], 2, params, "t1", start_time_ms=0)
+    child = trial_run.child_run(parent, experiment, 0)
     page = read(ROOT / "docs" / "mlflow.md")
     names = {*parent.tags, *parent.params, *child.tags, *child.params, tags.OUTPUT}
     assert sorted(name for name in names if f"`{name}`" not in page) == []
@@ -212,7 +212,7 @@ def test_metrics_and_limits_of_the_mlflow_page_are_those_of_the_code():
     assert [name for name in STATISTICS if f"`{name}`" not in page] == []
     assert f"{trial_run.ROWS_PER_EPOCH} keys for each recorded epoch" in page
     assert f"has {trial_run.CHILD_ROWS_PER_EPOCH}: " in page
-    assert f"at most {trial_run._LOG_EPOCHS} for each run" in page
+    assert f"at most {trial_run.LOG_EPOCHS} for each run" in page
     assert f"{request.METRIC_ROW_BUDGET:,} metric rows" in page
     assert f"{request.REPETITION_RUN_LIMIT:,} runs" in page
 

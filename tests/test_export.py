@@ -554,6 +554,12 @@ def test_a_sweep_recorded_later_updates_the_flags(survey):
     survey.export()
     gamma = sweep("gamma", shape=["trapezoid", "exponential"])
     survey.output.record([gamma], {})
+    before = files(survey.folder)
+    left = export.export(survey.output, survey.store, only_new_runs=True)
+    assert left == export.ExportResult(0, 0, (), num_partitions_left=2)
+    assert {name for name, data in files(survey.folder).items() if before.get(name) != data} == {
+        f"{table}/_common_metadata" for table in (*TABLES, "gamma_summary")
+    }
     assert survey.export() == export.ExportResult(0, 2, ())
     for table in (*TABLES, "gamma_summary"):
         assert "gamma" in pq.read_schema(survey.folder / table / "_common_metadata").names

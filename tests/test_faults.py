@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import EPOCHS, EXPERIMENTS, REPETITIONS, RUNS, launch, rows, seeds, site, write_space
+from launching import await_training, numbers, start_read, statuses
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from test_cluster import free_port, running
-from test_launch import await_training, numbers, start_read, statuses
+from servers import free_port, tracking_server
 
 import survey
 from survey import driver, fit
+from survey.cluster import Cluster
 from survey.errors import TrackingAwayError
 from survey.experiment import Experiment
 from survey.space_file import load_space
@@ -61,17 +62,10 @@ def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_
 
     monkeypatch.setattr(fit, "TRIALS_PER_TUNE_RUN", 3)
     monkeypatch.setattr(fit, "_tune_run", tune_run)
-    given = {"tasks": {}, "tracking": None, "origin": {}, "checkpoints": Path(), "progress": None}
-    assert fit.fit([()] * 8, **given, stop=stop, after_part=lambda: call("exported")) == ()
+    given = {"tasks": {}, "tracking": None, "origin": {}, "checkpoints": Path(), "output_id": None, "progress": None}
+    cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
+    assert fit.fit([()] * 8, **given, cluster=cluster, stop=stop, after_part=lambda: call("exported")) == ()
     assert called == ["trained 3", "exported", "trained 3"][:stops_after]
-
-
-def tracking_server(folder: Path, port: int):
-    """An MLflow server over the store in a folder, which outlives it."""
-    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", 1]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", folder / "kept"]
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    return running(*command, log=folder / "log", until="Application startup complete", **quiet)
 
 
 def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ from analysis import read
 from analysis.figures import comparison, generalization, slices, zone_grid
 from analysis.fit_table import fit_rows
 from analysis.fits import landmarks
-from analysis.panels import base, base_of_tasks, fixed_text, loss_words
+from analysis.labels import fixed_text, loss_words
+from analysis.panels import base, base_of_tasks
 from analysis.zone import variation, variation_value
 from survey.errors import InputError
 

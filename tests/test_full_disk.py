@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from conftest import launch, seeds
+from launching import numbers, statuses
 from sqlalchemy.exc import OperationalError
-from test_launch import numbers, statuses
 
 from survey.errors import DiskFullError, TrackingError
 from survey.files import disk_full_errors, write_text

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import launch, seeds
-from test_launch import (
+from launching import (
     await_epochs,
     await_training,
     finish_and_compare,

@@ -10,7 +10,7 @@ import pytest
 import typer
 from trial_outside_ray import Trial
 
-from survey import experiment_training, trial
+from survey import experiment_training
 from survey.bundle import Bundle
 from survey.commands import parse_pack
 from survey.cost import Work
@@ -113,9 +113,8 @@ def test_no_number_of_experiments(text):
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
+def start(tmp_path):
     """Starts a trial of three experiments or, by their number, of one of them; one epoch of each for each step."""
-    monkeypatch.setattr(trial, "_SLICE_S", 0.0)
     store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o")
     experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
     trials = planned().trials
@@ -124,6 +123,7 @@ def start(tmp_path, monkeypatch):
         "tracking": TrackingSettings(store.uri, experiment, True, False, sql_artifacts=store.sql_artifacts(experiment)),
         "origin": {},
         "checkpoints": tmp_path / "checkpoints",
+        "report_every_s": 0.0,
     }
 
     def started(number: int | None = None) -> Trial:
@@ -245,7 +245,7 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
             raise TrackingAwayError("no answer")
         log_epoch(epoch, statistics)
 
-    monkeypatch.setattr(trial, "_SLICE_S", 60.0)
+    away._report_every_s = 60.0
     away._experiments[0]._run.log_epoch = is_away
     assert "launch again" in away.step()["fatal_error"]
     _, run_ids = finish(start())

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import launch
-from test_cluster import TOKEN, free_port
-from test_faults import tracking_server
-from test_launch import await_training, numbers, start_read, statuses
+from launching import await_training, numbers, start_read, statuses
+from servers import free_port, tracking_server
+from test_cluster import TOKEN
 
 from survey.launch_record import read_record
 from survey.output import Output

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import sqlite3
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from conftest import LONG, launch, seeds, write_space
-from test_launch import await_finished_run, numbers, start_read, statuses
+from launching import await_finished_run, numbers, start_read, statuses
+from ray.exceptions import RayActorError
+
+from survey.lost_workers import LostWorkers
 
 
 @pytest.mark.parametrize("seed", seeds(0))
@@ -64,6 +69,55 @@ def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_pa
         resumed = connection.execute("SELECT value FROM tags WHERE key = 'resumed_at_epoch'").fetchall()
     assert len(resumed) == 1
     assert int(resumed[0][0]) > 1
+
+
+@pytest.mark.slow
+def test_a_trial_that_goes_on_is_not_given_up_however_many_workers_it_loses(tmp_path, longer):
+    (tmp_path / "sitecustomize.py").write_text("import survey.checkpoint as c\nc._INTERVAL_S, c._SHARE = 0.5, 1.0\n")
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    out, draw, written = tmp_path / "out", random.Random(0), 0.0
+    arguments = (longer.parent / "long.yaml", "--out", out, "--no-ui", "--num-cpus", 1)
+    process, lines, reader = start_read(*arguments, PYTHONPATH=path)
+    deadline = time.monotonic() + 300
+    for _ in range(5):
+        killed = time.time()
+        while written < killed + 1.5:  # a checkpoint of a worker that has trained on
+            assert process.poll() is None, "".join(lines)
+            assert time.monotonic() < deadline
+            written = max([written, *(each.stat().st_mtime for each in out.glob("checkpoints/*.pt"))])
+            time.sleep(0.02)
+        time.sleep(1.0)  # it has told Tune, too
+        kill_a_worker(process, draw)
+    assert process.wait(200) == 0, "".join(lines)
+    reader.join(10)
+    assert numbers(out) == numbers(longer)
+    with sqlite3.connect(out / "mlflow.db") as connection:
+        (resumed,) = connection.execute("SELECT count(*) FROM tags WHERE key = 'resumed_at_epoch'").fetchone()
+    assert resumed == 5
+
+
+@pytest.mark.parametrize(
+    ("epochs", "error", "failures"),
+    [
+        ([10, 20, 30, 40], RayActorError(), 0),
+        ([10, 10, 5, 10], RayActorError(), 3),
+        ([0, 0, 0], RayActorError(), 3),
+        ([10, 20, 30], ValueError(), 3),
+    ],
+)
+def test_a_lost_worker_counts_as_a_failure_where_its_trial_has_come_no_further(epochs, error, failures, tmp_path):
+    callback, counted = LostWorkers(), SimpleNamespace(num_failures=0)
+    (tmp_path / "error.pkl").write_bytes(pickle.dumps(error))
+    for epoch in epochs:
+        counted.num_failures += 1
+        trial = SimpleNamespace(
+            trial_id="t",
+            last_result={"epoch": epoch},
+            run_metadata=counted,
+            pickled_error_file=str(tmp_path / "error.pkl"),
+        )
+        callback.on_trial_recover(1, [], trial)
+    assert counted.num_failures == failures
 
 
 def kill_a_worker(launch: subprocess.Popen, draw: random.Random) -> None:

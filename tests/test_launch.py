@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import re
 import signal
 import sqlite3
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import requests
-from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, seeds, start, write_space
+from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, seeds, write_space
+from launching import (
+    address_in,
+    await_finished_run,
+    await_more_points,
+    await_record,
+    bytes_of,
+    finish_and_compare,
+    numbers,
+    start_read,
+    statuses,
+    stop,
+)
 
 import survey
-from survey.launch_record import EXPORTING, TRAINING, LaunchRecord, read_record
+from survey.launch_record import EXPORTING
 from survey.output import Output
 from survey.space_file import load_space
 from survey.status import survey_status
-
-
-def numbers(out: Path) -> dict[str, str]:
-    """A digest of each run's numbers, by run: what must not depend on how the survey was made."""
-    frame = rows(out)
-    assert frame.run_id.is_unique
-    curves = [c for c in frame.columns if isinstance(frame[c].iloc[0], np.ndarray) and c != "widths"]
-    assert len(curves) == 20
-    return {
-        row.run_id: hashlib.sha256(b"".join(row[c].tobytes() for c in curves)).hexdigest()
-        for _, row in frame.iterrows()
-    }
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
-
-
-def statuses(out: Path) -> dict[str, int]:
-    with sqlite3.connect(out / "mlflow.db") as connection:
-        return dict(connection.execute("SELECT status, count(*) FROM runs GROUP BY status").fetchall())
 
 
 def test_a_survey_makes_data_set_report_and_mlflow_runs(undisturbed):
@@ -138,85 +123,6 @@ def leave_unfinished_store(out: Path) -> None:
         connection.execute("CREATE TABLE assessments (assessment_id VARCHAR(50))")
 
 
-def start_read(*arguments: object, **environment: str) -> tuple[subprocess.Popen, list[str], threading.Thread]:
-    """Start a launch, and a thread that collects its lines."""
-    process = start(*arguments, **environment)
-    lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
-    reader.start()
-    return process, lines, reader
-
-
-def stop(process: subprocess.Popen, number: signal.Signals) -> None:
-    """Send a launch a signal, and see that it ends with all that it has started."""
-    with outliving(process):
-        if process.poll() is None:
-            os.kill(process.pid, number)
-        process.wait(60)
-
-
-@contextmanager
-def outliving(process: subprocess.Popen) -> Iterator[None]:
-    """See that no process that a launch has started before goes on long after: the launch ends meanwhile."""
-    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    yield
-    deadline = time.monotonic() + 30
-    while (alive := [child for child in children if outlives(child)]) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not alive, "processes of the survey outlive it"
-
-
-def outlives(process: psutil.Process) -> bool:
-    """Whether a process goes on that should not."""
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        # Ray's own agents look for their parent only now and then, and end within a minute or two.
-        return not process.name().startswith(("ray::DashboardAg", "ray::RuntimeEnv"))
-    except psutil.NoSuchProcess:
-        return False
-
-
-def finish_and_compare(space: Path, out: Path, undisturbed: Path) -> None:
-    """Launch once more to the end, and compare with a survey that nobody disturbed."""
-    status, text = launch(space, "--out", out, "--no-ui")
-    assert status == 0, text
-    assert numbers(out) == numbers(undisturbed)
-    assert "RUNNING" not in statuses(out)
-
-
-def await_finished_run(out: Path, *, at_least: int) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            if statuses(out).get("FINISHED", 0) >= at_least:
-                return
-        except sqlite3.Error:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("no trial has finished")
-
-
-def await_training(out: Path) -> None:
-    """Return when trials have been handed to Ray."""
-    await_record(out, lambda record: record.phase == TRAINING)
-
-
-def await_epochs(out: Path) -> None:
-    """Return when an epoch has been trained."""
-    await_record(out, lambda record: record.figures.epochs > 0)
-
-
-def await_record(out: Path, is_far_enough: Callable[[LaunchRecord], bool]) -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        record = read_record(Output(out))
-        if record and is_far_enough(record):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the survey does not come so far")
-
-
 def test_a_second_launch_on_the_same_output_is_refused_and_the_first_stops_when_its_time_is_up(tmp_path):
     space, out = write_space(tmp_path, epochs=50_000), tmp_path / "out"
     first, lines, reader = start_read(space, "--out", out, "--no-ui", "--time-limit", "10s")
@@ -256,22 +162,6 @@ def test_both_interfaces_are_up_and_end_with_the_survey(tmp_path):
     assert statuses(out) == {"KILLED": 2 * (1 + REPETITIONS)}
     with pytest.raises(requests.ConnectionError):
         requests.get(addresses["MLflow UI"], timeout=2)
-
-
-def await_more_points(out: Path, *, than: int) -> int:
-    """Wait until MLflow has more metric points than so many; return how many."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        with sqlite3.connect(out / "mlflow.db") as connection:
-            points = connection.execute("SELECT count(*) FROM metrics").fetchone()[0]
-        if points > than:
-            return points
-        time.sleep(0.2)
-    raise AssertionError(f"MLflow has got no more than {than} points")
-
-
-def address_in(line: str) -> str | None:
-    return next((word for word in line.split() if word.startswith("http://127.0.0.1")), None)
 
 
 TRAPEZOIDS_FAIL = """

@@ -110,6 +110,18 @@ def test_a_holder_that_cannot_be_read_stops_nobody(output, text):
         pass
 
 
+def test_an_output_is_made_by_who_holds_it(tmp_path):
+    """Of two launches that begin at once on a new folder, the second must not give it another identity."""
+    first, second = (Output.at(tmp_path / "new") for _ in range(2))
+    with first.lock():
+        with pytest.raises(OutputError, match="working on this output"), second.held():
+            pass
+        assert not first.exists
+        assert not second.exists
+    with Output.at(tmp_path / "new").held():
+        assert first.exists
+
+
 def test_an_output_that_a_launch_was_about_to_make_when_it_was_killed_is_made(tmp_path):
     out = tmp_path / "out"
     out.mkdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from survey.cost import CORE_MODEL
+from survey.cost import CORE_MODEL, CostModel, Work
 from survey.experiment import Experiment
 from survey.plan import GPU_FRACTIONS, Bound, Plan, fraction_for, make_plan
 from survey.space import Grid, SearchSpace
@@ -241,6 +241,7 @@ def test_parts_stay_the_same_when_some_of_them_are_done():
 
 def test_costs_can_be_estimated_anew():
     found = plan(space(size=[256, 1 << 16]))
-    doubled = CORE_MODEL.scaled(2.0)
+    seconds = Work(*(2.0 * each for each in CORE_MODEL.seconds))
+    doubled = CostModel(seconds, 2.0 * CORE_MODEL.trial_s, 2.0 * CORE_MODEL.run_s)
     again = found.with_costs(doubled)
     assert [t.cost_s for t in again.trials] == pytest.approx([2 * t.cost_s for t in found.trials])

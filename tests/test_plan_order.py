@@ -7,8 +7,10 @@ import pickle
 import time
 from functools import partial
 
+import pytest
 from ray.tune.search import Searcher
 
+from survey.fit import report_every_s, resources
 from survey.plan import make_plan
 from survey.plan_order import PlanOrder
 from survey.space import Grid, SearchSpace
@@ -29,6 +31,26 @@ def test_every_trial_is_suggested_once_and_in_order():
     suggested = [order.suggest(f"trial {number}") for number in range(50)]
     assert suggested == [trial_config(group) for group in planned]
     assert order.suggest("one more") == order.suggest("and another") == Searcher.FINISHED
+
+
+@pytest.mark.parametrize(("num_trials", "seconds"), [(1, 1.0), (100, 1.0), (250, 2.5), (1_000, 10.0), (100_000, 10.0)])
+def test_the_more_trials_train_at_a_time_the_less_often_each_reports(num_trials, seconds):
+    assert report_every_s(num_trials) == seconds
+
+
+@pytest.mark.parametrize(
+    ("num_gpus", "gib", "node_gib", "asked"),
+    [
+        (0, 0.5, 16, {"CPU": 1}),
+        (0, 2.5, 16, {"CPU": 1, "memory": 3 << 30}),
+        (0, 20.0, 16, {"CPU": 1, "memory": 16 << 30}),
+        (0, 20.0, 0, {"CPU": 1}),
+        (0.5, 20.0, 16, {"CPU": 1, "GPU": 0.5}),
+    ],
+)
+def test_a_trial_asks_for_the_memory_of_a_large_network(num_gpus, gib, node_gib, asked):
+    config = {"trial": {"num_gpus": num_gpus, "bundle_bytes": int(gib * (1 << 30))}}
+    assert resources(config, node_memory=node_gib << 30).bundles == [asked]
 
 
 def test_tune_may_copy_and_pickle_it():

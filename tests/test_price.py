@@ -23,6 +23,9 @@ from survey.topology import layer_widths
 ROWS = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
 
 
+IRIS = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 50}
+
+
 def planned(repetitions: int = 3, on_gpu: bool = False, **changes) -> Plan:
     settings = {
         "dataset": "sklearn:iris",
@@ -86,6 +89,19 @@ def test_what_is_planned_for_gpus_costs_what_it_costs_there():
     assert there.training_s < here.training_s / 100
     noted = {" ".join(price_notes(priced(planned(), num_gpus=number))) for number in (0, 1)}
     assert {("a core like ours" in note, "an NVIDIA H100" in note) for note in noted} == {(True, False), (False, True)}
+
+
+def test_what_is_done_adds_nothing_but_its_part_of_the_report():
+    spaces = [
+        SearchSpace(name="x", repetitions=1, grids=(Grid.model_validate({**IRIS, "learning_rate": rates}),))
+        for rates in ([0.5], [0.5, *(number / 2000 for number in range(1, 1000))])
+    ]
+    alone, whole = (make_plan([space], contents={}, describe=describe, done={}) for space in spaces)
+    done = {trial.experiment.experiment_id: {0} for trial in whole.trials if trial.experiment.learning_rate != 0.5}
+    extended = make_plan(spaces[1:], contents={}, describe=describe, done=done)
+    assert (extended.num_experiments, len(extended.trials)) == (1000, 1)
+    more_s = 3600 * (priced(extended).wall_hours.estimate - priced(alone).wall_hours.estimate)
+    assert 0 < more_s < 2
 
 
 def test_nothing_to_train_costs_nothing():

@@ -184,7 +184,7 @@ def _away(kind: str) -> tuple[str, socket.socket]:
 def test_a_store_out_of_reach_is_given_up_in_bounded_time(
     kind: str, store: S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("survey.store.REQUEST_TIMEOUT_S", 1)
+    monkeypatch.setattr("survey.location.REQUEST_TIMEOUT_S", 1)
     address, listener = _away(kind)
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
     began = time.monotonic()

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from analysis import recommend
-from analysis.curves import log_spaced_epochs
 from analysis.recommend import Budget
 from analysis.recommend.advice import RULE
 from analysis.recommend.budget import bounded, costs, within
@@ -34,6 +33,7 @@ from analysis.recommend.rules import (
 )
 from analysis.recommend.surveyed import SETTINGS, Surveyed, surveyed
 from analysis.recommend.task import Task
+from survey.epochs import log_spaced_epochs
 from survey.errors import InputError
 from survey.topology import layer_widths
 

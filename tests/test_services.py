@@ -11,14 +11,13 @@ from pathlib import Path
 import boto3
 import pytest
 from conftest import EXPERIMENTS, RUNS, launch, write_space
+from launching import numbers
 from moto.server import ThreadedMotoServer
-from test_launch import numbers
 
 from survey.errors import InputError
 from survey.options import Options
 from survey.output import Output
-from survey.tracking.credentials import check_no_password, variables_needed
-from survey.tracking.errors import without_password
+from survey.tracking.credentials import check_no_password, variables_needed, without_passwords
 from survey.tracking_place import TrackingPlace
 
 PASSWORD = "pa55-of-the-database"
@@ -150,7 +149,7 @@ def test_a_user_without_a_password_is_none_of_that():
 def test_no_form_of_a_password_is_shown():
     uri = "postgresql+psycopg2://me:a%20b@db/x?sslpassword=c%21d+e"
     for form in ("a%20b", "a b", "c%21d+e", "c!d+e", "c!d e"):
-        assert without_password(f"<{form}>", uri) == "<***>"
+        assert without_passwords(f"<{form}>", uri) == "<***>"
 
 
 def test_what_other_machines_need_is_known_by_name():

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from survey import training
 from survey.errors import InputError, SearchSpaceError
 from survey.experiment import Experiment
 from survey.schema import summary_schema
-from survey.space import Grid, SearchSpace
+from survey.space import ACTIVATIONS, OPTIMIZERS, Grid, SearchSpace
 from survey.space_file import built_in_names, dump_space, load_space
 from survey.tasks import UserTask
 
@@ -123,6 +124,16 @@ def test_penalties_are_alternatives():
 @pytest.mark.parametrize("none", ["none", None])
 def test_a_penalty_of_zero_is_none(none):
     assert expand(kernel_regularizer_type=[none, "l2"], kernel_regularizer_l2=[0.0]) == expand()
+
+
+def test_every_optimizer_and_activation_of_a_grid_can_be_trained():
+    assert set(OPTIMIZERS) == set(training.OPTIMIZERS)
+    assert set(ACTIVATIONS) == set(training.ACTIVATIONS)
+
+
+def test_what_a_grid_leaves_out_is_as_in_an_experiment():
+    given = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3}
+    assert list(Grid.model_validate(given).experiments()) == [Experiment(**given)]
 
 
 def test_adam_has_no_momentum():

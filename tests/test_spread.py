@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 from conftest import EXPERIMENTS, RUNS, launch, rows, start, write_space
+from launching import numbers
 from mlflow.tracking import MlflowClient
-from test_cluster import running
-from test_launch import numbers
+from servers import running
 
 from survey.output import Output
 from survey.own_store import live_database

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -20,10 +22,10 @@ from conftest import EXPERIMENTS, REPETITIONS, RUNS, start, write_space
 from rich.console import Console
 
 from survey.experiment import Experiment
-from survey.figures import Figures, block, line
 from survey.launch_record import process_start_s, read_record
 from survey.output import Output
 from survey.progress import CoveredTime, Progress
+from survey.progress_figures import Figures, block, line
 from survey.status import Status, render, survey_status
 
 SOON = {"RAY_metrics_report_interval_ms": "1000"}
@@ -110,7 +112,7 @@ def test_a_survey_that_runs_and_is_killed(tmp_path):
     now = status()
     assert now
     assert (now.state, now.is_running) == ("lost", False)
-    assert "gone without a word" in shown(render(now))
+    assert "ended unexpectedly" in shown(render(now))
     assert status_command("--out", out, "--watch").returncode == 0, "there is nothing to wait for"
 
 
@@ -194,6 +196,16 @@ def test_figures_count_what_tune_reports(tmp_path):
     assert Figures.from_dict(json.loads(json.dumps(dataclasses.asdict(figures)))) == figures
     assert "failed, 3 runs: ValueError: no" in shown(block(figures))
     assert "running" not in line(figures.over()).plain
+
+
+def test_a_terminal_shows_the_disk_too(undisturbed):
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    with Progress(console, name="small", num_runs=9, total_cost=30.0, output=Output.at(undisturbed)) as progress:
+        deadline = time.monotonic() + 30
+        while "free" not in shown(progress.render()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert re.search(r"disk: .*data set [\d.]+ .*artifacts [\d.]+ .* free", shown(progress.render()))
 
 
 def test_time_that_is_covered_counts_once_however_many_intervals_there_are():

@@ -185,10 +185,6 @@ def test_a_network_may_miss_its_size_by_a_fifth(count, size, inside):
     assert within_tolerance(count, size) is inside
 
 
-def test_the_tolerance_is_a_setting():
-    assert within_tolerance(807, 1024, 0.25)
-
-
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -30,7 +30,7 @@ from survey.tracking.trial_run import (
     ROWS_PER_EPOCH,
     TrackingSettings,
     TrialRun,
-    log_spaced_epochs,
+    recorded_epochs,
 )
 from survey.tracking.writers import MetricRow, NewRun, Writer, make_writer
 
@@ -233,13 +233,22 @@ def test_the_latest_of_a_key_outlives_other_keys(store):
     assert store.client.get_run(one).data.metrics == {"loss": 0.5, "accuracy": 0.25}
 
 
+def test_points_whose_commit_was_not_answered_are_there_once(store):
+    writer = writer_of(store)
+    (run_id,) = writer.create_runs([NewRun("one", 1)])
+    points = [MetricRow(run_id, "loss", 1 / step, step, step) for step in (1, 2, 3)]
+    writer.log_metrics(points[:2])
+    writer.log_metrics(points)
+    history = store.client.get_metric_history(run_id, "loss")
+    assert [(point.step, point.value) for point in history] == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+
+
 def test_a_refused_write_is_a_tracking_error(store):
     writer = writer_of(store)
     (run_id,) = writer.create_runs([NewRun("one", 1)])
-    point = MetricRow(run_id, "loss", 0.5, 1, 1)
-    writer.log_metrics([point])
+    nameless = MetricRow(run_id, None, 0.5, 1, 1)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TrackingError):
-        writer.log_metrics([point])  # a point of the same key, time and step is there
+        writer.log_metrics([nameless, nameless])
 
 
 # ---------------------------------------------------------------- a trial's run
@@ -339,7 +348,7 @@ def test_the_run_says_what_is_trained(store):
 
 @pytest.mark.parametrize("epochs", [1, 2, 10, 39, 40, 41, 300, 3000, 30000])
 def test_log_spaced_epochs_span_the_training(epochs):
-    found = log_spaced_epochs(epochs).tolist()
+    found = recorded_epochs(epochs, all_epochs=False).tolist()
     assert found == sorted(set(found))
     assert found[0] == 1
     assert found[-1] == epochs
@@ -356,7 +365,7 @@ def test_only_log_spaced_epochs_are_logged_where_asked(store):
     for epoch, now in enumerate(statistics(500, 3), start=1):
         run.log_epoch(epoch, now)
     run.flush()
-    assert list(history_of(run, store, "test_loss")) == log_spaced_epochs(500).tolist()
+    assert list(history_of(run, store, "test_loss")) == recorded_epochs(500, all_epochs=False).tolist()
     assert store.client.get_run(run.run_id).data.tags["epochs_logged"] == "log-spaced"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import seeds
-from test_launch import numbers, start_read, statuses
+from launching import numbers, start_read, statuses
 
 from survey.output_lock import Holder
 

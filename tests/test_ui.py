@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import requests
 
@@ -106,6 +108,22 @@ def test_whose_store_it_serves_is_asked(served):
     for wrong in ((experiment, "another's"), ("4711", "mine")):
         with pytest.raises(TrackingError, match="another MLflow server answers"):
             server.check_serves(wrong[0], {"survey.output": wrong[1]})
+
+
+def test_a_server_that_ends_is_started_again_at_its_address(served):
+    server, experiment = served
+    guard = psutil.Process(server._guard.pid)
+    for process in guard.children(recursive=True):
+        process.kill()
+    with pytest.raises(requests.RequestException):
+        server._get("/health")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            return server.check_serves(experiment, {})
+        except TrackingError:
+            time.sleep(0.2)
+    pytest.fail("it is not there again")
 
 
 def test_a_port_that_is_taken_on_loopback_is_not_chosen():

@@ -18,10 +18,10 @@ from analysis.recommend.budget import Budget, costs
 from analysis.recommend.regret import Verdict, leave_one_out
 from analysis.recommend.rules import RULES
 from analysis.recommend.surveyed import surveyed
-from analysis.recommend.task import Kind
 from survey.commands import run_app
 from survey.errors import InputError
 from survey.tasks import UserTask, load
+from survey.tasks.catalog import Kind
 from survey.tasks.prepare import guess_kind
 from survey.tasks.tables import read_table
 

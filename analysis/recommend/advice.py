@@ -19,8 +19,9 @@ from analysis.recommend.fitted import fitted_epochs
 from analysis.recommend.regret import Verdict, leave_one_out
 from analysis.recommend.rules import DEFAULT, RULES, Candidate, Scores, log_ratios
 from analysis.recommend.surveyed import Surveyed, surveyed
-from analysis.recommend.task import Kind, Task
+from analysis.recommend.task import Task
 from survey.errors import InputError
+from survey.tasks.catalog import Kind
 
 RULE = "mean ratio"
 """The rule that is used, of `analysis.recommend.rules.RULES`; docs/recommend.md has what each of them did."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.panels import size_text
+from analysis.labels import size_text
 from analysis.recommend.budget import Budget, Costs, bounded, within
 from analysis.recommend.rules import Candidate, Rule, best, fixed_default
 from analysis.recommend.surveyed import Surveyed

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.curves import curve_matrix, log_spaced_epochs
+from analysis.curves import curve_matrix
 from analysis.filters import Filter
 from analysis.read import read, schema_of
 from analysis.recommend.task import Task, surveyed_task
+from survey.epochs import log_spaced_epochs
 from survey.errors import InputError
 
 SETTINGS = ("shape", "size", "depth", "learning_rate")

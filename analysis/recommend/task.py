@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from survey.tasks.catalog import BUNDLED, PUBLISHED
-
-Kind = Literal["classification", "regression"]
 
 
 @dataclass(frozen=True, slots=True)

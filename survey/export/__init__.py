@@ -33,20 +33,24 @@ class ExportResult:
         num_new_runs: Runs that the data set did not hold before.
         num_partitions_written: Partitions that were rewritten.
         damaged: A message for each artifact that cannot be read; its runs count as missing.
+        num_partitions_left: Partitions that are out of date and were left so.
     """
 
     num_new_runs: int
     num_partitions_written: int
     damaged: tuple[str, ...]
+    num_partitions_left: int = 0
 
 
-def export(output: Output, store: TrackingStore, mapper: Mapper = map) -> ExportResult:
+def export(output: Output, store: TrackingStore, mapper: Mapper = map, *, only_new_runs: bool = False) -> ExportResult:
     """Bring the data set of an output up to date with its finished MLflow runs.
 
     Args:
         output: The output.
         store: Its tracking store.
         mapper: How partitions are shared out.
+        only_new_runs: Leave partitions without new runs as they are, although their summaries or sweep flags are out of
+            date. A sweep that is new to an output makes all of them so.
 
     Raises:
         ExportError: The data set is damaged or cannot be written.
@@ -57,17 +61,20 @@ def export(output: Output, store: TrackingStore, mapper: Mapper = map) -> Export
         space.name: frozenset(experiment.experiment_id for experiment in space.experiments(contents))
         for space in output.spaces()
     }
-    results = [result for result in mapper(update_partition, _jobs(output, store, sweeps)) if result]
+    all_jobs = _jobs(output, store, sweeps)
+    jobs = [job for job in all_jobs if job.trials or not only_new_runs]
+    results = [result for result in mapper(update_partition, jobs) if result]
     write_schemas(output.dataset, sorted(sweeps))
     return ExportResult(
         sum(result.num_new_runs for result in results),
         sum(result.is_written for result in results),
         tuple(message for result in results for message in result.damaged),
+        len(all_jobs) - len(jobs),
     )
 
 
 @dataclass
-class _Held:
+class Held:
     """What a partition holds: experiments, MLflow runs that count no more, whether summaries are out of date."""
 
     experiment_ids: set[int]
@@ -78,12 +85,12 @@ class _Held:
 def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[int]]) -> list[PartitionJob]:
     """Find the partitions in which there is something to do, those with the most to do first."""
     replaced = output.replaced
-    partitions, done = _held(output.dataset, sweeps, replaced)
+    partitions, done = held(output.dataset, sweeps, replaced)
     new: dict[str, list[FinishedTrial]] = {}
     for trial in store.finished_trials(done=done, replaced=replaced):
         partition = partition_of(trial.experiment)
         new.setdefault(partition, []).append(trial)
-        partitions.setdefault(partition, _Held(set(), frozenset(), False)).experiment_ids.add(
+        partitions.setdefault(partition, Held(set(), frozenset(), False)).experiment_ids.add(
             trial.experiment.experiment_id
         )
     artifacts = Artifacts(output.artifacts, store.uri)
@@ -93,27 +100,27 @@ def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[i
             output.dataset,
             partition,
             tuple(new.get(partition, ())),
-            {name: ids & held.experiment_ids for name, ids in sweeps.items()},
-            held.replaced,
+            {name: ids & its.experiment_ids for name, ids in sweeps.items()},
+            its.replaced,
             artifacts,
-            held.is_stale,
+            its.is_stale,
         )
-        for partition, held in partitions.items()
-        if held.is_stale or partition in new
+        for partition, its in partitions.items()
+        if its.is_stale or partition in new
     ]
     return sorted(jobs, key=lambda job: (-len(job.trials), job.partition))
 
 
-def _held(
+def held(
     dataset: Path, sweeps: Mapping[str, frozenset[int]], replaced: Collection[str]
-) -> tuple[dict[str, _Held], dict[int, set[int]]]:
+) -> tuple[dict[str, Held], dict[int, set[int]]]:
     """Read what each partition holds, and which repetitions of each experiment that makes."""
-    partitions: dict[str, _Held] = {}
+    partitions: dict[str, Held] = {}
     done: dict[int, set[int]] = {}
     for runs in runs_held(dataset):
         fingerprint = fingerprint_of(runs.experiment_ids, runs.repetitions, runs.mlflow_run_ids, sweeps)
         is_stale = fingerprint != stored_fingerprint(dataset, runs.partition)
         gone = frozenset(replaced).intersection(runs.mlflow_run_ids)
-        partitions[runs.partition] = _Held(set(np.unique(runs.experiment_ids).tolist()), gone, is_stale)
+        partitions[runs.partition] = Held(set(np.unique(runs.experiment_ids).tolist()), gone, is_stale)
         runs.add_to(done, replaced)
     return partitions, done

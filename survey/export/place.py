@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from survey.errors import ExportError, InputError
-from survey.store import Store, one_line, open_store
+from survey.location import Location, one_line, open_location
 
 _CHUNK_BYTES = 1 << 20
 
@@ -22,7 +22,7 @@ _CHUNK_BYTES = 1 << 20
 class Place:
     """A folder in a file system of pyarrow, written so that a file is there whole or not at all."""
 
-    store: Store
+    store: Location
 
     @classmethod
     def at(cls, where: str) -> Place:
@@ -37,7 +37,7 @@ class Place:
                 f"--publish {scheme}://...@...: there are credentials in the address; they are taken from "
                 f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment only"
             )
-        return cls(open_store(where))
+        return cls(open_location(where))
 
     @property
     def name(self) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +13,7 @@ from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
 from survey.export.partition import PartitionJob
 from survey.export.pool import Mapper
+from survey.files import sync
 from survey.output import Output, is_output
 from survey.partition import OldRuns, conform, runs_schema
 from survey.tracking.finished import FinishedTrial
@@ -69,7 +68,8 @@ def prune_partition(job: PartitionJob) -> PruneResult | None:
     file = partition_file(job.dataset / REPETITIONS, job.partition)
     runs = OldRuns(file)
     held = set(runs.experiment_ids)
-    _settle(file, job.dataset)
+    for path in (file, *file.relative_to(job.dataset).parents):  # it has to outlive a loss of power
+        sync(job.dataset / path)
     num_artifacts = num_bytes = 0
     for trial in sorted(job.trials, key=lambda trial: trial.experiment.experiment_id):
         experiment_id = trial.experiment.experiment_id
@@ -83,16 +83,6 @@ def prune_partition(job: PartitionJob) -> PruneResult | None:
             num_bytes += job.artifacts.remove(trial)
             num_artifacts += 1
     return PruneResult(num_artifacts, num_bytes)
-
-
-def _settle(file: Path, dataset: Path) -> None:
-    """Have the system write a file and the folders above it to the disk, so that it outlives a loss of power."""
-    for path in (file, *file.relative_to(dataset).parents):
-        descriptor = os.open(dataset / path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _holds(runs: pa.Table, history: pa.Table, mlflow_run_id: str) -> bool:

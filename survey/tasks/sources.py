@@ -94,7 +94,7 @@ def is_at_hand(name: str) -> bool:
 def obtain_pmlb(name: str) -> Path:
     """Return the file of the PMLB data set `name`, fetched into the cache if it is nowhere else.
 
-    A cached file whose SHA-256 is not the published one is fetched anew; a data set that BUTTER does not use has none.
+    A cached file whose SHA-256 is not the published one is fetched again; a data set that BUTTER does not use has none.
 
     Raises:
         TaskError: It is not at hand, and there is no network, the server has no such file, or what came is another.

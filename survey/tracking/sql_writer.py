@@ -14,7 +14,9 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from sqlalchemy import Engine, TableClause, column, create_engine, delete, insert, table, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 
+from survey.files import replacing
 from survey.tracking.errors import tracking_errors
 from survey.tracking.writers import MetricRow, NewRun
 
@@ -95,9 +97,17 @@ class SqlWriter:
             replaced = tuple_(_LATEST_METRICS.c.run_uuid, _LATEST_METRICS.c.key).in_(list(latest))
             self._execute(
                 (delete(_LATEST_METRICS).where(replaced), None),
-                (insert(_METRICS), points),
+                (self._insert_new(_METRICS), points),
                 (insert(_LATEST_METRICS), list(latest.values())),
             )
+
+    def _insert_new(self, into: TableClause) -> Any:
+        """Insert rows, but for those that are there: where the answer to a commit is lost, it is done again."""
+        dialect = self._engine.dialect.name
+        if dialect == "mysql":
+            return insert(into).prefix_with("IGNORE")
+        of_dialect = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        return of_dialect(into).on_conflict_do_nothing()
 
     def log_artifact(self, run_id: str, file: Path) -> None:
         """Store a file among the artifacts of a run; in a folder, it is there whole or not at all."""
@@ -110,9 +120,8 @@ class SqlWriter:
                 return
             folder = Path(url2pathname(urlparse(uri).path) if uri.startswith("file:") else uri)
             folder.mkdir(parents=True, exist_ok=True)
-            part = folder / f".{file.name}.part"
-            shutil.copyfile(file, part)
-            part.replace(folder / file.name)
+            with replacing(folder / file.name, lasting=False) as temporary:  # a damaged one is made again
+                shutil.copyfile(file, temporary)
 
     def end_runs(self, run_ids: Sequence[str], status: str, end_time_ms: int) -> None:
         """End runs."""

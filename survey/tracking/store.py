@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import requests
-from mlflow.entities import ViewType
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, create_engine, inspect, text
@@ -65,9 +64,8 @@ class TrackingStore:
             tags = {OUTPUT: self._output_id, "survey.name": name, "mlflow.note.content": note}
             # The UI then opens its pages for training runs, rather than those for language models.
             tags["mlflow.experimentKind"] = "custom_model_development"
-            taken = {e.name for e in self.client.search_experiments(view_type=ViewType.ALL)}
             titles = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
-            title = next(title for title in titles if title not in taken)
+            title = next(title for title in titles if self.client.get_experiment_by_name(title) is None)
             return self.client.create_experiment(title, artifact_location, tags)
 
     def finished_trials(
@@ -76,7 +74,7 @@ class TrackingStore:
         """Yield the finished trials of this output, oldest first.
 
         Args:
-            done: Repetitions that need not be told of, by experiment_id: trials of no others are left out.
+            done: Repetitions by experiment_id; trials that have trained no others are left out.
             replaced: MLflow runs that count no more.
         """
         for row in not_done(self._finished_rows(), done or {}, replaced):
@@ -123,10 +121,10 @@ class TrackingStore:
         return len(abandoned)
 
     def optimize(self) -> None:
-        """Let the database count its rows anew, without which its plans for the MLflow UI's queries are bad ones.
+        """Let the database update its statistics, without which it plans the MLflow UI's queries badly.
 
-        It does nothing where the database cannot be reached from here, and takes milliseconds in sqlite, which is told
-        to look at a sample.
+        It does nothing where the database cannot be reached from here, and takes milliseconds in sqlite, which looks at
+        a sample.
         """
         with tracking_errors(self.uri, "be optimized"):
             engine = self._engine()

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from survey.clock import Clock
+from survey.epochs import log_spaced_epochs
 from survey.errors import TrackingAwayError, TrackingError
 from survey.experiment import Experiment, Run
 from survey.files import disk_full_errors
@@ -29,9 +31,11 @@ METRICS = tuple(
 )
 """MLflow's name of each history column."""
 
+LOG_EPOCHS = 40
+"""The most log-spaced epochs of a training that go to MLflow."""
+
 _QUARTILES = ("test_loss", "test_accuracy")
 _CHILD_METRICS = ("test_loss", "test_accuracy", "train_loss", "train_accuracy")
-_LOG_EPOCHS = 40
 _FLUSH_S = 2.0
 _FLUSH_ROWS = 20_000
 
@@ -71,9 +75,9 @@ class TrackingSettings:
     sql_artifacts: str | None = None
 
 
-def log_spaced_epochs(num_epochs: int, count: int = _LOG_EPOCHS) -> np.ndarray:
-    """Return at most `count` distinct epochs from 1 to `num_epochs`, evenly spaced in their logarithm: int64."""
-    return np.unique(np.geomspace(1, num_epochs, count).round().astype(np.int64))
+def recorded_epochs(num_epochs: int, *, all_epochs: bool) -> npt.NDArray[np.int64]:
+    """Return the epochs of a training that go to MLflow: all of them, or at most `LOG_EPOCHS` log-spaced ones."""
+    return np.arange(1, num_epochs + 1) if all_epochs else log_spaced_epochs(num_epochs, LOG_EPOCHS)
 
 
 class TrialRun:
@@ -112,20 +116,20 @@ class TrialRun:
     ) -> None:
         self._writer = make_writer(settings.uri, settings.experiment_id, sql_artifacts=settings.sql_artifacts)
         epochs = experiment.epochs
-        wanted = np.arange(1, epochs + 1) if settings.all_epochs else log_spaced_epochs(epochs)
+        wanted = recorded_epochs(epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())
         self._pending: list[tuple[int, int, np.ndarray]] = []
         self._clock = Clock()
         self._flushed = time.monotonic()
         self._away_since: float | None = None
-        parent = _parent(
+        parent = parent_run(
             settings, experiment, repetitions, num_repetitions, params, trial_id, start_time_ms=self._clock.now_ms()
         )
         if first_epoch > 1:
             parent.tags["resumed_at_epoch"] = str(first_epoch)
         if recovered_from:
             parent.tags["recovered_from"] = recovered_from
-        children = [_child(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
+        children = [child_run(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 
     def log_epoch(self, epoch: int, statistics: np.ndarray) -> None:
@@ -222,7 +226,7 @@ class TrialRun:
         self._writer.end_runs([*self._children, self.run_id], status, self._clock.now_ms())
 
 
-def _parent(
+def parent_run(
     settings: TrackingSettings,
     experiment: Experiment,
     repetitions: Sequence[int],
@@ -232,6 +236,7 @@ def _parent(
     *,
     start_time_ms: int,
 ) -> NewRun:
+    """Describe the MLflow run of a trial; arguments as of `TrialRun`, times in milliseconds since 1970."""
     described = experiment.to_dict()
     described.pop("task_content")
     tags = {
@@ -252,7 +257,8 @@ def _parent(
     return NewRun(experiment.label, start_time_ms, tags, shown)
 
 
-def _child(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:
+def child_run(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:
+    """Describe the MLflow run of a repetition, a child of its trial's."""
     run = Run(experiment.experiment_id, repetition)
     kept = (EXPERIMENT_ID, "mlflow.user", "mlflow.source.name", "mlflow.source.type")
     tags = {ROLE: REPETITION_ROLE, "mlflow.parentRunId": "", **{key: parent.tags[key] for key in kept}}

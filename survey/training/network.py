@@ -117,11 +117,6 @@ class Architecture:
         """Number of inputs of each layer."""
         return (self.num_inputs, *self.widths[:-1])
 
-    @property
-    def num_parameters(self) -> int:
-        """Number of weights and biases of one run."""
-        return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(self.fan_ins, self.widths, strict=True))
-
 
 class Memory:
     """Arrays that the chunks of a bundle use one after the other: each name and shape is there once."""
@@ -146,6 +141,14 @@ class Workspace:
         h: [runs, width, rows], the output of each hidden layer.
         logits: [runs, outputs, rows], what the output layer gives before its activation.
         logits_gradient: [runs, outputs, rows], to be filled before `Network.backward`.
+        z: [runs, width, rows] for each hidden layer, its product before the activation; it may lie where `h` does, or
+            where that of another layer does.
+        kept: [runs, width, rows] for each hidden layer, what its activation's gradient is computed from: `z` or `h`.
+        h_gradient: For each layer, the gradient by its output, in the shape of that.
+        z_gradient: For each layer, the gradient by its product, likewise; it may lie where `h_gradient` does.
+        forward_products: The product of each layer: weights with biases, times what enters the layer.
+        weight_products: The product that gives the gradient of each layer's weights, into `Network.all_gradients`.
+        input_products: The product that gives the gradient by what enters each layer but the first.
     """
 
     def __init__(self, network: Network, num_valid: int, memory: Memory) -> None:

@@ -69,7 +69,7 @@ class Adam:
         """Update the parameters in place.
 
         torch's fused kernel reads and writes each buffer once. It corrects for the first steps in another place than
-        Keras: so it is told that they are long past, and given the step size of Keras.
+        Keras: so its step count is set as if they were long past, and given the step size of Keras.
         """
         torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage, reportCallIssue]
             *self._pieces,

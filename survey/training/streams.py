@@ -16,6 +16,8 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
+from survey.experiment import num_test_rows
+
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
@@ -38,7 +40,7 @@ def split(num_rows: int, *, seed: int) -> tuple[Tensor, Tensor]:
     Returns:
         `(train_rows, test_rows)`, int64 row numbers on the CPU; the test set has ceil(0.2 * num_rows) rows.
     """
-    num_test = -(-num_rows // 5)  # ceil(0.2 n) in integers: 0.2 * n in floats can land above a whole number
+    num_test = num_test_rows(num_rows)
     order = _permutation(num_rows, _keys([_key(seed, Purpose.SPLIT)]))[0]
     return order[num_test:], order[:num_test]
 

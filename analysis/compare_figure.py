@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.compare import LOSSES, MATCHED, compare
-from analysis.curves import curve_matrix, num_epochs
+from analysis.compare import LOSSES, MATCHED, compare, run_losses
 from analysis.frames import distinct, equal, where
 from analysis.grid import INK, footnote, key, layout, log_sizes, loss_axis, notice, rule
-from analysis.panels import base, evenly, fixed_text, loss_words
+from analysis.labels import fixed_text, loss_words
+from analysis.panels import base, evenly
 from survey.errors import InputError
 
 LEVEL = 0.05
@@ -95,11 +95,9 @@ def _losses(frame: pd.DataFrame, shown: pd.DataFrame, statistic: str) -> pd.Data
     names = [name for name in MATCHED if name in shown.columns]
     wanted = shown[names].astype({name: frame[name].dtype for name in names})  # also where all are null
     runs = frame[[*names, statistic]].merge(wanted, on=names)
-    losses = curve_matrix(runs[statistic], np.arange(1, num_epochs(runs[statistic]) + 1))
-    lengths = np.array([len(curve) for curve in runs[statistic]])
-    final = losses[np.arange(len(runs)), lengths - 1]
-    minimum = np.where(np.isfinite(losses), losses, np.inf).min(axis=1, initial=np.inf)
-    return pd.DataFrame({"size": runs["size"], "final": final, "minimum": np.where(minimum < np.inf, minimum, np.nan)})
+    losses = run_losses(runs[statistic])
+    final, minimum = np.where(np.isfinite(losses), losses, np.nan).T
+    return pd.DataFrame({"size": runs["size"], "final": final, "minimum": minimum})
 
 
 def _draw(axes: Axes, loss: str, shown: pd.DataFrame, runs: Sequence[pd.DataFrame]) -> None:

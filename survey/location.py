@@ -26,7 +26,7 @@ _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|[Bb]ucket '[^']*' not found|bucket does
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class Location:
     """A folder and the file system that it is in.
 
     Attributes:
@@ -60,7 +60,7 @@ class Store:
             if self.host:
                 self._explain(said, error)
             shown = path.replace(self.root, self.name, 1)
-            raise ExportError(f"{shown}: cannot be read ({said}); export it anew") from error
+            raise ExportError(f"{shown}: cannot be read ({said}); export it again") from error
 
     def _explain(self, said: str, error: BaseException) -> None:
         if _AWAY.search(said):
@@ -77,7 +77,7 @@ class Store:
             ) from error
 
 
-def open_store(where: str | Path) -> Store:
+def open_location(where: str | Path) -> Location:
     """Find the file system of a folder.
 
     Args:
@@ -92,10 +92,10 @@ def open_store(where: str | Path) -> Store:
     # A pathlib.Path has one slash left of the two.
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(where), flags=re.DOTALL)
     if match is None:
-        return Store(fs.LocalFileSystem(), str(Path(where)), str(where))
+        return Location(fs.LocalFileSystem(), str(Path(where)), str(where))
     scheme, rest = match[1].lower(), match[2].rstrip("/")
     if scheme == "file":
-        return Store(fs.LocalFileSystem(), "/" + unquote(rest), str(where))
+        return Location(fs.LocalFileSystem(), "/" + unquote(rest), str(where))
     if scheme != "s3":
         raise InputError(f"{where}: scheme {scheme!r} is unknown; expected a local folder or s3://BUCKET/FOLDER")
     if not rest:
@@ -108,7 +108,7 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _s3(path: str) -> Store:
+def _s3(path: str) -> Location:
     environment = os.environ
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or None
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
@@ -135,7 +135,7 @@ def _s3(path: str) -> Store:
         request_timeout=REQUEST_TIMEOUT_S,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
     )
-    return Store(filesystem, path, name, host)
+    return Location(filesystem, path, name, host)
 
 
 def _region(bucket: str, name: str) -> str:

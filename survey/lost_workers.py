@@ -1,0 +1,36 @@
+"""Lost workers, which are no fault of their trials: machines of a long survey are taken away again and again."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.exceptions import RayActorError
+
+
+class LostWorkers(tune.Callback):
+    """Lets the loss of a worker not count as a failure of its trial, where the trial has come further since the last.
+
+    A trial whose worker is lost at the same epoch again and again, as for want of memory, is given up all the same.
+    """
+
+    def __init__(self) -> None:
+        self._reached: dict[str, int] = {}
+
+    def on_trial_recover(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
+        """Take back Tune's count of a failure."""
+        reached = (trial.last_result or {}).get("epoch", 0)
+        before = self._reached.get(trial.trial_id, 0)
+        if reached > before and isinstance(_last_error(trial), RayActorError):
+            trial.run_metadata.num_failures -= 1
+        self._reached[trial.trial_id] = max(reached, before)
+
+
+def _last_error(trial: Any) -> object:
+    """Why a trial has failed last. `Trial.get_pickled_error` does not know before the trial has ended."""
+    with suppress(Exception):  # one that cannot be read counts as a failure
+        return pickle.loads(Path(trial.pickled_error_file).read_bytes())
+    return None
