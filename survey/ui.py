@@ -75,6 +75,8 @@ class MlflowServer:
     def _keep_up(self) -> None:
         while not self._stopped.wait(_LOOK_EVERY_S):
             if self._guard.poll() is not None:
+                if self._guard.stdin:
+                    self._guard.stdin.close()
                 self._guard = self._start()
 
     def wait(self) -> None:
