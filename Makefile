@@ -13,11 +13,14 @@ survey: .venv/installed
 	$(BIN)/python -m survey.launch
 
 # Two processes, each with whole files: more would only wait for cores, of which each survey takes all.
-test: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+test: .venv/installed-test
+	$(PYTEST)
+
+# Each fault at 20 seeded moments, and budgets of large surveys: some hours.
 test-all: .venv/installed-test
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
 # Lint, types and the direction of dependencies.
 check: .venv/installed-test
