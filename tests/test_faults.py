@@ -218,7 +218,7 @@ if "default_worker" in " ".join(sys.orig_argv):
 """
 
 
-@pytest.mark.parametrize("seed", seeds(0))
+@pytest.mark.parametrize("seed", seeds())
 def test_an_experiment_that_always_fails_is_tried_again_twice_and_named_and_the_rest_goes_on(
     seed, tmp_path, undisturbed
 ):
