@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from operator import attrgetter
 from typing import Any
 
-from survey.plan import Plan, PlannedTrial, collector_paused, resource_name
+from survey.garbage import collector_paused
+from survey.plan import Plan, PlannedTrial, resource_name
 from survey.schema import PARTITION_COLUMNS
 
 _METRIC_ROW_BYTES = 285

@@ -1,0 +1,22 @@
+"""Python's collector of cyclic garbage."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause Python's collector of cyclic garbage, for work that makes millions of objects without cycles.
+
+    It would walk through all of them again and again: a third of the time of planning all published sweeps.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
