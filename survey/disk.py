@@ -15,6 +15,9 @@ from rich.text import Text
 
 from survey.output import Output
 
+_EVERY_S = 60.0
+"""Time between two counts, at least."""
+
 _SHARE_OF_TIME = 0.02
 """The most of the time that may go to counting again and again."""
 
@@ -57,15 +60,14 @@ class DiskWatch:
 
     Args:
         output: The output.
-        every_s: Seconds between two counts; more where counting takes long.
+        use: What has been counted already; None for nothing, and then the first count begins at once.
 
     Attributes:
         use: What was counted last; None before the first count.
     """
 
-    def __init__(self, output: Output, *, every_s: float = 60.0) -> None:
-        self._output, self._every_s = output, every_s
-        self.use: DiskUse | None = None
+    def __init__(self, output: Output, use: DiskUse | None = None) -> None:
+        self._output, self.use = output, use
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._count, name="disk use", daemon=True)
 
@@ -78,12 +80,12 @@ class DiskWatch:
         self._ended.set()
 
     def _count(self) -> None:
-        wait_s = 0.0
+        wait_s = _EVERY_S if self.use else 0.0
         while not self._ended.wait(wait_s):
             began = time.monotonic()
             with suppress(OSError):
                 self.use = disk_use(self._output)
-            wait_s = max(self._every_s, (time.monotonic() - began) / _SHARE_OF_TIME)
+            wait_s = max(_EVERY_S, (time.monotonic() - began) / _SHARE_OF_TIME)
 
 
 def disk_line(use: DiskUse) -> Text:

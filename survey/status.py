@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from rich.text import Text
 
 from survey.commands import run_app
 from survey.dataset import runs_done
-from survey.disk import DiskUse, disk_line, disk_use
+from survey.disk import DiskUse, DiskWatch, disk_line, disk_use
 from survey.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
 from survey.output import Output
 from survey.own_store import live_database
@@ -28,7 +27,6 @@ from survey.progress_figures import block, duration
 from survey.tracking.database import holds_experiments, repetitions_finished
 
 _LOOK_EVERY_S = 2.0
-_DISK_EVERY_S = 60.0
 _PLAIN_EVERY_S = 10.0
 
 _ENDS = {
@@ -67,8 +65,12 @@ class Status:
         return self.launch is not None and self.state == self.launch.phase and not self.launch.has_ended
 
 
-def survey_status(out: Path | str, disk: Callable[[Output], DiskUse] = disk_use) -> Status:
+def survey_status(out: Path | str, disk: DiskUse | None = None) -> Status:
     """Look at an output folder.
+
+    Args:
+        out: The folder.
+        disk: What it takes on disk, as counted lately; None to count it now.
 
     Raises:
         OutputError: There is no survey.
@@ -77,7 +79,8 @@ def survey_status(out: Path | str, disk: Callable[[Output], DiskUse] = disk_use)
     record = read_record(output)
     state = "unknown" if record is None else "lost" if record.is_silent else record.phase
     num_runs = record.num_runs if record else None
-    return Status(str(output.folder), state, _num_runs_done(output, record), num_runs, disk(output), record)
+    use = disk or disk_use(output)
+    return Status(str(output.folder), state, _num_runs_done(output, record), num_runs, use, record)
 
 
 def _num_runs_done(output: Output, record: LaunchRecord | None) -> int:
@@ -158,32 +161,21 @@ def status(out: _Out, watch: _Watch = False, as_json: _Json = False) -> int:
 
 def _watch(out: Path, console: Console) -> None:
     """Show the status again and again until the launch has ended, or until Ctrl-C."""
-    disk = _SeldomCounted()
-    now = survey_status(out, disk)
+    now = survey_status(out)
+    disk = DiskWatch(Output.at(out), now.disk)
+    disk.start()
     with Live(render(now), console=console, auto_refresh=False) as live:
         printed_s = time.monotonic()
         try:
             while now.is_running:
                 time.sleep(_LOOK_EVERY_S)
-                now = survey_status(out, disk)
+                now = survey_status(out, disk.use)
                 live.update(render(now), refresh=console.is_terminal)
                 if not console.is_terminal and time.monotonic() - printed_s >= _PLAIN_EVERY_S:
                     printed_s = time.monotonic()
                     console.print(render(now))
         except KeyboardInterrupt:
             return
-
-
-class _SeldomCounted:
-    """Counts the disk use once a minute."""
-
-    def __init__(self) -> None:
-        self._counted = float("-inf")
-
-    def __call__(self, output: Output) -> DiskUse:
-        if time.monotonic() - self._counted >= _DISK_EVERY_S:
-            self._use, self._counted = disk_use(output), time.monotonic()
-        return self._use
 
 
 def main() -> None:
