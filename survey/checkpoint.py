@@ -87,6 +87,9 @@ class Checkpoint:
             return None
         try:
             with zipfile.ZipFile(self.file) as archive:
+                # torch compresses nothing: what is compressed may be of any size once it is not.
+                if any(each.compress_type != zipfile.ZIP_STORED for each in archive.infolist()):
+                    raise ValueError("it is compressed, so torch has not written it")
                 if damaged := archive.testzip():  # torch itself does not look at the checksums
                     raise ValueError(f"{damaged} in it is damaged")
             state = torch.load(self.file, map_location="cpu", weights_only=True)

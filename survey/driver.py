@@ -290,14 +290,15 @@ class Launch:
 
         store.close_abandoned_runs()
         self._request.place.back_up()  # first, so that the MLflow run of a row in the data set is never lost
-        result = export(self._output, store, mapper, only_new_runs=only_new_runs)
+        given = self._request.place.given_artifacts
+        result = export(self._output, store, mapper, artifacts=given, only_new_runs=only_new_runs)
         for message in result.damaged:
             self._say(f"not exported, to be trained again: {message}", style="yellow")
         store.optimize()
         if self._options.prune_artifacts:
             from survey.export.prune import prune_artifacts
 
-            self._say(str(prune_artifacts(self._output, store, mapper)))
+            self._say(str(prune_artifacts(self._output, store, mapper, artifacts=given)))
         return result.num_partitions_left
 
     def _result(

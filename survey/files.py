@@ -52,6 +52,20 @@ def remove_leftovers(file: Path) -> None:
         left.unlink(missing_ok=True)
 
 
+def remove_with_folders(file: Path, *, num_folders: int) -> int:
+    """Remove a file, and so many of the folders above it as are empty then; return its size in bytes.
+
+    Raises:
+        OSError: The file cannot be removed.
+    """
+    size = file.stat().st_size
+    file.unlink()
+    for folder in list(file.parents)[:num_folders]:
+        with suppress(OSError):  # something else is in it
+            folder.rmdir()
+    return size
+
+
 def write_text(file: Path, text: str, *, lasting: bool = True) -> None:
     """Replace the text of a file; arguments and errors as of `replacing`."""
     with replacing(file, lasting=lasting) as temporary:

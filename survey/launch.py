@@ -17,6 +17,7 @@ from survey.commands import parse_duration, parse_gpus_per_trial, parse_pack, ru
 from survey.errors import InputError
 from survey.options import MOST_REPETITIONS, Epochs, Options, Runs
 from survey.result import SurveyResult
+from survey.uris import sqlite_uri
 
 _Spaces = Annotated[
     list[str] | None,
@@ -198,7 +199,7 @@ def _show_result(result: SurveyResult, console: Console, *, with_mlflow: bool) -
     database = result.dataset.parent / "mlflow.db"
     if with_mlflow and database.exists():
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--backend-store-uri"]
-        console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, f'sqlite:///{database}'])}")
+        console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, sqlite_uri(database)])}")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +14,10 @@ from pathlib import Path
 from survey.errors import OutputError
 from survey.files import write_text
 from survey.output_lock import OutputLock
+from survey.ownership import marker_of
 from survey.space import SearchSpace
 from survey.space_file import dump_space, load_space
+from survey.uris import sqlite_uri
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,12 @@ class Output:
     @property
     def _identity(self) -> dict:
         try:
-            return json.loads(self._identity_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            identity = json.loads(self._identity_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             raise OutputError(f"{self._identity_file}: cannot be read: {error}") from None
+        if not isinstance(identity, dict) or not isinstance(identity.get("contents"), dict):
+            raise OutputError(f"{self._identity_file}: this file is damaged, or not of an output")
+        return identity
 
     @property
     def exists(self) -> bool:
@@ -93,8 +99,23 @@ class Output:
 
     @cached_property
     def output_id(self) -> str:
-        """Identity of the output, by which its MLflow experiments are known in a shared store."""
-        return self._identity["output_id"]
+        """Identity of the output, by which its MLflow experiments are known in a shared store: 32 hexadecimal digits.
+
+        Raises:
+            OutputError: `survey.json` holds something else.
+        """
+        output_id = self._identity.get("output_id")
+        if not isinstance(output_id, str) or not re.fullmatch(r"[0-9a-f]{32}", output_id):
+            raise OutputError(
+                f"{self._identity_file}: expected an output_id of 32 hexadecimal digits, found {output_id!r}; this "
+                "file is damaged, or not of an output"
+            )
+        return output_id
+
+    @property
+    def marker(self) -> str:
+        """What folders outside of the output, which it has made, say of whose they are (`survey.ownership`)."""
+        return marker_of(self.output_id, self.folder)
 
     @property
     def contents(self) -> dict[str, str]:
@@ -154,7 +175,7 @@ class Output:
     @property
     def default_tracking_uri(self) -> str:
         """The sqlite file in the output folder."""
-        return f"sqlite:///{self.database}"
+        return sqlite_uri(self.database)
 
     def record(self, spaces: list[SearchSpace], contents: Mapping[str, str]) -> None:
         """Keep the search spaces that have been surveyed here: the exporter flags experiments by them."""
@@ -192,6 +213,16 @@ class Output:
         return [load_space(file) for file in sorted((self.folder / "search_spaces").glob("*.yaml"))]
 
 
+_ENTRIES = frozenset(
+    (
+        *("survey.json", "launch.json", "forecasts.json", "redo.json", "mlflow-node.json", "mlflow.db"),
+        *("mlflow.db-wal", "mlflow.db-shm", "mlflow.db-journal", "mlflow-server.log", ".lock", ".lock-holder"),
+        *("artifacts", "checkpoints", "dataset", "report", "search_spaces"),
+    )
+)
+"""What an output makes in its folder."""
+
+
 def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
     """Say why a folder cannot be that of an output; an empty string if it can."""
     is_survey = (folder / "survey.json").is_file()
@@ -199,6 +230,12 @@ def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
         return "there is no survey here (no survey.json); give the --out of a launch"
     if folder.exists() and not folder.is_dir():
         return "expected a folder for the output, found a file"
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name in _ENTRIES and path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            return (
+                f"{path.name} is a link to {path.resolve()}, outside of the output, where nothing is written or "
+                "removed: put the file or folder itself in its place"
+            )
     of_one_begun = (".lock", ".survey.json.")
     if folder.is_dir() and not is_survey and not all(p.name.startswith(of_one_begun) for p in folder.iterdir()):
         return "this folder holds other things and no survey (no survey.json); choose an empty or new one"

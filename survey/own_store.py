@@ -6,28 +6,34 @@ the file lies on a disk of the node that launches, and `mlflow.db` is its backup
 `mlflow-node.json` says where. A launch that ends leaves the whole store in `mlflow.db` and no note; a note that is
 found is one of a launch that died. Its file is brought home if this is the same node; else the node is lost, and with
 it what was not yet backed up (`survey.recovery`).
+
+A note is no more than a hint: of a copied output it is that of the original, and an output may come from someone else.
+The file that it names is taken only where its folder says that this output has made it (`survey.ownership`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import sqlite3
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from survey.errors import InputError, TrackingError
 from survey.output import Output
+from survey.ownership import MARKER, has_marker, mark
 from survey.sqlite_copy import copy_database, end_log
 from survey.tracking.database import holds_experiments, remove_half_made
+from survey.uris import sqlite_uri
 from survey.wal import on_network
+
+_FILE = "mlflow.db"
 
 _BACKUP_EVERY_S = 60.0
 _SHARE_OF_TIME = 0.05
@@ -48,23 +54,32 @@ class _Note:
     @classmethod
     def of(cls, output: Output) -> _Note | None:
         try:
-            return cls(**json.loads(output.store_note.read_text(encoding="utf-8")))
+            note = cls(**json.loads(output.store_note.read_text(encoding="utf-8")))
+            if not isinstance(note.host, str) or not isinstance(note.file, str):
+                raise TypeError
+            return note
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return cls("", "")  # a node that nobody can find any more
 
-    def found(self) -> Path | None:
-        """The file, if this is its node and it is still there."""
-        file = Path(self.file)
-        here = self.host == socket.gethostname() and file.is_file() and file.stat().st_uid == os.getuid()
-        return file if here else None
+    def found(self, output: Output) -> Path | None:
+        """The file, if this is its node and it is still there, in a folder that this output has made."""
+        if self.host != socket.gethostname():
+            return None
+        folder = Path(self.file).parent
+        file = folder / _FILE
+        try:
+            its_own = folder.stat(follow_symlinks=False).st_uid == os.getuid() and has_marker(folder, output.marker)
+            return file if its_own and file.is_file() and not file.is_symlink() else None
+        except OSError:
+            return None
 
 
 def live_database(output: Output) -> Path:
     """Return the file that has the latest word on an output, for those that only read."""
     note = _Note.of(output)
-    return (note and note.found()) or output.database
+    return (note and note.found(output)) or output.database
 
 
 class OwnStore:
@@ -106,7 +121,7 @@ class OwnStore:
     @property
     def uri(self) -> str:
         """The tracking URI of the file, for processes of this machine."""
-        return f"sqlite:///{self.file}"
+        return sqlite_uri(self.file)
 
     def __enter__(self) -> OwnStore:
         self._bring_home()
@@ -122,7 +137,7 @@ class OwnStore:
         note = _Note.of(self._output)
         if note is None:
             return
-        file = note.found()
+        file = note.found(self._output)
         if file is None:
             self.lost_node, self.lost_artifacts = note.host or "an unknown node", note.artifacts
             return
@@ -130,11 +145,12 @@ class OwnStore:
             with _errors(file, "brought into the output folder"):
                 copy_database(file, self._output.database, scratch=file.parent)
         self._output.store_note.unlink()
-        shutil.rmtree(file.parent, ignore_errors=True)
+        _remove_folder(file.parent)
 
     def _put_on_node(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="survey-mlflow-", dir=_folder_of_this_node()))
-        self.file, self._is_placed = folder / "mlflow.db", True
+        mark(folder, self._output.marker)
+        self.file, self._is_placed = folder / _FILE, True
         # The note of a node that is lost stays until all is recovered.
         if self.lost_node is None:
             self._write_note()
@@ -187,7 +203,15 @@ class OwnStore:
         self.back_up()
         if self.lost_node is None:
             self._output.store_note.unlink(missing_ok=True)
-        shutil.rmtree(self.file.parent, ignore_errors=True)
+        _remove_folder(self.file.parent)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder that a launch has made for the file: what is its own in it, and the folder if that is all."""
+    with suppress(OSError):
+        for file in (*folder.glob(f"{_FILE}*"), *folder.glob(f"copy-of-{_FILE}*"), folder / MARKER):
+            file.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _change_counter(file: Path) -> tuple[int, int]:

@@ -7,11 +7,10 @@ of each finished trial lies among the artifacts, and says all that the ledger ne
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +18,15 @@ import pyarrow.parquet as pq
 
 from survey.dataset import runs_done
 from survey.experiment import Experiment
+from survey.files import remove_with_folders
 from survey.metrics import HISTORY_COLUMNS
 from survey.output import Output
+from survey.ownership import has_marker
+from survey.tracking.finished import RUN_ID
 from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
 from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
+from survey.uris import local_path
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,20 @@ class _Orphan:
         return self.history[column][0].as_py()
 
 
-def recover(output: Output, store: TrackingStore, artifacts: str) -> int:
+def recover(output: Output, store: TrackingStore, given: str | None, *, hint: str | None) -> int:
     """Give each history that the ledger lacks a finished MLflow run, and return how many there were.
 
-    The run is a new one, tagged with the id of the lost one, with log-spaced epochs. A history that cannot be read is
-    of a trial that did not finish. When this is cut short, it can be called again.
+    They are looked for in the output and in the place of artifacts that somebody has named; where a note of the lost
+    launch names another one, also there, if it has the marker of this output. A history that cannot be read is of a
+    trial that did not finish. A new MLflow run is tagged with the id of the lost one, and has log-spaced epochs. When
+    this is cut short, it can be called again.
 
     Args:
         output: The output.
         store: Its tracking store.
-        artifacts: URI of the place of artifacts, which has to be this output's alone: their folders are removed. Those
-            that do not lie in a folder are not looked for: their trials are trained again.
+        given: URI of the place that was given by `--artifacts`, if one was.
+        hint: The same of the lost launch, as its note says. What does not lie in a folder is not looked for: its trials
+            are trained again.
 
     Raises:
         TrackingError: The store refuses.
@@ -58,24 +64,37 @@ def recover(output: Output, store: TrackingStore, artifacts: str) -> int:
     done = runs_done(output.dataset, output.replaced)
     for experiment_id, numbers in store.runs_finished(output.replaced).items():
         done.setdefault(experiment_id, set()).update(numbers)
+    known = store.all_finished_run_ids() | output.replaced
     recovered = 0
-    for orphan in _orphans(_folder(artifacts), done, store.all_finished_run_ids() | output.replaced):
-        _record(store, artifacts, orphan)
-        done.setdefault(orphan.experiment.experiment_id, set()).update(orphan.repetitions)
-        shutil.rmtree(orphan.folder, ignore_errors=True)
-        recovered += 1
+    for place, is_own in _places(output, given, hint).items():
+        for orphan in _orphans(place, done, known):
+            _record(store, place.as_uri(), orphan)
+            done.setdefault(orphan.experiment.experiment_id, set()).update(orphan.repetitions)
+            recovered += 1
+            if is_own:
+                with suppress(OSError):
+                    remove_with_folders(orphan.folder / "artifacts" / HISTORY_FILE, num_folders=2)
     return recovered
 
 
-def _folder(artifacts: str) -> Path | None:
-    parts = urlparse(artifacts)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+def _places(output: Output, given: str | None, hint: str | None) -> dict[Path, bool]:
+    """Return the folders in which histories may lie, and whether this output has proof that they are its own."""
+    places = {output.artifacts: True}
+    for uri in (given, hint):
+        folder = local_path(output.artifacts_at(uri)) if isinstance(uri, str) else None
+        is_own = folder is not None and has_marker(folder, output.marker)
+        if folder and (is_own or uri == given):
+            places[folder] = is_own
+    return places
 
 
-def _orphans(artifacts: Path | None, done: Mapping[int, Collection[int]], known: Collection[str]) -> Iterator[_Orphan]:
-    for file in sorted(artifacts.glob(f"*/artifacts/{HISTORY_FILE}")) if artifacts else ():
-        folder = file.parents[1]
-        orphan = _read(file) if folder.name not in known else None
+def _orphans(artifacts: Path, done: Mapping[int, Collection[int]], known: Collection[str]) -> Iterator[_Orphan]:
+    for file in sorted(artifacts.glob(f"*/artifacts/{HISTORY_FILE}")):
+        name = file.parents[1].name
+        is_candidate = RUN_ID.fullmatch(name) and name not in known
+        if not is_candidate or not file.resolve().is_relative_to(artifacts.resolve()):
+            continue
+        orphan = _read(file)
         if orphan and not set(orphan.repetitions) <= set(done.get(orphan.experiment.experiment_id, ())):
             yield orphan
 

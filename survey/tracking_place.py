@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from survey.errors import InputError
@@ -15,6 +14,7 @@ from survey.own_store import OwnStore
 from survey.tracking.credentials import check_no_password, variables_needed
 from survey.tracking.database import holds_experiments
 from survey.tracking.tags import OUTPUT
+from survey.uris import folder_uri, sqlite_file, sqlite_uri
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
@@ -32,6 +32,9 @@ class TrackingPlace:
 
     Raises:
         InputError: A URI holds a password.
+
+    Attributes:
+        given_artifacts: URI of the place that was given for artifacts, which outputs may share; None for none.
     """
 
     def __init__(self, options: Options, output: Output, say: Callable[[str], None]) -> None:
@@ -39,9 +42,9 @@ class TrackingPlace:
             if uri:
                 check_no_password(option, uri)
         self._options, self._output, self._say = options, output, say
-        self._given = _uri(options.artifacts) if options.artifacts else None
+        self.given_artifacts = folder_uri(options.artifacts) if options.artifacts else None
         # Machines that join the cluster later, as some do, could not write to a sqlite file here.
-        self._own = OwnStore(output, on_node=options.address is not None, artifacts=self._given, say=say)
+        self._own = OwnStore(output, on_node=options.address is not None, artifacts=self.given_artifacts, say=say)
         self._server: MlflowServer | None = None
 
     def held(self) -> AbstractContextManager[object]:
@@ -52,9 +55,8 @@ class TrackingPlace:
     def uri(self) -> str:
         """The tracking URI for processes of this machine."""
         uri = self._options.tracking_uri or self._own.uri
-        if uri.startswith("sqlite:///"):  # workers have other working directories
-            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
-        return uri
+        file = sqlite_file(uri)
+        return sqlite_uri(file) if file and "?" not in uri else uri  # workers have other working directories
 
     @property
     def exists(self) -> bool:
@@ -64,9 +66,9 @@ class TrackingPlace:
     @property
     def artifacts(self) -> str | None:
         """URI of the place of artifacts; None for where an MLflow server wants them."""
-        if self._given is None and (self._options.tracking_uri or "").startswith("http"):
+        if self.given_artifacts is None and (self._options.tracking_uri or "").startswith("http"):
             return None
-        return self._output.artifacts_at(self._given)
+        return self._output.artifacts_at(self.given_artifacts)
 
     @property
     def is_in_output(self) -> bool:
@@ -79,10 +81,10 @@ class TrackingPlace:
         Raises:
             InputError: They cannot; the message says why.
         """
-        if self._given:
-            from survey.tracking.artifact_place import check_can_be_written
+        if self.given_artifacts:
+            from survey.tracking.artifact_place import claim
 
-            check_can_be_written(self._output.artifacts_at(self._given), self.uri)
+            claim(self._output.artifacts_at(self.given_artifacts), self.uri, self._output.marker)
 
     def open(self) -> TrackingStore:
         """Open the store; a sqlite file is created where there is none.
@@ -92,7 +94,8 @@ class TrackingPlace:
         """
         from survey.tracking.store import TrackingStore
 
-        return TrackingStore(self.uri, output_id=self._output.output_id)
+        is_own = self._options.tracking_uri is None
+        return TrackingStore(self.uri, output_id=self._output.output_id, is_own=is_own)
 
     def open_at_start(self) -> TrackingStore | None:
         """Open the store if it holds something, and put in again what was lost of it with the disk of a node.
@@ -104,7 +107,7 @@ class TrackingPlace:
         if store and lost_node:
             from survey.recovery import recover
 
-            recovered = recover(self._output, store, self._output.artifacts_at(self._own.lost_artifacts))
+            recovered = recover(self._output, store, self.given_artifacts, hint=self._own.lost_artifacts)
             self._own.recovered()
             self._say(
                 f"the MLflow store lay on {lost_node} and is not found; {recovered:,} finished trials that its backup "
@@ -176,7 +179,3 @@ class TrackingPlace:
             )
         variables = variables_needed(os.environ) if uri or not self.is_in_output else []
         check_nodes(self._output.folder if self.is_in_output else None, self._output.output_id, variables)
-
-
-def _uri(artifacts: str) -> str:
-    return artifacts.rstrip("/") if "://" in artifacts else Path(artifacts).absolute().as_uri()

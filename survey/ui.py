@@ -30,6 +30,9 @@ ENVIRONMENT = {
 }
 """Settings of the server: no telemetry, no jobs of its own, and connections of a minute at most."""
 
+_SECRETS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""What the server is not given: its store is a file, and would be asked for artifacts wherever that says they lie."""
+
 
 class MlflowServer:
     """An `mlflow server` that is started at once and is up some seconds later.
@@ -53,7 +56,7 @@ class MlflowServer:
         command += ["--host", host, "--port", str(port), "--workers", "1"]
         # By name only as what it is, so that no web page elsewhere can make a browser ask it; and through a tunnel.
         command += ["--allowed-hosts", f"{host}:{port},localhost:*,127.0.0.1:*", "--cors-allowed-origins", self.address]
-        command += ["--backend-store-uri", backend_uri, "--default-artifact-root", str(artifacts)]
+        command += ["--backend-store-uri", backend_uri, "--default-artifact-root", artifacts.as_uri()]
         self._command = command
         log.unlink(missing_ok=True)
         self._guard = self._start()
@@ -68,7 +71,7 @@ class MlflowServer:
                 stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **ENVIRONMENT},
+                env={name: value for name, value in os.environ.items() if name not in _SECRETS} | ENVIRONMENT,
                 start_new_session=True,
             )
 

@@ -79,6 +79,9 @@ class Survey:
     location: str | None = None
     """Where artifacts go, if not to the output."""
 
+    given: str | None = None
+    """The place of artifacts that somebody has named, which outputs may share."""
+
     def __init__(self, folder: Path, template: Path) -> None:
         self.output = Output.at(folder)
         self.output.prepare()
@@ -113,10 +116,10 @@ class Survey:
             self.train(experiment, (0, 1, 2, 3, 4))
 
     def prune(self, mapper=map) -> PruneResult:
-        return prune_artifacts(self.output, self.store, mapper)
+        return prune_artifacts(self.output, self.store, mapper, artifacts=self.given)
 
     def export(self) -> export.ExportResult:
-        return export.export(self.output, self.store)
+        return export.export(self.output, self.store, artifacts=self.given)
 
     @property
     def folder(self) -> Path:

@@ -59,7 +59,7 @@ def test_every_option_is_in_the_table_of_the_readme(option):
 @pytest.mark.parametrize(
     ("page", "function", "elsewhere"),
     [
-        ("publish.md", publish_command, {"--help", "--out", "--tracking-uri", "--prune-artifacts"}),
+        ("publish.md", publish_command, {"--help", "--out", "--tracking-uri", "--artifacts", "--prune-artifacts"}),
         ("recommend.md", recommend_command, {"--help"}),
     ],
 )

@@ -647,10 +647,13 @@ def test_a_moved_output_goes_on_where_it_is(survey, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_an_output_in_a_folder_with_odd_characters_is_exported(tmp_path, empty_store):
-    survey = Survey(tmp_path / "oüt 100% #1", empty_store)
-    survey.train(EXPERIMENTS[0])
+@pytest.mark.parametrize("name", ["oüt 100% #1", "a%20b", "a?b&c=d", "a;b:c@d'e"])
+def test_an_output_in_a_folder_with_odd_characters_is_exported(tmp_path, empty_store, name):
+    survey = Survey(tmp_path / name, empty_store)
+    run_id = survey.train(EXPERIMENTS[0])
     assert survey.export() == export.ExportResult(2, 1, ())
+    assert survey.artifact(run_id).exists()
+    assert [folder.name for folder in tmp_path.iterdir()] == [name]
 
 
 def test_a_partition_path_is_quoted_and_read_back():

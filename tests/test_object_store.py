@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from boto3.exceptions import S3UploadFailedError
@@ -17,7 +19,9 @@ from survey.export import ExportResult
 from survey.export.artifacts import Artifacts
 from survey.options import Options
 from survey.output import Output
+from survey.ownership import has_marker
 from survey.tracking import trial_run
+from survey.tracking.artifact_place import marker_in
 from survey.tracking.errors import tracking_errors
 from survey.tracking_place import TrackingPlace
 
@@ -47,7 +51,9 @@ def s3(server, monkeypatch) -> S3:
 @pytest.fixture
 def stored(survey, s3):
     """An output with a trial whose history lies in the bucket."""
-    survey.location = f"s3://bucket/{survey.output.output_id}"
+    place = TrackingPlace(Options(artifacts="s3://bucket"), survey.output, print)
+    place.check_artifacts()
+    survey.location, survey.given = place.artifacts, place.given_artifacts
     survey.train(EXPERIMENTS[0], [0, 1])
     s3.requests.clear()
     return survey
@@ -67,20 +73,23 @@ def test_what_is_pruned_is_not_asked_for_again(stored, s3):
     assert stored.prune().num_artifacts == 2
     s3.requests.clear()
     assert stored.prune().num_artifacts == 0
-    assert len(s3.requests) == 1, "a list of what is there"
+    assert len(s3.requests) <= 5, "whose the place is, and a list of what is there"
     assert later not in str(s3.requests)
 
 
 def test_a_store_that_is_away_ends_an_export(stored, monkeypatch):
     """Nothing in it is damaged, so nothing is to be trained again."""
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", AWAY)
-    with pytest.raises(TrackingAwayError, match=r"the artifact s3://bucket/.* cannot be fetched: Could not connect"):
+    with pytest.raises(TrackingAwayError, match=r"s3://bucket/.* cannot be read: Could not connect"):
         stored.export()
+    artifacts = Artifacts(stored.output.artifacts, stored.store.uri, "", places=frozenset((stored.location,)))
+    with pytest.raises(TrackingAwayError, match=r"the artifact s3://bucket/.* cannot be fetched: Could not connect"):
+        artifacts.read(next(stored.store.finished_trials()))
 
 
 def test_a_history_that_is_gone_is_told(stored):
     (trial,) = stored.store.finished_trials()
-    artifacts = Artifacts(stored.output.artifacts, stored.store.uri)
+    artifacts = Artifacts.of(stored.output, stored.store, stored.given)
     artifacts.remove(trial)
     (message,) = stored.export().damaged
     assert "cannot be fetched" in message
@@ -88,11 +97,12 @@ def test_a_history_that_is_gone_is_told(stored):
 
 def test_an_artifact_that_cannot_be_removed_is_told(stored, monkeypatch):
     (trial,) = stored.store.finished_trials()
-    artifacts = Artifacts(stored.output.artifacts, stored.store.uri)
+    artifacts = Artifacts.of(stored.output, stored.store, stored.given)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")  # so that there is another bucket's client
     gone = type(trial)(**{**vars(trial), "history_uri": trial.history_uri.replace("bucket", "nowhere")})
+    nowhere = replace(artifacts, places=frozenset(place.replace("bucket", "nowhere") for place in artifacts.places))
     with pytest.raises(TrackingError, match=r"the artifact s3://nowhere/.* cannot be removed: .*NoSuchBucket"):
-        artifacts.remove(gone)
+        nowhere.remove(gone)
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", AWAY)
     with pytest.raises(TrackingAwayError, match="cannot be removed: Could not connect"):
         artifacts.remove(trial)
@@ -124,12 +134,18 @@ def check(output: Output, artifacts: object) -> None:
     TrackingPlace(Options(artifacts=str(artifacts)), output, print).check_artifacts()
 
 
-def test_a_place_that_can_be_written_to_is_left_as_it_was(s3, tmp_path):
+def test_a_place_that_can_be_written_to_says_whose_it_is(s3, tmp_path):
     output = Output.at(tmp_path / "out")
-    check(output, "s3://bucket/checked")
-    assert [request[0] for request in s3.requests] == ["PUT", "GET", "POST"]
-    check(output, tmp_path / "artifacts")
-    assert [file for file in (tmp_path / "artifacts").rglob("*") if file.is_file()] == []
+    for place in ("s3://bucket/checked", str(tmp_path / "artifacts")):
+        check(output, place)
+    uri = f"s3://bucket/checked/{output.output_id}"
+    assert marker_in(uri, "") == output.marker
+    copy = Output.at(shutil.copytree(output.folder, tmp_path / "copy"))
+    for place in ("s3://bucket/checked", str(tmp_path / "artifacts")):
+        check(copy, place)
+    assert marker_in(uri, "") == output.marker != copy.marker
+    (file,) = (file for file in (tmp_path / "artifacts").rglob("*") if file.is_file())
+    assert has_marker(file.parent, output.marker)
 
 
 def test_a_place_that_cannot_be_written_to_is_refused(s3, tmp_path, monkeypatch):

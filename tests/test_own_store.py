@@ -24,6 +24,7 @@ from survey.export import __main__ as export_main
 from survey.options import Options
 from survey.output import Output
 from survey.own_store import OwnStore, live_database
+from survey.ownership import mark
 from survey.recovery import recover
 from survey.sqlite_copy import copy_database
 from survey.status import survey_status
@@ -141,8 +142,8 @@ def test_what_only_artifacts_tell_of_is_finished_again_once(survey, node):
     with OwnStore(survey.output, on_node=True) as own:
         assert own.lost_node == note["host"]
         survey.store = TrackingStore(own.uri, output_id=survey.output.output_id)
-        assert recover(survey.output, survey.store, survey.output.artifacts.as_uri()) == 1
-        assert recover(survey.output, survey.store, survey.output.artifacts.as_uri()) == 0
+        assert recover(survey.output, survey.store, None, hint=None) == 1
+        assert recover(survey.output, survey.store, None, hint=None) == 0
         own.recovered()
         done = {FIRST.experiment_id: {0, 1}, SECOND.experiment_id: {0, 1, 2}}
         assert survey.store.runs_finished() == done
@@ -169,7 +170,7 @@ def test_recovered_runs_have_the_numbers_of_those_that_were_lost(survey, node, t
     undisturbed.export()
     with OwnStore(survey.output, on_node=True) as own:
         survey.store = TrackingStore(own.uri, output_id=survey.output.output_id)
-        assert recover(survey.output, survey.store, survey.output.artifacts.as_uri()) == 1
+        assert recover(survey.output, survey.store, None, hint=None) == 1
         own.recovered()
     survey.export()
     assert repr(without_ids(survey)) == repr(without_ids(undisturbed))
@@ -186,27 +187,31 @@ def test_what_redo_has_replaced_is_not_recovered(survey, node):
     shutil.rmtree(node)
     node.mkdir()
     with OwnStore(survey.output, on_node=False):
-        assert recover(survey.output, home(survey), survey.output.artifacts.as_uri()) == 0
+        assert recover(survey.output, home(survey), None, hint=None) == 0
 
 
 def died_elsewhere(survey, node: Path, folder: Path) -> Output:
     """Leave an output as a launch with `--artifacts` does that is lost with its node, one trial being finished.
 
-    It is moved, as this process has connections to its database.
+    It is moved, as this process has connections to its database, and the place of artifacts with it in what it says.
     """
     place = TrackingPlace(Options(artifacts=str(folder), address="HOST:1"), survey.output, print)
     own = place.held().__enter__()
+    place.check_artifacts()
     survey.store, survey.location = place.open(), place.artifacts
     survey.train(FIRST, [0, 1])
     die(own)
     shutil.rmtree(node)
     node.mkdir()
-    return Output.at(survey.output.folder.rename(survey.output.folder.with_name("moved")))
+    moved = Output.at(survey.output.folder.rename(survey.output.folder.with_name("moved")))
+    mark(folder / moved.output_id, moved.marker)
+    return moved
 
 
 def test_what_another_output_has_in_the_same_folder_is_left_alone(survey, node, tmp_path, empty_store):
     other, options = Survey(tmp_path / "other", empty_store), Options(artifacts=str(tmp_path / "shared"))
-    other.location = TrackingPlace(options, other.output, print).artifacts
+    place = TrackingPlace(options, other.output, print)
+    other.location, other.given = place.artifacts, place.given_artifacts
     other.train(SECOND, [0, 1])
     output = died_elsewhere(survey, node, tmp_path / "shared")
     place = TrackingPlace(options, output, print)
@@ -226,7 +231,7 @@ def test_a_launch_looks_where_the_lost_one_had_its_artifacts(survey, node, tmp_p
 
 def test_an_export_looks_where_the_lost_launch_had_its_artifacts(survey, node, tmp_path):
     output = died_elsewhere(survey, node, tmp_path / "shared")
-    assert export_main._export(output, None, Console(quiet=True), prune=False) == 0
+    assert export_main._export(output, None, None, Console(quiet=True), prune=False) == 0
     assert runs_done(output.dataset) == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
 

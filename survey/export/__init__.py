@@ -42,17 +42,26 @@ class ExportResult:
     num_partitions_left: int = 0
 
 
-def export(output: Output, store: TrackingStore, mapper: Mapper = map, *, only_new_runs: bool = False) -> ExportResult:
+def export(
+    output: Output,
+    store: TrackingStore,
+    mapper: Mapper = map,
+    *,
+    artifacts: str | None = None,
+    only_new_runs: bool = False,
+) -> ExportResult:
     """Bring the data set of an output up to date with its finished MLflow runs.
 
     Args:
         output: The output.
         store: Its tracking store.
         mapper: How partitions are shared out.
+        artifacts: URI of the place that was given by `--artifacts`, if one was.
         only_new_runs: Leave partitions without new runs as they are, although their summaries or sweep flags are out of
             date. A sweep that is new to an output makes all of them so.
 
     Raises:
+        InputError: Histories are said to lie where nobody has asked to read.
         ExportError: The data set is damaged or cannot be written.
         TrackingError: The store cannot be read.
     """
@@ -61,7 +70,7 @@ def export(output: Output, store: TrackingStore, mapper: Mapper = map, *, only_n
         space.name: frozenset(experiment.experiment_id for experiment in space.experiments(contents))
         for space in output.spaces()
     }
-    all_jobs = _jobs(output, store, sweeps)
+    all_jobs = _jobs(output, store, sweeps, Artifacts.of(output, store, artifacts))
     jobs = [job for job in all_jobs if job.trials or not only_new_runs]
     results = [result for result in mapper(update_partition, jobs) if result]
     write_schemas(output.dataset, sorted(sweeps))
@@ -82,7 +91,9 @@ class Held:
     is_stale: bool
 
 
-def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[int]]) -> list[PartitionJob]:
+def _jobs(
+    output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[int]], artifacts: Artifacts
+) -> list[PartitionJob]:
     """Find the partitions in which there is something to do, those with the most to do first."""
     replaced = output.replaced
     partitions, done = held(output.dataset, sweeps, replaced)
@@ -93,7 +104,7 @@ def _jobs(output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[i
         partitions.setdefault(partition, Held(set(), frozenset(), False)).experiment_ids.add(
             trial.experiment.experiment_id
         )
-    artifacts = Artifacts(output.artifacts, store.uri)
+    artifacts.check(trial for trials in new.values() for trial in trials)
     jobs = [
         PartitionJob(
             output.output_id,

@@ -20,6 +20,7 @@ from survey.own_store import OwnStore
 from survey.result import INCOMPLETE
 from survey.space import SearchSpace
 from survey.tracking.credentials import check_no_password
+from survey.uris import folder_uri
 
 _PUBLISHING = "Publishing"
 
@@ -27,6 +28,12 @@ _PUBLISHING = "Publishing"
 def command(
     out: Annotated[Path | None, typer.Option(help="Output folder of a survey.")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, if the launch was given one.")] = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|URI", help="Where MLflow's artifacts went, if the launch was told.", show_default="--out"
+        ),
+    ] = None,
     prune: Annotated[
         bool, typer.Option("--prune-artifacts", help="Drop histories among MLflow's artifacts that the data set holds.")
     ] = False,
@@ -55,15 +62,16 @@ def command(
     ] = False,
 ) -> int:
     """Bring the data set of a survey up to date with its finished MLflow runs, and publish it."""
-    if tracking_uri:
-        check_no_password("--tracking-uri", tracking_uri)
+    for option, uri in (("--tracking-uri", tracking_uri), ("--artifacts", artifacts)):
+        if uri:
+            check_no_password(option, uri)
     if (out is None) == (dataset is None) or (dataset and not where):
         raise InputError("expected --out FOLDER of a survey, or --dataset FOLDER together with --publish")
     console = Console(soft_wrap=True, highlight=False)
     status, spaces = 0, list[SearchSpace]()
     if out is not None:
         output = Output.at(out, must_exist=True)
-        status = _export(output, tracking_uri, console, prune=prune)
+        status = _export(output, tracking_uri, artifacts and folder_uri(artifacts), console, prune=prune)
         dataset, spaces = output.dataset, output.spaces()
     if where and dataset:
         about = About(title or _title(dataset), licence, creator, url)
@@ -71,19 +79,19 @@ def command(
     return status
 
 
-def _export(output: Output, tracking_uri: str | None, console: Console, *, prune: bool) -> int:
+def _export(output: Output, tracking_uri: str | None, artifacts: str | None, console: Console, *, prune: bool) -> int:
     from survey.export.prune import prune_artifacts
     from survey.recovery import recover
     from survey.tracking.store import TrackingStore
 
     own = OwnStore(output, on_node=False)
     with disk_full_errors(output.folder), output.lock(), nullcontext() if tracking_uri else own:
-        store = TrackingStore(tracking_uri or own.uri, output_id=output.output_id)
+        store = TrackingStore(tracking_uri or own.uri, output_id=output.output_id, is_own=tracking_uri is None)
         if own.lost_node:
-            recover(output, store, output.artifacts_at(own.lost_artifacts))
+            recover(output, store, artifacts, hint=own.lost_artifacts)
             own.recovered()
-        result = export(output, store, in_processes)
-        pruned = prune_artifacts(output, store, in_processes) if prune else None
+        result = export(output, store, in_processes, artifacts=artifacts)
+        pruned = prune_artifacts(output, store, in_processes, artifacts=artifacts) if prune else None
     for message in result.damaged:
         console.print(f"not exported: {message}", style="yellow", markup=False)
     console.print(

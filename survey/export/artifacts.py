@@ -1,21 +1,36 @@
-"""The histories of finished trials: artifacts on this file system, or fetched from where the store keeps them."""
+"""The histories of finished trials: artifacts on this file system, or fetched from where the store keeps them.
+
+Where a store says that an artifact lies is not believed: a store may come from someone else, and would have files of
+this machine read and removed, and credentials sent to any server. The history of a run lies in the output's own folder
+for artifacts, in a folder that has the marker of this output, or in a place that somebody has named: with
+`--artifacts`, or by naming another store that says so.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.errors import ExportError
+from survey.errors import ExportError, InputError
+from survey.files import remove_with_folders
+from survey.output import Output
+from survey.ownership import has_marker
+from survey.tracking.artifact_place import marker_in
 from survey.tracking.errors import tracking_errors
 from survey.tracking.finished import FinishedTrial
+from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
+from survey.uris import local_path
+
+_BUCKETS = ("s3", "gs")
+"""Kinds of URI that name a bucket and no host."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +38,58 @@ class Artifacts:
     """Where the artifacts of an output are to be found.
 
     Attributes:
-        folder: The output's own folder for them, in which they are found too if the output has been moved.
+        folder: The output's own folder for them.
         tracking_uri: MLflow tracking URI, for those that lie elsewhere.
+        marker: What a folder of this machine says that this output has made.
+        places: URIs of further folders whose artifacts may be read.
+        own_places: Those of them whose artifacts may be removed too.
     """
 
     folder: Path
     tracking_uri: str
+    marker: str
+    places: frozenset[str] = frozenset()
+    own_places: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, output: Output, store: TrackingStore, given: str | None) -> Artifacts:
+        """Find out where artifacts of an output may be read and removed.
+
+        Args:
+            output: The output.
+            store: Its tracking store.
+            given: URI of the place that was given by `--artifacts`, if one was.
+
+        Raises:
+            TrackingError: The store cannot be read, or the place does not answer.
+        """
+        named = frozenset() if store.is_own else frozenset(_credible(store.artifact_locations(), store.uri))
+        own = named
+        if given:
+            place = output.artifacts_at(given)
+            named |= {place}
+            is_own = local_path(place) is None and marker_in(place, store.uri) == output.marker
+            own |= {place} if is_own else frozenset()
+        return cls(output.artifacts, store.uri, output.marker, named, own)
+
+    def check(self, trials: Iterable[FinishedTrial]) -> None:
+        """See that the histories of trials lie where they may be read.
+
+        Raises:
+            InputError: They do not; the message says where they are said to lie, and what to do.
+        """
+        foreign = [trial for trial in trials if self._place(trial) is None and not self._own_file(trial).exists()]
+        # Where an output has been moved, or its file is gone, nothing is there to be read: that is told as damage.
+        foreign = [trial for trial in foreign if not _is_gone(trial.history_uri)]
+        if foreign:
+            trial = foreign[0]
+            place, layout, _ = trial.history_uri.rpartition(_layout(trial))
+            where = place if layout else trial.history_uri
+            raise InputError(
+                f"the tracking store says that {len(foreign):,} finished trials have their histories in {where!r}, "
+                "which is neither the output's own folder nor a place that was named, so nothing is read there: if "
+                f"you trust it, give --artifacts {where.rpartition('/')[0]!r}"
+            )
 
     def read(self, trial: FinishedTrial) -> pa.Table:
         """Read the history of a trial.
@@ -50,12 +111,27 @@ class Artifacts:
 
     def local(self, trial: FinishedTrial) -> Path | None:
         """The file on this file system, whether or not it is there; None for an artifact that lies elsewhere."""
-        parts = urlparse(trial.history_uri)
-        if parts.scheme not in ("", "file"):
-            return None
-        path = Path(unquote(parts.path) if parts.scheme else trial.history_uri)
-        moved = self.folder / trial.mlflow_run_id / "artifacts" / path.name
-        return path if path.exists() or not moved.exists() else moved
+        own, place = self._own_file(trial), self._place(trial)
+        if place is None or own.exists():
+            return own
+        folder = local_path(place)
+        return folder / trial.mlflow_run_id / "artifacts" / HISTORY_FILE if folder else None
+
+    def _own_file(self, trial: FinishedTrial) -> Path:
+        """Where the history lies in the output, which may have been moved since."""
+        file = self.folder / trial.mlflow_run_id / "artifacts" / HISTORY_FILE
+        if not file.resolve().is_relative_to(self.folder.resolve()):
+            raise ExportError(f"artifact {file}: is a link that leads out of the output, and is left alone")
+        return file
+
+    def _place(self, trial: FinishedTrial) -> str | None:
+        """The further place in which the history lies; None where it lies in the output, or may not be read."""
+        place, layout, rest = trial.history_uri.rpartition(_layout(trial))
+        return place if layout and not rest and (place in self.places or self._is_marked(place)) else None
+
+    def _is_marked(self, place: str) -> bool:
+        folder = local_path(place)
+        return folder is not None and has_marker(folder, self.marker)
 
     def those_there(self, trials: Iterable[FinishedTrial]) -> Iterator[FinishedTrial]:
         """Leave out the trials whose artifacts are gone; elsewhere, each place is asked once for the runs that it has.
@@ -65,33 +141,32 @@ class Artifacts:
         """
         listed: dict[str, Collection[str] | None] = {}
         for trial in trials:
-            file = self.local(trial)
-            place, layout, _ = trial.history_uri.rpartition(f"/{trial.mlflow_run_id}/artifacts/{HISTORY_FILE}")
-            if file is None and layout and place not in listed:
+            file, place = self.local(trial), self._place(trial)
+            if file is None and place and place not in listed:
                 listed[place] = self._runs_in(place)
-            runs = listed.get(place)
+            runs = listed.get(place or "")
             if file.exists() if file else runs is None or trial.mlflow_run_id in runs:
                 yield trial
 
+    def may_be_removed(self, trial: FinishedTrial) -> bool:
+        """Whether the history lies in the output, or where the output has proof that the place is its own."""
+        place = self._place(trial)
+        return place is None or place in self.own_places or self._is_marked(place) or self._own_file(trial).exists()
+
     def remove(self, trial: FinishedTrial) -> int:
-        """Remove the artifact of a trial; return its size in bytes, or 0 where it lies elsewhere.
+        """Remove the artifact of a trial, which `may_be_removed`; return its size in bytes, or 0 if it lies elsewhere.
 
         Raises:
             ExportError: It cannot be removed.
             TrackingError: The object store that has it does not answer, or refuses.
         """
         file = self.local(trial)
+        if file is None:
+            return self._remove_elsewhere(trial)
         try:
-            if file is None:
-                return self._remove_elsewhere(trial)
-            size = file.stat().st_size
-            file.unlink()
+            return remove_with_folders(file, num_folders=2)
         except OSError as error:
-            raise ExportError(f"artifact {trial.history_uri} cannot be removed: {error}") from None
-        for folder in (file.parent, file.parent.parent):
-            with suppress(OSError):  # something else is in it
-                folder.rmdir()
-        return size
+            raise ExportError(f"artifact {file} cannot be removed: {error}") from None
 
     def _remove_elsewhere(self, trial: FinishedTrial) -> int:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -123,6 +198,27 @@ class Artifacts:
             except MlflowException:
                 return None
         return {Path(each.path).name for each in found}
+
+
+def _layout(trial: FinishedTrial) -> str:
+    """How MLflow lays out the artifacts of a run in its place."""
+    return f"/{trial.mlflow_run_id}/artifacts/{HISTORY_FILE}"
+
+
+def _is_gone(uri: str) -> bool:
+    path = local_path(uri)
+    return path is not None and not path.exists()
+
+
+def _credible(locations: Iterable[str], tracking_uri: str) -> Iterator[str]:
+    """Leave out what a store says of other hosts, to which MLflow would send the credentials of the store."""
+    server = urlsplit(tracking_uri)
+    for location in locations:
+        parts = urlsplit(location)
+        on_server = server.scheme.startswith("http") and parts.netloc in ("", server.netloc)
+        is_served = on_server and parts.scheme in ("mlflow-artifacts", "http", "https")
+        if is_served or parts.scheme in _BUCKETS or local_path(location) is not None:
+            yield location
 
 
 def _table(file: Path) -> pa.Table:

@@ -22,43 +22,61 @@ from survey.tracking.store import TrackingStore
 
 @dataclass(frozen=True)
 class PruneResult:
-    """How many artifacts were dropped, and the size of those that lay on a file system."""
+    """How many artifacts were dropped, the size of those on a file system, and how many may not be dropped."""
 
     num_artifacts: int
     num_bytes: int
+    num_left: int = 0
 
     def __str__(self) -> str:
-        return f"dropped {self.num_artifacts:,} artifacts ({self.num_bytes / 1e6:,.0f} MB) that the data set holds"
+        left = f"; left {self.num_left:,} in a place without the marker of this output" if self.num_left else ""
+        return (
+            f"dropped {self.num_artifacts:,} artifacts ({self.num_bytes / 1e6:,.0f} MB) that the data set holds{left}"
+        )
 
 
-def prune_artifacts(output: Output, store: TrackingStore, mapper: Mapper = map) -> PruneResult:
+def prune_artifacts(
+    output: Output, store: TrackingStore, mapper: Mapper = map, *, artifacts: str | None = None
+) -> PruneResult:
     """Drop the history artifacts whose every row is in the data set.
 
     The rows are read back from both and compared, value by value; an artifact of which one is missing or differs stays.
-    The MLflow runs stay as they are.
+    The MLflow runs stay as they are. Outside of the output nothing is dropped, unless the place has its marker.
+
+    Args:
+        output: The output.
+        store: Its tracking store.
+        mapper: How partitions are shared out.
+        artifacts: URI of the place that was given by `--artifacts`, if one was.
 
     Raises:
         ExportError: A file of the data set is damaged.
         TrackingError: The store cannot be read.
     """
-    results = [result for result in mapper(prune_partition, _jobs(output, store)) if result]
-    return PruneResult(sum(each.num_artifacts for each in results), sum(each.num_bytes for each in results))
+    jobs, num_left = _jobs(output, store, Artifacts.of(output, store, artifacts))
+    results = [result for result in mapper(prune_partition, jobs) if result]
+    return PruneResult(sum(each.num_artifacts for each in results), sum(each.num_bytes for each in results), num_left)
 
 
-def _jobs(output: Output, store: TrackingStore) -> list[PartitionJob]:
+def _jobs(output: Output, store: TrackingStore, artifacts: Artifacts) -> tuple[list[PartitionJob], int]:
+    """Return what there is to do, and how many artifacts may not be removed."""
     exported: dict[str, str] = {}
     for held in runs_held(output.dataset):
         exported |= dict.fromkeys(held.mlflow_run_ids, held.partition)
-    artifacts = Artifacts(output.artifacts, store.uri)
     trials: dict[str, list[FinishedTrial]] = {}
+    num_left = 0
     held = (trial for trial in store.finished_trials() if trial.mlflow_run_id in exported)
     for trial in artifacts.those_there(held):
-        trials.setdefault(partition_of(trial.experiment), []).append(trial)
+        if artifacts.may_be_removed(trial):
+            trials.setdefault(partition_of(trial.experiment), []).append(trial)
+        else:
+            num_left += 1
     nothing: Mapping[str, frozenset[int]] = {}
-    return [
+    jobs = [
         PartitionJob(output.output_id, output.dataset, name, tuple(its), nothing, frozenset(), artifacts, False)
         for name, its in sorted(trials.items())
     ]
+    return jobs, num_left
 
 
 def prune_partition(job: PartitionJob) -> PruneResult | None:

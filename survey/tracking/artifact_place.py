@@ -1,4 +1,4 @@
-"""Whether artifacts can be stored in a place: a small one is, and is removed again."""
+"""A place of artifacts outside of the output: whether it can be written to, and whose it is."""
 
 from __future__ import annotations
 
@@ -6,27 +6,54 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from survey.errors import InputError, TrackingError
+from survey.ownership import MARKER
 from survey.tracking.errors import tracking_errors
 
 
-def check_can_be_written(uri: str, tracking_uri: str) -> None:
-    """Store a small artifact in a place.
+def claim(uri: str, tracking_uri: str, marker: str) -> None:
+    """Store an output's marker in a place, which shows that artifacts can be stored there.
+
+    A place that an output has marked stays that output's: where this one is a copy of it, or has been moved, something
+    else is stored and removed again.
 
     Raises:
-        InputError: That cannot be done; the message says why.
+        InputError: Nothing can be stored there; the message says why.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "can-be-written.txt"
-        file.write_text("A launch has looked whether it can store artifacts here.\n", encoding="utf-8")
-        try:
-            with tracking_errors(uri, "be written to", what="--artifacts"):
-                place = get_artifact_repository(uri, tracking_uri=tracking_uri)
-                place.log_artifact(str(file))
-        except TrackingError as error:
-            raise InputError(str(error)) from None
-    # A survey needs to store artifacts, and not to remove them.
-    with suppress(TrackingError), tracking_errors(uri):
-        place.delete_artifacts(file.name)
+    try:
+        with tracking_errors(uri, "be written to", what="--artifacts"), tempfile.TemporaryDirectory() as folder:
+            place = get_artifact_repository(uri, tracking_uri=tracking_uri)
+            is_claimed = _marker_in(place) is not None
+            file = Path(folder) / ("can-be-written.txt" if is_claimed else MARKER)
+            file.write_text(marker, encoding="utf-8")
+            place.log_artifact(str(file))
+    except TrackingError as error:
+        raise InputError(str(error)) from None
+    if is_claimed:
+        # A survey needs to store artifacts, and not to remove them.
+        with suppress(TrackingError), tracking_errors(uri):
+            place.delete_artifacts(file.name)
+
+
+def marker_in(uri: str, tracking_uri: str) -> str | None:
+    """Return the marker in a place; None where there is none.
+
+    Raises:
+        TrackingError: The place does not answer, or refuses.
+    """
+    with tracking_errors(uri, "be read", what="the place of artifacts"):
+        return _marker_in(get_artifact_repository(uri, tracking_uri=tracking_uri))
+
+
+def _marker_in(place: ArtifactRepository) -> str | None:
+    try:
+        if MARKER not in {each.path for each in place.list_artifacts()}:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(place.download_artifacts(MARKER, folder)).read_text(encoding="utf-8")
+    except (MlflowException, FileNotFoundError):
+        return None

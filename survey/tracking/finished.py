@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Engine, select
 
+from survey.errors import TrackingError
 from survey.experiment import Experiment
 from survey.tracking.sql_writer import RUNS, TAGS
 from survey.tracking.tags import EXPERIMENT, EXPERIMENT_ID, HISTORY_FILE, REPETITIONS, ROLE, TRIAL_ROLE
 
 _ROWS_AT_ONCE = 1000
+
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+"""The form of MLflow's ids of runs, which become names of folders."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,41 @@ class FinishedRow(NamedTuple):
 
     @classmethod
     def of(cls, mlflow_run_id: str, artifact_uri: str, tags: Mapping[str, str]) -> FinishedRow:
-        """Make the row from the tags of an MLflow run."""
-        repetitions = tuple(json.loads(tags[REPETITIONS]))
-        return cls(mlflow_run_id, artifact_uri, int(tags[EXPERIMENT_ID], 16), repetitions, tags[EXPERIMENT])
+        """Make the row from the tags of an MLflow run.
+
+        Raises:
+            TrackingError: No survey has written them.
+        """
+        try:
+            if not RUN_ID.fullmatch(mlflow_run_id):
+                raise ValueError
+            repetitions = tuple(map(int, json.loads(tags[REPETITIONS])))
+            return cls(mlflow_run_id, artifact_uri, int(tags[EXPERIMENT_ID], 16), repetitions, tags[EXPERIMENT])
+        except (KeyError, TypeError, ValueError, RecursionError):
+            raise _foreign(mlflow_run_id) from None
 
     @property
     def trial(self) -> FinishedTrial:
-        """The trial itself."""
-        experiment = Experiment(**json.loads(self.experiment))
+        """The trial itself.
+
+        Raises:
+            TrackingError: The settings are not those of the experiment that the row is said to be of.
+        """
+        try:
+            experiment = Experiment(**json.loads(self.experiment))
+            if experiment.experiment_id != self.experiment_id:
+                raise ValueError
+        except (AttributeError, TypeError, ValueError, RecursionError):
+            raise _foreign(self.mlflow_run_id) from None
         uri = f"{self.artifact_uri}/{HISTORY_FILE}"
         return FinishedTrial(self.mlflow_run_id, experiment, self.repetitions, uri)
+
+
+def _foreign(mlflow_run_id: str) -> TrackingError:
+    return TrackingError(
+        f"the tracking store has an MLflow run {mlflow_run_id!r} that is said to be a trial, with tags that no trial "
+        "writes: the store is damaged, or not of a survey"
+    )
 
 
 def rows_by_sql(engine: Engine, experiment_ids: Sequence[str]) -> Iterator[FinishedRow]:

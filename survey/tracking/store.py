@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from urllib.parse import urlparse
 
 import requests
@@ -14,11 +13,13 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from survey.dataset import TrainedRuns
+from survey.errors import InputError
 from survey.tracking.errors import tracking_errors
 from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
 from survey.tracking.sql_writer import DIALECTS, TABLES
 from survey.tracking.tags import OUTPUT, ROLE, TRIAL_ROLE
 from survey.tracking.writers import Writer, make_writer
+from survey.uris import sqlite_file
 from survey.wal import use_write_ahead_log
 
 _ANSWER_WITHIN_S = 15.0
@@ -33,15 +34,19 @@ class TrackingStore:
     Args:
         uri: MLflow tracking URI; a sqlite file is created where there is none.
         output_id: Identity of the output folder, by which its MLflow experiments are known in a shared store.
+        is_own: Whether it is the output's own, which came with the folder, rather than one that somebody has named.
 
     Raises:
+        InputError: The URI of a sqlite file has options: MLflow would take what stands before them for the file.
         TrackingError: The store cannot be reached.
     """
 
-    def __init__(self, uri: str, *, output_id: str) -> None:
-        self.uri, self._output_id = uri, output_id
-        if uri.startswith("sqlite:///"):
-            use_write_ahead_log(Path(uri.removeprefix("sqlite:///")))
+    def __init__(self, uri: str, *, output_id: str, is_own: bool = True) -> None:
+        self.uri, self.is_own, self._output_id = uri, is_own, output_id
+        if uri.startswith("sqlite") and "?" in uri:
+            raise InputError(f"{uri}: a sqlite file takes no options here; write %3F for a '?' in its path")
+        if file := sqlite_file(uri):
+            use_write_ahead_log(file)
         with tracking_errors(uri):
             if uri.startswith("http"):
                 # MLflow itself would try again for minutes.
@@ -67,6 +72,11 @@ class TrackingStore:
             titles = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
             title = next(title for title in titles if self.client.get_experiment_by_name(title) is None)
             return self.client.create_experiment(title, artifact_location, tags)
+
+    def artifact_locations(self) -> set[str]:
+        """Return where the store says that the artifacts of this output lie."""
+        with tracking_errors(self.uri):
+            return {str(experiment.artifact_location).rstrip("/") for experiment in self._experiments()}
 
     def finished_trials(
         self, *, done: Mapping[int, Collection[int]] | None = None, replaced: Collection[str] = ()
