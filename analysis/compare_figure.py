@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from analysis.compare import LOSSES, MATCHED, compare, run_losses
 from analysis.frames import distinct, equal, where
 from analysis.grid import INK, footnote, key, layout, log_sizes, loss_axis, notice, rule
-from analysis.labels import fixed_text, loss_words
+from analysis.labels import figure_text, fixed_text, loss_words
 from analysis.panels import base, evenly
 from survey.errors import InputError
 
@@ -73,7 +73,7 @@ def comparison(
         for loss, row in zip(LOSSES, rows, strict=True):
             _draw(row[number], loss, shown, runs)
             row[number].set_ylabel(f"{loss} test loss{unit}", fontsize=9.5, color=INK)
-        rows[0][number].set_title(task, fontsize=9.5, color=INK, loc="left", pad=4)
+        rows[0][number].set_title(figure_text(task), fontsize=9.5, color=INK, loc="left", pad=4)
         rows[-1][number].set_xlabel("size (trainable parameters)", fontsize=9.5, color=INK)
     sizes = where(shared, shared["dataset"].isin(tasks))["size"].to_numpy(np.float64)
     log_sizes(rows[0][0], np.array([sizes.min() / _APART**4, sizes.max() * _APART**4]), most=6)
@@ -122,7 +122,7 @@ def _draw(axes: Axes, loss: str, shown: pd.DataFrame, runs: Sequence[pd.DataFram
 
 def _signs(names: tuple[str, str]) -> list[tuple[str, list[Artist]]]:
     sides: list[Artist] = [
-        Line2D([], [], linestyle="none", marker=".", markersize=8, color=hue, label=name)
+        Line2D([], [], linestyle="none", marker=".", markersize=8, color=hue, label=figure_text(name))
         for name, hue in zip(names, _HUES, strict=True)
     ]
     marks: list[Artist] = [

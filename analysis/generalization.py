@@ -18,7 +18,7 @@ from analysis.fit_table import PanelFits, panel_fits
 from analysis.fits import LANDMARKS
 from analysis.frames import distinct, where
 from analysis.grid import INK, Colour, footnote, key, layout, log_epochs, log_sizes, loss_axis, notice, rule, shades
-from analysis.labels import fixed_text, loss_words
+from analysis.labels import figure_text, fixed_text, loss_words
 from analysis.panels import base, evenly, require
 
 MAX_DEPTHS = 6
@@ -129,7 +129,8 @@ def _signs(
     several = len(depths) > 1
     plain = {shape: INK if several else colours[shape, depths[0]] for shape in shapes}
     by_shape: list[Artist] = [
-        Line2D([], [], linestyle="none", marker=markers[shape], color=plain[shape], label=shape) for shape in shapes
+        Line2D([], [], linestyle="none", marker=markers[shape], color=plain[shape], label=figure_text(shape))
+        for shape in shapes
     ]
     by_depth: list[Artist] = [
         Line2D([], [], linewidth=2, color=colours[shapes[0], depth], label=str(depth)) for depth in depths if several

@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.labels import size_text
+from analysis.labels import figure_text, size_text
 from analysis.panels import Panel
 
 MAX_PANELS = 12
@@ -56,7 +56,7 @@ def grid(panels: Sequence[Panel], *, right: float, noted: bool) -> tuple[Figure,
     for unused in flat[len(drawn) :]:
         unused.set_visible(False)
     for axes, panel in zip(flat, drawn, strict=False):
-        axes.set_title(panel.title, fontsize=9.5, color=INK, loc="left", pad=4)
+        axes.set_title(figure_text(panel.title), fontsize=9.5, color=INK, loc="left", pad=4)
     for axes in flat[max(len(drawn) - columns, 0) : len(drawn)]:
         axes.tick_params(labelbottom=True)
     return figure, flat[: len(drawn)]
@@ -161,7 +161,7 @@ def footnote(figure: Figure, text: str, num_panels: int) -> None:
         left_out = num_panels - MAX_PANELS
         text = f"{text}   {left_out} more panel{'s' if left_out > 1 else ''} of {num_panels} not drawn.".strip()
     position = (_LEFT / figure.get_figwidth(), 0.14 / figure.get_figheight())
-    figure.text(*position, text, ha="left", va="center", fontsize=8, color=MUTED)
+    figure.text(*position, figure_text(text), ha="left", va="center", fontsize=8, color=MUTED)
 
 
 def notice(axes: Axes, text: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from survey.escaping import printable
+
 SETTINGS = {
     "learning_rate": "learning rate {}",
     "batch_size": "batch size {}",
@@ -61,6 +63,11 @@ def settings(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
         elif not missing:
             texts.append(SETTINGS[name].format(f"{value:.6g}" if isinstance(value, float) else value))
     return texts
+
+
+def figure_text(text: str) -> str:
+    """The text for a figure that shows it as it is: a dollar sign begins no formula."""
+    return printable(text).replace("$", r"\$")
 
 
 def size_text(size: int) -> str:

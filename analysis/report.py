@@ -19,7 +19,9 @@ from analysis.gaps import gaps
 from analysis.sections import MAX_TASKS, across, place, section
 from survey.commands import run_app
 from survey.errors import OutputError
+from survey.escaping import printable, python_literal
 from survey.files import write_text
+from survey.terminal import SafeConsole
 
 MAX_ROWS = 500
 """Experiments listed in the page."""
@@ -87,7 +89,9 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
     )
+    environment.filters["literal"] = python_literal
     environment.filters["loss"] = lambda value: "–" if not np.isfinite(value) else f"{value:#.4g}".rstrip(".")
     environment.filters["count"] = lambda value: "–" if not np.isfinite(value) or value <= 0 else f"{value:,.10g}"
     environment.filters["many"] = lambda number, noun: f"{number:,} {noun}{'' if number == 1 else 's'}"
@@ -115,7 +119,7 @@ def command(
 ) -> int:
     """Write a report on a data set: one page with figures and tables, which needs no other file."""
     path = write_report(dataset, dataset.resolve().parent / "report" if out is None else out, title)
-    typer.echo(f"report: {path}")
+    SafeConsole().print(f"report: {path}")
     return 0
 
 

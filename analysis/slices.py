@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.frames import column, distinct, equal, where
 from analysis.grid import INK, Colour, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
-from analysis.labels import SETTINGS, fixed_text, loss_words
+from analysis.labels import SETTINGS, figure_text, fixed_text, loss_words
 from analysis.panels import base, evenly, require
 from survey.errors import InputError, nearest
 
@@ -151,4 +151,10 @@ def _dress(axes: Axes, finite: npt.NDArray[np.float64], scale: _Scale, y: str, x
 
 
 def _text(value: object) -> str:
-    return "none" if value is None else f"{value:.2g}" if isinstance(value, float | np.floating) else str(value)
+    return (
+        "none"
+        if value is None
+        else f"{value:.2g}"
+        if isinstance(value, float | np.floating)
+        else figure_text(str(value))
+    )

@@ -28,7 +28,7 @@ from analysis.grid import (
     name_axes,
     notice,
 )
-from analysis.labels import fixed_text
+from analysis.labels import figure_text, fixed_text
 from analysis.panels import Panel, base_of_tasks, evenly, panels, require
 from analysis.zone import (
     CAP,
@@ -209,14 +209,14 @@ def _draw_task(
 ) -> None:
     best = least(task.filled)
     box = row[0].get_position()
-    text = task.name
+    text = figure_text(task.name)
     if best is not None:
         text = f"{text}: {best.value:.4g} at {best.num_free_parameters:,} parameters, epoch {best.epoch:,}"
     figure.text(
         box.x0, box.y1 + 0.34 / figure.get_figheight(), text, fontsize=9.5, weight="bold", color=INK, va="center"
     )
     for one, panel, value in zip(row, task.panels, values, strict=True):
-        one.set_title(panel.title, fontsize=8.5, color=INK, loc="left", pad=3)
+        one.set_title(figure_text(panel.title), fontsize=8.5, color=INK, loc="left", pad=3)
         if panel.frame.empty:
             notice(one, "no\nexperiments")
         elif _contours(one, panel, epochs, colours, value) and best is not None:

@@ -15,6 +15,7 @@ from survey.request import Request
 from survey.result import SurveyResult
 from survey.space import SearchSpace
 from survey.space_file import load_space
+from survey.terminal import SafeConsole
 
 Space = str | Path | SearchSpace
 """A search space: the name of a built-in one, the path of a YAML file, or the thing itself."""
@@ -94,4 +95,4 @@ def prepare(space: Space | Sequence[Space], options: Options, console: Console |
     names = [one.name for one in spaces]
     if len(set(names)) < len(names) or not names:
         raise InputError(f"search spaces: expected one or more of different names, found {', '.join(names) or 'none'}")
-    return Request(spaces, options, console or Console(soft_wrap=True, highlight=False))
+    return Request(spaces, options, console or SafeConsole())

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from survey.escaping import markdown, markdown_code
 from survey.schema import (
     PARTITION_COLUMNS,
     best_fields,
@@ -61,11 +62,11 @@ def page(origin: str, sweeps: Sequence[str] = ()) -> str:
     runs, summary = repetition_schema(named), summary_schema(named)
     executive = executive_schema(named)
     about_sweeps = (
-        "There is a column for each search space: " + ", ".join(f"`{name}`" for name in named) + "."
+        "There is a column for each search space: " + ", ".join(map(markdown_code, named)) + "."
         if sweeps
         else f"`{SWEEP}` stands for the name of a search space: there is one such column for each."
     )
-    of_sweeps = ", ".join(f"`{name}_summary/`" for name in named)
+    of_sweeps = ", ".join(markdown_code(f"{name}_summary/") for name in named)
     head = _HEAD.format(origin=origin, sweeps=about_sweeps)
     curves = {field.name for field in curve_fields()}
     best = {field.name for field in best_fields()}
@@ -99,5 +100,5 @@ def _lines(fields: Iterable[pa.Field], executive: Collection[str] | None) -> Ite
         path = "path" if field.name in PARTITION_COLUMNS else ""
         published = PUBLISHED_TYPES.get(field.name, "no" if field.name in OURS else "yes")
         mark = "" if executive is None else f" {'yes' if field.name in executive else ''} |"
-        meaning = field.metadata[b"description"].decode().replace("|", r"\|")
-        yield f"| `{field.name}` | `{kind}` | {path} | {published} |{mark} {meaning} |"
+        meaning = markdown(field.metadata[b"description"].decode())
+        yield f"| {markdown_code(field.name)} | `{kind}` | {path} | {published} |{mark} {meaning} |"

@@ -17,6 +17,7 @@ from survey.checkpoint import drop_useless
 from survey.dataset import REPETITIONS, partitions, runs_done
 from survey.dry_run import on_gpus, price_of, with_pilot
 from survey.errors import InputError, SurveyError
+from survey.escaping import markdown
 from survey.export.pool import in_processes
 from survey.files import disk_full_errors
 from survey.forecast import Forecast
@@ -26,6 +27,8 @@ from survey.plan import Plan, PlannedTrial
 from survey.request import Request
 from survey.result import SurveyResult
 from survey.source import git_commit
+from survey.space import SearchSpace
+from survey.terminal import say
 from survey.tracking.credentials import without_passwords
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ class Launch:
 
     def __init__(self, request: Request) -> None:
         self._request, self._output, self._options = request, request.output, request.options
-        self._say = request.console.print
+        self._say = partial(say, request.console)
 
     def run(self) -> SurveyResult:
         """Train what is missing, export it and write the report.
@@ -216,8 +219,8 @@ class Launch:
             + (" and one for each repetition" if repetition_runs else "")
         )
         request = self._request
-        note = "\n\n".join(space.description for space in request.spaces if space.description)
-        experiment_id = store.open_experiment(request.name, note=note, artifact_location=request.place.artifacts)
+        note, place = note_of(request.spaces), request.place.artifacts
+        experiment_id = store.open_experiment(request.name, note=note, artifact_location=place)
         uri, sql_artifacts = request.place.for_workers(store, experiment_id)
         return TrackingSettings(
             uri,
@@ -335,6 +338,12 @@ class Launch:
         from analysis.report import write_report
 
         return write_report(self._output.dataset, self._output.report, title=self._request.name)
+
+
+def note_of(spaces: Iterable[SearchSpace]) -> str:
+    """What search spaces are for, as MLflow takes it: for Markdown."""
+    paragraphs = (text for space in spaces for text in space.description.split("\n\n"))
+    return "\n\n".join(markdown(text) for text in paragraphs if text.strip())
 
 
 def _check_gpu_options(options: Options, cluster: Cluster) -> None:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import NoReturn
 
-from rich.console import Console
+from survey.terminal import SafeConsole
 
 
 def end_process(message: str, status: int, *, last_words: Callable[[], object] = lambda: None) -> NoReturn:
@@ -22,8 +22,8 @@ def end_process(message: str, status: int, *, last_words: Callable[[], object] =
     """
     try:
         last_words()
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console = SafeConsole(stderr=True)
         console.show_cursor()  # a display of progress may have hidden it
-        console.print(message, style="red", markup=False)
+        console.print(message, style="red")
     finally:
         os._exit(status)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from survey.commands import parse_duration, parse_gpus_per_trial, parse_pack, run_app
 from survey.errors import InputError
 from survey.options import MOST_REPETITIONS, Epochs, Options, Runs
 from survey.result import SurveyResult
+from survey.terminal import SafeConsole
 from survey.uris import sqlite_uri
 
 _Spaces = Annotated[
@@ -106,7 +106,7 @@ def launch(
 
     Exit status: 0 all done; 1 some runs failed or are missing; 2 wrong usage or bad input; 130 interrupted.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = SafeConsole()
     if example:
         typer.echo((resources.files("survey") / "example.yaml").read_text(encoding="utf-8"), nl=False)
         return 0
@@ -137,7 +137,7 @@ def launch(
     return _dry_run(names, options, console, as_json=as_json) if dry_run else _launch(names, options, console)
 
 
-def _dry_run(names: list[str], options: Options, console: Console, *, as_json: bool) -> int:
+def _dry_run(names: list[str], options: Options, console: SafeConsole, *, as_json: bool) -> int:
     from survey.api import prepare
     from survey.dry_run import dry_run
     from survey.price_table import price_notes, price_table
@@ -154,7 +154,7 @@ def _dry_run(names: list[str], options: Options, console: Console, *, as_json: b
     return 0
 
 
-def _launch(names: list[str], options: Options, console: Console) -> int:
+def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
     from survey.api import prepare
     from survey.driver import Launch
 
@@ -163,7 +163,7 @@ def _launch(names: list[str], options: Options, console: Console) -> int:
     return result.exit_status
 
 
-def _fetch(names: list[str], console: Console) -> int:
+def _fetch(names: list[str], console: SafeConsole) -> int:
     """Fill the cache with the data sets of search spaces."""
     from survey import tasks
     from survey.space import own_tasks
@@ -175,12 +175,12 @@ def _fetch(names: list[str], console: Console) -> int:
     return 0
 
 
-def _show_result(result: SurveyResult, console: Console, *, with_mlflow: bool) -> None:
+def _show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool) -> None:
     for failure in result.failures:
-        console.print(f"failed: {failure}", style="red", markup=False)
+        console.print(f"failed: {failure}", style="red")
     shown = 20
     for name in result.missing[:shown]:
-        console.print(f"missing: {name}", style="yellow", markup=False)
+        console.print(f"missing: {name}", style="yellow")
     if len(result.missing) > shown:
         console.print(f"missing: {len(result.missing) - shown:,} more experiments", style="yellow")
     if result.interrupted or result.out_of_time:

@@ -11,6 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from survey.escaping import printable
+
 _SHOWN = 8
 """Lines for trials that run, and for reasons of failures."""
 
@@ -133,13 +135,13 @@ def block(figures: Figures) -> RenderableType:
 
 def _trial_line(trial: RunningTrial) -> Text:
     reached = f"epoch {trial.epoch:,} of {trial.epochs:,}"
-    return Text(f"{trial.name}: {reached}, {trial.num_runs} runs, for {duration(trial.seconds)}")
+    return Text(printable(f"{trial.name}: {reached}, {trial.num_runs} runs, for {duration(trial.seconds)}"))
 
 
 def _failures(failures: Mapping[str, int]) -> list[Text]:
     """The most frequent reasons."""
     reasons = sorted(failures.items(), key=lambda each: -each[1])
-    lines = [Text(f"failed, {number:,} runs: {reason}", style="red") for reason, number in reasons[:_SHOWN]]
+    lines = [Text(printable(f"failed, {number:,} runs: {reason}"), style="red") for reason, number in reasons[:_SHOWN]]
     if len(reasons) > _SHOWN:
         lines.append(Text(f"failed for {len(reasons) - _SHOWN:,} more reasons", style="red"))
     return lines

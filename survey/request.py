@@ -18,6 +18,7 @@ from survey.output import Output
 from survey.plan import Bound, Plan, fraction_for, make_plan
 from survey.redo import Redo, RedoFilter
 from survey.space import SearchSpace, own_tasks
+from survey.terminal import say
 from survey.tracking_place import TrackingPlace
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Request:
         self.own_tasks = own_tasks(spaces)
         self.name = "+".join(space.name for space in spaces)
         self.output = Output.at(options.out or Path("surveys") / self.name)
-        self.place = TrackingPlace(options, self.output, console.print)
+        self.place = TrackingPlace(options, self.output, partial(say, console))
         used = {name for space in spaces for name in space.datasets}
         self.contents = {
             name: task_data.load(name, self.own_tasks).digest for name in sorted(used & set(self.own_tasks))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-DONE, INCOMPLETE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""Exit statuses of the command line."""
+DONE, INCOMPLETE, WRONG_INPUT, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
+"""Exit statuses of the command line. The last one is what a shell says of a program that SIGPIPE has ended."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -24,6 +24,7 @@ from survey.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
 from survey.output import Output
 from survey.own_store import live_database
 from survey.progress_figures import block, duration
+from survey.terminal import SafeConsole
 from survey.tracking.database import holds_experiments, repetitions_finished
 
 _LOOK_EVERY_S = 2.0
@@ -149,7 +150,7 @@ def status(out: _Out, watch: _Watch = False, as_json: _Json = False) -> int:
 
     Exit status: 0, whatever the survey has come to; 2 wrong usage, or no survey in the folder.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = SafeConsole()
     if as_json:
         typer.echo(json.dumps(asdict(survey_status(out))))
     elif watch:
@@ -159,7 +160,7 @@ def status(out: _Out, watch: _Watch = False, as_json: _Json = False) -> int:
     return 0
 
 
-def _watch(out: Path, console: Console) -> None:
+def _watch(out: Path, console: SafeConsole) -> None:
     """Show the status again and again until the launch has ended, or until Ctrl-C."""
     now = survey_status(out)
     disk = DiskWatch(Output.at(out), now.disk)

@@ -11,6 +11,7 @@ import typer
 from survey.combine import combine
 from survey.commands import run_app
 from survey.errors import InputError
+from survey.terminal import SafeConsole
 
 
 class OnConflict(StrEnum):
@@ -33,7 +34,7 @@ def command(
     settled = "first" if on_conflict is OnConflict.FIRST else "refuse"
     result = combine(datasets[0], datasets[1], *datasets[2:], out=out, on_conflict=settled)
     conflicts = f", {result.num_conflicts:,} conflicts" if result.num_conflicts else ""
-    typer.echo(
+    SafeConsole().print(
         f"{result.dataset}: {result.num_experiments:,} experiments, {result.num_runs:,} runs; "
         f"{result.num_equal:,} runs were in several{conflicts}"
     )

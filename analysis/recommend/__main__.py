@@ -10,7 +10,6 @@ from typing import Annotated
 import pandas as pd
 import typer
 from pandas.api.types import is_numeric_dtype
-from rich.console import Console
 from rich.table import Table
 
 from analysis.recommend.advice import RULE, Advice, recommend
@@ -20,10 +19,12 @@ from analysis.recommend.rules import RULES
 from analysis.recommend.surveyed import surveyed
 from survey.commands import run_app
 from survey.errors import InputError
+from survey.escaping import markdown
 from survey.tasks import UserTask, load
 from survey.tasks.catalog import Kind
 from survey.tasks.prepare import guess_kind
 from survey.tasks.tables import read_table
+from survey.terminal import SafeConsole
 
 _NAME = "new"
 
@@ -49,7 +50,7 @@ def command(
     """Recommend size, depth, shape, learning rate and epochs for a task that was not surveyed."""
     budget = Budget(epochs, parameters, seconds)
     if regret:
-        typer.echo(regrets(dataset, budget, sweep))
+        SafeConsole().print(regrets(dataset, budget, sweep))
         return 0
     if like is None or target is None:
         raise InputError("expected --like FILE and --target COLUMN of the new task, or --regret")
@@ -57,7 +58,7 @@ def command(
     shape = (task.num_rows, task.num_inputs, task.num_outputs, task.kind)
     advice = recommend(dataset, *shape, budget, sweep=sweep, count=count)
     # Tables that go into a file or a pipe are not squeezed into the width of a terminal.
-    show(advice, Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH))
+    show(advice, SafeConsole(width=None if sys.stdout.isatty() else _FILE_WIDTH))
     return 0
 
 
@@ -69,7 +70,7 @@ def _kind(file: Path, target: str, kind: str | None) -> Kind:
     raise InputError(f"--kind {kind}: expected classification or regression")
 
 
-def show(advice: Advice, console: Console) -> None:
+def show(advice: Advice, console: SafeConsole) -> None:
     """Print advice: the settings, the evidence beside each number, and what the data cannot tell."""
     task = advice.task
     console.print(f"{task.kind}, {task.rows:,} rows, {task.inputs:,} inputs, {task.outputs:,} outputs")
@@ -83,10 +84,10 @@ def show(advice: Advice, console: Console) -> None:
     console.print(_table(advice.tasks))
     console.print("\nWhat the data cannot tell:" if not advice.settings.empty else "")
     for statement in advice.statements:
-        console.print(f"- {statement}", markup=False)
+        console.print(f"- {statement}")
 
 
-def _print_judgement(verdict: Verdict, console: Console) -> None:
+def _print_judgement(verdict: Verdict, console: SafeConsole) -> None:
     console.print(
         f"Judged on {len(verdict.regrets)} surveyed tasks, each left out in turn: the choice has "
         f"{verdict.chosen_ratio:.3g} times the least loss, a fixed default {verdict.default_ratio:.3g} times; better "
@@ -109,12 +110,14 @@ def regrets(dataset: Path, budget: Budget, sweep: str | None = None) -> str:
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {each.task} | {each.best} ({each.best_loss:.3g}) | {each.chosen} | {each.chosen_ratio:.3f} | "
-        f"{each.default_ratio:.3f} |"
+        f"| {markdown(each.task)} | {markdown(each.best)} ({each.best_loss:.3g}) | {markdown(each.chosen)} "
+        f"| {each.chosen_ratio:.3f} | {each.default_ratio:.3f} |"
         for each in used.regrets
     ]
     lines += [f"| geometric mean | | | {used.chosen_ratio:.3f} | {used.default_ratio:.3f} |", ""]
-    lines += ["| rule | " + " | ".join(each.task for each in used.regrets) + " | geometric mean | better, worse |"]
+    lines += [
+        "| rule | " + " | ".join(markdown(each.task) for each in used.regrets) + " | geometric mean | better, worse |"
+    ]
     lines += ["|" + "---|" * (len(used.regrets) + 3)]
     for name, verdict in verdicts.items():
         ratios = " | ".join(f"{each.chosen_ratio:.3f}" for each in verdict.regrets)

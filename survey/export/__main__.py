@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from survey.commands import run_app
 from survey.errors import InputError
@@ -19,6 +18,7 @@ from survey.output import Output
 from survey.own_store import OwnStore
 from survey.result import INCOMPLETE
 from survey.space import SearchSpace
+from survey.terminal import SafeConsole
 from survey.tracking.credentials import check_no_password
 from survey.uris import folder_uri
 
@@ -67,7 +67,7 @@ def command(
             check_no_password(option, uri)
     if (out is None) == (dataset is None) or (dataset and not where):
         raise InputError("expected --out FOLDER of a survey, or --dataset FOLDER together with --publish")
-    console = Console(soft_wrap=True, highlight=False)
+    console = SafeConsole()
     status, spaces = 0, list[SearchSpace]()
     if out is not None:
         output = Output.at(out, must_exist=True)
@@ -79,7 +79,9 @@ def command(
     return status
 
 
-def _export(output: Output, tracking_uri: str | None, artifacts: str | None, console: Console, *, prune: bool) -> int:
+def _export(
+    output: Output, tracking_uri: str | None, artifacts: str | None, console: SafeConsole, *, prune: bool
+) -> int:
     from survey.export.prune import prune_artifacts
     from survey.recovery import recover
     from survey.tracking.store import TrackingStore
@@ -93,7 +95,7 @@ def _export(output: Output, tracking_uri: str | None, artifacts: str | None, con
         result = export(output, store, in_processes, artifacts=artifacts)
         pruned = prune_artifacts(output, store, in_processes, artifacts=artifacts) if prune else None
     for message in result.damaged:
-        console.print(f"not exported: {message}", style="yellow", markup=False)
+        console.print(f"not exported: {message}", style="yellow")
     console.print(
         f"{output.dataset}: {result.num_new_runs:,} new runs, {result.num_partitions_written:,} partitions written"
     )
@@ -103,7 +105,7 @@ def _export(output: Output, tracking_uri: str | None, artifacts: str | None, con
 
 
 def _publish(
-    dataset: Path, where: str, about: About, spaces: list[SearchSpace], console: Console, *, hostnames: bool
+    dataset: Path, where: str, about: About, spaces: list[SearchSpace], console: SafeConsole, *, hostnames: bool
 ) -> None:
     from survey.export.publish import publish
 
@@ -111,8 +113,7 @@ def _publish(
     removed = f", {result.num_removed:,} old ones removed" if result.num_removed else ""
     console.print(
         f"{where}: {result.num_files:,} files, {result.num_sent:,} of them sent now "
-        f"({result.num_bytes_sent / 1e6:,.1f} MB){removed}; licence {about.licence}",
-        markup=False,
+        f"({result.num_bytes_sent / 1e6:,.1f} MB){removed}; licence {about.licence}"
     )
 
 

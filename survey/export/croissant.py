@@ -90,7 +90,7 @@ def croissant(facts: Facts, about: About, *, tables: Sequence[str], flat_sha256:
         described["creator"] = {"@type": "sc:Organization", "name": about.creator}
     if about.url:
         described["url"] = about.url
-    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(described, indent=1) + "\n"
 
 
 def _flat(about: About, sha256: str) -> dict[str, Any]:
