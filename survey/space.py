@@ -11,13 +11,14 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, TypeGuard
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from survey.errors import DatasetError, SearchSpaceError, TaskError, nearest
 from survey.experiment import Experiment
+from survey.names import clash, sweep_problem
 from survey.options import MOST_REPETITIONS
-from survey.tasks import UserTask, check_name
+from survey.tasks import UserTask, canonical_name, check_name, user_name_problem
 from survey.topology import SHAPES
 
 OPTIMIZERS = ("adam", "RMSprop", "SGD")
@@ -59,6 +60,17 @@ def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
                 {"words": ", ".join(words), "nearest": nearest(value, words)},
             )
         return value
+
+    return check
+
+
+def _without(problem_of: Callable[[str], str]) -> Callable[[str], str]:
+    """Take names of which nothing is said that is wrong with them."""
+
+    def check(name: str) -> str:
+        if problem := problem_of(name):
+            raise PydanticCustomError("name", "{problem}", {"problem": problem})
+        return name
 
     return check
 
@@ -148,27 +160,11 @@ class SearchSpace(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+    name: Annotated[str, AfterValidator(_without(sweep_problem))]
     description: str = ""
     repetitions: Annotated[int, _Int, Field(ge=1, le=MOST_REPETITIONS)] = 10
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
-    tasks: dict[str, UserTask] = {}
-
-    @field_validator("name")
-    @classmethod
-    def _name_is_free(cls, name: str) -> str:
-        from survey.schema import repetition_schema, summary_schema
-
-        if name in {*repetition_schema([]).names, *summary_schema([]).names, "complete", "complete_executive"}:
-            raise PydanticCustomError("name", "the data set has a column or table of this name: choose another")
-        return name
-
-    @field_validator("tasks", mode="after")
-    @classmethod
-    def _task_names_are_free(cls, tasks: dict[str, UserTask]) -> dict[str, UserTask]:
-        for name in tasks:
-            check_name(name, tasks)
-        return tasks
+    tasks: dict[Annotated[str, AfterValidator(_without(user_name_problem))], UserTask] = {}
 
     @property
     def datasets(self) -> frozenset[str]:
@@ -176,17 +172,22 @@ class SearchSpace(BaseModel):
         return frozenset(name for grid in self.grids for name in grid.dataset)
 
     def check_datasets(self) -> None:
-        """Check that every data set that the grids name is known.
+        """Check that every data set that the grids name is known, and that each has folders of its own everywhere.
 
         Raises:
-            SearchSpaceError: One is not; the message says where, and what is known.
+            SearchSpaceError: One is not, or has not; the message says where, and what is known.
         """
+        used: dict[str, None] = {}
         for index, grid in enumerate(self.grids):
             for place, name in enumerate(grid.dataset):
                 try:
                     check_name(name, self.tasks)
                 except TaskError as error:
                     raise DatasetError(("grids", index, "dataset", place), str(error)) from None
+                bare = canonical_name(name)
+                if bare not in used and (both := clash([*used, bare])):
+                    raise DatasetError(("grids", index, "dataset", place), clash_of_tasks(both))
+                used[bare] = None
 
     def experiments(self, contents: Mapping[str, str] = {}) -> list[Experiment]:
         """Expand the grids into distinct experiments, in the order in which they first appear.
@@ -195,6 +196,14 @@ class SearchSpace(BaseModel):
             contents: Digest of the prepared data of each task that is a user's own, see `survey.tasks`.
         """
         return list(dict.fromkeys(itertools.chain.from_iterable(grid.experiments(contents) for grid in self.grids)))
+
+
+def clash_of_tasks(names: tuple[str, str]) -> str:
+    """What to say of two tasks whose names are one on some systems."""
+    return (
+        f"the tasks {names[0]!r} and {names[1]!r} differ in capitals or the encoding of accents alone, and their data "
+        f"would be in one folder on Windows and macOS: give one of them another name"
+    )
 
 
 def own_tasks(spaces: Iterable[SearchSpace]) -> dict[str, UserTask]:

@@ -11,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from survey.errors import DatasetError, SearchSpaceError, TaskError, nearest
+from survey.errors import DatasetError, SearchSpaceError, nearest
+from survey.names import inside, yaml_names
 from survey.space import Grid, SearchSpace
 from survey.space_lists import take_lists
 from survey.tasks import UserTask
@@ -26,8 +27,7 @@ _FIELDS = {
 
 def built_in_names() -> tuple[str, ...]:
     """Names of the search spaces that come with the package."""
-    folder = resources.files("search_spaces")
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return yaml_names(resources.files("search_spaces"))
 
 
 def load_space(name_or_path: str | Path) -> SearchSpace:
@@ -39,18 +39,32 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
     Raises:
         SearchSpaceError: There is no such search space, or it has a mistake; the message says where.
     """
-    source = _find(str(name_or_path))
+    return _load(_find(str(name_or_path)))
+
+
+def spaces_in(folder: Path) -> list[SearchSpace]:
+    """Read the search spaces that an output keeps in a folder, each in the file of its name, as `dump_space` writes it.
+
+    Raises:
+        SearchSpaceError: One has a mistake.
+        InputError: One is a link that leads out of the folder.
+    """
+    files = [inside(folder, f"{name}.yaml") for name in yaml_names(folder)]
+    return [space for file in files if (space := _load(file, is_kept=True)).name == file.stem]
+
+
+def _load(source: Path | Traversable, *, is_kept: bool = False) -> SearchSpace:
+    """Read a search space; one that an output keeps names no lists, which might lie anywhere."""
     document, nodes = read_yaml(source)
     if not isinstance(document, dict):
         raise SearchSpaceError(f"{source}: expected keys such as `grids`, found {type(document).__name__}")
     document.setdefault("name", Path(source.name).stem)
-    take_lists(document, nodes, source)
+    if not is_kept:
+        take_lists(document, nodes, source)
     try:
         space = SearchSpace.model_validate(document)
     except ValidationError as error:
         raise SearchSpaceError(_describe(error.errors(), nodes, str(source))) from None
-    except TaskError as error:
-        raise SearchSpaceError(f"{source}: tasks: {error}") from None
     base = Path(str(source)).resolve().parent
     tasks = {
         name: task.model_copy(update={"path": base / task.path.expanduser()}) for name, task in space.tasks.items()
@@ -110,7 +124,7 @@ def _describe_one(error: ErrorDetails, nodes: yaml.Node | None, source: str) -> 
         place = _place(location[:-1])
     else:
         message = error["msg"][0].lower() + error["msg"][1:]
-        if known and error["type"] != "penalty":
+        if (known and error["type"] != "penalty") or location == ("name",):  # which may be that of the file
             message += f", found {error['input']!r}"
     return f"{source}{line}: {place + ': ' if place else ''}{message}"
 
@@ -120,7 +134,12 @@ def _fields_at(location: tuple[int | str, ...]) -> tuple[str, ...]:
 
 
 def _place(location: Iterable[int | str]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+    parts = (part for part in location if part != "[key]")  # as pydantic calls a key that is wrong itself
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in parts).removeprefix(".")
+
+
+def _shown(key: str) -> str:
+    return key if key.isprintable() else repr(key)
 
 
 def _node_at(node: yaml.Node | None, location: Iterable[int | str]) -> tuple[yaml.Node | None, bool]:

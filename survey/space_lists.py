@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from survey.errors import SearchSpaceError, nearest
+from survey.names import yaml_names
 from survey.yaml_text import line_of, read_yaml
 
 Lists = Mapping[str, list[Any]]
@@ -108,8 +109,7 @@ def _named(value: dict[str, Any], lists: Lists) -> list[Any]:
 
 def built_in_lists() -> tuple[str, ...]:
     """Names of the files of lists that come with the package."""
-    folder = resources.files("search_spaces") / "lists"
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return yaml_names(resources.files("search_spaces") / "lists")
 
 
 def _find(name: str, source: Path | Traversable) -> Path | Traversable | None:

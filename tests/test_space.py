@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from importlib import resources
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from analysis.condense import condense
+from analysis.landmarks import LANDMARKS
 from survey import training
 from survey.errors import InputError, SearchSpaceError
 from survey.experiment import Experiment
+from survey.names import ADDED_BY_ANALYSIS
 from survey.schema import summary_schema
 from survey.space import ACTIVATIONS, OPTIMIZERS, Grid, SearchSpace
 from survey.space_file import built_in_names, dump_space, load_space
@@ -247,6 +252,14 @@ def key(text: str) -> str:
     return GRID + f"    {text}\n"
 
 
+TASK = "  {}: {{path: a.csv, target: y, kind: regression}}\n"
+
+
+def own_task(name: str) -> str:
+    """The grid and a task of one's own, of which YAML is told by escapes; its line is 7."""
+    return GRID + "tasks:\n" + TASK.format(json.dumps(name))
+
+
 BAD = {
     "unknown key": ("grid: []\n" + GRID, 1, ["unknown key 'grid'", "did you mean 'grids'?", "repetitions"]),
     "unknown key of a grid": (
@@ -356,6 +369,52 @@ BAD = {
     "name that is a column": ("name: size\n" + GRID, 1, ["name", "column", "'size'"]),
     "name that is no word": ("name: a b\n" + GRID, 1, ["name", "'a b'"]),
     "name that leads elsewhere": ("name: ../x\n" + GRID, 1, ["name", "'../x'"]),
+    "name that is a column in capitals": ("name: Depth\n" + GRID, 1, ["name", "column or table", "'Depth'"]),
+    "name that is a column with underscores": (
+        "name: kernel_regularizer_l1\n" + GRID,
+        1,
+        ["name", "column or table", "'kernel_regularizer_l1'"],
+    ),
+    "name that is a table in capitals": ("name: COMPLETE\n" + GRID, 1, ["name", "column or table", "'COMPLETE'"]),
+    "name that analysis gives a column": ("name: epoch\n" + GRID, 1, ["name", "column or table", "'epoch'"]),
+    "name that is a device": ("name: Nul\n" + GRID, 1, ["name", "Windows", "'Nul'"]),
+    "name that ends in a dot": ("name: x.\n" + GRID, 1, ["name", "'x.'"]),
+    "name that ends in a line break": ('name: "x\\n"\n' + GRID, 1, ["name", r"'x\n'"]),
+    "name that is too long": (f"name: {'x' * 101}\n" + GRID, 1, ["name", "at most 100"]),
+    "a task whose encoded name is too long": (
+        own_task("é" * 90),
+        7,
+        [f"tasks.{'é' * 90}", "548 bytes", "shorter name"],
+    ),
+    "a task that stands for a missing value": (
+        own_task("__HIVE_DEFAULT_PARTITION__"),
+        7,
+        ["tasks.__HIVE_DEFAULT_PARTITION__", "missing value"],
+    ),
+    "a task whose last dot gets lost": (own_task("v1."), 7, ["tasks.v1.", "on Windows a dot"]),
+    "a task with a control character": (own_task("a\u001bc"), 7, [r"tasks.'a\x1bc'", "can be printed"]),
+    "a task with half a character": (own_task("a\ud800"), 6, ["tasks.a", "can be printed"]),
+    "a task that leads elsewhere": (own_task("../x"), 7, ["tasks.../x", "no '/'"]),
+    "a device of PMLB": (GRID.replace("mnist", '"pmlb:aux.1"'), 2, ["grids[0].dataset[0]", "a folder can have"]),
+    "a PMLB name that is too long": (GRID.replace("mnist", f'"pmlb:{"x" * 250}"'), 2, ["a folder can have"]),
+    "tasks in capitals and not": (
+        GRID.replace("[mnist]", "[mine, Mine]") + "tasks:\n" + TASK.format("mine") + TASK.format("Mine"),
+        2,
+        ["grids[0].dataset[1]", "'mine' and 'Mine'", "one folder"],
+    ),
+    "tasks of PMLB and of one's own": (
+        GRID.replace("[mnist]", '["pmlb:titanic", Titanic]') + "tasks:\n" + TASK.format("Titanic"),
+        2,
+        ["grids[0].dataset[1]", "'titanic' and 'Titanic'"],
+    ),
+    "tasks in two encodings": (
+        GRID.replace("[mnist]", '["caf\u00e9", "cafe\u0301"]')
+        + "tasks:\n"
+        + TASK.format('"caf\u00e9"')
+        + TASK.format('"cafe\u0301"'),
+        2,
+        ["grids[0].dataset[1]", "accents"],
+    ),
     "kind of a task": (
         GRID + "tasks:\n  mine: {path: a.csv, target: y, kind: clasification}\n",
         7,
@@ -368,13 +427,13 @@ BAD = {
     ),
     "task with a published name": (
         GRID + "tasks:\n  mnist: {path: a.csv, target: y, kind: regression}\n",
-        None,
-        ["tasks", "'mnist'", "published", "another name"],
+        7,
+        ["tasks.mnist", "published", "another name"],
     ),
     "task with the name of a bundled set": (
         GRID + "tasks:\n  digits: {path: a.csv, target: y, kind: regression}\n",
-        None,
-        ["tasks", "'digits'", "another name"],
+        7,
+        ["tasks.digits", "another name"],
     ),
     "empty file": ("", None, ["expected keys such as `grids`", "NoneType"]),
     "a list": ("- 1\n", None, ["expected keys such as `grids`", "list"]),
@@ -504,7 +563,7 @@ def test_the_form_of_an_axis_is_told_with_single_braces(tmp_path):
 
 @pytest.mark.parametrize("name", summary_schema([]).names)
 def test_no_space_is_called_as_a_column(name):
-    with pytest.raises(ValueError, match=r"column or table of this name|match pattern"):
+    with pytest.raises(ValueError, match=r"column or table of this name|at most 100 letters"):
         SearchSpace(name=name, grids=(grid(),))
 
 
@@ -518,6 +577,17 @@ def test_no_space_is_called_as_a_column_of_the_runs(name):
 def test_no_space_takes_the_table_of_another(name):
     with pytest.raises(ValueError, match="name"):
         SearchSpace(name=name, grids=(grid(),))
+
+
+def test_a_name_that_is_taken_from_the_file_is_checked_and_told(tmp_path):
+    with pytest.raises(SearchSpaceError, match=r"name: .*column or table of this name.*, found 'depth'"):
+        load_space(written(tmp_path, GRID, "depth.yaml"))
+
+
+def test_no_column_of_analysis_is_forgotten():
+    frame = condense(pd.DataFrame({"test_loss_median": [[1.0]]}))
+    added = {*frame.columns, "epoch", *LANDMARKS}
+    assert added == set(ADDED_BY_ANALYSIS)
 
 
 def test_a_folder_is_no_search_space(tmp_path):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from survey.errors import TaskError, nearest
+from survey.names import is_device, task_problem
 from survey.tasks.catalog import BUNDLED, PUBLISHED
 
 PMLB_PREFIX = "pmlb:"
@@ -27,7 +28,7 @@ def canonical_name(name: str) -> str:
 
 def is_pmlb_name(name: str) -> bool:
     """Whether `name`, without its prefix, could be a PMLB data set."""
-    return _PMLB_NAME.fullmatch(name) is not None
+    return _PMLB_NAME.fullmatch(name) is not None and not is_device(name) and not task_problem(name)
 
 
 def check_name(name: str, user_tasks: Collection[str] = ()) -> None:
@@ -53,7 +54,8 @@ def check_name(name: str, user_tasks: Collection[str] = ()) -> None:
         )
     if not is_pmlb_name(bare):
         raise TaskError(
-            f"task {name!r}: {bare!r} cannot be the name of a PMLB data set; expected letters, digits and _ . + -"
+            f"task {name!r}: {bare!r} cannot be the name of a PMLB data set; expected letters, digits and _ . + -, and "
+            f"a name that a folder can have"
         )
 
 
@@ -61,14 +63,19 @@ def check_user_names(user_tasks: Collection[str]) -> None:
     """Check the names of the user's own tasks.
 
     Raises:
-        TaskError: A name is empty, contains `:` or `/`, or is that of a published or bundled task.
+        TaskError: `user_name_problem` says that one has a name that it cannot have.
     """
     for name in user_tasks:
-        if name in PUBLISHED or SKLEARN_PREFIX + name in BUNDLED:
-            whose = "a published task" if name in PUBLISHED else f"a set of scikit-learn, {SKLEARN_PREFIX + name}"
-            raise TaskError(f"task of your own {name!r}: that is the name of {whose}; give yours another name")
-        if not name.strip() or ":" in name or "/" in name:
-            raise TaskError(f"task of your own {name!r}: expected a name that is not empty and has no ':' and no '/'")
+        if problem := user_name_problem(name):
+            raise TaskError(f"task of your own {name!r}: {problem}")
+
+
+def user_name_problem(name: str) -> str:
+    """Say why a task of the user's own cannot be called so; an empty string if it can."""
+    if name in PUBLISHED or SKLEARN_PREFIX + name in BUNDLED:
+        whose = "a published task" if name in PUBLISHED else f"a set of scikit-learn, {SKLEARN_PREFIX + name}"
+        return f"that is the name of {whose}; give yours another name"
+    return task_problem(name)
 
 
 def _unknown(name: str, user_tasks: Collection[str]) -> str:
