@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from export_data import EXPERIMENTS, Survey, runs_of
-from rich.console import Console
 
 from survey import own_store, sqlite_copy
 from survey.dataset import runs_done
@@ -28,6 +27,7 @@ from survey.ownership import mark
 from survey.recovery import recover
 from survey.sqlite_copy import copy_database
 from survey.status import survey_status
+from survey.terminal import SafeConsole
 from survey.tracking.database import holds_experiments, repetitions_finished
 from survey.tracking.store import TrackingStore
 from survey.tracking_place import TrackingPlace
@@ -231,7 +231,7 @@ def test_a_launch_looks_where_the_lost_one_had_its_artifacts(survey, node, tmp_p
 
 def test_an_export_looks_where_the_lost_launch_had_its_artifacts(survey, node, tmp_path):
     output = died_elsewhere(survey, node, tmp_path / "shared")
-    assert export_main._export(output, None, None, Console(quiet=True), prune=False) == 0
+    assert export_main._export(output, None, None, SafeConsole(quiet=True), prune=False) == 0
     assert runs_done(output.dataset) == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
 

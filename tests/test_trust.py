@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from export_data import EXPERIMENTS, Survey, files
-from rich.console import Console
 
 from survey.checkpoint import Checkpoint
 from survey.dataset import runs_done
@@ -28,6 +27,7 @@ from survey.export.artifacts import Artifacts
 from survey.options import Options
 from survey.output import Output
 from survey.own_store import OwnStore, live_database
+from survey.terminal import SafeConsole
 from survey.tracking.store import TrackingStore
 from survey.tracking_place import TrackingPlace
 
@@ -52,7 +52,7 @@ def victim(tmp_path, empty_store) -> Survey:
 
 
 def export(output: Output, *, artifacts: str | None = None, prune: bool = False) -> int:
-    return export_main._export(output, None, artifacts, Console(quiet=True), prune=prune)
+    return export_main._export(output, None, artifacts, SafeConsole(quiet=True), prune=prune)
 
 
 def live(output: Output) -> OwnStore:
