@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 
 from survey.driver import Launch
-from survey.errors import InputError
+from survey.errors import InputError, nearest
 from survey.options import Options
 from survey.request import Request
 from survey.result import SurveyResult
@@ -42,6 +42,7 @@ def run(
     prune_artifacts: bool = False,
     ui: bool = False,
     console: Console | None = None,
+    **unknown: object,
 ) -> SurveyResult:
     """Run a survey: train what is missing, export it, write the report.
 
@@ -77,8 +78,11 @@ def run(
         InputError: What was given cannot be used; no trial has been started.
         SurveyError: The tracking store or the data set failed.
     """
-    # All but two parameters are the fields of `Options`, by name.
-    given = {name: value for name, value in locals().items() if name not in ("space", "console")}
+    # All but three parameters are the fields of `Options`, by name.
+    given = {name: value for name, value in locals().items() if name not in ("space", "console", "unknown")}
+    for name in unknown:
+        names = ("space", *given, "console")
+        raise InputError(f"survey.run: unknown argument {name!r}{nearest(name, names)}; allowed are {', '.join(names)}")
     return Launch(prepare(space, Options(**given), console)).run()
 
 
@@ -88,7 +92,10 @@ def prepare(space: Space | Sequence[Space], options: Options, console: Console |
     Raises:
         InputError: What was given cannot be used.
     """
-    given = [space] if isinstance(space, Space) else list(space)
+    given = [space] if isinstance(space, Space) or not isinstance(space, Sequence) else list(space)
+    for one in given:
+        if not isinstance(one, Space):
+            raise InputError(f"search spaces: expected names, paths or SearchSpace, found {type(one).__name__}")
     spaces = [one if isinstance(one, SearchSpace) else load_space(one) for one in given]
     for one in spaces:
         one.check_datasets()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +41,17 @@ def partition_of(experiment: Experiment) -> str:
 def partitions(table: Path) -> Iterator[str]:
     """Yield the partitions of a table that have a file, in order."""
     yield from sorted(str(file.parent.relative_to(table)) for file in table.glob(f"*/**/{_FILE}"))
+
+
+def floats_held(dataset: Path) -> Iterator[tuple[str, float]]:
+    """Yield names and values of the hyperparameters in the paths of its partitions that its columns hold as float32."""
+    names = PARTITION_COLUMNS[: PARTITION_COLUMNS.index("label_noise") + 1]
+    for folder in (dataset / REPETITIONS).glob("/".join(f"{name}=*" for name in names)):
+        for part in folder.parts[-len(names) :]:
+            name, _, text = part.partition("=")
+            if name in ("learning_rate", "label_noise"):
+                with suppress(ValueError):  # null, or nothing that we have written
+                    yield name, float(text)
 
 
 def partition_file(table: Path, partition: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,16 @@ MOST_JOINED = 24
 
 MOST_REPETITIONS = 65_535
 """Repetitions of an experiment, at most: the data set numbers them in 16 bits."""
+
+
+MOST_EPOCHS = 10_000_000
+"""Epochs of a run, at most: its curves take 800 MB of memory then, and float32 still counts them exactly."""
+
+MOST_RUN_EPOCHS = 200_000_000
+"""Epochs of all runs of an experiment, at most: their curves, which an export holds in memory, take 16 GB then."""
+
+MOST_EXPERIMENTS = 10_000_000
+"""Experiments of a launch, and trials of its plan, at most: the plan takes some 10 GB of memory then."""
 
 
 class Epochs(StrEnum):
@@ -40,6 +51,12 @@ _RANGES = {
     "repetitions": (1, MOST_REPETITIONS),
     "limit": (1, math.inf),
 }
+_KINDS = {
+    **dict.fromkeys(("num_cpus", "pack", "repetitions", "limit"), (Integral, "a whole number")),
+    **dict.fromkeys(("num_gpus", "gpus_per_trial", "time_limit_s"), (Real, "a number")),
+    **dict.fromkeys(("address", "tracking_uri", "artifacts", "redo"), (str, "a text")),
+    "out": (str | Path, "a text or a path"),
+}
 _WORDS = {"mlflow_epochs": Epochs, "mlflow_runs": Runs}
 
 
@@ -55,7 +72,7 @@ class Options:
         redo: Which experiments to train again, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
 
     Raises:
-        InputError: A number is out of its range, or a word is none of those that are expected.
+        InputError: A value is of another kind or out of its range, or a word is none of those that are expected.
     """
 
     out: str | Path | None = None
@@ -77,9 +94,13 @@ class Options:
     ui: bool = True
 
     def __post_init__(self) -> None:
+        for name, (kind, expected) in _KINDS.items():
+            value = getattr(self, name)
+            if not _is_default(name, value) and (not isinstance(value, kind) or isinstance(value, bool)):
+                raise InputError(f"{name}: expected {expected}, found {value!r}")
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
-            if value not in (None, "auto") and not least <= value <= most:
+            if not _is_default(name, value) and not least <= value <= most:
                 expected = f"{least} or more" if most == math.inf else f"a number from {least:,} to {most:,}"
                 raise InputError(f"{name}: expected {expected}, found {value!r}")
         for name, words in _WORDS.items():
@@ -89,3 +110,7 @@ class Options:
             raise InputError(f"gpus_per_trial: expected a number above 0 and up to 1, found {self.gpus_per_trial!r}")
         if self.time_limit_s is not None and not self.time_limit_s > 0:
             raise InputError(f"time_limit_s: expected a number above 0, found {self.time_limit_s!r}")
+
+
+def _is_default(name: str, value: object) -> bool:
+    return value is None or (name in ("gpus_per_trial", "pack") and value == "auto")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from survey import tasks as task_data
-from survey.dataset import check_task_digest
+from survey.dataset import check_task_digest, floats_held
 from survey.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.options import Options
 from survey.output import Output
 from survey.plan import Bound, Plan, fraction_for, make_plan
 from survey.redo import Redo, RedoFilter
-from survey.space import SearchSpace, own_tasks
+from survey.space import SearchSpace, check_together, own_tasks
 from survey.terminal import say
 from survey.tracking_place import TrackingPlace
 
@@ -61,6 +61,9 @@ class Request:
         self.own_tasks = own_tasks(spaces)
         self.name = "+".join(space.name for space in spaces)
         self.output = Output.at(options.out or Path("surveys") / self.name)
+        before = self.output.spaces()
+        held = floats_held(self.output.dataset)
+        check_together(spaces, before=before, held=held, repetitions=options.repetitions)
         self.place = TrackingPlace(options, self.output, partial(say, console))
         used = {name for space in spaces for name in space.datasets}
         self.contents = {

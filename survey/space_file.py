@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from survey.errors import DatasetError, SearchSpaceError, nearest
 from survey.names import inside, yaml_names
-from survey.space import Grid, SearchSpace
+from survey.space import SearchSpace
 from survey.space_lists import take_lists
-from survey.tasks import UserTask
+from survey.validation import Location, describe
 from survey.yaml_text import line_of, read_yaml
-
-_FIELDS = {
-    "grids": tuple(Grid.model_fields),
-    "tasks": tuple(UserTask.model_fields),
-    "": (*SearchSpace.model_fields, "lists"),
-}
 
 
 def built_in_names() -> tuple[str, ...]:
@@ -64,7 +57,12 @@ def _load(source: Path | Traversable, *, is_kept: bool = False) -> SearchSpace:
     try:
         space = SearchSpace.model_validate(document)
     except ValidationError as error:
-        raise SearchSpaceError(_describe(error.errors(), nodes, str(source))) from None
+
+        def place(location: Location) -> tuple[str, bool]:
+            node, is_given = _node_at(nodes, location)
+            return f"{source}{line_of(node)}", is_given or location == ("name",)  # which may be that of the file
+
+        raise SearchSpaceError(describe(error, SearchSpace, place, ["lists"])) from None
     base = Path(str(source)).resolve().parent
     tasks = {
         name: task.model_copy(update={"path": base / task.path.expanduser()}) for name, task in space.tasks.items()
@@ -101,60 +99,20 @@ def _find(name: str) -> Path | Traversable:
     )
 
 
-def _describe(errors: Sequence[ErrorDetails], nodes: yaml.Node | None, source: str) -> str:
-    """One line for each mistake: file, line, place, what is wrong, what was found."""
-    # A list none of whose items is valid is also reported as too short: the items say what is wrong.
-    inside = {tuple(error["loc"])[:k] for error in errors for k in range(len(error["loc"]))}
-    shown = [error for error in errors if error["type"] != "too_short" or tuple(error["loc"]) not in inside]
-    return "\n".join(dict.fromkeys(_describe_one(error, nodes, source) for error in shown))
-
-
-def _describe_one(error: ErrorDetails, nodes: yaml.Node | None, source: str) -> str:
-    location = tuple(error["loc"])
-    node, known = _node_at(nodes, location)
-    line = line_of(node)
-    place = _place(location)
-    if error["type"] == "extra_forbidden":
-        fields = _fields_at(location)
-        word = str(location[-1])
-        message = f"unknown key {word!r}{nearest(word, fields)}; allowed are {', '.join(fields)}"
-        place = _place(location[:-1])
-    elif error["type"] == "missing":
-        message = f"the key {location[-1]!r} is missing"
-        place = _place(location[:-1])
-    else:
-        message = error["msg"][0].lower() + error["msg"][1:]
-        if (known and error["type"] != "penalty") or location == ("name",):  # which may be that of the file
-            message += f", found {error['input']!r}"
-    return f"{source}{line}: {place + ': ' if place else ''}{message}"
-
-
-def _fields_at(location: tuple[int | str, ...]) -> tuple[str, ...]:
-    return _FIELDS["" if len(location) == 1 else str(location[0])]
-
-
-def _place(location: Iterable[int | str]) -> str:
-    parts = (part for part in location if part != "[key]")  # as pydantic calls a key that is wrong itself
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in parts).removeprefix(".")
-
-
-def _shown(key: str) -> str:
-    return key if key.isprintable() else repr(key)
-
-
 def _node_at(node: yaml.Node | None, location: Iterable[int | str]) -> tuple[yaml.Node | None, bool]:
     """The node at a location, or the last one on the way there, and whether it is the one asked for.
 
     A single value, or a mapping such as `{powers_of_two: ...}`, stands where a list is meant, so an index into it is it
-    itself.
+    itself. Of a key that a merge (`<<`) has brought, and one that overrides it, the latter is last.
     """
     for part in location:
-        if isinstance(node, yaml.MappingNode) and isinstance(part, str):
-            match = next((value for key, value in node.value if key.value == part), None)
-            if match is None:
+        if isinstance(node, yaml.MappingNode) and part != "[key]":  # pydantic's word for a key that is wrong itself
+            match = next(((key, value) for key, value in reversed(node.value) if key.value == str(part)), None)
+            if match is None and isinstance(part, str):
                 return node, False
-            key_node = next(key for key, _ in node.value if key.value == part)
-            node = match if isinstance(match, yaml.ScalarNode) else _at_key(match, key_node)
+            if match is None:
+                continue
+            node = match[1] if isinstance(match[1], yaml.ScalarNode) else _at_key(match[1], match[0])
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
     return node, True

@@ -6,7 +6,6 @@ YAML file that is such a mapping. A list can contain lists that stand above it, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,9 +15,7 @@ import yaml
 
 from survey.errors import SearchSpaceError, nearest
 from survey.names import yaml_names
-from survey.yaml_text import line_of, read_yaml
-
-Lists = Mapping[str, list[Any]]
+from survey.yaml_text import line_of, read_yaml, too_many
 
 
 class _ListError(SearchSpaceError):
@@ -42,16 +39,16 @@ def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path |
     for index, grid in enumerate(grids if isinstance(grids, list) else ()):
         for name, value in list(grid.items()) if isinstance(grid, dict) else []:
             try:
-                grid[name] = _expanded(value, lists)
+                grid[name] = lists.expanded(value)
             except _ListError as error:
                 line = line_of(_key_node(nodes, "grids", index, name))
                 raise SearchSpaceError(f"{source}{line}: grids[{index}].{name}: {error}") from None
 
 
-def _lists(given: Any, nodes: yaml.Node | None, source: Path | Traversable) -> Lists:
+def _lists(given: Any, nodes: yaml.Node | None, source: Path | Traversable) -> _Lists:
     line = line_of(_key_node(nodes, "lists"))
     if given is None:
-        return {}
+        return _Lists()
     if isinstance(given, str):
         file = _find(given, source)
         if file is None:
@@ -73,38 +70,48 @@ def _lists(given: Any, nodes: yaml.Node | None, source: Path | Traversable) -> L
 
 def _above_each_other(
     given: dict[Any, Any], nodes: yaml.Node | None, source: Path | Traversable, place: tuple[str, ...]
-) -> Lists:
+) -> _Lists:
     """Expand lists one after the other, each from those above it: so none can contain itself."""
-    lists: dict[str, list[Any]] = {}
+    lists = _Lists()
     for name, value in given.items():
         try:
-            expanded = _expanded(value, lists)
+            expanded = lists.expanded(value)
             if not isinstance(expanded, list):
                 raise _ListError(f"expected a list, found {value!r}")
         except _ListError as error:
             line = line_of(_key_node(nodes, *place, name))
             raise SearchSpaceError(f"{source}{line}: {'.'.join((*place, str(name)))}: {error}") from None
-        lists[str(name)] = expanded
+        lists.by_name[str(name)] = expanded
     return lists
 
 
-def _expanded(value: Any, lists: Lists) -> Any:
-    """The value itself, or the list that it names, or a list with the lists that it names put in."""
-    if isinstance(value, list):
-        return [item for part in value for item in (_named(part, lists) if _names_list(part) else [part])]
-    return _named(value, lists) if _names_list(value) else value
+class _Lists:
+    """Lists by their names; it counts the values of all that they are put into."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, list[Any]] = {}
+        self._count = 0
+
+    def expanded(self, value: Any) -> Any:
+        """The value itself, or the list that it names, or a list with the lists that it names put in."""
+        if not isinstance(value, list):
+            return self.expanded([value]) if _names_list(value) else value
+        parts = [self._named(part["list"]) if _names_list(part) else [part] for part in value]
+        self._count += sum(map(len, parts))
+        if problem := too_many(self._count):
+            raise _ListError(problem)
+        return [item for part in parts for item in part]
+
+    def _named(self, name: Any) -> list[Any]:
+        if isinstance(name, str) and name in self.by_name:
+            return self.by_name[name]
+        names = self.by_name
+        known = f"known here are {', '.join(names)}" if names else "none is known here, as `lists` names none above"
+        raise _ListError(f"the list {name!r} is unknown{nearest(name, names)}; {known}")
 
 
 def _names_list(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"list"}
-
-
-def _named(value: dict[str, Any], lists: Lists) -> list[Any]:
-    name = value["list"]
-    if isinstance(name, str) and name in lists:
-        return list(lists[name])
-    known = f"known here are {', '.join(lists)}" if lists else "none is known here, as `lists` names none above"
-    raise _ListError(f"the list {name!r} is unknown{nearest(name, lists)}; {known}")
 
 
 def built_in_lists() -> tuple[str, ...]:

@@ -235,6 +235,14 @@ def test_sigterm_interrupts_a_command_until_it_has_done_what_was_asked_for(progr
         ({"mlflow_epochs": "everything"}, "mlflow_epochs: expected one of auto, all, log, found 'everything'"),
         ({"mlflow_runs": ""}, "mlflow_runs: expected one of auto, experiment, repetition, found ''"),
         ({"time_limit_s": 0}, "time_limit_s: expected a number above 0, found 0"),
+        ({"repetitions": "3"}, "repetitions: expected a whole number, found '3'"),
+        ({"limit": 2.5}, "limit: expected a whole number, found 2.5"),
+        ({"num_cpus": True}, "num_cpus: expected a whole number, found True"),
+        ({"num_gpus": "auto"}, "num_gpus: expected a number, found 'auto'"),
+        ({"gpus_per_trial": "half"}, "gpus_per_trial: expected a number, found 'half'"),
+        ({"time_limit_s": "1h"}, "time_limit_s: expected a number, found '1h'"),
+        ({"out": 5}, "out: expected a text or a path, found 5"),
+        ({"redo": {"depth": 3}}, "redo: expected a text, found {'depth': 3}"),
     ],
 )
 def test_what_the_command_line_refuses_is_refused_from_python_too(given, expected):
@@ -243,9 +251,30 @@ def test_what_the_command_line_refuses_is_refused_from_python_too(given, expecte
     assert str(error.value) == expected
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options", "told"),
+    [
+        (
+            ["quickstart"],
+            {"repititions": 3},
+            "unknown argument 'repititions' (did you mean 'repetitions'?)",
+        ),
+        ([5], {}, "search spaces: expected names, paths or SearchSpace, found int"),
+        ([["quickstart", None]], {}, "search spaces: expected names, paths or SearchSpace, found NoneType"),
+        ([[]], {}, "search spaces: expected one or more of different names, found none"),
+    ],
+)
+def test_what_survey_run_cannot_use_is_told(arguments, options, told):
+    with pytest.raises(InputError) as error:
+        survey.run(*arguments, **options)
+    assert told in str(error.value)
+
+
 def test_survey_run_takes_each_option_with_its_default():
     parameters = inspect.signature(survey.run).parameters
-    taken = {name: parameter.default for name, parameter in parameters.items() if name not in ("space", "console")}
+    taken = {
+        name: parameter.default for name, parameter in parameters.items() if name not in ("space", "console", "unknown")
+    }
     options = {field.name: field.default for field in dataclasses.fields(Options)}
     assert taken == {**options, "ui": False}, "a program has no use for pages in a browser, unless it asks for them"
 
@@ -253,5 +282,5 @@ def test_survey_run_takes_each_option_with_its_default():
 def test_the_command_line_has_an_option_for_each_of_survey_run():
     of_command = set(inspect.signature(launch).parameters) - {"dry_run", "as_json", "fetch_only", "example"}
     spelled = {"time_limit": "time_limit_s", "no_ui": "ui"}
-    of_run = set(inspect.signature(survey.run).parameters) - {"console"}
+    of_run = set(inspect.signature(survey.run).parameters) - {"console", "unknown"}
     assert {spelled.get(name, name) for name in of_command} == of_run

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from survey.errors import TaskError
+from survey.errors import SearchSpaceError, TaskError
 from survey.tasks import (
     BUNDLED,
     PUBLISHED,
@@ -462,10 +462,10 @@ def test_arrays_that_do_not_fit(tmp_path: Path, arrays: dict, parts: list[str]) 
 
 
 def test_a_user_task_is_strict_and_frozen(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError):
-        UserTask(path=tmp_path, target="y", kind="ranking")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValidationError):
-        UserTask(path=tmp_path, target="y", kind="regression", sep=";")  # pyright: ignore[reportCallIssue]
+    with pytest.raises(SearchSpaceError, match=r"kind: .*, found 'ranking'"):
+        UserTask(path=tmp_path, target="y", kind="ranking")
+    with pytest.raises(SearchSpaceError, match=r"unknown key 'kid' \(did you mean 'kind'\?\)"):
+        UserTask(path=tmp_path, target="y", kind="regression", kid=";")
     with pytest.raises(ValidationError):
         UserTask(path=tmp_path, target="y", kind="regression").target = "z"  # pyright: ignore[reportAttributeAccessIssue]
 

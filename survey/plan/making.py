@@ -9,8 +9,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 from survey.cost import Work, default_model, epoch_work, run_bytes, task_bytes
+from survey.errors import InputError
 from survey.experiment import Experiment
 from survey.garbage import collector_paused
+from survey.options import MOST_EXPERIMENTS
 from survey.plan.plan import Plan
 from survey.plan.trials import PlannedTrial, in_order
 from survey.space import SearchSpace
@@ -62,6 +64,9 @@ def make_plan(
         limit: Take the first so many experiments only.
         bound: How large a trial may become before its repetitions are split.
         on_gpu: Whether its work is to be that of a GPU.
+
+    Raises:
+        InputError: There are too many trials to be planned.
     """
     wanted: dict[Experiment, int] = {}
     memberships = 0
@@ -92,6 +97,12 @@ def make_plan(
         runs_done += asked - len(missing)
         if missing:
             trials += _trials(experiment, missing, asked, network, task, bound, on_gpu=on_gpu)
+            if len(trials) > MOST_EXPERIMENTS:
+                raise InputError(
+                    f"{', '.join(space.name for space in spaces)}: expected {MOST_EXPERIMENTS:,} trials at most, found "
+                    f"more, as large experiments are split by their repetitions; ask for fewer of them, or for a part "
+                    f"of the experiments"
+                )
     return Plan(
         in_order(trials),
         num_experiments=experiments,

@@ -11,12 +11,11 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from survey.errors import TaskError
 from survey.tasks.catalog import PUBLISHED
 from survey.tasks.names import SKLEARN_PREFIX
 from survey.tasks.tables import Table, is_lfs_pointer
+from survey.validation import CheckedModel
 
 PMLB_URL = "https://github.com/EpistasisLab/pmlb/raw/master/datasets"
 """The public repository: below it, `NAME/NAME.tsv.gz`."""
@@ -30,7 +29,7 @@ TIMEOUT_S = 10.0
 _GZIP = b"\x1f\x8b"
 
 
-class UserTask(BaseModel):
+class UserTask(CheckedModel):
     """A task of the user's own.
 
     Attributes:
@@ -38,9 +37,10 @@ class UserTask(BaseModel):
             have another name where there are no more than two, and the target [rows].
         target: Name of the target column; in an `.npz`, key of the target array.
         kind: Classification or regression.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Raises:
+        SearchSpaceError: An argument is wrong; the message has a line for each.
+    """
 
     path: Path
     target: str

@@ -1,0 +1,107 @@
+"""What is wrong with values that people give: one line for each mistake, from YAML and Python alike."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from survey.errors import SearchSpaceError, nearest
+
+Location = tuple[int | str, ...]
+"""Where a mistake is: keys and indices."""
+
+_MOST_LINES = 20
+"""Mistakes that a message tells."""
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 100
+
+
+class CheckedModel(BaseModel):
+    """A frozen model whose constructor says what is wrong as a search space's file does.
+
+    Raises:
+        SearchSpaceError: An argument is unknown, missing or wrong; the message has a line for each.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SearchSpaceError(describe(error, type(self), lambda _: (type(self).__name__, True))) from None
+
+    # So pydantic does not call it for a model within another, whose mistakes are told with their place in the whole.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+def describe(
+    error: ValidationError,
+    model: type[BaseModel],
+    source: Callable[[Location], tuple[str, bool]],
+    more_fields: Iterable[str] = (),
+) -> str:
+    """Return one line for each mistake: file and line, place, what is wrong, what was found.
+
+    Args:
+        error: What pydantic found.
+        model: What was to be made.
+        source: Gives file and line of a location, and whether what is there was given, and so can be told.
+        more_fields: Further keys that are allowed at the top.
+    """
+    errors = error.errors(include_url=False)
+    # A list none of whose items is valid is also reported as too short: the items say what is wrong.
+    inside = {tuple(each["loc"])[:k] for each in errors for k in range(len(each["loc"]))}
+    shown = [each for each in errors if each["type"] != "too_short" or tuple(each["loc"]) not in inside]
+    lines = list(dict.fromkeys(_describe_one(each, model, source, more_fields) for each in shown))
+    more = [f"and {len(lines) - _MOST_LINES:,} more mistakes"] if len(lines) > _MOST_LINES else []
+    return "\n".join([*lines[:_MOST_LINES], *more])
+
+
+def _describe_one(
+    error: ErrorDetails,
+    model: type[BaseModel],
+    source: Callable[[Location], tuple[str, bool]],
+    more_fields: Iterable[str],
+) -> str:
+    location = tuple(error["loc"])
+    where, is_given = source(location)
+    place = _place(location)
+    if error["type"] in ("extra_forbidden", "invalid_key"):
+        fields = _fields_at(model, location[:-1]) + (tuple(more_fields) if len(location) == 1 else ())
+        word = str(location[-1])
+        message = f"unknown key {_short.repr(word)}{nearest(word, fields)}; allowed are {', '.join(fields)}"
+        place = _place(location[:-1])
+    elif error["type"] == "missing":
+        message = f"the key {location[-1]!r} is missing"
+        place = _place(location[:-1])
+    else:
+        message = error["msg"][0].lower() + error["msg"][1:]
+        if is_given and not error["type"].startswith("whole"):
+            message += f", found {_short.repr(error['input'])}"
+    return f"{where}: {place + ': ' if place else ''}{message}"
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> tuple[str, ...]:
+    """Names of the fields of the model at a location."""
+    for name in location:
+        field = model.model_fields.get(str(name)) if isinstance(name, str) else None
+        if field:
+            model = next(
+                each for each in get_args(field.annotation) if isinstance(each, type) and issubclass(each, BaseModel)
+            )
+    return tuple(model.model_fields)
+
+
+def _place(location: Iterable[int | str]) -> str:
+    parts = (part for part in location if part != "[key]")  # pydantic's word for a key that is wrong itself
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in parts).removeprefix(".")
+
+
+def _shown(key: str) -> str:
+    return key if key.isprintable() else repr(key)
