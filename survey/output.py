@@ -6,15 +6,27 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from survey.errors import OutputError
 from survey.files import write_text
+from survey.json_text import read_json
 from survey.output_lock import OutputLock
 from survey.space import SearchSpace
 from survey.space_file import dump_space, load_space
+
+_MOST_REDO_BYTES = 100_000_000
+"""Of `redo.json`, which has some 40 bytes for each MLflow run that was replaced."""
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """What `survey.json` says, see the properties of `Output`."""
+
+    output_id: str
+    contents: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class Output:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._identity_file.exists():
-                write_text(self._identity_file, json.dumps({"output_id": uuid.uuid4().hex, "contents": {}}))
+                write_text(self._identity_file, json.dumps(asdict(_Identity(uuid.uuid4().hex, {}))))
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
 
@@ -80,9 +92,9 @@ class Output:
         return self.folder / "survey.json"
 
     @property
-    def _identity(self) -> dict:
+    def _identity(self) -> _Identity:
         try:
-            return json.loads(self._identity_file.read_text(encoding="utf-8"))
+            return read_json(self._identity_file, _Identity)
         except (OSError, ValueError) as error:
             raise OutputError(f"{self._identity_file}: cannot be read: {error}") from None
 
@@ -94,12 +106,12 @@ class Output:
     @cached_property
     def output_id(self) -> str:
         """Identity of the output, by which its MLflow experiments are known in a shared store."""
-        return self._identity["output_id"]
+        return self._identity.output_id
 
     @property
     def contents(self) -> dict[str, str]:
         """Digest of the prepared data of each task that is a user's own, by name."""
-        return self._identity["contents"]
+        return self._identity.contents
 
     @property
     def dataset(self) -> Path:
@@ -162,7 +174,8 @@ class Output:
         folder.mkdir(exist_ok=True)
         for space in spaces:
             write_text(folder / f"{space.name}.yaml", dump_space(space))
-        write_text(self._identity_file, json.dumps({**self._identity, "contents": {**self.contents, **contents}}))
+        identity = replace(self._identity, contents={**self.contents, **contents})
+        write_text(self._identity_file, json.dumps(asdict(identity)))
 
     @property
     def _redo_file(self) -> Path:
@@ -172,7 +185,9 @@ class Output:
     def redone(self) -> dict[str, list[str]]:
         """What `--redo` has replaced: by filter, the MLflow runs that no longer count."""
         try:
-            return json.loads(self._redo_file.read_text(encoding="utf-8")) if self._redo_file.exists() else {}
+            if not self._redo_file.exists():
+                return {}
+            return read_json(self._redo_file, dict[str, list[str]], most_bytes=_MOST_REDO_BYTES)
         except (OSError, ValueError) as error:
             raise OutputError(f"{self._redo_file}: cannot be read: {error}") from None
 
@@ -208,6 +223,6 @@ def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
 def is_output(folder: Path, output_id: str) -> bool:
     """Whether the output of this identity lies at a folder of this machine, which other machines may lack."""
     try:
-        return json.loads((folder / "survey.json").read_text(encoding="utf-8")).get("output_id") == output_id
+        return read_json(folder / "survey.json", _Identity).output_id == output_id
     except (OSError, ValueError):
         return False

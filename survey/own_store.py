@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from survey.errors import InputError, TrackingError
+from survey.json_text import read_json
 from survey.output import Output
 from survey.sqlite_copy import copy_database, end_log
 from survey.tracking.database import holds_experiments, remove_half_made
@@ -48,10 +49,10 @@ class _Note:
     @classmethod
     def of(cls, output: Output) -> _Note | None:
         try:
-            return cls(**json.loads(output.store_note.read_text(encoding="utf-8")))
+            return read_json(output.store_note, cls)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError):
             return cls("", "")  # a node that nobody can find any more
 
     def found(self) -> Path | None:
