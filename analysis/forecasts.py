@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.read import read, schema_of, tables
-from survey.forecast import read_forecasts
+from survey.forecast import Ended, Entry, read_forecasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Launch:
 
 def launches(dataset: Path) -> list[Launch]:
     """The launches of a data set that are known, in order; none where there is no file of forecasts."""
-    ended = [entry for entry in read_forecasts(dataset.parent) if entry.get("end", {}).get("runs")]
+    ended = [(entry, entry.end) for entry in read_forecasts(dataset.parent) if entry.end and entry.end.runs]
     if not ended or "all_repetitions" not in tables(dataset):
         return []
     if not {"update_time", "train_seconds"} <= set(schema_of(dataset, "all_repetitions").names):
@@ -57,20 +56,20 @@ def launches(dataset: Path) -> list[Launch]:
     return list(_launches(ended, runs))
 
 
-def _launches(entries: list[dict[str, Any]], runs: pd.DataFrame) -> Iterator[Launch]:
+def _launches(entries: list[tuple[Entry, Ended]], runs: pd.DataFrame) -> Iterator[Launch]:
     updated, seconds = runs["update_time"].to_numpy(), runs["train_seconds"].to_numpy(float)
-    for entry in entries:
-        end, estimate = entry["end"], entry["training_s"]
-        own = (updated >= entry["began"]) & (updated <= end["at"])
-        whole = end["runs"] == entry["runs"]
+    for entry, end in entries:
+        own = (updated >= entry.began) & (updated <= end.at)
+        whole = end.runs == entry.runs
+        estimate, _, most = entry.training_s
         yield Launch(
-            began=f"{datetime.fromtimestamp(entry['began'] / 1000, UTC):%Y-%m-%d %H:%M} UTC",
-            runs=end["runs"],
-            runs_planned=entry["runs"],
+            began=f"{datetime.fromtimestamp(entry.began / 1000, UTC):%Y-%m-%d %H:%M} UTC",
+            runs=end.runs,
+            runs_planned=entry.runs,
             training_s=float(np.nansum(seconds[own])),
-            training_s_predicted=end["training_s_expected"],
-            factor=estimate[2] / estimate[0] if estimate[0] else math.nan,
-            wall_s=end["wall_s"],
-            wall_s_predicted=entry["wall_s"][0] if whole else math.nan,
-            measured=entry["measured"],
+            training_s_predicted=end.training_s_expected,
+            factor=most / estimate if estimate else math.nan,
+            wall_s=end.wall_s,
+            wall_s_predicted=entry.wall_s[0] if whole else math.nan,
+            measured=entry.measured,
         )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,8 @@ from analysis.labels import label
 from analysis.panels import varied
 from survey.errors import SurveyError
 from survey.experiment import Experiment
-from survey.space_file import load_space
+from survey.launch_record import read_record
+from survey.output import Output
 
 MAX_LISTED = 25
 """Experiments of a kind of gap that are named."""
@@ -80,14 +80,14 @@ def gaps(dataset: Path, experiments: pd.DataFrame) -> Gaps:
     wanted = np.array([asked[key][1] if key in asked else 0 for key in map(int, ids)], np.int64)
     missing = np.maximum(wanted - runs.astype(np.int64), 0)
     absent = [asked[key][0] for key in asked.keys() - set(map(int, ids))]
-    launch = _json(dataset.parent / "launch.json")
-    left_out = min(len(absent), max(0, len(asked) - int(launch.get("num_experiments") or len(asked))))
+    launch = read_record(Output(dataset.parent))
+    left_out = min(len(absent), max(0, len(asked) - launch.num_experiments)) if launch else 0
     return Gaps(
         runs_missing=int(missing.sum()),
         unexplained=len(absent) - left_out,
         left_out=left_out,
         diverged=int(diverged.sum()),
-        failures=(launch.get("figures") or {}).get("failures") or {},
+        failures=launch.figures.failures if launch else {},
         known=bool(asked),
         listed=[*_listed(experiments, missing), *([] if left_out else _without(absent))],
     )
@@ -112,22 +112,14 @@ def _without(absent: list[Experiment]) -> Iterator[Gap]:
 
 def _asked(folder: Path) -> dict[int, tuple[Experiment, int]]:
     """Experiments that the search spaces of an output ask for, with their repetitions, by id."""
-    contents = _json(folder / "survey.json").get("contents") or {}
     asked: dict[int, tuple[Experiment, int]] = {}
-    for file in sorted((folder / "search_spaces").glob("*.yaml")):
-        try:
-            space = load_space(file)
-        except SurveyError:  # of another version, or damaged: nothing can be said
-            return {}
+    output = Output(folder)
+    try:
+        spaces, contents = output.spaces(), output.contents
+    except SurveyError:  # of another version, or damaged: nothing can be said
+        return {}
+    for space in spaces:
         for experiment in space.experiments(contents):
             before = asked.get(experiment.experiment_id, (experiment, 0))[1]
             asked[experiment.experiment_id] = experiment, max(before, space.repetitions)
     return asked
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

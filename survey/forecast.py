@@ -5,12 +5,60 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat
 
 from survey.files import write_text
+from survey.json_text import Count, Seconds, read_json
 from survey.plan import Plan
-from survey.price import Price
+from survey.price import Price, Range
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a launch has come to.
+
+    Attributes:
+        at: When, in milliseconds since 1970.
+        wall_s: Seconds from its start to its end, without its pilot.
+        runs: Runs that it has trained.
+        training_s_expected: What was expected of them.
+    """
+
+    at: Annotated[int, Field(ge=0, le=10**14)]
+    wall_s: Seconds
+    runs: Count
+    training_s_expected: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a launch was expected to cost: times are in seconds, as an estimate and the least and most of it.
+
+    Attributes:
+        began: When it began, in milliseconds since 1970.
+        measured: Whether a pilot had measured the machine.
+        num_cpus: Cores.
+        num_gpus: GPUs.
+        runs: Runs that it was to train.
+        training_s: Time in training, summed over trials.
+        core_s: Time of cores.
+        wall_s: From start to end.
+        end: What it has come to; None where it was killed.
+    """
+
+    began: Annotated[int, Field(ge=0, le=10**14)]
+    measured: bool
+    num_cpus: Count
+    num_gpus: FiniteFloat
+    runs: Count
+    training_s: tuple[Seconds, Seconds, Seconds]
+    core_s: tuple[Seconds, Seconds, Seconds]
+    wall_s: tuple[Seconds, Seconds, Seconds]
+    end: Ended | None = None
 
 
 class Forecast:
@@ -25,18 +73,18 @@ class Forecast:
     """
 
     def __init__(self, folder: Path, plan: Plan, price: Price) -> None:
-        self._file, self._plan, self._began_s = folder / "forecasts.json", plan, time.time()
+        self._file, self._plan = folder / "forecasts.json", plan
         self._earlier = read_forecasts(folder)
-        self._entry: dict[str, Any] = {
-            "began": round(self._began_s * 1000),
-            "measured": price.measured,
-            "num_cpus": price.num_cpus,
-            "num_gpus": price.num_gpus,
-            "runs": price.runs_to_train,
-            "training_s": _seconds(price.training_hours),
-            "core_s": _seconds(price.core_hours),
-            "wall_s": _seconds(price.wall_hours),
-        }
+        self._entry = Entry(
+            began=round(time.time() * 1000),
+            measured=price.measured,
+            num_cpus=price.num_cpus,
+            num_gpus=price.num_gpus,
+            runs=price.runs_to_train,
+            training_s=_seconds(price.training_hours),
+            core_s=_seconds(price.core_hours),
+            wall_s=_seconds(price.wall_hours),
+        )
         self._write()
 
     def end(self, done: Mapping[int, Iterable[int]], *, wall_s: float) -> None:
@@ -46,26 +94,22 @@ class Forecast:
             trained = len(set(trial.repetitions) & set(done.get(trial.experiment.experiment_id, ())))
             runs += trained
             training_s += trial.training_s * trained / len(trial.repetitions)
-        self._entry["end"] = {
-            "at": round(time.time() * 1000),
-            "wall_s": round(wall_s, 1),
-            "runs": runs,
-            "training_s_expected": round(training_s, 1),
-        }
+        end = Ended(round(time.time() * 1000), round(wall_s, 1), runs, round(training_s, 1))
+        self._entry = replace(self._entry, end=end)
         self._write()
 
     def _write(self) -> None:
-        write_text(self._file, json.dumps([*self._earlier, self._entry], indent=1))
+        entries = [asdict(entry) for entry in (*self._earlier, self._entry)]
+        write_text(self._file, json.dumps(entries, indent=1))
 
 
-def read_forecasts(folder: Path) -> list[dict[str, Any]]:
+def read_forecasts(folder: Path) -> list[Entry]:
     """The forecasts of a folder; none where the file is missing or damaged, as nothing depends on it."""
     try:
-        found = json.loads((folder / "forecasts.json").read_text(encoding="utf-8"))
+        return read_json(folder / "forecasts.json", list[Entry])
     except (OSError, ValueError):
         return []
-    return found if isinstance(found, list) else []
 
 
-def _seconds(hours: Any) -> list[float]:
-    return [round(3600 * value, 1) for value in (hours.estimate, hours.low, hours.high)]
+def _seconds(hours: Range) -> tuple[float, float, float]:
+    return round(3600 * hours.estimate, 1), round(3600 * hours.low, 1), round(3600 * hours.high, 1)

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import psutil
+from pydantic import Field, FiniteFloat
 
+from survey.json_text import Count, Moment, read_json
 from survey.output import Output
 from survey.plan import Plan
 from survey.progress_figures import Figures
@@ -24,7 +26,10 @@ _SILENT_S = 60.0
 _SAME_START_S = 2.0
 """How far two accounts of when a process started may lie apart."""
 
-STARTING, TRAINING, EXPORTING = "starting", "training", "exporting"
+Phase = Literal["starting", "training", "exporting", "done", "incomplete", "interrupted", "out of time", "error"]
+STARTING: Phase = "starting"
+TRAINING: Phase = "training"
+EXPORTING: Phase = "exporting"
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,17 @@ class LaunchRecord:
     """
 
     name: str
-    phase: str
+    phase: Phase
     error: str
     host: str
-    pid: int
-    process_start_s: float
-    began_s: float
-    updated_s: float
-    num_experiments: int
-    num_runs: int
-    num_runs_before: int
-    num_runs_done: int
+    pid: Annotated[int, Field(ge=1, lt=1 << 31)]
+    process_start_s: FiniteFloat
+    began_s: Moment
+    updated_s: Moment
+    num_experiments: Count
+    num_runs: Count
+    num_runs_before: Count
+    num_runs_done: Count
     figures: Figures
 
     @property
@@ -98,9 +103,8 @@ def process_start_s(pid: int) -> float:
 def read_record(output: Output) -> LaunchRecord | None:
     """Return the record of the last launch on an output, or None where there is none that can be read."""
     try:
-        values = json.loads(output.launch_record.read_text(encoding="utf-8"))
-        return LaunchRecord(**{**values, "figures": Figures.from_dict(values["figures"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        return read_json(output.launch_record, LaunchRecord)
+    except (OSError, ValueError):
         return None
 
 
@@ -149,6 +153,7 @@ class Recorder:
         self._thread.join()
         if kind is not None:
             interrupted = issubclass(kind, KeyboardInterrupt)
+            phase: Phase
             phase, text = ("interrupted", "") if interrupted else ("error", str(error) or kind.__name__)
             self._record = replace(self._record, phase=phase, error=text)
         self._freeze()
@@ -166,12 +171,12 @@ class Recorder:
 
     def end(self, result: SurveyResult) -> None:
         """Note what the launch has come to."""
-        complete = "incomplete" if result.missing else "done"
-        phase = "interrupted" if result.interrupted else "out of time" if result.out_of_time else complete
+        complete: Phase = "incomplete" if result.missing else "done"
+        phase: Phase = "interrupted" if result.interrupted else "out of time" if result.out_of_time else complete
         self._record = replace(self._record, phase=phase)
         self._runs_done = result.num_runs_done
 
-    def last_words(self, phase: str, error: str = "") -> None:
+    def last_words(self, phase: Phase, error: str = "") -> None:
         """Note how a process ends that ends at once; from any thread."""
         self._ended.set()
         self._record = replace(self._record, phase=phase, error=error)
@@ -182,7 +187,7 @@ class Recorder:
             last = self._figures().over()
             self._figures = lambda: last
 
-    def _enter(self, phase: str) -> None:
+    def _enter(self, phase: Phase) -> None:
         self._record = replace(self._record, phase=phase)
         self._write()
 

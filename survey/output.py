@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from survey.errors import OutputError
 from survey.files import write_text
+from survey.json_text import read_json
 from survey.output_lock import OutputLock
 from survey.ownership import marker_of
 from survey.space import SearchSpace
 from survey.space_file import dump_space, load_space
 from survey.uris import sqlite_uri
+
+_MOST_REDO_BYTES = 100_000_000
+"""Of `redo.json`, which has some 40 bytes for each MLflow run that was replaced."""
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """What `survey.json` says, see the properties of `Output`."""
+
+    output_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    contents: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ class Output:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._identity_file.exists():
-                write_text(self._identity_file, json.dumps({"output_id": uuid.uuid4().hex, "contents": {}}))
+                write_text(self._identity_file, json.dumps(asdict(_Identity(uuid.uuid4().hex, {}))))
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
 
@@ -83,14 +97,11 @@ class Output:
         return self.folder / "survey.json"
 
     @property
-    def _identity(self) -> dict:
+    def _identity(self) -> _Identity:
         try:
-            identity = json.loads(self._identity_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            return read_json(self._identity_file, _Identity)
+        except (OSError, ValueError) as error:
             raise OutputError(f"{self._identity_file}: cannot be read: {error}") from None
-        if not isinstance(identity, dict) or not isinstance(identity.get("contents"), dict):
-            raise OutputError(f"{self._identity_file}: this file is damaged, or not of an output")
-        return identity
 
     @property
     def exists(self) -> bool:
@@ -99,18 +110,8 @@ class Output:
 
     @cached_property
     def output_id(self) -> str:
-        """Identity of the output, by which its MLflow experiments are known in a shared store: 32 hexadecimal digits.
-
-        Raises:
-            OutputError: `survey.json` holds something else.
-        """
-        output_id = self._identity.get("output_id")
-        if not isinstance(output_id, str) or not re.fullmatch(r"[0-9a-f]{32}", output_id):
-            raise OutputError(
-                f"{self._identity_file}: expected an output_id of 32 hexadecimal digits, found {output_id!r}; this "
-                "file is damaged, or not of an output"
-            )
-        return output_id
+        """Identity of the output, by which MLflow experiments in a shared store are its own: 32 hexadecimal digits."""
+        return self._identity.output_id
 
     @property
     def marker(self) -> str:
@@ -120,7 +121,7 @@ class Output:
     @property
     def contents(self) -> dict[str, str]:
         """Digest of the prepared data of each task that is a user's own, by name."""
-        return self._identity["contents"]
+        return self._identity.contents
 
     @property
     def dataset(self) -> Path:
@@ -183,7 +184,8 @@ class Output:
         folder.mkdir(exist_ok=True)
         for space in spaces:
             write_text(folder / f"{space.name}.yaml", dump_space(space))
-        write_text(self._identity_file, json.dumps({**self._identity, "contents": {**self.contents, **contents}}))
+        identity = replace(self._identity, contents={**self.contents, **contents})
+        write_text(self._identity_file, json.dumps(asdict(identity)))
 
     @property
     def _redo_file(self) -> Path:
@@ -193,7 +195,9 @@ class Output:
     def redone(self) -> dict[str, list[str]]:
         """What `--redo` has replaced: by filter, the MLflow runs that no longer count."""
         try:
-            return json.loads(self._redo_file.read_text(encoding="utf-8")) if self._redo_file.exists() else {}
+            if not self._redo_file.exists():
+                return {}
+            return read_json(self._redo_file, dict[str, list[str]], most_bytes=_MOST_REDO_BYTES)
         except (OSError, ValueError) as error:
             raise OutputError(f"{self._redo_file}: cannot be read: {error}") from None
 
@@ -245,6 +249,6 @@ def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
 def is_output(folder: Path, output_id: str) -> bool:
     """Whether the output of this identity lies at a folder of this machine, which other machines may lack."""
     try:
-        return json.loads((folder / "survey.json").read_text(encoding="utf-8")).get("output_id") == output_id
+        return read_json(folder / "survey.json", _Identity).output_id == output_id
     except (OSError, ValueError):
         return False

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from survey.errors import OutputError
 from survey.exit_process import end_process
 from survey.files import write_text
+from survey.json_text import read_json
 from survey.result import INCOMPLETE
 
 _SIGN_EVERY_S = 5.0
@@ -51,8 +52,8 @@ class Holder:
     def read(cls, file: Path) -> Holder | None:
         """Return who is named in a file, or None where nobody is."""
         try:
-            return cls(**json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return read_json(file, cls)
+        except (OSError, ValueError):
             return None
 
 

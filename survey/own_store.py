@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from survey.errors import InputError, TrackingError
+from survey.json_text import read_json
 from survey.output import Output
 from survey.ownership import MARKER, has_marker, mark
 from survey.sqlite_copy import copy_database, end_log
@@ -54,13 +55,10 @@ class _Note:
     @classmethod
     def of(cls, output: Output) -> _Note | None:
         try:
-            note = cls(**json.loads(output.store_note.read_text(encoding="utf-8")))
-            if not isinstance(note.host, str) or not isinstance(note.file, str):
-                raise TypeError
-            return note
+            return read_json(output.store_note, cls)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, RecursionError):
+        except (OSError, ValueError):
             return cls("", "")  # a node that nobody can find any more
 
     def found(self, output: Output) -> Path | None:

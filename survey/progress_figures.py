@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
 
+from pydantic import FiniteFloat
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from survey.escaping import printable
+from survey.json_text import Count, Seconds
 
 _SHOWN = 8
 """Lines for trials that run, and for reasons of failures."""
@@ -28,10 +29,10 @@ class ClassFigures:
         epochs_per_s: The same by second, in the last minute.
     """
 
-    trials_running: int = 0
-    runs_done: int = 0
-    epochs: int = 0
-    epochs_per_s: float = 0.0
+    trials_running: Count = 0
+    runs_done: Count = 0
+    epochs: Count = 0
+    epochs_per_s: FiniteFloat = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class RunningTrial:
     """
 
     name: str
-    num_runs: int
-    epoch: int
-    epochs: int
-    seconds: float
+    num_runs: Count
+    epoch: Count
+    epochs: Count
+    seconds: Seconds
 
 
 @dataclass(frozen=True)
@@ -72,25 +73,18 @@ class Figures:
         is_over: Whether the launch trains no more; nothing runs then, and rates are those of the whole time.
     """
 
-    runs_planned: int
-    runs_done: int = 0
-    runs_running: int = 0
-    runs_failed: int = 0
-    epochs: int = 0
-    epochs_per_s: float = 0.0
-    seconds: float = 0.0
-    seconds_left: float | None = None
-    failures: Mapping[str, int] = field(default_factory=dict)
+    runs_planned: Count
+    runs_done: Count = 0
+    runs_running: Count = 0
+    runs_failed: Count = 0
+    epochs: Count = 0
+    epochs_per_s: FiniteFloat = 0.0
+    seconds: Seconds = 0.0
+    seconds_left: Seconds | None = None
+    failures: Mapping[str, Count] = field(default_factory=dict)
     classes: Mapping[str, ClassFigures] = field(default_factory=dict)
     running: tuple[RunningTrial, ...] = ()
     is_over: bool = False
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Figures:
-        """Take what `dataclasses.asdict` gave."""
-        classes = {name: ClassFigures(**each) for name, each in values["classes"].items()}
-        running = tuple(RunningTrial(**each) for each in values["running"])
-        return cls(**{**values, "classes": classes, "running": running})
 
     def over(self) -> Figures:
         """The same when the launch trains no more."""

@@ -113,7 +113,10 @@ def render(status: Status) -> RenderableType:
 def _state_line(status: Status) -> Text:
     record = status.launch
     if record is None:
-        return Text("no launch has left a record here: launch again with the same arguments to go on", style="yellow")
+        return Text(
+            "no launch has left a record here that can be read: launch again with the same arguments to go on",
+            style="yellow",
+        )
     who = f"process {record.pid} on {record.host}, since {_clock(record.began_s)}"
     if status.is_running:
         doing = {STARTING: "starting", EXPORTING: "writing data set and report"}.get(status.state, status.state)

@@ -93,8 +93,8 @@ def test_gpus_that_only_the_cluster_has_decide_the_plan(space, tmp_path):
     assert len(rows(out)) == RUNS
     (forecast,) = read_forecasts(out)
     expected = dry_run(prepare(str(space), Options(out=tmp_path / "other", num_gpus=1.0)))
-    assert forecast["num_gpus"] == 1
-    assert forecast["training_s"][0] == pytest.approx(3600 * expected.training_hours.estimate, abs=0.1)
+    assert forecast.num_gpus == 1
+    assert forecast.training_s[0] == pytest.approx(3600 * expected.training_hours.estimate, abs=0.1)
 
 
 @pytest.mark.parametrize("of_cluster", [0.0, 4.0])

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from analysis.panels import panels, representative
 from analysis.provenance import provenance
 from analysis.report import write_report
 from survey.errors import InputError, OutputError
+from survey.launch_record import LaunchRecord
+from survey.progress_figures import Figures
 from survey.space_file import load_space
 
 ROOT = Path(__file__).parents[1]
@@ -252,7 +255,7 @@ grids:
 """
 
 
-def _surveyed(folder: Path) -> Path:
+def surveyed(folder: Path) -> Path:
     """A data set of a search space: four experiments of which one is missing, one short of a run, one diverged."""
     (folder / "search_spaces").mkdir(parents=True)
     (folder / "search_spaces" / "small.yaml").write_text(SPACE)
@@ -273,7 +276,7 @@ def _diverging(size: int, epochs: np.ndarray) -> np.ndarray:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:analysis_data", "ignore::RuntimeWarning:numpy")
 def test_gaps_of_a_survey(tmp_path: Path) -> None:
-    path = _surveyed(tmp_path)
+    path = surveyed(tmp_path)
     everything = experiments(path)
     everything.loc[everything["size"] == 512, "num_runs"] = 3
     found = gaps(path, everything)
@@ -284,8 +287,10 @@ def test_gaps_of_a_survey(tmp_path: Path) -> None:
         ("trapezoid d2 2^9 e60", "no runs"),
     ]
     assert not found.none
-    launch = {"num_experiments": 3, "figures": {"failures": {"out of memory": 5}}}
-    (tmp_path / "launch.json").write_text(json.dumps(launch))
+    record = LaunchRecord(
+        "small", "incomplete", "", "host", 1, 0.0, 0.0, 0.0, 3, 12, 0, 12, Figures(17, failures={"out of memory": 5})
+    )
+    (tmp_path / "launch.json").write_text(json.dumps(asdict(record)))
     found = gaps(path, everything)
     assert (found.unexplained, found.left_out, found.failures) == (0, 1, {"out of memory": 5})
     page = write_report(path, tmp_path / "report").read_text()

@@ -22,6 +22,7 @@ from conftest import EXPERIMENTS, REPETITIONS, RUNS, start, write_space
 from rich.console import Console
 
 from survey.experiment import Experiment
+from survey.json_text import read_json
 from survey.launch_record import process_start_s, read_record
 from survey.output import Output
 from survey.progress import CoveredTime, Progress
@@ -193,7 +194,8 @@ def test_figures_count_what_tune_reports(tmp_path):
         ("1 CPU core", 0, 30),
         ("1/2 GPU", 1, 30),
     ]
-    assert Figures.from_dict(json.loads(json.dumps(dataclasses.asdict(figures)))) == figures
+    (tmp_path / "figures.json").write_text(json.dumps(dataclasses.asdict(figures)))
+    assert read_json(tmp_path / "figures.json", Figures) == figures
     assert "failed, 3 runs: ValueError: no" in shown(block(figures))
     assert "running" not in line(figures.over()).plain
 
