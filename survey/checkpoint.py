@@ -12,6 +12,7 @@ import logging
 import time
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,16 @@ class Checkpoint:
             remove_leftovers(self.file)
         except OSError as error:
             _log.warning("%s: cannot be removed: %s", self.file, error)
+
+
+def times_written(folder: Path | None) -> dict[str, int]:
+    """When each checkpoint in a folder was written last, by its name; none where there is no folder."""
+    times = {}
+    with suppress(OSError):
+        for file in folder.glob("*-*.pt") if folder else ():
+            with suppress(FileNotFoundError):  # its trial has finished
+                times[file.name] = file.stat().st_mtime_ns
+    return times
 
 
 def remove_checkpoints(folder: Path, experiment_ids: Iterable[int]) -> None:

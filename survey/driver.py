@@ -17,17 +17,15 @@ from survey.checkpoint import drop_useless
 from survey.dataset import REPETITIONS, partitions, runs_done
 from survey.dry_run import on_gpus, price_of, with_pilot
 from survey.errors import InputError, SurveyError
-from survey.escaping import markdown
 from survey.export.pool import in_processes
 from survey.files import disk_full_errors
 from survey.forecast import Forecast
 from survey.launch_record import Recorder
 from survey.options import Options
 from survey.plan import Plan, PlannedTrial
-from survey.request import Request
+from survey.request import Request, note_of
 from survey.result import SurveyResult
 from survey.source import git_commit
-from survey.space import SearchSpace
 from survey.terminal import say
 from survey.tracking.credentials import without_passwords
 
@@ -125,6 +123,8 @@ class Launch:
         failures, loop_seconds = self._fit(plan, data, cluster, store, stop, recorder)
         if stop.cannot_go_on:
             raise SurveyError(stop.cannot_go_on)
+        if stop.reason:
+            self._say("exporting what is finished", style="yellow")
         self._end_ray(store, watch, recorder)
         after = self._done()
         # The forecast is of a launch without its pilot.
@@ -136,21 +136,23 @@ class Launch:
         """Start or join a cluster, with what stops its trials in good order and what watches over its head."""
         from survey.cluster import connect, disconnect
         from survey.cluster_watch import ClusterWatch
-        from survey.stopping import StopRequest
+        from survey.stopping import StopRequest, kept_from_children
 
         options = self._options
         deadline_s = self._request.began + options.time_limit_s if options.time_limit_s is not None else None
-        stop = stack.enter_context(StopRequest(deadline_s, last_words=partial(recorder.last_words, "interrupted")))
+        last_words = partial(recorder.last_words, "interrupted")
+        stop = stack.enter_context(StopRequest(deadline_s, notice=self._tell_end, last_words=last_words))
         stack.callback(disconnect)
         try:
-            cluster = connect(
-                survey=self._request.name,
-                address=options.address,
-                num_cpus=options.num_cpus,
-                num_gpus=options.num_gpus,
-                dashboard=options.ui,
-                environment=self._request.place.environment_of_workers(),
-            )
+            with kept_from_children(signal.SIGHUP):  # workers outlive a terminal for as long as a checkpoint takes
+                cluster = connect(
+                    survey=self._request.name,
+                    address=options.address,
+                    num_cpus=options.num_cpus,
+                    num_gpus=options.num_gpus,
+                    dashboard=options.ui,
+                    environment=self._request.place.environment_of_workers(),
+                )
         except SystemExit as error:
             if error.code == signal.SIGTERM:  # of Ray's own handler, which it puts in the place of ours
                 raise KeyboardInterrupt from None
@@ -159,6 +161,9 @@ class Launch:
             stop.install()
         watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
         return cluster, stop, watch
+
+    def _tell_end(self, reason: str) -> None:
+        self._say(f"{reason}: ending what has been started", style="yellow")
 
     def _end_ray(self, store: TrackingStore, watch: ClusterWatch, recorder: Recorder) -> None:
         """Export what has been trained, for which the cluster is still needed, and leave it."""
@@ -192,7 +197,7 @@ class Launch:
             console, name=self._request.name, num_runs=runs, total_cost=cost, output=self._output
         ) as progress:
             recorder.train(progress.figures)
-            stop.training = True
+            stop.notice, stop.training = progress.stop, True
             try:
                 failures = fit(
                     plan.groups,
@@ -207,7 +212,7 @@ class Launch:
                     after_part=lambda: self._close_and_export(store, on_cluster),
                 )
             finally:
-                stop.training = False
+                stop.notice, stop.training = self._tell_end, False
         return failures, progress.loop_seconds
 
     def _tracking_settings(self, plan: Plan, store: TrackingStore) -> TrackingSettings:
@@ -338,12 +343,6 @@ class Launch:
         from analysis.report import write_report
 
         return write_report(self._output.dataset, self._output.report, title=self._request.name)
-
-
-def note_of(spaces: Iterable[SearchSpace]) -> str:
-    """What search spaces are for, as MLflow takes it: for Markdown."""
-    paragraphs = (text for space in spaces for text in space.description.split("\n\n"))
-    return "\n\n".join(markdown(text) for text in paragraphs if text.strip())
 
 
 def _check_gpu_options(options: Options, cluster: Cluster) -> None:

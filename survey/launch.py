@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -178,14 +179,13 @@ def _fetch(names: list[str], console: SafeConsole) -> int:
 def _show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool) -> None:
     for failure in result.failures:
         console.print(f"failed: {failure}", style="red")
-    shown = 20
-    for name in result.missing[:shown]:
-        console.print(f"missing: {name}", style="yellow")
-    if len(result.missing) > shown:
-        console.print(f"missing: {len(result.missing) - shown:,} more experiments", style="yellow")
     if result.interrupted or result.out_of_time:
         why = "interrupted" if result.interrupted else "the time limit is reached"
-        console.print(f"{why}: launch again with the same arguments to go on", style="yellow")
+        number, runs = len(result.missing), result.num_runs - result.num_runs_done
+        lacking = f" ({runs:,} runs of {number:,} experiment{'s' * (number != 1)} are missing)" if number else ""
+        console.print(f"{why}: launch again with the same arguments to go on{lacking}", style="yellow")
+    else:
+        _show_missing(result.missing, console)
     took = timedelta(seconds=round(result.seconds))
     trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else ""
     trained += "" if trained or result.missing else "; nothing left to train"
@@ -200,6 +200,14 @@ def _show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: boo
     if with_mlflow and database.exists():
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--backend-store-uri"]
         console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, sqlite_uri(database)])}")
+
+
+def _show_missing(missing: Sequence[str], console: SafeConsole) -> None:
+    shown = 20
+    for name in missing[:shown]:
+        console.print(f"missing: {name}", style="yellow")
+    if len(missing) > shown:
+        console.print(f"missing: {len(missing) - shown:,} more experiments", style="yellow")
 
 
 def main() -> None:

@@ -14,17 +14,20 @@ from typing import Any
 from ray import tune
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from survey.counters import Counters
 from survey.disk import DiskWatch, disk_line
 from survey.output import Output
 from survey.plan import resource_name
 from survey.progress_figures import ClassFigures, Figures, RunningTrial, block, line
-from survey.trial_messages import TrialReport, configs_of, label_of
+from survey.stopping import Stopping
+from survey.trial_messages import ExperimentConfig, TrialReport, configs_of, label_of
 
 _PLAIN_EVERY_S = 10.0
 _COUNTERS_EVERY_S = 2.0
 _RATE_OVER_S = 60.0
+_STOPPING_TOLD_EVERY_S = 1.0
 _RUNNING_TOLD = 20
 _INTERVALS_KEPT = 10_000
 _REASON_LENGTH = 200
@@ -99,7 +102,8 @@ class Progress(tune.Callback):
         name: Name of the survey.
         num_runs: Runs to be trained.
         total_cost: Sum of the trials' `cost_s`, by which the time left is estimated.
-        output: The output, whose disk use is shown at a terminal; None for none.
+        output: The output, whose disk use is shown at a terminal, and whose checkpoints while trials are stopped; None
+            for none.
     """
 
     def __init__(
@@ -118,6 +122,9 @@ class Progress(tune.Callback):
         self._changing = threading.Lock()
         self._loops = CoveredTime()
         self._disk = DiskWatch(output) if output and console.is_terminal else None
+        self._checkpoints = output.checkpoints if output else None
+        self._stopping: Stopping | None = None
+        self._ended = threading.Event()
         self._live = Live(console=console, get_renderable=self.render, refresh_per_second=2, transient=True)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -132,18 +139,37 @@ class Progress(tune.Callback):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         if self._console.is_terminal:
             self._live.stop()
         if self._disk:
             self._disk.stop()
+        if self._stopping:
+            self._console.print(Text(str(self._stopping)))
 
     @property
     def loop_seconds(self) -> float:
         """Seconds in which at least one trial was in its epoch loop."""
         return self._loops.seconds
 
+    def stop(self, reason: str) -> None:
+        """Say that trials are being stopped, and how far that is, until they have ended; from any thread."""
+        with self._changing:
+            experiments = sum(len(self._left(name, config)) for name, (config, *_) in self._running.items())
+            self._stopping = Stopping(
+                reason, num_trials=len(self._running), num_checkpoints=experiments, folder=self._checkpoints
+            )
+        told = ""
+        while not self._ended.is_set():
+            now = self.figures()
+            if now.stopping != told and not self._console.is_terminal:  # which renews itself
+                told = now.stopping
+                self._console.print(line(now))
+            self._ended.wait(_STOPPING_TOLD_EVERY_S)
+
     def figures(self) -> Figures:
         """What has been trained so far; from any thread."""
+        stopping = str(self._stopping or "")
         with self._changing:
             now = time.monotonic()
             seconds = now - self._first_report if self._first_report else 0.0
@@ -166,6 +192,7 @@ class Progress(tune.Callback):
                     RunningTrial(label_of(config), _num_runs(config), epoch, _epochs(config), now - start)
                     for config, start, epoch in list(self._running.values())[:_RUNNING_TOLD]
                 ),
+                stopping=stopping,
             )
 
     def _class_figures(self, now: float, seconds: float) -> dict[str, ClassFigures]:
@@ -175,10 +202,13 @@ class Progress(tune.Callback):
             for name, count in sorted(self._classes.items())
         }
 
+    def _left(self, trial_id: str, config: Mapping[str, Any]) -> list[ExperimentConfig]:
+        """Experiments of a trial that are not done."""
+        return [each for number, each in enumerate(configs_of(config)) if (trial_id, number) not in self._done]
+
     def _runs_left(self, trial_id: str, config: Mapping[str, Any]) -> int:
         """Runs of a trial that are not done."""
-        configs = enumerate(configs_of(config))
-        return sum(len(each["repetitions"]) for number, each in configs if (trial_id, number) not in self._done)
+        return sum(len(each["repetitions"]) for each in self._left(trial_id, config))
 
     def _seconds_left(self, elapsed: float) -> float | None:
         if self._cost <= 0 or self._total_cost <= 0:

@@ -70,6 +70,7 @@ class Figures:
         failures: Runs that failed, by the reason.
         classes: By resource class, such as `1 CPU core` or `1/8 GPU`.
         running: Trials that run, those that started first in front; 20 at most.
+        stopping: Why trials are being stopped, and how far that is; an empty string while they are not.
         is_over: Whether the launch trains no more; nothing runs then, and rates are those of the whole time.
     """
 
@@ -84,6 +85,7 @@ class Figures:
     failures: Mapping[str, Count] = field(default_factory=dict)
     classes: Mapping[str, ClassFigures] = field(default_factory=dict)
     running: tuple[RunningTrial, ...] = ()
+    stopping: str = ""
     is_over: bool = False
 
     def over(self) -> Figures:
@@ -94,7 +96,7 @@ class Figures:
             for name, each in self.classes.items()
         }
         rate = self.epochs / seconds
-        ended = replace(self, runs_running=0, running=(), seconds_left=None, is_over=True)
+        ended = replace(self, runs_running=0, running=(), seconds_left=None, stopping="", is_over=True)
         return replace(ended, classes=classes, epochs_per_s=rate)
 
 
@@ -106,7 +108,7 @@ def line(figures: Figures) -> Text:
         f"{figures.runs_running:,} running",
         f"{figures.runs_failed:,} failed",
         f"{figures.epochs_per_s:,.0f} epochs/s",
-        "time left: not known yet" if left is None else f"time left: {duration(left)}",
+        figures.stopping or ("time left: not known yet" if left is None else f"time left: {duration(left)}"),
     ]
     if figures.is_over:
         del parts[4], parts[1]

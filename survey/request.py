@@ -12,6 +12,7 @@ from rich.console import Console
 
 from survey import tasks as task_data
 from survey.dataset import check_task_digest, floats_held
+from survey.escaping import markdown
 from survey.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.options import Options
 from survey.output import Output
@@ -154,3 +155,9 @@ class Request:
         if fixed != "auto":
             return lambda _bytes: fixed
         return partial(fraction_for, gpu_bytes=gpu_bytes())
+
+
+def note_of(spaces: Sequence[SearchSpace]) -> str:
+    """What search spaces are for, as MLflow takes it: for Markdown."""
+    paragraphs = (text for space in spaces for text in space.description.split("\n\n"))
+    return "\n\n".join(markdown(text) for text in paragraphs if text.strip())

@@ -8,13 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import psutil
+from awaiting import HANGS_S, await_that
 from conftest import launch, rows, start
 
 from survey.launch_record import TRAINING, LaunchRecord, read_record
@@ -51,24 +51,21 @@ def start_read(*arguments: object, **environment: str) -> tuple[subprocess.Popen
     return process, lines, reader
 
 
-def stop(process: subprocess.Popen, number: signal.Signals) -> None:
-    """Send a launch a signal, and see that it ends with all that it has started."""
+def stop(process: subprocess.Popen, number: signal.Signals, *, whole_group: bool = False) -> None:
+    """Send a launch a signal, and perhaps all that it has started; see that it ends, and they with it."""
     with outliving(process):
         if process.poll() is None:
-            os.kill(process.pid, number)
-        process.wait(60)
+            (os.killpg if whole_group else os.kill)(process.pid, number)
+        process.wait(HANGS_S)
 
 
 def await_finished_run(out: Path, *, at_least: int) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            if statuses(out).get("FINISHED", 0) >= at_least:
-                return
-        except sqlite3.Error:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("no trial has finished")
+    def has_finished() -> bool:
+        with suppress(sqlite3.Error):
+            return statuses(out).get("FINISHED", 0) >= at_least
+        return False
+
+    await_that(has_finished, "no trial has finished")
 
 
 def await_training(out: Path) -> None:
@@ -82,36 +79,28 @@ def await_epochs(out: Path) -> None:
 
 
 def await_record(out: Path, is_far_enough: Callable[[LaunchRecord], bool]) -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        record = read_record(Output(out))
-        if record and is_far_enough(record):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the survey does not come so far")
+    await_that(
+        lambda: (record := read_record(Output(out))) and is_far_enough(record), "the survey does not come so far"
+    )
 
 
 def await_more_points(out: Path, *, than: int) -> int:
     """Wait until MLflow has more metric points than so many; return how many."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+
+    def more() -> int:
         with sqlite3.connect(out / "mlflow.db") as connection:
             points = connection.execute("SELECT count(*) FROM metrics").fetchone()[0]
-        if points > than:
-            return points
-        time.sleep(0.2)
-    raise AssertionError(f"MLflow has got no more than {than} points")
+        return points if points > than else 0
+
+    return await_that(more, f"MLflow has got no more than {than} points", every_s=0.2)
 
 
 @contextmanager
 def outliving(process: subprocess.Popen) -> Iterator[None]:
-    """See that no process that a launch has started before goes on long after: the launch ends meanwhile."""
+    """See that no process that a launch has started before goes on for ever: the launch ends meanwhile."""
     children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     yield
-    deadline = time.monotonic() + 30
-    while (alive := [child for child in children if outlives(child)]) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not alive, "processes of the survey outlive it"
+    await_that(lambda: not any(map(outlives, children)), "processes of the survey outlive it", every_s=0.2)
 
 
 def outlives(process: psutil.Process) -> bool:

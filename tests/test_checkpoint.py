@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import sqlite3
-import time
 from contextlib import closing, suppress
 from types import SimpleNamespace
 
@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from awaiting import HANGS_S, await_that
 from conftest import launch, rows
-from conftest import start as start_launch
+from launching import start_read, stop
 from trial_outside_ray import Trial
 
 from survey import checkpoint, experiment_training
@@ -274,20 +275,22 @@ def raising(error: Exception):
     return raises
 
 
-def test_a_launch_that_was_stopped_goes_on_in_the_middle_of_a_trial(tmp_path):
+def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp_path):
+    """The shell sends the signal to all that the launch has started, Ray's processes among them."""
     space, out = tmp_path / "long.yaml", tmp_path / "out"
     grid = "{dataset: 'sklearn:digits', shape: rectangle, size: 4096, depth: 3, epochs: 1200}"
     space.write_text(f"name: long\nrepetitions: 2\ngrids: [{grid}]\n")
-    process = start_launch(space, "--out", out, "--no-ui", "--num-cpus", 1)
-    deadline = time.monotonic() + 120
-    while query(out, "SELECT max(step) FROM metrics") < 30:
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
-    assert process.returncode == 130
+    process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1)
+    await_that(lambda: query(out, "SELECT max(step) FROM metrics") >= 30 or process.poll() is not None)
+    stop(process, signal.SIGHUP, whole_group=True)
+    reader.join(HANGS_S)
+    assert process.returncode == 130, "".join(lines)
     assert len(list((out / "checkpoints").iterdir())) == 1
+    told = [line.strip() for line in lines if re.search("interrupted|exporting|missing", line)]
+    assert "interrupted: stopping 1 trial and writing checkpoints" in told[0]
+    assert told[-3].startswith("interrupted: stopping 1 trial and writing checkpoints")
+    assert told[-2] == "exporting what is finished"
+    assert told[-1].startswith("interrupted: launch again with the same arguments to go on (2 runs of 1 experiment ")
 
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 0, output

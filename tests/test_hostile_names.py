@@ -36,7 +36,6 @@ from survey import launch, terminal
 from survey.columns import page as columns_page
 from survey.commands import exit_on_error
 from survey.disk import DiskUse
-from survey.driver import note_of
 from survey.errors import InputError
 from survey.escaping import markdown, printable, python_literal
 from survey.export.about import About, Facts
@@ -44,6 +43,7 @@ from survey.export.card import data_card
 from survey.export.croissant import croissant
 from survey.launch_record import LaunchRecord
 from survey.progress_figures import ClassFigures, Figures, RunningTrial
+from survey.request import note_of
 from survey.result import SurveyResult
 from survey.schema import executive_schema
 from survey.space import Grid, SearchSpace
