@@ -18,7 +18,7 @@ from analysis.forecasts import launches
 from analysis.gaps import gaps
 from analysis.sections import MAX_TASKS, across, place, section
 from survey.commands import run_app
-from survey.errors import OutputError
+from survey.errors import InputError, OutputError
 from survey.escaping import printable, python_literal
 from survey.files import write_text
 from survey.terminal import SafeConsole
@@ -116,11 +116,28 @@ def command(
         typer.Option(help="Folder that the report is written to, as index.html.", show_default="report/ beside it"),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    read_only: Annotated[
+        bool,
+        typer.Option("--read-only", help="Write nothing to the folder of the data set; --out has to be elsewhere."),
+    ] = False,
 ) -> int:
     """Write a report on a data set: one page with figures and tables, which needs no other file."""
+    if read_only:
+        _check_elsewhere(dataset.resolve(), out)
     path = write_report(dataset, dataset.resolve().parent / "report" if out is None else out, title)
     SafeConsole().print(f"report: {path}")
     return 0
+
+
+def _check_elsewhere(dataset: Path, out: Path | None) -> None:
+    """See that a report does not go to the folder of a data set, nor to the output of a survey that it is in."""
+    folder = dataset.parent if (dataset.parent / "survey.json").exists() else dataset
+    if out is None:
+        raise InputError(f"--read-only: the report goes beside the data set by default; give --out outside of {folder}")
+    if out.resolve().is_relative_to(folder):
+        raise InputError(
+            f"--read-only: --out {out} lies in {folder}, which is not to be changed; give a folder elsewhere"
+        )
 
 
 if __name__ == "__main__":

@@ -66,12 +66,14 @@ class Status:
         return self.launch is not None and self.state == self.launch.phase and not self.launch.has_ended
 
 
-def survey_status(out: Path | str, disk: DiskUse | None = None) -> Status:
+def survey_status(out: Path | str, disk: DiskUse | None = None, *, read_only: bool = False) -> Status:
     """Look at an output folder.
 
     Args:
         out: The folder.
         disk: What it takes on disk, as counted lately; None to count it now.
+        read_only: Whether to leave the MLflow store alone. To open its file can make others beside it, and a note can
+            say that it lies elsewhere.
 
     Raises:
         OutputError: There is no survey.
@@ -81,16 +83,16 @@ def survey_status(out: Path | str, disk: DiskUse | None = None) -> Status:
     state = "unknown" if record is None else "lost" if record.is_silent else record.phase
     num_runs = record.num_runs if record else None
     use = disk or disk_use(output)
-    return Status(str(output.folder), state, _num_runs_done(output, record), num_runs, use, record)
+    return Status(str(output.folder), state, _num_runs_done(output, record, read_only), num_runs, use, record)
 
 
-def _num_runs_done(output: Output, record: LaunchRecord | None) -> int:
+def _num_runs_done(output: Output, record: LaunchRecord | None, read_only: bool) -> int:
     """As a launch says; where none does, or one can do so no longer, as data set and MLflow store say."""
     if record and not record.is_silent:
         return record.num_runs_done
     finished: dict[int, set[int]] = {}
-    database = live_database(output)
-    if database.exists() and holds_experiments(database):
+    database = None if read_only else live_database(output)
+    if database and database.exists() and holds_experiments(database):
         finished = repetitions_finished(database, since_s=record.began_s if record else 0.0)
     if record:  # the output may hold other surveys' runs too
         return max(record.num_runs_done, record.num_runs_before + sum(map(len, finished.values())))
@@ -145,27 +147,31 @@ def _clock(seconds: float) -> str:
 
 _Out = Annotated[Path, typer.Option(help="Folder that a launch has made.")]
 _Watch = Annotated[bool, typer.Option("--watch", help="Look again every 2 seconds, until the launch ends.")]
+_ReadOnly = Annotated[
+    bool,
+    typer.Option("--read-only", help="Write nothing to the folder, and open no MLflow store: for one of strangers."),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def status(out: _Out, watch: _Watch = False, as_json: _Json = False) -> int:
+def status(out: _Out, watch: _Watch = False, read_only: _ReadOnly = False, as_json: _Json = False) -> int:
     """Say how a survey stands: what is done, running and failed, how fast it is, and what is left.
 
     Exit status: 0, whatever the survey has come to; 2 wrong usage, or no survey in the folder.
     """
     console = SafeConsole()
     if as_json:
-        typer.echo(json.dumps(asdict(survey_status(out))))
+        typer.echo(json.dumps(asdict(survey_status(out, read_only=read_only))))
     elif watch:
-        _watch(out, console)
+        _watch(out, console, read_only=read_only)
     else:
-        console.print(render(survey_status(out)))
+        console.print(render(survey_status(out, read_only=read_only)))
     return 0
 
 
-def _watch(out: Path, console: SafeConsole) -> None:
+def _watch(out: Path, console: SafeConsole, *, read_only: bool) -> None:
     """Show the status again and again until the launch has ended, or until Ctrl-C."""
-    now = survey_status(out)
+    now = survey_status(out, read_only=read_only)
     disk = DiskWatch(Output.at(out), now.disk)
     disk.start()
     with Live(render(now), console=console, auto_refresh=False) as live:
@@ -173,7 +179,7 @@ def _watch(out: Path, console: SafeConsole) -> None:
         try:
             while now.is_running:
                 time.sleep(_LOOK_EVERY_S)
-                now = survey_status(out, disk.use)
+                now = survey_status(out, disk.use, read_only=read_only)
                 live.update(render(now), refresh=console.is_terminal)
                 if not console.is_terminal and time.monotonic() - printed_s >= _PLAIN_EVERY_S:
                     printed_s = time.monotonic()
