@@ -172,7 +172,7 @@ def test_no_value_of_any_file_gives_a_traceback_in_the_report(survey_of_few, val
         (folder / "forecasts.json").write_text(json.dumps(changed([FORECAST], path, value)))
         if read_forecasts(folder):
             launches(dataset)
-    (folder / "survey.json").write_text(json.dumps({"output_id": "x", "contents": value}))
+    (folder / "survey.json").write_text(json.dumps({"output_id": "0" * 32, "contents": value}))
     gaps(dataset, everything)
 
 
