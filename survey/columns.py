@@ -21,6 +21,8 @@ SWEEP = "SWEEP"
 OURS = (
     "momentum",
     "task_digest",
+    "target_minimum",
+    "target_range",
     "repetition",
     "torch_version",
     "ray_version",

@@ -149,7 +149,7 @@ def _dry_run(names: list[str], options: Options, console: Console, *, as_json: b
         console.print(f"Plan for {request.output.folder}")
         console.print(price_table(price))
         for note in price_notes(price):
-            console.print(note)
+            console.print(note, markup=False)
     return 0
 
 

@@ -19,7 +19,7 @@ from survey.yaml_text import line_of, read_yaml
 
 _FIELDS = {
     "grids": tuple(Grid.model_fields),
-    "tasks": tuple(UserTask.model_fields),
+    "tasks": UserTask.keys(),
     "": (*SearchSpace.model_fields, "lists"),
 }
 
@@ -52,10 +52,10 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
     except TaskError as error:
         raise SearchSpaceError(f"{source}: tasks: {error}") from None
     base = Path(str(source)).resolve().parent
-    tasks = {
-        name: task.model_copy(update={"path": base / task.path.expanduser()}) for name, task in space.tasks.items()
-    }
-    space = space.model_copy(update={"tasks": tasks})
+    try:
+        space = space.model_copy(update={"tasks": {name: task.below(base) for name, task in space.tasks.items()}})
+    except TaskError as error:
+        raise SearchSpaceError(f"{source}: tasks: {error}") from None
     try:
         space.check_datasets()
     except DatasetError as error:
@@ -110,7 +110,7 @@ def _describe_one(error: ErrorDetails, nodes: yaml.Node | None, source: str) -> 
         place = _place(location[:-1])
     else:
         message = error["msg"][0].lower() + error["msg"][1:]
-        if known and error["type"] != "penalty":
+        if known and error["type"] not in ("penalty", "data"):
             message += f", found {error['input']!r}"
     return f"{source}{line}: {place + ': ' if place else ''}{message}"
 
