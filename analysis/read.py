@@ -14,6 +14,7 @@ from pyarrow import fs
 
 from analysis.files import partition_files, partition_schema
 from analysis.filters import Condition, Filters, column, dotted
+from analysis.units import Units, check_units, in_target_units, needed
 from survey.errors import InputError, nearest
 from survey.location import Location, open_location
 
@@ -33,6 +34,7 @@ def read(
     columns: Sequence[str] | None = None,
     *,
     table: str = SUMMARY,
+    units: Units = "scaled",
 ) -> pd.DataFrame:
     """Read one table of a data set.
 
@@ -47,6 +49,8 @@ def read(
         columns: Columns to read, all by default; no other is fetched. `kernel_regularizer_l1` and
             `kernel_regularizer.l1` are the same, whichever the data set has.
         table: Name of the table: `all_repetitions`, `complete_summary`, `complete_executive_summary`.
+        units: `scaled`, as the data have them, or `target`: errors of a regression are turned back to the unit of its
+            target, see `analysis.units.in_target_units`. Filters are on the values as the data have them.
 
     Returns:
         A row per experiment (or run) in the order of the files. Curves are object columns of float32 arrays of shape
@@ -55,14 +59,14 @@ def read(
 
     Raises:
         InputError: The folder is not a data set, or has no such table or column, or a filter makes no sense, or its
-            store is out of reach or refuses access.
+            store is out of reach or refuses access; or errors cannot be turned back to the unit of the target.
         ExportError: A file of the table is damaged.
     """
     location = open_location(path_or_url)
-    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns)
+    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns, units)
     with location.reading(location.path(_table_name(sweep, table))):
         found = pa.concat_tables(opened.to_table(columns=names, filter=condition.expression) for opened in parts)
-    return _frame(found)
+    return _frame(found, columns, units)
 
 
 def read_batches(
@@ -73,12 +77,14 @@ def read_batches(
     *,
     table: str = SUMMARY,
     rows: int = 1000,
+    units: Units = "scaled",
 ) -> Iterator[pd.DataFrame]:
     """Walk a table that may be larger than memory, some rows at a time.
 
     Args:
         path_or_url: As `read` takes it; so are `sweep`, `filters`, `columns` and `table`.
         rows: Rows of each frame; the last one may have fewer. A run of 3000 epochs with all its 20 curves takes 240 kB.
+        units: As for `read`.
 
     Yields:
         Frames as `read` gives them; put together they are what it gives. Beyond a frame, memory holds a few row groups.
@@ -90,17 +96,17 @@ def read_batches(
     if rows < 1:
         raise InputError(f"rows is {rows}; at least 1 is needed")
     location = open_location(path_or_url)
-    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns)
+    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns, units)
     waiting: list[pa.RecordBatch] = []
     with location.reading(location.path(_table_name(sweep, table))):
         for batch in _batches(parts, names, condition, rows, remote=bool(location.host)):
             waiting.append(batch)
             while sum(map(len, waiting)) >= rows:
                 whole = pa.Table.from_batches(waiting)
-                yield _frame(whole.slice(0, rows))
+                yield _frame(whole.slice(0, rows), columns, units)
                 waiting = whole.slice(rows).to_batches()
     if sum(map(len, waiting)):
-        yield _frame(pa.Table.from_batches(waiting))
+        yield _frame(pa.Table.from_batches(waiting), columns, units)
 
 
 def _batches(
@@ -139,11 +145,14 @@ def tables(path_or_url: str | Path) -> list[str]:
 
 
 def _open(
-    location: Location, table: str, filters: Filters | None, columns: Sequence[str] | None
+    location: Location, table: str, filters: Filters | None, columns: Sequence[str] | None, units: Units
 ) -> tuple[Iterator[ds.Dataset], list[str] | None, Condition]:
     """Open those files of a table in which the filters may find something, `_FILES` of them at a time."""
+    check_units(units)
     schema = _schema(location, table)
     names = None if columns is None else [column(name, schema) for name in columns]
+    if units == "target":
+        names = needed(names, schema)
     condition = Condition(filters, schema)
     root = location.path(table)
     with location.reading(root):
@@ -167,8 +176,11 @@ def _table_name(sweep: str | None, table: str) -> str:
     return f"{sweep}_summary" if sweep else table
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
-    return table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
+def _frame(table: pa.Table, columns: Sequence[str] | None, units: Units) -> pd.DataFrame:
+    frame = table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
+    if units == "scaled":
+        return frame
+    return in_target_units(frame, None if columns is None else [dotted(name) for name in columns])
 
 
 def _schema(location: Location, table: str) -> pa.Schema:

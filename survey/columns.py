@@ -22,6 +22,8 @@ SWEEP = "SWEEP"
 OURS = (
     "momentum",
     "task_digest",
+    "target_minimum",
+    "target_range",
     "repetition",
     "torch_version",
     "ray_version",

@@ -23,8 +23,16 @@ from survey.dataset import REPETITIONS, partition_file, partitions, read_file
 from survey.errors import InputError, OutputError
 from survey.files import temporary_file
 from survey.metrics import HISTORY_COLUMNS
-from survey.partition import OldRuns, PartitionWriter, conform, groups, runs_schema, write_schemas
-from survey.schema import PARTITION_COLUMNS, history_schema, summary_schema
+from survey.partition import (
+    OldRuns,
+    PartitionWriter,
+    conform,
+    groups,
+    runs_schema,
+    with_target_unit,
+    write_schemas,
+)
+from survey.schema import PARTITION_COLUMNS, TARGET_UNIT, history_schema, summary_schema
 
 _SHOWN = 5
 """Conflicts that a message names."""
@@ -32,8 +40,8 @@ _SHOWN = 5
 _ONE_FOR_ALL = ("task_version", "test_split", "test_split_method")
 """Definitions that all runs of a data set share."""
 
-_ORIGIN = ("batch",)
-"""Columns of an experiment that tell where it was made."""
+_ORIGIN = ("batch", *TARGET_UNIT)
+"""Columns of an experiment that tell where it was made, and of what."""
 
 _NEEDED = ("experiment_id", "run_id", "repetition", "task_digest", *_ONE_FOR_ALL)
 
@@ -155,7 +163,7 @@ class _Work:
                 merged = self._merged(merged, table, names, partition)
             self.num_experiments += 1
             self.num_runs += len(merged)
-            yield merged.sort_by("repetition")
+            yield with_target_unit(merged).sort_by("repetition")
 
     def _merged(self, one: pa.Table, other: pa.Table, names: tuple[Path, Path], partition: str) -> pa.Table:
         """The runs of both; those that both have must agree."""

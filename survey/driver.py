@@ -62,6 +62,7 @@ class Launch:
 
     def _run(self) -> SurveyResult:
         request, output = self._request, self._output
+        request.check_sizes()
         if not output.folder.exists():
             request.load_tasks(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         with output.held(), ExitStack() as held:
@@ -273,6 +274,9 @@ class Launch:
         if plan.num_out_of_tolerance:
             text += f"; {plan.num_out_of_tolerance:,} experiments left out: no network of theirs comes near their size"
         self._say(text)
+        for name, told in self._request.own_data().items():
+            for line in task_data.lines(name, told):
+                self._say(line)
 
     def _tell_addresses(self, mlflow: str | None, cluster: Cluster) -> None:
         say, uri = self._say, self._request.place.uri

@@ -22,6 +22,7 @@ def dry_run(request: Request) -> Price:
     Raises:
         InputError: What was asked for cannot be used.
     """
+    request.check_sizes(may_guess=True)
     store = request.place.open() if request.place.exists else None
     replaced = request.output.replaced.union(request.to_replace(store, may_guess=True))
     done = runs_done(request.output.dataset, replaced)
@@ -31,7 +32,8 @@ def dry_run(request: Request) -> Price:
     if request.num_gpus:
         plan = on_gpus(request, plan, pilot)
     num_cpus = request.options.num_cpus or num_cores()
-    return price_of(request, plan, pilot, num_cpus=num_cpus, num_gpus=request.num_gpus)
+    found = price_of(request, plan, pilot, num_cpus=num_cpus, num_gpus=request.num_gpus)
+    return replace(found, own_data=request.own_data())
 
 
 def with_pilot(request: Request, plan: Plan, *, may_guess: bool = False) -> tuple[Plan, Pilot | None]:

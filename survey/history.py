@@ -80,6 +80,8 @@ def _description(experiment: Experiment, task: PreparedTask, widths: Sequence[in
         "task": task.kind,
         "task_version": TRAINING_VERSION,
         "task_digest": task.digest,
+        "target_minimum": task.target_minimum,
+        "target_range": task.target_range,
         "test_split": TEST_SPLIT,
         "test_split_method": SPLIT_METHOD,
         "num_free_parameters": num_free_parameters(widths, task.num_inputs),

@@ -25,7 +25,14 @@ from survey.dataset import (
     write_common_metadata,
 )
 from survey.parquet import TableWriter
-from survey.schema import PARTITION_COLUMNS, executive_schema, history_schema, repetition_schema, summary_schema
+from survey.schema import (
+    PARTITION_COLUMNS,
+    TARGET_UNIT,
+    executive_schema,
+    history_schema,
+    repetition_schema,
+    summary_schema,
+)
 from survey.summary import summarise
 
 _FINGERPRINT = "survey.fingerprint"
@@ -197,6 +204,16 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+def with_target_unit(runs: pa.Table) -> pa.Table:
+    """Runs of an experiment, those that an older version has trained with the unit of the target that others know."""
+    for name in TARGET_UNIT:
+        known = runs[name].drop_null()
+        if 0 < len(known) < len(runs):
+            place = runs.schema.get_field_index(name)
+            runs = runs.set_column(place, runs.schema.field(name), runs[name].fill_null(known[0]))
+    return runs
 
 
 def write_schemas(dataset: Path, sweeps: Sequence[str]) -> None:

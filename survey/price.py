@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -126,6 +126,7 @@ class Price:
         wall_hours: From the start of the launch to its end.
         measured: Whether a pilot has measured this machine; otherwise times are those of a machine like ours, roughly.
         guessed: Tasks whose inputs are guessed, as their data are not at hand.
+        own_data: What each task of a user's own has come to, by name, as `survey.tasks.told` says it.
     """
 
     experiments_new: int
@@ -148,6 +149,7 @@ class Price:
     num_gpus: float
     measured: bool
     guessed: tuple[str, ...]
+    own_data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -8,6 +8,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from survey.price import UNMEASURED_FACTOR, Price, Range
+from survey.tasks import lines
 
 
 def price_table(price: Price) -> Table:
@@ -21,7 +22,9 @@ def price_table(price: Price) -> Table:
 
 
 def price_notes(price: Price) -> Iterator[str]:
-    """What has to be known of the numbers."""
+    """What has to be known of the numbers, and what a user's own data have come to."""
+    for name, told in price.own_data.items():
+        yield from lines(name, told)
     if not price.measured and price.runs_to_train:
         like = "an NVIDIA H100" if price.num_gpus else "a core like ours"
         yield (

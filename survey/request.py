@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -16,7 +16,7 @@ from survey.escaping import markdown
 from survey.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.options import Options
 from survey.output import Output
-from survey.plan import Bound, Plan, fraction_for, make_plan
+from survey.plan import Bound, Plan, check_sizes, fraction_for, make_plan
 from survey.redo import Redo, RedoFilter
 from survey.space import SearchSpace, check_together, own_tasks
 from survey.terminal import say
@@ -131,6 +131,14 @@ class Request:
         rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
         all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
         return all_epochs, repetition_runs
+
+    def check_sizes(self, *, may_guess: bool = False) -> None:
+        """See that there is an experiment with a network of about its size."""
+        check_sizes(self.spaces, contents=self.contents, describe=partial(self.describe, may_guess=may_guess))
+
+    def own_data(self) -> dict[str, dict[str, Any]]:
+        """What each task of a user's own has come to, by name, as `survey.tasks.told` says it."""
+        return {name: task_data.told(task_data.load(name, self.own_tasks)) for name in self.contents}
 
     def check_own_data(self) -> None:
         """See that a user's own data are those of the rows that are there."""

@@ -24,6 +24,9 @@ PARTITION_COLUMNS = (
 )
 """Hive partition columns, in the order of the directories."""
 
+TARGET_UNIT = ("target_minimum", "target_range")
+"""Columns by which a scaled target is turned back to its unit: what the data were, and no part of what was trained."""
+
 _CURVE = pa.list_(pa.field("element", pa.float32()))  # the name that Parquet gives the items of lists
 
 _DESCRIPTION = {
@@ -50,6 +53,11 @@ _DESCRIPTION = {
     "task": (pa.string(), "classification or regression"),
     "task_version": (pa.uint16(), "Version of the training definitions that made the run"),
     "task_digest": (pa.string(), "SHA-256 of the prepared data"),
+    "target_minimum": (
+        pa.float64(),
+        "Least value of a min-max scaled target, in its unit; null where it is not scaled",
+    ),
+    "target_range": (pa.float64(), "Greatest value of such a target less the least, by which losses are turned back"),
     "test_split": (pa.float32(), "Fraction of the rows in the test set"),
     "test_split_method": (pa.string(), "How test rows are chosen"),
     "num_free_parameters": (pa.uint64(), "Exact number of trainable parameters"),

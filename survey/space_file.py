@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from survey.errors import DatasetError, SearchSpaceError, nearest
+from survey.errors import DatasetError, SearchSpaceError, TaskError, nearest
 from survey.names import inside, yaml_names
 from survey.space import SearchSpace
 from survey.space_lists import take_lists
@@ -64,10 +64,10 @@ def _load(source: Path | Traversable, *, is_kept: bool = False) -> SearchSpace:
 
         raise SearchSpaceError(describe(error, SearchSpace, place, ["lists"])) from None
     base = Path(str(source)).resolve().parent
-    tasks = {
-        name: task.model_copy(update={"path": base / task.path.expanduser()}) for name, task in space.tasks.items()
-    }
-    space = space.model_copy(update={"tasks": tasks})
+    try:
+        space = space.model_copy(update={"tasks": {name: task.below(base) for name, task in space.tasks.items()}})
+    except TaskError as error:
+        raise SearchSpaceError(f"{source}: tasks: {error}") from None
     try:
         space.check_datasets()
     except DatasetError as error:

@@ -36,6 +36,11 @@ class CheckedModel(BaseModel):
         except ValidationError as error:
             raise SearchSpaceError(describe(error, type(self), lambda _: (type(self).__name__, True))) from None
 
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """The fields that people give."""
+        return tuple(cls.model_fields)
+
     # So pydantic does not call it for a model within another, whose mistakes are told with their place in the whole.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
@@ -95,7 +100,7 @@ def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> tuple[s
             model = next(
                 each for each in get_args(field.annotation) if isinstance(each, type) and issubclass(each, BaseModel)
             )
-    return tuple(model.model_fields)
+    return model.keys() if issubclass(model, CheckedModel) else tuple(model.model_fields)
 
 
 def _place(location: Iterable[int | str]) -> str:

@@ -80,7 +80,7 @@ def as_published(ours: pa.Schema, *, underscores: bool = False) -> pa.Schema:
     for field in ours:
         name = {"torch_version": "tensorflow_version"}.get(field.name, field.name)
         name = name.replace("kernel_regularizer.", "kernel_regularizer_") if underscores else name
-        if field.name not in {*ours_alone, "trial_id", "mlflow_run_id"}:
+        if field.name not in {*ours_alone, *schema.TARGET_UNIT, "trial_id", "mlflow_run_id"}:
             fields.append(pa.field(name, types.get(name, field.type)))
     return pa.schema(fields)
 

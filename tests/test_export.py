@@ -94,6 +94,8 @@ RUN_TYPES = {
     "repetition": pa.uint16(),
     "momentum": pa.float32(),
     "task_digest": pa.string(),
+    "target_minimum": pa.float64(),
+    "target_range": pa.float64(),
     "trial_id": pa.string(),
     "mlflow_run_id": pa.string(),
     "device": pa.string(),

@@ -482,7 +482,7 @@ def test_a_user_task_is_strict_and_frozen(tmp_path: Path) -> None:
         ("t.csv", b"a,a,label\n1,2,3\n", ["column 'a' occurs twice", "rename"]),
         ("t.csv", b"a,label\n1,2\n1,2,3\n", ["cannot be read", "line 3"]),
         ("t.csv", b"a,label\n" + b"1,2,3\n" * 6, ["more cells than its header"]),
-        ("t.csv", b"a,label\n\xff\xfe,1\n", ["cannot be read"]),
+        ("t.csv", b"a,label\n\xff\xfe,1\n", ["line 2", "0xff", "not utf-8", "`encoding`"]),
         ("t.tsv.gz", b"a\tlabel\n", ["cannot be read"]),
         ("t.csv.gz", gzip.compress(b"a,label\n1,2\n" * 50, mtime=0)[:-9], ["cannot be read"]),
         ("t.parquet", b"PAR1 and no more", ["cannot be read"]),

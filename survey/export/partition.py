@@ -21,7 +21,7 @@ from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
 from survey.files import disk_full_error, is_disk_full
 from survey.output import is_output
-from survey.partition import OldRuns, PartitionWriter, conform, groups, runs_schema
+from survey.partition import OldRuns, PartitionWriter, conform, groups, runs_schema, with_target_unit
 from survey.tracking.finished import FinishedTrial
 
 
@@ -125,7 +125,7 @@ class _Runs:
             return new
         gone = np.isin(old["repetition"].to_numpy(), new["repetition"].to_numpy())
         kept = old.filter(pa.array(~gone))
-        return pa.concat_tables([conform(kept, self._schema), new])
+        return with_target_unit(pa.concat_tables([conform(kept, self._schema), new]))
 
     def _read(self, trial: FinishedTrial) -> pa.Table | None:
         try:

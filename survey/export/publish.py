@@ -91,8 +91,7 @@ def publish(
 
 def _without_paths(space: SearchSpace) -> SearchSpace:
     """A search space whose own tasks name their file without its folder."""
-    tasks = {name: task.model_copy(update={"path": Path(task.path.name)}) for name, task in space.tasks.items()}
-    return space.model_copy(update={"tasks": tasks})
+    return space.model_copy(update={"tasks": {name: task.without_folder() for name, task in space.tasks.items()}})
 
 
 @dataclass

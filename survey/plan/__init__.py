@@ -4,6 +4,7 @@ What is done is asked of the result store; the plan holds no state of its own. S
 repetitions and overlapping sweeps are one act.
 """
 
+from survey.plan.fitting import check_sizes
 from survey.plan.gpus import GPU_FRACTIONS, Joining, fraction_for
 from survey.plan.making import LONGEST_TRIAL_S, Bound, make_plan
 from survey.plan.plan import Plan
@@ -16,6 +17,7 @@ __all__ = [
     "Joining",
     "Plan",
     "PlannedTrial",
+    "check_sizes",
     "fraction_for",
     "make_plan",
     "resource_name",

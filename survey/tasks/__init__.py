@@ -11,5 +11,7 @@ from survey.tasks.names import canonical_name as canonical_name
 from survey.tasks.names import check_name as check_name
 from survey.tasks.names import known_names as known_names
 from survey.tasks.names import user_name_problem as user_name_problem
+from survey.tasks.own import UserTask as UserTask
+from survey.tasks.preparation import lines as lines
+from survey.tasks.preparation import told as told
 from survey.tasks.prepared import PreparedTask as PreparedTask
-from survey.tasks.sources import UserTask as UserTask

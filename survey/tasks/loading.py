@@ -12,8 +12,8 @@ from survey.errors import TaskError
 from survey.tasks import sources
 from survey.tasks.catalog import BUNDLED, LIKELY_INPUTS, PIXEL_MAXIMUM, PUBLISHED, Kind
 from survey.tasks.names import canonical_name, check_name, check_user_names, is_pmlb_name
+from survey.tasks.own import UserTask
 from survey.tasks.prepared import PreparedTask
-from survey.tasks.sources import UserTask
 from survey.tasks.tables import read_table
 
 _NONE: Mapping[str, UserTask] = MappingProxyType({})
@@ -61,7 +61,7 @@ def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
         return _load(bare, None, None)
     own = user_tasks.get(bare)
     if own is not None:
-        return _load(bare, own.file, _version(own.file), (own.target, own.kind))
+        return _load(bare, own.file, _version(own.file), own)
     path = sources.obtain_pmlb(bare)
     return _load(bare, path, _version(path))
 
@@ -115,28 +115,27 @@ def _check(name: str, user_tasks: Mapping[str, UserTask]) -> None:
         check_name(name, user_tasks)
 
 
-def _version(path: Path) -> tuple[int, int] | None:
+def _version(path: Path | None) -> tuple[int, int] | None:
     """Return time of change (ns) and size (bytes): a file that changes is read again."""
     try:
-        status = path.stat()
-    except OSError:
+        status = path.stat() if path else None
+    except (OSError, ValueError):
+        return None
+    if status is None:
         return None
     return status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=16)
-def _load(
-    name: str, path: Path | None, version: tuple[int, int] | None, own: tuple[str, Kind] | None = None
-) -> PreparedTask:
-    """Read and prepare; `own` is target and kind of a user's own task, `version` only part of the key."""
+def _load(name: str, path: Path | None, version: tuple[int, int] | None, own: UserTask | None = None) -> PreparedTask:
+    """Read and prepare; `version` is only part of the key."""
     # Here and not above: it brings NumPy, which a plan that needs no data can do without.
     from survey.tasks.prepare import guess_kind, prepare
 
+    if own is not None:
+        return prepare(own.read(name), own.kind)
     if path is None:
         return prepare(sources.read_bundled(name), BUNDLED[name].kind, PIXEL_MAXIMUM.get(name))
-    if own is not None:
-        target, kind = own
-        return prepare(read_table(name, path, target), kind)
     table = read_table(name, path, sources.PMLB_TARGET)
     if name not in PUBLISHED:
         return prepare(table, guess_kind(table))

@@ -7,30 +7,29 @@ whole data set, before any split: one distinct value: dropped; two: 1 where the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from survey.errors import TaskError
+from survey.tasks.advice import shown
 from survey.tasks.catalog import Kind
+from survey.tasks.own_columns import refuse_names, refuse_text
+from survey.tasks.preparation import Preparation
 from survey.tasks.prepared import PreparedTask
+from survey.tasks.sizes import check_memory
+from survey.tasks.values import ONE_HOT_LIMIT, Column, read_column, read_values
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from survey.tasks.tables import Table
-
-ONE_HOT_LIMIT = 20
-"""Most distinct values of a numeric column that is still one-hot."""
 
 CATEGORY_LIMIT = 1000
 """Most categories that a column, or classes that a target, may have."""
 
 MINIMUM_ROWS = 5
 """Fewest rows that leave a training and a test set."""
-
-_NUMERIC = {"integer", "floating", "boolean", "decimal", "mixed-integer-float"}
 
 
 def prepare(table: Table, kind: Kind, pixel_maximum: float | None = None) -> PreparedTask:
@@ -44,27 +43,39 @@ def prepare(table: Table, kind: Kind, pixel_maximum: float | None = None) -> Pre
 
     Raises:
         TaskError: A value is missing, infinite or a string among numbers; there are too few rows, no input column with
-            more than one value, no target with more than one value, or too many categories.
+            more than one value, no target with more than one value, or too many categories; or it takes too much
+            memory.
     """
     check_rows(table)
-    target = _read_column(table, table.target, "target column")
+    target = read_column(table, table.target, "target column")
+    if table.is_own and kind == "classification":
+        refuse_names(target)
     # The target first: it is cheap, and most likely to be wrong.
     targets = _classes(target) if kind == "classification" else _regression_target(target)
-    inputs = _columns(table) if pixel_maximum is None else _pixels(table, pixel_maximum)
-    return PreparedTask(table.task, kind, inputs, targets)
+    inputs, made = _columns(table) if pixel_maximum is None else _pixels(table, pixel_maximum)
+    minimum, extent = _units(target) if kind == "regression" and _is_scaled(target) else (None, None)
+    made = replace(made, classes=() if _is_scaled(target) and kind == "regression" else _counts(target))
+    return PreparedTask(
+        table.task,
+        kind,
+        inputs,
+        targets,
+        preparation=replace(made, rows_dropped=table.rows_dropped, cells_filled=table.cells_filled),
+        target_minimum=minimum,
+        target_range=extent,
+    )
 
 
 def guess_kind(table: Table) -> Kind:
-    """Guess what a PMLB data set is for: classification where the target has strings or at most 20 whole numbers.
+    """Guess what a data set is for: classification where the target has strings or at most 20 whole numbers.
 
     Raises:
         TaskError: The target has a missing or infinite value, or a string among numbers.
     """
     check_rows(table)
-    target = _read_column(table, table.target, "target column")
-    whole = not target.numeric or bool(np.all(target.distinct == np.round(target.distinct)))
+    target = read_column(table, table.target, "target column")
     few = not target.numeric or len(target.distinct) <= ONE_HOT_LIMIT
-    return "classification" if whole and few else "regression"
+    return "classification" if _is_whole(target) and few else "regression"
 
 
 def check_rows(table: Table) -> None:
@@ -75,163 +86,172 @@ def check_rows(table: Table) -> None:
     """
     rows = len(table.target)
     if rows < MINIMUM_ROWS:
+        left_out = f" after {table.rows_dropped:,} with missing values were left out" if table.rows_dropped else ""
         raise TaskError(
-            f"task {table.task!r}: found {rows} rows; at least {MINIMUM_ROWS} are needed for a training and a test set"
+            f"{table.name}: found {rows} rows{left_out}; at least {MINIMUM_ROWS} are needed for a training and a test "
+            "set"
         )
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A column whose values are all there: float64 [rows] or, where not numeric, strings [rows]."""
-
-    where: str
-    numeric: bool
-    values: np.ndarray
-    distinct: np.ndarray
-    """The distinct values, sorted: numbers by value, strings by code point."""
-    codes: np.ndarray
-    """Index of each row's value among the distinct ones, [rows]."""
-
-
-def _read_column(table: Table, series: pd.Series, what: str = "column") -> _Column:
-    where = f"task {table.task!r}, {what} {series.name!r}"
-    values = _values(table, series, where)
-    distinct, codes = np.unique(values, return_inverse=True)
-    return _Column(where, values.dtype.kind == "f", values, distinct, codes)
-
-
-def _values(table: Table, series: pd.Series, where: str, *, numbers_only: bool = False) -> np.ndarray:
-    """Return the values as float64, or, unless `numbers_only`, as strings where they are not numbers."""
-    import pandas as pd
-
-    from survey.tasks.tables import MISSING
-
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        series = series.astype(series.cat.categories.dtype)
-    kind = pd.api.types.infer_dtype(series, skipna=True)
-    missing = series.isna() | series.isin(MISSING) if kind == "string" else series.isna()
-    if missing.any():
-        place = table.place(int(missing.argmax()))
-        raise TaskError(f"{where}, {place}: found a missing value; fill it in or leave the row or the column out")
-    if kind in _NUMERIC:
-        return _finite(table, series.to_numpy(dtype=np.float64), where)
-    if kind != "string":
-        raise TaskError(f"{where}: found values of type {kind}; expected numbers or strings")
-    numbers = np.asarray(pd.to_numeric(series, errors="coerce"), dtype=np.float64)
-    is_string = np.isnan(numbers)
-    if not is_string.any():
-        return _finite(table, numbers, where)
-    if numbers_only or _is_mostly_numeric(series, is_string):
-        row = int(is_string.argmax())
-        raise TaskError(
-            f"{where}, {table.place(row)}: found {series.iloc[row]!r} in a column of numbers; "
-            "expected a number; correct the value or leave the row out"
-        )
-    return series.to_numpy(dtype=object)
-
-
-def _finite(table: Table, values: np.ndarray, where: str) -> np.ndarray:
-    infinite = ~np.isfinite(values)
-    if infinite.any():
-        row = int(infinite.argmax())
-        raise TaskError(
-            f"{where}, {table.place(row)}: found {values[row]}; expected a finite number; correct the value"
-        )
-    return values
-
-
-def _is_mostly_numeric(series: pd.Series, is_string: np.ndarray) -> bool:
-    """Whether a column has too many values for one-hot and at least half are numbers: its strings are mistakes."""
-    distinct, numbers = series.nunique(), series.loc[~is_string].nunique()
-    return distinct > ONE_HOT_LIMIT and 2 * numbers >= distinct
-
-
-def _columns(table: Table) -> np.ndarray:
-    """Return the inputs, float32 [rows, num_inputs], column after column by the rule."""
-    prepared = [_by_rule(_read_column(table, series)).astype(np.float32) for _, series in table.inputs.items()]
-    columns = [part for part in prepared if part.shape[1]]
+def _columns(table: Table) -> tuple[np.ndarray, Preparation]:
+    """Return the inputs, float32 [rows, num_inputs], column after column by the rule, and how they were made."""
+    rows, width = len(table.target), 0
+    parts: list[np.ndarray] = []
+    made = Preparation()
+    for _, series in table.inputs.items():
+        column = read_column(table, series)
+        if table.is_own:
+            refuse_text(column, table)
+        _refuse_identifier(column)
+        made = _with(made, column)
+        width += _width(column)
+        # The columns, and the matrix that they are put into.
+        check_memory(2 * 4 * rows * width, table.name, f"{rows:,} rows make {width:,} inputs or more")
+        parts.append(_by_rule(column))
+    columns = [part for part in parts if part.shape[1]]
     if not columns:
         raise TaskError(
-            f"task {table.task!r}: no usable input column among {len(prepared)}; a column with one value throughout is "
+            f"{table.name}: no usable input column among {len(parts)}; a column with one value throughout is "
             "dropped; expected at least one column that varies, beside the target"
         )
-    return np.concatenate(columns, axis=1)
+    return np.concatenate(columns, axis=1), made
 
 
-def _pixels(table: Table, maximum: float) -> np.ndarray:
+def _with(made: Preparation, column: Column) -> Preparation:
+    """Count a column."""
+    width = _width(column)
+    if width == 0:
+        return replace(made, dropped=(*made.dropped, column.name))
+    if width > 1:
+        return replace(made, one_hot=made.one_hot + 1, one_hot_inputs=made.one_hot_inputs + width)
+    if _is_scaled(column):
+        return replace(made, scaled=made.scaled + 1)
+    return replace(made, binary=made.binary + 1)
+
+
+def _pixels(table: Table, maximum: float) -> tuple[np.ndarray, Preparation]:
     """Return the inputs divided by `maximum`, float32 [rows, features]."""
     pixels = np.empty(table.inputs.shape, dtype=np.float32)
     for index, (_, series) in enumerate(table.inputs.items()):
-        where = f"task {table.task!r}, column {series.name!r}"
-        values = _values(table, series, where, numbers_only=True)
+        where = f"{table.name}, column {shown(series.name)}"
+        values = read_values(table, series, where, numbers_only=True)
         wrong = (values < 0) | (values > maximum)
         if wrong.any():
             row = int(wrong.argmax())
             raise TaskError(f"{where}, {table.place(row)}: found {values[row]}; expected a pixel from 0 to {maximum:g}")
         pixels[:, index] = values / maximum
-    return pixels
+    return pixels, Preparation(scaled=pixels.shape[1])
 
 
-def _by_rule(column: _Column) -> np.ndarray:
-    """Return the column by the rule of the inputs, float64 [rows, columns], with no column for a single value."""
+def _width(column: Column) -> int:
+    """How many inputs the rule makes of a column."""
+    count = len(column.distinct)
+    return count - 1 if count <= 2 else 1 if _is_scaled(column) else count
+
+
+def _is_scaled(column: Column) -> bool:
+    return column.numeric and len(column.distinct) > ONE_HOT_LIMIT
+
+
+def _by_rule(column: Column) -> np.ndarray:
+    """Return the column by the rule of the inputs, float32 [rows, columns], with no column for a single value."""
     count = len(column.distinct)
     if count == 1:
-        return np.empty((len(column.values), 0))
+        return np.empty((len(column.values), 0), dtype=np.float32)
     if count == 2:
         return _equals_first(column)
-    if column.numeric and count > ONE_HOT_LIMIT:
-        return _min_max(column)
-    return _one_hot(column)
+    return _min_max(column) if _is_scaled(column) else _one_hot(column)
 
 
-def _equals_first(column: _Column) -> np.ndarray:
-    return (column.codes == column.codes[0]).astype(np.float64)[:, np.newaxis]
+def _equals_first(column: Column) -> np.ndarray:
+    return (column.codes == column.codes[0]).astype(np.float32)[:, np.newaxis]
 
 
-def _min_max(column: _Column) -> np.ndarray:
+def _min_max(column: Column) -> np.ndarray:
     least, greatest = column.distinct[0], column.distinct[-1]
+    if column.values.dtype.kind != "f":
+        exact = column.distinct.astype(object)  # as Python's, which do not overflow
+        return ((exact - exact[0]) / (exact[-1] - exact[0])).astype(np.float32)[column.codes, np.newaxis]
     # Halved only where the range would overflow; halving is exact there.
     half = 0.5 if greatest / 2 - least / 2 > np.finfo(np.float64).max / 2 else 1.0
-    return ((column.values * half - least * half) / (greatest * half - least * half))[:, np.newaxis]
+    scaled = (column.values * half - least * half) / (greatest * half - least * half)
+    return scaled.astype(np.float32)[:, np.newaxis]
 
 
-def _one_hot(column: _Column) -> np.ndarray:
-    count = len(column.distinct)
-    if count > CATEGORY_LIMIT:
+def _one_hot(column: Column) -> np.ndarray:
+    return (column.codes[:, np.newaxis] == np.arange(len(column.distinct))).astype(np.float32)
+
+
+def _refuse_identifier(column: Column) -> None:
+    if _width(column) > CATEGORY_LIMIT:
         raise TaskError(
-            f"{column.where}: found {count} categories, more than {CATEGORY_LIMIT}; it looks like an identifier; "
-            "leave the column out, or group its values"
+            f"{column.where}: found {len(column.distinct)} categories, more than {CATEGORY_LIMIT}; it looks like an "
+            "identifier; leave the column out, or group its values"
         )
-    return (column.codes[:, np.newaxis] == np.arange(count)).astype(np.float64)
 
 
-def _classes(target: _Column) -> np.ndarray:
+def _classes(target: Column) -> np.ndarray:
     """Return the targets of a classification, 0/1 [rows, 1] for two classes, else one-hot [rows, classes]."""
     count = len(target.distinct)
     _refuse_constant(target)
+    if target.numeric and count > ONE_HOT_LIMIT and not _is_whole(target):
+        raise TaskError(
+            f"{target.where}: found {count} different numbers that are not whole, such as {target.distinct[0]!s}, "
+            "which would each be a class; set `kind: regression`, or choose a target of classes"
+        )
     if target.numeric and count > CATEGORY_LIMIT:
         raise TaskError(
             f"{target.where}: found {count} classes, more than {CATEGORY_LIMIT}; "
             "a target that is a quantity makes the task a regression"
         )
-    return _equals_first(target) if count == 2 else _one_hot(target)
+    if count == 2:
+        return _equals_first(target)
+    _refuse_identifier(target)
+    return _one_hot(target)
 
 
-def _regression_target(target: _Column) -> np.ndarray:
+def _regression_target(target: Column) -> np.ndarray:
     """Return the targets of a regression, [rows, num_outputs], by the rule of an input."""
     _refuse_constant(target)
     count = len(target.distinct)
     if not target.numeric and count > ONE_HOT_LIMIT:
         raise TaskError(
-            f"{target.where}: found {count} different strings, such as {target.distinct[0]!r}; expected numbers "
+            f"{target.where}: found {count} different strings, such as {shown(target.distinct[0])}; expected numbers "
             f"(or at most {ONE_HOT_LIMIT} values) for a regression; a target of classes makes it a classification"
         )
     return _by_rule(target)
 
 
-def _refuse_constant(target: _Column) -> None:
+def _refuse_constant(target: Column) -> None:
     if len(target.distinct) == 1:
         raise TaskError(
             f"{target.where}: found the one value {target.distinct[0]!s} in all rows; "
             "expected at least two; choose another target column"
         )
+
+
+def _is_whole(column: Column) -> bool:
+    """Whether a column has no number that is not whole."""
+    if not column.numeric:
+        return True
+    if column.distinct.dtype.kind in "iuf":
+        return bool(np.all(column.distinct == np.round(column.distinct)))
+    return all(value == int(value) for value in column.distinct)
+
+
+def _units(target: Column) -> tuple[float, float] | tuple[None, None]:
+    """What a min-max scaled target is turned back by: its least value, and its range."""
+    minimum = float(target.distinct[0])
+    extent = float(target.distinct[-1]) - minimum
+    return (minimum, extent) if math.isfinite(extent) else (None, None)
+
+
+def _counts(target: Column) -> tuple[tuple[str, int], ...]:
+    """The distinct values and their numbers of rows, the most frequent first."""
+    rows = np.bincount(target.codes)
+    order = np.argsort(-rows, kind="stable")
+    return tuple((_label(target.distinct[code]), int(rows[code])) for code in order)
+
+
+def _label(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e16 else str(value)

@@ -12,6 +12,8 @@ from survey.tasks.catalog import Kind
 if TYPE_CHECKING:
     import numpy as np
 
+    from survey.tasks.preparation import Preparation
+
 
 @dataclass(frozen=True, eq=False)
 class PreparedTask:
@@ -24,6 +26,9 @@ class PreparedTask:
         targets: float32 [rows, num_outputs], C-contiguous, in [0, 1].
         digest: SHA-256, as hex, of the kind, the shapes and the contents; the name is not part of it.
             Computed unless it is given.
+        preparation: How the columns of its table became inputs and outputs, where that is known.
+        target_minimum: Least value of a min-max scaled target, in its own unit; None where it was not scaled.
+        target_range: Greatest value of that target less the least one.
 
     Raises:
         ValueError: Inputs and targets are not two matrices of as many rows.
@@ -34,6 +39,9 @@ class PreparedTask:
     inputs: np.ndarray
     targets: np.ndarray
     digest: str = ""
+    preparation: Preparation | None = None
+    target_minimum: float | None = None
+    target_range: float | None = None
 
     def __post_init__(self) -> None:
         import numpy as np

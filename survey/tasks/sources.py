@@ -1,4 +1,4 @@
-"""Where a table comes from: scikit-learn, the Penn Machine Learning Benchmarks (PMLB), or the user's own file.
+"""Where a public table comes from: scikit-learn, or the Penn Machine Learning Benchmarks (PMLB).
 
 A PMLB table is looked for in the folder `SURVEY_PMLB_DIR`, then in the cache (`SURVEY_CACHE_DIR`, else the user's cache
 folder), then fetched into the cache from the public repository.
@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from survey.errors import TaskError
 from survey.tasks.catalog import PUBLISHED
 from survey.tasks.names import SKLEARN_PREFIX
-from survey.tasks.tables import Table, is_lfs_pointer
-from survey.validation import CheckedModel
+from survey.tasks.tables import Table, is_lfs_pointer, row_place
 
 PMLB_URL = "https://github.com/EpistasisLab/pmlb/raw/master/datasets"
 """The public repository: below it, `NAME/NAME.tsv.gz`."""
@@ -29,29 +28,6 @@ TIMEOUT_S = 10.0
 _GZIP = b"\x1f\x8b"
 
 
-class UserTask(CheckedModel):
-    """A task of the user's own.
-
-    Attributes:
-        path: A CSV, TSV (both also `.gz`), Parquet or `.npz` file. Arrays are inputs `X` [rows, features], which may
-            have another name where there are no more than two, and the target [rows].
-        target: Name of the target column; in an `.npz`, key of the target array.
-        kind: Classification or regression.
-
-    Raises:
-        SearchSpaceError: An argument is wrong; the message has a line for each.
-    """
-
-    path: Path
-    target: str
-    kind: Literal["classification", "regression"]
-
-    @property
-    def file(self) -> Path:
-        """The absolute path, `~` replaced by the home folder."""
-        return self.path.expanduser().absolute()
-
-
 def read_bundled(name: str) -> Table:
     """Read a set that comes with scikit-learn, `sklearn:NAME`."""
     import pandas as pd
@@ -62,7 +38,7 @@ def read_bundled(name: str) -> Table:
     options = {"scaled": False} if bare == "diabetes" else {}
     data: Any = getattr(datasets, f"load_{bare}")(**options)
     inputs = pd.DataFrame(data.data, columns=[str(column) for column in data.feature_names])
-    return Table(name, inputs, pd.Series(data.target, name="target"), lambda row: f"row {row} (counted from 0)")
+    return Table(name, inputs, pd.Series(data.target, name="target"), row_place)
 
 
 def cache_dir() -> Path:

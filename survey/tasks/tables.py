@@ -1,19 +1,15 @@
-"""Reading a table from a file: CSV, TSV, Parquet or NumPy arrays, into inputs and a target."""
+"""Reading a table from a file, or taking one from memory: into inputs and a target, with nothing prepared."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import warnings
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-from survey.errors import TaskError, nearest
+from survey.errors import SurveyError, TaskError, nearest
+from survey.tasks.advice import listed, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +20,9 @@ MISSING = ("", "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null")
 FORMATS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
 """Endings of the files that can be read."""
 
-_UNREADABLE = (OSError, ValueError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile, csv.Error)
+Missing = Literal["refuse", "drop_rows", "mean", "most_frequent"]
+"""What can be done with missing values."""
+
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -37,41 +35,129 @@ class Table:
         inputs: The input columns, [rows, features], numbers or strings.
         target: The target column, [rows].
         place: Where a row, counted from 0, stands in the source: `line 2` is the first row of a text file.
+        source: The file, for messages; empty where there is none.
+        is_own: Whether it is a user's own, for which the messages name the keys to use, and text is refused that was
+            hardly meant as categories.
+        rows_dropped: Rows of the source that were left out, as a value is missing there.
+        cells_filled: Missing values that were filled in.
     """
 
     task: str
     inputs: pd.DataFrame
     target: pd.Series
     place: Callable[[int], str]
+    source: str = ""
+    is_own: bool = False
+    rows_dropped: int = 0
+    cells_filled: int = 0
+
+    @property
+    def name(self) -> str:
+        """Task and file, for messages."""
+        return name_of(self.task, self.source)
 
 
-def read_table(task: str, path: Path, target: str) -> Table:
+@dataclass(frozen=True)
+class Reading:
+    """How a table is read.
+
+    Attributes:
+        separator: What stands between the cells of a text file; None for what its ending says.
+        decimal: The decimal sign of a text file.
+        encoding: How a text file is encoded.
+        missing_values: Cells that mean that a value is missing.
+        columns: Names of the input columns to take; None for all.
+        drop: Names of the input columns to leave out.
+        is_own: As for `Table`.
+    """
+
+    separator: str | None = None
+    decimal: str = "."
+    encoding: str = "utf-8"
+    missing_values: tuple[str, ...] = MISSING
+    columns: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    is_own: bool = False
+
+    def chosen(self, where: str, names: Sequence[str], target: str) -> list[str]:
+        """Return those of a table's columns that are to be read, in their order, the target among them.
+
+        Raises:
+            TaskError: A name occurs twice, or is asked for and not there, or is that of the target.
+        """
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise TaskError(f"{where}: column {shown(repeated[0])} occurs twice; rename one of them")
+        if target not in names:
+            raise TaskError(f"{where} has no target column {not_among(target, names)}")
+        for key, given in (("columns", self.columns or ()), ("drop", self.drop)):
+            for name in given:
+                if name not in names:
+                    raise TaskError(f"{where}: `{key}`: there is no column {not_among(name, names)}")
+                if name == target:
+                    raise TaskError(f"{where}: `{key}` names {shown(name)}, which is the target; list inputs alone")
+        wanted = names if self.columns is None else {*self.columns, target}
+        return [name for name in names if name in wanted and name not in self.drop]
+
+
+def read_table(task: str, path: Path, target: str, reading: Reading = Reading()) -> Table:
     """Read a table from a file.
 
     Args:
         task: Name of the task, for messages.
         path: A file with one of the endings `FORMATS`. Text files have a header line.
         target: Name of the target column; in an `.npz`, key of the target array.
+        reading: How it is read.
 
     Raises:
-        TaskError: The file is missing, empty, damaged or of another format, or has no such target.
+        TaskError: The file is missing, empty, damaged, of another format or too large for the memory, or has no such
+            target.
     """
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise TaskError(f"task {task!r}: {path} {found}; expected a file ({', '.join(FORMATS)})")
-    ending = next((ending for ending in sorted(FORMATS, key=len) if path.name.lower().endswith(ending)), None)
-    if ending is None:
-        raise TaskError(f"task {task!r}: {path} is of a format that cannot be read; expected {', '.join(FORMATS)}")
-    if path.stat().st_size == 0:
-        raise TaskError(f"task {task!r}: {path} is empty; expected a header and rows")
+    where = name_of(task, str(path))
     try:
-        if ending == ".npz":
-            return _read_arrays(task, path, target)
-        if ending == ".parquet":
-            return _read_parquet(task, path, target)
-        return _read_text(task, path, target, "\t" if ".tsv" in ending else ",")
-    except _UNREADABLE as error:
-        raise TaskError(f"task {task!r}: {path} cannot be read: {_damage(path, error)}") from error
+        return _read(task, path, target, reading, where)
+    except SurveyError:
+        raise
+    except MemoryError:
+        raise TaskError(f"{where} needs more memory than there is; leave out rows or columns") from None
+    except Exception as error:  # Readers of damaged files raise whatever they meet.
+        raise TaskError(f"{where} cannot be read: {_damage(path, error)}") from error
+
+
+def table_of(
+    where: str,
+    task: str,
+    frame: pd.DataFrame,
+    target: str,
+    place: Callable[[int], str],
+    reading: Reading,
+    source: str = "",
+) -> Table:
+    """Split a frame of the chosen columns into inputs and target; cells that mean missing values become missing."""
+    import pandas as pd
+
+    # Categories as what they are: a reference for each row.
+    categories = [name for name, column in frame.items() if isinstance(column.dtype, pd.CategoricalDtype)]
+    frame = _with_missing(frame.astype(dict.fromkeys(categories, object)), reading.missing_values)
+    inputs = frame.drop(columns=[target])
+    if inputs.shape[1] == 0:
+        raise TaskError(f"{where} has no column beside the target {shown(target)}; expected inputs")
+    return Table(task, inputs, frame.loc[:, target], place, source, reading.is_own)
+
+
+def name_of(task: str, source: str) -> str:
+    """Task and source, for messages."""
+    return f"task {task!r} ({source})" if source else f"task {task!r}"
+
+
+def not_among(name: str, names: Sequence[str]) -> str:
+    """`'x' (did you mean 'y'?); it has: y, z`."""
+    return f"{shown(name)}{nearest(name, names)}; it has: {listed(names) or 'none'}"
+
+
+def row_place(row: int) -> str:
+    """Where a row stands in a source that has no lines."""
+    return f"row {row} (counted from 0)"
 
 
 def is_lfs_pointer(path: Path) -> bool:
@@ -80,122 +166,55 @@ def is_lfs_pointer(path: Path) -> bool:
         return file.read(len(_LFS_POINTER)) == _LFS_POINTER
 
 
+def _read(task: str, path: Path, target: str, reading: Reading, where: str) -> Table:
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+        raise TaskError(f"task {task!r}: {path} {found}; expected a file ({', '.join(FORMATS)})")
+    ending = next((ending for ending in sorted(FORMATS, key=len) if path.name.lower().endswith(ending)), None)
+    if ending is None:
+        raise TaskError(f"task {task!r}: {path} is of a format that cannot be read; expected {', '.join(FORMATS)}")
+    if path.stat().st_size == 0:
+        raise TaskError(f"{where} is empty; expected a header and rows")
+    place = row_place
+    if ending == ".npz":
+        from survey.tasks.arrays import read_arrays
+
+        frame = read_arrays(where, path, target, reading)
+    elif ending == ".parquet":
+        from survey.tasks.parquet_tables import read_parquet
+
+        frame = read_parquet(where, path, target, reading)
+    else:
+        from survey.tasks.text_tables import read_text
+
+        separator = reading.separator or ("\t" if ".tsv" in ending else ",")
+        frame, place = read_text(where, path, target, reading, separator)
+    return table_of(where, task, frame, target, place, reading, str(path))
+
+
+def _with_missing(frame: pd.DataFrame, missing_values: tuple[str, ...]) -> pd.DataFrame:
+    """Make missing what means it: texts in columns of text, and numbers such as -999 in columns of numbers."""
+    import pandas as pd
+
+    numbers: list[float] = pd.to_numeric(pd.Series(missing_values, dtype=object), errors="coerce").dropna().tolist()
+    changed = {}
+    for name, column in frame.items():
+        kind = column.dtype.kind
+        cells = [*missing_values, *numbers] if kind == "O" else numbers if kind in "iuf" else []
+        means_missing = column.isin(cells) if cells else pd.Series(dtype=bool)
+        if means_missing.any():
+            # Whole numbers stay what they are: float64 has not all of them.
+            changed[name] = (column.astype(object) if kind in "iu" else column).mask(means_missing)
+    return frame.assign(**changed) if changed else frame
+
+
 def _damage(path: Path, error: Exception) -> str:
-    if path.is_file() and is_lfs_pointer(path):
-        return "it is a Git LFS pointer, not the table itself; run `git lfs pull` where it comes from"
-    return f"{' '.join(str(error).split()) or type(error).__name__}; mend the file or replace it"
-
-
-def _read_text(task: str, path: Path, target: str, separator: str) -> Table:
-    with _open_text(path) as file:
-        _, header = next(_records(file, separator), (0, []))
-    _refuse_repeated(task, path, header)
-    frame = _read_frame(path, separator)
-    return _split(task, path, frame, target, lambda row: f"line {_line_of(path, separator, row)}")
-
-
-def _read_frame(path: Path, separator: str) -> pd.DataFrame:
-    import pandas as pd
-
-    with warnings.catch_warnings():
-        # Without an index column, pandas cuts rows longer than the header and only warns.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            return pd.read_csv(
-                path,
-                sep=separator,
-                index_col=False,
-                keep_default_na=False,
-                na_values=list(MISSING),
-                low_memory=False,
-                **_exact_numbers(),
-            )
-        except pd.errors.ParserWarning as error:
-            raise ValueError("its rows have more cells than its header has columns") from error
-
-
-def _exact_numbers() -> dict[str, Any]:
-    """Options that make pandas round every number correctly, so that all its versions give the same digest."""
-    import pandas as pd
-
-    version = tuple(int(part) for part in pd.__version__.split(".")[:2])
-    # From 3.1 on it is the default, and asking for it is deprecated.
-    return {} if version >= (3, 1) else {"float_precision": "round_trip"}
-
-
-def _read_parquet(task: str, path: Path, target: str) -> Table:
-    import pandas as pd
-
-    frame = pd.read_parquet(path).reset_index(drop=True)
-    return _split(task, path, frame.rename(columns=str), target, _row_place)
-
-
-def _read_arrays(task: str, path: Path, target: str) -> Table:
-    import numpy as np
-    import pandas as pd
-
-    if not zipfile.is_zipfile(path):
-        raise ValueError("it is not an .npz archive")
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files}
-    _check_target(task, path, "array", target, list(arrays))
-    others = [key for key in arrays if key != target]
-    if "X" not in others and len(others) != 1:
-        found = ", ".join(others) or "none"
-        raise TaskError(f"task {task!r}: {path}: expected the inputs as array 'X' or as the only other; found {found}")
-    key = "X" if "X" in others else others[0]
-    x, y = arrays[key], arrays[target]
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    if x.ndim != 2 or y.ndim != 1 or len(x) != len(y):
-        raise TaskError(
-            f"task {task!r}: {path}: expected arrays {key} [rows, features] and {target} [rows]; "
-            f"found shapes {x.shape} and {arrays[target].shape}"
-        )
-    inputs = pd.DataFrame(x, columns=[f"{key}[:, {column}]" for column in range(x.shape[1])])
-    return Table(task, inputs, pd.Series(y, name=target), _row_place)
-
-
-def _split(task: str, path: Path, frame: pd.DataFrame, target: str, place: Callable[[int], str]) -> Table:
-    _refuse_repeated(task, path, list(frame.columns))
-    _check_target(task, path, "column", target, list(frame.columns))
-    return Table(task, frame.drop(columns=[target]), frame.loc[:, target], place)
-
-
-def _refuse_repeated(task: str, path: Path, columns: list[str]) -> None:
-    repeated = [column for column, count in Counter(columns).items() if count > 1]
-    if repeated:
-        raise TaskError(f"task {task!r}: {path}: column {repeated[0]!r} occurs twice; rename one of them")
-
-
-def _check_target(task: str, path: Path, what: str, target: str, names: list[str]) -> None:
-    if target not in names:
-        shown = ", ".join(names[:50]) + (f" and {len(names) - 50} more" if len(names) > 50 else "")
-        raise TaskError(
-            f"task {task!r}: {path} has no target {what} {target!r}{nearest(target, names)}; it has: {shown or 'none'}"
-        )
-
-
-def _row_place(row: int) -> str:
-    return f"row {row} (counted from 0)"
-
-
-def _open_text(path: Path) -> IO[str]:
-    # utf-8-sig: spreadsheets begin a file with a byte order mark.
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-def _records(file: IO[str], separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line on which each record begins, from 1, and its cells; blank lines are skipped, as pandas does."""
-    reader = csv.reader(file, delimiter=separator)
-    line = 1
-    for record in reader:
-        if len(record) > 1 or "".join(record).strip():
-            yield line, record
-        line = reader.line_num + 1
-
-
-def _line_of(path: Path, separator: str, row: int) -> int:
-    with _open_text(path) as file:
-        return next(line for number, (line, _) in enumerate(_records(file, separator)) if number == row + 1)
+    try:
+        if path.is_file() and is_lfs_pointer(path):
+            return "it is a Git LFS pointer, not the table itself; run `git lfs pull` where it comes from"
+    except OSError:
+        pass  # what hinders looking is what `error` says
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}; see to its permissions and its disk"
+    text = " ".join(str(error).split())
+    return f"{text[:300] or type(error).__name__}; mend the file or replace it"

@@ -1,0 +1,59 @@
+"""Whether anything is left of search spaces once experiments are out whose networks do not come near their size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from survey.errors import SearchSpaceError
+from survey.experiment import Experiment
+from survey.space import SearchSpace
+from survey.tasks import TaskDescription
+from survey.topology import SIZE_TOLERANCE, layer_widths, within_tolerance
+
+
+def check_sizes(
+    spaces: Sequence[SearchSpace], *, contents: Mapping[str, str], describe: Callable[[str], TaskDescription]
+) -> None:
+    """Check that at least one experiment has a network that comes near its size; arguments as for `make_plan`.
+
+    Raises:
+        SearchSpaceError: None has; the message says for each data set which sizes are possible.
+    """
+    nearest: dict[str, _Miss] = {}
+    for experiment in (each for space in spaces for grid in space.grids for each in grid.experiments(contents)):
+        task = describe(experiment.dataset)
+        _, found = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
+        if within_tolerance(found, experiment.size) or task.inputs_guessed:
+            return
+        miss = _Miss(task, experiment, found)
+        known = nearest.setdefault(task.name, miss)
+        if miss.relative < known.relative:
+            nearest[task.name] = miss
+    raise SearchSpaceError(
+        f"{'+'.join(space.name for space in spaces)}: nothing is left to train: no experiment has a network within "
+        f"{SIZE_TOLERANCE:.0%} of its `size`, which is its number of parameters; "
+        + "; ".join(map(str, nearest.values()))
+        + "; ask for such a size, or give the network fewer inputs"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Miss:
+    """The network with a number of parameters that comes nearest to the size of an experiment."""
+
+    task: TaskDescription
+    experiment: Experiment
+    found: int
+
+    @property
+    def relative(self) -> float:
+        """By how much it misses the size, as a part of it."""
+        return abs(self.found - self.experiment.size) / self.experiment.size
+
+    def __str__(self) -> str:
+        task, experiment = self.task, self.experiment
+        return (
+            f"{task.name!r} ({task.num_inputs:,} inputs, {task.num_outputs:,} outputs) comes nearest with "
+            f"{self.found:,} parameters for size {experiment.size:,} ({experiment.shape}, depth {experiment.depth})"
+        )

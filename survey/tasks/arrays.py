@@ -1,0 +1,98 @@
+"""Tables in `.npz` files: what their headers claim is looked at before anything is unpacked."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from survey.errors import TaskError
+from survey.tasks.advice import listed, shown
+from survey.tasks.sizes import check_memory
+from survey.tasks.tables import Reading, not_among
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_HELD = 3
+"""How many times the bytes of an array are held: as it is read, as columns, and as inputs."""
+
+
+def read_arrays(where: str, path: Path, target: str, reading: Reading) -> pd.DataFrame:
+    """Read inputs and target of an archive of arrays as a frame.
+
+    Raises:
+        TaskError: An array is not there, is damaged, takes too much memory, holds Python objects or has another shape.
+    """
+    if not zipfile.is_zipfile(path):
+        raise TaskError(f"{where} cannot be read: it is not an .npz archive")
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        if target not in members:
+            raise TaskError(f"{where} has no target array {not_among(target, list(members))}")
+        others = [key for key in members if key != target]
+        if "X" not in others and len(others) != 1:
+            raise TaskError(
+                f"{where}: expected the inputs as array 'X' or as the only other; found {listed(others) or 'none'}"
+            )
+        key = "X" if "X" in others else others[0]
+        shapes = {name: _check_header(where, archive, members[name], name) for name in (key, target)}
+        x, y = shapes[key], shapes[target]
+        if len(x) != 2 or len(y) not in (1, 2) or y[1:] not in ((), (1,)) or x[0] != y[0]:
+            raise TaskError(
+                f"{where}: expected arrays {key} [rows, features] and {target} [rows]; found shapes {x} and {y}"
+            )
+        return frame_of(where, key, _read(archive, members[key]), target, _read(archive, members[target]), reading)
+
+
+def frame_of(where: str, key: str, x: np.ndarray, target: str, y: np.ndarray, reading: Reading) -> pd.DataFrame:
+    """Put inputs [rows, features] and a target [rows] or [rows, 1] into a frame of the chosen columns."""
+    import pandas as pd
+
+    names = [f"{key}[:, {column}]" for column in range(x.shape[1])]
+    chosen = reading.chosen(where, [*names, target], target)
+    frame = pd.DataFrame(x, columns=names)
+    return pd.concat([frame, pd.Series(y.reshape(len(x)), name=target)], axis=1)[chosen]
+
+
+def _check_header(where: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> tuple[int, ...]:
+    """Return the shape that an array claims, after a look at whether that is true and fits into memory."""
+    with archive.open(info) as file:
+        shape, dtype, header_bytes = _header(file)
+    if dtype.hasobject:
+        raise TaskError(
+            f"{where} cannot be read: array {shown(name)} holds Python objects, which can run code when they are "
+            f"loaded; save it as numbers or text, such as {name}.astype(float)"
+        )
+    if dtype.kind not in "biufUM" or (dtype.kind == "f" and dtype.itemsize > 8):
+        raise TaskError(f"{where}: array {shown(name)} is of type {dtype}; expected numbers, as float64, or text")
+    claimed, held = math.prod(shape) * dtype.itemsize, info.file_size - header_bytes
+    size = max(claimed, held)
+    check_memory(_HELD * size, where, f"array {shown(name)} claims the shape {shape} and {size:,} bytes")
+    if claimed != held:
+        raise TaskError(
+            f"{where} cannot be read: array {shown(name)} claims the shape {shape} and {claimed:,} bytes, but "
+            f"{held:,} are there; the file is damaged"
+        )
+    return shape
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], Any, int]:
+    """Read the header of an array: its shape, its type, and the bytes that the header takes."""
+    from numpy.lib import format as npy
+
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    version = npy.read_magic(file)
+    if version not in readers:
+        raise ValueError(f"version {version} of the .npy format is for arrays of records; expected plain arrays")
+    shape, _, dtype = readers[version](file)
+    return shape, dtype, file.tell()
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    from numpy.lib import format as npy
+
+    with archive.open(info) as file:
+        return npy.read_array(file, allow_pickle=False)

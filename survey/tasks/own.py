@@ -1,0 +1,169 @@
+"""A task of the user's own: where its data are, and how they are read."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from survey.errors import TaskError
+from survey.tasks.catalog import Kind
+from survey.tasks.in_memory import fields_of, taken
+from survey.tasks.tables import MISSING, Missing, Reading, Table, name_of, read_table, row_place, table_of
+from survey.validation import CheckedModel
+
+_FROM_PYTHON = ("data", "in_memory")
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+_Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+_Cells = Annotated[tuple[Annotated[str, BeforeValidator(_as_text)], ...], BeforeValidator(_as_tuple)]
+_Character = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+class UserTask(CheckedModel, frozen=True):
+    """A task of the user's own: a file, or data in memory.
+
+    From Python, `(X, y)` and `(frame, "target")` are taken for one, perhaps with the kind as a third.
+
+    Attributes:
+        path: A CSV, TSV (both also `.gz`), Parquet or `.npz` file. Arrays are inputs `X` [rows, features], which may
+            have another name where there are no more than two, and the target [rows].
+        target: Name of the target column; in an `.npz`, key of the target array.
+        kind: Classification or regression; guessed from the target of data in memory.
+        columns: Names of the input columns to take; None for all. The order is that of the file.
+        drop: Names of input columns to leave out.
+        separator: What stands between the cells of a text file; None for a comma, or a tab in TSV.
+        decimal: The decimal sign of a text file.
+        encoding: How a text file is encoded.
+        dates: Names of columns of dates (ISO 8601) that become numbers.
+        missing: What to do with missing values, see `survey.tasks.cleaning.clean`.
+        missing_values: Cells that mean that a value is missing, in the place of the usual ones.
+        data: In the place of `path`, a frame, or a pair of arrays.
+        in_memory: Whether the data were given from Python, so that a file that was written of it lacks them.
+    """
+
+    path: Path | None
+    target: str
+    kind: Kind
+    columns: _Names | None = None
+    drop: _Names = ()
+    separator: _Character | None = None
+    decimal: Literal[".", ","] = "."
+    encoding: str = "utf-8"
+    dates: _Names = ()
+    missing: Missing = "refuse"
+    missing_values: _Cells = MISSING
+    data: Any = Field(default=None, exclude=True, repr=False)
+    in_memory: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_data(cls, given: Any) -> Any:
+        fields = fields_of(given) if isinstance(given, tuple) else given
+        if not isinstance(fields, dict):
+            return fields
+        if fields.get("data") is None:
+            return {"path": None, **fields} if fields.get("in_memory") is True else fields
+        if isinstance(fields["data"], (str, Path)):
+            raise PydanticCustomError("whole", "`data` is for data in memory; give a file as `path`")
+        if fields.get("path") is not None:
+            raise PydanticCustomError("whole", "`path` and `data` are both given; expected one of them")
+        data, target = taken(fields["data"], fields.get("target"))
+        kind = fields.get("kind") or _guess(data.frame, target)
+        return {**fields, "data": data, "target": target, "kind": kind, "path": None, "in_memory": True}
+
+    @model_validator(mode="after")
+    def _has_data(self) -> UserTask:
+        if self.path is None and not self.in_memory:
+            raise PydanticCustomError("whole", "expected a file as `path`")
+        if self.columns is not None and self.drop:
+            raise PydanticCustomError("whole", "`columns` and `drop` are both given; expected one of them")
+        return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)  # other codecs than those of text are refused here
+            codecs.getincrementaldecoder(encoding)
+        except LookupError:
+            raise PydanticCustomError(
+                "encoding", "expected the name of a text encoding, such as utf-8, latin-1, cp1252 or utf-16"
+            ) from None
+        return encoding
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """The keys that a search space in a file can give."""
+        return tuple(name for name in cls.model_fields if name not in _FROM_PYTHON)
+
+    @property
+    def file(self) -> Path | None:
+        """The absolute path, `~` replaced by the home folder; None for data in memory.
+
+        Raises:
+            TaskError: There is no such home folder.
+        """
+        try:
+            return self.path.expanduser().absolute() if self.path is not None else None
+        except RuntimeError as error:
+            raise TaskError(f"{self.path}: {error}; give the whole path") from None
+
+    def below(self, folder: Path) -> UserTask:
+        """The task with its path taken as relative to a folder.
+
+        Raises:
+            TaskError: As for `file`.
+        """
+        if self.path is None:
+            return self
+        path = self.file if str(self.path).startswith("~") else folder / self.path
+        return self.model_copy(update={"path": path})
+
+    def without_folder(self) -> UserTask:
+        """The task with the name of its file alone, for others, who have the file elsewhere."""
+        return self.model_copy(update={"path": Path(self.path.name)}) if self.path is not None else self
+
+    def read(self, name: str) -> Table:
+        """Read the table, with what is asked for done to dates and missing values.
+
+        Raises:
+            TaskError: It cannot be read, or lacks a column; or its data were given from Python, and not here.
+        """
+        from survey.tasks.cleaning import clean
+
+        reading = Reading(
+            self.separator, self.decimal, self.encoding, self.missing_values, self.columns, self.drop, is_own=True
+        )
+        if self.file is not None:
+            table = read_table(name, self.file, self.target, reading)
+        elif self.data is not None:
+            where = name_of(name, "data in memory")
+            chosen = reading.chosen(where, list(self.data.frame.columns), self.target)
+            frame = self.data.frame[chosen]
+            table = table_of(where, name, frame, self.target, row_place, reading, "data in memory")
+        else:
+            raise TaskError(
+                f"task {name!r}: its data were given from Python and are not in the search space; give them again as "
+                f"tasks={{{name!r}: (X, y)}}, or save them to a file and give its `path`"
+            )
+        return clean(table, self.dates, self.missing)
+
+
+def _guess(frame: Any, target: str) -> Kind:
+    from survey.tasks.prepare import guess_kind
+
+    Reading().chosen("data in memory", list(frame.columns), target)
+    known = frame.loc[frame[target].notna(), target]
+    return guess_kind(Table("data in memory", frame[[target]], known, row_place, is_own=True))

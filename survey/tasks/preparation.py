@@ -1,0 +1,104 @@
+"""How the columns of a table became inputs and outputs: what is said of a user's own task before it is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from survey.tasks.advice import listed, shown
+
+if TYPE_CHECKING:
+    from survey.tasks.prepared import PreparedTask
+
+_SHOWN_CLASSES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What the preparation of a table did.
+
+    Attributes:
+        scaled: Columns that were min-max scaled, or divided as pixels, each to one input.
+        binary: Columns of two values, each of which is one input.
+        one_hot: Columns that are one-hot.
+        one_hot_inputs: Inputs that these make together.
+        dropped: Names of the columns that were dropped, as they have one value throughout.
+        rows_dropped: Rows that were left out, as a value is missing there.
+        cells_filled: Missing values that were filled in.
+        classes: Distinct values of the target with their numbers of rows, the most frequent first; empty where the
+            target was min-max scaled.
+    """
+
+    scaled: int = 0
+    binary: int = 0
+    one_hot: int = 0
+    one_hot_inputs: int = 0
+    dropped: tuple[str, ...] = ()
+    rows_dropped: int = 0
+    cells_filled: int = 0
+    classes: tuple[tuple[str, int], ...] = ()
+
+
+def told(task: PreparedTask) -> dict[str, Any]:
+    """What a task has come to, as plain values: rows, inputs, outputs, and how they were made; {} where not known."""
+    made = task.preparation
+    if made is None:
+        return {}
+    return {
+        "kind": task.kind,
+        "rows": task.num_rows,
+        "inputs": task.num_inputs,
+        "outputs": task.num_outputs,
+        "columns_scaled": made.scaled,
+        "columns_of_two_values": made.binary,
+        "columns_one_hot": made.one_hot,
+        "inputs_one_hot": made.one_hot_inputs,
+        "columns_dropped": list(made.dropped),
+        "rows_dropped": made.rows_dropped,
+        "cells_filled": made.cells_filled,
+        "classes": dict(made.classes),
+        "target_minimum": task.target_minimum,
+        "target_range": task.target_range,
+    }
+
+
+def lines(name: str, told: Mapping[str, Any]) -> Iterator[str]:
+    """Say it in two lines for people, from what `told` has returned."""
+    if not told:
+        return
+    kinds = [
+        (told["columns_scaled"], f"{_counted(told['columns_scaled'], 'column')} scaled to [0, 1]"),
+        (told["columns_of_two_values"], f"{_counted(told['columns_of_two_values'], 'column')} of two values"),
+        (
+            told["inputs_one_hot"],
+            f"{told['inputs_one_hot']:,} of {_counted(told['columns_one_hot'], 'one-hot column')}",
+        ),
+    ]
+    inputs = f"{_counted(told['inputs'], 'input')}: {', '.join(text for count, text in kinds if count)}"
+    missing = [
+        (told["columns_dropped"], f"columns of one value dropped: {listed(told['columns_dropped'], 5)}"),
+        (told["rows_dropped"], f"{_counted(told['rows_dropped'], 'row')} with missing values left out"),
+        (told["cells_filled"], f"{_counted(told['cells_filled'], 'missing value')} filled in"),
+    ]
+    yield "; ".join([f"{name}: {told['rows']:,} rows, {inputs}", *(text for is_so, text in missing if is_so)])
+    yield f"{name}: {told['kind']}, {_outputs(told)}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _outputs(told: Mapping[str, Any]) -> str:
+    outputs = _counted(told["outputs"], "output")
+    if told["target_range"] is not None:
+        least = told["target_minimum"]
+        return f"{outputs}: a target from {least:g} to {least + told['target_range']:g}, scaled to [0, 1]"
+    counts = told["classes"]
+    if not counts:
+        return outputs
+    parts = [f"{shown(value)} {rows / told['rows']:.1%}" for value, rows in counts.items()]
+    if len(parts) > _SHOWN_CLASSES:
+        parts[_SHOWN_CLASSES - 2 : -1] = ["..."]
+    what = "classes" if told["kind"] == "classification" else "values"
+    return f"{outputs}, {len(counts):,} {what}: {', '.join(parts)}"

@@ -1,0 +1,151 @@
+"""The values of a column: all there, all numbers or all text, and distinct where they were in the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from survey.errors import TaskError
+from survey.tasks.advice import shown, written_another_way
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from survey.tasks.tables import Table
+
+ONE_HOT_LIMIT = 20
+"""Most distinct values of a numeric column that is still one-hot."""
+
+LARGEST_EXACT = 2.0**53
+"""Up to here, float64 has every whole number."""
+
+NUMERIC = {"integer", "floating", "boolean", "decimal", "mixed-integer-float"}
+"""Kinds of columns that are numbers, as pandas names them."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column whose values are all there.
+
+    Attributes:
+        name: Name of the column.
+        where: Task, file and column, for messages.
+        numeric: Whether it has numbers.
+        values: float64 [rows]; strings [rows] where not numeric; or, where float64 does not have some of the numbers,
+            such as 2^53 + 1, whole numbers or what Python has, [rows].
+        distinct: The distinct values, sorted: numbers by value, strings by code point.
+        codes: Index of each row's value among the distinct ones, [rows].
+    """
+
+    name: str
+    where: str
+    numeric: bool
+    values: np.ndarray
+    distinct: np.ndarray
+    codes: np.ndarray
+
+
+def read_column(table: Table, series: pd.Series, what: str = "column") -> Column:
+    """Read a column of a table.
+
+    Raises:
+        TaskError: A value is missing, infinite, or a string among numbers, or of a type that is neither.
+    """
+    where = f"{table.name}, {what} {shown(series.name)}"
+    values = read_values(table, series, where)
+    numeric = values.dtype.kind == "f"
+    if numeric:
+        values = _without_loss(series, values)
+    distinct, codes = np.unique(values, return_inverse=True)
+    return Column(str(series.name), where, numeric, values, distinct, codes)
+
+
+def read_values(table: Table, series: pd.Series, where: str, *, numbers_only: bool = False) -> np.ndarray:
+    """Return the values as float64, or, unless `numbers_only`, as strings where they are not numbers.
+
+    Raises:
+        TaskError: As for `read_column`.
+    """
+    import pandas as pd
+
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    missing = series.isna()
+    if missing.any():
+        raise TaskError(_missing(table, where, missing))
+    if kind in NUMERIC:
+        return _finite(table, series.to_numpy(dtype=np.float64), where)
+    if kind != "string":
+        raise TaskError(_of_another_type(table, series, where, kind))
+    numbers = np.asarray(pd.to_numeric(series, errors="coerce"), dtype=np.float64)
+    is_string = np.isnan(numbers)
+    if not is_string.any():
+        return _finite(table, numbers, where)
+    if numbers_only or _is_mostly_numeric(series, is_string):
+        row = int(is_string.argmax())
+        found = series.iloc[row]
+        hint = written_another_way([found]) if table.is_own else None
+        raise TaskError(
+            f"{where}, {table.place(row)}: found {shown(found)} in a column of numbers; expected a number; "
+            + (hint or "correct the value or leave the row out")
+        )
+    return series.to_numpy(dtype=object)
+
+
+def exact(value: object) -> object:
+    """A number as it was written, which float64 may not hold: text as a Decimal, what is a number as it is."""
+    try:
+        return Decimal(value.strip()) if isinstance(value, str) else value
+    except InvalidOperation:  # in a way of writing that other readers of numbers know
+        return float(value)  # pyright: ignore[reportArgumentType]
+
+
+def _without_loss(series: pd.Series, numbers: np.ndarray) -> np.ndarray:
+    """The numbers in float64, or as they are in the source where float64 does not have some of them."""
+    kind = series.dtype.kind  # O: text, Python's ints, or decimals
+    is_large = np.abs(numbers).max(initial=0.0) >= LARGEST_EXACT
+    if kind in "fb" or (kind in "iu" and not is_large):
+        return numbers
+    if kind in "iu":
+        return series.to_numpy(dtype=f"{kind}8")
+    values = series.astype(object).map(exact)
+    return values.to_numpy(dtype=object) if is_large or values.nunique() > len(np.unique(numbers)) else numbers
+
+
+def _missing(table: Table, where: str, missing: pd.Series) -> str:
+    place = table.place(int(missing.argmax()))
+    if not table.is_own:
+        return f"{where}, {place}: found a missing value; fill it in or leave the row or the column out"
+    if missing.all():
+        return f"{where}: found no value at all; leave the column out with `drop`"
+    return (
+        f"{where}, {place}: found a missing value; fill it in, or set `missing: drop_rows`, `mean` or `most_frequent`; "
+        "if cells such as NA are texts here, set `missing_values: []`"
+    )
+
+
+def _of_another_type(table: Table, series: pd.Series, where: str, kind: str) -> str:
+    what = f"{where}: found values of type {kind}; expected numbers or strings"
+    if not table.is_own:
+        return what
+    if kind.startswith("date"):
+        return f"{what}; list the column under `dates` to have them as numbers, or under `drop`"
+    return f"{what}; convert them, or list the column under `drop`"
+
+
+def _finite(table: Table, values: np.ndarray, where: str) -> np.ndarray:
+    infinite = ~np.isfinite(values)
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise TaskError(
+            f"{where}, {table.place(row)}: found {values[row]}; expected a finite number; correct the value"
+        )
+    return values
+
+
+def _is_mostly_numeric(series: pd.Series, is_string: np.ndarray) -> bool:
+    """Whether a column has too many values for one-hot and at least half are numbers: its strings are mistakes."""
+    distinct, numbers = series.nunique(), series.loc[~is_string].nunique()
+    return distinct > ONE_HOT_LIMIT and 2 * numbers >= distinct
