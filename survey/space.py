@@ -62,7 +62,7 @@ def _without(problem_of: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-class Grid(CheckedModel):
+class Grid(CheckedModel, frozen=True):
     """A hypercube of hyperparameter values: every combination is an experiment.
 
     Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or several values in
@@ -141,7 +141,7 @@ class Grid(CheckedModel):
                 yield {"kernel_regularizer_type": kind, f"kernel_regularizer_{kind}": coefficient}
 
 
-class SearchSpace(CheckedModel):
+class SearchSpace(CheckedModel, frozen=True):
     """A named union of grids.
 
     Attributes:

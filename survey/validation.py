@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from survey.errors import SearchSpaceError, nearest
@@ -21,14 +21,12 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 100
 
 
-class CheckedModel(BaseModel):
+class CheckedModel(BaseModel, frozen=True, extra="forbid"):
     """A frozen model whose constructor says what is wrong as a search space's file does.
 
     Raises:
         SearchSpaceError: An argument is unknown, missing or wrong; the message has a line for each.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     def __init__(self, /, **values: Any) -> None:
         try:
