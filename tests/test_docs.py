@@ -25,6 +25,7 @@ from survey.export.__main__ import command as publish_command
 from survey.launch import launch
 from survey.schema import executive_schema, repetition_schema, summary_schema
 from survey.space_file import load_space
+from survey.tasks import UserTask
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -115,6 +116,24 @@ def test_search_spaces_of_the_readme_load(text, tmp_path):
         assert load_space(file).name in text
     except SearchSpaceError as error:
         pytest.fail(str(error))
+
+
+def test_every_key_of_a_task_of_your_own_is_in_its_page():
+    named = re.findall(r"^\| `([a-z_]+)` \|", read(ROOT / "docs" / "data.md"), flags=re.MULTILINE)
+    assert sorted(named) == sorted(UserTask.keys())
+
+
+@pytest.mark.parametrize("text", blocks(ROOT / "docs" / "data.md", "yaml"))
+def test_search_spaces_of_the_page_of_data_load(text, tmp_path):
+    (tmp_path / "space.yaml").write_text(text, encoding="utf-8")
+    assert load_space(tmp_path / "space.yaml").name in text
+
+
+def test_the_tasks_of_the_example_are_valid(tmp_path):
+    text = (ROOT / "survey" / "example.yaml").read_text(encoding="utf-8")
+    tasks = text[text.index("# tasks:") :].replace("# ", "", 1).replace("\n# ", "\n").replace("\n#", "\n")
+    (tmp_path / "space.yaml").write_text(text[: text.index("# tasks:")] + tasks, encoding="utf-8")
+    assert set(load_space(tmp_path / "space.yaml").tasks) == {"mine", "sales"}
 
 
 def test_the_readme_says_how_large_the_built_in_survey_is():

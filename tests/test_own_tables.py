@@ -154,6 +154,7 @@ def test_keys_at_their_defaults_change_nothing(tmp_path: Path) -> None:
         ("path: t.csv, encoding: base64", ["encoding", "'base64'"]),
         ("path: t.csv, missing: median", ["missing", "'most_frequent'", "'median'"]),
         ("path: t.csv, columns: [a], drop: [b]", ["`columns` and `drop`"]),
+        ("path: t.parquet, decimal: ','", ["`separator`, `decimal` and `encoding` are for text files"]),
         ("path: t.csv, columns: [1]", ["columns[0]", "valid string", "found 1"]),
         ("data: t.csv", ["give a file as `path`"]),
         ("path: null", ["expected a file as `path`"]),

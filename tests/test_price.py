@@ -105,7 +105,7 @@ def test_what_is_done_adds_nothing_but_its_part_of_the_report():
 
 
 def test_nothing_to_train_costs_nothing():
-    found = priced(planned(size=1))  # no network of iris is so small
+    found = priced(planned(size=1))  # no network of iris is so small, and a launch would refuse it
     assert found.runs_to_train == found.tracking_bytes == found.artifact_bytes == found.dataset_bytes == 0
     assert found.wall_hours.estimate == 0
 

@@ -53,7 +53,8 @@ class _Miss:
 
     def __str__(self) -> str:
         task, experiment = self.task, self.experiment
+        outputs = f"{task.num_outputs:,} output{'s' * (task.num_outputs != 1)}"
         return (
-            f"{task.name!r} ({task.num_inputs:,} inputs, {task.num_outputs:,} outputs) comes nearest with "
+            f"{task.name!r} ({task.num_inputs:,} input{'s' * (task.num_inputs != 1)}, {outputs}) comes nearest with "
             f"{self.found:,} parameters for size {experiment.size:,} ({experiment.shape}, depth {experiment.depth})"
         )

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 _LONGEST = 60
 """Characters of a cell or a name that a message shows."""
 
+_SET_DECIMAL = "set `decimal: ','` (in a text file; else convert the column)"
+
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+([eE][+-]?\d+)?")
@@ -36,10 +38,10 @@ def written_another_way(values: Iterable[str]) -> str | None:
     if all(_PERCENT.fullmatch(text) for text in others):
         return "take the percent signs out of the file"
     if all(_THOUSANDS.fullmatch(text) for text in others):
-        return "if the comma is the decimal sign, set `decimal: ','`; if it groups thousands, take it out of the file"
+        return f"if the comma is the decimal sign, {_SET_DECIMAL}; if it groups thousands, take it out of the file"
     if all(_DECIMAL_COMMA.fullmatch(text) for text in others):
         grouped = any("." in text for text in others)
-        return "set `decimal: ','`" + (", and take the points that group thousands out of the file" if grouped else "")
+        return _SET_DECIMAL + (", and take the points that group thousands out of the file" if grouped else "")
     return None
 
 

@@ -89,6 +89,9 @@ class UserTask(CheckedModel, frozen=True):
             raise PydanticCustomError("whole", "expected a file as `path`")
         if self.columns is not None and self.drop:
             raise PydanticCustomError("whole", "`columns` and `drop` are both given; expected one of them")
+        is_text = self.path is not None and self.path.suffix.lower() not in (".parquet", ".npz")
+        if not is_text and (self.separator, self.decimal, self.encoding) != (None, ".", "utf-8"):
+            raise PydanticCustomError("whole", "`separator`, `decimal` and `encoding` are for text files")
         return self
 
     @field_validator("encoding")
