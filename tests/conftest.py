@@ -9,10 +9,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from awaiting import HANGS_S
 from filelock import FileLock
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("survey", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("survey")
 
 # As workers have it (survey/cluster.py), and before torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
@@ -128,7 +134,7 @@ def start(*arguments: object, cwd: Path | None = None, **environment: str) -> su
 def launch(*arguments: object, cwd: Path | None = None, **environment: str) -> tuple[int, str]:
     """Run a launch to its end; return its exit status and what it said."""
     process = start(*arguments, cwd=cwd, **environment)
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=HANGS_S)
     return process.returncode, output
 
 

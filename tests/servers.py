@@ -8,12 +8,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from awaiting import HANGS_S, await_that
 
 
 def free_port() -> int:
@@ -34,16 +34,14 @@ def running(*command: object, log: Path, until: str, **environment: str) -> Iter
             env={**os.environ, **environment},
         )
     try:
-        deadline = time.monotonic() + 90
-        while until not in log.read_text() and guard.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
+        await_that(lambda: until in log.read_text() or guard.poll() is not None, f"{until!r} is not said")
         assert until in log.read_text(), log.read_text()
         yield psutil.Process(guard.pid)
     finally:
         family = psutil.Process(guard.pid).children(recursive=True)
         if guard.stdin:
             guard.stdin.close()
-        guard.wait(30)
+        guard.wait(HANGS_S)
         for process in psutil.wait_procs(family, timeout=5)[1]:
             process.kill()
 

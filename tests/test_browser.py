@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
+from awaiting import HANGS_S, await_that
 from conftest import EPOCHS, without_browser
 
 from survey import ui
@@ -37,16 +37,14 @@ def browser(tmp_path):
     driver.quit()
 
 
-def await_text(browser, pattern: str, seconds: float = 60) -> str:
+def await_text(browser, pattern: str) -> str:
     """Wait until the page's text matches; return the text."""
-    deadline = time.monotonic() + seconds
-    text = ""
-    while time.monotonic() < deadline:
-        text = browser.execute_script("return document.body ? document.body.innerText : ''")
-        if re.search(pattern, text):
-            return text
-        time.sleep(0.5)
-    raise AssertionError(f"{pattern!r} did not appear in:\n{text[:2000]}")
+
+    def text() -> str:
+        found = browser.execute_script("return document.body ? document.body.innerText : ''")
+        return found if re.search(pattern, found) else ""
+
+    return await_that(text, f"{pattern!r} does not appear", every_s=0.5)
 
 
 def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, browser, tmp_path, monkeypatch):
@@ -62,6 +60,7 @@ def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, bro
         if run.info.run_name == f"iris rectangle d3 2^6 lr0.01 b32 e{EPOCHS}"
     )
     monkeypatch.setattr(ui, "_FIRST_PORT", 5300)  # another test beside this one may take the first
+    monkeypatch.setattr(ui, "_UP_WITHIN_S", HANGS_S)
     server = ui.MlflowServer(store, undisturbed / "artifacts", log=tmp_path / "server.log")
     try:
         server.wait()
@@ -71,19 +70,17 @@ def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, bro
         assert "diabetes" in text
         browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}/model-metrics")
         await_text(browser, r"test_accuracy")  # charts further down are drawn when they are scrolled to
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            # MLflow draws with plotly: a curve is a path of many points.
-            paths = browser.execute_script(
-                "return [...document.querySelectorAll('.js-plotly-plot path.js-line')].map(p => p.getAttribute('d'))"
-            )
-            if any(path and path.count("L") >= 10 for path in paths):
-                return
-            time.sleep(0.5)
-        browser.save_screenshot(str(tmp_path / "page.png"))
-        raise AssertionError(f"no curve is drawn: see {tmp_path / 'page.png'}")
+        await_that(lambda: has_curve(browser), "no curve is drawn", every_s=0.5)
     finally:
         server.stop()
+
+
+def has_curve(browser) -> bool:
+    """Whether a curve is drawn: MLflow draws with plotly, where it is a path of many points."""
+    paths = browser.execute_script(
+        "return [...document.querySelectorAll('.js-plotly-plot path.js-line')].map(p => p.getAttribute('d'))"
+    )
+    return any(path and path.count("L") >= 10 for path in paths)
 
 
 def test_the_report_of_a_survey_shows_its_figures(undisturbed, browser):

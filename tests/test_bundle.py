@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from awaiting import HANGS_S
 
 from survey.bundle import Bundle
 from survey.experiment import Experiment
@@ -151,7 +152,7 @@ def test_memory_that_the_system_refuses():
     # The C library gives large arrays back at once then, so that what is free depends on no holes between them.
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "1000000"}
     done = subprocess.run(
-        [sys.executable, "-c", LACK], capture_output=True, text=True, check=False, timeout=300, env=environment
+        [sys.executable, "-c", LACK], capture_output=True, text=True, check=False, timeout=HANGS_S, env=environment
     )
     assert done.returncode == 0, done.stderr
     told = done.stdout.splitlines()

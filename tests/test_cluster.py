@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,12 +117,10 @@ def test_a_plan_for_another_kind_of_device_is_made_anew(space, tmp_path, of_clus
 
 
 def refused(space: Path, address: str, *arguments: object, **environment: str) -> str:
-    """Launch where that is refused; return the one message, which has to come soon."""
-    began = time.monotonic()
+    """Launch where that is refused; return the one message, where Ray's own client would print many."""
     status, output = launch(
         space, "--out", space.parent / "out", "--address", address, "--no-ui", *arguments, **environment
     )
-    assert time.monotonic() - began < 25
     assert status == 2, output
     _plan, *messages = output.splitlines()
     assert len(messages) == 1, output

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from awaiting import HANGS_S
 
 import survey
 from survey.commands import exit_on_error, parse_duration, parse_gpus_per_trial
@@ -109,7 +110,7 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS_S,
         check=False,
     )
 
@@ -202,21 +203,22 @@ def test_an_export_of_nothing_is_refused(folder):
 @pytest.mark.parametrize(
     ("program", "status", "told"),
     [
-        ("run_app(lambda: sleep() or 0, 'x')", 130, "interrupted: give the same command again"),
-        ("atexit.register(sleep); run_app(lambda: 0, 'x')", 0, ""),
+        ("run_app(lambda: wait() or 0, 'x')", 130, "interrupted: give the same command again"),
+        ("atexit.register(wait); run_app(lambda: 0, 'x')", 0, ""),
     ],
 )
 def test_sigterm_interrupts_a_command_until_it_has_done_what_was_asked_for(program, status, told):
     head = (
-        "import atexit, time\nfrom survey.commands import run_app\n"
-        "def sleep():\n    print('ready', flush=True)\n    time.sleep(2)\n"
+        "import atexit, sys\nfrom survey.commands import run_app\n"
+        "def wait():\n    print('ready', flush=True)\n    sys.stdin.readline()\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", head + program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", head + program], **pipes, text=True)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
+    if status:
+        process.wait(HANGS_S)
+    _, errors = process.communicate("\n", timeout=HANGS_S)
     assert process.returncode == status
     assert told in errors
     assert "Traceback" not in errors

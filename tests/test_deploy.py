@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from awaiting import HANGS_S, await_that
 from conftest import RUNS, rows, write_space
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
@@ -37,12 +38,21 @@ printf '%s\\n' "$@" > "$FAKE_RECORD-srun"
 while [ "$1" != -- ]; do shift; done
 shift
 sleep "${FAKE_WAIT:-0}"
+held() { while [ -e "$FAKE_RECORD-hold-$1" ]; do sleep 0.1; done; }
+held before
 env --default-signal=INT "$@" # as Slurm's daemon starts it, which no shell has put into the background
 status=$?
-sleep "${FAKE_WAIT_AFTER:-0}"
+touch "$FAKE_RECORD-after"
+held after
 exit $status
 """
 """The head alone: as in Ray's launcher, time passes before what comes after `--` is run, and after it."""
+
+DATE = """#!/bin/bash
+[ "$1" = +%s ] && [ -e "$FAKE_RECORD-srun" ] && exec /bin/date -d "+1 hour" +%s
+exec /bin/date "$@"
+"""
+"""A clock by which it takes an hour until the nodes are there."""
 
 PYTHON = """#!/bin/bash
 trap 'touch "$FAKE_RECORD-interrupted"; exit 130' INT
@@ -102,19 +112,20 @@ class Slurm:
 
     def run(self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str) -> tuple[int, str]:
         with self.start(*arguments, prefix=prefix, **environment) as job:
-            output, _ = job.communicate(timeout=500)
+            output, _ = job.communicate(timeout=HANGS_S)
         return job.returncode, output
 
-    def signalled(self, moment: str, **environment: str) -> tuple[int, str]:
-        """Run a job that gets USR1 half a second after the stand-ins have written a file."""
-        with self.start("space.yaml", **environment) as job:
-            for _ in range(1000):
-                if (self.folder / moment).exists() or job.poll() is not None:
-                    break
-                time.sleep(0.1)
-            time.sleep(0.5)
+    def signalled(self, moment: str, *, hold: str = "", **environment: str) -> tuple[int, str]:
+        """Run a job that gets USR1 when the stand-ins have written a file, and may be held until it knows of that."""
+        held, scratch = self.folder / f"record-hold-{hold}", self.folder / "scratch"
+        held.touch()
+        scratch.mkdir()
+        with self.start("space.yaml", TMPDIR=str(scratch), **environment) as job:
+            await_that(lambda: (self.folder / moment).exists() or job.poll() is not None)
             job.send_signal(signal.SIGUSR1)
-            output, _ = job.communicate(timeout=500)
+            await_that(lambda: list(scratch.glob("*/stop")) or job.poll() is not None)
+            held.unlink()
+            output, _ = job.communicate(timeout=HANGS_S)
         return job.returncode, output
 
     def recorded(self, name: str) -> list[str]:
@@ -162,12 +173,13 @@ def time_limit(slurm: Slurm) -> int:
 
 
 def test_the_batch_script_stops_in_good_order_before_its_time(slurm):
-    ends = int(time.time()) + 3600
+    began = int(time.time())
+    ends = began + 36_000
     assert slurm.run("x", SLURM_JOB_END_TIME=str(ends), SURVEY_MARGIN_S="60")[0] == 0
-    assert 3600 - 60 - 60 <= time_limit(slurm) <= 3600 - 60
+    assert began <= ends - 60 - time_limit(slurm) <= time.time()
     text = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(ends))
     assert slurm.run("x", FAKE_END=text)[0] == 0
-    assert 3600 - 300 - 120 <= time_limit(slurm) <= 3600 - 300
+    assert began <= ends - 300 - time_limit(slurm) <= time.time()
 
 
 def test_the_margin_is_kept_however_long_the_nodes_take(slurm):
@@ -183,26 +195,27 @@ def test_the_batch_script_refuses_a_job_that_is_too_short(slurm):
 
 
 def test_no_launch_begins_when_only_the_margin_is_left(slurm):
-    ends = int(time.time()) + 60 + 15
-    status, output = slurm.run("x", SLURM_JOB_END_TIME=str(ends), SURVEY_MARGIN_S="60", FAKE_WAIT="16")
+    tool(slurm.folder, "date", DATE)
+    ends = int(time.time()) + 60 + 3000
+    status, output = slurm.run("x", SLURM_JOB_END_TIME=str(ends), SURVEY_MARGIN_S="60")
     assert (status, "ask for more --time" in output) == (1, True), output
     assert not slurm.began
 
 
 def test_usr1_interrupts_the_launch(slurm):
-    status, output = slurm.signalled("record", FAKE_TRAINS="300")
+    status, output = slurm.signalled("record", FAKE_TRAINS="100000")
     assert status == 130, output
     assert slurm.interrupted
 
 
 def test_usr1_before_the_launch_keeps_it_from_beginning(slurm):
-    status, output = slurm.signalled("record-srun", FAKE_WAIT="3")
+    status, output = slurm.signalled("record-srun", hold="before")
     assert (status, "interrupted before the launch began" in output) == (130, True), output
     assert not slurm.began
 
 
 def test_usr1_after_the_launch_changes_nothing(slurm):
-    status, output = slurm.signalled("record", FAKE_WAIT_AFTER="3", FAKE_STATUS="1")
+    status, output = slurm.signalled("record-after", hold="after", FAKE_STATUS="1")
     assert status == 1, output
     assert not slurm.interrupted
 
@@ -266,7 +279,7 @@ def test_a_batch_job_on_two_machines(machines, tmp_path, request):
     disks = tempfile.TemporaryDirectory(prefix="disks-")
     request.addfinalizer(disks.cleanup)
     own = {"FAKE_PREFIX": machines, "FAKE_DISKS": disks.name, "SURVEY_MARGIN_S": "60"}
-    limit = {"SLURM_JOB_END_TIME": str(int(time.time()) + 600)}
+    limit = {"SLURM_JOB_END_TIME": str(int(time.time()) + 36_000)}
     prefix = ("nsenter", f"--net=/run/netns/{machines}0")
     status, output = slurm.run(write_space(tmp_path), "--out", out, prefix=prefix, **own, **limit)
     assert status == 0, output

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from awaiting import HANGS_S, await_that
 from conftest import EPOCHS, EXPERIMENTS, REPETITIONS, RUNS, launch, rows, seeds, site, write_space
 from launching import await_training, numbers, start_read, statuses
 from mlflow.entities import Run
@@ -127,8 +128,8 @@ def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_go
         else:
             await_training(out)
             time.sleep(draw.uniform(0, 10))
-    status = process.wait(120)
-    reader.join(10)
+    status = process.wait(HANGS_S)
+    reader.join(HANGS_S)
     said, kept = "".join(lines), len(list(out.glob("checkpoints/*.pt")))
     assert "Traceback" not in said
     if status:  # the fault came before the survey was done
@@ -176,8 +177,8 @@ def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, tmp_path, lon
         time.sleep(draw.uniform(0, 3))
     time.sleep(60)
     with tracking_server(tmp_path, port):
-        status = process.wait(120)
-        reader.join(10)
+        status = process.wait(HANGS_S)
+        reader.join(HANGS_S)
         assert status == 0, "".join(lines)
         assert complete_points(uri, num_runs=1 + 2, epochs=400)
     assert numbers(out) == numbers(long)
@@ -275,10 +276,8 @@ def test_where_a_device_is_out_of_memory_bundles_are_halved_and_trained(seed, tm
 
 
 def await_first_point(client: MlflowClient) -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
+    def has_come() -> bool:
         runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
-        if any(run.data.metrics for run in runs):
-            return
-        time.sleep(0.1)
-    raise AssertionError("no trial has sent an epoch")
+        return any(run.data.metrics for run in runs)
+
+    await_that(has_come, "no trial has sent an epoch", every_s=0.1)

@@ -98,7 +98,7 @@ def test_pollen_is_smoothed_otherwise_but_for_its_loss() -> None:
 
 
 @given(power=st.floats(0.05, 2), factor=st.floats(1e-3, 1e3), last=st.sampled_from([40, 300, 3000]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_power_law_is_left_as_it_is(power: float, factor: float, last: int) -> None:
     """A straight line in logarithms is not changed by resampling or smoothing, so its landmarks are known."""
     loss = factor * np.arange(1, last + 1.0) ** -power
@@ -112,7 +112,7 @@ def test_a_power_law_is_left_as_it_is(power: float, factor: float, last: int) ->
 
 
 @given(place=st.floats(0.5, 3.2), width=st.floats(0.2, 1.0), low=st.floats(1e-3, 10))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_minimum_of_a_bowl(place: float, width: float, low: float) -> None:
     loss = low * 10 ** (width * (np.log10(EPOCHS) - place) ** 2)
     epoch, least, slope = landmarks(loss[None]).to_numpy()[0]
@@ -203,7 +203,7 @@ def test_the_published_fit_of_the_minimizing_epoch() -> None:
 
 
 @given(m=st.floats(0.03, 0.2), largest=st.floats(2, 500))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_fit_of_the_minimizing_epoch_is_exact(m: float, largest: float) -> None:
     b = largest ** (-1 / 3) - m * np.log10(SIZES[-1])
     truth = MinimizingEpoch(m, b)
@@ -226,7 +226,7 @@ loss_truths = st.builds(
 
 
 @given(truth=loss_truths)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_fit_of_the_minimum_loss_finds_the_curve(truth: MinimumLoss) -> None:
     losses = truth.predict(SIZES)
     found = fit_minimum_loss(SIZES, losses)
@@ -239,7 +239,7 @@ def test_the_fit_of_the_minimum_loss_finds_the_curve(truth: MinimumLoss) -> None
 
 
 @given(truth=loss_truths, seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_fit_of_the_minimum_loss_is_no_worse_than_the_published_solver(truth: MinimumLoss, seed: int) -> None:
     x = np.log10(SIZES)
     y = np.log10(truth.predict(SIZES)) + np.random.default_rng(seed).normal(0, 0.01, len(SIZES))
@@ -262,7 +262,7 @@ def test_losses_that_do_not_fall_are_fitted_by_a_constant() -> None:
 
 
 @given(l=st.floats(1e-8, 1.0), s1=st.floats(-2, 8), a0=st.floats(-1, 1e-3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_fit_of_the_descent_slope_is_exact(l: float, s1: float, a0: float) -> None:  # noqa: E741
     truth = DescentSlope(l, s1, a0)
     epochs = MinimizingEpoch(0.1, -0.25).predict(SIZES[8:])

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from awaiting import HANGS_S
 from conftest import launch, seeds
 from launching import (
     await_epochs,
@@ -52,8 +53,8 @@ def test_sigterm_where_an_epoch_takes_seconds(seed, tmp_path, large):
     time.sleep(random.Random(seed).uniform(0, 30))
     with outliving(process):
         os.kill(process.pid, signal.SIGTERM)
-        status = process.wait(30)
-    reader.join(10)
+        status = process.wait(HANGS_S)
+    reader.join(HANGS_S)
     assert status in (0, 130), "".join(lines)
     assert status == 0 or "again" in "".join(lines)
     status, text = launch(*arguments)
@@ -70,7 +71,7 @@ def test_sigterm_at_a_random_moment(seed, tmp_path, undisturbed):
     process, lines, reader = start_read(*arguments)
     time.sleep(random.Random(seed).uniform(0, 12))
     stop(process, signal.SIGTERM)
-    reader.join(10)
+    reader.join(HANGS_S)
     assert process.returncode in (0, 130, -signal.SIGTERM), "".join(lines)
     assert process.returncode != 130 or "again" in "".join(lines)
     assert "Traceback" not in "".join(lines)
@@ -78,11 +79,11 @@ def test_sigterm_at_a_random_moment(seed, tmp_path, undisturbed):
 
 
 def test_where_a_trial_takes_longer_to_stop_than_the_grace_the_launch_ends_nevertheless(tmp_path):
-    """Python runs `sitecustomize` in every process: here a checkpoint takes a minute, and the grace is 3 s."""
+    """Python runs `sitecustomize` in every process: here a checkpoint takes a day, and the grace is 3 s."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, time\n"
         "import survey.checkpoint\n"
-        "survey.checkpoint.Checkpoint.save = lambda *_: time.sleep(60)\n"
+        "survey.checkpoint.Checkpoint.save = lambda *_: time.sleep(100_000)\n"
         "if 'survey.launch' in ' '.join(sys.orig_argv):\n"
         "    import survey.stopping\n"
         "    survey.stopping._GRACE_S = 3.0\n"
@@ -94,8 +95,8 @@ def test_where_a_trial_takes_longer_to_stop_than_the_grace_the_launch_ends_never
     await_epochs(out)
     with outliving(process):
         os.kill(process.pid, signal.SIGTERM)
-        status = process.wait(20)
-    reader.join(10)
+        status = process.wait(HANGS_S)
+    reader.join(HANGS_S)
     assert status == 130, "".join(lines)
     assert "not all trials have stopped within 3 s" in "".join(lines)
     record = read_record(Output(out))

@@ -13,11 +13,14 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from awaiting import HANGS_S, await_that
 from conftest import LONG, launch, seeds, write_space
 from launching import await_finished_run, numbers, start_read, statuses
 from ray.exceptions import RayActorError
 
+from survey.launch_record import read_record
 from survey.lost_workers import LostWorkers
+from survey.output import Output
 
 
 @pytest.mark.parametrize("seed", seeds(0))
@@ -27,8 +30,8 @@ def test_a_worker_killed_at_a_random_moment(seed, tmp_path, undisturbed):
     await_finished_run(out, at_least=1)
     time.sleep(draw.uniform(0, 0.5))
     kill_a_worker(process, draw)
-    assert process.wait(200) == 0, "".join(lines)
-    reader.join(10)
+    assert process.wait(HANGS_S) == 0, "".join(lines)
+    reader.join(HANGS_S)
     assert numbers(out) == numbers(undisturbed)
     assert "RUNNING" not in statuses(out), "the run of the killed trial is closed"
 
@@ -54,15 +57,12 @@ def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_pa
     draw, out = random.Random(seed), tmp_path / "out"
     arguments = (longer.parent / "long.yaml", "--out", out, "--no-ui", "--num-cpus", 1)
     process, lines, reader = start_read(*arguments, PYTHONPATH=path)
-    deadline = time.monotonic() + 300
-    while not list(out.glob("checkpoints/*.pt")):
-        assert process.poll() is None, "".join(lines)
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    await_that(lambda: list(out.glob("checkpoints/*.pt")) or process.poll() is not None, every_s=0.02)
+    assert process.poll() is None, "".join(lines)
     time.sleep(draw.uniform(0, 1))
     kill_a_worker(process, draw)
-    assert process.wait(200) == 0, "".join(lines)
-    reader.join(10)
+    assert process.wait(HANGS_S) == 0, "".join(lines)
+    reader.join(HANGS_S)
     assert numbers(out) == numbers(longer)
     assert "RUNNING" not in statuses(out)
     with sqlite3.connect(out / "mlflow.db") as connection:
@@ -71,25 +71,42 @@ def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_pa
     assert int(resumed[0][0]) > 1
 
 
+OFTEN = """
+import sys
+import survey.checkpoint
+survey.checkpoint._INTERVAL_S, survey.checkpoint._SHARE = 0.5, 1.0
+if "survey.launch" in " ".join(sys.orig_argv):
+    import survey.cluster, survey.fit, survey.launch_record
+    survey.fit.report_every_s = lambda _: 0.2
+    survey.launch_record._RENEWED_EVERY_S = 0.1
+"""
+"""Python runs it as `sitecustomize` in every process: trials write checkpoints and report often, and the record too."""
+
+
 @pytest.mark.slow
 def test_a_trial_that_goes_on_is_not_given_up_however_many_workers_it_loses(tmp_path, longer):
-    (tmp_path / "sitecustomize.py").write_text("import survey.checkpoint as c\nc._INTERVAL_S, c._SHARE = 0.5, 1.0\n")
+    (tmp_path / "sitecustomize.py").write_text(OFTEN)
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    out, draw, written = tmp_path / "out", random.Random(0), 0.0
+    out, draw, reached = tmp_path / "out", random.Random(0), 0
     arguments = (longer.parent / "long.yaml", "--out", out, "--no-ui", "--num-cpus", 1)
     process, lines, reader = start_read(*arguments, PYTHONPATH=path)
-    deadline = time.monotonic() + 300
+
+    def epoch() -> int:
+        record = read_record(Output(out))
+        return record.figures.running[0].epoch if record and record.figures.running else 0
+
+    def has_come_further() -> bool:
+        return epoch() > reached or process.poll() is not None
+
+    await_that(lambda: list(out.glob("checkpoints/*.pt")) or process.poll() is not None)
     for _ in range(5):
-        killed = time.time()
-        while written < killed + 1.5:  # a checkpoint of a worker that has trained on
+        for _ in range(3):  # what the record has, Tune may be a report or two ahead of
+            await_that(has_come_further)
             assert process.poll() is None, "".join(lines)
-            assert time.monotonic() < deadline
-            written = max([written, *(each.stat().st_mtime for each in out.glob("checkpoints/*.pt"))])
-            time.sleep(0.02)
-        time.sleep(1.0)  # it has told Tune, too
+            reached = epoch()
         kill_a_worker(process, draw)
-    assert process.wait(200) == 0, "".join(lines)
-    reader.join(10)
+    assert process.wait(HANGS_S) == 0, "".join(lines)
+    reader.join(HANGS_S)
     assert numbers(out) == numbers(longer)
     with sqlite3.connect(out / "mlflow.db") as connection:
         (resumed,) = connection.execute("SELECT count(*) FROM tags WHERE key = 'resumed_at_epoch'").fetchone()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import torch
+from awaiting import HANGS_S
 
 from survey.experiment import Experiment
 from survey.topology import layer_widths
@@ -42,7 +43,7 @@ def test_a_bundle_takes_little_beside_its_parameters_and_one_chunk_of_activation
     size, runs, rows, batch_size, outputs = 1 << 20, 24, 1000, 256, 7
     widths, parameters = layer_widths("rectangle", size, 4, 11, outputs)
     code = MEASURE.replace("{size}", str(size)).replace("{runs}", str(runs))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=HANGS_S)
     assert done.returncode == 0, done.stderr
     # Of one run, the least chunk, in full minibatches and in the last one, of the training and of the test set.
     activations = 4 * 4 * batch_size * (11 + 4 * outputs + sum(widths) + 2 * max(widths))

@@ -8,11 +8,11 @@ import sqlite3
 import stat
 import tempfile
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from awaiting import HANGS_S, await_that
 from export_data import EXPERIMENTS, Survey, runs_of
 
 from survey import own_store, sqlite_copy
@@ -257,9 +257,7 @@ def test_backups_are_made_while_it_is_used(survey, monkeypatch):
     monkeypatch.setattr(own_store, "_SHARE_OF_TIME", 1.0)
     own = placed(survey)
     survey.train(FIRST, [0, 1])
-    deadline = time.monotonic() + 20
-    while not backed_up(survey) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    await_that(lambda: backed_up(survey))
     die(own)
     assert backed_up(survey) == {FIRST.experiment_id: {0, 1}}
 
@@ -277,9 +275,7 @@ def test_a_backup_that_fails_is_told_and_the_last_one_keeps_the_file(survey, mon
     monkeypatch.setattr(sqlite_copy.shutil, "copyfile", full)
     # Not a trial, whose history is copied too.
     survey.store.open_experiment("alpha", note="", artifact_location=None)
-    deadline = time.monotonic() + 20
-    while not said and time.monotonic() < deadline:
-        time.sleep(0.05)
+    await_that(lambda: said)
     assert "cannot be backed up to the output folder: [Errno 28] No space left on device" in said[0]
     with pytest.raises(TrackingError, match="No space left"):
         own.__exit__()
@@ -306,7 +302,7 @@ def test_a_copy_is_whole_while_others_write(tmp_path):
     ended, written = threading.Event(), threading.Event()
 
     def write() -> None:
-        with closing(sqlite3.connect(source, timeout=30)) as database:
+        with closing(sqlite3.connect(source, timeout=HANGS_S)) as database:
             while not ended.is_set():
                 database.execute("INSERT INTO pairs VALUES (?)", ["x" * 5000])
                 database.execute("INSERT INTO pairs VALUES (?)", ["y" * 5000])
@@ -315,7 +311,7 @@ def test_a_copy_is_whole_while_others_write(tmp_path):
 
     writer = threading.Thread(target=write)
     writer.start()
-    written.wait(10)
+    written.wait(HANGS_S)
     counts = []
     try:
         for _ in range(10):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from awaiting import HANGS_S
 from conftest import rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +41,7 @@ def run(command: str, folder: Path) -> str:
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS_S,
         check=False,
     )
     assert answer.returncode == 0, f"{command}\n{answer.stdout}\n{answer.stderr}"

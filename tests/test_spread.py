@@ -10,12 +10,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import EXPERIMENTS, RUNS, launch, rows, start, write_space
+from awaiting import await_that
+from conftest import EXPERIMENTS, RUNS, launch, rows, site, start, write_space
 from launching import numbers
 from mlflow.tracking import MlflowClient
 from servers import running
@@ -27,15 +27,42 @@ TOKEN = "fedcba9876543210" * 4
 JOIN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 
 
+TOGETHER = """
+import sys
+if "default_worker" in " ".join(sys.orig_argv):
+    import os, time
+    from pathlib import Path
+    from survey.bundle import Bundle
+    start_epoch, folder = Bundle.start_epoch, Path("FOLDER/together")
+
+    def held(bundle):
+        if folder.exists():
+            (folder / str(os.getpid())).touch()
+        while folder.exists() and len(list(folder.iterdir())) < 3:
+            time.sleep(0.05)
+        start_epoch(bundle)
+
+    Bundle.start_epoch = held
+"""
+"""Python runs it as `sitecustomize` in every process: trials begin together on three nodes, where a folder asks for it.
+"""
+
+
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A cluster of three nodes, each with a core; the first is the head. In a process that has known no other Ray."""
+def folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="three"))
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def address(folder) -> Iterator[str]:
+    """A cluster of three nodes, each with a core; the first is the head. In a process that has known no other Ray."""
+    environment = site(folder, TOGETHER.replace("FOLDER", str(folder)))
+    path = os.pathsep.join([str(Path(__file__).parent), environment["PYTHONPATH"]])
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": path}
     with running("cluster_of_three", log=folder / "log", until="ready at ", **JOIN, **quiet):
         yield (folder / "log").read_text().partition("ready at ")[2].split()[0]
-    shutil.rmtree(folder)
 
 
 def finished_trials(out: Path) -> list:
@@ -46,9 +73,11 @@ def finished_trials(out: Path) -> list:
     return client.search_runs(experiments, wanted)
 
 
-def test_three_nodes_share_one_store(address, tmp_path, undisturbed):
-    out = tmp_path / "out"
+def test_three_nodes_share_one_store(address, folder, tmp_path, undisturbed):
+    out, together = tmp_path / "out", folder / "together"
+    together.mkdir()
     status, output = launch(write_space(tmp_path), "--out", out, "--address", address, "--no-ui", **JOIN)
+    shutil.rmtree(together)
     assert status == 0, output
     assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
     assert "MLflow" in output
@@ -90,15 +119,15 @@ def test_the_launching_node_dies_with_its_disk(address, tmp_path, undisturbed):
 
 def await_histories(out: Path, count: int) -> set[str]:
     """Wait until so many trials have their history; return their MLflow runs."""
-    deadline = time.monotonic() + 280
-    while time.monotonic() < deadline:
+
+    def histories() -> list[Path]:
         files = list((out / "artifacts").glob("*/artifacts/history.parquet"))
-        if len(files) >= count:
-            # Files over HTTP are not renamed into place: those before the newest are whole.
-            newest = max(files, key=lambda file: file.stat().st_mtime_ns)
-            return {file.parents[1].name for file in files if file != newest}
-        time.sleep(0.05)
-    raise AssertionError("no trial has finished")
+        return files if len(files) >= count else []
+
+    files = await_that(histories, "no trial has finished")
+    # Files over HTTP are not renamed into place: those before the newest are whole.
+    newest = max(files, key=lambda file: file.stat().st_mtime_ns)
+    return {file.parents[1].name for file in files if file != newest}
 
 
 ASK = """

@@ -143,7 +143,7 @@ def test_what_is_no_pixel(found: object, shown: str) -> None:
     says(error, "task 't'", "column 'p7'", "line 4", shown, "expected a")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=21, max_size=60, unique=True))
 def test_scaled_columns_lie_between_0_and_1(values: list[float]) -> None:
     column = np.asarray(inputs_of(values))
@@ -152,7 +152,7 @@ def test_scaled_columns_lie_between_0_and_1(values: list[float]) -> None:
     assert column.max() == 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.one_of(st.integers(0, 12), st.text("abc", min_size=1)).map(str), min_size=5, max_size=40))
 def test_one_hot_rows_sum_to_1(values: list[str]) -> None:
     if len(set(values)) > 2:

@@ -83,7 +83,7 @@ def test_every_shape_is_what_the_definition_says(shape):
                 assert layer_widths(shape, 1 << exponent, depth, inputs, outputs) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shape=st.sampled_from(SHAPES),
     size=st.integers(1, 1 << 27),

@@ -173,7 +173,7 @@ def test_a_resumed_bundle_goes_on_bit_for_bit(optimizer, momentum, runs_per_chun
         assert torch.equal(straight.train_epoch(), second.train_epoch())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     widths=st.lists(st.integers(1, 6), min_size=2, max_size=5),
     num_inputs=st.integers(1, 5),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -11,7 +10,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 import requests
+from awaiting import HANGS_S, await_that
 
+from survey import ui
 from survey.errors import TrackingError
 from survey.relay import Relay
 from survey.tracking.store import TrackingStore
@@ -29,7 +30,9 @@ def served(tmp_path_factory) -> Iterator[tuple[MlflowServer, str]]:
     experiment = TrackingStore(uri, output_id="mine").open_experiment("x", note="", artifact_location=None)
     server = MlflowServer(uri, folder / "artifacts", folder / "log", host=HOST)
     try:
-        server.wait()
+        with pytest.MonkeyPatch.context() as patient:
+            patient.setattr(ui, "_UP_WITHIN_S", HANGS_S)
+            server.wait()
         yield server, experiment
     finally:
         server.stop()
@@ -37,16 +40,16 @@ def served(tmp_path_factory) -> Iterator[tuple[MlflowServer, str]]:
 
 def search(server: MlflowServer, **headers: str) -> int:
     url = f"{server.address}/ajax-api/2.0/mlflow/runs/search"
-    return requests.post(url, json={"experiment_ids": ["0"]}, headers=headers, timeout=30).status_code
+    return requests.post(url, json={"experiment_ids": ["0"]}, headers=headers, timeout=HANGS_S).status_code
 
 
 def test_it_listens_at_one_address_and_on_loopback_only(served):
     server, _ = served
     port = urlsplit(server.address).port
     assert server.address == f"http://{HOST}:{port}"
-    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    socket.create_connection(("127.0.0.1", port), timeout=HANGS_S).close()
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.3", port), timeout=5)
+        socket.create_connection(("127.0.0.3", port), timeout=HANGS_S)
 
 
 def test_who_forwards_a_port_of_loopback_reaches_it(served):
@@ -55,16 +58,16 @@ def test_who_forwards_a_port_of_loopback_reaches_it(served):
     url = f"http://localhost:{urlsplit(server.address).port}/ajax-api/2.0/mlflow/runs/search"
     body = {"experiment_ids": ["0"], "filter": f"tags.x = '{'y' * 4000}'"}
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(requests.post, url, json=body, timeout=60) for _ in range(16)]
+        asked = [pool.submit(requests.post, url, json=body, timeout=HANGS_S) for _ in range(16)]
     assert {each.result().status_code for each in asked} == {200}
-    assert requests.post(url, json=body, headers={"Host": "elsewhere.example"}, timeout=30).status_code == 403
+    assert requests.post(url, json=body, headers={"Host": "elsewhere.example"}, timeout=HANGS_S).status_code == 403
 
 
 def test_the_relay_passes_on_what_is_long_both_ways_and_ends():
     with socket.create_server((HOST, 0)) as echo:
         port = echo.getsockname()[1]
         relay = Relay(HOST, port)
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=HANGS_S) as client:
             other, _ = echo.accept()
             with other, ThreadPoolExecutor(1) as pool:
                 sent = pool.submit(client.sendall, b"x" * (1 << 22))
@@ -77,14 +80,14 @@ def test_the_relay_passes_on_what_is_long_both_ways_and_ends():
             assert client.recv(1) == b""
         relay.stop()
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=HANGS_S)
 
 
 def test_the_relay_closes_a_connection_that_nobody_takes():
     with socket.socket() as taken:
         taken.bind((HOST, 0))  # and does not listen
         relay = Relay(HOST, taken.getsockname()[1])
-        with socket.create_connection(("127.0.0.1", relay.target[1]), timeout=30) as client:
+        with socket.create_connection(("127.0.0.1", relay.target[1]), timeout=HANGS_S) as client:
             assert client.recv(1) == b""
         relay.stop()
 
@@ -117,13 +120,15 @@ def test_a_server_that_ends_is_started_again_at_its_address(served):
         process.kill()
     with pytest.raises(requests.RequestException):
         server._get("/health")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            return server.check_serves(experiment, {})
-        except TrackingError:
-            time.sleep(0.2)
-    pytest.fail("it is not there again")
+    await_that(lambda: serves(server, experiment), "it is not there again", every_s=0.2)
+
+
+def serves(server: MlflowServer, experiment: str) -> bool:
+    try:
+        server.check_serves(experiment, {})
+    except TrackingError:
+        return False
+    return True
 
 
 def test_a_port_that_is_taken_on_loopback_is_not_chosen():
