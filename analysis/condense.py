@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pyarrow import types
 
 from analysis.labels import SETTINGS
 from analysis.read import read, read_batches, schema_of
+from survey.dataset import sweeps_of
 
 DESCRIPTION = (
     "experiment_id",
@@ -44,11 +44,11 @@ def experiments(dataset: Path) -> pd.DataFrame:
         drawn from, and the columns of `condense`.
 
     Raises:
-        InputError: The folder is not a data set.
+        InputError: The folder is not a data set, or has a sweep that cannot be called so.
         ExportError: A file of the data set is damaged.
     """
     columns = known_columns(dataset, (*DESCRIPTION, *_SCALARS, *_CURVES))
-    columns += [field.name for field in schema_of(dataset) if types.is_boolean(field.type)]
+    columns += sweeps_of(schema_of(dataset), dataset)
     parts = [condense(part) for part in read_batches(dataset, columns=columns, rows=_ROWS)]
     return pd.concat(parts, ignore_index=True) if parts else condense(read(dataset, columns=columns))
 

@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from analysis.frames import equal, records
 from analysis.labels import SETTINGS, label, size_text
 from analysis.panels import panels, varied
 from analysis.provenance import provenance
 from analysis.read import schema_of, tables
+from survey.dataset import sweeps_of
 from survey.errors import InputError
 
 
@@ -81,7 +81,7 @@ def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
     """
     if experiments.empty:
         raise InputError(f"{dataset}: no experiments in complete_summary/ yet; export some runs first")
-    sweeps = [field.name for field in schema_of(dataset) if pa.types.is_boolean(field.type)]
+    sweeps = sweeps_of(schema_of(dataset), dataset)
     counts = {name: len(equal(experiments, name, True)) for name in sweeps}
     runs, recorded = _total(experiments, "num_runs"), _total(experiments, "recorded")
     surveyed = [

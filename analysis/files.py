@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,8 +12,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from analysis.filters import Condition
-
-_NULL = "__HIVE_DEFAULT_PARTITION__"
+from survey.names import NULL, check_partition, inside
 
 
 def partition_files(filesystem: fs.FileSystem, root: str, schema: pa.Schema, condition: Condition) -> list[str]:
@@ -27,17 +28,20 @@ def partition_files(filesystem: fs.FileSystem, root: str, schema: pa.Schema, con
         condition: What is asked of the rows.
 
     Returns:
-        Paths of the files, in order. Names that begin with `_` or `.` are left out, as hidden.
+        Paths of the files, in order: those that end in `.parquet`, in folders of the table's columns. Whatever else
+        lies in its folder is left alone, and so are names that begin with `_` or `.`, as hidden.
 
     Raises:
+        InputError: A folder has a value that its column cannot hold, or a link leads out of the table.
         OSError: What the file system says.
     """
-    folders = [root]
+    folders, columns = [root], frozenset(schema.names)
     known: dict[str, list[str | None]] = {}
     while folders:
-        below = [info for folder in folders for info in _listed(filesystem, folder) if "=" in info.base_name]
-        key = below[0].base_name.partition("=")[0] if below else ""
-        if key not in schema.names or condition.of([*known, key]) is None or condition.of([key]) is None:
+        below = [info for folder in folders for info in _folders(filesystem, folder, columns)]
+        keys = {info.base_name.partition("=")[0] for info in below}
+        key = keys.pop() if len(keys) == 1 else ""
+        if not key or condition.of([*known, key]) is None or condition.of([key]) is None:
             break
         parents = {folder: row for row, folder in enumerate(folders)}
         rows = [parents[info.path.rpartition("/")[0]] for info in below]
@@ -47,9 +51,10 @@ def partition_files(filesystem: fs.FileSystem, root: str, schema: pa.Schema, con
         folders = [below[row].path for row in kept]
         known = {name: [values[row] for row in kept] for name, values in known.items()}
     found = [info for folder in folders for info in _listed(filesystem, folder, recursive=True)]
-    return sorted(
-        info.path for info in found if info.type == fs.FileType.File and not _hidden(info.path.removeprefix(root))
-    )
+    paths = sorted(info.path for info in found if info.type == fs.FileType.File)
+    files = [path for path in paths if _is_of(path.removeprefix(f"{root}/"), columns)]
+    _check(files, root, is_local=isinstance(filesystem, fs.LocalFileSystem))
+    return files
 
 
 def partition_schema(files: Sequence[str], root: str, schema: pa.Schema) -> pa.Schema:
@@ -70,8 +75,36 @@ def _listed(filesystem: fs.FileSystem, folder: str, *, recursive: bool = False) 
 
 
 def _value(text: str) -> str | None:
-    return None if text == _NULL else unquote(text)
+    return None if text == NULL else unquote(text)
 
 
-def _hidden(path: str) -> bool:
-    return any(part.startswith(("_", ".")) and "=" not in part for part in path.split("/"))
+def _folders(filesystem: fs.FileSystem, folder: str, columns: Collection[str]) -> list[fs.FileInfo]:
+    """The folders in a folder that are those of values of a column."""
+    found = [info for info in _listed(filesystem, folder) if info.type == fs.FileType.Directory]
+    return [info for info in found if _is_value(info.base_name, columns)]
+
+
+def _is_value(folder: str, columns: Collection[str]) -> bool:
+    column, equals, _ = folder.partition("=")
+    return bool(equals) and column in columns
+
+
+def _is_of(path: str, columns: Collection[str]) -> bool:
+    """Whether a file is one of a table, by its path there."""
+    *folders, name = path.split("/")
+    is_hidden = name.startswith(("_", "."))
+    return name.endswith(".parquet") and not is_hidden and all(_is_value(folder, columns) for folder in folders)
+
+
+def _check(files: Sequence[str], root: str, *, is_local: bool) -> None:
+    """Refuse values that their column cannot hold, and links that lead out of the table."""
+    seen = {root}
+    for file in files:
+        path = file
+        while path not in seen:
+            seen.add(path)
+            if is_local and os.path.islink(path):  # noqa: PTH114 (there may be hundreds of thousands)
+                inside(Path(root), path.removeprefix(f"{root}/"))
+            if path != file:
+                check_partition([path.rpartition("/")[2]], root)
+            path = path.rpartition("/")[0]

@@ -26,12 +26,13 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 _OPERATORS = (*_COMPARISONS, "in", "not in")
-_DOTTED, _UNDERSCORED = "kernel_regularizer.", "kernel_regularizer_"
+_DOTTED = {f"kernel_regularizer_{part}": f"kernel_regularizer.{part}" for part in ("type", "l1", "l2")}
+_UNDERSCORED = {dotted: underscored for underscored, dotted in _DOTTED.items()}
 
 
 def dotted(name: str) -> str:
     """The name of a column as the data have it: with the dots of `kernel_regularizer.l1` and its like."""
-    return name.replace(_UNDERSCORED, _DOTTED)
+    return _DOTTED.get(name, name)
 
 
 def column(name: str, schema: pa.Schema) -> str:
@@ -40,7 +41,7 @@ def column(name: str, schema: pa.Schema) -> str:
     Raises:
         InputError: There is none.
     """
-    for candidate in (name, dotted(name), name.replace(_DOTTED, _UNDERSCORED)):
+    for candidate in (name, dotted(name), _UNDERSCORED.get(name, name)):
         if candidate in schema.names:
             return candidate
     known = nearest(name, schema.names) or f"; there are {', '.join(schema.names[:12])} and others"

@@ -17,6 +17,7 @@ from analysis.filters import Condition, Filters, column, dotted
 from analysis.units import Units, check_units, in_target_units, needed
 from survey.errors import InputError, nearest
 from survey.location import Location, open_location
+from survey.names import is_of_system, is_word
 
 COMMON_METADATA = "_common_metadata"
 """File of a table that holds its full schema, partition columns included."""
@@ -184,6 +185,8 @@ def _frame(table: pa.Table, columns: Sequence[str] | None, units: Units) -> pd.D
 
 
 def _schema(location: Location, table: str) -> pa.Schema:
+    if not is_word(table):  # which might lead elsewhere
+        raise _missing(location, table)
     path = location.path(table, COMMON_METADATA)
     with location.reading(path):
         try:
@@ -207,7 +210,7 @@ def _missing(location: Location, table: str) -> InputError:
             return InputError(
                 f"{location.name}: no such folder; expected the folder of a data set, with {SUMMARY}/ in it"
             )
-    found = [info.base_name for info in _entries(location)]
+    found = [info.base_name for info in _entries(location) if not is_of_system(info.base_name)]
     listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
     return InputError(
         f"{location.name}: not a data set: no table with a {COMMON_METADATA} file in it; found "
@@ -216,7 +219,8 @@ def _missing(location: Location, table: str) -> InputError:
 
 
 def _tables(location: Location) -> list[str]:
-    folders = [info.base_name for info in _entries(location) if info.type == fs.FileType.Directory]
+    found = _entries(location)
+    folders = [info.base_name for info in found if info.type == fs.FileType.Directory and is_word(info.base_name)]
     with location.reading(location.root):
         metadata: Any = location.filesystem.get_file_info([location.path(name, COMMON_METADATA) for name in folders])
     return [name for name, info in zip(folders, metadata, strict=True) if info.type == fs.FileType.File]

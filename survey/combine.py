@@ -6,23 +6,34 @@ of a survey, combined, are what the survey would have been, whole.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from survey.dataset import REPETITIONS, partition_file, partitions, read_file
+from survey.dataset import (
+    REPETITIONS,
+    check_run_ids,
+    metadata_file,
+    partition_file,
+    partitions,
+    read_file,
+    sweeps_of,
+    task_of,
+    tasks_held,
+)
 from survey.errors import InputError, OutputError
 from survey.files import temporary_file
 from survey.metrics import HISTORY_COLUMNS
+from survey.names import MOST_BYTES, clash, inside, is_of_system
 from survey.partition import (
     OldRuns,
     PartitionWriter,
@@ -32,7 +43,7 @@ from survey.partition import (
     with_target_unit,
     write_schemas,
 )
-from survey.schema import PARTITION_COLUMNS, TARGET_UNIT, history_schema, summary_schema
+from survey.schema import PARTITION_COLUMNS, TARGET_UNIT, summary_schema
 
 _SHOWN = 5
 """Conflicts that a message names."""
@@ -92,25 +103,45 @@ def combine(
         ExportError: A file is damaged.
     """
     sources = [Path(each) for each in (a, b, *more)]
-    target = Path(out) if out is not None else sources[0].with_name("+".join(each.name for each in sources))
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise OutputError(f"{target}: is there already; give a new or empty folder as out")
+    target = (
+        Path(out)
+        if out is not None
+        else sources[0].absolute().with_name("+".join(each.absolute().name for each in sources))
+    )
+    _check_target(target)
     work = _Work(sources, _sweeps(sources), on_conflict)
     _check_definitions(sources)
-    temporary = temporary_file(target)
+    # In a folder that is there, as it may be where a disk is mounted, and hold what its system keeps there.
+    temporary = temporary_file(target / target.name if target.exists() else target)
     try:
         for name in sorted({name for source in sources for name in partitions(source / REPETITIONS)}):
             work.write(temporary, name)
         work.refuse_conflicts()
         write_schemas(temporary, work.sweeps)
-        if target.exists():
-            target.rmdir()
-        temporary.replace(target)
+        _put_in_place(temporary, target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return CombineResult(target, work.num_experiments, work.num_runs, work.num_equal, len(work.conflicts))
+
+
+def _check_target(target: Path) -> None:
+    """Refuse a folder that holds something, or that cannot be made."""
+    if len(os.fsencode(temporary_file(target).name)) > MOST_BYTES:
+        raise OutputError(f"{target}: this name is too long for a folder; give a shorter one as out")
+    if target.exists() and (not target.is_dir() or not all(is_of_system(each.name) for each in target.iterdir())):
+        raise OutputError(f"{target}: is there already; give a new or empty folder as out")
+
+
+def _put_in_place(dataset: Path, target: Path) -> None:
+    """Give a new data set its place; in a folder that is there the runs come last, as they make it one."""
+    if not target.exists():
+        dataset.replace(target)
+        return
+    for table in sorted(dataset.iterdir(), key=lambda each: (each.name == REPETITIONS, each.name)):
+        table.replace(target / table.name)
+    dataset.rmdir()
 
 
 @dataclass
@@ -156,6 +187,8 @@ class _Work:
         for experiment_id in sorted(set().union(*held)):
             having = [k for k, ids in enumerate(held) if experiment_id in ids]
             tables = [conform(runs[k].of(experiment_id), runs_schema()) for k in having]
+            for k, table in zip(having, tables, strict=True):
+                check_run_ids(table, files[k])
             merged = tables[0]
             for k, table in zip(having[1:], tables[1:], strict=True):
                 names = self.sources[having[0]], self.sources[k]
@@ -188,7 +221,7 @@ def _sweeps(sources: Sequence[Path]) -> list[str]:
     for source in sources:
         if not source.is_dir():
             raise InputError(f"{source}: no such folder; expected that of a data set on this machine")
-        file = source / REPETITIONS / "_common_metadata"
+        file = metadata_file(source, REPETITIONS)
         if not file.is_file():
             raise InputError(f"{source}: not a data set with runs: no {REPETITIONS}/_common_metadata in it")
         try:
@@ -203,20 +236,21 @@ def _sweeps(sources: Sequence[Path]) -> list[str]:
                 f"{source}: cannot be mixed with data sets of this program: {lacks}. Its ids mean something else; read "
                 f"both side by side"
             )
-        names |= {each.name for each in schema if pa.types.is_boolean(each.type)}
-    clash = sorted(names & {*history_schema().names, *summary_schema([]).names})
-    if clash:
-        raise InputError(f"the sweep {clash[0]!r} has the name of a column; the data sets cannot be combined")
+        names |= set(sweeps_of(schema, file))
+    if problem := clash(sorted(names), "sweep"):
+        raise InputError(f"the data sets cannot be combined: {problem}")
     return sorted(names)
 
 
 def _check_definitions(sources: Sequence[Path]) -> None:
     """Refuse to mix versions, splits, or other data under the name of one task."""
+    if problem := clash((task for source in sources for task in tasks_held(source)), "task"):
+        raise InputError(f"the data sets cannot be combined: {problem}")
     seen: dict[tuple[str, str], tuple[Any, Path]] = {}
     for source in sources:
-        table = source / REPETITIONS
+        table = inside(source, REPETITIONS)
         for partition in partitions(table):
-            task = unquote(partition.partition("/")[0].partition("=")[2])
+            task = task_of(partition)
             rows = read_file(partition_file(table, partition), ["task_digest", *_ONE_FOR_ALL])
             for name in rows.column_names:
                 key = (name, task if name == "task_digest" else "")
@@ -277,4 +311,4 @@ def _difference(one: pa.Table, other: pa.Table) -> tuple[str, Any, Any] | None:
 
 def _label(runs: pa.Table, partition: str) -> str:
     settings = dict(part.split("=", 1) for part in partition.split("/"))
-    return f"{unquote(settings['dataset'])} {settings['shape']} d{settings['depth']} size {runs['size'][0].as_py()}"
+    return f"{task_of(partition)} {settings['shape']} d{settings['depth']} size {runs['size'][0].as_py()}"

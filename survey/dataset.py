@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.errors import ExportError, OutputError
+from survey.errors import ExportError, InputError, OutputError
 from survey.experiment import Experiment
 from survey.files import replacing
+from survey.names import check_partition, clash, inside, is_run_id, partition_folder, partition_problem, sweep_problem
 from survey.schema import PARTITION_COLUMNS
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 REPETITIONS = "all_repetitions"
 SUMMARY = "complete_summary"
 EXECUTIVE = "complete_executive_summary"
 
 _FILE = "part-0.parquet"
-_NULL = "__HIVE_DEFAULT_PARTITION__"
+_METADATA = "_common_metadata"
 
 
 def sweep_table(sweep: str) -> str:
@@ -31,16 +36,53 @@ def sweep_table(sweep: str) -> str:
     return f"{sweep}_summary"
 
 
+def sweep_of(table: str) -> str:
+    """Name of the sweep that a table summarises; an empty string where it is not called so."""
+    return table.removesuffix("_summary") if table.endswith("_summary") else ""
+
+
 def partition_of(experiment: Experiment) -> str:
     """Path of the partition that holds an experiment, relative to its table, such as `dataset=mnist/.../depth=3`."""
     settings = {**experiment.to_dict(), "kernel_regularizer.type": experiment.kernel_regularizer_type}
-    values = [_NULL if settings[name] is None else quote(str(settings[name]), safe="") for name in PARTITION_COLUMNS]
-    return "/".join(f"{name}={value}" for name, value in zip(PARTITION_COLUMNS, values, strict=True))
+    return "/".join(partition_folder(name, settings[name]) for name in PARTITION_COLUMNS)
 
 
-def partitions(table: Path) -> Iterator[str]:
-    """Yield the partitions of a table that have a file, in order."""
-    yield from sorted(str(file.parent.relative_to(table)) for file in table.glob(f"*/**/{_FILE}"))
+def partitions(table: Path, task: str | None = None) -> Iterator[str]:
+    """Yield the partitions of a table that have a file, in order; whatever else lies in its folder is left alone.
+
+    Args:
+        table: Folder of the table.
+        task: Those of this task alone.
+
+    Raises:
+        InputError: A folder has a value that its column cannot hold, or a link leads out of the table.
+        ExportError: A folder cannot be listed.
+    """
+    found = [""] if task is None else [f"{partition_folder('dataset', task)}/"]
+    for column in PARTITION_COLUMNS[task is not None :]:
+        found = [f"{above}{name}/" for above in found for name in _folders(table, above, column)]
+    yield from sorted(each.rstrip("/") for each in found if _is_file(table, f"{each}{_FILE}"))
+
+
+def _folders(table: Path, above: str, column: str) -> Iterator[str]:
+    """Yield the folders of a column's values."""
+    try:
+        with os.scandir(table / above) as entries:
+            for entry in entries:
+                if entry.name.startswith(f"{column}=") and entry.is_dir():
+                    if entry.is_symlink():
+                        inside(table, above, entry.name)
+                    check_partition([entry.name], table)
+                    yield entry.name
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ExportError(f"{table / above}: cannot be listed: {error.strerror or error}") from None
+
+
+def _is_file(table: Path, path: str) -> bool:
+    file = table / path
+    return (inside(table, path) if file.is_symlink() else file).is_file()
 
 
 def floats_held(dataset: Path) -> Iterator[tuple[str, float]]:
@@ -57,6 +99,92 @@ def floats_held(dataset: Path) -> Iterator[tuple[str, float]]:
 def partition_file(table: Path, partition: str) -> Path:
     """The one file of a partition."""
     return table / partition / _FILE
+
+
+def is_file_of_table(path: str) -> bool:
+    """Whether a table can have a file of this path, relative to its folder."""
+    *folders, name = path.split("/")
+    if not folders:
+        return name == _METADATA
+    columns = tuple(folder.partition("=")[0] for folder in folders)
+    return name == _FILE and columns == PARTITION_COLUMNS and not any(map(partition_problem, folders))
+
+
+def task_of(partition: str) -> str:
+    """The task of a partition."""
+    return unquote(partition.partition("/")[0].partition("=")[2])
+
+
+def tasks_held(dataset: Path) -> list[str]:
+    """The tasks that a data set has a folder for."""
+    table = dataset / REPETITIONS
+    return sorted(task_of(folder) for folder in _folders(table, "", PARTITION_COLUMNS[0]))
+
+
+def open_table(dataset: Path, name: str) -> ds.Dataset:
+    """Open a table of a data set, partition columns included: the files of `partitions`, and no others.
+
+    Raises:
+        InputError: As `partitions`.
+        pa.ArrowException, OSError: Its schema cannot be read.
+    """
+    import pyarrow.dataset as ds
+
+    table, schema = inside(dataset, name), read_schema(dataset, name)
+    keys = pa.schema([schema.field(column) for column in PARTITION_COLUMNS])
+    return ds.dataset(
+        [str(partition_file(table, partition)) for partition in partitions(table)],
+        schema=schema,
+        format="parquet",
+        partitioning=ds.partitioning(keys, flavor="hive"),
+        partition_base_dir=str(table),
+    )
+
+
+def metadata_file(dataset: Path, name: str) -> Path:
+    """The file of a table that has its full schema.
+
+    Raises:
+        InputError: It is a link that leads out of the data set.
+    """
+    return inside(dataset, name, _METADATA)
+
+
+def read_schema(dataset: Path, name: str) -> pa.Schema:
+    """Read the full schema of a table; errors as of `open_table`."""
+    return pq.read_schema(metadata_file(dataset, name))
+
+
+def sweeps_of(schema: pa.Schema, where: object) -> list[str]:
+    """Names of the sweeps of a table, which are its boolean columns, in order.
+
+    Args:
+        schema: Of the table.
+        where: What the schema was read from, for messages.
+
+    Raises:
+        InputError: No sweep can have the name of one, or two are one but for capitals; the message says which.
+    """
+    names = [field.name for field in schema if pa.types.is_boolean(field.type)]
+    for name in names:
+        if problem := sweep_problem(name):
+            raise InputError(
+                f"{where}: has the boolean column {name!r}, which cannot be the name of a sweep: {problem}"
+            )
+    if problem := clash(names, "sweep"):
+        raise InputError(f"{where}: {problem}")
+    return names
+
+
+def check_run_ids(runs: pa.Table, file: Path) -> None:
+    """Check the names of runs that were read from a file.
+
+    Raises:
+        InputError: One of them is none; the message says which.
+    """
+    for run_id in runs["run_id"].to_pylist():
+        if not is_run_id(run_id):
+            raise InputError(f"{file}: {run_id!r} is no run_id; expected experiment and repetition")
 
 
 def read_file(file: Path, columns: list[str] | None = None) -> pa.Table:
@@ -77,7 +205,7 @@ def read_file(file: Path, columns: list[str] | None = None) -> pa.Table:
 
 def write_common_metadata(table: Path, schema: pa.Schema) -> None:
     """Write `_common_metadata`, the full schema with the partition columns, if it is not there as it should be."""
-    file = table / "_common_metadata"
+    file = table / _METADATA
     if file.exists() and pq.read_schema(file).equals(schema, check_metadata=True):
         return
     table.mkdir(parents=True, exist_ok=True)
@@ -155,11 +283,10 @@ def check_task_digest(dataset: Path, task: str, digest: str) -> None:
         OutputError: Rows of another digest are there; the message names both.
     """
     table = dataset / REPETITIONS
-    for folder in table.glob(f"dataset={quote(task, safe='')}"):
-        for file in folder.rglob(_FILE):
-            for found in read_file(file, ["task_digest"])["task_digest"].unique().to_pylist():
-                if found != digest:
-                    raise OutputError(
-                        f"{dataset}: holds runs of the task {task!r} on other data: there with digest {found[:16]}..., "
-                        f"now with {digest[:16]}...; use another --out, or bring back the data that it was made with"
-                    )
+    for partition in partitions(table, task):
+        for found in read_file(partition_file(table, partition), ["task_digest"])["task_digest"].unique().to_pylist():
+            if found != digest:
+                raise OutputError(
+                    f"{dataset}: holds runs of the task {task!r} on other data: there with digest {found[:16]}..., now "
+                    f"with {digest[:16]}...; use another --out, or bring back the data that it was made with"
+                )

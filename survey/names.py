@@ -25,9 +25,7 @@ MOST_BYTES = 255
 NULL = "__HIVE_DEFAULT_PARTITION__"
 """Stands for a missing value in the path of a partition."""
 
-RUN_ID = r"^[0-9a-f]{16}-[0-9]{4,5}$"
-"""What the name of a run looks like, as a regular expression: experiment and repetition."""
-
+_RUN_ID = re.compile(r"[0-9a-f]{16}-[0-9]{4,5}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _MOST_LETTERS = 100
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -90,6 +88,11 @@ def task_problem(name: str) -> str:
     return ""
 
 
+def is_run_id(name: object) -> bool:
+    """Whether this is the name of a run: its experiment and its repetition, as `survey.experiment.Run` has them."""
+    return isinstance(name, str) and _RUN_ID.fullmatch(name) is not None
+
+
 def is_word(name: str) -> bool:
     """Whether a name has letters, digits, _ and - alone, the first a letter or digit: it leads nowhere else."""
     return _WORD.fullmatch(name) is not None
@@ -105,14 +108,22 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def clash(names: Iterable[str]) -> tuple[str, str] | None:
-    """Two names that are one where neither capitals nor the encoding of accents count; None where there are none."""
+def clash(names: Iterable[str], kind: str) -> str:
+    """Say which two of some names are one as `folded`; an empty string if none are.
+
+    Args:
+        names: The names; one may come again.
+        kind: What they are names of, such as `task`.
+    """
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(folded(name), name)
         if other != name:
-            return other, name
-    return None
+            return (
+                f"the {kind}s {other!r} and {name!r} differ in capitals or the encoding of accents alone, and would "
+                f"have one folder on Windows and macOS: give one of them another name"
+            )
+    return ""
 
 
 def partition_folder(column: str, value: object) -> str:

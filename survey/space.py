@@ -195,8 +195,8 @@ class SearchSpace(CheckedModel, frozen=True):
                 except TaskError as error:
                     raise DatasetError(("grids", index, "dataset", place), str(error)) from None
                 bare = canonical_name(name)
-                if bare not in used and (both := clash([*used, bare])):
-                    raise DatasetError(("grids", index, "dataset", place), clash_of_tasks(both))
+                if bare not in used and (problem := clash([*used, bare], "task")):
+                    raise DatasetError(("grids", index, "dataset", place), problem)
                 used[bare] = None
 
     def experiments(self, contents: Mapping[str, str] = {}) -> list[Experiment]:
@@ -206,14 +206,6 @@ class SearchSpace(CheckedModel, frozen=True):
             contents: Digest of the prepared data of each task that is a user's own, see `survey.tasks`.
         """
         return list(dict.fromkeys(itertools.chain.from_iterable(grid.experiments(contents) for grid in self.grids)))
-
-
-def clash_of_tasks(names: tuple[str, str]) -> str:
-    """What to say of two tasks whose names are one on some systems."""
-    return (
-        f"the tasks {names[0]!r} and {names[1]!r} differ in capitals or the encoding of accents alone, and their data "
-        f"would be in one folder on Windows and macOS: give one of them another name"
-    )
 
 
 def check_together(

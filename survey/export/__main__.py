@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from survey.commands import run_app
+from survey.dataset import sweep_of
 from survey.errors import InputError
 from survey.export import export
 from survey.export.about import About
 from survey.export.pool import in_processes
 from survey.files import disk_full_errors
+from survey.names import sweep_problem
 from survey.output import Output
 from survey.own_store import OwnStore
 from survey.result import INCOMPLETE
@@ -118,9 +120,8 @@ def _publish(
 
 
 def _title(dataset: Path) -> str:
-    names = sorted(folder.name.removesuffix("_summary") for folder in dataset.glob("*_summary"))
-    surveys = [name for name in names if name not in ("complete", "complete_executive")]
-    return "Training survey " + ", ".join(surveys)
+    sweeps = sorted(sweep_of(folder.name) for folder in dataset.glob("*_summary"))
+    return "Training survey " + ", ".join(sweep for sweep in sweeps if not sweep_problem(sweep))
 
 
 if __name__ == "__main__":

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from survey.columns import page
-from survey.dataset import EXECUTIVE, REPETITIONS
+from survey.dataset import EXECUTIVE, REPETITIONS, metadata_file, open_table, read_schema, sweeps_of
 from survey.errors import ExportError, InputError
-from survey.schema import PARTITION_COLUMNS
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 LICENCES = {
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
@@ -102,17 +102,18 @@ def describe(dataset: Path) -> Facts:
     """Read what the data say of themselves.
 
     Raises:
-        InputError: The folder is no data set, or there are no runs in it.
+        InputError: The folder is no data set, there are no runs in it, or a name in it cannot be.
         ExportError: A file of it is damaged.
     """
-    missing = [name for name in (REPETITIONS, EXECUTIVE) if not (dataset / name / "_common_metadata").is_file()]
+    missing = [name for name in (REPETITIONS, EXECUTIVE) if not metadata_file(dataset, name).is_file()]
     if missing:
         raise InputError(f"{dataset}: not a data set: no {missing[0]}/_common_metadata in it; export some runs first")
     try:
-        schema = pq.read_schema(dataset / EXECUTIVE / "_common_metadata")
-        sweeps = [field.name for field in schema if pa.types.is_boolean(field.type)]
-        rows = _table(dataset / EXECUTIVE).to_table(["dataset", "task", "num_runs", *_SETTINGS, *sweeps]).to_pandas()
-        made = _made(dataset / REPETITIONS)
+        schema = read_schema(dataset, EXECUTIVE)
+        sweeps = sweeps_of(schema, metadata_file(dataset, EXECUTIVE))
+        summary = open_table(dataset, EXECUTIVE)
+        rows = summary.to_table(["dataset", "task", "num_runs", *_SETTINGS, *sweeps]).to_pandas()
+        made = _made(open_table(dataset, REPETITIONS))
     except (pa.ArrowException, OSError) as error:
         raise ExportError(f"{dataset}: cannot be read: {error}; export again") from None
     if rows.empty:
@@ -146,22 +147,16 @@ class _Made:
     train_s: float = 0.0
 
 
-def _made(table: Path) -> _Made:
+def _made(table: ds.Dataset) -> _Made:
     """Look at all runs, some at a time: there may be millions."""
     made = _Made({name: set() for name in _MADE_BY})
-    for batch in _table(table).to_batches(columns=[*_MADE_BY, "start_time", "update_time", "train_seconds"]):
+    for batch in table.to_batches(columns=[*_MADE_BY, "start_time", "update_time", "train_seconds"]):
         for name, values in made.values.items():
             values.update(batch[name].unique().drop_null().to_pylist())
         made.times_ms.update(batch["start_time"].drop_null().to_pylist(), batch["update_time"].drop_null().to_pylist())
         made.times_ms = {min(made.times_ms, default=0), max(made.times_ms, default=0)}
         made.train_s += float(np.nansum(batch["train_seconds"].to_numpy(zero_copy_only=False).astype(float)))
     return made
-
-
-def _table(table: Path) -> ds.Dataset:
-    schema = pq.read_schema(table / "_common_metadata")
-    keys = pa.schema([schema.field(name) for name in PARTITION_COLUMNS])
-    return ds.dataset(table, schema=schema, format="parquet", partitioning=ds.partitioning(keys, flavor="hive"))
 
 
 def _values(column: pd.Series) -> str:

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from survey.dataset import EXECUTIVE, REPETITIONS, partition_file, partitions
+from survey.dataset import (
+    EXECUTIVE,
+    REPETITIONS,
+    check_run_ids,
+    metadata_file,
+    open_table,
+    partition_file,
+    partitions,
+    read_schema,
+)
 from survey.errors import ExportError
+from survey.names import inside
 from survey.parquet import TableWriter
-from survey.schema import PARTITION_COLUMNS
 
 PERSONAL_COLUMNS = ("hostname",)
 """Columns that tell who made the data, or on which machine: null in what is published, unless they are asked for."""
@@ -39,10 +47,14 @@ class Piece:
 
 
 def table_pieces(dataset: Path, tables: Sequence[str], *, hostnames: bool) -> Iterator[Piece]:
-    """Yield the files of the tables, as they are but for what is personal."""
+    """Yield the files of the tables, as they are but for what is personal.
+
+    Raises:
+        InputError: A name of a partition cannot be, or a file is a link that leads out of the data set.
+    """
     for table in tables:
-        folder = dataset / table
-        yield Piece(f"{table}/_common_metadata", _as_it_is(folder / "_common_metadata"))
+        folder = inside(dataset, table)
+        yield Piece(f"{table}/_common_metadata", _as_it_is(metadata_file(dataset, table)))
         is_changed = table == REPETITIONS and not hostnames
         for partition in partitions(folder):
             file = partition_file(folder, partition)
@@ -52,7 +64,7 @@ def table_pieces(dataset: Path, tables: Sequence[str], *, hostnames: bool) -> It
 
 def flat_piece(dataset: Path) -> Piece:
     """The executive summary as one file, which needs no paths to be read."""
-    return Piece(FLAT, lambda target: _write_flat(dataset / EXECUTIVE, target))
+    return Piece(FLAT, lambda target: _write_flat(dataset, target))
 
 
 def text_piece(path: str, text: str) -> Piece:
@@ -78,6 +90,7 @@ def _write_without_personal(file: Path, target: Path) -> Path:
         with pq.ParquetFile(file) as source, TableWriter(target, source.schema_arrow) as writer:
             for number in range(source.num_row_groups):
                 rows = source.read_row_group(number)
+                check_run_ids(rows, file)
                 for name in PERSONAL_COLUMNS:
                     place = rows.schema.get_field_index(name)
                     field = rows.schema.field(place)
@@ -89,19 +102,10 @@ def _write_without_personal(file: Path, target: Path) -> Path:
     return target
 
 
-def _write_flat(table: Path, target: Path) -> Path:
-    """Write all rows of a table, partition columns included, in the order of the partitions."""
-    schema = pq.read_schema(table / "_common_metadata")
-    keys = pa.schema([schema.field(name) for name in PARTITION_COLUMNS])
-    files = [str(partition_file(table, partition)) for partition in partitions(table)]
+def _write_flat(dataset: Path, target: Path) -> Path:
+    """Write all rows of the executive summary, partition columns included, in the order of the partitions."""
     try:
-        source = ds.dataset(
-            files,
-            schema=schema,
-            format="parquet",
-            partitioning=ds.partitioning(keys, flavor="hive"),
-            partition_base_dir=str(table),
-        )
+        schema, source = read_schema(dataset, EXECUTIVE), open_table(dataset, EXECUTIVE)
         with TableWriter(target, schema) as writer:
             waiting: list[pa.RecordBatch] = []
             for batch in source.to_batches():
@@ -112,5 +116,5 @@ def _write_flat(table: Path, target: Path) -> Path:
             writer.write(pa.Table.from_batches(waiting, schema=schema))
             writer.commit()
     except (pa.ArrowException, OSError) as error:
-        raise ExportError(f"{table}: cannot be published: {error}; export again") from None
+        raise ExportError(f"{dataset / EXECUTIVE}: cannot be published: {error}; export again") from None
     return target

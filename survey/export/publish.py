@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from survey.dataset import EXECUTIVE, REPETITIONS, SUMMARY
+from survey.dataset import EXECUTIVE, REPETITIONS, SUMMARY, is_file_of_table, sweep_of
 from survey.errors import ExportError, OutputError
 from survey.export.about import About, describe
 from survey.export.card import data_card
 from survey.export.croissant import CROISSANT, croissant
 from survey.export.pieces import FLAT, Piece, flat_piece, table_pieces, text_piece
 from survey.export.place import Place, is_left_over
+from survey.names import sweep_problem
 from survey.space import SearchSpace
 from survey.space_file import dump_space
 
@@ -37,6 +38,7 @@ _WORKERS = 8
 """Files that are sent at a time: most of the time goes by waiting for the store."""
 
 _TABLES = (REPETITIONS, SUMMARY, EXECUTIVE)
+_CARD, _COLUMNS, _SPACES = "README.md", "columns.md", "search_spaces"
 
 _UNKNOWN = "0" * 64
 """Stands for the checksum of a file of an earlier publication, which may have been replaced since."""
@@ -71,7 +73,7 @@ def publish(
     """
     facts = describe(dataset)
     place = Place.at(where)
-    if not place.store.host and Path(place.store.root).absolute().is_relative_to(dataset.absolute()):
+    if not place.store.host and Path(place.store.root).resolve().is_relative_to(dataset.resolve()):
         raise OutputError(f"{where}: lies in the data set that is to be published; choose another folder")
     with tempfile.TemporaryDirectory(prefix="publish-") as scratch, _Upload.to(place, Path(scratch)) as upload:
         tables = sorted({*_TABLES, *(f"{name}_summary" for name in facts.sweeps)})
@@ -80,9 +82,9 @@ def publish(
         flat = upload.sums[FLAT]
         upload.send(
             [
-                text_piece("README.md", data_card(facts, about, hostnames=hostnames)),
-                text_piece("columns.md", facts.columns_page()),
-                *(text_piece(f"search_spaces/{each.name}.yaml", dump_space(_without_paths(each))) for each in spaces),
+                text_piece(_CARD, data_card(facts, about, hostnames=hostnames)),
+                text_piece(_COLUMNS, facts.columns_page()),
+                *(text_piece(f"{_SPACES}/{each.name}.yaml", dump_space(_without_paths(each))) for each in spaces),
                 text_piece(CROISSANT, croissant(facts, about, tables=tables, flat_sha256=flat)),
             ]
         )
@@ -114,7 +116,7 @@ class _Upload:
         """Begin, or go on with what lies at the place.
 
         Raises:
-            OutputError: It holds other things than a publication.
+            OutputError: It holds other things than a publication, or a list of them.
         """
         there = place.sizes()
         lists = [name for name in (SUMS, JOURNAL) if name in there]
@@ -124,7 +126,8 @@ class _Upload:
                 f"{place.name}: holds other things, such as {foreign[0]}, and no {SUMS} of an earlier publication; "
                 f"choose an empty or new folder"
             )
-        known = {path: digest for name in lists for path, digest in _parse(place.text(name)) if path in there}
+        known = {path: digest for name in lists for path, digest in _parse(place.text(name), f"{place.name}/{name}")}
+        known = {path: digest for path, digest in known.items() if path in there}
         return cls(place, scratch, there, known, is_whole=lists == [SUMS])
 
     def __enter__(self) -> _Upload:
@@ -147,8 +150,9 @@ class _Upload:
     def finish(self) -> PublishResult:
         """Remove what belongs to an earlier publication only, and write the list of all files."""
         folders = {path.partition("/")[0] for path in self.sums if "/" in path}
-        ours = {*self.known, *(path for path in self.there if path.partition("/")[0] in folders or is_left_over(path))}
-        old = sorted(ours & {*self.there} - {*self.sums})
+        of_tables = {path for path in self.there if path.partition("/")[0] in folders and _is_ours(path)}
+        left_over = {path for path in self.there if is_left_over(path)}
+        old = sorted({*self.known, *of_tables, *left_over} & {*self.there} - {*self.sums})
         if old:
             self._open()
         for path in old:
@@ -214,7 +218,23 @@ def _format(sums: dict[str, str]) -> str:
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
 
 
-def _parse(text: str) -> Iterator[tuple[str, str]]:
+def _parse(text: str, where: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         digest, _, path = line.partition("  ")
+        # What a list names may be removed, so it has to be one of ours.
+        if not _is_ours(path):
+            raise OutputError(
+                f"{where}: lists {path!r}, which is no file of a publication: it is the list of something else; "
+                f"choose an empty or new folder"
+            )
         yield path, digest
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a publication can have a file of this path."""
+    folder, _, name = path.partition("/")
+    if not name:
+        return path in (_CARD, _COLUMNS, CROISSANT, FLAT)
+    if folder == _SPACES:
+        return name.endswith(".yaml") and not sweep_problem(name.removesuffix(".yaml"))
+    return (folder in _TABLES or not sweep_problem(sweep_of(folder))) and is_file_of_table(name)
