@@ -20,6 +20,7 @@ from survey.errors import InputError, SurveyError
 from survey.export.pool import in_processes
 from survey.files import disk_full_errors
 from survey.forecast import Forecast
+from survey.import_path import own_package
 from survey.launch_record import Recorder
 from survey.options import Options
 from survey.plan import Plan, PlannedTrial
@@ -331,9 +332,10 @@ class Launch:
             return page
         if not any(partitions(self._output.dataset / REPETITIONS)):
             return None
-        from analysis.report import write_report
+        with own_package("analysis"):
+            from analysis.report import write_report
 
-        return write_report(self._output.dataset, self._output.report, title=self._request.name)
+            return write_report(self._output.dataset, self._output.report, title=self._request.name)
 
 
 def _check_gpu_options(options: Options, cluster: Cluster) -> None:

@@ -201,9 +201,9 @@ def _show_result(result: SurveyResult, console: Console, *, with_mlflow: bool) -
         console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, f'sqlite:///{database}'])}")
 
 
-def main() -> None:
-    """`python -m survey.launch`."""
-    run_app(launch, "python -m survey.launch")
+def main(name: str = "python -m survey.launch") -> None:
+    """Run the command line, which calls itself by this name."""
+    run_app(launch, name)
 
 
 if __name__ == "__main__":

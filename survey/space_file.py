@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import yaml
@@ -12,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from survey.errors import DatasetError, SearchSpaceError, TaskError, nearest
+from survey.import_path import SEARCH_SPACES
 from survey.space import Grid, SearchSpace
 from survey.space_lists import take_lists
 from survey.tasks import UserTask
@@ -26,8 +25,7 @@ _FIELDS = {
 
 def built_in_names() -> tuple[str, ...]:
     """Names of the search spaces that come with the package."""
-    folder = resources.files("search_spaces")
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return tuple(sorted(file.stem for file in SEARCH_SPACES.glob("*.yaml")))
 
 
 def load_space(name_or_path: str | Path) -> SearchSpace:
@@ -51,7 +49,7 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
         raise SearchSpaceError(_describe(error.errors(), nodes, str(source))) from None
     except TaskError as error:
         raise SearchSpaceError(f"{source}: tasks: {error}") from None
-    base = Path(str(source)).resolve().parent
+    base = source.resolve().parent
     tasks = {
         name: task.model_copy(update={"path": base / task.path.expanduser()}) for name, task in space.tasks.items()
     }
@@ -69,13 +67,13 @@ def dump_space(space: SearchSpace) -> str:
     return yaml.safe_dump(space.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
 
 
-def _find(name: str) -> Path | Traversable:
+def _find(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
     if path.is_dir():
         raise SearchSpaceError(f"search space {name}: expected a YAML file, found a folder")
-    built_in = resources.files("search_spaces") / f"{name}.yaml"
+    built_in = SEARCH_SPACES / f"{name}.yaml"
     if path.suffix not in (".yaml", ".yml") and len(path.parts) == 1 and built_in.is_file():
         return built_in
     names = built_in_names()

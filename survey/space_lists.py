@@ -7,15 +7,16 @@ YAML file that is such a mapping. A list can contain lists that stand above it, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from survey.errors import SearchSpaceError, nearest
+from survey.import_path import SEARCH_SPACES
 from survey.yaml_text import line_of, read_yaml
+
+_LISTS = SEARCH_SPACES / "lists"
 
 Lists = Mapping[str, list[Any]]
 
@@ -24,7 +25,7 @@ class _ListError(SearchSpaceError):
     """A list that is not known or makes no sense; its text lacks the place, which its catcher adds."""
 
 
-def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path | Traversable) -> None:
+def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path) -> None:
     """Put the values of named lists where the grids of a search space name them, and drop the key `lists`.
 
     Args:
@@ -47,7 +48,7 @@ def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path |
                 raise SearchSpaceError(f"{source}{line}: grids[{index}].{name}: {error}") from None
 
 
-def _lists(given: Any, nodes: yaml.Node | None, source: Path | Traversable) -> Lists:
+def _lists(given: Any, nodes: yaml.Node | None, source: Path) -> Lists:
     line = line_of(_key_node(nodes, "lists"))
     if given is None:
         return {}
@@ -70,9 +71,7 @@ def _lists(given: Any, nodes: yaml.Node | None, source: Path | Traversable) -> L
     return _above_each_other(given, nodes, source, named)
 
 
-def _above_each_other(
-    given: dict[Any, Any], nodes: yaml.Node | None, source: Path | Traversable, place: tuple[str, ...]
-) -> Lists:
+def _above_each_other(given: dict[Any, Any], nodes: yaml.Node | None, source: Path, place: tuple[str, ...]) -> Lists:
     """Expand lists one after the other, each from those above it: so none can contain itself."""
     lists: dict[str, list[Any]] = {}
     for name, value in given.items():
@@ -108,16 +107,15 @@ def _named(value: dict[str, Any], lists: Lists) -> list[Any]:
 
 def built_in_lists() -> tuple[str, ...]:
     """Names of the files of lists that come with the package."""
-    folder = resources.files("search_spaces") / "lists"
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return tuple(sorted(file.stem for file in _LISTS.glob("*.yaml")))
 
 
-def _find(name: str, source: Path | Traversable) -> Path | Traversable | None:
+def _find(name: str, source: Path) -> Path | None:
     """The file of lists at a path relative to that of the search space, or the built-in one of that name."""
-    beside = Path(str(source)).resolve().parent / Path(name).expanduser()
+    beside = source.resolve().parent / Path(name).expanduser()
     if beside.is_file():
         return beside
-    return resources.files("search_spaces") / "lists" / f"{name}.yaml" if name in built_in_lists() else None
+    return _LISTS / f"{name}.yaml" if name in built_in_lists() else None
 
 
 def _key_node(node: yaml.Node | None, *path: str | int) -> yaml.Node | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import requests
 from filelock import FileLock, Timeout
 
+from survey import guard
 from survey.errors import TrackingError
 from survey.relay import LOOPBACK, Relay
 
@@ -49,7 +50,7 @@ class MlflowServer:
         port, self._claim = _claim_port(host, _FIRST_PORT)
         self.address = f"http://{host}:{port}"
         self._relay = Relay(host, port) if host != LOOPBACK else None
-        command = [sys.executable, "-m", "survey.guard", sys.executable, "-m", "mlflow", "server"]
+        command = [sys.executable, "-P", guard.__file__, sys.executable, "-P", "-m", "mlflow", "server"]
         command += ["--host", host, "--port", str(port), "--workers", "1"]
         # By name only as what it is, so that no web page elsewhere can make a browser ask it; and through a tunnel.
         command += ["--allowed-hosts", f"{host}:{port},localhost:*,127.0.0.1:*", "--cors-allowed-origins", self.address]
@@ -68,7 +69,8 @@ class MlflowServer:
                 stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **ENVIRONMENT},
+                env={**os.environ, **ENVIRONMENT, "PYTHONSAFEPATH": "1"},
+                cwd="/",  # from where it imports whatever that variable says: not what the user has lying about
                 start_new_session=True,
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import yaml
 from survey.errors import SearchSpaceError
 
 
-def read_yaml(source: Path | Traversable) -> tuple[Any, yaml.Node | None]:
+def read_yaml(source: Path) -> tuple[Any, yaml.Node | None]:
     """Return the document of a file and its nodes, which know their lines.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -23,11 +24,14 @@ HOST = "127.0.0.2"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[tuple[MlflowServer, str]]:
-    """A server over a store, and an MLflow experiment in it."""
+    """A server over a store, and an MLflow experiment in it; started where files bear the names of what it imports."""
     folder = tmp_path_factory.mktemp("served")
+    for name in ("mlflow", "uvicorn", "fastapi", "survey"):
+        (folder / f"{name}.py").write_text("raise SystemExit('this is not what you want to import')")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     experiment = TrackingStore(uri, output_id="mine").open_experiment("x", note="", artifact_location=None)
-    server = MlflowServer(uri, folder / "artifacts", folder / "log", host=HOST)
+    with contextlib.chdir(folder):
+        server = MlflowServer(uri, folder / "artifacts", folder / "log", host=HOST)
     try:
         server.wait()
         yield server, experiment

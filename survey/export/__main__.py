@@ -114,5 +114,10 @@ def _title(dataset: Path) -> str:
     return "Training survey " + ", ".join(surveys)
 
 
+def main(name: str = "python -m survey.export") -> None:
+    """Run the command line, which calls itself by this name."""
+    run_app(command, name)
+
+
 if __name__ == "__main__":
-    run_app(command, "python -m survey.export")
+    main()
