@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import requests
-from filelock import FileLock, Timeout
 
 from survey import guard
 from survey.errors import TrackingError
@@ -133,26 +132,28 @@ class MlflowServer:
             self._guard.kill()
         if self._relay:
             self._relay.stop()
-        self._claim.release()
+        self._claim.close()
 
 
-def _claim_port(host: str, first: int) -> tuple[int, FileLock]:
+def _claim_port(host: str, first: int) -> tuple[int, socket.socket]:
     """The first port from `first` on at which nobody listens at an address or the loopback interface, nor is about to.
 
-    A server listens seconds after it was started. Until then a lock keeps the port from another launch that starts on
-    this machine; the system gives it back when this process ends.
+    A server listens seconds after it was started. Until then a name keeps the port from another launch that starts on
+    this machine. It is one of the system's abstract names of sockets, which no file has that others could put in the
+    way; it is free again when the socket is closed, or this process ends.
     """
     for port in range(first, first + 200):
-        claim = FileLock(Path(tempfile.gettempdir()) / f"survey-port-{port}.lock")
+        claim = socket.socket(socket.AF_UNIX)
         try:
-            claim.acquire(timeout=0)
-        except Timeout:
-            continue
-        except OSError:  # another user's file, or no room for one: then it is chosen without a claim
-            pass
+            claim.bind(f"\0survey-port-{port}")
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                claim.close()
+                continue
+            # A system without such names: then it is chosen without a claim.
         if all(_is_free(address, port) for address in {host, LOOPBACK}):
             return port, claim
-        claim.release()
+        claim.close()
     raise TrackingError(f"no free port between {first} and {first + 199} for the MLflow server")
 
 

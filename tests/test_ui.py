@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -134,17 +135,19 @@ def test_a_port_that_is_taken_on_loopback_is_not_chosen():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         chosen, claim = _claim_port(HOST, port)
-        claim.release()
+        claim.close()
     assert chosen > port
 
 
-def test_two_launches_that_start_at_once_do_not_choose_the_same_port():
-    """Neither server listens yet."""
+def test_two_launches_that_start_at_once_do_not_choose_the_same_port(tmp_path, monkeypatch):
+    """Neither server listens yet. No file is used for it: others could put theirs in the way."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     first, claim = _claim_port("127.0.0.1", 5900)
     second, other = _claim_port("127.0.0.1", 5900)
     assert first < second
-    claim.release()
+    claim.close()
     third, again = _claim_port("127.0.0.1", 5900)
     assert third == first
-    other.release()
-    again.release()
+    other.close()
+    again.close()
+    assert not list(tmp_path.iterdir())
