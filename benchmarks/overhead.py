@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from survey.cluster import Cluster, connect, disconnect
+from survey.cluster import Cluster, connected
 from survey.plan import PlannedTrial, make_plan
 from survey.space import Grid, SearchSpace
 from survey.tasks import describe
@@ -108,15 +108,15 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     count = options.count
-    cluster = connect(survey="overhead", address=None, num_cpus=_CORES, num_gpus=None, dashboard=False, environment={})
     trials = planned(count)
-    profile, began = cProfile.Profile(), time.perf_counter()
-    if options.profile:
-        profile.enable()
-    ends, failures = train_nothing(trials, cluster, options.reports)
-    profile.disable()
-    wall_s = time.perf_counter() - began
-    disconnect()
+    asked = {"num_cpus": _CORES, "num_gpus": None, "dashboard": False, "environment": {}}
+    with connected(survey="overhead", address=None, **asked) as cluster:
+        profile, began = cProfile.Profile(), time.perf_counter()
+        if options.profile:
+            profile.enable()
+        ends, failures = train_nothing(trials, cluster, options.reports)
+        profile.disable()
+        wall_s = time.perf_counter() - began
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     fifths = [ends[count * k // 5] for k in range(6)]
     each = [f"{5000 * (after - before) / count:.1f}" for before, after in pairwise(fifths)]

@@ -50,7 +50,8 @@ def run(
         space: Name of a built-in search space, path of a YAML file, or a `SearchSpace`; or several of them, which are
             surveyed as one.
         out: Output folder; `surveys/NAME` if None.
-        address: Address of a Ray cluster that runs; None starts one on this machine for the survey.
+        address: Address of a Ray cluster that runs; None uses the Ray that this process is connected to, which is left
+            as it is, or else starts one on this machine for the survey.
         num_cpus: Cores of the survey's own Ray; None for all.
         num_gpus: GPUs of the survey's own Ray; None for all.
         gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import subprocess
-import sys
 import textwrap
+import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,16 +25,19 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Tune's newer output engine prints tables whatever `verbose` says.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
-import psutil
 import ray
 import ray._private.worker
 from ray.exceptions import RayError
 from ray.job_config import JobConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from survey.cluster_join import HOW_TO_JOIN, joinable
 from survey.errors import InputError
+from survey.import_path import ROOT, is_installed
 from survey.machine import MEMORY_FOR_TRIALS, memory_bytes
 from survey.output import is_output
+from survey.own_ray import environment_of, leave_ray, start_ray, token_file
+from survey.private_folder import PrivateFolder
 
 _WORKER_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -49,15 +51,8 @@ _WORKER_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
 
-_LISTENS_WITHIN_S = 5.0
-_ANSWERS_WITHIN_S = 20.0
 _TOLD_CHARACTERS = 160
 _NODES_ANSWER_WITHIN_S = 120.0
-_HOW_TO_JOIN = (
-    "give the HOST:PORT that `ray start --head` printed, and launch on a machine that belongs to the cluster "
-    "(`ray start --address=HOST:PORT` makes it one)"
-)
-_ASK = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
 
 
 @dataclass(frozen=True)
@@ -72,6 +67,9 @@ class Cluster:
         node_memory: Bytes of memory that a trial may ask for: what the machine with the most gives out. 0 where no
             machine that trains is there yet, on a cluster that grows with what is asked of it.
         is_local: Whether it consists of this machine alone, so that workers reach its files.
+        scratch: A private folder of this machine, for the time of the connection.
+        token_file: Where the token of its dashboard lies; None where that is for Ray's own command to say.
+        variables: Environment variables that actors and tasks have to be given, as they do not come from the job.
     """
 
     head: str
@@ -80,21 +78,17 @@ class Cluster:
     num_gpus: float
     node_memory: int
     is_local: bool
+    scratch: Path = Path()
+    token_file: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 _log = logging.getLogger(__name__)
+_one_at_a_time = threading.Lock()
 
 
-def _print_shortly(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
-    """Tell what Ray says of its nodes in a line: where one is lost, it prints pages of that node's log."""
-    for text in data["lines"]:
-        _log.warning("Ray: %s", textwrap.shorten(text, _TOLD_CHARACTERS, placeholder=" ..."))
-
-
-ray._private.worker.print_to_stdstream = _print_shortly
-
-
-def connect(
+@contextmanager
+def connected(
     *,
     survey: str,
     address: str | None,
@@ -102,8 +96,10 @@ def connect(
     num_gpus: float | None,
     dashboard: bool,
     environment: Mapping[str, str],
-) -> Cluster:
-    """Start a Ray on this machine, or join the one at `address`.
+) -> Iterator[Cluster]:
+    """Start a Ray on this machine, or join the one at `address`, or use the one that this process is connected to.
+
+    On leaving, a Ray that was started here ends, and one that was joined is left; that of the caller stays as it was.
 
     Args:
         survey: Name of the survey, which the job bears in Ray's dashboard.
@@ -118,34 +114,53 @@ def connect(
     """
     if address and (num_cpus is not None or num_gpus is not None):
         raise InputError("--num-cpus and --num-gpus size a Ray of the survey's own; with --address leave them out")
+    if not _one_at_a_time.acquire(blocking=False):
+        raise InputError("another survey runs in this process: run one after the other, or each in its own process")
     variables = {**_WORKER_ENVIRONMENT, **environment}
-    if address:
-        _check_joinable(address)
-        own: dict[str, Any] = {"runtime_env": {"env_vars": variables}}
-    else:
-        own = {
-            "num_cpus": num_cpus,
-            "num_gpus": num_gpus,
-            "include_dashboard": dashboard,
-            "_memory": int(MEMORY_FOR_TRIALS * memory_bytes()),
+    with ExitStack() as stack:
+        stack.callback(_one_at_a_time.release)
+        scratch = stack.enter_context(PrivateFolder()).path
+        if ray.is_initialized():
+            yield _cluster(scratch, is_own=False, dashboard=True, variables=variables)
+            return
+        stack.enter_context(_node_losses_told_shortly())
+        arguments = {
+            "logging_level": logging.ERROR,
+            "log_to_driver": False,
+            "namespace": "survey",
+            "job_config": _JobConfig(
+                metadata={"job_name": f"survey {survey}"}, _py_driver_sys_path=[] if is_installed() else [str(ROOT)]
+            ),
         }
+        stack.callback(leave_ray)
+        if address:
+            _join(address, runtime_env={"env_vars": variables}, **arguments)
+        else:
+            arguments |= {"num_cpus": num_cpus, "num_gpus": num_gpus, "include_dashboard": dashboard}
+            with _errors("a Ray cluster on this machine"):
+                # Its workers inherit the variables; a runtime environment would start them a second time.
+                start_ray(scratch, variables, _memory=int(MEMORY_FOR_TRIALS * memory_bytes()), **arguments)
+        yield _cluster(scratch, is_own=not address, dashboard=dashboard or bool(address))
+
+
+def _join(address: str, **arguments: Any) -> None:
+    found = joinable(address)
+    with _errors(f"the Ray cluster at {found}", hint=f"; {HOW_TO_JOIN}"), environment_of({"RAY_ADDRESS": found}):
+        ray.init(address=address, **arguments)
+
+
+@contextmanager
+def _errors(where: str, hint: str = "") -> Iterator[None]:
     try:
-        # Workers of a Ray of our own inherit the variables; a runtime environment would start them a second time.
-        with _environment({} if address else variables):
-            context = ray.init(
-                address=address or "local",
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                namespace="survey",
-                job_config=JobConfig(metadata={"job_name": f"survey {survey}"}),
-                **own,
-            )
+        yield
     except Exception as error:  # Ray raises almost any, a bare `Exception` where a busy machine was too slow
-        where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
-        hint = f"; {_HOW_TO_JOIN}" if address else ""
         raise InputError(f"{where} cannot be used: {textwrap.shorten(str(error), 400)}{hint}") from None
+
+
+def _cluster(scratch: Path, *, is_own: bool, dashboard: bool, variables: Mapping[str, str] | None = None) -> Cluster:
+    """What this process is connected to."""
     resources = ray.cluster_resources()
-    url = context.dashboard_url if dashboard or address else None
+    url = ray._private.worker.get_dashboard_url() if dashboard else None
     return Cluster(
         head=ray.get_runtime_context().gcs_address,
         dashboard=f"http://{url}" if url else None,
@@ -153,59 +168,32 @@ def connect(
         num_gpus=resources.get("GPU", 0.0),
         node_memory=max((int(each["Resources"].get("memory", 0)) for each in _nodes_that_train()), default=0),
         is_local=len({(node["NodeManagerHostname"], node["NodeManagerAddress"]) for node in _nodes()}) == 1,
+        scratch=scratch,
+        token_file=token_file(scratch) if is_own else None,
+        variables=variables or {},
     )
 
 
-def _check_joinable(address: str) -> None:
-    """See that a Ray cluster is at an address, takes our token, and that this machine can belong to it.
+class _JobConfig(JobConfig):
+    """A job whose workers do not import from the folder where the launch was started, as Ray has it otherwise."""
 
-    Ray itself tries for up to a minute, prints a line for each try, and ends the process where it has no token.
+    def _runtime_env_has_working_dir(self) -> bool:
+        return True
 
-    Raises:
-        InputError: It cannot be joined; the message says why and what to do.
-    """
-    if address == "auto":
-        return
+
+@contextmanager
+def _node_losses_told_shortly() -> Iterator[None]:
+    """Tell what Ray says of its nodes in a line: where one is lost, it prints pages of that node's log."""
+
+    def print_shortly(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
+        for text in data["lines"]:
+            _log.warning("Ray: %s", textwrap.shorten(text, _TOLD_CHARACTERS, placeholder=" ..."))
+
+    before, ray._private.worker.print_to_stdstream = ray._private.worker.print_to_stdstream, print_shortly
     try:
-        parts = urlsplit(f"//{address}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if "/" in address or not host or not port:
-        raise InputError(f"--address: expected HOST:PORT or 'auto', found {address!r}; {_HOW_TO_JOIN}")
-    try:
-        socket.create_connection((host, port), timeout=_LISTENS_WITHIN_S).close()
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"no Ray cluster can be reached at {address}: {reason}; {_HOW_TO_JOIN}") from None
-    _check_token(address)
-    if not any((process.info["name"] or "").startswith("raylet") for process in psutil.process_iter(["name"])):
-        raise InputError(f"this machine does not belong to the Ray cluster at {address}; {_HOW_TO_JOIN}")
-
-
-def _check_token(address: str) -> None:
-    """See that what listens at an address is a Ray cluster that takes our token.
-
-    Another process asks: Ray's client prints its failures, takes long over them, and aborts without a token.
-    """
-    command = [sys.executable, "-c", _ASK, address]
-    try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWERS_WITHIN_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise InputError(f"what listens at {address} does not answer as a Ray cluster does; {_HOW_TO_JOIN}") from None
-    refused = "InvalidAuthToken" in asked.stderr
-    if not refused and "RAY_AUTH_TOKEN" not in asked.stderr:
-        return  # all is well, or else Ray itself says what is not
-    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
-        problem = "asks for a token"
-    else:
-        sources = [name for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH") if os.environ.get(name)]
-        source = sources[0] if sources else "~/.ray/auth_token"
-        problem = f"does not take the token of {source}" if refused else f"asks for a token, and {source} has none"
-    raise InputError(
-        f"the Ray cluster at {address} {problem}: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the token that the "
-        "cluster was started with, or RAY_AUTH_TOKEN_PATH to a file with it; `ray get-auth-token` prints it there"
-    )
+        yield
+    finally:
+        ray._private.worker.print_to_stdstream = before
 
 
 def _nodes() -> list[dict[str, Any]]:
@@ -289,23 +277,3 @@ def _what_is_missing(folder: Path | None, output_id: str, variables: list[str]) 
             "--artifacts give places that all reach"
         )
     return ""
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for a while."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def disconnect() -> None:
-    """Leave the cluster; one of its own ends."""
-    ray.shutdown()

@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from survey.errors import InputError, SurveyError
+from survey.import_path import forget_working_folder
 from survey.options import MOST_JOINED
 from survey.result import INCOMPLETE, INTERRUPTED, READER_GONE, WRONG_INPUT
 from survey.terminal import SafeConsole, outlive_readers, reader_is_gone
@@ -74,6 +75,7 @@ def run_app(function: Callable[..., int], name: str) -> None:
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
                 signal.signal(signal.SIGHUP, _hang_up)
+            forget_working_folder()
             status = function(*args, **options)
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)

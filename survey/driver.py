@@ -20,6 +20,7 @@ from survey.errors import InputError, SurveyError
 from survey.export.pool import in_processes
 from survey.files import disk_full_errors
 from survey.forecast import Forecast
+from survey.import_path import own_package
 from survey.launch_record import Recorder
 from survey.options import Options
 from survey.plan import Plan, PlannedTrial
@@ -31,7 +32,6 @@ from survey.tracking.credentials import without_passwords
 
 if TYPE_CHECKING:
     from survey.cluster import Cluster
-    from survey.cluster_watch import ClusterWatch
     from survey.export.pool import Mapper
     from survey.pilot import Pilot
     from survey.stopping import StopRequest
@@ -109,7 +109,7 @@ class Launch:
         plan, pilot = with_pilot(request, plan)
         pilot_s = pilot.seconds if pilot else 0.0
         server = stack.enter_context(request.place.server())
-        cluster, stop, watch = self._start_ray(stack, recorder)
+        cluster, stop, connection = self._start_ray(stack, recorder)
         plan, pilot = self._for_cluster(plan, cluster, pilot, to_replace)
         cost = price_of(request, plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
         forecast = Forecast(self._output.folder, plan, cost)
@@ -126,16 +126,21 @@ class Launch:
             raise SurveyError(stop.cannot_go_on)
         if stop.reason:
             self._say("exporting what is finished", style="yellow")
-        self._end_ray(store, watch, recorder)
+        recorder.export()
+        self._close_and_export(store, _on(cluster))  # for which the cluster is still needed
+        connection.close()
         after = self._done()
         # The forecast is of a launch without its pilot.
         forecast.end(after, wall_s=time.monotonic() - request.began - pilot_s)
         left = request.plan(after, on_gpu=cluster.num_gpus > 0)
         return self._result(left, left.num_runs_done - plan.num_runs_done, failures, stop, loop_seconds)
 
-    def _start_ray(self, stack: ExitStack, recorder: Recorder) -> tuple[Cluster, StopRequest, ClusterWatch]:
-        """Start or join a cluster, with what stops its trials in good order and what watches over its head."""
-        from survey.cluster import connect, disconnect
+    def _start_ray(self, stack: ExitStack, recorder: Recorder) -> tuple[Cluster, StopRequest, ExitStack]:
+        """Start or join a cluster, with what stops its trials in good order, and what watches over its head.
+
+        The third value leaves the cluster again, when it is closed.
+        """
+        from survey.cluster import connected
         from survey.cluster_watch import ClusterWatch
         from survey.stopping import StopRequest, kept_from_children
 
@@ -143,16 +148,18 @@ class Launch:
         deadline_s = self._request.began + options.time_limit_s if options.time_limit_s is not None else None
         last_words = partial(recorder.last_words, "interrupted")
         stop = stack.enter_context(StopRequest(deadline_s, notice=self._tell_end, last_words=last_words))
-        stack.callback(disconnect)
+        connection = stack.enter_context(ExitStack())
         try:
             with kept_from_children(signal.SIGHUP):  # workers outlive a terminal for as long as a checkpoint takes
-                cluster = connect(
-                    survey=self._request.name,
-                    address=options.address,
-                    num_cpus=options.num_cpus,
-                    num_gpus=options.num_gpus,
-                    dashboard=options.ui,
-                    environment=self._request.place.environment_of_workers(),
+                cluster = connection.enter_context(
+                    connected(
+                        survey=self._request.name,
+                        address=options.address,
+                        num_cpus=options.num_cpus,
+                        num_gpus=options.num_gpus,
+                        dashboard=options.ui,
+                        environment=self._request.place.environment_of_workers(),
+                    )
                 )
         except SystemExit as error:
             if error.code == signal.SIGTERM:  # of Ray's own handler, which it puts in the place of ours
@@ -160,21 +167,11 @@ class Launch:
             raise
         finally:
             stop.install()
-        watch = stack.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
-        return cluster, stop, watch
+        connection.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
+        return cluster, stop, connection
 
     def _tell_end(self, reason: str) -> None:
         self._say(f"{reason}: ending what has been started", style="yellow")
-
-    def _end_ray(self, store: TrackingStore, watch: ClusterWatch, recorder: Recorder) -> None:
-        """Export what has been trained, for which the cluster is still needed, and leave it."""
-        from survey.cluster import disconnect
-        from survey.export_tasks import on_cluster
-
-        recorder.export()
-        self._close_and_export(store, on_cluster)
-        watch.end()
-        disconnect()
 
     def _fit(
         self,
@@ -186,7 +183,6 @@ class Launch:
         recorder: Recorder,
     ) -> tuple[tuple[str, ...], float]:
         """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop."""
-        from survey.export_tasks import on_cluster
         from survey.fit import fit
         from survey.progress import Progress
 
@@ -210,7 +206,7 @@ class Launch:
                     cluster=cluster,
                     stop=stop,
                     progress=progress,
-                    after_part=lambda: self._close_and_export(store, on_cluster),
+                    after_part=lambda: self._close_and_export(store, _on(cluster)),
                 )
             finally:
                 stop.notice, stop.training = self._tell_end, False
@@ -289,8 +285,9 @@ class Launch:
 
             say(f"ssh tunnel     {tunnel(mlflow, cluster.dashboard)}")
         if cluster.dashboard:
-            ray = shlex.quote(str(Path(sys.executable).with_name("ray")))
-            say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {ray} get-auth-token)")
+            ray = [str(Path(sys.executable).with_name("ray")), "get-auth-token"]
+            shows = shlex.join(["cat", str(cluster.token_file)] if cluster.token_file else ray)
+            say(f"Ray dashboard  {cluster.dashboard}   (asks for a token: {shows})")
 
     def _close_and_export(self, store: TrackingStore, mapper: Mapper, *, only_new_runs: bool = False) -> int:
         """Close the MLflow runs of trials that no longer train, and export those that have finished.
@@ -344,9 +341,17 @@ class Launch:
             return page
         if not any(partitions(self._output.dataset / REPETITIONS)):
             return None
-        from analysis.report import write_report
+        with own_package("analysis"):
+            from analysis.report import write_report
 
-        return write_report(self._output.dataset, self._output.report, title=self._request.name)
+            return write_report(self._output.dataset, self._output.report, title=self._request.name)
+
+
+def _on(cluster: Cluster) -> Mapper:
+    """What exports on the connected cluster."""
+    from survey.export_tasks import on_cluster
+
+    return partial(on_cluster, variables=cluster.variables)
 
 
 def _check_gpu_options(options: Options, cluster: Cluster) -> None:

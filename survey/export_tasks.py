@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -15,10 +15,20 @@ _WAITING_FOR_EACH_CORE = 2
 """Tasks that are handed to Ray at a time, for each of its cores."""
 
 
-def on_cluster(work: Callable[[PartitionJob], Result | None], jobs: Sequence[PartitionJob]) -> Iterator[Result | None]:
+def on_cluster(
+    work: Callable[[PartitionJob], Result | None],
+    jobs: Sequence[PartitionJob],
+    *,
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Result | None]:
     """Apply a function to jobs on the connected Ray cluster; results come in any order.
 
     What falls to a machine that does not have the output, or to one that is lost, is done here.
+
+    Args:
+        work: The function.
+        jobs: What it is applied to.
+        variables: Environment variables that tasks have to be given.
 
     Raises:
         Exception: What the function raises.
@@ -26,7 +36,8 @@ def on_cluster(work: Callable[[PartitionJob], Result | None], jobs: Sequence[Par
     if is_little(jobs):
         yield from map(work, jobs)
         return
-    task = ray.remote(num_cpus=1)(work)
+    environment: dict[str, Any] = {"runtime_env": {"env_vars": dict(variables)}} if variables else {}
+    task = ray.remote(num_cpus=1, **environment)(work)
     most = max(1, int(_WAITING_FOR_EACH_CORE * ray.cluster_resources().get("CPU", 1)))
     left = list(reversed(jobs))
     running: dict[ray.ObjectRef, PartitionJob] = {}

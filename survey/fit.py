@@ -7,12 +7,14 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
+from ray.train._internal import storage
+from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
 
 from survey.cluster import Cluster
 from survey.experiment import experiment_of
@@ -28,6 +30,8 @@ from survey.trial_messages import configs_of, label_of
 
 # Tune would send these to its actors by way of what Ray's logs and dashboard show. Workers have them from their nodes.
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
+
+_storage: Any = storage
 
 TRIALS_PER_TUNE_RUN = 5_000
 """Trials of one Tune run, which keeps all of them in memory, 65 KB each, and writes them down at its end."""
@@ -91,16 +95,34 @@ def fit(
         if stop.stop_all():
             break
         part = trials[first : first + TRIALS_PER_TUNE_RUN]
-        failures += _tune_run(trainable, part, stop, progress)
+        with _as_on(cluster):
+            failures += _tune_run(trainable, part, cluster.scratch, stop, progress)
     return tuple(failures)
 
 
+@contextmanager
+def _as_on(cluster: Cluster) -> Iterator[None]:
+    """Give Tune's actors the variables that they lack on a cluster, and keep the driver's files in a private folder.
+
+    Tune itself would put them into the folder of Ray's session, where everyone may write, and unpickle some of them.
+    """
+    variables, folder_of = dict(DEFAULT_ENV_VARS), _storage._get_ray_train_session_dir
+    DEFAULT_ENV_VARS.update(cluster.variables)
+    _storage._get_ray_train_session_dir = lambda: str(cluster.scratch / "tune")
+    try:
+        yield
+    finally:
+        _storage._get_ray_train_session_dir = folder_of
+        DEFAULT_ENV_VARS.clear()
+        DEFAULT_ENV_VARS.update(variables)
+
+
 def _tune_run(
-    trainable: Any, trials: Sequence[Sequence[PlannedTrial]], stop: StopRequest, progress: Progress
+    trainable: Any, trials: Sequence[Sequence[PlannedTrial]], scratch: Path, stop: StopRequest, progress: Progress
 ) -> list[str]:
     """Train trials in one Tune run; return what `fit` returns of them."""
     # Tune's own state is not kept: what is done is asked of the results, and trials have checkpoints of their own.
-    with tempfile.TemporaryDirectory(prefix="survey-tune-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tune-", dir=scratch) as folder:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(

@@ -210,9 +210,9 @@ def _show_missing(missing: Sequence[str], console: SafeConsole) -> None:
         console.print(f"missing: {len(missing) - shown:,} more experiments", style="yellow")
 
 
-def main() -> None:
-    """`python -m survey.launch`."""
-    run_app(launch, "python -m survey.launch")
+def main(name: str = "python -m survey.launch") -> None:
+    """Run the command line, which calls itself by this name."""
+    run_app(launch, name)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from urllib.parse import quote, unquote
 from survey.errors import InputError
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 MOST_BYTES = 255
 """Bytes that the name of a file or folder may have."""
@@ -179,7 +178,7 @@ def inside(folder: Path, *parts: str) -> Path:
     return path
 
 
-def yaml_names(folder: Path | Traversable) -> tuple[str, ...]:
+def yaml_names(folder: Path) -> tuple[str, ...]:
     """Names of the search spaces, or lists, in a folder, without `.yaml`; whatever else lies there is left alone."""
     files = (entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
     stems = (name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from survey import tasks as task_data
+from survey.callers_ray import with_callers_ray
 from survey.dataset import check_task_digest, floats_held
 from survey.escaping import markdown
 from survey.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
@@ -44,7 +45,7 @@ class Request:
         began: `time.monotonic()` when it was made.
         name: Name of the survey: those of its search spaces.
         spaces: As given.
-        options: As given.
+        options: As given; with the address of the cluster that this process is connected to, if it is.
         console: As given.
         own_tasks: The tasks that the search spaces define, by name.
         contents: Digest of the prepared data of each of them that is used.
@@ -58,6 +59,7 @@ class Request:
 
     def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:
         self.began = time.monotonic()
+        options = with_callers_ray(options)
         self.spaces, self.options, self.console = spaces, options, console
         self.own_tasks = own_tasks(spaces)
         self.name = "+".join(space.name for space in spaces)

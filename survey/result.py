@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from survey.import_path import own_package
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -55,6 +57,7 @@ class SurveyResult:
     @property
     def summary(self) -> pd.DataFrame:
         """The executive summary: a row per experiment, with statistics over its repetitions."""
-        from analysis import read
+        with own_package("analysis"):
+            from analysis import read
 
-        return read(self.dataset, table="complete_executive_summary")
+            return read(self.dataset, table="complete_executive_summary")

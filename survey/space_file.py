@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
 
 from survey.errors import DatasetError, SearchSpaceError, TaskError, nearest
+from survey.import_path import SEARCH_SPACES
 from survey.names import inside, yaml_names
 from survey.space import SearchSpace
 from survey.space_lists import take_lists
@@ -20,7 +19,7 @@ from survey.yaml_text import line_of, read_yaml
 
 def built_in_names() -> tuple[str, ...]:
     """Names of the search spaces that come with the package."""
-    return yaml_names(resources.files("search_spaces"))
+    return yaml_names(SEARCH_SPACES)
 
 
 def load_space(name_or_path: str | Path) -> SearchSpace:
@@ -46,7 +45,7 @@ def spaces_in(folder: Path) -> list[SearchSpace]:
     return [space for file in files if (space := _load(file, is_kept=True)).name == file.stem]
 
 
-def _load(source: Path | Traversable, *, is_kept: bool = False) -> SearchSpace:
+def _load(source: Path, *, is_kept: bool = False) -> SearchSpace:
     """Read a search space; one that an output keeps names no lists, which might lie anywhere."""
     document, nodes = read_yaml(source)
     if not isinstance(document, dict):
@@ -81,13 +80,13 @@ def dump_space(space: SearchSpace) -> str:
     return yaml.safe_dump(space.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
 
 
-def _find(name: str) -> Path | Traversable:
+def _find(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
     if path.is_dir():
         raise SearchSpaceError(f"search space {name}: expected a YAML file, found a folder")
-    built_in = resources.files("search_spaces") / f"{name}.yaml"
+    built_in = SEARCH_SPACES / f"{name}.yaml"
     if path.suffix not in (".yaml", ".yml") and len(path.parts) == 1 and built_in.is_file():
         return built_in
     names = built_in_names()

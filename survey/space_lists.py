@@ -6,23 +6,24 @@ YAML file that is such a mapping. A list can contain lists that stand above it, 
 
 from __future__ import annotations
 
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from survey.errors import SearchSpaceError, nearest
+from survey.import_path import SEARCH_SPACES
 from survey.names import yaml_names
 from survey.yaml_text import line_of, read_yaml, too_many
+
+_LISTS = SEARCH_SPACES / "lists"
 
 
 class _ListError(SearchSpaceError):
     """A list that is not known or makes no sense; its text lacks the place, which its catcher adds."""
 
 
-def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path | Traversable) -> None:
+def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path) -> None:
     """Put the values of named lists where the grids of a search space name them, and drop the key `lists`.
 
     Args:
@@ -45,7 +46,7 @@ def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path |
                 raise SearchSpaceError(f"{source}{line}: grids[{index}].{name}: {error}") from None
 
 
-def _lists(given: Any, nodes: yaml.Node | None, source: Path | Traversable) -> _Lists:
+def _lists(given: Any, nodes: yaml.Node | None, source: Path) -> _Lists:
     line = line_of(_key_node(nodes, "lists"))
     if given is None:
         return _Lists()
@@ -68,9 +69,7 @@ def _lists(given: Any, nodes: yaml.Node | None, source: Path | Traversable) -> _
     return _above_each_other(given, nodes, source, named)
 
 
-def _above_each_other(
-    given: dict[Any, Any], nodes: yaml.Node | None, source: Path | Traversable, place: tuple[str, ...]
-) -> _Lists:
+def _above_each_other(given: dict[Any, Any], nodes: yaml.Node | None, source: Path, place: tuple[str, ...]) -> _Lists:
     """Expand lists one after the other, each from those above it: so none can contain itself."""
     lists = _Lists()
     for name, value in given.items():
@@ -116,15 +115,15 @@ def _names_list(value: Any) -> bool:
 
 def built_in_lists() -> tuple[str, ...]:
     """Names of the files of lists that come with the package."""
-    return yaml_names(resources.files("search_spaces") / "lists")
+    return yaml_names(_LISTS)
 
 
-def _find(name: str, source: Path | Traversable) -> Path | Traversable | None:
+def _find(name: str, source: Path) -> Path | None:
     """The file of lists at a path relative to that of the search space, or the built-in one of that name."""
-    beside = Path(str(source)).resolve().parent / Path(name).expanduser()
+    beside = source.resolve().parent / Path(name).expanduser()
     if beside.is_file():
         return beside
-    return resources.files("search_spaces") / "lists" / f"{name}.yaml" if name in built_in_lists() else None
+    return _LISTS / f"{name}.yaml" if name in built_in_lists() else None
 
 
 def _key_node(node: yaml.Node | None, *path: str | int) -> yaml.Node | None:

@@ -188,9 +188,9 @@ def _watch(out: Path, console: SafeConsole, *, read_only: bool) -> None:
             return
 
 
-def main() -> None:
-    """`python -m survey.status`."""
-    run_app(status, "python -m survey.status")
+def main(name: str = "python -m survey.status") -> None:
+    """Run the command line, which calls itself by this name."""
+    run_app(status, name)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import requests
-from filelock import FileLock, Timeout
 
+from survey import guard
 from survey.errors import TrackingError
 from survey.relay import LOOPBACK, Relay
 
@@ -27,8 +27,10 @@ ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     # A connection to sqlite never learns that the rows have been counted again since it was opened.
     "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "60",
+    # What lies in the folder where it is started is not imported.
+    "PYTHONSAFEPATH": "1",
 }
-"""Settings of the server: no telemetry, no jobs of its own, and connections of a minute at most."""
+"""Settings of the server: no telemetry, no jobs of its own, connections of a minute, and no imports from a folder."""
 
 _SECRETS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 """What the server is not given: its store is a file, and would be asked for artifacts wherever that says they lie."""
@@ -52,7 +54,7 @@ class MlflowServer:
         port, self._claim = _claim_port(host, _FIRST_PORT)
         self.address = f"http://{host}:{port}"
         self._relay = Relay(host, port) if host != LOOPBACK else None
-        command = [sys.executable, "-m", "survey.guard", sys.executable, "-m", "mlflow", "server"]
+        command = [sys.executable, "-P", guard.__file__, sys.executable, "-P", "-m", "mlflow", "server"]
         command += ["--host", host, "--port", str(port), "--workers", "1"]
         # By name only as what it is, so that no web page elsewhere can make a browser ask it; and through a tunnel.
         command += ["--allowed-hosts", f"{host}:{port},localhost:*,127.0.0.1:*", "--cors-allowed-origins", self.address]
@@ -72,6 +74,7 @@ class MlflowServer:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env={name: value for name, value in os.environ.items() if name not in _SECRETS} | ENVIRONMENT,
+                cwd="/",  # it imports nothing from there, as its environment says
                 start_new_session=True,
             )
 
@@ -134,26 +137,28 @@ class MlflowServer:
             self._guard.kill()
         if self._relay:
             self._relay.stop()
-        self._claim.release()
+        self._claim.close()
 
 
-def _claim_port(host: str, first: int) -> tuple[int, FileLock]:
+def _claim_port(host: str, first: int) -> tuple[int, socket.socket]:
     """The first port from `first` on at which nobody listens at an address or the loopback interface, nor is about to.
 
-    A server listens seconds after it was started. Until then a lock keeps the port from another launch that starts on
-    this machine; the system gives it back when this process ends.
+    A server listens seconds after it was started. Until then a name keeps the port from another launch that starts on
+    this machine. It is one of the system's abstract names of sockets, which no file has that others could put in the
+    way; it is free again when the socket is closed, or this process ends.
     """
     for port in range(first, first + 200):
-        claim = FileLock(Path(tempfile.gettempdir()) / f"survey-port-{port}.lock")
+        claim = socket.socket(socket.AF_UNIX)
         try:
-            claim.acquire(timeout=0)
-        except Timeout:
-            continue
-        except OSError:  # another user's file, or no room for one: then it is chosen without a claim
-            pass
+            claim.bind(f"\0survey-port-{port}")
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                claim.close()
+                continue
+            # A system without such names: then it is chosen without a claim.
         if all(_is_free(address, port) for address in {host, LOOPBACK}):
             return port, claim
-        claim.release()
+        claim.close()
     raise TrackingError(f"no free port between {first} and {first + 199} for the MLflow server")
 
 

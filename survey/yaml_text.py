@@ -8,7 +8,6 @@ here.
 from __future__ import annotations
 
 import re
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ _WRITTEN = {
 """By the type that YAML gives a scalar: how it may be written, so that nobody reads it as anything else."""
 
 
-def read_yaml(source: Path | Traversable) -> tuple[Any, yaml.Node | None]:
+def read_yaml(source: Path) -> tuple[Any, yaml.Node | None]:
     """Return the document of a file and its nodes, which know their lines.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from awaiting import HANGS_S
+from exposure import Exposure
 from filelock import FileLock
 
 # How long an example takes says how busy the machine is.
@@ -87,12 +89,16 @@ def made_once(tmp_path_factory, name: str, make: Callable[[Path], None]) -> Path
 def undisturbed(tmp_path_factory) -> Path:
     """The output of a small survey that is done, beside its search space: for tests that only read it.
 
-    A copy of it, `again`, is for the one test that launches over it.
+    A copy of it, `again`, is for the one test that launches over it. What others could reach meanwhile is in
+    `exposure.json`.
     """
 
     def make(folder: Path) -> None:
-        status, output = launch(write_space(folder), "--out", folder / "out", "--no-ui")
-        assert status == 0, output
+        process = start(write_space(folder), "--out", folder / "out", "--no-ui")
+        exposure = Exposure(process)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+        (folder / "exposure.json").write_text(json.dumps([sorted(exposure.listeners), exposure.folders]))
         assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
         shutil.copytree(folder / "out", folder / "again")
 

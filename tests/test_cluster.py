@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+import ray
 from conftest import launch, rows
 from servers import free_port, ray_cluster, running
 
 from survey import cluster as survey_cluster
+from survey import cluster_join
 from survey.api import prepare
+from survey.callers_ray import with_callers_ray
 from survey.cost import CORE_MODEL
 from survey.driver import Launch
 from survey.dry_run import dry_run
@@ -73,7 +78,7 @@ def test_a_survey_on_a_cluster_that_asks_for_a_token(space, address, tmp_path):
 @pytest.mark.slow
 def test_a_survey_on_a_cluster_without_a_token(space, tmp_path):
     # All of Ray on the loopback interface, as anyone may use this cluster.
-    open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTERS": "0"}
+    open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     with ray_cluster(**open_to_all) as address:
         status, output = launch(space, "--out", tmp_path / "out", "--address", address, "--no-ui", **open_to_all)
     assert status == 0, output
@@ -83,7 +88,7 @@ def test_a_survey_on_a_cluster_without_a_token(space, tmp_path):
 @pytest.mark.slow
 def test_gpus_that_only_the_cluster_has_decide_the_plan(space, tmp_path):
     """Ray's own accounts stand in for a GPU."""
-    open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTERS": "0"}
+    open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     out = tmp_path / "out"
     with ray_cluster("--num-gpus=1", **open_to_all) as address:
         status, output = launch(space, "--out", out, "--address", address, "--no-ui", **open_to_all)
@@ -159,8 +164,11 @@ def test_gpus_asked_for_where_there_are_none(space, address):
     assert "experiments are joined on GPUs alone" in refused(space, address, "--pack", 4, **token)
 
 
-def join(address: str) -> None:
-    survey_cluster.connect(survey="s", address=address, num_cpus=None, num_gpus=None, dashboard=False, environment={})
+def join(address: str | None, num_cpus: int | None = None) -> None:
+    with survey_cluster.connected(
+        survey="s", address=address, num_cpus=num_cpus, num_gpus=None, dashboard=False, environment={}
+    ):
+        pass
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "localhost", "6379", ":6379", "a:b", "a:99999", "a:1/x"])
@@ -169,8 +177,66 @@ def test_what_is_no_address_of_a_cluster_is_refused(address):
         join(address)
 
 
+def raylet(address: str, user: int) -> SimpleNamespace:
+    """A Ray node of a machine, as psutil describes it."""
+    command = ["raylet", "--head", f"--gcs-address={address}"]
+    return SimpleNamespace(info={"name": "raylet", "cmdline": command, "uids": SimpleNamespace(real=user)})
+
+
+@pytest.mark.parametrize(
+    ("users", "latest", "found"),
+    [
+        ([os.getuid()], None, "10.0.0.1:1"),
+        ([os.getuid(), 4711], "10.0.0.2:2", "10.0.0.1:1"),
+        ([4711, 0], None, "10.0.0.2:2"),
+        ([os.getuid(), os.getuid()], "10.0.0.2:2", "10.0.0.2:2"),
+        ([os.getuid(), os.getuid()], None, r"expected one Ray cluster of this user .*, found 10.0.0.1:1, 10.0.0.2:2;"),
+        ([4711], "10.0.0.1:1", r"expected one Ray cluster .*, found none \(1 of other users\); give the HOST:PORT"),
+        ([], "10.0.0.1:1", "found none; give the HOST:PORT"),
+    ],
+)
+def test_auto_is_never_the_cluster_of_another_user(users, latest, found, monkeypatch):
+    """Who joins it runs what its owner likes; what the common temporary folder says is another user's word."""
+    raylets = [raylet(f"10.0.0.{number}:{number}", user) for number, user in enumerate(users, start=1)]
+    monkeypatch.setattr(psutil, "process_iter", lambda _attributes: iter(raylets))
+    monkeypatch.setattr(cluster_join, "read_ray_address", lambda: latest)
+    if " " in found:
+        with pytest.raises(InputError, match=found):
+            cluster_join._own_cluster()
+    else:
+        assert cluster_join._own_cluster() == found
+
+
+def test_what_a_launch_may_ask_for_where_the_caller_has_a_ray(monkeypatch):
+    """One that it has joined counts as given by its address."""
+    state = SimpleNamespace(head=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="10.0.0.1:1"))
+    monkeypatch.setattr(ray, "nodes", lambda: [{}])
+    monkeypatch.setattr(ray._private.worker, "_global_node", state)
+    for given in (None, "auto", "10.0.0.1:1"):
+        assert with_callers_ray(Options(address=given)).address == "10.0.0.1:1"
+    state.head = True
+    assert with_callers_ray(Options(limit=3)) == Options(limit=3)
+    for given, message in (
+        ({"num_cpus": 2}, r"num_cpus: a Ray runs in this process already, .*; leave it out, or call ray.shutdown\(\)"),
+        ({"num_gpus": 0}, "num_gpus: a Ray runs in this process already"),
+        (
+            {"address": "10.0.0.2:2"},
+            "address: expected 10.0.0.1:1, which this process is connected to, found 10.0.0.2:2",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            with_callers_ray(Options(**given))
+
+
+def test_two_surveys_at_once_in_a_process_are_refused():
+    with survey_cluster._one_at_a_time, pytest.raises(InputError, match="another survey runs in this process"):
+        join(None)
+
+
 def test_what_listens_and_is_no_ray_is_told(monkeypatch):
-    monkeypatch.setattr(survey_cluster, "_ANSWERS_WITHIN_S", 2.0)
+    monkeypatch.setattr(cluster_join, "_ANSWERS_WITHIN_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match=f"what listens at {address} does not answer as a Ray cluster does"):
@@ -193,12 +259,12 @@ def test_a_ray_that_does_not_start_is_told(monkeypatch):
 
     monkeypatch.setattr(survey_cluster.ray, "init", init)
     with pytest.raises(InputError, match=r"a Ray cluster on this machine cannot be used: The current node timed out"):
-        join("")
+        join(None)
 
 
 def test_cores_of_a_cluster_are_its_own():
     with pytest.raises(InputError, match="with --address leave them out"):
-        survey_cluster.connect(survey="s", address="auto", num_cpus=2, num_gpus=None, dashboard=False, environment={})
+        join("auto", num_cpus=2)
 
 
 def test_an_mlflow_server_keeps_runs_and_artifacts(space, address, mlflow_server, tmp_path):

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import typer
 from awaiting import HANGS_S
 
 import survey
+from survey import __main__ as main_module
 from survey.commands import exit_on_error, parse_duration, parse_gpus_per_trial
 from survey.errors import ExportError, InputError, OutputError, SearchSpaceError, TrackingError
 from survey.launch import launch
@@ -151,6 +154,24 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(folder):
 
 def test_the_quickstart_is_the_default(folder):
     assert "surveys/quickstart" in command(folder, "survey.launch", "--dry-run").stdout.replace("\n", "")
+
+
+def test_the_command_survey_has_these_commands(folder):
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    assert scripts == {"survey": "survey.__main__:main"}
+    result = command(folder, "survey")
+    assert result.returncode == 0
+    for name in ("launch", "status", "export"):
+        assert f"\n  {name}  " in result.stdout
+        assert callable(import_module(main_module._COMMANDS[name][0]).main)
+    result = command(folder, "survey", "status", "--out", "nowhere")
+    assert (result.returncode, "nowhere" in result.stderr) == (2, True)
+    assert "Usage: survey status" in words(command(folder, "survey", "status", "--help").stdout)
+    result = command(folder, "survey", "lanuch")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        "error: expected a command (launch, status, export), found 'lanuch' (did you mean 'launch'?)\n"
+    )
 
 
 BAD_USAGE = {

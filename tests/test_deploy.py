@@ -161,7 +161,9 @@ def test_the_batch_script_starts_rays_launcher_on_every_node(slurm):
     launcher = ["ray", "symmetric-run", "--address", join, "--min-nodes", "2", "--num-cpus=1", "--"]
     assert step[step.index("ray") :][: len(launcher)] == launcher
     assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=1"} <= set(step)
-    token = (Path(slurm.environment["HOME"]) / ".ray" / "auth_token").read_text().strip()
+    file = Path(slurm.environment["HOME"]) / ".ray" / "auth_token"
+    assert file.stat().st_mode & 0o077 == 0
+    token = file.read_text().strip()
     assert token
     assert token not in output + "".join(step + launch)
 

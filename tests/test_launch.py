@@ -8,13 +8,17 @@ import re
 import signal
 import sqlite3
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 import requests
 from awaiting import HANGS_S, await_that
 from conftest import EPOCHS, EXPERIMENTS, PMLB, REPETITIONS, RUNS, launch, rows, seeds, write_space
+from exposure import Exposure
 from launching import (
     address_in,
     await_finished_run,
@@ -29,8 +33,10 @@ from launching import (
 )
 
 import survey
+from survey.cluster import _WORKER_ENVIRONMENT
 from survey.launch_record import EXPORTING
 from survey.output import Output
+from survey.private_folder import PrivateFolder
 from survey.space_file import load_space
 from survey.status import survey_status
 
@@ -58,12 +64,42 @@ def test_launched_again_it_trains_nothing_and_changes_nothing(undisturbed):
     assert bytes_of(out / "dataset") | bytes_of(out / "report") == before
 
 
-def test_from_python_a_few_and_then_all_from_the_command_line(undisturbed, tmp_path, monkeypatch):
-    """More repetitions and more of the grid add only what is missing."""
+@contextmanager
+def callers_ray() -> Iterator[Callable[[], None]]:
+    """A Ray of the program that calls `survey.run`, with a core; yields what sees that it is as it was."""
+    with PrivateFolder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
+        patch.setenv("RAY_AUTH_MODE", "to be put back")
+        patch.delenv("RAY_AUTH_MODE")  # Ray itself sets it
+        patch.setattr(ray._private.ray_constants, "ENABLE_RAY_CLUSTER", False)  # on loopback alone
+        ray.init(
+            address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, _temp_dir=f"{folder.path}/r"
+        )
+        try:
+            variables = ray.remote(lambda: {name: os.environ.get(name) for name in _WORKER_ENVIRONMENT})
+            before, node = ray.get(variables.remote()), ray.get_runtime_context().gcs_address
+
+            def check() -> None:
+                assert ray.get_runtime_context().gcs_address == node
+                assert ray.get(variables.remote()) == before
+                deadline = time.monotonic() + 30
+                while ray.available_resources().get("CPU") != 1 and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                assert ray.available_resources()["CPU"] == 1
+
+            yield check
+        finally:
+            ray.shutdown()
+
+
+def test_from_python_a_few_on_the_callers_ray_and_then_all_on_one_of_its_own(undisturbed, tmp_path, monkeypatch):
+    """More repetitions and more of the grid add only what is missing; the numbers are those of the command line."""
     monkeypatch.chdir(tmp_path)
     space, out = write_space(tmp_path), tmp_path / "out"
     few = {"repetitions": 2, "limit": 5, "mlflow_runs": "experiment", "mlflow_epochs": "log"}
-    result = survey.run(load_space(space), out=out, num_cpus=1, **few)
+    with callers_ray() as is_as_it_was:
+        result = survey.run(load_space(space), out=out, **few)
+        is_as_it_was()
     assert (result.num_experiments, result.num_runs_done, result.num_runs_trained) == (5, 10, 10)
     assert (result.failures, result.missing, result.exit_status) == ((), (), 0)
     assert len(result.summary) == 5
@@ -73,9 +109,9 @@ def test_from_python_a_few_and_then_all_from_the_command_line(undisturbed, tmp_p
     first = rows(out)
     assert len(first) == 10
     assert statuses(out) == {"FINISHED": 5}
-    status, output = launch(space, "--out", out, "--no-ui")
-    assert status == 0, output
-    assert f"{RUNS - 10} of them now" in output
+    result = survey.run(space, out=out, num_cpus=2)
+    assert (result.num_runs_done, result.num_runs_trained) == (RUNS, RUNS - 10)
+    assert not ray.is_initialized()
     assert numbers(out) == numbers(undisturbed)
     kept = rows(out).set_index("run_id").loc[first.run_id, "mlflow_run_id"]
     assert kept.tolist() == first.mlflow_run_id.tolist()
@@ -88,9 +124,12 @@ def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(tmp
     done = 0
     for number in (signal.SIGTERM, signal.SIGKILL):
         process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1)
+        exposure = Exposure(process)
         await_finished_run(out, at_least=done + 1)
         stop(process, number)
         reader.join(HANGS_S)
+        (folder,) = map(Path, exposure.folders)
+        assert folder.exists() == (number == signal.SIGKILL)
         before, done = done, statuses(out)["FINISHED"]
         assert before < done < EXPERIMENTS + RUNS, "each launch goes on, and is stopped before its end"
         if number != signal.SIGKILL:
@@ -98,6 +137,7 @@ def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(tmp
             assert "again" in "".join(lines)
             assert "RUNNING" not in statuses(out)
     finish_and_compare(space, out, undisturbed)
+    assert not folder.exists(), "the next launch removes what the killed one has left"
 
 
 @pytest.mark.parametrize("seed", seeds(1))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from conftest import EXPERIMENTS, RUNS, launch, write_space
+from conftest import EXPERIMENTS, RUNS, launch, site, write_space
 from launching import numbers
 from moto.server import ThreadedMotoServer
 
@@ -28,6 +28,21 @@ SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "k3y-of-the-store",
 }
 HBA = "local all postgres trust\nlocal all all scram-sha-256\n"
+
+
+RAYS_FILES_ARE_KEPT = """
+import shutil
+from pathlib import Path
+
+remove = shutil.rmtree
+
+def rmtree(folder, *arguments, **options):
+    if (Path(folder) / "r").is_dir():
+        Path(folder).rename(f"{folder}-kept")
+    remove(folder, *arguments, **options)
+
+shutil.rmtree = rmtree
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +76,11 @@ def bucket() -> Iterator[str]:
 
 
 @pytest.fixture
-def environment(bucket) -> Iterator[dict[str, str]]:
-    """Where and how to reach the bucket, and a folder of its own for Ray's logs."""
+def environment(bucket, tmp_path) -> Iterator[dict[str, str]]:
+    """Where and how to reach the bucket, and a folder of its own for Ray's logs, which outlive the launch there."""
     logs = tempfile.mkdtemp(prefix="ray")
-    yield {**SECRETS, "MLFLOW_S3_ENDPOINT_URL": bucket, "AWS_DEFAULT_REGION": "us-east-1", "RAY_TMPDIR": logs}
+    kept = site(tmp_path, RAYS_FILES_ARE_KEPT)
+    yield {**SECRETS, "MLFLOW_S3_ENDPOINT_URL": bucket, "AWS_DEFAULT_REGION": "us-east-1", "RAY_TMPDIR": logs, **kept}
     shutil.rmtree(logs, ignore_errors=True)
 
 

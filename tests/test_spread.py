@@ -137,16 +137,17 @@ from survey import cluster
 from survey.errors import InputError
 from survey.output import Output
 
-cluster.connect(survey="s", address=sys.argv[1], num_cpus=None, num_gpus=None, dashboard=False, environment={})
 output = Output.at(sys.argv[2])
 output.prepare()
-cluster.check_nodes(output.folder, output.output_id, [])
-cluster.check_nodes(None, "", ["PATH"])
-for folder, variables in ((Path("/nowhere"), []), (None, ["PATH", "PGPASSWORD"])):
-    try:
-        cluster.check_nodes(folder, output.output_id, variables)
-    except InputError as error:
-        print(error)
+asked = {"num_cpus": None, "num_gpus": None, "dashboard": False, "environment": {}}
+with cluster.connected(survey="s", address=sys.argv[1], **asked):
+    cluster.check_nodes(output.folder, output.output_id, [])
+    cluster.check_nodes(None, "", ["PATH"])
+    for folder, variables in ((Path("/nowhere"), []), (None, ["PATH", "PGPASSWORD"])):
+        try:
+            cluster.check_nodes(folder, output.output_id, variables)
+        except InputError as error:
+            print(error)
 """
 
 

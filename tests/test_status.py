@@ -10,6 +10,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ import pytest
 import requests
 from awaiting import HANGS_S, await_that
 from conftest import EXPERIMENTS, REPETITIONS, RUNS, start, write_space
+from exposure import Exposure, others_reach
 from rich.console import Console
 
 from survey.experiment import Experiment
@@ -75,6 +77,7 @@ def test_a_survey_that_runs_and_is_killed(tmp_path):
     """Seen by `survey.status`, in Ray's dashboard, and on the endpoint for Prometheus."""
     out = tmp_path / "out"
     process = start(write_space(tmp_path, epochs=50_000), "--out", out, "--num-cpus", 2, **SOON)
+    exposure = Exposure(process)
 
     def status() -> Status | None:
         return survey_status(out) if (out / "survey.json").exists() else None
@@ -97,9 +100,11 @@ def test_a_survey_that_runs_and_is_killed(tmp_path):
         assert "training: process" in text
         assert "epochs/s  time left: " in text
         assert "iris" in text or "diabetes" in text
-        session = next(Path("/tmp/ray").glob(f"session_*_{process.pid}"))
+        session = next(Path(tempfile.gettempdir()).glob(f"survey-*/r/session_*_{process.pid}"))
         await_that(lambda: counted(session) > 0)
         check_dashboard(process, session)
+        exposure.look()
+        assert others_reach(exposure.listeners) == []
     finally:
         process.kill()
         process.communicate()
@@ -125,9 +130,13 @@ def counted(session: Path) -> float:
 
 def check_dashboard(process: subprocess.Popen, session: Path) -> None:
     """The job bears the survey's name, and its actors names for people."""
-    command = [str(Path(sys.executable).with_name("ray")), "get-auth-token"]
-    token = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
-    address = next(line.split()[2] for line in iter(process.stdout.readline, "") if line.startswith("Ray dashboard"))
+    told = next(told for told in iter(process.stdout.readline, "") if told.startswith("Ray dashboard"))
+    address, shows_token = told.split()[2], told.partition("token: ")[2].rstrip(")\n")
+    token = subprocess.run(shows_token, shell=True, capture_output=True, text=True, check=True).stdout
+    if os.getuid() == 0:
+        refused = subprocess.run(shows_token, shell=True, capture_output=True, text=True, check=False, user=12345)
+        assert (refused.returncode, refused.stdout) == (1, ""), "it is this user's alone"
+    assert requests.get(f"{address}/api/jobs/", timeout=30).status_code == 401
     headers = {"Authorization": f"Bearer {token}"}
     jobs = requests.get(f"{address}/api/jobs/", headers=headers, timeout=HANGS_S).json()
     assert [job["metadata"]["job_name"] for job in jobs] == ["survey small"]

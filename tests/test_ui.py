@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -24,11 +26,14 @@ HOST = "127.0.0.2"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[tuple[MlflowServer, str]]:
-    """A server over a store, and an MLflow experiment in it."""
+    """A server over a store, and an MLflow experiment in it; started where files bear the names of what it imports."""
     folder = tmp_path_factory.mktemp("served")
+    for name in ("mlflow", "uvicorn", "fastapi", "survey"):
+        (folder / f"{name}.py").write_text("raise SystemExit('this is not what you want to import')")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     experiment = TrackingStore(uri, output_id="mine").open_experiment("x", note="", artifact_location=None)
-    server = MlflowServer(uri, folder / "artifacts", folder / "log", host=HOST)
+    with contextlib.chdir(folder):
+        server = MlflowServer(uri, folder / "artifacts", folder / "log", host=HOST)
     try:
         with pytest.MonkeyPatch.context() as patient:
             patient.setattr(ui, "_UP_WITHIN_S", HANGS_S)
@@ -135,17 +140,19 @@ def test_a_port_that_is_taken_on_loopback_is_not_chosen():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         chosen, claim = _claim_port(HOST, port)
-        claim.release()
+        claim.close()
     assert chosen > port
 
 
-def test_two_launches_that_start_at_once_do_not_choose_the_same_port():
-    """Neither server listens yet."""
+def test_two_launches_that_start_at_once_do_not_choose_the_same_port(tmp_path, monkeypatch):
+    """Neither server listens yet. No file is used for it: others could put theirs in the way."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     first, claim = _claim_port("127.0.0.1", 5900)
     second, other = _claim_port("127.0.0.1", 5900)
     assert first < second
-    claim.release()
+    claim.close()
     third, again = _claim_port("127.0.0.1", 5900)
     assert third == first
-    other.release()
-    again.release()
+    other.close()
+    again.close()
+    assert not list(tmp_path.iterdir())

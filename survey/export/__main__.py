@@ -124,5 +124,10 @@ def _title(dataset: Path) -> str:
     return "Training survey " + ", ".join(sweep for sweep in sweeps if not sweep_problem(sweep))
 
 
+def main(name: str = "python -m survey.export") -> None:
+    """Run the command line, which calls itself by this name."""
+    run_app(command, name)
+
+
 if __name__ == "__main__":
-    run_app(command, "python -m survey.export")
+    main()
