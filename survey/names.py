@@ -11,12 +11,9 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from survey.errors import InputError
-
-if TYPE_CHECKING:
 
 MOST_BYTES = 255
 """Bytes that the name of a file or folder may have."""
