@@ -17,7 +17,7 @@ from analysis.labels import label
 from analysis.panels import varied
 from survey.errors import SurveyError
 from survey.experiment import Experiment
-from survey.space_file import load_space
+from survey.space_file import spaces_in
 
 MAX_LISTED = 25
 """Experiments of a kind of gap that are named."""
@@ -114,11 +114,11 @@ def _asked(folder: Path) -> dict[int, tuple[Experiment, int]]:
     """Experiments that the search spaces of an output ask for, with their repetitions, by id."""
     contents = _json(folder / "survey.json").get("contents") or {}
     asked: dict[int, tuple[Experiment, int]] = {}
-    for file in sorted((folder / "search_spaces").glob("*.yaml")):
-        try:
-            space = load_space(file)
-        except SurveyError:  # of another version, or damaged: nothing can be said
-            return {}
+    try:
+        spaces = spaces_in(folder / "search_spaces")
+    except SurveyError:  # of another version, or damaged: nothing can be said
+        return {}
+    for space in spaces:
         for experiment in space.experiments(contents):
             before = asked.get(experiment.experiment_id, (experiment, 0))[1]
             asked[experiment.experiment_id] = experiment, max(before, space.repetitions)

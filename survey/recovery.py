@@ -7,6 +7,7 @@ of each finished trial lies among the artifacts, and says all that the ledger ne
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from survey.output import Output
 from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
 from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
+
+_MLFLOW_RUN_ID = re.compile(r"[0-9a-f]{32}")
+"""A folder of another name is a copy that somebody has made, or not of an MLflow run at all."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def _folder(artifacts: str) -> Path | None:
 def _orphans(artifacts: Path | None, done: Mapping[int, Collection[int]], known: Collection[str]) -> Iterator[_Orphan]:
     for file in sorted(artifacts.glob(f"*/artifacts/{HISTORY_FILE}")) if artifacts else ():
         folder = file.parents[1]
-        orphan = _read(file) if folder.name not in known else None
+        orphan = _read(file) if _MLFLOW_RUN_ID.fullmatch(folder.name) and folder.name not in known else None
         if orphan and not set(orphan.repetitions) <= set(done.get(orphan.experiment.experiment_id, ())):
             yield orphan
 
