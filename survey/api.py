@@ -10,6 +10,7 @@ from rich.console import Console
 
 from survey.driver import Launch
 from survey.errors import InputError, nearest
+from survey.names import folded
 from survey.options import Options
 from survey.request import Request
 from survey.result import SurveyResult
@@ -101,6 +102,6 @@ def prepare(space: Space | Sequence[Space], options: Options, console: Console |
     for one in spaces:
         one.check_datasets()
     names = [one.name for one in spaces]
-    if len(set(names)) < len(names) or not names:
+    if len(set(map(folded, names))) < len(names) or not names:
         raise InputError(f"search spaces: expected one or more of different names, found {', '.join(names) or 'none'}")
     return Request(spaces, options, console or SafeConsole())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import time
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,6 +28,10 @@ _SHARE = 0.01
 
 _FORMAT = 2
 """Number of the layout of the state; another one is not read."""
+
+_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}\.pt")
+_LEFT_OVER = re.compile(rf"\.{_NAME.pattern}\.[0-9]+\.tmp")
+"""What checkpoints, and parts of them, are called: whatever else lies in their folder is left alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -121,8 +126,8 @@ def times_written(folder: Path | None) -> dict[str, int]:
 def remove_checkpoints(folder: Path, experiment_ids: Iterable[int]) -> None:
     """Remove all checkpoints of some experiments, which are done, or are to be trained from their beginning."""
     prefixes = {f"{experiment_id:016x}" for experiment_id in experiment_ids}
-    for file in folder.glob("*-*"):
-        if file.name.partition("-")[0] in prefixes:
+    for file in folder.glob("*-*.pt"):
+        if _NAME.fullmatch(file.name) and file.name.partition("-")[0] in prefixes:
             file.unlink(missing_ok=True)
 
 
@@ -139,8 +144,11 @@ def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
         OSError: A file cannot be removed.
     """
     for left in folder.glob(".*.tmp"):
-        left.unlink()
+        if _LEFT_OVER.fullmatch(left.name):
+            left.unlink()
     for file in folder.glob("*-*.pt"):
+        if not _NAME.fullmatch(file.name):
+            continue
         experiment_id, repetitions = _runs_of(file)
         if not repetitions.isdisjoint(done.get(experiment_id, ())):
             file.unlink()

@@ -95,7 +95,7 @@ def disk_line(use: DiskUse) -> Text:
 
 
 def _sizes(folder: str) -> Iterator[int]:
-    """Yield the sizes of all files below a folder; what goes away meanwhile is passed over."""
+    """Yield the sizes of all files below a folder; what goes away meanwhile, or cannot be listed, is passed over."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -106,5 +106,5 @@ def _sizes(folder: str) -> Iterator[int]:
                         yield entry.stat(follow_symlinks=False).st_size
                 except FileNotFoundError:
                     continue
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return

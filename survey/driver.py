@@ -63,7 +63,7 @@ class Launch:
     def _run(self) -> SurveyResult:
         request, output = self._request, self._output
         request.check_sizes()
-        if not output.folder.exists():
+        if not output.exists:
             request.load_tasks(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         with output.held(), ExitStack() as held:
             request.check_own_data()  # before anything is written: what is refused leaves the output as it was

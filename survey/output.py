@@ -16,10 +16,11 @@ from pydantic import Field
 from survey.errors import OutputError
 from survey.files import write_text
 from survey.json_text import read_json
+from survey.names import is_of_system, yaml_names
 from survey.output_lock import OutputLock
 from survey.ownership import marker_of
 from survey.space import SearchSpace
-from survey.space_file import dump_space, load_space
+from survey.space_file import dump_space, spaces_in
 from survey.uris import sqlite_uri
 
 _MOST_REDO_BYTES = 100_000_000
@@ -180,10 +181,9 @@ class Output:
 
     def record(self, spaces: list[SearchSpace], contents: Mapping[str, str]) -> None:
         """Keep the search spaces that have been surveyed here: the exporter flags experiments by them."""
-        folder = self.folder / "search_spaces"
-        folder.mkdir(exist_ok=True)
+        self._spaces.mkdir(exist_ok=True)
         for space in spaces:
-            write_text(folder / f"{space.name}.yaml", dump_space(space))
+            write_text(self._spaces / f"{space.name}.yaml", dump_space(space))
         identity = replace(self._identity, contents={**self.contents, **contents})
         write_text(self._identity_file, json.dumps(asdict(identity)))
 
@@ -212,9 +212,18 @@ class Output:
         redone[text] = sorted({*redone.get(text, ()), *mlflow_run_ids})
         write_text(self._redo_file, json.dumps(redone, indent=1))
 
+    @property
+    def _spaces(self) -> Path:
+        return self.folder / "search_spaces"
+
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        """Names of the search spaces that have been surveyed here."""
+        return yaml_names(self._spaces)
+
     def spaces(self) -> list[SearchSpace]:
         """The search spaces that have been surveyed here, by name."""
-        return [load_space(file) for file in sorted((self.folder / "search_spaces").glob("*.yaml"))]
+        return spaces_in(self._spaces)
 
 
 _ENTRIES = frozenset(
@@ -241,7 +250,8 @@ def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
                 "removed: put the file or folder itself in its place"
             )
     of_one_begun = (".lock", ".survey.json.")
-    if folder.is_dir() and not is_survey and not all(p.name.startswith(of_one_begun) for p in folder.iterdir()):
+    names = [each.name for each in folder.iterdir()] if folder.is_dir() and not is_survey else []
+    if not all(name.startswith(of_one_begun) or is_of_system(name) for name in names):
         return "this folder holds other things and no survey (no survey.json); choose an empty or new one"
     return ""
 

@@ -12,9 +12,11 @@ from rich.console import Console
 
 from survey import tasks as task_data
 from survey.callers_ray import with_callers_ray
-from survey.dataset import check_task_digest, floats_held
+from survey.dataset import check_task_digest, floats_held, tasks_held
+from survey.errors import InputError
 from survey.escaping import markdown
 from survey.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
+from survey.names import MOST_BYTES, clash
 from survey.options import Options
 from survey.output import Output
 from survey.plan import Bound, Plan, check_sizes, fraction_for, make_plan
@@ -63,12 +65,16 @@ class Request:
         self.spaces, self.options, self.console = spaces, options, console
         self.own_tasks = own_tasks(spaces)
         self.name = "+".join(space.name for space in spaces)
+        if options.out is None and len(self.name) > MOST_BYTES:
+            raise InputError(f"the names of {len(spaces)} search spaces together are too long for a folder; give --out")
         self.output = Output.at(options.out or Path("surveys") / self.name)
         before = self.output.spaces()
         held = floats_held(self.output.dataset)
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)
         self.place = TrackingPlace(options, self.output, partial(say, console))
         used = {name for space in spaces for name in space.datasets}
+        self._declared = {task_data.canonical_name(name): name for name in sorted(used)}
+        self._check_names()
         self.contents = {
             name: task_data.load(name, self.own_tasks).digest for name in sorted(used & set(self.own_tasks))
         }
@@ -76,6 +82,16 @@ class Request:
         if options.redo is not None:
             experiments = (each for space in spaces for each in space.experiments(self.contents))
             self.redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
+
+    def _check_names(self) -> None:
+        """See that no two names of the search spaces and the output are one on some systems, or mean two things."""
+        for space in self.spaces:
+            for name in sorted(space.datasets):
+                task_data.check_name(name, self.own_tasks)  # which the tasks of another one may contradict
+        problem = clash([*self.output.sweeps, *(space.name for space in self.spaces)], "search space")
+        problem = problem or clash([*tasks_held(self.output.dataset), *self._declared], "task")
+        if problem:
+            raise InputError(f"{self.name} in {self.output.folder}: {problem}")
 
     def plan(
         self,
@@ -107,8 +123,8 @@ class Request:
         )
 
     def describe(self, task: str, *, may_guess: bool = False) -> task_data.TaskDescription:
-        """Describe a task as `survey.tasks.describe` does, also one of the search spaces' own."""
-        return task_data.describe(task, user_tasks=self.own_tasks, may_guess=may_guess)
+        """Describe a task, by its name in the data set, as `survey.tasks.describe` does; also the spaces' own."""
+        return task_data.describe(self._declared[task], user_tasks=self.own_tasks, may_guess=may_guess)
 
     @cached_property
     def num_gpus(self) -> float:
@@ -154,7 +170,7 @@ class Request:
         """
         used = {trial.experiment.dataset for trial in plan.trials}
         names = sorted(used if bundled else used - set(task_data.BUNDLED))
-        data = {name: task_data.load(name, self.own_tasks) for name in names}
+        data = {name: task_data.load(self._declared[name], self.own_tasks) for name in names}
         for name, task in data.items():
             check_task_digest(self.output.dataset, name, task.digest)
         return data

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from survey.dataset import EXECUTIVE, REPETITIONS, SUMMARY, is_file_of_table, sweep_of
+from survey.dataset import EXECUTIVE, REPETITIONS, SUMMARY, is_file_of_table, sweep_of, sweep_table
 from survey.errors import ExportError, OutputError
 from survey.export.about import About, describe
 from survey.export.card import data_card
@@ -67,7 +67,7 @@ def publish(
         hostnames: Publish the names of the hosts that trained the runs.
 
     Raises:
-        InputError: There is no data set, or the place cannot be used.
+        InputError: There is no data set, a name or a link in it leads elsewhere, or the place cannot be used.
         OutputError: The place holds other things.
         ExportError: A file cannot be read or sent; the same call goes on where it stopped.
     """
@@ -75,9 +75,10 @@ def publish(
     place = Place.at(where)
     if not place.store.host and Path(place.store.root).resolve().is_relative_to(dataset.resolve()):
         raise OutputError(f"{where}: lies in the data set that is to be published; choose another folder")
+    tables = sorted({*_TABLES, *map(sweep_table, facts.sweeps)})
+    pieces = list(table_pieces(dataset, tables, hostnames=hostnames))  # what is refused leaves nothing at the place
     with tempfile.TemporaryDirectory(prefix="publish-") as scratch, _Upload.to(place, Path(scratch)) as upload:
-        tables = sorted({*_TABLES, *(f"{name}_summary" for name in facts.sweeps)})
-        upload.send(table_pieces(dataset, tables, hostnames=hostnames))
+        upload.send(pieces)
         upload.send([flat_piece(dataset)])
         flat = upload.sums[FLAT]
         upload.send(

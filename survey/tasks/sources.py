@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,16 @@ def obtain_pmlb(name: str) -> Path:
     pooch.get_logger().setLevel("WARNING")
     url = f"{PMLB_URL}/{name}/{name}.tsv.gz"
     known_hash = PUBLISHED[name].sha256 if name in PUBLISHED else None
+    folder, new = cache_dir() / name, list[Path]()
     # The protocol that pooch declares for a downloader has other parameters than those it passes.
     downloader: Any = _download
     try:
-        return Path(pooch.retrieve(url, known_hash, f"{name}.tsv.gz", cache_dir() / name, downloader=downloader))
+        new = [each for each in (folder, *folder.parents) if not each.exists()]  # the innermost first
+        return Path(pooch.retrieve(url, known_hash, f"{name}.tsv.gz", folder, downloader=downloader))
     except (OSError, ValueError) as error:
+        for each in new:
+            with suppress(OSError):  # something is in it
+                each.rmdir()
         raise TaskError(_not_obtained(name, url, error)) from error
 
 

@@ -17,7 +17,7 @@ from survey.errors import InputError
 from survey.tracking.errors import tracking_errors
 from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
 from survey.tracking.sql_writer import DIALECTS, TABLES
-from survey.tracking.tags import OUTPUT, ROLE, TRIAL_ROLE
+from survey.tracking.tags import MOST_LETTERS, OUTPUT, ROLE, TRIAL_ROLE
 from survey.tracking.writers import Writer, make_writer
 from survey.uris import sqlite_file
 from survey.wal import use_write_ahead_log
@@ -69,7 +69,8 @@ class TrackingStore:
             tags = {OUTPUT: self._output_id, "survey.name": name, "mlflow.note.content": note}
             # The UI then opens its pages for training runs, rather than those for language models.
             tags["mlflow.experimentKind"] = "custom_model_development"
-            titles = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
+            short = name[:MOST_LETTERS]
+            titles = itertools.chain([short], (f"{short} ({number})" for number in itertools.count(2)))
             title = next(title for title in titles if self.client.get_experiment_by_name(title) is None)
             return self.client.create_experiment(title, artifact_location, tags)
 

@@ -18,5 +18,8 @@ EXPERIMENT_ID = "experiment_id"
 REPETITIONS = "survey.repetitions"
 """Numbers of the repetitions that the trial trains, as JSON."""
 
+MOST_LETTERS = 240
+"""Of a name in MLflow, whose databases have columns of 250; the number of a repetition, or of a namesake, follows."""
+
 HISTORY_FILE = "history.parquet"
 """Artifact of a trial's run: the full history of each repetition."""

@@ -23,7 +23,16 @@ from survey.files import disk_full_errors
 from survey.metrics import HISTORY_COLUMNS
 from survey.parquet import write_table
 from survey.quantiles import quantiles
-from survey.tracking.tags import EXPERIMENT, EXPERIMENT_ID, HISTORY_FILE, REPETITION_ROLE, REPETITIONS, ROLE, TRIAL_ROLE
+from survey.tracking.tags import (
+    EXPERIMENT,
+    EXPERIMENT_ID,
+    HISTORY_FILE,
+    MOST_LETTERS,
+    REPETITION_ROLE,
+    REPETITIONS,
+    ROLE,
+    TRIAL_ROLE,
+)
 from survey.tracking.writers import MetricRow, NewRun, make_writer
 
 METRICS = tuple(
@@ -254,7 +263,7 @@ def parent_run(
     if settings.git_commit:
         tags["mlflow.source.git.commit"] = settings.git_commit
     shown = {key: str(value) for key, value in {**described, **params}.items() if value is not None}
-    return NewRun(experiment.label, start_time_ms, tags, shown)
+    return NewRun(experiment.label[:MOST_LETTERS], start_time_ms, tags, shown)
 
 
 def child_run(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:
