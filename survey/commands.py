@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from survey.errors import InputError, SurveyError
+from survey.home import ensure_home
 from survey.import_path import forget_working_folder
 from survey.options import MOST_JOINED
 from survey.result import INCOMPLETE, INTERRUPTED, WRONG_INPUT
@@ -71,6 +72,7 @@ def run_app(function: Callable[..., int], name: str) -> None:
         with exit_on_error():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             forget_working_folder()
+            ensure_home()
             status = function(*args, **options)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             raise typer.Exit(status)

@@ -13,6 +13,7 @@ from rich.console import Console
 from survey import tasks as task_data
 from survey.callers_ray import with_callers_ray
 from survey.dataset import check_task_digest
+from survey.home import ensure_home
 from survey.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.options import Options
 from survey.output import Output
@@ -57,6 +58,7 @@ class Request:
 
     def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:
         self.began = time.monotonic()
+        ensure_home()
         options = with_callers_ray(options)
         self.spaces, self.options, self.console = spaces, options, console
         self.own_tasks = own_tasks(spaces)

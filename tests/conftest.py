@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from exposure import Exposure
 from filelock import FileLock
+from nobody import launch_as_nobody
 
 # As workers have it (survey/cluster.py), and before torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
@@ -108,12 +109,17 @@ grids: [{dataset: "sklearn:digits", shape: rectangle, size: 1024, depth: 3, epoc
 
 @pytest.fixture(scope="session")
 def long(tmp_path_factory) -> Path:
-    """The output of a survey of one longer trial that is done, beside its search space."""
+    """The output of a survey of one longer trial that is done, beside its search space and what the launch said.
+
+    That was the launch of a nobody, who has no home: what is made elsewhere is to be the same.
+    """
 
     def make(folder: Path) -> None:
         (folder / "long.yaml").write_text(LONG)
-        status, output = launch(folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
+        arguments = (folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
+        status, output = launch_as_nobody(folder, *arguments)
         assert status == 0, output
+        (folder / "said").write_text(output)
 
     return made_once(tmp_path_factory, "long", make) / "out"
 
