@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from survey.errors import InputError, SurveyError
+from survey.home import ensure_home
 from survey.import_path import forget_working_folder
 from survey.options import MOST_JOINED
 from survey.result import INCOMPLETE, INTERRUPTED, READER_GONE, WRONG_INPUT
@@ -76,6 +77,7 @@ def run_app(function: Callable[..., int], name: str) -> None:
             if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
                 signal.signal(signal.SIGHUP, _hang_up)
             forget_working_folder()
+            ensure_home()
             status = function(*args, **options)
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)

@@ -15,6 +15,7 @@ from survey.callers_ray import with_callers_ray
 from survey.dataset import check_task_digest, floats_held, tasks_held
 from survey.errors import InputError
 from survey.escaping import markdown
+from survey.home import ensure_home
 from survey.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.names import MOST_BYTES, clash
 from survey.options import Options
@@ -61,6 +62,7 @@ class Request:
 
     def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:
         self.began = time.monotonic()
+        ensure_home()
         options = with_callers_ray(options)
         self.spaces, self.options, self.console = spaces, options, console
         self.own_tasks = own_tasks(spaces)
