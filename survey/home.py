@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from survey.errors import InputError
-from survey.private_folder import PrivateFolder
 
 
 def ensure_home() -> None:
@@ -23,6 +22,8 @@ def ensure_home() -> None:
     home = _home()
     if home and (os.access(home, os.W_OK) or "MPLCONFIGDIR" in os.environ):
         return
+    from survey.private_folder import PrivateFolder
+
     with suppress(InputError):  # what needs the folder then says so itself
         folder = PrivateFolder()
         folder.__enter__()
