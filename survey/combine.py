@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from survey.dataset import REPETITIONS, partition_file, partitions, read_file
 from survey.errors import InputError, OutputError
+from survey.experiments_file import write_experiments
 from survey.files import temporary_file
 from survey.metrics import HISTORY_COLUMNS
 from survey.partition import OldRuns, PartitionWriter, conform, groups, runs_schema, write_schemas
@@ -95,6 +96,7 @@ def combine(
             work.write(temporary, name)
         work.refuse_conflicts()
         write_schemas(temporary, work.sweeps)
+        write_experiments(temporary)
         if target.exists():
             target.rmdir()
         temporary.replace(target)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +41,15 @@ def partition_of(experiment: Experiment) -> str:
 def partitions(table: Path) -> Iterator[str]:
     """Yield the partitions of a table that have a file, in order."""
     yield from sorted(str(file.parent.relative_to(table)) for file in table.glob(f"*/**/{_FILE}"))
+
+
+def with_partition(rows: pa.Table, partition: str, schema: pa.Schema) -> pa.Table:
+    """Return rows of a partition with the columns that stand in its path."""
+    for part in partition.split("/"):
+        name, _, text = part.partition("=")
+        value = pa.scalar(None if text == _NULL else unquote(text), pa.string()).cast(schema.field(name).type)
+        rows = rows.append_column(schema.field(name), pa.repeat(value, len(rows)))
+    return rows
 
 
 def floats_held(dataset: Path) -> Iterator[tuple[str, float]]:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from survey.dataset import EXECUTIVE, REPETITIONS, partition_file, partitions
 from survey.errors import ExportError
+from survey.experiments_file import EXPERIMENTS, write_experiments
 from survey.parquet import TableWriter
 from survey.schema import PARTITION_COLUMNS
 
@@ -53,6 +54,11 @@ def table_pieces(dataset: Path, tables: Sequence[str], *, hostnames: bool) -> It
 def flat_piece(dataset: Path) -> Piece:
     """The executive summary as one file, which needs no paths to be read."""
     return Piece(FLAT, lambda target: _write_flat(dataset / EXECUTIVE, target))
+
+
+def experiments_piece(dataset: Path) -> Piece:
+    """The experiments as one file, that of the data set if it is up to date."""
+    return Piece(EXPERIMENTS, lambda target: write_experiments(dataset, target=target))
 
 
 def text_piece(path: str, text: str) -> Piece:

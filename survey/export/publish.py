@@ -22,7 +22,7 @@ from survey.errors import ExportError, OutputError
 from survey.export.about import About, describe
 from survey.export.card import data_card
 from survey.export.croissant import CROISSANT, croissant
-from survey.export.pieces import FLAT, Piece, flat_piece, table_pieces, text_piece
+from survey.export.pieces import Piece, experiments_piece, flat_piece, table_pieces, text_piece
 from survey.export.place import Place, is_left_over
 from survey.space import SearchSpace
 from survey.space_file import dump_space
@@ -76,14 +76,13 @@ def publish(
     with tempfile.TemporaryDirectory(prefix="publish-") as scratch, _Upload.to(place, Path(scratch)) as upload:
         tables = sorted({*_TABLES, *(f"{name}_summary" for name in facts.sweeps)})
         upload.send(table_pieces(dataset, tables, hostnames=hostnames))
-        upload.send([flat_piece(dataset)])
-        flat = upload.sums[FLAT]
+        upload.send([experiments_piece(dataset), flat_piece(dataset)])
         upload.send(
             [
                 text_piece("README.md", data_card(facts, about, hostnames=hostnames)),
                 text_piece("columns.md", facts.columns_page()),
                 *(text_piece(f"search_spaces/{each.name}.yaml", dump_space(_without_paths(each))) for each in spaces),
-                text_piece(CROISSANT, croissant(facts, about, tables=tables, flat_sha256=flat)),
+                text_piece(CROISSANT, croissant(facts, about, tables=tables, sums=upload.sums)),
             ]
         )
         return upload.finish()
