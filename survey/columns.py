@@ -77,7 +77,8 @@ def page(origin: str, sweeps: Sequence[str] = ()) -> str:
         ("`all_repetitions/`: a row for each run", _table(runs)),
         (
             f"`complete_summary/` and {of_sweeps}: a row for each experiment\n\n"
-            "`complete_executive_summary/` has the columns marked *executive* only",
+            "`complete_executive_summary/` has the columns marked *executive* only. `experiments.parquet` has those of "
+            "them that are no lists; there the partition columns are in the file",
             _table(about, executive.names),
         ),
         ("Summaries: statistics over the repetitions at each epoch", _table(summary, executive.names, curves)),

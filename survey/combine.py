@@ -31,6 +31,7 @@ from survey.dataset import (
     tasks_held,
 )
 from survey.errors import InputError, OutputError
+from survey.experiments_file import write_experiments
 from survey.files import temporary_file
 from survey.metrics import HISTORY_COLUMNS
 from survey.names import MOST_BYTES, clash, inside, is_of_system
@@ -118,6 +119,7 @@ def combine(
             work.write(temporary, name)
         work.refuse_conflicts()
         write_schemas(temporary, work.sweeps)
+        write_experiments(temporary)
         _put_in_place(temporary, target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from None

@@ -17,7 +17,16 @@ import pyarrow.parquet as pq
 from survey.errors import ExportError, InputError, OutputError
 from survey.experiment import Experiment
 from survey.files import replacing
-from survey.names import check_partition, clash, inside, is_run_id, partition_folder, partition_problem, sweep_problem
+from survey.names import (
+    NULL,
+    check_partition,
+    clash,
+    inside,
+    is_run_id,
+    partition_folder,
+    partition_problem,
+    sweep_problem,
+)
 from survey.schema import PARTITION_COLUMNS
 
 if TYPE_CHECKING:
@@ -83,6 +92,15 @@ def _folders(table: Path, above: str, column: str) -> Iterator[str]:
 def _is_file(table: Path, path: str) -> bool:
     file = table / path
     return (inside(table, path) if file.is_symlink() else file).is_file()
+
+
+def with_partition(rows: pa.Table, partition: str, schema: pa.Schema) -> pa.Table:
+    """Return rows of a partition with the columns that stand in its path."""
+    for part in partition.split("/"):
+        name, _, text = part.partition("=")
+        value = pa.scalar(None if text == NULL else unquote(text), pa.string()).cast(schema.field(name).type)
+        rows = rows.append_column(schema.field(name), pa.repeat(value, len(rows)))
+    return rows
 
 
 def floats_held(dataset: Path) -> Iterator[tuple[str, float]]:

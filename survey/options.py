@@ -25,7 +25,7 @@ MOST_RUN_EPOCHS = 200_000_000
 """Epochs of all runs of an experiment, at most: their curves, which an export holds in memory, take 16 GB then."""
 
 MOST_EXPERIMENTS = 10_000_000
-"""Experiments of a launch, and trials of its plan, at most: the plan takes some 10 GB of memory then."""
+"""Experiments of a launch, and trials of its plan, at most: the plan takes some 7 GB of memory then."""
 
 
 class Epochs(StrEnum):

@@ -7,10 +7,46 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.files import remove_leftovers, sync, temporary_file
+
+
+class Slices:
+    """Rows of a Parquet file by their place, with few row groups in memory; best taken in order.
+
+    Args:
+        file: The file.
+
+    Raises:
+        OSError, pyarrow.ArrowException: From every method too: it cannot be read.
+
+    Attributes:
+        num_rows: Rows of the file.
+        schema: Its schema.
+        metadata: Its further metadata.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = pq.ParquetFile(file)
+        about = self._file.metadata
+        self.num_rows, self.schema = about.num_rows, self._file.schema_arrow
+        self.metadata: Mapping[bytes, bytes] = about.metadata or {}
+        self._bounds = np.cumsum([0, *(about.row_group(k).num_rows for k in range(about.num_row_groups))])
+        self._groups = range(0)
+        self._table = pa.table({})
+
+    def rows(self, start: int, end: int) -> pa.Table:
+        """The rows from `start` on, up to but without `end`."""
+        first = int(np.searchsorted(self._bounds, start, side="right")) - 1
+        last = int(np.searchsorted(self._bounds, end, side="left"))
+        if self._groups != range(first, last):
+            self._table = self._file.read_row_groups(list(range(first, last)))
+            self._groups = range(first, last)
+        offset = int(self._bounds[first])
+        return self._table.slice(start - offset, end - start)
 
 
 class TableWriter:

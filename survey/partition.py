@@ -24,7 +24,7 @@ from survey.dataset import (
     sweep_table,
     write_common_metadata,
 )
-from survey.parquet import TableWriter
+from survey.parquet import Slices, TableWriter
 from survey.schema import (
     PARTITION_COLUMNS,
     TARGET_UNIT,
@@ -77,11 +77,7 @@ class OldRuns:
         starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
         ends = np.r_[starts[1:], len(ids)]
         self._rows = dict(zip(ids[starts].tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
-        self._file = pq.ParquetFile(file)
-        sizes = [self._file.metadata.row_group(k).num_rows for k in range(self._file.num_row_groups)]
-        self._bounds = np.cumsum([0, *sizes])
-        self._groups: tuple[int, ...] = ()
-        self._table = pa.table({})
+        self._slices = Slices(file)
 
     @property
     def experiment_ids(self) -> list[int]:
@@ -95,16 +91,10 @@ class OldRuns:
             ExportError: The file is damaged.
         """
         start, end = self._rows[experiment_id]
-        first = int(np.searchsorted(self._bounds, start, side="right")) - 1
-        last = int(np.searchsorted(self._bounds, end, side="left"))
-        if self._groups != tuple(range(first, last)):
-            self._groups = tuple(range(first, last))
-            try:
-                self._table = self._file.read_row_groups(list(self._groups))
-            except (pa.ArrowException, OSError):
-                self._table = read_file(self._path)  # raises, and says what to do
-        offset = int(self._bounds[first])
-        return self._table.slice(start - offset, end - start)
+        try:
+            return self._slices.rows(start, end)
+        except (pa.ArrowException, OSError):
+            return read_file(self._path).slice(start, end - start)  # raises, and says what to do
 
 
 class PartitionWriter:

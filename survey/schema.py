@@ -1,7 +1,8 @@
 """The columns of the published BUTTER data set, as pyarrow schemas, and what ours has in addition.
 
 Three tables, and one more summary for each sweep: a row per run (`all_repetitions`), a row per experiment
-(`complete_summary`, `NAME_summary`), and the latter without its per-epoch columns (`complete_executive_summary`).
+(`complete_summary`, `NAME_summary`), and the latter without its per-epoch columns (`complete_executive_summary`), and
+once more without any lists, as one file (`experiments.parquet`).
 """
 
 from __future__ import annotations
@@ -178,3 +179,8 @@ def executive_schema(sweeps: Sequence[str]) -> pa.Schema:
     """Schema of `complete_executive_summary/`: the summary with no per-epoch columns but the test loss quartiles."""
     curves = {field.name for field in curve_fields()} - set(_EXECUTIVE_CURVES)
     return pa.schema([field for field in summary_schema(sweeps) if field.name not in curves | {"num"}])
+
+
+def experiments_schema(executive: pa.Schema) -> pa.Schema:
+    """Schema of `experiments.parquet`: what is no list in the executive summary of a data set."""
+    return pa.schema([field for field in executive if not pa.types.is_list(field.type)])

@@ -138,9 +138,9 @@ def test_partitions_are_those_of_the_published_data(exported, table):
 
 
 def test_there_are_no_other_files(exported):
-    assert {path.name for path in exported.folder.iterdir()} == set(TABLES)
+    assert {path.name for path in exported.folder.iterdir()} == {*TABLES, "experiments.parquet"}
     names = {path.rpartition("/")[2] for path in files(exported.folder)}
-    assert names == {"part-0.parquet", "_common_metadata"}
+    assert names == {"part-0.parquet", "_common_metadata", "experiments.parquet"}
 
 
 def test_runs_have_the_published_columns_and_types(exported):
@@ -440,6 +440,7 @@ def test_only_partitions_with_new_runs_are_rewritten(survey):
     survey.train(EXPERIMENTS[1], (2,))
     assert survey.export() == export.ExportResult(1, 1, ())
     changed = {name for name, data in files(survey.folder).items() if before.get(name) != data}
+    changed.remove("experiments.parquet")
     assert changed
     assert all(f"shape={EXPERIMENTS[1].shape}" in name for name in changed)
 
@@ -560,7 +561,8 @@ def test_a_sweep_recorded_later_updates_the_flags(survey):
     left = export.export(survey.output, survey.store, only_new_runs=True)
     assert left == export.ExportResult(0, 0, (), num_partitions_left=2)
     assert {name for name, data in files(survey.folder).items() if before.get(name) != data} == {
-        f"{table}/_common_metadata" for table in (*TABLES, "gamma_summary")
+        "experiments.parquet",
+        *(f"{table}/_common_metadata" for table in (*TABLES, "gamma_summary")),
     }
     assert survey.export() == export.ExportResult(0, 2, ())
     for table in (*TABLES, "gamma_summary"):

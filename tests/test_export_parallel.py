@@ -53,7 +53,7 @@ def test_what_goes_wrong_elsewhere_is_told_here(survey, mapper):
     assert EXPERIMENTS[1].label in damaged
 
     survey.train(EXPERIMENTS[0], (3,))
-    jobs = export._jobs(survey.output, survey.store, {})
+    jobs = export._jobs(survey.output, survey.store, {}, {}, {})
     (file,) = (survey.folder / "all_repetitions").rglob("*.parquet")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ExportError, match=r"part-0\.parquet.*damaged"):
@@ -63,7 +63,7 @@ def test_what_goes_wrong_elsewhere_is_told_here(survey, mapper):
 def test_a_machine_without_the_output_leaves_the_work_to_another(survey, cluster, monkeypatch):
     monkeypatch.setattr(pool, "FEW_TRIALS", 0)
     survey.train_all()
-    (job, *_) = jobs = export._jobs(survey.output, survey.store, {})
+    (job, *_) = jobs = export._jobs(survey.output, survey.store, {}, {}, {})
     assert update_partition(replace(job, output_id="another")) is None
     assert not survey.folder.exists()
 

@@ -7,13 +7,14 @@ Each partition is one file. It is rewritten only where it has new runs or other 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from survey.dataset import partition_of, runs_held
+from survey.experiments_file import write_experiments
 from survey.export.artifacts import Artifacts
 from survey.export.partition import PartitionJob, update_partition
 from survey.export.pool import Mapper
@@ -70,10 +71,15 @@ def export(
         space.name: frozenset(experiment.experiment_id for experiment in space.experiments(contents))
         for space in output.spaces()
     }
-    all_jobs = _jobs(output, store, sweeps, Artifacts.of(output, store, artifacts))
+    partitions, done = held(output.dataset, sweeps, output.replaced)
+    all_jobs = _jobs(output, store, sweeps, partitions, done, Artifacts.of(output, store, artifacts))
     jobs = [job for job in all_jobs if job.trials or not only_new_runs]
     results = [result for result in mapper(update_partition, jobs) if result]
     write_schemas(output.dataset, sorted(sweeps))
+    changed = {job.partition for job in all_jobs}
+    write_experiments(
+        output.dataset, {name: its.fingerprint for name, its in partitions.items() if name not in changed}
+    )
     return ExportResult(
         sum(result.num_new_runs for result in results),
         sum(result.is_written for result in results),
@@ -84,26 +90,35 @@ def export(
 
 @dataclass
 class Held:
-    """What a partition holds: experiments, MLflow runs that count no more, whether summaries are out of date."""
+    """What a partition holds.
 
-    experiment_ids: set[int]
-    replaced: frozenset[str]
-    is_stale: bool
+    Attributes:
+        experiment_ids: Its experiments.
+        replaced: MLflow runs of its rows that count no more.
+        fingerprint: Of its runs.
+        is_stale: Whether its summaries are out of date.
+    """
+
+    experiment_ids: set[int] = field(default_factory=set)
+    replaced: frozenset[str] = frozenset()
+    fingerprint: str = ""
+    is_stale: bool = False
 
 
 def _jobs(
-    output: Output, store: TrackingStore, sweeps: Mapping[str, frozenset[int]], artifacts: Artifacts
+    output: Output,
+    store: TrackingStore,
+    sweeps: Mapping[str, frozenset[int]],
+    partitions: dict[str, Held],
+    done: dict[int, set[int]],
+    artifacts: Artifacts,
 ) -> list[PartitionJob]:
     """Find the partitions in which there is something to do, those with the most to do first."""
-    replaced = output.replaced
-    partitions, done = held(output.dataset, sweeps, replaced)
     new: dict[str, list[FinishedTrial]] = {}
-    for trial in store.finished_trials(done=done, replaced=replaced):
+    for trial in store.finished_trials(done=done, replaced=output.replaced):
         partition = partition_of(trial.experiment)
         new.setdefault(partition, []).append(trial)
-        partitions.setdefault(partition, Held(set(), frozenset(), False)).experiment_ids.add(
-            trial.experiment.experiment_id
-        )
+        partitions.setdefault(partition, Held()).experiment_ids.add(trial.experiment.experiment_id)
     artifacts.check(trial for trials in new.values() for trial in trials)
     jobs = [
         PartitionJob(
@@ -132,6 +147,6 @@ def held(
         fingerprint = fingerprint_of(runs.experiment_ids, runs.repetitions, runs.mlflow_run_ids, sweeps)
         is_stale = fingerprint != stored_fingerprint(dataset, runs.partition)
         gone = frozenset(replaced).intersection(runs.mlflow_run_ids)
-        partitions[runs.partition] = Held(set(np.unique(runs.experiment_ids).tolist()), gone, is_stale)
+        partitions[runs.partition] = Held(set(np.unique(runs.experiment_ids).tolist()), gone, fingerprint, is_stale)
         runs.add_to(done, replaced)
     return partitions, done

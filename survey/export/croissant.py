@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from survey.dataset import EXECUTIVE
+from survey.experiments_file import EXPERIMENTS
 from survey.export.about import About, Facts
 from survey.export.pieces import FLAT
+from survey.schema import experiments_schema
 
 CROISSANT = "croissant.json"
 
@@ -63,14 +65,17 @@ _CITATION = (
 )
 
 
-def croissant(facts: Facts, about: About, *, tables: Sequence[str], flat_sha256: str) -> str:
-    """Describe the data set as JSON-LD: its files, and the executive summary column by column.
+_FILES = {EXPERIMENTS: "The experiments as one file, without lists.", FLAT: "The executive summary as one file."}
+
+
+def croissant(facts: Facts, about: About, *, tables: Sequence[str], sums: Mapping[str, str]) -> str:
+    """Describe the data set as JSON-LD: its files, and the experiments and the executive summary column by column.
 
     Args:
         facts: What the data say.
         about: What the publisher says.
         tables: The partitioned tables.
-        flat_sha256: Checksum of the executive summary's one file, as hex.
+        sums: Checksums of files, SHA-256 as hex, by their paths.
     """
     described: dict[str, Any] = {
         "@context": _CONTEXT,
@@ -83,8 +88,11 @@ def croissant(facts: Facts, about: About, *, tables: Sequence[str], flat_sha256:
         "version": f"{facts.ended.year}.{facts.ended.month}.{facts.ended.day}",
         "datePublished": facts.ended.isoformat(),
         "citeAs": _CITATION,
-        "distribution": [_flat(about, flat_sha256), *(_file_set(table) for table in tables)],
-        "recordSet": [_record_set(facts.executive)],
+        "distribution": [*(_file(name, about, sums[name]) for name in _FILES), *(_file_set(table) for table in tables)],
+        "recordSet": [
+            _record_set("experiments", EXPERIMENTS, experiments_schema(facts.executive)),
+            _record_set(EXECUTIVE, FLAT, facts.executive),
+        ],
     }
     if about.creator:
         described["creator"] = {"@type": "sc:Organization", "name": about.creator}
@@ -93,13 +101,13 @@ def croissant(facts: Facts, about: About, *, tables: Sequence[str], flat_sha256:
     return json.dumps(described, indent=1) + "\n"
 
 
-def _flat(about: About, sha256: str) -> dict[str, Any]:
+def _file(name: str, about: About, sha256: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
-        "@id": FLAT,
-        "name": FLAT,
-        "description": "The executive summary as one file.",
-        "contentUrl": f"{about.url.rstrip('/')}/{FLAT}" if about.url else FLAT,
+        "@id": name,
+        "name": name,
+        "description": _FILES[name],
+        "contentUrl": f"{about.url.rstrip('/')}/{name}" if about.url else name,
         "encodingFormat": _PARQUET,
         "sha256": sha256,
     }
@@ -116,26 +124,26 @@ def _file_set(table: str) -> dict[str, Any]:
     }
 
 
-def _record_set(schema: pa.Schema) -> dict[str, Any]:
+def _record_set(name: str, file: str, schema: pa.Schema) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
-        "@id": EXECUTIVE,
-        "name": EXECUTIVE,
+        "@id": name,
+        "name": name,
         "description": "A row for each experiment: its settings, and statistics over its runs.",
-        "key": {"@id": f"{EXECUTIVE}/experiment_id"},
-        "field": [_field(field) for field in schema],
+        "key": {"@id": f"{name}/experiment_id"},
+        "field": [_field(name, file, field) for field in schema],
     }
 
 
-def _field(field: pa.Field) -> dict[str, Any]:
+def _field(record_set: str, file: str, field: pa.Field) -> dict[str, Any]:
     is_list = pa.types.is_list(field.type)
     described = {
         "@type": "cr:Field",
-        "@id": f"{EXECUTIVE}/{field.name}",
+        "@id": f"{record_set}/{field.name}",
         "name": field.name,
         "description": (field.metadata or {}).get(b"description", b"").decode(),
         "dataType": _data_type(field.type.value_type if is_list else field.type),
-        "source": {"fileObject": {"@id": FLAT}, "extract": {"column": field.name}},
+        "source": {"fileObject": {"@id": file}, "extract": {"column": field.name}},
     }
     return described | {"repeated": True} if is_list else described
 

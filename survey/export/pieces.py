@@ -20,6 +20,7 @@ from survey.dataset import (
     read_schema,
 )
 from survey.errors import ExportError
+from survey.experiments_file import EXPERIMENTS, write_experiments
 from survey.names import inside
 from survey.parquet import TableWriter
 
@@ -65,6 +66,11 @@ def table_pieces(dataset: Path, tables: Sequence[str], *, hostnames: bool) -> It
 def flat_piece(dataset: Path) -> Piece:
     """The executive summary as one file, which needs no paths to be read."""
     return Piece(FLAT, lambda target: _write_flat(dataset, target))
+
+
+def experiments_piece(dataset: Path) -> Piece:
+    """The experiments as one file, that of the data set if it is up to date."""
+    return Piece(EXPERIMENTS, lambda target: write_experiments(dataset, target=target))
 
 
 def text_piece(path: str, text: str) -> Piece:

@@ -19,10 +19,11 @@ from threading import Lock
 
 from survey.dataset import EXECUTIVE, REPETITIONS, SUMMARY, is_file_of_table, sweep_of, sweep_table
 from survey.errors import ExportError, OutputError
+from survey.experiments_file import EXPERIMENTS
 from survey.export.about import About, describe
 from survey.export.card import data_card
 from survey.export.croissant import CROISSANT, croissant
-from survey.export.pieces import FLAT, Piece, flat_piece, table_pieces, text_piece
+from survey.export.pieces import FLAT, Piece, experiments_piece, flat_piece, table_pieces, text_piece
 from survey.export.place import Place, is_left_over
 from survey.names import sweep_problem
 from survey.space import SearchSpace
@@ -79,14 +80,13 @@ def publish(
     pieces = list(table_pieces(dataset, tables, hostnames=hostnames))  # what is refused leaves nothing at the place
     with tempfile.TemporaryDirectory(prefix="publish-") as scratch, _Upload.to(place, Path(scratch)) as upload:
         upload.send(pieces)
-        upload.send([flat_piece(dataset)])
-        flat = upload.sums[FLAT]
+        upload.send([experiments_piece(dataset), flat_piece(dataset)])
         upload.send(
             [
                 text_piece(_CARD, data_card(facts, about, hostnames=hostnames)),
                 text_piece(_COLUMNS, facts.columns_page()),
                 *(text_piece(f"{_SPACES}/{each.name}.yaml", dump_space(_without_paths(each))) for each in spaces),
-                text_piece(CROISSANT, croissant(facts, about, tables=tables, flat_sha256=flat)),
+                text_piece(CROISSANT, croissant(facts, about, tables=tables, sums=upload.sums)),
             ]
         )
         return upload.finish()
@@ -235,7 +235,7 @@ def _is_ours(path: str) -> bool:
     """Whether a publication can have a file of this path."""
     folder, _, name = path.partition("/")
     if not name:
-        return path in (_CARD, _COLUMNS, CROISSANT, FLAT)
+        return path in (_CARD, _COLUMNS, CROISSANT, EXPERIMENTS, FLAT)
     if folder == _SPACES:
         return name.endswith(".yaml") and not sweep_problem(name.removesuffix(".yaml"))
     return (folder in _TABLES or not sweep_problem(sweep_of(folder))) and is_file_of_table(name)
