@@ -87,7 +87,9 @@ def test_a_survey_that_runs_and_is_killed(tmp_path):
         return now.launch.figures if now and now.launch else None
 
     try:
-        await_that(lambda: (now := figures()) and now.epochs and now.seconds_left)
+        await_that(
+            lambda: (now := figures()) and now.seconds_left and [each.epochs for each in now.running] == [50_000] * 2
+        )
         now = status()
         assert now
         assert (now.state, now.is_running, now.num_runs_done, now.num_runs) == ("training", True, 0, RUNS)
