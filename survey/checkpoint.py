@@ -28,7 +28,7 @@ _SHARE = 0.01
 _FORMAT = 2
 """Number of the layout of the state; another one is not read."""
 
-_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{12}\.pt")
+_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]+\.pt")
 _LEFT_OVER = re.compile(rf"\.{_NAME.pattern}\.[0-9]+\.tmp")
 """What checkpoints, and parts of them, are called: whatever else lies in their folder is left alone."""
 

@@ -310,7 +310,7 @@ def test_checkpoints_that_no_trial_can_go_on_from_are_dropped(tmp_path):
     useful = [make(tmp_path / "c", repetitions=(3, 4)), make(tmp_path / "c", other)]
     for each in (*useless, *useful):
         each.save({"epoch": 3, "curves": torch.ones(1000)})
-    damaged = tmp_path / "c" / f"{EXPERIMENT.experiment_id:016x}-0a0a0a0a0a0a.pt"
+    damaged = tmp_path / "c" / f"{EXPERIMENT.experiment_id:016x}-0a.pt"
     damaged.write_bytes(b"no zip at all")
     others = [tmp_path / "c" / name for name in (".note.tmp", ".DS_Store", f"copy-of-{useless[0].file.name}")]
     for each in others:
