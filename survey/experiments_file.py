@@ -8,7 +8,7 @@ read again. Nothing else is taken from it: where it is missing or damaged, it is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +27,9 @@ EXPERIMENTS = "experiments.parquet"
 _PARTS = "survey.partitions"
 _GROUP_ROWS = 10_000
 """Rows of a row group, or some more, as it ends with a partition: 20 MB in memory."""
+
+_MOST_TABLES = 100
+"""Tables of partitions that wait to be joined to one: each takes 100 kB, however few rows it has."""
 
 _UNKNOWN = "?"
 """Stands for a partition whose summary does not say what it is made of: its rows are always read again."""
@@ -133,43 +136,63 @@ class _Earlier:
 
 
 def _write(file: Path, dataset: Path, keys: Mapping[str, str], schema: pa.Schema, old: _Earlier) -> None:
-    counts: list[int] = []
+    """Write the file; row groups end with the same partitions however many have changed."""
+    parts: list[str] = []
+    group = _Group(schema, old)
     with TableWriter(file, schema) as writer:
-        for group in _groups(dataset, keys, schema, old, counts):
-            tables = (old.rows(*rows) if isinstance(rows, tuple) else rows for rows in group)
-            # What a partition of an older version does not have is null.
-            joined = pa.concat_tables([schema.empty_table(), *tables], promote_options="default")
-            writer.write(conform(joined, schema).combine_chunks())
-        parts = (f"{key} {count}" for key, count in zip(keys.values(), counts, strict=True))
+        for partition, key in keys.items():
+            rows = old.places.get(key) or _read(dataset, partition, schema)
+            parts.append(f"{key} {group.add(rows)}")
+            if group.num_rows >= _GROUP_ROWS:
+                writer.write(group.table())
+                group = _Group(schema, old)
+        if group.num_rows or not parts:
+            writer.write(group.table())
         writer.commit({_PARTS: "\n".join(parts)})
 
 
-def _groups(
-    dataset: Path, keys: Mapping[str, str], schema: pa.Schema, old: _Earlier, counts: list[int]
-) -> Iterator[list[pa.Table | Place]]:
-    """Yield what row groups are made of: rows of changed partitions, and places of the others' in the earlier file.
+class _Group:
+    """The rows of some partitions: read anew, or taken from the earlier file, in which many stand one after the other.
 
-    They end with the same partitions however many have changed. What each partition has is added to `counts`.
+    Attributes:
+        num_rows: How many they are.
     """
-    group: list[pa.Table | Place] = []
-    size = 0
-    for partition, key in keys.items():
-        place = old.places.get(key)
-        if place is None:
-            group.append(_read(dataset, partition, schema))
-            counts.append(len(group[-1]))
-        elif group and isinstance(group[-1], tuple) and group[-1][1] == place[0]:
-            group[-1] = (group[-1][0], place[1])
-            counts.append(place[1] - place[0])
+
+    def __init__(self, schema: pa.Schema, old: _Earlier) -> None:
+        self._schema, self._old = schema, old
+        self._tables = [schema.empty_table()]
+        self._fresh: list[pa.Table] = []
+        self._place: Place | None = None
+        self.num_rows = 0
+
+    def add(self, rows: pa.Table | Place) -> int:
+        """Add the rows of a partition, and return how many they are."""
+        if isinstance(rows, pa.Table):
+            if self._place or len(self._fresh) == _MOST_TABLES:
+                self._settle()
+            self._fresh.append(rows)
+            count = len(rows)
         else:
-            group.append(place)
-            counts.append(place[1] - place[0])
-        size += counts[-1]
-        if size >= _GROUP_ROWS:
-            yield group
-            group, size = [], 0
-    if group or not counts:
-        yield group
+            if self._place and self._place[1] == rows[0]:
+                self._place = (self._place[0], rows[1])
+            else:
+                self._settle()
+                self._place = rows
+            count = rows[1] - rows[0]
+        self.num_rows += count
+        return count
+
+    def _settle(self) -> None:
+        """Make one table in the schema of what waits; what a partition of an older version does not have is null."""
+        waiting = [self._old.rows(*self._place)] if self._place else self._fresh
+        joined = pa.concat_tables([self._schema.empty_table(), *waiting], promote_options="default")
+        self._tables.append(conform(joined, self._schema).combine_chunks())
+        self._fresh, self._place = [], None
+
+    def table(self) -> pa.Table:
+        """All rows."""
+        self._settle()
+        return pa.concat_tables(self._tables).combine_chunks()
 
 
 def _read(dataset: Path, partition: str, schema: pa.Schema) -> pa.Table:
