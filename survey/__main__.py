@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-import typer
-
 from survey.errors import nearest
 from survey.result import WRONG_INPUT
+from survey.terminal import SafeConsole
 
 _COMMANDS = {
     "launch": ("survey.launch", "Survey how networks train; launched again, train only what is missing."),
@@ -21,13 +20,13 @@ def main() -> None:
     """Run the command that is named first, with the arguments after it."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("--help", "-h"):
-        typer.echo(_help())
+        SafeConsole().print(_help())
     elif name in _COMMANDS:
         del sys.argv[1]
         import_module(_COMMANDS[name][0]).main(f"survey {name}")
     else:
         expected = f"expected a command ({', '.join(_COMMANDS)}), found {name!r}{nearest(name, _COMMANDS)}"
-        typer.echo(f"error: {expected}", err=True)
+        SafeConsole(stderr=True).print(f"error: {expected}", style="red")
         sys.exit(WRONG_INPUT)
 
 
