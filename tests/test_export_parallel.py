@@ -13,6 +13,7 @@ from export_data import EXPERIMENTS, files, sweep
 from survey import export, partition
 from survey.errors import ExportError
 from survey.export import pool
+from survey.export.artifacts import Artifacts
 from survey.export.partition import update_partition
 from survey.export.pool import in_processes
 from survey.export_tasks import on_cluster
@@ -53,7 +54,7 @@ def test_what_goes_wrong_elsewhere_is_told_here(survey, mapper):
     assert EXPERIMENTS[1].label in damaged
 
     survey.train(EXPERIMENTS[0], (3,))
-    jobs = export._jobs(survey.output, survey.store, {}, {}, {})
+    jobs = export._jobs(survey.output, survey.store, {}, {}, {}, Artifacts.of(survey.output, survey.store, None))
     (file,) = (survey.folder / "all_repetitions").rglob("*.parquet")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ExportError, match=r"part-0\.parquet.*damaged"):
@@ -63,7 +64,9 @@ def test_what_goes_wrong_elsewhere_is_told_here(survey, mapper):
 def test_a_machine_without_the_output_leaves_the_work_to_another(survey, cluster, monkeypatch):
     monkeypatch.setattr(pool, "FEW_TRIALS", 0)
     survey.train_all()
-    (job, *_) = jobs = export._jobs(survey.output, survey.store, {}, {}, {})
+    (job, *_) = jobs = export._jobs(
+        survey.output, survey.store, {}, {}, {}, Artifacts.of(survey.output, survey.store, None)
+    )
     assert update_partition(replace(job, output_id="another")) is None
     assert not survey.folder.exists()
 

@@ -104,7 +104,7 @@ def test_what_is_no_data(given: Any, says: str | None) -> None:
 
 @pytest.mark.parametrize("kind", ["ranking", 3])
 def test_a_kind_that_is_none(kind: Any) -> None:
-    with pytest.raises(ValidationError, match="'classification' or 'regression'"):
+    with pytest.raises(SearchSpaceError, match="'classification' or 'regression'"):
         space((X, Y, kind))
 
 

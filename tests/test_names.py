@@ -289,7 +289,7 @@ def test_built_in_search_spaces_are_those_of_its_own_files(folder, monkeypatch):
     spaces.mkdir()
     strew(spaces)
     (spaces / "mine.yaml").touch()
-    monkeypatch.setattr("survey.space_file.resources.files", lambda _: spaces)
+    monkeypatch.setattr("survey.space_file.SEARCH_SPACES", spaces)
     assert built_in_names() == ("mine",)
 
 

@@ -94,8 +94,9 @@ def test_all_sweeps_are_planned_at_once_without_their_data(tmp_path):
     counts, usage = told.stdout.splitlines()
     assert counts == "221840,24772,5456840,sleep,adult,splice"
     cpu_s, memory_gb = map(float, usage.split())
-    # Some 7 s and 0.5 GB when it was measured (docs/scale.md has it with its price).
-    assert cpu_s < 15
+    # Some 7 s and 0.5 GB when it was measured (docs/scale.md has it with its price), and up to 20 s on a busy machine.
+    # A plan whose time grows faster than its size takes hours.
+    assert cpu_s < 120
     assert memory_gb < 1
 
 
