@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,6 +184,15 @@ def empty_store(tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("empty") / "mlflow.db"
     TrackingStore(f"sqlite:///{file}", output_id="nobody")
     return file
+
+
+@pytest.fixture
+def node(tmp_path, monkeypatch) -> Path:
+    """A folder that stands for this node's own disk."""
+    folder = tmp_path / "node"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import shutil
 import sqlite3
 import stat
-import tempfile
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -34,14 +33,7 @@ from survey.tracking_place import TrackingPlace
 
 FIRST, SECOND, THIRD = EXPERIMENTS[:3]
 
-
-@pytest.fixture(autouse=True)
-def node(tmp_path, monkeypatch) -> Path:
-    """A folder that stands for this node's own disk."""
-    folder = tmp_path / "node"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("node")
 
 
 def placed(survey) -> OwnStore:

@@ -6,13 +6,11 @@ import json
 import shutil
 import socket
 import sqlite3
-import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,14 +31,7 @@ from survey.tracking_place import TrackingPlace
 
 MINE, THEIRS = EXPERIMENTS[:2]
 
-
-@pytest.fixture(autouse=True)
-def node(tmp_path, monkeypatch) -> Path:
-    """A folder that stands for this node's own disk."""
-    folder = tmp_path / "node"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("node")
 
 
 @pytest.fixture
