@@ -4,8 +4,8 @@ Everything here works from the Parquet tables alone; nothing needs the code that
 """
 
 from analysis.combine import combine
-from analysis.curves import curves
-from analysis.read import read, read_batches
+from analysis.reading.curves import curves
+from analysis.reading.tables import read, read_batches
 from analysis.recommend import recommend
 
 __all__ = ["combine", "curves", "read", "read_batches", "recommend"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survey.experiment import Experiment, Run
-from survey.topology import layer_widths
+from survey.experiments.experiment import Experiment, Run
+from survey.experiments.topology import layer_widths
 from survey.training import streams
 
 

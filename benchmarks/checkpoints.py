@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.cells import CELLS, data_of, seeds_of
-from survey.checkpoint import _INTERVAL_S, Checkpoint
-from survey.training import Trainer
+from survey.training.loop import Trainer
+from survey.trials.checkpoint import _INTERVAL_S, Checkpoint
 
 _NUM_RUNS = 5
 _EPOCHS = 1500

@@ -1,7 +1,7 @@
 """What the operations of training cost on a core or a GPU: `python -m benchmarks.costs --device cuda`.
 
 Trains small parts of trials that are drawn over all sizes, depths, minibatches and optimizers of the published sweeps,
-and fits the coefficients of `survey.cost` to them, which a dry run without a pilot counts with.
+and fits the coefficients of `survey.plan.cost_model` to them, which a dry run without a pilot counts with.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from survey.cost import CostModel, Work, default_model
-from survey.pilot import Sample, fit_costs, measure
-from survey.plan import PlannedTrial, make_plan
-from survey.space import SearchSpace
-from survey.tasks import describe
+from survey.plan.cost_model import CostModel, Work, default_model
+from survey.plan.make_plan import make_plan
+from survey.plan.pilot import Sample, fit_costs, measure
+from survey.plan.trials import PlannedTrial
+from survey.spaces.search_space import SearchSpace
+from survey.tasks.loading import describe
 
 _GRID = {
     "dataset": ["201_pol", "wine_quality_white", "connect_4", "mnist"],

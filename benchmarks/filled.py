@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from survey.dataset import partition_of
-from survey.experiment import Experiment
-from survey.history import history_table
-from survey.output import Output
-from survey.space import Grid, SearchSpace
-from survey.tasks import PreparedTask
-from survey.topology import layer_widths
+from survey.dataset.history import history_table
+from survey.dataset.layout import partition_of
+from survey.experiments.experiment import Experiment
+from survey.experiments.topology import layer_widths
+from survey.output.folder import Output
+from survey.spaces.search_space import Grid, SearchSpace
+from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings, TrialRun
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survey.experiment import Experiment, Run
-from survey.topology import SHAPES
-from survey.training import ACTIVATIONS
+from survey.experiments.experiment import Experiment, Run
+from survey.experiments.topology import SHAPES
+from survey.training.network import ACTIVATIONS
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Train small networks with Keras 3 on TensorFlow and write their statistics, for `tests/test_keras.py`.
+"""Train small networks with Keras 3 on TensorFlow and write their statistics, for `tests/training/test_keras.py`.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.keras_reference
 
@@ -11,7 +11,7 @@ and label noise are the draws of `survey.training.streams`.
 Where Keras 3 differs from Keras 2.10, which made BUTTER and whose definitions ours are:
 
 - RMSprop without momentum: Keras 3 divides by sqrt(v + epsilon), Keras 2.10 by sqrt(v) + epsilon. It is in no case;
-  `tests/test_keras.py` steps the formula by hand instead. With momentum the two agree.
+  `tests/training/test_keras.py` steps the formula by hand instead. With momentum the two agree.
 - cosine_similarity: a row shorter than 1e-7 is divided by 1e-7 in Keras 3 and here, one shorter than 1e-6 by 1e-6 in
   Keras 2.10. No case has such rows, other than rows of zeros, whose similarity is 0 in all.
 
@@ -37,9 +37,9 @@ import numpy as np
 import torch
 
 from benchmarks.keras_cases import Case, Task, cases, common_inputs, tasks
-from survey.experiment import Experiment
-from survey.metrics import HISTORY_COLUMNS, STATISTICS
-from survey.topology import layer_widths, residual_layers
+from survey.experiments.experiment import Experiment
+from survey.experiments.metrics import HISTORY_COLUMNS, STATISTICS
+from survey.experiments.topology import layer_widths, residual_layers
 from survey.training import streams
 
 OUTPUT = Path(__file__).parent.parent / "tests" / "data" / "keras_reference.json"

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from analysis.fits import bootstrap, fit, landmarks
+from analysis.fits.fits import bootstrap, fit, landmarks
 
 EPOCHS, SIZES, REPETITIONS = 3000, 20, 30
 

@@ -26,13 +26,14 @@ import psutil
 import requests
 
 from benchmarks.filled import space
-from survey.experiment import Experiment
-from survey.output import Output
-from survey.topology import layer_widths
+from survey.experiments.experiment import Experiment
+from survey.experiments.topology import layer_widths
+from survey.output.folder import Output
+from survey.tracking.rows import MetricRow, Writer
+from survey.tracking.server import MlflowServer
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import METRICS, TrackingSettings, parent_run, recorded_epochs
-from survey.tracking.writers import MetricRow, Writer, make_writer
-from survey.ui import MlflowServer
+from survey.tracking.writer import make_writer
 
 _EPOCHS, _REPETITIONS = 300, 10
 _AT_ONCE = 500
@@ -123,7 +124,7 @@ class Page:
 
     def __init__(self, server: MlflowServer) -> None:
         self._address = server.address
-        guard = next(p for p in psutil.Process().children() if "survey.guard" in p.cmdline())
+        guard = next(p for p in psutil.Process().children() if "survey.system.supervise" in p.cmdline())
         self._processes = guard.children(recursive=True)
         self.slowest_s = self.most_cpu_s = 0.0
 

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from survey.cluster import Cluster, connected
-from survey.plan import PlannedTrial, make_plan
-from survey.space import Grid, SearchSpace
-from survey.tasks import describe
+from survey.cluster.connection import Cluster, connected
+from survey.plan.make_plan import make_plan
+from survey.plan.trials import PlannedTrial
+from survey.spaces.search_space import Grid, SearchSpace
+from survey.tasks.loading import describe
 
 _CORES = 2
 
@@ -39,11 +40,11 @@ def planned(count: int) -> Groups:
 
 def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[float], int]:
     """Run trials that train nothing; return the driver's CPU seconds at the end of each trial, and failures."""
-    from survey import fit, trial
-    from survey.progress import Progress
-    from survey.stopping import StopRequest
+    from survey.trials import trainable, tune
+    from survey.trials.progress import Progress
+    from survey.trials.stopper import StopRequest
 
-    class Nothing(trial.SurveyTrial):
+    class Nothing(trainable.SurveyTrial):
         """A trial that has nothing to do."""
 
         def setup(self, config, **_shared):
@@ -81,10 +82,10 @@ def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[
             ends.append(time.process_time())
 
     ends: list[float] = [time.process_time()]
-    fit.SurveyTrial = Nothing
+    tune.SurveyTrial = Nothing
     runs = sum(len(each.repetitions) for group in trials for each in group)
     with Timed(Console(quiet=True), name="overhead", num_runs=runs, total_cost=len(trials)) as progress:
-        failures = fit.fit(
+        failures = tune.fit(
             trials,
             tasks={},
             tracking=None,

@@ -19,16 +19,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from survey.dataset import REPETITIONS, partition_file, partition_of, write_common_metadata
-from survey.experiment import Experiment
-from survey.export import held
-from survey.output import Output
-from survey.parquet import write_table
-from survey.partition import conform
-from survey.schema import PARTITION_COLUMNS, repetition_schema
-from survey.space_file import load_space
-from survey.tasks import describe
-from survey.topology import layer_widths, within_tolerance
+from survey.dataset.layout import REPETITIONS, partition_file, partition_of, write_common_metadata
+from survey.dataset.partition import conform
+from survey.dataset.schema import PARTITION_COLUMNS, repetition_schema
+from survey.dataset.table_writer import write_table
+from survey.experiments.experiment import Experiment
+from survey.experiments.topology import layer_widths, within_tolerance
+from survey.export.update import held
+from survey.output.folder import Output
+from survey.spaces.yaml_file import load_space
+from survey.tasks.loading import describe
 
 SWEEPS = (
     "primary_sweep",

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey import schema
+from survey.dataset import schema
 
 TASKS = (
     *("201_pol", "294_satellite_image", "505_tecator", "529_pollen", "537_houses", "adult", "banana", "connect_4"),

@@ -30,7 +30,7 @@ _RATES = (0.01, 0.003, 0.001, 0.0003, 0.0001)
 
 def space(count: int):
     """A search space of `count` of 1,000 experiments."""
-    from survey.space import Grid, SearchSpace
+    from survey.spaces.search_space import Grid, SearchSpace
 
     cells = list(product(_SHAPES, (2048, 4096), (3, 4, 5, 6, 7), _RATES, (64, 128, 256, 512)))
     chosen = random.Random(0).sample(cells, count)
@@ -84,13 +84,13 @@ def _part(process: psutil.Process) -> str:
 
 def timed_trials(folder: Path) -> None:
     """Let trials note in a file for each process how long they were in the training core."""
-    from survey import fit, trial
+    from survey.trials import trainable, tune
 
-    class SurveyTrial(trial.SurveyTrial):
+    class SurveyTrial(trainable.SurveyTrial):
         """A trial whose process times its training."""
 
         def setup(self, config, **shared):
-            from survey.bundle import Bundle
+            from survey.training.bundle import Bundle
 
             super().setup(config, **shared)
             file, trained_s = folder / f"{os.getpid()}.json", [0.0]
@@ -107,7 +107,7 @@ def timed_trials(folder: Path) -> None:
 
             Bundle.start_epoch, Bundle.end_epoch = timed(Bundle.start_epoch), timed(Bundle.end_epoch)
 
-    fit.SurveyTrial = SurveyTrial
+    tune.SurveyTrial = SurveyTrial
 
 
 def main() -> None:
@@ -119,7 +119,7 @@ def main() -> None:
     times.start()
     began = time.perf_counter()
     import survey
-    import survey.cluster
+    import survey.cluster.connection
 
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes"

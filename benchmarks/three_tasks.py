@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.condense import curves_of, experiments
-from analysis.curves import curve_matrix
 from analysis.figures import generalization, zone_grid
-from analysis.grid import INK, key, layout, log_sizes, loss_axis, rule
-from analysis.labels import loss_words
-from analysis.pictures import png
+from analysis.figures.grid import INK, key, layout, log_sizes, loss_axis, rule
+from analysis.figures.pictures import png
+from analysis.reading.curves import curve_matrix
+from analysis.reading.labels import loss_words
+from analysis.report.condense import curves_of, experiments
 
 FOLDER = Path(__file__).parents[1] / "docs" / "three_tasks"
 WINE, HOUSES = "wine_quality_white", "537_houses"

@@ -12,22 +12,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from survey.api import run
     from survey.errors import InputError, SurveyError
-    from survey.experiment import Experiment
-    from survey.result import SurveyResult
-    from survey.space import Grid, SearchSpace
+    from survey.experiments.experiment import Experiment, Run
+    from survey.launch.api import run
+    from survey.launch.result import SurveyResult
+    from survey.spaces.search_space import Grid, SearchSpace
+    from survey.tasks.own import UserTask
 
-__all__ = ["Experiment", "Grid", "InputError", "SearchSpace", "SurveyError", "SurveyResult", "run"]
+__all__ = [
+    "Experiment",
+    "Grid",
+    "InputError",
+    "Run",
+    "SearchSpace",
+    "SurveyError",
+    "SurveyResult",
+    "UserTask",
+    "run",
+]
 
 _HOMES = {
-    "run": "api",
+    "run": "launch.api",
     "InputError": "errors",
     "SurveyError": "errors",
-    "Experiment": "experiment",
-    "SurveyResult": "result",
-    "Grid": "space",
-    "SearchSpace": "space",
+    "Experiment": "experiments.experiment",
+    "Run": "experiments.experiment",
+    "SurveyResult": "launch.result",
+    "Grid": "spaces.search_space",
+    "SearchSpace": "spaces.search_space",
+    "UserTask": "tasks.own",
 }
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from survey.errors import nearest
-from survey.result import WRONG_INPUT
-from survey.terminal import SafeConsole
+from survey.errors import WRONG_INPUT, nearest
+from survey.text.terminal import SafeConsole
 
 _COMMANDS = {
-    "launch": ("survey.launch", "Survey how networks train; launched again, train only what is missing."),
+    "launch": ("survey.launch.__main__", "Survey how networks train; launched again, train only what is missing."),
     "status": ("survey.status", "Say how a survey stands."),
     "export": ("survey.export.__main__", "Bring the data set of a survey up to date, and publish it."),
 }

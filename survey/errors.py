@@ -1,4 +1,4 @@
-"""All exceptions that the survey raises on purpose.
+"""All exceptions that the survey raises on purpose, and the exit statuses of its command lines.
 
 SurveyError
 ├── InputError              what the person gave cannot be used; no trial has been started (exit status 2)
@@ -18,6 +18,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+DONE, INCOMPLETE, WRONG_INPUT, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
+"""Exit statuses of the command lines. The last one is what a shell says of a program that SIGPIPE has ended."""
 
 
 class SurveyError(Exception):

@@ -17,15 +17,15 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from survey.commands import run_app
-from survey.dataset import runs_done
-from survey.disk import DiskUse, DiskWatch, disk_line, disk_use
-from survey.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
-from survey.output import Output
-from survey.own_store import live_database
-from survey.progress_figures import block, duration
-from survey.terminal import SafeConsole
+from survey.cli import run_app
+from survey.dataset.layout import runs_done
+from survey.output.disk_usage import DiskUse, DiskWatch, disk_line, disk_use
+from survey.output.folder import Output
+from survey.output.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
+from survey.output.progress import block, duration
+from survey.text.terminal import SafeConsole
 from survey.tracking.database import holds_experiments, repetitions_finished
+from survey.tracking.local_store import live_database
 
 _LOOK_EVERY_S = 2.0
 _PLAIN_EVERY_S = 10.0

@@ -1,4 +1,4 @@
-"""What tests share: small search spaces, and a launcher in a process of its own."""
+"""Fixtures that tests of several rooms share: surveys that are made once, stores, signals as they were."""
 
 from __future__ import annotations
 
@@ -6,64 +6,26 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
-import pandas as pd
-import pyarrow.parquet as pq
 import pytest
-from awaiting import HANGS_S
-from exposure import Exposure
 from filelock import FileLock
-from nobody import launch_as_nobody
+
+from tests.support.exposure import Exposure
+from tests.support.launching import start
+from tests.support.nobody import launch_as_nobody
+from tests.support.small_survey import EXPERIMENTS, LONG, RUNS, write_space
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("survey", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("survey")
 
-# As workers have it (survey/cluster.py), and before torch is imported.
+# As workers have it (survey/cluster/connection.py), and before torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
-
-PMLB = Path(__file__).parents[2] / "shared" / "data" / "pmlb"
-
-SMALL = """
-name: small
-repetitions: 3
-grids:
-  - dataset: ["sklearn:iris", "sklearn:diabetes"]
-    shape: [rectangle, trapezoid]
-    size: [64, 256]
-    depth: 3
-    learning_rate: 0.01
-    batch_size: 32
-    epochs: {epochs}
-"""
-EXPERIMENTS, REPETITIONS = 8, 3
-RUNS = EXPERIMENTS * REPETITIONS
-EPOCHS = 100
-"""Some seconds for all trials on one core: long enough to be stopped in the middle, three times over."""
-
-
-def write_space(folder: Path, *, epochs: int = EPOCHS) -> Path:
-    """Write a small search space to a folder; return its file."""
-    file = folder / "small.yaml"
-    file.write_text(SMALL.format(epochs=epochs))
-    return file
-
-
-def seeds(*quick: int) -> list:
-    """20 seeds of a fault, of which `make test` tries these."""
-    return [seed if seed in quick else pytest.param(seed, marks=pytest.mark.slow) for seed in range(20)]
-
-
-def site(folder: Path, code: str) -> dict[str, str]:
-    """An environment in which each Python process runs this code as it starts, as `sitecustomize` in that folder."""
-    (folder / "sitecustomize.py").write_text(code)
-    return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
 
 
 @pytest.fixture(autouse=True)
@@ -118,13 +80,6 @@ def undisturbed(tmp_path_factory) -> Path:
     return made_once(tmp_path_factory, "undisturbed", make) / "out"
 
 
-LONG = """
-name: long
-repetitions: 2
-grids: [{dataset: "sklearn:digits", shape: rectangle, size: 1024, depth: 3, epochs: 400}]
-"""
-
-
 @pytest.fixture(scope="session")
 def long(tmp_path_factory) -> Path:
     """The output of a survey of one longer trial that is done, beside its search space and what the launch said.
@@ -140,40 +95,6 @@ def long(tmp_path_factory) -> Path:
         (folder / "said").write_text(output)
 
     return made_once(tmp_path_factory, "long", make) / "out"
-
-
-def start(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen:
-    """Start `python -m survey.launch` in a session of its own, so that a signal to it is a signal to it alone."""
-    return subprocess.Popen(
-        [sys.executable, "-u", "-m", "survey.launch", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        start_new_session=True,
-    )
-
-
-def launch(*arguments: object, cwd: Path | None = None, **environment: str) -> tuple[int, str]:
-    """Run a launch to its end; return its exit status and what it said."""
-    process = start(*arguments, cwd=cwd, **environment)
-    output, _ = process.communicate(timeout=HANGS_S)
-    return process.returncode, output
-
-
-def rows(out: Path) -> pd.DataFrame:
-    """The runs in the data set of a survey, in the order of their ids."""
-    table = out / "dataset" / "all_repetitions"
-    schema = pq.read_schema(table / "_common_metadata")
-    frame = pq.read_table(table, schema=schema).to_pandas()
-    return frame.sort_values("run_id").reset_index(drop=True)
-
-
-def without_browser() -> str | None:
-    """Why browser tests cannot run here, or None."""
-    missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
-    return f"{' and '.join(missing)} not found on this machine" if missing else None
 
 
 @pytest.fixture(scope="session")
@@ -198,6 +119,6 @@ def node(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def survey(tmp_path, empty_store):
     """An output whose trials have been trained by nobody."""
-    from export_data import Survey
+    from tests.support.export_data import Survey
 
     return Survey(tmp_path / "out", empty_store)

@@ -1,5 +1,5 @@
 """Several data sets made one: `python -m analysis.combine A B ... --out DIR`."""
 
-from survey.combine import CombineResult, combine
+from survey.dataset.combine import CombineResult, combine
 
 __all__ = ["CombineResult", "combine"]

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from survey.combine import combine
-from survey.commands import run_app
+from survey.cli import run_app
+from survey.dataset.combine import combine
 from survey.errors import InputError
-from survey.terminal import SafeConsole
+from survey.text.terminal import SafeConsole
 
 
 class OnConflict(StrEnum):

@@ -1,6 +1,6 @@
 """Size, depth, shape, learning rate and epochs for a new task, from surveyed ones: `python -m analysis.recommend`."""
 
-from analysis.recommend.advice import Advice, recommend
-from analysis.recommend.budget import Budget
+from analysis.advice.advice import Advice, recommend
+from analysis.advice.budget import Budget
 
 __all__ = ["Advice", "Budget", "recommend"]

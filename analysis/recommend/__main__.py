@@ -12,19 +12,20 @@ import typer
 from pandas.api.types import is_numeric_dtype
 from rich.table import Table
 
-from analysis.recommend.advice import RULE, Advice, recommend
-from analysis.recommend.budget import Budget, costs
-from analysis.recommend.regret import Verdict, leave_one_out
-from analysis.recommend.rules import RULES
-from analysis.recommend.surveyed import surveyed
-from survey.commands import run_app
+from analysis.advice.advice import RULE, Advice, recommend
+from analysis.advice.budget import Budget, costs
+from analysis.advice.regret import Verdict, leave_one_out
+from analysis.advice.rules import RULES
+from analysis.advice.surveyed import surveyed
+from survey.cli import run_app
 from survey.errors import InputError
-from survey.escaping import markdown
-from survey.tasks import UserTask, load
 from survey.tasks.catalog import Kind
+from survey.tasks.loading import load
+from survey.tasks.own import UserTask
 from survey.tasks.prepare import guess_kind
-from survey.tasks.tables import read_table
-from survey.terminal import SafeConsole
+from survey.tasks.read_table import read_table
+from survey.text.escaping import markdown
+from survey.text.terminal import SafeConsole
 
 _NAME = "new"
 

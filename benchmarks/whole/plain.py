@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.peers.definitions import regression_sums, softmax_sums
-from survey.experiment import Experiment, Run
-from survey.metrics import STATISTICS
-from survey.plan import make_plan
-from survey.space_file import load_space
-from survey.tasks import describe, load
+from survey.experiments.experiment import Experiment, Run
+from survey.experiments.metrics import STATISTICS
+from survey.plan.make_plan import make_plan
+from survey.spaces.yaml_file import load_space
+from survey.tasks.loading import describe, load
 from survey.training import streams
 
 

@@ -8,21 +8,20 @@ from typing import Annotated
 
 import typer
 
-from survey.commands import run_app
-from survey.dataset import sweep_of
-from survey.errors import InputError
-from survey.export import export
-from survey.export.about import About
-from survey.export.pool import in_processes
-from survey.files import disk_full_errors
-from survey.names import sweep_problem
-from survey.output import Output
-from survey.own_store import OwnStore
-from survey.result import INCOMPLETE
-from survey.space import SearchSpace
-from survey.terminal import SafeConsole
+from survey.cli import run_app
+from survey.dataset.layout import sweep_of
+from survey.dataset.sweep_names import sweep_problem
+from survey.errors import INCOMPLETE, InputError
+from survey.export.mappers import in_processes
+from survey.export.publish.description import About
+from survey.export.update import export
+from survey.output.folder import Output
+from survey.spaces.search_space import SearchSpace
+from survey.system.files import disk_full_errors
+from survey.text.terminal import SafeConsole
+from survey.text.uris import folder_uri
 from survey.tracking.credentials import check_no_password
-from survey.uris import folder_uri
+from survey.tracking.local_store import OwnStore
 
 _PUBLISHING = "Publishing"
 
@@ -85,7 +84,7 @@ def _export(
     output: Output, tracking_uri: str | None, artifacts: str | None, console: SafeConsole, *, prune: bool
 ) -> int:
     from survey.export.prune import prune_artifacts
-    from survey.recovery import recover
+    from survey.tracking.recovery import recover
     from survey.tracking.store import TrackingStore
 
     own = OwnStore(output, on_node=False)
@@ -109,7 +108,7 @@ def _export(
 def _publish(
     dataset: Path, where: str, about: About, spaces: list[SearchSpace], console: SafeConsole, *, hostnames: bool
 ) -> None:
-    from survey.export.publish import publish
+    from survey.export.publish.upload import publish
 
     result = publish(dataset, where, about, spaces=spaces, hostnames=hostnames)
     removed = f", {result.num_removed:,} old ones removed" if result.num_removed else ""

@@ -19,15 +19,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.errors import ExportError, InputError
-from survey.files import remove_with_folders
-from survey.output import Output
-from survey.ownership import has_marker
+from survey.output.folder import Output
+from survey.output.ownership import has_marker
+from survey.system.files import remove_with_folders
+from survey.text.uris import local_path
 from survey.tracking.artifact_place import marker_in
 from survey.tracking.errors import tracking_errors
 from survey.tracking.finished import FinishedTrial
 from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
-from survey.uris import local_path
 
 _BUCKETS = ("s3", "gs")
 """Kinds of URI that name a bucket and no host."""

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from survey.dataset import REPETITIONS, partition_file
+from survey.dataset.layout import REPETITIONS, partition_file
+from survey.dataset.partition import OldRuns, PartitionWriter, conform, groups, runs_schema, with_target_unit
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
-from survey.files import disk_full_error, is_disk_full
-from survey.output import is_output
-from survey.partition import OldRuns, PartitionWriter, conform, groups, runs_schema, with_target_unit
+from survey.output.folder import is_output
+from survey.system.files import disk_full_error, is_disk_full
 from survey.tracking.finished import FinishedTrial
 
 

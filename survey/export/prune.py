@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from survey.dataset import REPETITIONS, partition_file, partition_of, runs_held
+from survey.dataset.layout import REPETITIONS, partition_file, partition_of, runs_held
+from survey.dataset.partition import OldRuns, conform, runs_schema
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
+from survey.export.mappers import Mapper
 from survey.export.partition import PartitionJob
-from survey.export.pool import Mapper
-from survey.files import sync
-from survey.output import Output, is_output
-from survey.partition import OldRuns, conform, runs_schema
+from survey.output.folder import Output, is_output
+from survey.system.files import sync
 from survey.tracking.finished import FinishedTrial
 from survey.tracking.store import TrackingStore
 

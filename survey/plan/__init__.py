@@ -1,24 +1,8 @@
-"""The plan: experiments x repetitions, less what is done, as trials with their resources.
+"""The plan: experiments x repetitions, less what is done, as trials with their resources and their cost.
 
-What is done is asked of the result store; the plan holds no state of its own. So resuming, extending a grid, adding
-repetitions and overlapping sweeps are one act.
+Read `make_plan` first, then `plan` and `trials`. What is done is asked of the result store; the plan holds no state of
+its own. So resuming, extending a grid, adding repetitions and overlapping sweeps are one act. `cost_model` foretells
+what a trial takes, `pilot` measures it, `estimate` sums it up.
 """
 
-from survey.plan.fitting import check_sizes
-from survey.plan.gpus import GPU_FRACTIONS, Joining, fraction_for
-from survey.plan.making import LONGEST_TRIAL_S, Bound, make_plan
-from survey.plan.plan import Plan
-from survey.plan.trials import PlannedTrial, resource_name
-
-__all__ = [
-    "GPU_FRACTIONS",
-    "LONGEST_TRIAL_S",
-    "Bound",
-    "Joining",
-    "Plan",
-    "PlannedTrial",
-    "check_sizes",
-    "fraction_for",
-    "make_plan",
-    "resource_name",
-]
+__all__ = ["cost_model", "estimate", "estimate_table", "fitting", "gpu_sharing", "make_plan", "pilot", "plan", "trials"]

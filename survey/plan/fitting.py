@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from survey.errors import SearchSpaceError
-from survey.experiment import Experiment
-from survey.space import SearchSpace
-from survey.tasks import TaskDescription
-from survey.topology import SIZE_TOLERANCE, layer_widths, within_tolerance
+from survey.experiments.experiment import Experiment
+from survey.experiments.topology import SIZE_TOLERANCE, layer_widths, within_tolerance
+from survey.spaces.search_space import SearchSpace
+from survey.tasks.loading import TaskDescription
 
 
 def check_sizes(

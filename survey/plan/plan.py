@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
-from survey.cost import CostModel
-from survey.plan.gpus import Joining, placed
+from survey.plan.cost_model import CostModel
+from survey.plan.gpu_sharing import Joining, placed
 from survey.plan.trials import PlannedTrial, in_order
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from survey.cost import Work
-from survey.experiment import Experiment
+from survey.experiments.experiment import Experiment
+from survey.plan.cost_model import Work
 
 
 @dataclass(frozen=True, slots=True)

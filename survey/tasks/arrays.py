@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 from survey.errors import TaskError
 from survey.tasks.advice import listed, shown
 from survey.tasks.sizes import check_memory
-from survey.tasks.tables import Reading, not_among
+from survey.tasks.table import Reading, not_among
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ import numpy as np
 
 from survey.errors import TaskError
 from survey.tasks.advice import are_dates, shown
-from survey.tasks.tables import Missing, Table, not_among
+from survey.tasks.table import Missing, Table, not_among
 from survey.tasks.values import NUMERIC
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from survey.tasks.catalog import BUNDLED, LIKELY_INPUTS, PIXEL_MAXIMUM, PUBLISHE
 from survey.tasks.names import canonical_name, check_name, check_user_names, is_pmlb_name
 from survey.tasks.own import UserTask
 from survey.tasks.prepared import PreparedTask
-from survey.tasks.tables import read_table
+from survey.tasks.read_table import read_table
 
 _NONE: Mapping[str, UserTask] = MappingProxyType({})
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 
 from survey.errors import TaskError, nearest
-from survey.names import is_device, task_problem
 from survey.tasks.catalog import BUNDLED, PUBLISHED
+from survey.text.names import is_device, task_problem
 
 PMLB_PREFIX = "pmlb:"
 SKLEARN_PREFIX = "sklearn:"

@@ -12,8 +12,9 @@ from pydantic_core import PydanticCustomError
 from survey.errors import TaskError
 from survey.tasks.catalog import Kind
 from survey.tasks.in_memory import fields_of, taken
-from survey.tasks.tables import MISSING, Missing, Reading, Table, name_of, read_table, row_place, table_of
-from survey.validation import CheckedModel
+from survey.tasks.read_table import read_table
+from survey.tasks.table import MISSING, Missing, Reading, Table, name_of, row_place, table_of
+from survey.text.validation import CheckedModel
 
 _FROM_PYTHON = ("data", "in_memory")
 

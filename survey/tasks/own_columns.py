@@ -8,7 +8,7 @@ from survey.errors import TaskError
 from survey.tasks.advice import are_dates, shown, written_another_way
 
 if TYPE_CHECKING:
-    from survey.tasks.tables import Table
+    from survey.tasks.table import Table
     from survey.tasks.values import Column
 
 CATEGORY_LIMIT = 100

@@ -3,41 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from survey.tasks.advice import listed, shown
-
-if TYPE_CHECKING:
-    from survey.tasks.prepared import PreparedTask
+from survey.tasks.prepared import PreparedTask
 
 _SHOWN_CLASSES = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """What the preparation of a table did.
-
-    Attributes:
-        scaled: Columns that were min-max scaled, or divided as pixels, each to one input.
-        binary: Columns of two values, each of which is one input.
-        one_hot: Columns that are one-hot.
-        one_hot_inputs: Inputs that these make together.
-        dropped: Names of the columns that were dropped, as they have one value throughout.
-        rows_dropped: Rows that were left out, as a value is missing there.
-        cells_filled: Missing values that were filled in.
-        classes: Distinct values of the target with their numbers of rows, the most frequent first; empty where the
-            target was min-max scaled.
-    """
-
-    scaled: int = 0
-    binary: int = 0
-    one_hot: int = 0
-    one_hot_inputs: int = 0
-    dropped: tuple[str, ...] = ()
-    rows_dropped: int = 0
-    cells_filled: int = 0
-    classes: tuple[tuple[str, int], ...] = ()
 
 
 def told(task: PreparedTask) -> dict[str, Any]:

@@ -17,13 +17,12 @@ from survey.errors import TaskError
 from survey.tasks.advice import shown
 from survey.tasks.catalog import Kind
 from survey.tasks.own_columns import refuse_names, refuse_text
-from survey.tasks.preparation import Preparation
-from survey.tasks.prepared import PreparedTask
+from survey.tasks.prepared import Preparation, PreparedTask
 from survey.tasks.sizes import check_memory
 from survey.tasks.values import ONE_HOT_LIMIT, Column, read_column, read_values
 
 if TYPE_CHECKING:
-    from survey.tasks.tables import Table
+    from survey.tasks.table import Table
 
 CATEGORY_LIMIT = 1000
 """Most categories that a column, or classes that a target, may have."""

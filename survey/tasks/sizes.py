@@ -21,7 +21,7 @@ def check_memory(needed_bytes: float, where: str, what: str) -> None:
     """
     from rich.filesize import decimal
 
-    from survey.machine import memory_bytes
+    from survey.system.machine import memory_bytes
 
     available = int(MEMORY_FOR_TABLE * memory_bytes())
     if needed_bytes > available:

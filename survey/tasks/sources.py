@@ -15,7 +15,7 @@ from typing import Any
 from survey.errors import TaskError
 from survey.tasks.catalog import PUBLISHED
 from survey.tasks.names import SKLEARN_PREFIX
-from survey.tasks.tables import Table, is_lfs_pointer, row_place
+from survey.tasks.table import Table, is_lfs_pointer, row_place
 
 PMLB_URL = "https://github.com/EpistasisLab/pmlb/raw/master/datasets"
 """The public repository: below it, `NAME/NAME.tsv.gz`."""

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 from survey.errors import TaskError
 from survey.tasks.advice import shown
 from survey.tasks.sizes import check_memory
-from survey.tasks.tables import Reading
+from survey.tasks.table import Reading
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from survey.tasks.advice import shown, written_another_way
 if TYPE_CHECKING:
     import pandas as pd
 
-    from survey.tasks.tables import Table
+    from survey.tasks.table import Table
 
 ONE_HOT_LIMIT = 20
 """Most distinct values of a numeric column that is still one-hot."""

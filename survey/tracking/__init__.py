@@ -1,8 +1,8 @@
 """Everything that is said to MLflow and read from it.
 
 `store` is the driver's side: the tracking store, its MLflow experiment, and what is finished in it. `trial_run` is a
-worker's side: the MLflow run of a trial; it does not import MLflow where it can do without. `writers` is how rows get
-into the store.
+worker's side: the MLflow run of a trial; it does not import MLflow where it can do without. `rows` is what is written,
+`writer` how. `local_store` keeps the sqlite file of an output, `server` serves it, `recovery` finds what was not in it.
 """
 
 import logging
@@ -16,3 +16,18 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # It tells at length when it makes its tables.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
+
+__all__ = [
+    "artifact_place",
+    "credentials",
+    "database",
+    "errors",
+    "finished",
+    "local_store",
+    "recovery",
+    "server",
+    "sqlite",
+    "store",
+    "tags",
+    "trial_run",
+]

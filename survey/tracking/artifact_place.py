@@ -11,7 +11,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from survey.errors import InputError, TrackingError
-from survey.ownership import MARKER
+from survey.output.ownership import MARKER
 from survey.tracking.errors import tracking_errors
 
 

@@ -9,7 +9,7 @@ from mlflow.entities import Metric, Param
 from mlflow.tracking import MlflowClient
 
 from survey.tracking.errors import tracking_errors
-from survey.tracking.writers import MetricRow, NewRun
+from survey.tracking.rows import MetricRow, NewRun
 
 _ROWS_PER_CALL = 1000
 """The most metrics that MLflow takes in one call."""

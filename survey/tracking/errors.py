@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from survey.errors import TrackingAwayError, TrackingError
-from survey.files import disk_full_error, is_disk_full
+from survey.system.files import disk_full_error, is_disk_full
 from survey.tracking.credentials import without_passwords
 
 

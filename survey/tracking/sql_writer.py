@@ -16,9 +16,9 @@ from urllib.request import url2pathname
 from sqlalchemy import Engine, TableClause, column, create_engine, delete, insert, table, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from survey.files import replacing
+from survey.system.files import replacing
 from survey.tracking.errors import tracking_errors
-from survey.tracking.writers import MetricRow, NewRun
+from survey.tracking.rows import MetricRow, NewRun
 
 _LOCK_WAIT_S = 60
 """How long a write waits for those of other workers, where the store is a sqlite file."""

@@ -12,15 +12,16 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from survey.dataset import TrainedRuns
+from survey.dataset.layout import TrainedRuns
 from survey.errors import InputError
+from survey.text.uris import sqlite_file
 from survey.tracking.errors import tracking_errors
 from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
+from survey.tracking.rows import Writer
 from survey.tracking.sql_writer import DIALECTS, TABLES
+from survey.tracking.sqlite import use_write_ahead_log
 from survey.tracking.tags import MOST_LETTERS, OUTPUT, ROLE, TRIAL_ROLE
-from survey.tracking.writers import Writer, make_writer
-from survey.uris import sqlite_file
-from survey.wal import use_write_ahead_log
+from survey.tracking.writer import make_writer
 
 _ANSWER_WITHIN_S = 15.0
 

@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from survey.clock import Clock
-from survey.epochs import log_spaced_epochs
+from survey.dataset.table_writer import write_table
 from survey.errors import TrackingAwayError, TrackingError
-from survey.experiment import Experiment, Run
-from survey.files import disk_full_errors
-from survey.metrics import HISTORY_COLUMNS
-from survey.parquet import write_table
-from survey.quantiles import quantiles
+from survey.experiments.epochs import log_spaced_epochs
+from survey.experiments.experiment import Experiment, Run
+from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.experiments.quantiles import quantiles
+from survey.system.clock import Clock
+from survey.system.files import disk_full_errors
+from survey.tracking.rows import MetricRow, NewRun
 from survey.tracking.tags import (
     EXPERIMENT,
     EXPERIMENT_ID,
@@ -33,7 +34,7 @@ from survey.tracking.tags import (
     ROLE,
     TRIAL_ROLE,
 )
-from survey.tracking.writers import MetricRow, NewRun, make_writer
+from survey.tracking.writer import make_writer
 
 METRICS = tuple(
     f"test_{name.removeprefix('val_')}" if name.startswith("val_") else f"train_{name}" for name in HISTORY_COLUMNS

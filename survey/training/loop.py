@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from survey.experiment import Experiment
-from survey.topology import residual_layers
+from survey.experiments.experiment import Experiment
+from survey.experiments.topology import residual_layers
 from survey.training import streams
 from survey.training.batches import Batches, Data, split_into_batches
 from survey.training.graphs import record
@@ -176,7 +176,7 @@ class Trainer:
         inputs: Features [rows, num_inputs].
         targets: [rows, outputs]: one-hot classes, one column of 0 and 1, or regression targets.
         task_kind: `classification` or `regression`.
-        widths: Width of each layer, from `survey.topology.layer_widths`.
+        widths: Width of each layer, from `survey.experiments.topology.layer_widths`.
         seeds: Seed of each run.
         device: Where to train.
         dtype: float32, or float64 for comparisons.
@@ -223,7 +223,7 @@ class Trainer:
         """Train one epoch of every run.
 
         Returns:
-            float32 [20, runs] on the CPU: the statistics in the order of `survey.metrics.HISTORY_COLUMNS`.
+            float32 [20, runs] on the CPU: the statistics in the order of `survey.experiments.metrics.HISTORY_COLUMNS`.
         """
         self.start_epoch()
         return self.end_epoch()

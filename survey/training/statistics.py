@@ -15,7 +15,7 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
-from survey.metrics import STATISTICS
+from survey.experiments.metrics import STATISTICS
 from survey.training.outputs import OutputKind
 
 _EPSILON = 1e-7

@@ -1,0 +1,191 @@
+"""What is recommended for a new task, and why.
+
+A rule ranks what was surveyed within the budget; it is first judged on the surveyed tasks, each left out in turn
+(`analysis.advice.regret`). Where it does not beat a fixed default there, nothing is recommended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.advice.budget import Budget, Costs, bounded, costs, networks, within
+from analysis.advice.evidence import alternatives, doubts, nearest_tasks, ranking
+from analysis.advice.fitted import fitted_epochs
+from analysis.advice.regret import Verdict, leave_one_out
+from analysis.advice.rules import DEFAULT, RULES, Candidate, Scores, log_ratios
+from analysis.advice.surveyed import Surveyed, surveyed
+from analysis.advice.task import Task
+from analysis.reading.tables import tables
+from survey.errors import InputError
+from survey.tasks.catalog import Kind
+
+RULE = "mean ratio"
+"""The rule that is used, of `analysis.advice.rules.RULES`; docs/recommend.md has what each of them did."""
+
+NEAREST = 3
+"""Tasks whose fits are named."""
+
+LEAST_TASKS = 3
+"""Surveyed tasks without which a rule cannot be judged."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is recommended for a task, and why.
+
+    Attributes:
+        task: The task.
+        budget: The budget.
+        settings: A row for each recommended setting, the best first: the columns of a setting, `epochs`,
+            `num_free_parameters` and `widths` on this task, `score` (of the rule, least is best), `loss_ratio`
+            (geometric mean over the tasks of the loss to the least one within the budget), `worst_ratio` (ten at most)
+            and `worst_task`, `num_tasks` that have it, and `seconds` for a run, where the survey tells. Empty where
+            nothing is recommended.
+        alternatives: The values of each number of the first setting, side by side.
+        tasks: The surveyed tasks, the nearest first, and how the first setting did on each.
+        verdict: How the rule did on tasks that it had not seen, against a fixed default.
+        statements: What the data cannot tell, or why nothing is recommended, in sentences.
+    """
+
+    task: Task
+    budget: Budget
+    settings: pd.DataFrame
+    alternatives: pd.DataFrame
+    tasks: pd.DataFrame
+    verdict: Verdict
+    statements: tuple[str, ...]
+
+
+def recommend(
+    dataset: Path | str,
+    rows: int,
+    inputs: int,
+    outputs: int,
+    kind: Kind,
+    budget: Budget | int,
+    *,
+    sweep: str | None = None,
+    count: int = 5,
+    rule: str = RULE,
+) -> Advice:
+    """Recommend settings for a task that was not surveyed.
+
+    Args:
+        dataset: Folder of a data set with several tasks.
+        rows: Rows of the task's whole data set.
+        inputs: Columns of its inputs, once prepared (see `survey.tasks`).
+        outputs: Columns of its target, once prepared: 1 for two classes, else the number of classes.
+        kind: `classification` or `regression`.
+        budget: What a training may take; a number is one of epochs.
+        sweep: Name of a search space whose experiments alone are taken; all by default.
+        count: Settings to return at most.
+        rule: Name of the rule, of `analysis.advice.rules.RULES`.
+
+    Raises:
+        InputError: A number is not positive, the kind is unknown, or the data set has fewer than three tasks or nothing
+            within the budget.
+        ExportError: A file of the data set is damaged.
+    """
+    if min(rows, inputs, outputs) < 1 or kind not in ("classification", "regression") or rule not in RULES:
+        raise InputError(
+            f"a task of {rows} rows, {inputs} inputs, {outputs} outputs, kind {kind!r}, rule {rule!r}: expected "
+            f"positive numbers, classification or regression, and one of {', '.join(RULES)}"
+        )
+    bound = budget if isinstance(budget, Budget) else Budget(epochs=budget)
+    task, data = Task("new", kind, rows, inputs, outputs), surveyed(dataset, sweep, bound.epochs)
+    if len(data.tasks) < LEAST_TASKS:
+        raise InputError(
+            f"{dataset}: has {len(data.tasks)} tasks; at least {LEAST_TASKS} are needed to judge advice by leaving one "
+            f"out"
+        )
+    cost = costs(dataset, data) if "all_repetitions" in tables(dataset) else None
+    if bound.seconds is not None and (cost is None or np.isnan(cost.row_epoch_s).all()):
+        raise InputError(f"{dataset}: does not tell how long its runs took; give a budget of epochs or parameters")
+    allowed = within(data, task, bound, cost)
+    settings = np.logical_or.reduce(allowed, axis=1)
+    possible = bounded(data, allowed).only(settings, np.logical_or.reduce(allowed, axis=0))
+    if possible.settings.empty or not np.isfinite(possible.losses).any():
+        raise InputError(f"{dataset}: nothing that was surveyed is within this budget on such a task")
+    verdict = leave_one_out(data, RULES[rule], bound, cost)
+    advice = _advice(possible, task, bound, verdict, rule, count, int(data.epochs[-1]), cost and cost.of(settings))
+    return advice if advice.settings.empty else _with_fits(advice, data)
+
+
+def _advice(
+    data: Surveyed,
+    task: Task,
+    budget: Budget,
+    verdict: Verdict,
+    rule: str,
+    count: int,
+    last_epoch: int,
+    cost: Costs | None,
+) -> Advice:
+    scores = RULES[rule](data, task)
+    ranked = ranking(data, scores, count) if verdict.is_better else []
+    if not ranked:
+        nothing = pd.DataFrame()
+        return Advice(task, budget, nothing, nothing, nearest_tasks(data, task, None), verdict, (refusal(verdict),))
+    values = alternatives(data, scores, ranked[0])
+    statements = doubts(data, task, ranked[0], values, last_epoch)
+    if budget.epochs is not None and budget.epochs > last_epoch:
+        statements.append(
+            f"epochs: the survey ends at {last_epoch}; what the other {budget.epochs - last_epoch} do is not known"
+        )
+    settings = _settings(data, task, scores, ranked, cost)
+    return Advice(task, budget, settings, values, nearest_tasks(data, task, ranked[0]), verdict, tuple(statements))
+
+
+def _with_fits(advice: Advice, data: Surveyed) -> Advice:
+    """Add what the fits say of the number of epochs."""
+    first = advice.settings.iloc[0]
+    others = [name for name in data.settings.columns if name != "size"]
+    alike = (data.settings[others] == first[others]).all(axis=1).to_numpy(bool)
+    fitted = fitted_epochs(data, alike, int(first["num_free_parameters"]))
+    by_task = dict(zip([task.name for task in data.tasks], fitted, strict=True))
+    tasks = advice.tasks.assign(fitted_epoch=advice.tasks["dataset"].map(by_task))
+    known = tasks[np.isfinite(tasks["fitted_epoch"])]
+    said = [f"{row.dataset} {row.fitted_epoch:.0f}" for row in known.head(NEAREST).itertuples()]
+    if said:
+        statement = f"epochs: the fits to the nearest tasks put the least loss of such a size at {', '.join(said)}"
+    else:
+        statement = "epochs: nothing to fit: on no task did two sizes have their least loss before the end"
+    return replace(advice, tasks=tasks, statements=(*advice.statements, statement))
+
+
+def refusal(verdict: Verdict) -> str:
+    """Why nothing is recommended."""
+    return (
+        f"nothing is recommended: on the surveyed tasks, each left out in turn, the rule's choice has "
+        f"{verdict.chosen_ratio:.3g} times the least loss and the fixed default {verdict.default_ratio:.3g} times "
+        f"(geometric means); the rule is better on {verdict.wins} tasks and worse on {verdict.losses}. Take the fixed "
+        f"default: {DEFAULT}"
+    )
+
+
+def _settings(data: Surveyed, task: Task, scores: Scores, ranked: list[Candidate], cost: Costs | None) -> pd.DataFrame:
+    made, ratios = networks(data, task), np.exp(log_ratios(data.losses))
+    seconds = cost.seconds(task, data.epochs) if cost else np.full(data.losses.shape[1:], np.nan)
+    rows = []
+    for each in ranked:
+        own = ratios[:, each.setting, each.epoch]
+        widths, parameters = made[each.setting]
+        rows.append(
+            {
+                **data.settings.iloc[each.setting].to_dict(),
+                "epochs": int(data.epochs[each.epoch]),
+                "num_free_parameters": parameters,
+                "widths": list(widths),
+                "score": float(scores[each.setting, each.epoch]),
+                "loss_ratio": float(np.exp(np.nanmean(np.log(own)))),
+                "worst_ratio": float(np.nanmax(own)),
+                "worst_task": data.tasks[int(np.nanargmax(own))].name,
+                "num_tasks": int((~np.isnan(own)).sum()),
+                "seconds": float(seconds[each.setting, each.epoch]),
+            }
+        )
+    return pd.DataFrame(rows)

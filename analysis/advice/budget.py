@@ -1,0 +1,103 @@
+"""What a training may take, and which candidates stay within it on a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.advice.surveyed import Surveyed
+from analysis.advice.task import Task
+from analysis.reading.tables import read
+from survey.errors import InputError
+from survey.experiments.topology import layer_widths, within_tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one training of a network may take; None is no bound.
+
+    Attributes:
+        epochs: Epochs.
+        parameters: Trainable parameters.
+        seconds: Seconds in the epoch loop, on a machine like that of the survey.
+
+    Raises:
+        InputError: A bound is not positive.
+    """
+
+    epochs: int | None = None
+    parameters: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "parameters", "seconds"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"a budget of {value} {name}: expected more than 0")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of a row and an epoch for each setting, (S,), as the survey's own runs took them; NaN where unknown."""
+
+    row_epoch_s: npt.NDArray[np.float64]
+
+    def seconds(self, task: Task, epochs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Seconds that a run of each candidate takes on a task, (S, E)."""
+        return self.row_epoch_s[:, None] * (task.rows or np.nan) * epochs
+
+    def of(self, settings: npt.NDArray[np.bool_]) -> Costs:
+        """Those of some settings."""
+        return Costs(self.row_epoch_s[settings])
+
+
+def costs(dataset: Path | str, data: Surveyed) -> Costs:
+    """Read how long the runs of a data set took: the median over tasks of their seconds for each row and epoch."""
+    keys = list(data.settings.columns)
+    runs = read(dataset, table="all_repetitions", columns=["dataset", *keys, "epochs", "train_seconds"])
+    rows = runs["dataset"].map({task.name: task.rows or np.nan for task in data.tasks})
+    runs["row_epoch_s"] = runs["train_seconds"].astype(float) / runs["epochs"].astype(float) / rows
+    by_task = runs.groupby([*keys, "dataset"])["row_epoch_s"].median().reset_index()
+    medians = by_task.groupby(keys)["row_epoch_s"].median().reset_index()
+    return Costs(data.settings.merge(medians, on=keys, how="left")["row_epoch_s"].to_numpy(float))
+
+
+def networks(data: Surveyed, task: Task) -> list[tuple[tuple[int, ...], int]]:
+    """Layer widths and number of parameters of each setting on a task, S."""
+    return [
+        layer_widths(shape, size, depth, task.inputs, task.outputs)
+        for shape, size, depth in zip(
+            *(data.settings[name].tolist() for name in ("shape", "size", "depth")), strict=True
+        )
+    ]
+
+
+def within(data: Surveyed, task: Task, budget: Budget, cost: Costs | None) -> npt.NDArray[np.bool_]:
+    """Which candidates a task and a budget allow, (S, E).
+
+    A setting of which no network comes near its size is not allowed, as in a survey.
+    """
+    allowed = np.ones(data.losses.shape[1:], bool)
+    if task.inputs:
+        sizes = data.settings["size"].tolist()
+        counts = [count for _, count in networks(data, task)]
+        near = np.array([within_tolerance(count, size) for count, size in zip(counts, sizes, strict=True)])
+        allowed &= near[:, None]
+    else:
+        counts = data.settings["size"].tolist()
+    if budget.epochs is not None:
+        allowed &= data.epochs <= budget.epochs
+    if budget.parameters is not None:
+        allowed &= (np.array(counts) <= budget.parameters)[:, None]
+    if budget.seconds is not None and cost is not None:
+        # A comparison with NaN is false: what is not known to be within is not.
+        allowed &= cost.seconds(task, data.epochs) <= budget.seconds
+    return allowed
+
+
+def bounded(data: Surveyed, allowed: npt.NDArray[np.bool_]) -> Surveyed:
+    """The same with the losses of the candidates that are not allowed unknown."""
+    return replace(data, losses=np.where(allowed, data.losses, np.nan))

@@ -1,0 +1,121 @@
+"""How well a rule does on a task that it has not seen: each surveyed task is left out in turn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.advice.budget import Budget, Costs, bounded, within
+from analysis.advice.rules import Candidate, Rule, best, fixed_default
+from analysis.advice.surveyed import Surveyed
+from analysis.reading.labels import size_text
+
+WORST = 10.0
+"""Ratio to the best loss that counts for one that is greater, or not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regret:
+    """What a rule chose for a task that was left out.
+
+    Attributes:
+        task: Name of the task.
+        best_loss: Least median test loss of the task within the budget.
+        best: Setting and epoch of it, in words.
+        chosen: What the rule chose.
+        chosen_ratio: Its median test loss on the task, divided by the best; 1 is none to regret.
+        default: The fixed default, or what is nearest to it among the candidates.
+        default_ratio: Its ratio.
+    """
+
+    task: str
+    best_loss: float
+    best: str
+    chosen: str
+    chosen_ratio: float
+    default: str
+    default_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Regrets of all tasks, and whether the rule did better than the fixed default.
+
+    Attributes:
+        regrets: One for each task.
+        chosen_ratio: Geometric mean of the rule's ratios.
+        default_ratio: Geometric mean of the fixed default's.
+        wins: Tasks on which the rule's choice was better than the fixed default.
+        losses: Tasks on which it was worse.
+    """
+
+    regrets: tuple[Regret, ...]
+    chosen_ratio: float
+    default_ratio: float
+    wins: int
+    losses: int
+
+    @property
+    def is_better(self) -> bool:
+        """Better on average, and on more tasks than it is worse."""
+        return self.chosen_ratio < self.default_ratio and self.wins > self.losses
+
+
+def leave_one_out(data: Surveyed, rule: Rule, budget: Budget, cost: Costs | None = None) -> Verdict:
+    """Choose for each task from the others, and compare with the best that was surveyed of it."""
+    regrets = []
+    for number, task in enumerate(data.tasks):
+        allowed = within(data, task, budget, cost) & ~np.isnan(data.losses[number])
+        if not np.isfinite(data.losses[number][allowed]).any():
+            continue
+        others = bounded(data.without(number), allowed)
+        chosen = best(others, rule(others, task))
+        if chosen is not None:
+            regrets.append(_regret(data, number, allowed, chosen))
+    pairs = [(min(each.chosen_ratio, WORST), min(each.default_ratio, WORST)) for each in regrets]
+    return Verdict(
+        tuple(regrets),
+        _geometric_mean([pair[0] for pair in pairs]),
+        _geometric_mean([pair[1] for pair in pairs]),
+        wins=sum(one < other for one, other in pairs),
+        losses=sum(one > other for one, other in pairs),
+    )
+
+
+def _regret(data: Surveyed, number: int, allowed: np.ndarray, chosen: Candidate) -> Regret:
+    losses = np.where(allowed & np.isfinite(data.losses[number]), data.losses[number], np.inf)
+    setting, epoch = np.unravel_index(losses.argmin(), losses.shape)
+    least, default = losses[setting, epoch], default_within(data, allowed)
+    return Regret(
+        task=data.tasks[number].name,
+        best_loss=float(least),
+        best=words(data, Candidate(int(setting), int(epoch))),
+        chosen=words(data, chosen),
+        chosen_ratio=float(losses[chosen.setting, chosen.epoch] / least),
+        default=words(data, default),
+        default_ratio=float(losses[default.setting, default.epoch] / least),
+    )
+
+
+def default_within(data: Surveyed, allowed: np.ndarray) -> Candidate:
+    """The fixed default, or what is nearest to it among the candidates that are allowed; there must be one."""
+    settings = np.logical_or.reduce(allowed, axis=1)
+    nearest = fixed_default(data.only(settings, np.ones(len(data.epochs), bool)))
+    assert nearest is not None
+    setting = int(np.flatnonzero(settings)[nearest.setting])
+    return Candidate(setting, int(np.flatnonzero(allowed[setting])[-1]))
+
+
+def words(data: Surveyed, candidate: Candidate) -> str:
+    """A candidate in words, such as `rectangle d3 2^12, lr 0.001, epoch 84`."""
+    row = data.settings.iloc[candidate.setting]
+    others = [f"{name} {row[name]}" for name in data.settings.columns[4:]]
+    name = f"{row['shape']} d{row['depth']} {size_text(int(row['size']))}, lr {row['learning_rate']:.6g}"
+    return ", ".join([name, *others, f"epoch {data.epochs[candidate.epoch]}"])
+
+
+def _geometric_mean(ratios: Sequence[float]) -> float:
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan

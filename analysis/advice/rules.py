@@ -1,0 +1,125 @@
+"""Rules by which a setting and a number of epochs are chosen for a task: each scores every candidate; least is best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.advice.surveyed import Surveyed
+from analysis.advice.task import Task
+
+Scores = npt.NDArray[np.float64]
+"""Scores of the candidates, (S, E); NaN for one that too few tasks have."""
+
+_LEAST_SHARE = 0.5
+"""Share of the tasks, by weight, that must have a candidate."""
+
+DEFAULT_SHAPE, DEFAULT_SIZE, DEFAULT_DEPTH, DEFAULT_RATE = "rectangle", 4096, 3, 1e-3
+"""The fixed default: two hidden layers of equal width, some thousand parameters, the usual learning rate of adam, all
+epochs of the budget. It was fixed before any regret was looked at."""
+
+DEFAULT = f"{DEFAULT_SHAPE}, size {DEFAULT_SIZE}, depth {DEFAULT_DEPTH}, learning rate {DEFAULT_RATE:g}, all epochs"
+"""The fixed default in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Places in the arrays of a `Surveyed`: a setting and an epoch."""
+
+    setting: int
+    epoch: int
+
+
+def normalised_ranks(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Rank the candidates of each task: (T, S, E) losses to ranks above 0 and up to 1, equal ones sharing their mean.
+
+    Infinite losses share the last ranks; NaN stays NaN.
+    """
+    from scipy.stats import rankdata  # not above: it takes long to import
+
+    ranks = np.full_like(losses, np.nan)
+    for task, values in enumerate(losses):
+        known = ~np.isnan(values)
+        if known.any():
+            ranks[task][known] = rankdata(values[known]) / known.sum()
+    return ranks
+
+
+def log_ratios(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Natural logarithms of the ratios of losses to the least one of their task, at most log(10); NaN stays NaN."""
+    least = np.nanmin(losses.reshape(len(losses), -1), axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.minimum(np.log(losses / least[:, None, None]), np.log(10))
+
+
+def nearness(data: Surveyed, task: Task) -> npt.NDArray[np.float64]:
+    """Weights of the surveyed tasks, (T,): exp(-distance^2 / 2), so that a tenfold in one respect weighs 0.6."""
+    return np.exp([-0.5 * task.distance(each) ** 2 for each in data.tasks])
+
+
+def mean_rank(data: Surveyed, task: Task) -> Scores:
+    """Mean normalised rank over the tasks, all of which count alike."""
+    return _mean(normalised_ranks(data.losses), np.ones(len(data.tasks)))
+
+
+def nearest_rank(data: Surveyed, task: Task) -> Scores:
+    """Mean normalised rank over the tasks, those nearest to the new one counting most."""
+    return _mean(normalised_ranks(data.losses), nearness(data, task))
+
+
+def mean_ratio(data: Surveyed, task: Task) -> Scores:
+    """Mean logarithm of the ratio to the least loss, over the tasks, all of which count alike."""
+    return _mean(log_ratios(data.losses), np.ones(len(data.tasks)))
+
+
+def nearest_ratio(data: Surveyed, task: Task) -> Scores:
+    """Mean logarithm of the ratio to the least loss, the tasks nearest to the new one counting most."""
+    return _mean(log_ratios(data.losses), nearness(data, task))
+
+
+Rule = Callable[[Surveyed, Task], Scores]
+
+RULES: dict[str, Rule] = {
+    "mean rank": mean_rank,
+    "nearest tasks' rank": nearest_rank,
+    "mean ratio": mean_ratio,
+    "nearest tasks' ratio": nearest_ratio,
+}
+"""The rules that were tried, the simplest first."""
+
+
+def best(data: Surveyed, scores: Scores) -> Candidate | None:
+    """The candidate of the least score, or None: the smallest network and the fewest epochs win a tie."""
+    if not np.isfinite(scores).any():
+        return None
+    order = np.argsort(data.settings["size"].to_numpy(), kind="stable")
+    row, epoch = np.unravel_index(np.nanargmin(scores[order]), scores.shape)
+    return Candidate(int(order[row]), int(epoch))
+
+
+def fixed_default(data: Surveyed) -> Candidate | None:
+    """The candidate that is nearest to the fixed default: by shape and depth, then by size, then by learning rate."""
+    if data.settings.empty or not len(data.epochs):
+        return None
+    settings = data.settings
+    distances = np.stack(
+        [
+            (settings["shape"] != DEFAULT_SHAPE).to_numpy(float),
+            np.abs(settings["depth"].to_numpy(float) - DEFAULT_DEPTH),
+            np.abs(np.log(settings["size"].to_numpy(float) / DEFAULT_SIZE)),
+            np.abs(np.log(settings["learning_rate"].to_numpy(float) / DEFAULT_RATE)),
+        ]
+    )
+    return Candidate(int(np.lexsort(distances.round(6)[::-1])[0]), len(data.epochs) - 1)
+
+
+def _mean(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> Scores:
+    """Weighted mean over the tasks that have a candidate; NaN where those weigh too little."""
+    known = ~np.isnan(values)
+    weight = (known * weights[:, None, None]).sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (np.where(known, values, 0.0) * weights[:, None, None]).sum(0) / weight
+    return np.where(weight >= _LEAST_SHARE * weights.sum(), mean, np.nan)

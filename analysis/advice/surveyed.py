@@ -1,0 +1,128 @@
+"""The median test losses of a data set, as an array over tasks, settings and epochs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.advice.task import Task, surveyed_task
+from analysis.reading.curves import curve_matrix
+from analysis.reading.filters import Filter
+from analysis.reading.tables import read, schema_of
+from survey.errors import InputError
+from survey.experiments.epochs import log_spaced_epochs
+
+SETTINGS = ("shape", "size", "depth", "learning_rate")
+"""What is recommended, beside the number of epochs."""
+
+OTHERS = ("batch_size", "optimizer", "momentum", "activation")
+"""Hyperparameters that are part of a setting only where they take several values within a task."""
+
+EPOCH_COUNT = 40
+"""Log-spaced epochs that are looked at."""
+
+_COLUMNS = ("dataset", "task", *SETTINGS, "kernel_regularizer.type", "label_noise", "epochs", "widths")
+_IF_THERE = (*OTHERS, "network_structure")
+_TABLE = "complete_executive_summary"
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """Losses of T tasks, S settings and E epochs.
+
+    Attributes:
+        tasks: The tasks, T.
+        settings: A row for each setting, S: `SETTINGS`, and those of `OTHERS` that vary within a task.
+        epochs: The epochs looked at, counted from 1, int64 (E,).
+        losses: Median test losses, float64 (T, S, E): NaN where there was no such experiment, infinite where the median
+            is not finite.
+        fixed: What is the same for all settings of a task, as text, such as `batch size 32`, T.
+    """
+
+    tasks: tuple[Task, ...]
+    settings: pd.DataFrame
+    epochs: npt.NDArray[np.int64]
+    losses: npt.NDArray[np.float64]
+    fixed: tuple[str, ...]
+
+    def without(self, number: int) -> Surveyed:
+        """The same without one task."""
+        keep = [k for k in range(len(self.tasks)) if k != number]
+        tasks, fixed = tuple(self.tasks[k] for k in keep), tuple(self.fixed[k] for k in keep)
+        return Surveyed(tasks, self.settings, self.epochs, self.losses[keep], fixed)
+
+    def only(self, settings: npt.NDArray[np.bool_], epochs: npt.NDArray[np.bool_]) -> Surveyed:
+        """The same with some settings (S,) and some epochs (E,) only."""
+        losses = self.losses[:, settings][:, :, epochs]
+        return Surveyed(
+            self.tasks, self.settings[settings].reset_index(drop=True), self.epochs[epochs], losses, self.fixed
+        )
+
+
+def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = None) -> Surveyed:
+    """Read the losses of a data set: experiments without penalty and label noise.
+
+    Where a setting was trained for several numbers of epochs, the longest training counts.
+
+    Args:
+        dataset: Folder of the data set.
+        sweep: Name of a search space whose experiments alone are taken; all by default.
+        epoch: An epoch to look at beside the log-spaced ones, such as the last of a budget.
+
+    Raises:
+        InputError: The folder is no data set, or has no such experiments.
+        ExportError: A file of the data set is damaged.
+    """
+    known = schema_of(dataset, _TABLE).names
+    filters = [
+        ("kernel_regularizer.type", "=", None),
+        ("label_noise", "=", 0.0),
+        *([(sweep, "=", True)] if sweep else []),
+    ]
+    columns = [*_COLUMNS, *(name for name in _IF_THERE if name in known)]
+    frame = read(dataset, table=_TABLE, filters=filters, columns=columns)
+    if frame.empty:
+        raise InputError(f"{dataset}: no experiments without penalty and label noise, which advice is drawn from")
+    others = [name for name in OTHERS if name in known]
+    keys = [*SETTINGS, *(name for name in others if (frame.groupby("dataset")[name].nunique() > 1).any())]
+    settings = frame[keys].drop_duplicates().sort_values(keys).reset_index(drop=True)
+    last = int(frame["epochs"].max())
+    epochs = np.union1d(log_spaced_epochs(last, EPOCH_COUNT), [min(epoch or last, last)])
+    names = sorted(frame["dataset"].unique())
+    parts = [_losses_of(dataset, [("dataset", "=", name), *filters], keys, settings, epochs) for name in names]
+    tasks = [_task(frame[frame["dataset"] == name]) for name in names]
+    fixed = [_fixed(frame[frame["dataset"] == name], keys) for name in names]
+    return Surveyed(tuple(tasks), settings, epochs, np.stack(parts), tuple(fixed))
+
+
+def _losses_of(
+    dataset: Path | str,
+    filters: list[Filter],
+    keys: list[str],
+    settings: pd.DataFrame,
+    epochs: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Losses of one task, (S, E): a task at a time, as curves are large."""
+    frame = read(dataset, table=_TABLE, filters=filters, columns=[*keys, "epochs", "test_loss_median"])
+    frame = frame.sort_values("epochs").drop_duplicates(keys, keep="last")
+    rows = frame[keys].merge(settings.reset_index(), on=keys, how="left")["index"].to_numpy()
+    curves = curve_matrix(frame["test_loss_median"], epochs)
+    reached = frame["epochs"].to_numpy()[:, None] >= epochs
+    losses = np.full((len(settings), len(epochs)), np.nan)
+    losses[rows] = np.where(reached & np.isnan(curves), np.inf, curves)
+    return losses
+
+
+def _task(frame: pd.DataFrame) -> Task:
+    row = frame.iloc[0]
+    return surveyed_task(str(row["dataset"]), str(row["task"]), int(row["widths"][-1]), row.get("network_structure"))
+
+
+def _fixed(frame: pd.DataFrame, keys: list[str]) -> str:
+    row = frame.iloc[0]
+    texts = {"batch_size": "batch size {}", "optimizer": "{}", "activation": "{}", "momentum": "momentum {:g}"}
+    return ", ".join(texts[name].format(row[name]) for name in OTHERS if name not in keys and row.get(name))

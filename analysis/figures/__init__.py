@@ -1,0 +1,22 @@
+"""All figures: matplotlib figures of frames that `analysis.read` gives, for a screen or for print."""
+
+from analysis.figures.compare_figure import comparison
+from analysis.figures.curve_figures import learning_curves
+from analysis.figures.generalization_figure import generalization
+from analysis.figures.slice_figures import slices
+from analysis.figures.zone_figures import butter_zone, zone_grid
+
+__all__ = [
+    "butter_zone",
+    "comparison",
+    "fit_table",
+    "generalization",
+    "grid",
+    "learning_curves",
+    "panels",
+    "pictures",
+    "slice_figures",
+    "slices",
+    "zone",
+    "zone_grid",
+]

@@ -1,0 +1,228 @@
+"""A grid of panels on one figure: places, shared axes, ticks. Nothing here touches matplotlib's global state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from analysis.figures.panels import Panel
+from analysis.reading.labels import figure_text, size_text
+
+MAX_PANELS = 12
+"""Panels of one figure; the figure says how many were left out."""
+
+INK, MUTED = "#1f2933", "#5f6b7a"
+WIDTH, SINGLE_WIDTH = 8.6, 6.4
+"""Widths of a figure with several panels and with one, in inches."""
+
+Colour = tuple[float, float, float, float]
+
+_PANEL_HEIGHT = 2.3
+_LEFT, _TOP, _BOTTOM, _NOTE, _GAP_X, _GAP_Y = 0.72, 0.36, 0.58, 0.28, 0.34, 0.36
+
+
+def grid(panels: Sequence[Panel], *, right: float, noted: bool) -> tuple[Figure, list[Axes]]:
+    """Lay out a titled pair of axes per panel, all sharing their scales.
+
+    Args:
+        panels: At least one panel; at most `MAX_PANELS` are drawn.
+        right: Room to the right of the panels, in inches, for a colour bar or a legend.
+        noted: Whether there will be a footnote.
+
+    Returns:
+        The figure, 8.6 inches wide, and its axes in the order of the panels.
+    """
+    drawn = panels[:MAX_PANELS]
+    columns = _columns(drawn)
+    rows = -(-len(drawn) // columns)
+    single = len(drawn) == 1
+    figure, shared = layout(
+        rows,
+        columns,
+        width=SINGLE_WIDTH if single else WIDTH,
+        panel_height=3.2 if single else _PANEL_HEIGHT,
+        right=right,
+        bottom=_BOTTOM + _NOTE * noted,
+    )
+    flat = [axes for row in shared for axes in row]
+    for unused in flat[len(drawn) :]:
+        unused.set_visible(False)
+    for axes, panel in zip(flat, drawn, strict=False):
+        axes.set_title(figure_text(panel.title), fontsize=9.5, color=INK, loc="left", pad=4)
+    for axes in flat[max(len(drawn) - columns, 0) : len(drawn)]:
+        axes.tick_params(labelbottom=True)
+    return figure, flat[: len(drawn)]
+
+
+def layout(
+    rows: int,
+    columns: int,
+    *,
+    width: float = WIDTH,
+    panel_height: float,
+    right: float,
+    top: float = _TOP,
+    bottom: float = _BOTTOM,
+    gap_x: float = _GAP_X,
+    gap_y: float = _GAP_Y,
+    sharex: bool = True,
+    sharey: bool = True,
+) -> tuple[Figure, list[list[Axes]]]:
+    """Make axes in rows and columns; all lengths are in inches.
+
+    Returns:
+        The figure, as high as its rows need, and its axes by row.
+    """
+    height = top + rows * panel_height + (rows - 1) * gap_y + bottom
+    panel_width = (width - _LEFT - right - (columns - 1) * gap_x) / columns
+    figure = Figure(figsize=(width, height), facecolor="white")
+    axes = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        sharex=sharex,
+        sharey=sharey,
+        gridspec_kw={
+            "left": _LEFT / width,
+            "right": 1 - right / width,
+            "top": 1 - top / height,
+            "bottom": bottom / height,
+            "wspace": gap_x / panel_width,
+            "hspace": gap_y / panel_height,
+        },
+    )
+    for one in axes.flat:
+        one.tick_params(labelsize=8.5, color=MUTED, labelcolor=INK)
+        for spine in one.spines.values():
+            spine.set_color(MUTED)
+    return figure, [list(row) for row in axes]
+
+
+def rule(axes: Axes) -> None:
+    """Rule the axes with faint lines behind the data."""
+    axes.grid(visible=True, color="#e4e7eb", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def key(figure: Figure, axes: Sequence[Axes], groups: Sequence[tuple[str, Sequence[Artist]]]) -> None:
+    """Explain signs to the right of the panels, in groups one below the other, each with a title."""
+    boxes = [one.get_position() for one in axes]
+    left, top = max(box.x1 for box in boxes) + 0.08 / figure.get_figwidth(), max(box.y1 for box in boxes)
+    for title, handles in (group for group in groups if group[1]):
+        legend = figure.legend(
+            handles=list(handles),
+            title=title,
+            loc="upper left",
+            bbox_to_anchor=(left, top),
+            frameon=False,
+            fontsize=8.5,
+            title_fontsize=8.5,
+            alignment="left",
+            borderaxespad=0,
+            handlelength=1.8,
+            labelcolor=INK,
+        )
+        legend.get_title().set_color(INK)
+        top -= (0.32 + 0.2 * len(handles)) / figure.get_figheight()
+
+
+def shades(values: Sequence[float]) -> dict[float, Colour]:
+    """A colour for each of some increasing positive values, by their logarithm.
+
+    From the darker part of viridis, which is told apart by people who see no red or green and in greys: its lightest
+    yellow is lost on white.
+    """
+    norm = LogNorm(values[0], values[-1]) if len(values) > 1 else Normalize(values[0], values[0] + 1)
+    return {value: matplotlib.colormaps["viridis"](0.86 * float(norm(value))) for value in values}
+
+
+def name_axes(figure: Figure, axes: Sequence[Axes], *, x: str, y: str) -> None:
+    """Label the shared axes once, centred on the panels."""
+    boxes = [one.get_position() for one in axes]
+    height = figure.get_figheight()
+    middle_x = (min(box.x0 for box in boxes) + max(box.x1 for box in boxes)) / 2
+    middle_y = (min(box.y0 for box in boxes) + max(box.y1 for box in boxes)) / 2
+    left, bottom = 0.17 / figure.get_figwidth(), min(box.y0 for box in boxes)
+    figure.text(middle_x, bottom - 0.40 / height, x, ha="center", va="center", fontsize=9.5, color=INK)
+    figure.text(left, middle_y, y, ha="center", va="center", rotation=90, fontsize=9.5, color=INK)
+
+
+def footnote(figure: Figure, text: str, num_panels: int) -> None:
+    """Write a line under the panels, with the number of panels left out where there are any."""
+    if num_panels > MAX_PANELS:
+        left_out = num_panels - MAX_PANELS
+        text = f"{text}   {left_out} more panel{'s' if left_out > 1 else ''} of {num_panels} not drawn.".strip()
+    position = (_LEFT / figure.get_figwidth(), 0.14 / figure.get_figheight())
+    figure.text(*position, figure_text(text), ha="left", va="center", fontsize=8, color=MUTED)
+
+
+def notice(axes: Axes, text: str) -> None:
+    """Say in a panel why there is nothing to see in it."""
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=9, color=MUTED, wrap=True)
+    axes.set_facecolor("#f4f5f7")
+
+
+def log_sizes(axes: Axes, parameters: npt.NDArray[np.float64], most: int = 7) -> None:
+    """Make x a logarithmic axis of trainable parameters with at most so many ticks, at powers of two."""
+    low, high = float(parameters.min()), float(parameters.max())
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(low, high if high > low else 2 * low)
+    first, last = int(np.ceil(np.log2(low) - 0.1)), int(np.floor(np.log2(max(high, 2 * low)) + 0.1))
+    step = max(1, -(-(last - first + 1) // most))
+    ticks = [2.0**power for power in range(first, last + 1, step)]
+    _fix(axes.xaxis, ticks, lambda value, _: f"$2^{{{round(np.log2(value))}}}$")
+
+
+def log_epochs(axis: object, last: int) -> None:
+    """Put ticks 1, 10, 100, ... and the like on a logarithmic axis of epochs up to `last`."""
+    steps = (1, 2, 5) if last < 50 else (1,)
+    ticks = [float(step * 10**power) for power in range(8) for step in steps if step * 10**power <= max(last, 2)]
+    _fix(axis, ticks, lambda value, _: f"{value:,.0f}")
+
+
+def loss_axis(axes: Axes, values: npt.NDArray[np.float64], *, cut: bool = True) -> None:
+    """Scale y to finite values: logarithmic where all are positive, with readable ticks; `cut` leaves out far ones."""
+    if values.min() <= 0:
+        axes.yaxis.set_major_locator(MaxNLocator(6))
+        return
+    near = values[values <= 100 * np.median(values)] if cut else values
+    low, high = float(values.min()), float(near.max())
+    margin = (high / low) ** 0.05 if high > low else 1.1
+    axes.set_yscale("log")
+    axes.set_ylim(low / margin, high * margin)
+    _fix(axes.yaxis, _loss_ticks(low / margin, high * margin), lambda value, _: f"{value:g}")
+
+
+def parameters_text(size: int) -> str:
+    """Write a size for a legend: a superscript power of two where it is one."""
+    text = size_text(size)
+    return f"$2^{{{text[2:]}}}$" if text.startswith("2^") else f"{size:,}"
+
+
+def _columns(panels: Sequence[Panel]) -> int:
+    """A column per shape where there are two or three, so that panels to compare stand side by side."""
+    shapes = len({panel.frame["shape"].iloc[0] for panel in panels})
+    return min(len(panels), shapes if shapes in (2, 3) else 2 if shapes == 4 else 3)
+
+
+def _loss_ticks(low: float, high: float) -> list[float]:
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+        if len(ticks) >= 4:
+            return ticks[:: -(-len(ticks) // 8)]
+    return [float(tick) for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
+
+
+def _fix(axis: object, ticks: list[float], text: object) -> None:
+    axis.set_major_locator(FixedLocator(ticks))  # type: ignore[attr-defined]
+    axis.set_minor_locator(NullLocator())  # type: ignore[attr-defined]
+    axis.set_major_formatter(FuncFormatter(text))  # type: ignore[attr-defined, arg-type]

@@ -1,0 +1,140 @@
+"""How experiments are split into the panels of a figure: which of them, and by what they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+
+from analysis.reading.frames import column, distinct, records, where
+from analysis.reading.labels import SETTINGS, describe
+from survey.errors import InputError
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Experiments of one task that differ in size alone.
+
+    Attributes:
+        title: What they have in common, such as `rectangle, depth 3, batch size 64`.
+        frame: A row per experiment, by increasing `num_free_parameters`.
+    """
+
+    title: str
+    frame: pd.DataFrame
+
+
+def panels(frame: pd.DataFrame) -> list[Panel]:
+    """Split the experiments of one task by everything they differ in but their size.
+
+    The number of epochs tells panels apart only where one network was trained for several numbers of them: otherwise
+    the long and the short curves of a panel are drawn side by side.
+
+    Args:
+        frame: Rows of a summary table, with shape, depth, size, num_free_parameters and any of `SETTINGS`.
+
+    Returns:
+        The panels, by the other hyperparameters, then depth, then shape.
+
+    Raises:
+        InputError: The frame has no rows, holds several data sets, or lacks a column.
+    """
+    require(frame, ("shape", "depth", "size", "num_free_parameters"))
+    datasets = sorted(set(frame["dataset"])) if "dataset" in frame.columns else []
+    if len(datasets) > 1:
+        raise InputError(f"expected the experiments of one data set, found those of {', '.join(datasets)}")
+    keys = [*(name for name in varied(frame) if name != "epochs"), "depth", "shape"]
+    if "epochs" in frame.columns and bool(frame.duplicated([*keys, "size"]).any()):
+        keys.insert(0, "epochs")
+    groups = frame.groupby(keys, dropna=False, sort=True)
+    return [
+        Panel(
+            title=describe(records(group.head(1))[0], keys),
+            frame=group.sort_values(["num_free_parameters", "size"]),
+        )
+        for _, group in groups
+    ]
+
+
+def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Take the experiments that share the most frequent values of all hyperparameters but some.
+
+    Of combinations that are equally frequent, the one with the least `test_loss_min_value_median` is taken where the
+    frame has it, else the first.
+
+    Args:
+        frame: Rows of a summary table, of any number of tasks.
+        free: Hyperparameters that may vary, beside data set and size.
+
+    Returns:
+        The experiments, and the values that they share, of hyperparameters that vary in `frame`.
+    """
+    names = [name for name in ("shape", "depth", *SETTINGS) if name in frame.columns and name not in free]
+    others = [name for name in ("dataset", "size", *free, *names) if name in frame.columns and name != "epochs"]
+    if not frame.duplicated(others).any():  # as in `panels`
+        names = [name for name in names if name != "epochs"]
+    keys = [name for name in names if len(frame[[name]].drop_duplicates()) > 1]
+    if not keys:
+        return frame, {}
+    best = "test_loss_min_value_median"
+    losses = frame[best] if best in frame.columns else pd.Series(0.0, index=frame.index)
+    groups = losses.groupby([frame[name] for name in keys], dropna=False, sort=True)
+    number = groups.ngroup()
+    counts, least = number.value_counts(), losses.groupby(number).min()
+    order = pd.DataFrame({"count": -counts, "least": least}).sort_values(["count", "least"], kind="stable")
+    chosen = where(frame, number == order.index[0])
+    first = {name: column(chosen, name).iloc[0] for name in keys}
+    return chosen, {name: float(value) if isinstance(value, np.floating) else value for name, value in first.items()}
+
+
+def base_of_tasks(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Take experiments as `base` does, if that leaves some of every task; else with each task's own settings.
+
+    Batch sizes and the like are often chosen for each task, so that tasks may have none in common. Shape and depth are
+    in common in any case.
+    """
+    shared, fixed = base(frame, free)
+    if len(distinct(shared, "dataset")) == len(distinct(frame, "dataset")):
+        return shared, fixed
+    own = [base(cast(pd.DataFrame, rows), ["shape", "depth"])[0] for _, rows in frame.groupby("dataset", sort=False)]
+    return base(pd.concat(own), [*free, *SETTINGS])
+
+
+def representative(frame: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Take experiments of one task that make at most `count` panels: all where that is possible.
+
+    Otherwise those of the most frequent settings, and of their shapes and depths evenly chosen ones.
+    """
+    if len(panels(frame)) <= count:
+        return frame
+    shared, _ = base(frame, ["shape", "depth"])
+    shapes, depths = (distinct(shared, name) for name in ("shape", "depth"))
+    columns = min(len(shapes), max(3, count // len(depths)))
+    kept_shapes, kept_depths = evenly(shapes, columns), evenly(depths, max(1, count // columns))
+    chosen = where(shared, shared["shape"].isin(kept_shapes) & shared["depth"].isin(kept_depths))
+    return chosen if len(panels(chosen)) <= count else pd.concat(panel.frame for panel in panels(chosen)[:count])
+
+
+def evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """Choose at most `count` items, evenly, the first and the last among them."""
+    places = np.rint(np.linspace(0, len(items) - 1, min(len(items), count)))
+    return [items[int(place)] for place in places]
+
+
+def require(frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise an InputError where a frame has no rows or lacks one of the columns."""
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise InputError(f"the frame lacks {', '.join(missing)}; read the table with these columns")
+    if frame.empty:
+        raise InputError("the frame has no experiments")
+
+
+def varied(frame: pd.DataFrame) -> list[str]:
+    """Name the settings beside data set, shape, size and depth that take more than one value, in a fixed order."""
+    return [name for name in SETTINGS if name in frame.columns and len(frame[[name]].drop_duplicates()) > 1]

@@ -1,0 +1,310 @@
+"""Maps of the butter zone: of one task by its panels, and of several tasks side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from analysis.figures.grid import (
+    INK,
+    MAX_PANELS,
+    MUTED,
+    footnote,
+    grid,
+    layout,
+    log_epochs,
+    log_sizes,
+    name_axes,
+    notice,
+)
+from analysis.figures.panels import Panel, base_of_tasks, evenly, panels, require
+from analysis.figures.zone import (
+    CAP,
+    Minimum,
+    MinMax,
+    all_epochs,
+    least,
+    relative_loss,
+    variation,
+    variation_value,
+    zone_value,
+)
+from analysis.reading.curves import curve_matrix, num_epochs
+from analysis.reading.frames import distinct, equal
+from analysis.reading.labels import figure_text, fixed_text
+from survey.experiments.epochs import log_spaced_epochs
+
+MAX_COLUMNS = 6
+"""Depths or shapes of a grid of tasks."""
+
+_LEVELS = np.linspace(0, 1, 26)
+_RATIOS = (1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0)
+_VARIATIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_BAR = 1.28
+"""Room for the colour bar, in inches."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Colours:
+    """How values become colours: their scale, the map, and the ticks of the colour bar."""
+
+    scale: MinMax
+    map: str
+    title: str
+    ticks: tuple[tuple[float, str], ...]
+
+
+def butter_zone(frame: pd.DataFrame, *, statistic: str = "test_loss_median", minimum: float | None = None) -> Figure:
+    """Draw where, over size and epoch, the median test loss of a task is near its minimum.
+
+    A contour map per shape and depth (and per value of whatever else the experiments differ in but their size), over
+    trainable parameters and 100 log-spaced epochs, both logarithmic. The colour is
+    -log10(min(2, loss / minimum) - 0.9), min-max scaled over the figure. A filled triangle marks the task's minimum,
+    a hollow one a panel's.
+
+    Args:
+        frame: Rows of a summary table of one task, with shape, depth, size, num_free_parameters and `statistic`.
+        statistic: Per-epoch column to draw.
+        minimum: Loss to relate to; by default the least finite one of the frame.
+
+    Returns:
+        The figure, 8.6 inches wide (6.4 with one panel), at most `MAX_PANELS` panels. The triangles are lines whose
+        gid is `minimum` (the task's) or `panel minimum`.
+
+    Raises:
+        InputError: The frame has no rows, holds several tasks, or lacks a column.
+    """
+    require(frame, (statistic,))
+    all_panels = panels(frame)
+    drawn = all_panels[:MAX_PANELS]
+    best = least(all_panels, statistic)
+    epochs = log_spaced_epochs(max(num_epochs(frame[statistic]), 1))
+    figure, axes = grid(all_panels, right=_BAR, noted=True)
+    name_axes(figure, axes, x="trainable parameters", y="epoch")
+    if best is None:
+        for one in axes:
+            notice(one, "no finite loss")
+        return figure
+
+    lowest = best.value if minimum is None else minimum
+    highest = _highest(drawn, statistic, lowest)
+    values = [_zone(panel, epochs, statistic, lowest, highest) for panel in drawn]
+    colours = _loss_colours([*values, zone_value(relative_loss([best.value], lowest, highest))], lowest)
+    for one, panel, value in zip(axes, drawn, values, strict=True):
+        if _contours(one, panel, epochs, colours, value):
+            _mark(one, least([panel], statistic), best)
+    _scale_axes(axes[0], frame, epochs)
+    _colour_bar(figure, axes, colours)
+    footnote(figure, "▲ minimum of the task   △ minimum of the panel", len(all_panels))
+    return figure
+
+
+def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> Figure:
+    """Draw the butter zones of several tasks side by side: a row per task, a column per depth or shape.
+
+    Of all other hyperparameters the most frequent values are taken, or each task's own where tasks have none in common.
+    Colours as in `butter_zone`, each task's losses being related to its own minimum; or, with `vary`, by log(1 + 10
+    stddev / avg) of the test loss over the repetitions, min-max scaled over the figure.
+
+    Args:
+        frame: Rows of a summary table, with dataset, shape, depth, size, num_free_parameters and test_loss_median; with
+            `vary` test_loss_stddev and test_loss_avg too.
+        by: `depth` or `shape`.
+        vary: Draw the coefficient of variation instead of the loss.
+
+    Returns:
+        The figure, 8.6 inches wide, with at most `MAX_COLUMNS` columns, evenly chosen. Triangles as in `butter_zone`.
+
+    Raises:
+        InputError: The frame has no rows or lacks a column.
+    """
+    needed = ("test_loss_stddev", "test_loss_avg") if vary else ()
+    require(frame, ("dataset", "shape", "depth", "size", "num_free_parameters", "test_loss_median", *needed))
+    shared, fixed = base_of_tasks(frame, [by])
+    columns = evenly(distinct(shared, by), MAX_COLUMNS)
+    tasks = [_Task.of(str(name), rows, by, columns) for name, rows in shared.groupby("dataset", sort=True)]
+    epochs = log_spaced_epochs(max(num_epochs(shared["test_loss_median"]), 1))
+    measure = _variations if vary else _losses
+    values = [measure(task, epochs) for task in tasks]
+    found = [value for row in values for value in row if value.size]
+    colours = _variation_colours(found) if vary else _loss_colours([*found, zone_value([1.0])], 1.0)
+    figure, rows = layout(len(tasks), len(columns), panel_height=1.45, right=_BAR, top=0.62, bottom=0.86, gap_y=0.62)
+    flat = [one for row in rows for one in row]
+    for task, row, value in zip(tasks, rows, values, strict=True):
+        _draw_task(figure, task, row, value, epochs, colours)
+    _scale_axes(flat[0], shared, epochs, most=7 if len(columns) < 4 else 3)
+    name_axes(figure, flat, x="trainable parameters", y="epoch")
+    _colour_bar(figure, flat, colours)
+    footnote(
+        figure, f"▲ least median test loss of the task   △ of the panel   grey: no experiment   {fixed_text(fixed)}", 0
+    )
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    name: str
+    panels: list[Panel]
+
+    @classmethod
+    def of(cls, name: str, rows: pd.DataFrame, by: str, values: Sequence[object]) -> _Task:
+        split = [equal(rows, by, value).sort_values("num_free_parameters") for value in values]
+        return cls(
+            name,
+            [
+                Panel(f"depth {value}" if by == "depth" else str(value), part)
+                for value, part in zip(values, split, strict=True)
+            ],
+        )
+
+    @property
+    def filled(self) -> list[Panel]:
+        return [panel for panel in self.panels if len(panel.frame)]
+
+
+def _losses(task: _Task, epochs: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
+    best = least(task.filled)
+    lowest = 0.0 if best is None else best.value
+    highest = _highest(task.filled, "test_loss_median", lowest)
+    return [_zone(panel, epochs, "test_loss_median", lowest, highest) for panel in task.panels]
+
+
+def _variations(task: _Task, epochs: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
+    return [
+        variation_value(
+            variation(*(curve_matrix(panel.frame[f"test_loss_{name}"], epochs) for name in ("stddev", "avg")))
+        )
+        for panel in task.panels
+    ]
+
+
+def _zone(
+    panel: Panel, epochs: npt.NDArray[np.int64], statistic: str, lowest: float, highest: float
+) -> npt.NDArray[np.float64]:
+    return zone_value(relative_loss(curve_matrix(panel.frame[statistic], epochs), lowest, highest))
+
+
+def _highest(drawn: Sequence[Panel], statistic: str, lowest: float) -> float:
+    return float(
+        max((np.nanmax(all_epochs(panel.frame, statistic), initial=lowest) for panel in drawn), default=lowest)
+    )
+
+
+def _draw_task(
+    figure: Figure,
+    task: _Task,
+    row: Sequence[Axes],
+    values: Sequence[npt.NDArray[np.float64]],
+    epochs: npt.NDArray[np.int64],
+    colours: _Colours,
+) -> None:
+    best = least(task.filled)
+    box = row[0].get_position()
+    text = figure_text(task.name)
+    if best is not None:
+        text = f"{text}: {best.value:.4g} at {best.num_free_parameters:,} parameters, epoch {best.epoch:,}"
+    figure.text(
+        box.x0, box.y1 + 0.34 / figure.get_figheight(), text, fontsize=9.5, weight="bold", color=INK, va="center"
+    )
+    for one, panel, value in zip(row, task.panels, values, strict=True):
+        one.set_title(figure_text(panel.title), fontsize=8.5, color=INK, loc="left", pad=3)
+        if panel.frame.empty:
+            notice(one, "no\nexperiments")
+        elif _contours(one, panel, epochs, colours, value) and best is not None:
+            _mark(one, least([panel]), best)
+
+
+def _contours(
+    axes: Axes, panel: Panel, epochs: npt.NDArray[np.int64], colours: _Colours, values: npt.NDArray[np.float64]
+) -> bool:
+    """Fill a panel with contours, or with the reason why there are none."""
+    parameters, first = np.unique(panel.frame["num_free_parameters"].to_numpy(np.float64), return_index=True)
+    if len(parameters) < 2 or len(epochs) < 2:
+        notice(axes, "one size only:\nno map" if len(parameters) < 2 else "one epoch only:\nno map")
+        return False
+    if not np.isfinite(values).any():
+        notice(axes, "no finite value" if colours.map != "viridis" else "no finite loss")
+        return False
+    axes.set_facecolor("#d5d9de")
+    scaled = np.clip(colours.scale(values)[first].T, 0, 1)
+    axes.contourf(parameters, epochs, np.ma.masked_invalid(scaled), levels=_LEVELS, cmap=colours.map)
+    return True
+
+
+def _mark(axes: Axes, here: Minimum | None, best: Minimum) -> None:
+    if here is None:
+        return
+    whole = here == best
+    axes.plot(
+        [here.num_free_parameters],
+        [here.epoch],
+        marker="^",
+        markersize=9 if whole else 7.5,
+        markerfacecolor="#c2185b" if whole else "none",
+        markeredgecolor="white" if whole else "#7a1040",
+        markeredgewidth=1.2,
+        linestyle="none",
+        clip_on=False,
+        zorder=5,
+        gid="minimum" if whole else "panel minimum",
+    )
+
+
+def _scale_axes(axes: Axes, frame: pd.DataFrame, epochs: npt.NDArray[np.int64], most: int = 7) -> None:
+    log_sizes(axes, frame["num_free_parameters"].to_numpy(np.float64), most)
+    axes.set_yscale("log")
+    axes.set_ylim(1, max(int(epochs[-1]), 2))
+    log_epochs(axes.yaxis, int(epochs[-1]))
+
+
+def _loss_colours(values: Sequence[npt.NDArray[np.float64]], minimum: float) -> _Colours:
+    scale = MinMax.of(values)
+    ticks = [(float(zone_value(ratio)), _ratio_text(ratio, minimum)) for ratio in _RATIOS]
+    return _Colours(scale, "viridis", "loss ÷ minimum" if minimum > 0 else "loss, % of range", tuple(ticks))
+
+
+def _variation_colours(values: Sequence[npt.NDArray[np.float64]]) -> _Colours:
+    scale = MinMax.of(values)
+    named = [each for each in _VARIATIONS if scale.low <= variation_value(each) <= scale.high]
+    if len(named) < 2:  # a narrow range: name its ends
+        named = [float(np.expm1(value)) / 10 for value in (scale.low, scale.high)]
+    ticks = [(float(variation_value(each)), f"{each:.3g}") for each in named]
+    return _Colours(scale, "cividis", "stddev ÷ mean", tuple(ticks))
+
+
+def _colour_bar(figure: Figure, axes: Sequence[Axes], colours: _Colours) -> None:
+    boxes = [one.get_position() for one in axes]
+    bottom, top = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
+    bottom = max(bottom, top - 3.4 / figure.get_figheight())
+    left = max(box.x1 for box in boxes) + 0.16 / figure.get_figwidth()
+    place = figure.add_axes((left, bottom, 0.16 / figure.get_figwidth(), top - bottom))
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), matplotlib.colormaps[colours.map]), cax=place)
+    scale = colours.scale
+    seen = (scale.low - 1e-9, scale.high + 1e-9)
+    ticks = [(float(scale(value)), text) for value, text in colours.ticks if seen[0] <= value <= seen[1]]
+    ticks = [tick for number, tick in enumerate(ticks) if not number or _apart(ticks[number - 1], tick)]
+    bar.set_ticks([place for place, _ in ticks])
+    bar.set_ticklabels([text for _, text in ticks])
+    place.tick_params(labelsize=8.5, color=MUTED, labelcolor=INK)
+    place.set_title(colours.title, fontsize=9, color=INK, loc="left", pad=11)
+
+
+def _apart(one: tuple[float, str], other: tuple[float, str]) -> bool:
+    """Whether the texts of two neighbouring ticks of a colour bar have room."""
+    return abs(other[0] - one[0]) > 0.04
+
+
+def _ratio_text(ratio: float, minimum: float) -> str:
+    if minimum <= 0:
+        return "minimum" if ratio == 1 else "maximum" if ratio == CAP else f"+{ratio - 1:.0%}"
+    words = {1.0: "1.0x (best)", CAP: "2x and more"}
+    return words.get(ratio, f"{ratio:g}x")

@@ -1,0 +1,6 @@
+"""Landmarks of learning curves, and the published relations fitted to them.
+
+Read `fits` first.
+"""
+
+__all__ = ["fits", "landmarks"]

@@ -1,0 +1,215 @@
+"""Fits of the published relations to the experiments of a panel, with uncertainty from repetitions, and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.fits.landmarks import FOR_EPOCH, LANDMARKS, landmarks, needed_epochs
+from analysis.fits.relations import (
+    LIMIT,
+    DescentSlope,
+    MinimizingEpoch,
+    MinimumLoss,
+    fit_descent_slope,
+    fit_minimizing_epoch,
+    fit_minimum_loss,
+)
+from survey.errors import InputError
+from survey.experiments.quantiles import quantiles
+
+__all__ = [
+    "FOR_EPOCH",
+    "LANDMARKS",
+    "Bootstrap",
+    "DescentSlope",
+    "Fits",
+    "MinimizingEpoch",
+    "MinimumLoss",
+    "bootstrap",
+    "fit",
+    "fit_descent_slope",
+    "fit_minimizing_epoch",
+    "fit_minimum_loss",
+    "landmarks",
+    "predict",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """The three fits of a panel: experiments that differ in size alone. NaN where there are too few points."""
+
+    minimizing_epoch: MinimizingEpoch
+    minimum_loss: MinimumLoss
+    descent_slope: DescentSlope
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Fits of a panel, and those that other repetitions might have given.
+
+    Attributes:
+        fits: Of the medians over the repetitions that there are.
+        landmarks: Of the same, a row per experiment by increasing number of parameters.
+        samples: Fits of the medians over repetitions drawn with replacement.
+        landmark_samples: Landmarks of the same: float64 (resamples, experiments, 3), the last axis being `LANDMARKS`.
+    """
+
+    fits: Fits
+    landmarks: pd.DataFrame
+    samples: tuple[Fits, ...]
+    landmark_samples: npt.NDArray[np.float64]
+
+    def parameters(self, level: float = 0.9) -> pd.DataFrame:
+        """The parameters of the fits: columns relation, parameter, estimate, low and high (a percentile interval)."""
+        rows = []
+        for relation in LANDMARKS:
+            estimate = getattr(self.fits, relation)
+            drawn = np.array([getattr(sample, relation) for sample in self.samples])
+            low, high = _interval(drawn, level)
+            rows += list(zip([relation] * len(estimate), estimate._fields, estimate, low, high, strict=True))
+        return pd.DataFrame(rows, columns=["relation", "parameter", "estimate", "low", "high"])
+
+
+def fit(found: pd.DataFrame, *, limit: float | None = None) -> Fits:
+    """Fit the three relations to the landmarks of a panel.
+
+    Args:
+        found: Landmarks, a row per experiment, with `num_free_parameters`. Where several have the same, the one whose
+            `size` is nearest to it counts, as in the publication.
+        limit: Epochs from which a minimizing epoch is not fitted; by default 2900 of 3000, in proportion to the
+            greatest `epochs` where the frame has this column.
+
+    Raises:
+        InputError: A column is missing.
+    """
+    missing = [name for name in ("num_free_parameters", *LANDMARKS) if name not in found.columns]
+    if missing:
+        raise InputError(f"the frame lacks {', '.join(missing)}; give what analysis.fits.landmarks returns")
+    points = _one_per_size(found)
+    if limit is None:
+        lengths = points["epochs"].to_numpy(np.float64) if "epochs" in points.columns else np.empty(0)
+        limit = LIMIT / 3000 * float(lengths.max(initial=0.0)) if len(lengths) else LIMIT
+    sizes = points["num_free_parameters"].to_numpy(np.float64)
+    epochs, losses, slopes = (points[name].to_numpy(np.float64) for name in LANDMARKS)
+    return Fits(
+        fit_minimizing_epoch(sizes, epochs, limit=limit),
+        fit_minimum_loss(sizes, losses),
+        fit_descent_slope(sizes, epochs, slopes),
+    )
+
+
+def bootstrap(repetitions: pd.DataFrame, *, seed: int, resamples: int = 200, statistic: str = "val_loss") -> Bootstrap:
+    """Fit a panel, and fit it again to the medians over repetitions that are drawn again, with replacement.
+
+    Args:
+        repetitions: Rows of `all_repetitions` of the experiments of one panel: experiment_id, num_free_parameters, the
+            statistic, and size, dataset and epochs where these are known.
+        seed: Of the draws.
+        resamples: Number of draws.
+        statistic: The curve of a repetition.
+
+    Raises:
+        InputError: A column is missing, there are no rows, or the repetitions of an experiment differ in length.
+    """
+    missing = [name for name in ("experiment_id", "num_free_parameters", statistic) if name not in repetitions.columns]
+    if missing or repetitions.empty:
+        raise InputError(
+            f"the frame lacks {', '.join(missing) or 'rows'}; give rows of all_repetitions with experiment_id, "
+            f"num_free_parameters and {statistic}"
+        )
+    experiments = _one_per_size(repetitions.drop_duplicates("experiment_id")).drop(columns=statistic)
+    rows = repetitions.groupby("experiment_id").indices
+    runs_of = repetitions[statistic].tolist()
+    losses = [_stacked([runs_of[row] for row in rows[number]], number) for number in experiments["experiment_id"]]
+    rng = np.random.default_rng(seed)
+    estimate = _landmarks(losses, experiments)
+    drawn = [
+        _landmarks([runs[rng.integers(len(runs), size=len(runs))] for runs in losses], experiments)
+        for _ in range(resamples)
+    ]
+    return Bootstrap(
+        fits=fit(estimate),
+        landmarks=estimate,
+        samples=tuple(fit(one) for one in drawn),
+        landmark_samples=np.array([one[list(LANDMARKS)].to_numpy() for one in drawn]).reshape(-1, len(experiments), 3),
+    )
+
+
+def predict(
+    fitted: Fits | Bootstrap, sizes: npt.ArrayLike, *, epochs: int | None = None, level: float = 0.9
+) -> pd.DataFrame:
+    """Predict the landmarks of networks of other sizes, and for other numbers of epochs.
+
+    Args:
+        fitted: What `fit` or `bootstrap` returned.
+        sizes: Numbers of trainable parameters (n,).
+        epochs: Length of the runs. A minimum that would come later is not reached: the loss is least at the last epoch.
+        level: Of the intervals, which a `Bootstrap` has: the part of the resampled fits that lie in them. They say how
+            far other repetitions would move the fit, not how well the relation holds.
+
+    Returns:
+        Columns num_free_parameters, minimizing_epoch (at most `epochs`), minimum_loss (of training without end) and
+        descent_slope; with `epochs`, also `reached`, whether the minimum comes within them; and for a `Bootstrap`
+        NAME_low and NAME_high of each landmark.
+    """
+    at = np.atleast_1d(np.asarray(sizes, dtype=np.float64))
+    points = fitted.fits if isinstance(fitted, Bootstrap) else fitted
+    longest = np.inf if epochs is None else float(epochs)
+    predicted: dict[str, npt.ArrayLike] = {"num_free_parameters": at}
+    for field in fields(Fits):
+        cap = longest if field.name == "minimizing_epoch" else np.inf
+        predicted[field.name] = np.minimum(getattr(points, field.name).predict(at), cap)
+        if isinstance(fitted, Bootstrap):
+            drawn = [getattr(sample, field.name).predict(at) for sample in fitted.samples]
+            low, high = _interval(np.array(drawn), level)
+            predicted |= {f"{field.name}_low": np.minimum(low, cap), f"{field.name}_high": np.minimum(high, cap)}
+    if epochs is not None:
+        predicted["reached"] = points.minimizing_epoch.predict(at) <= epochs
+    return pd.DataFrame(predicted)
+
+
+def _one_per_size(frame: pd.DataFrame) -> pd.DataFrame:
+    """By number of parameters; of experiments with as many, the one whose size is nearest."""
+    parameters = frame["num_free_parameters"].astype(np.int64)
+    missed = (parameters - frame["size"].astype(np.int64)).abs() if "size" in frame.columns else parameters * 0
+    order = np.lexsort([missed, parameters])
+    return frame.iloc[order].drop_duplicates("num_free_parameters").reset_index(drop=True)
+
+
+def _stacked(column: Sequence[npt.ArrayLike], number: object) -> npt.NDArray[np.float32]:
+    curves = [np.asarray(values, dtype=np.float32) for values in column]
+    if len({len(curve) for curve in curves}) > 1:
+        raise InputError(f"experiment {number}: its repetitions differ in their number of epochs")
+    return np.stack(curves)
+
+
+def _landmarks(losses: Sequence[npt.NDArray[np.float32]], experiments: pd.DataFrame) -> pd.DataFrame:
+    """Landmarks of the medians over the repetitions (runs, epochs) of each experiment."""
+    lengths = {runs.shape[1] for runs in losses}
+    epochs = needed_epochs(max(lengths)) if len(lengths) == 1 else np.arange(1, max(lengths) + 1)
+    medians = np.full((len(losses), len(epochs)), np.nan)
+    for row, runs in zip(medians, losses, strict=True):
+        reached = epochs[epochs <= runs.shape[1]]
+        row[: len(reached)] = quantiles(runs[:, reached - 1], [0.5])[0]
+    name = str(experiments["dataset"].iloc[0]) if "dataset" in experiments.columns else None
+    found = landmarks(medians, epochs=epochs, dataset=name)
+    return experiments.assign(**{column: found[column] for column in LANDMARKS})
+
+
+def _interval(drawn: npt.NDArray[np.float64], level: float) -> npt.NDArray[np.float64]:
+    """Percentile interval over the first axis: (2, ...). Observed values, as some may be infinite; NaN left out."""
+    known = np.where(np.isnan(drawn), np.inf, drawn)
+    count = (~np.isnan(drawn)).sum(axis=0)
+    ordered = np.sort(known, axis=0)
+    bounds = []
+    for part in ((1 - level) / 2, (1 + level) / 2):
+        place = np.rint(part * (count - 1)).astype(np.int64).clip(0)
+        value = np.take_along_axis(ordered, place[None], axis=0)[0]
+        bounds.append(np.where(count > 0, value, np.nan))
+    return np.array(bounds)

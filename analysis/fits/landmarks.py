@@ -1,0 +1,202 @@
+"""Landmarks of learning curves: where a smoothed test loss is least, how low it is, and how steeply it falls before.
+
+Source: Tripp et al., "The BUTTER Zone" (2022), and the notebook of its generalization statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.signal import savgol_filter
+
+from analysis.reading.curves import curve_matrix, holds_lists, num_epochs
+from survey.errors import InputError
+
+LANDMARKS = ("minimizing_epoch", "minimum_loss", "descent_slope")
+"""Columns: an epoch, from 1, which may lie between two; a loss; and a loss per epoch, zero or less."""
+
+POINTS = 3000
+"""Of a resampled curve, evenly spaced in the logarithm of the epoch."""
+
+NEAR = 1.1
+"""Multiple of the minimum beyond which a loss is no longer near it."""
+
+_CHUNK = 500  # rows smoothed at a time: 12 MB an array
+_Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothing:
+    """Window, in points, and order of the polynomial of a Savitzky-Golay filter."""
+
+    window: int
+    order: int
+
+
+USUAL = Smoothing(101, 1)
+FOR_EPOCH = {"529_pollen": Smoothing(901, 2)}
+"""Data sets whose minimizing epoch and descent slope, but not minimum loss, are smoothed otherwise than `USUAL`."""
+
+
+def landmarks(
+    curves: pd.DataFrame | npt.ArrayLike,
+    *,
+    statistic: str = "test_loss_median",
+    epochs: Iterable[int] | None = None,
+    dataset: str | None = None,
+) -> pd.DataFrame:
+    """Find the landmarks of learning curves, as the published notebook does.
+
+    The base-10 logarithm of the loss is resampled linearly at `POINTS` epochs that are evenly spaced in the logarithm,
+    and smoothed. (So are the epochs in the publication, which leaves them as they are.) Epochs whose loss is missing,
+    not finite or not positive are left out.
+
+    Args:
+        curves: Rows of a summary as `analysis.read` gives them, or `analysis.curves` made of them (which need
+            `experiment_id`), or an array (n, epochs) of losses.
+        statistic: The curve, where they are a frame.
+        epochs: Epochs of the columns of an array, increasing; 1, 2, ... by default.
+        dataset: Name of the task, of which `FOR_EPOCH` depends, where there is no column of this name.
+
+    Returns:
+        A row per experiment, in order, with the columns of `LANDMARKS` after those of the frame that hold no curves.
+        The minimizing epoch is that of the least smoothed loss, the first where several are, and the minimum loss is
+        its value. The descent slope is (loss_k - loss_min) / (epoch_k - epoch_min), with k the last point before the
+        minimum whose loss is more than `NEAR` times the minimum, and 0 where there is none. All NaN where no loss can
+        be used.
+
+    Raises:
+        InputError: A frame lacks the statistic or `experiment_id`, or the epochs do not fit an array.
+    """
+    if not isinstance(curves, pd.DataFrame):
+        return pd.DataFrame(_of_matrix(*_matrix(curves, epochs), dataset), columns=list(LANDMARKS))
+    if statistic not in curves.columns:
+        raise InputError(f"the frame lacks {statistic}; read the table with this column")
+    if "epoch" in curves.columns:
+        return _of_long(curves, statistic, dataset)
+    found = np.full((len(curves), len(LANDMARKS)), np.nan)
+    for name, places in _by_dataset(curves, dataset):
+        found[places] = _of_column([curves[statistic].iloc[place] for place in places], name)
+    return _described(curves, found)
+
+
+def needed_epochs(last: int) -> npt.NDArray[np.int64]:
+    """The epochs of a whole curve of `last` epochs on which its landmarks depend: no other is looked at."""
+    epochs = np.arange(1, last + 1)
+    right, _ = _between(np.log10(epochs), _grid(np.log10(epochs)))
+    return np.unique(np.concatenate([epochs[right - 1], epochs[right]])) if last > 1 else epochs
+
+
+def smooth(losses: npt.ArrayLike, epochs: npt.ArrayLike, smoothing: Smoothing = USUAL) -> tuple[_Array, _Array]:
+    """Resample and smooth curves.
+
+    Args:
+        losses: Array (n, m), finite and positive.
+        epochs: Their m epochs, increasing.
+        smoothing: Of the filter.
+
+    Returns:
+        Epochs (POINTS,) and smoothed losses (n, POINTS).
+    """
+    x = np.log10(np.asarray(epochs, dtype=np.float64))
+    y = np.log10(np.atleast_2d(np.asarray(losses, dtype=np.float64)))
+    return 10 ** _grid(x), 10 ** _smooth_logs(x, y, smoothing)
+
+
+def _matrix(curves: npt.ArrayLike, epochs: Iterable[int] | None) -> tuple[_Array, _Array]:
+    losses = np.asarray(curves, dtype=np.float64)
+    if losses.ndim != 2:
+        raise InputError(f"an array of shape {losses.shape}; expected (experiments, epochs)")
+    at = np.arange(1, losses.shape[1] + 1) if epochs is None else np.fromiter(epochs, dtype=np.int64)
+    if at.shape != losses.shape[1:] or (at < 1).any() or (np.diff(at) <= 0).any():
+        raise InputError(f"{len(at)} epochs for {losses.shape[1]} columns; expected as many, increasing from 1 or more")
+    return losses, at.astype(np.float64)
+
+
+def _of_long(long: pd.DataFrame, statistic: str, dataset: str | None) -> pd.DataFrame:
+    if "experiment_id" not in long.columns:
+        raise InputError("the curves lack experiment_id, which tells them apart; read the table with this column")
+    described = long.drop_duplicates("experiment_id").drop(columns=["epoch", statistic]).reset_index(drop=True)
+    table = long.pivot(index="experiment_id", columns="epoch", values=statistic)
+    matrix = table.reindex(described["experiment_id"]).to_numpy(np.float64)
+    found = np.full((len(described), len(LANDMARKS)), np.nan)
+    for name, places in _by_dataset(described, dataset):
+        found[places] = _of_matrix(matrix[places], table.columns.to_numpy(np.float64), name)
+    return _described(described, found)
+
+
+def _by_dataset(frame: pd.DataFrame, dataset: str | None) -> list[tuple[str | None, npt.NDArray[np.intp]]]:
+    """Names of the data sets, and the rows of each."""
+    if "dataset" not in frame.columns:
+        return [(dataset, np.arange(len(frame)))]
+    groups = frame.groupby("dataset", sort=False).indices
+    return [(str(name), np.asarray(rows, dtype=np.intp)) for name, rows in groups.items()]
+
+
+def _described(frame: pd.DataFrame, found: _Array) -> pd.DataFrame:
+    lists = [name for name in frame.columns if holds_lists(frame[name])]
+    return frame.drop(columns=lists).assign(**{name: found[:, place] for place, name in enumerate(LANDMARKS)})
+
+
+def _of_column(column: Sequence[object], dataset: str | None) -> _Array:
+    epochs = np.arange(1, num_epochs(column) + 1)
+    parts = [
+        _of_matrix(curve_matrix(column[start : start + _CHUNK], epochs), epochs.astype(np.float64), dataset)
+        for start in range(0, len(column), _CHUNK)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, len(LANDMARKS)))
+
+
+def _of_matrix(losses: _Array, epochs: _Array, dataset: str | None) -> _Array:
+    """Landmarks (n, 3) of curves (n, m)."""
+    found = np.full((len(losses), len(LANDMARKS)), np.nan)
+    with np.errstate(invalid="ignore"):
+        usable = np.isfinite(losses) & (losses > 0)
+    # Curves that can be used at the same epochs, which nearly all can, are smoothed together.
+    patterns, of_row = np.unique(np.packbits(usable, axis=1), axis=0, return_inverse=True)
+    for number in range(len(patterns)):
+        rows = np.flatnonzero(of_row.ravel() == number)
+        columns = np.flatnonzero(usable[rows[0]])
+        if len(columns):
+            x = np.log10(epochs[columns])
+            for start in range(0, len(rows), _CHUNK):
+                some = rows[start : start + _CHUNK]
+                found[some] = _of_logs(x, np.log10(losses[np.ix_(some, columns)]), dataset)
+    return found
+
+
+def _of_logs(x: _Array, y: _Array, dataset: str | None) -> _Array:
+    usual = _smooth_logs(x, y, USUAL)
+    smoothed = _smooth_logs(x, y, FOR_EPOCH[dataset]) if dataset in FOR_EPOCH else usual
+    rows, grid = np.arange(len(y)), _grid(x)
+    least = smoothed.argmin(axis=1)
+    low = smoothed[rows, least]
+    far = (smoothed > low[:, None] + np.log10(NEAR)) & (np.arange(POINTS) < least[:, None])
+    last = POINTS - 1 - far[:, ::-1].argmax(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = (10 ** smoothed[rows, last] - 10**low) / (10 ** grid[last] - 10 ** grid[least])
+    return np.column_stack([10 ** grid[least], 10 ** usual.min(axis=1), np.where(far.any(axis=1), slope, 0.0)])
+
+
+def _smooth_logs(x: _Array, y: _Array, smoothing: Smoothing) -> _Array:
+    if len(x) == 1:
+        return np.repeat(y, POINTS, axis=1)
+    right, weight = _between(x, _grid(x))
+    resampled = y[:, right - 1] * (1 - weight) + y[:, right] * weight
+    return np.asarray(savgol_filter(resampled, smoothing.window, smoothing.order, axis=1))
+
+
+def _grid(x: _Array) -> _Array:
+    return np.linspace(x[0], x[-1], POINTS)
+
+
+def _between(x: _Array, grid: _Array) -> tuple[npt.NDArray[np.int64], _Array]:
+    """Which of the x lies to the right of each point of the grid, and how near the point is to it, from 0 to 1."""
+    right = np.searchsorted(x, grid).clip(1, max(len(x) - 1, 1))
+    if len(x) == 1:
+        return right, np.ones(len(grid))
+    return right, (grid - x[right - 1]) / (x[right] - x[right - 1])

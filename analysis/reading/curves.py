@@ -1,0 +1,104 @@
+"""Training curves of experiments: from one list a row to a row per epoch, or to a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from survey.errors import InputError, nearest
+from survey.experiments.epochs import log_spaced_epochs
+
+
+def curves(
+    frame: pd.DataFrame,
+    statistics: Sequence[str] | None = None,
+    epochs: Iterable[int] | None = None,
+    *,
+    log_spaced: int | None = None,
+) -> pd.DataFrame:
+    """Turn curves into a table with a row per experiment (or run) and epoch.
+
+    Args:
+        frame: Table as `analysis.read` gives it.
+        statistics: Names of its per-epoch columns, such as `test_loss_median`; by default all that it has.
+        epochs: Epochs to keep, counted from 1; all by default. An experiment that never reached one has no row for it.
+        log_spaced: Keep about this many epochs, evenly spaced in their logarithms up to the last epoch of the longest
+            curve (`survey.experiments.epochs.log_spaced_epochs`), rather than `epochs`.
+
+    Returns:
+        The columns of `frame` that hold no lists, repeated; `epoch`, int64 from 1; and a column per statistic, of the
+        type of its curves. In the order of `frame`, then of the epochs.
+
+    Raises:
+        InputError: A statistic is no per-epoch column of the frame, two curves of a row differ in length, or both
+            `epochs` and `log_spaced` are given.
+    """
+    if epochs is not None and log_spaced is not None:
+        raise InputError("epochs and log_spaced are both given; expected one of them")
+    lists = [str(name) for name in frame.columns if holds_lists(frame[name])]
+    names = [name for name in lists if name != "widths"] if statistics is None else list(statistics)
+    for name in names:
+        if name not in frame.columns or (len(frame) and name not in lists):
+            raise InputError(f"{name!r} is not a per-epoch column of the frame{nearest(name, lists)}")
+    columns = {name: [_curve(values) for values in frame[name]] for name in names}
+    if log_spaced is not None:
+        last = max((num_epochs(column) for column in columns.values()), default=0)
+        epochs = log_spaced_epochs(last, log_spaced) if last else []
+    kept = None if epochs is None else np.unique(np.fromiter(epochs, dtype=np.int64))
+    picked = [_epochs_of({len(column[row]) for column in columns.values()}, kept) for row in range(len(frame))]
+
+    repeated = np.repeat(np.arange(len(frame)), [len(chosen) for chosen in picked])
+    described = frame[[name for name in frame.columns if name not in {*lists, *names}]]
+    long = described.iloc[repeated].reset_index(drop=True)
+    long["epoch"] = np.concatenate(picked) if picked else np.empty(0, np.int64)
+    for name, column in columns.items():
+        parts = [curve[chosen - 1] for curve, chosen in zip(column, picked, strict=True)]
+        long[name] = np.concatenate(parts) if parts else np.empty(0, np.float32)
+    return long
+
+
+def curve_matrix(column: Iterable[object], epochs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Gather the curves of a column at some epochs.
+
+    Args:
+        column: Per-epoch column of n rows; curves may differ in length or be missing.
+        epochs: m epochs, counted from 1.
+
+    Returns:
+        Array (n, m); NaN where a curve does not reach the epoch or is not finite there.
+    """
+    rows = list(column)
+    matrix = np.full((len(rows), len(epochs)), np.nan)
+    for row, values in enumerate(rows):
+        curve = _curve(values)
+        reached = epochs <= len(curve)
+        matrix[row, reached] = curve[epochs[reached] - 1]
+    matrix[~np.isfinite(matrix)] = np.nan
+    return matrix
+
+
+def num_epochs(column: Iterable[object]) -> int:
+    """Length of the longest curve of a per-epoch column; 0 where there is none."""
+    return max((len(_curve(values)) for values in column), default=0)
+
+
+def holds_lists(column: Iterable[object]) -> bool:
+    """Whether a column of a table has a curve, or another list, in any of its rows."""
+    return any(isinstance(value, (np.ndarray, list)) for value in column)
+
+
+def _epochs_of(lengths: set[int], kept: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
+    if len(lengths) > 1:
+        raise InputError(f"curves of one row differ in length: {sorted(lengths)}; ask for them one by one")
+    last = max(lengths, default=0)
+    return np.arange(1, last + 1) if kept is None else kept[(kept >= 1) & (kept <= last)]
+
+
+def _curve(values: object) -> npt.NDArray[Any]:
+    if isinstance(values, np.ndarray):
+        return values
+    return np.asarray(values, dtype=np.float32) if isinstance(values, list) else np.empty(0, np.float32)

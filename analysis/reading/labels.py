@@ -1,0 +1,76 @@
+"""Experiments in words: their labels, their settings, and the unit of their losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from survey.text.escaping import printable
+
+SETTINGS = {
+    "learning_rate": "learning rate {}",
+    "batch_size": "batch size {}",
+    "optimizer": "{}",
+    "momentum": "momentum {}",
+    "kernel_regularizer.type": "{} penalty",
+    "kernel_regularizer.l1": "l1 {}",
+    "kernel_regularizer.l2": "l2 {}",
+    "label_noise": "label noise {}",
+    "activation": "{}",
+    "epochs": "{} epochs",
+}
+"""Hyperparameters beside data set, shape, size and depth, in the order of titles, and the words for a value."""
+
+_LOSSES = {
+    "classification": "loss: cross-entropy (nats)",
+    "regression": "loss: squared error (of a target in 0..1)",
+}
+_PENALTY = ("kernel_regularizer.l1", "kernel_regularizer.l2")
+
+
+def fixed_text(values: Mapping[str, Any]) -> str:
+    """Put in words what `base` gives: `shape rectangle, depth 3, learning rate 0.0001`."""
+    named = [f"{name} {values[name]}" for name in ("shape", "depth") if name in values]
+    return ", ".join([*named, *settings(values, list(values))])
+
+
+def loss_words(frame: pd.DataFrame) -> str:
+    """Name the loss with its unit; of several kinds of tasks, or where the frame does not say, just `loss`."""
+    kinds = set(frame["task"]) if "task" in frame.columns else set()
+    return _LOSSES[kinds.pop()] if len(kinds) == 1 and kinds <= set(_LOSSES) else "loss"
+
+
+def describe(row: Mapping[Any, Any], names: Sequence[str]) -> str:
+    """Put an experiment in words: `rectangle, depth 3`, then those of its settings that are named."""
+    return ", ".join([f"{row['shape']}, depth {row['depth']}", *settings(row, names)])
+
+
+def label(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Name an experiment within its task, such as `rectangle d3 2^10`, with those of its settings that are named."""
+    return ", ".join([f"{row['shape']} d{row['depth']} {size_text(int(row['size']))}", *settings(row, names)])
+
+
+def settings(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Put those settings of an experiment that are named in words, in a fixed order."""
+    texts = []
+    for name in (name for name in SETTINGS if name in names):
+        value = row[name]
+        missing = bool(pd.isna(value))
+        if name == "kernel_regularizer.type" and (missing or not set(_PENALTY).isdisjoint(names)):
+            texts.extend(["no penalty"] if missing else [])
+        elif not missing:
+            texts.append(SETTINGS[name].format(f"{value:.6g}" if isinstance(value, float) else value))
+    return texts
+
+
+def figure_text(text: str) -> str:
+    """The text for a figure that shows it as it is: a dollar sign begins no formula."""
+    return printable(text).replace("$", r"\$")
+
+
+def size_text(size: int) -> str:
+    """Write a size as a power of two where it is one: `2^10`, else `1000`."""
+    exponent = size.bit_length() - 1
+    return f"2^{exponent}" if size == 1 << exponent else str(size)

@@ -1,0 +1,234 @@
+"""Reading the tables of a data set, the way published readers of BUTTER do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from analysis.reading.filters import Condition, Filters, column, dotted
+from analysis.reading.partitions import partition_files, partition_schema
+from analysis.reading.units import Units, check_units, in_target_units, needed
+from survey.dataset.location import Location, open_location
+from survey.errors import InputError, nearest
+from survey.text.names import is_of_system, is_word
+
+COMMON_METADATA = "_common_metadata"
+"""File of a table that holds its full schema, partition columns included."""
+
+SUMMARY = "complete_summary"
+
+_FILES = 200
+"""Files open at once: a dataset of Arrow keeps the metadata of its files, half a megabyte for each of a summary."""
+
+
+def read(
+    path_or_url: str | Path,
+    sweep: str | None = None,
+    filters: Filters | None = None,
+    columns: Sequence[str] | None = None,
+    *,
+    table: str = SUMMARY,
+    units: Units = "scaled",
+) -> pd.DataFrame:
+    """Read one table of a data set.
+
+    Args:
+        path_or_url: Folder of the data set, which holds `complete_summary/` and its like: a local one, or one in an
+            object store, such as `s3://oedi-data-lake/butter`, see `survey.dataset.location.open_location`.
+        sweep: Name of a sweep: its own table `NAME_summary` is read, whatever `table` says.
+        filters: `(column, operator, value)` triples that all hold, a list of such lists of which one holds, or a
+            pyarrow expression. Operators: = == != < > <= >= in, not in. A value is first rounded to the type of its
+            column, so that 1e-4 finds the float32 learning rate 1e-4; None finds nulls. Files are left out by the
+            values in their paths, and row groups by their statistics.
+        columns: Columns to read, all by default; no other is fetched. `kernel_regularizer_l1` and
+            `kernel_regularizer.l1` are the same, whichever the data set has.
+        table: Name of the table: `all_repetitions`, `complete_summary`, `complete_executive_summary`.
+        units: `scaled`, as the data have them, or `target`: errors of a regression are turned back to the unit of its
+            target, see `analysis.reading.units.in_target_units`. Filters are on the values as the data have them.
+
+    Returns:
+        A row per experiment (or run) in the order of the files. Curves are object columns of float32 arrays of shape
+        (epochs,), index 0 being epoch 1; the other columns have the types of the data set, which for ours are those of
+        `survey.dataset.schema`. The columns of the regularizer are named with dots.
+
+    Raises:
+        InputError: The folder is not a data set, or has no such table or column, or a filter makes no sense, or its
+            store is out of reach or refuses access; or errors cannot be turned back to the unit of the target.
+        ExportError: A file of the table is damaged.
+    """
+    location = open_location(path_or_url)
+    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns, units)
+    with location.reading(location.path(_table_name(sweep, table))):
+        found = pa.concat_tables(opened.to_table(columns=names, filter=condition.expression) for opened in parts)
+    return _frame(found, columns, units)
+
+
+def read_batches(
+    path_or_url: str | Path,
+    sweep: str | None = None,
+    filters: Filters | None = None,
+    columns: Sequence[str] | None = None,
+    *,
+    table: str = SUMMARY,
+    rows: int = 1000,
+    units: Units = "scaled",
+) -> Iterator[pd.DataFrame]:
+    """Walk a table that may be larger than memory, some rows at a time.
+
+    Args:
+        path_or_url: As `read` takes it; so are `sweep`, `filters`, `columns` and `table`.
+        rows: Rows of each frame; the last one may have fewer. A run of 3000 epochs with all its 20 curves takes 240 kB.
+        units: As for `read`.
+
+    Yields:
+        Frames as `read` gives them; put together they are what it gives. Beyond a frame, memory holds a few row groups.
+
+    Raises:
+        InputError: As `read`, or `rows` is less than 1. Raised when the first frame is asked for.
+        ExportError: A file of the table is damaged.
+    """
+    if rows < 1:
+        raise InputError(f"rows is {rows}; at least 1 is needed")
+    location = open_location(path_or_url)
+    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns, units)
+    waiting: list[pa.RecordBatch] = []
+    with location.reading(location.path(_table_name(sweep, table))):
+        for batch in _batches(parts, names, condition, rows, remote=bool(location.host)):
+            waiting.append(batch)
+            while sum(map(len, waiting)) >= rows:
+                whole = pa.Table.from_batches(waiting)
+                yield _frame(whole.slice(0, rows), columns, units)
+                waiting = whole.slice(rows).to_batches()
+    if sum(map(len, waiting)):
+        yield _frame(pa.Table.from_batches(waiting), columns, units)
+
+
+def _batches(
+    parts: Iterable[ds.Dataset], names: list[str] | None, condition: Condition, rows: int, *, remote: bool
+) -> Iterator[pa.RecordBatch]:
+    for opened in parts:
+        # No reading ahead: the row groups of a table of curves are large.
+        scanner = opened.scanner(
+            columns=names,
+            filter=condition.expression,
+            batch_size=rows,
+            batch_readahead=1,
+            fragment_readahead=1,
+            fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=remote),
+        )
+        yield from scanner.to_batches()
+
+
+def schema_of(path_or_url: str | Path, table: str = SUMMARY) -> pa.Schema:
+    """Read the schema of a table, partition columns included.
+
+    Raises:
+        InputError: The folder is not a data set or has no such table.
+        ExportError: The table's `_common_metadata` is damaged.
+    """
+    return _schema(open_location(path_or_url), table)
+
+
+def tables(path_or_url: str | Path) -> list[str]:
+    """List the tables of a data set, in order of name; empty where the folder is none.
+
+    Raises:
+        InputError: The store of the folder is out of reach or refuses access.
+    """
+    return _tables(open_location(path_or_url))
+
+
+def _open(
+    location: Location, table: str, filters: Filters | None, columns: Sequence[str] | None, units: Units
+) -> tuple[Iterator[ds.Dataset], list[str] | None, Condition]:
+    """Open those files of a table in which the filters may find something, `_FILES` of them at a time."""
+    check_units(units)
+    schema = _schema(location, table)
+    names = None if columns is None else [column(name, schema) for name in columns]
+    if units == "target":
+        names = needed(names, schema)
+    condition = Condition(filters, schema)
+    root = location.path(table)
+    with location.reading(root):
+        files = partition_files(location.filesystem, root, schema, condition)
+        partitioning = ds.partitioning(partition_schema(files, root, schema), flavor="hive")
+    parts = (
+        ds.dataset(
+            files[start : start + _FILES],
+            schema=schema,
+            format="parquet",
+            filesystem=location.filesystem,
+            partitioning=partitioning,
+            partition_base_dir=root,
+        )
+        for start in range(0, max(len(files), 1), _FILES)
+    )
+    return parts, names, condition
+
+
+def _table_name(sweep: str | None, table: str) -> str:
+    return f"{sweep}_summary" if sweep else table
+
+
+def _frame(table: pa.Table, columns: Sequence[str] | None, units: Units) -> pd.DataFrame:
+    frame = table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
+    if units == "scaled":
+        return frame
+    return in_target_units(frame, None if columns is None else [dotted(name) for name in columns])
+
+
+def _schema(location: Location, table: str) -> pa.Schema:
+    if not is_word(table):  # which might lead elsewhere
+        raise _missing(location, table)
+    path = location.path(table, COMMON_METADATA)
+    with location.reading(path):
+        try:
+            with location.filesystem.open_input_file(path) as file:
+                return pq.read_schema(file)
+        except FileNotFoundError:
+            pass
+    raise _missing(location, table)
+
+
+def _missing(location: Location, table: str) -> InputError:
+    """Say why a table is not there."""
+    there = _tables(location)
+    if there:
+        sweep = table.removesuffix("_summary")
+        if table != sweep and sweep in there:
+            return InputError(f"{location.name}: {sweep!r} is a table, not a sweep; ask for table={sweep!r}")
+        return InputError(f"{location.name}: no table {table!r}{nearest(table, there)}; there are {', '.join(there)}")
+    with location.reading(location.root):
+        if location.filesystem.get_file_info(location.root).type != fs.FileType.Directory:
+            return InputError(
+                f"{location.name}: no such folder; expected the folder of a data set, with {SUMMARY}/ in it"
+            )
+    found = [info.base_name for info in _entries(location) if not is_of_system(info.base_name)]
+    listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
+    return InputError(
+        f"{location.name}: not a data set: no table with a {COMMON_METADATA} file in it; found "
+        f"{listed or 'an empty folder'}"
+    )
+
+
+def _tables(location: Location) -> list[str]:
+    found = _entries(location)
+    folders = [info.base_name for info in found if info.type == fs.FileType.Directory and is_word(info.base_name)]
+    with location.reading(location.root):
+        metadata: Any = location.filesystem.get_file_info([location.path(name, COMMON_METADATA) for name in folders])
+    return [name for name, info in zip(folders, metadata, strict=True) if info.type == fs.FileType.File]
+
+
+def _entries(location: Location) -> list[fs.FileInfo]:
+    with location.reading(location.root):
+        if location.filesystem.get_file_info(location.root).type != fs.FileType.Directory:
+            return []
+        found: Any = location.filesystem.get_file_info(fs.FileSelector(location.root))
+    return sorted(found, key=lambda info: info.base_name)

@@ -1,0 +1,48 @@
+"""`python -m analysis.report DATASET`: the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.report.page import write_report
+from survey.cli import run_app
+from survey.errors import InputError
+from survey.text.terminal import SafeConsole
+
+
+def command(
+    dataset: Annotated[Path, typer.Argument(help="Folder of the data set, with complete_summary/ in it.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder that the report is written to, as index.html.", show_default="report/ beside it"),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    read_only: Annotated[
+        bool,
+        typer.Option("--read-only", help="Write nothing to the folder of the data set; --out has to be elsewhere."),
+    ] = False,
+) -> int:
+    """Write a report on a data set: one page with figures and tables, which needs no other file."""
+    if read_only:
+        _check_elsewhere(dataset.resolve(), out)
+    path = write_report(dataset, dataset.resolve().parent / "report" if out is None else out, title)
+    SafeConsole().print(f"report: {path}")
+    return 0
+
+
+def _check_elsewhere(dataset: Path, out: Path | None) -> None:
+    """See that a report does not go to the folder of a data set, nor to the output of a survey that it is in."""
+    folder = dataset.parent if (dataset.parent / "survey.json").exists() else dataset
+    if out is None:
+        raise InputError(f"--read-only: the report goes beside the data set by default; give --out outside of {folder}")
+    if out.resolve().is_relative_to(folder):
+        raise InputError(
+            f"--read-only: --out {out} lies in {folder}, which is not to be changed; give a folder elsewhere"
+        )
+
+
+if __name__ == "__main__":
+    run_app(command, "python -m analysis.report")

@@ -1,0 +1,149 @@
+"""What a report says in words and numbers: how a data set was made, and a line per experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures.panels import panels, varied
+from analysis.reading.frames import equal, records
+from analysis.reading.labels import SETTINGS, label, size_text
+from analysis.reading.tables import schema_of, tables
+from analysis.report.provenance import provenance
+from survey.dataset.layout import sweeps_of
+from survey.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One experiment in a table. Losses and accuracies are medians over repetitions; NaN where there is none.
+
+    Attributes:
+        dataset: Name of the task.
+        label: Name of the experiment within its task, such as `rectangle d3 2^10`.
+        parameters: Number of trainable parameters.
+        widths: Layer widths, such as `64×3, 10`.
+        repetitions: Number of runs.
+        least_loss: Least value of the median test loss, by epoch.
+        least_epoch: Its epoch, counted from 1; 0 where the loss is never finite.
+        final_loss: Median test loss at the last epoch.
+        best_loss: Median over runs of each run's least test loss.
+        best_epoch: Median over runs of the epoch of each run's least test loss.
+        best_accuracy: Median over runs of each run's greatest test accuracy.
+    """
+
+    dataset: str
+    label: str
+    parameters: int
+    widths: str
+    repetitions: int
+    least_loss: float
+    least_epoch: int
+    final_loss: float
+    best_loss: float
+    best_epoch: float
+    best_accuracy: float
+
+
+def lines(experiments: pd.DataFrame, count: int | None = None) -> list[Line]:
+    """Describe experiments of one task.
+
+    Args:
+        experiments: Rows that `analysis.report.condense` has condensed.
+        count: Only as many of them, those of the least losses; all by default.
+
+    Returns:
+        In the order of the panels, then by parameters; with `count` by `best_loss`.
+    """
+    names = varied(experiments)
+    if count is None:
+        ordered = pd.concat([panel.frame for panel in panels(experiments)]) if len(experiments) else experiments
+    else:
+        ordered = experiments.sort_values("test_loss_min_value_median", kind="stable")[:count]
+    return [_line(row, names) for row in records(cast(pd.DataFrame, ordered))]
+
+
+def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
+    """Say what was surveyed and how it was made, as pairs of a term and its description.
+
+    Args:
+        dataset: Folder of the data set.
+        experiments: All rows of `complete_summary`, as `analysis.report.condense.experiments` gives them.
+
+    Raises:
+        InputError: There are no experiments.
+    """
+    if experiments.empty:
+        raise InputError(f"{dataset}: no experiments in complete_summary/ yet; export some runs first")
+    sweeps = sweeps_of(schema_of(dataset), dataset)
+    counts = {name: len(equal(experiments, name, True)) for name in sweeps}
+    runs, recorded = _total(experiments, "num_runs"), _total(experiments, "recorded")
+    surveyed = [
+        ("Data sets", ", ".join(sorted(experiments["dataset"].unique()))),
+        ("Sweeps", ", ".join(f"{name} ({count:,})" for name, count in counts.items() if count) or "none named"),
+        ("Experiments", f"{len(experiments):,}"),
+        ("Runs", f"{runs:,} ({_span(experiments['num_runs'])} per experiment)"),
+        ("Epochs recorded", f"{recorded:,} ({_span(experiments['epochs'])} per run)"),
+        ("Shapes", ", ".join(sorted(experiments["shape"].unique()))),
+        ("Sizes", _sizes(experiments["size"])),
+        ("Depths", ", ".join(str(depth) for depth in sorted(experiments["depth"].unique()))),
+        ("Settings", _settings(experiments)),
+    ]
+    return surveyed + (provenance(dataset) if "all_repetitions" in tables(dataset) else [])
+
+
+def widths_text(widths: Any) -> str:
+    """Write layer widths with three or more equal ones joined: `64, 64, 64, 10` is `64×3, 10`."""
+    runs = [(int(width), len(list(same))) for width, same in groupby(() if widths is None else widths)]
+    return ", ".join(f"{width}×{count}" if count > 2 else ", ".join([str(width)] * count) for width, count in runs)
+
+
+def _line(row: Mapping[Any, Any], names: list[str]) -> Line:
+    return Line(
+        dataset=row["dataset"],
+        label=label(row, names),
+        parameters=int(row["num_free_parameters"]),
+        widths=widths_text(row["widths"]),
+        repetitions=int(row["num_runs"]),
+        least_loss=float(row["least_loss"]),
+        least_epoch=int(row["least_epoch"]),
+        final_loss=float(row["final_loss"]),
+        best_loss=float(row["test_loss_min_value_median"]),
+        best_epoch=float(row["test_loss_min_epoch_median"]),
+        best_accuracy=float(row["test_accuracy_max_value_median"]) if row["task"] == "classification" else np.nan,
+    )
+
+
+def _total(frame: pd.DataFrame, name: str) -> int:
+    return int(frame[name].to_numpy(np.int64).sum())
+
+
+def _span(values: Iterable[int]) -> str:
+    numbers = list(values)
+    low, high = int(min(numbers)), int(max(numbers))
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _sizes(values: Iterable[int]) -> str:
+    sizes = sorted({int(size) for size in values})
+    texts = [size_text(size) for size in sizes]
+    return ", ".join(texts) if len(texts) <= 8 else f"{texts[0]} to {texts[-1]} ({len(texts)} sizes)"
+
+
+def _settings(experiments: pd.DataFrame) -> str:
+    """Values of the other hyperparameters, whether they vary or not; those that are zero throughout are left out."""
+    parts = []
+    for name in (
+        name for name in SETTINGS if name in experiments and name not in ("epochs", "kernel_regularizer.type")
+    ):
+        found = sorted(set(experiments[name].dropna()))
+        if any(found):
+            texts = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in found]
+            parts.append(SETTINGS[name].format(", ".join(texts)))
+    return " · ".join(parts)

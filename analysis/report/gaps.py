@@ -1,0 +1,125 @@
+"""What failed or is missing: the search spaces and the launch beside a data set, compared with its experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.figures.panels import varied
+from analysis.reading.frames import equal, records
+from analysis.reading.labels import label
+from survey.errors import SurveyError
+from survey.experiments.experiment import Experiment
+from survey.output.folder import Output
+from survey.output.launch_record import read_record
+
+MAX_LISTED = 25
+"""Experiments of a kind of gap that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An experiment that is not whole.
+
+    Attributes:
+        dataset: Name of the task.
+        label: Name of the experiment within its task.
+        problem: What is wrong with it, in words.
+    """
+
+    dataset: str
+    label: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """What failed or is missing.
+
+    Attributes:
+        runs_missing: Runs that the search spaces ask for and the data set lacks, of experiments that it has.
+        unexplained: Experiments of the search spaces of which there is no run, but for those of `left_out`.
+        left_out: Experiments that the last launch left out, as no network comes near their size, or by `--limit`.
+        diverged: Runs whose test loss is not finite at the last epoch.
+        failures: Runs of the last launch that failed, by the reason.
+        known: Whether search spaces lie beside the data set: only then can it be known what is missing.
+        listed: Experiments with missing or diverged runs, those with the most in front, and those without any; at most
+            `MAX_LISTED` of each.
+    """
+
+    runs_missing: int
+    unexplained: int
+    left_out: int
+    diverged: int
+    failures: Mapping[str, int]
+    known: bool
+    listed: list[Gap]
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing is known to have failed or to be missing."""
+        return not (self.runs_missing or self.unexplained or self.diverged or self.failures)
+
+
+def gaps(dataset: Path, experiments: pd.DataFrame) -> Gaps:
+    """Find what is not there.
+
+    Args:
+        dataset: Folder of the data set. `search_spaces/`, `survey.json` and `launch.json` beside it, as a launch leaves
+            them, are read where they are there and whole.
+        experiments: All experiments of the data set, as `analysis.report.condense.experiments` gives them.
+    """
+    asked = _asked(dataset.parent)
+    ids, runs, diverged = (experiments[name].to_numpy() for name in ("experiment_id", "num_runs", "diverged"))
+    wanted = np.array([asked[key][1] if key in asked else 0 for key in map(int, ids)], np.int64)
+    missing = np.maximum(wanted - runs.astype(np.int64), 0)
+    absent = [asked[key][0] for key in asked.keys() - set(map(int, ids))]
+    launch = read_record(Output(dataset.parent))
+    left_out = min(len(absent), max(0, len(asked) - launch.num_experiments)) if launch else 0
+    return Gaps(
+        runs_missing=int(missing.sum()),
+        unexplained=len(absent) - left_out,
+        left_out=left_out,
+        diverged=int(diverged.sum()),
+        failures=launch.figures.failures if launch else {},
+        known=bool(asked),
+        listed=[*_listed(experiments, missing), *([] if left_out else _without(absent))],
+    )
+
+
+def _listed(experiments: pd.DataFrame, missing: npt.NDArray[np.int64]) -> Iterator[Gap]:
+    bad = missing + experiments["diverged"].to_numpy(np.int64)
+    worst = [place for place in np.argsort(-bad, kind="stable") if bad[place]][:MAX_LISTED]
+    rows = records(cast(pd.DataFrame, experiments.take(worst)))
+    names = {name: varied(equal(experiments, "dataset", name)) for name in {row["dataset"] for row in rows}}
+    for row, lacking in zip(rows, missing[worst], strict=True):
+        problems = [f"{lacking} run{'' if lacking == 1 else 's'} missing"] if lacking else []
+        problems += [f"{row['diverged']} of {row['num_runs']} runs diverged"] if row["diverged"] else []
+        yield Gap(row["dataset"], label(row, names[row["dataset"]]), ", ".join(problems))
+
+
+def _without(absent: list[Experiment]) -> Iterator[Gap]:
+    for experiment in sorted(absent, key=lambda each: each.label)[:MAX_LISTED]:
+        dataset, _, rest = experiment.label.partition(" ")
+        yield Gap(dataset, rest, "no runs")
+
+
+def _asked(folder: Path) -> dict[int, tuple[Experiment, int]]:
+    """Experiments that the search spaces of an output ask for, with their repetitions, by id."""
+    asked: dict[int, tuple[Experiment, int]] = {}
+    output = Output(folder)
+    try:
+        spaces, contents = output.spaces(), output.contents
+    except SurveyError:  # of another version, or damaged: nothing can be said
+        return {}
+    for space in spaces:
+        for experiment in space.experiments(contents):
+            before = asked.get(experiment.experiment_id, (experiment, 0))[1]
+            asked[experiment.experiment_id] = experiment, max(before, space.repetitions)
+    return asked

@@ -1,0 +1,105 @@
+"""One self-contained page on a data set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from analysis.report.condense import experiments
+from analysis.report.facts import Line, lines, overview
+from analysis.report.forecasts import launches
+from analysis.report.gaps import gaps
+from analysis.report.sections import MAX_TASKS, across, place, section
+from survey.errors import OutputError
+from survey.system.files import write_text
+from survey.text.escaping import printable, python_literal
+
+MAX_ROWS = 500
+"""Experiments listed in the page."""
+
+
+def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
+    """Write the report on a data set.
+
+    Args:
+        dataset: Folder of the data set, with `complete_summary/` in it.
+        out: Folder of the report; made where it is not there.
+        title: Heading of the page; by default it names the tasks.
+
+    Returns:
+        Path of `index.html`, which needs no other file. The same data set, with the same files of a launch beside it,
+        gives the same bytes.
+
+    Raises:
+        InputError: The folder is not a data set, or holds no experiments.
+        OutputError: The report cannot be written.
+        ExportError: A file of the data set is damaged.
+    """
+    page, file = _page(Path(dataset), title), Path(out) / "index.html"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, page)
+    except OSError as error:
+        raise OutputError(f"{out}: the report cannot be written ({error.strerror or error})") from error
+    return file
+
+
+def _page(dataset: Path, title: str | None) -> str:
+    everything = experiments(dataset)
+    facts = overview(dataset, everything)
+    tasks = {str(name): rows for name, rows in everything.groupby("dataset", sort=True)}
+    drawn = list(tasks)[:MAX_TASKS]
+    short = [name.rpartition(":")[2] for name in tasks]
+    about = ", ".join(short) if len(tasks) <= 4 else f"{len(tasks)} tasks"
+    return _template().render(
+        title=title or f"Training survey: {about}",
+        facts=facts,
+        across=across(dataset, everything),
+        sections=[section(dataset, tasks[name]) for name in drawn],
+        without_figures=[name for name in tasks if name not in drawn],
+        lines=_listed(tasks),
+        launches=launches(dataset),
+        gaps=gaps(dataset, everything),
+        num_experiments=len(everything),
+        folder=dataset.resolve().name,
+        example=everything.sort_values(["dataset", "shape", "depth"]).iloc[0].to_dict(),
+    )
+
+
+def _listed(tasks: Mapping[str, pd.DataFrame]) -> list[Line]:
+    """All experiments, or where they are too many the best of each task."""
+    if sum(map(len, tasks.values())) <= MAX_ROWS:
+        return [line for rows in tasks.values() for line in lines(rows)]
+    return [line for rows in tasks.values() for line in lines(rows, max(1, MAX_ROWS // len(tasks)))][:MAX_ROWS]
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis.report", ""),
+        autoescape=lambda name: name == "report.html.j2",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )
+    environment.filters["literal"] = python_literal
+    environment.filters["loss"] = lambda value: "–" if not np.isfinite(value) else f"{value:#.4g}".rstrip(".")
+    environment.filters["count"] = lambda value: "–" if not np.isfinite(value) or value <= 0 else f"{value:,.10g}"
+    environment.filters["many"] = lambda number, noun: f"{number:,} {noun}{'' if number == 1 else 's'}"
+    environment.filters["percent"] = lambda value: "–" if not np.isfinite(value) else f"{value:.2%}"
+    environment.filters["duration"] = _duration
+    environment.filters["place"] = place
+    return environment.get_template("report.html.j2")
+
+
+def _duration(seconds: float) -> str:
+    """`42 s`, `12.3 min` or `5.1 h`; a dash for a time that is not known."""
+    if not math.isfinite(seconds):
+        return "–"
+    unit, length = next((one for one in (("h", 3600), ("min", 60)) if seconds >= 2 * one[1]), ("s", 1))
+    return f"{seconds / length:,.3g} {unit}"

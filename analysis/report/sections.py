@@ -1,0 +1,178 @@
+"""The parts of a report with figures: all tasks side by side, and each task by itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures import butter_zone, generalization, learning_curves, slices, zone_grid
+from analysis.figures.fit_table import FitRow, fit_rows
+from analysis.figures.grid import MAX_PANELS
+from analysis.figures.panels import base_of_tasks, panels, representative, varied
+from analysis.figures.pictures import Picture, picture
+from analysis.figures.slice_figures import ALONG
+from analysis.figures.zone import Minimum
+from analysis.reading.frames import distinct, where
+from analysis.report.condense import curves_of
+from analysis.report.facts import Line, lines
+
+TOP = 5
+"""Experiments listed for each task."""
+
+MAX_TASKS = 16
+"""Tasks that have figures of their own, and rows of the grid."""
+
+_TASK_CURVES = ("test_loss_q1", "test_loss_median", "test_loss_q3", "train_loss_median")
+_GRID_CURVES = ("test_loss_median", "test_loss_stddev", "test_loss_avg")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A figure in the page, with its heading and what there is to know to read it."""
+
+    title: str
+    caption: str
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What the page says of one task."""
+
+    dataset: str
+    task: str
+    num_experiments: int
+    minimum: Minimum | None
+    shown: list[Shown]
+    fits: list[FitRow]
+    best: list[Line]
+
+
+def across(dataset: Path, experiments: pd.DataFrame) -> list[Shown]:
+    """Draw all tasks side by side, by depth and by shape where they differ; of one task only how its runs vary."""
+    names = distinct(experiments, "dataset")[:MAX_TASKS]
+    tasks = where(experiments, experiments["dataset"].isin(names))
+    ways = [by for by in ("depth", "shape") if len(distinct(tasks, by)) > 1] or ["depth"]
+    shown = []
+    for by in ways:
+        chosen, _ = base_of_tasks(tasks, [by])
+        frame = curves_of(dataset, chosen, _GRID_CURVES)
+        if len(names) > 1:
+            shown.append(_zone_grid(frame, by))
+        if by == ways[0] and {"test_loss_stddev", "test_loss_avg"} <= set(frame) and max(chosen["num_runs"]) > 1:
+            shown.append(_variation_grid(frame, by))
+    return shown
+
+
+def section(dataset: Path, experiments: pd.DataFrame) -> Section:
+    """Describe one task.
+
+    Args:
+        dataset: Folder of the data set.
+        experiments: Its experiments, as `analysis.report.condense.experiments` gives them.
+    """
+    name, task = str(experiments["dataset"].iloc[0]), str(experiments["task"].iloc[0])
+    minimum = _least(experiments)
+    drawn = curves_of(dataset, representative(experiments, MAX_PANELS), _TASK_CURVES)
+    least_at = "never finite" if minimum is None else f"least, {minimum.value:.4g}, at {place(minimum)}"
+    shown = [
+        _shown(
+            f"Butter zone of {name}",
+            "Where the median test loss is near the task's minimum, over the size of the network and the epoch. "
+            "Yellow is the best; grey has no finite value." + _left_out(experiments, drawn),
+            butter_zone(drawn),
+            f"Contour map of the median test loss of {name} over trainable parameters and epoch: {least_at}.",
+        ),
+        _shown(
+            f"Learning curves of {name}",
+            "Median loss over the repetitions, by epoch: solid for the test set, with the band between its quartiles, "
+            "dashed for the training set.",
+            learning_curves(drawn),
+            f"Median test and training loss of {name} by epoch, a line per network size; the test loss is {where}.",
+        ),
+    ]
+    fits = fit_rows(drawn)
+    if fits:
+        shown.append(_generalization(name, drawn))
+    shown += [_slice(name, experiments, along) for along in ALONG if _varies(experiments, along)]
+    best = [line for line in lines(experiments, TOP) if not math.isnan(line.best_loss)]
+    return Section(name, task, len(experiments), minimum, shown, fits, best)
+
+
+def place(minimum: Minimum) -> str:
+    """Say where a minimum is."""
+    return f"epoch {minimum.epoch:,} with {minimum.num_free_parameters:,} parameters ({minimum.title})"
+
+
+def _least(experiments: pd.DataFrame) -> Minimum | None:
+    """The least median test loss of a task, from condensed experiments."""
+    losses = experiments["least_loss"].to_numpy(np.float64)
+    if not np.isfinite(losses).any():
+        return None
+    row = experiments.iloc[int(np.nanargmin(losses))]
+    title = next(
+        panel.title for panel in panels(experiments) if row["experiment_id"] in panel.frame["experiment_id"].to_numpy()
+    )
+    return Minimum(float(row["least_loss"]), int(row["num_free_parameters"]), int(row["least_epoch"]), title)
+
+
+def _left_out(experiments: pd.DataFrame, drawn: pd.DataFrame) -> str:
+    if len(drawn) == len(experiments):
+        return ""
+    return f" Shown are {len(drawn):,} of {len(experiments):,} experiments, chosen to stand for the others."
+
+
+def _varies(experiments: pd.DataFrame, along: str) -> bool:
+    """Whether a slice along a hyperparameter shows something that the panels do not."""
+    if along in ("depth", "shape"):
+        return len(distinct(experiments, along)) > 2
+    return along in varied(experiments) and along != "epochs"
+
+
+def _shown(title: str, caption: str, figure: Figure, alt: str) -> Shown:
+    return Shown(title, caption, picture(figure, alt))
+
+
+def _zone_grid(frame: pd.DataFrame, by: str) -> Shown:
+    names = ", ".join(distinct(frame, "dataset"))
+    return _shown(
+        f"Butter zones of all tasks, by {by}",
+        "The median test loss as a multiple of each task's minimum, over the size of the network and the epoch.",
+        zone_grid(frame, by=by),
+        f"Contour maps of the median test loss, a row for each of {names} and a column for each {by}.",
+    )
+
+
+def _variation_grid(frame: pd.DataFrame, by: str) -> Shown:
+    return _shown(
+        f"Variation between repetitions, by {by}",
+        "Standard deviation of the test loss over the repetitions, divided by its mean: yellow where runs of one "
+        "experiment differ most.",
+        zone_grid(frame, by=by, vary=True),
+        f"Contour maps of the coefficient of variation of the test loss, a row for each task and a column per {by}.",
+    )
+
+
+def _generalization(name: str, frame: pd.DataFrame) -> Shown:
+    return _shown(
+        f"Generalization statistics of {name}",
+        "Against the number of parameters: the epoch of the least smoothed median test loss, that loss, and the slope "
+        "by which the loss falls to it; lines are the fits of the table below.",
+        generalization(frame),
+        f"Minimizing epoch, minimum test loss and descent slope of {name} against the number of parameters.",
+    )
+
+
+def _slice(name: str, experiments: pd.DataFrame, along: str) -> Shown:
+    words = along.replace("kernel_regularizer.", "penalty ").replace("_", " ")
+    return _shown(
+        f"{name} along {words}",
+        "Each run at its own best epoch: the median over the repetitions, with the band between the quartiles.",
+        slices(experiments, along),
+        f"Least test loss of {name}, and its epoch, against {words}, a line per size.",
+    )

@@ -1,0 +1,69 @@
+"""Looks whether the head of the Ray cluster is there, and ends the process when it is lost.
+
+Nothing less helps: the main thread then waits in Ray's client, which no exception reaches, and after a minute that
+client ends the process itself, with nothing but a line of its log.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from survey.errors import INCOMPLETE
+from survey.system.exit import end_process
+
+_ASK_EVERY_S = 2.0
+_ANSWERS_WITHIN_S = 5.0
+_PATIENCE_S = 20.0
+"""How long the head may be away: less than the minute after which Ray's client ends the process."""
+
+
+class ClusterWatch:
+    """While it is entered, a thread connects to the head now and then.
+
+    Args:
+        address: The head's `HOST:PORT`, where Ray's global control service listens.
+        last_words: Called with what has happened, when nobody has listened there for 20 s; then the process ends.
+    """
+
+    def __init__(self, address: str, last_words: Callable[[str], None]) -> None:
+        host, _, port = address.rpartition(":")
+        self._address, self._target, self._last_words = address, (host.strip("[]"), int(port)), last_words
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watch over the cluster", daemon=True)
+
+    def __enter__(self) -> ClusterWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Stop watching: the cluster is no longer needed."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        heard = time.monotonic()
+        while not self._ended.wait(_ASK_EVERY_S):
+            if self._listens():
+                heard = time.monotonic()
+            elif time.monotonic() - heard >= _PATIENCE_S and not self._ended.is_set():
+                self._end()
+
+    def _end(self) -> NoReturn:
+        message = (
+            f"the Ray cluster is lost: its head at {self._address} has not answered for {_PATIENCE_S:.0f} s; what is "
+            "trained is kept: launch again with the same arguments when a cluster is up"
+        )
+        end_process(f"error: {message}", INCOMPLETE, last_words=lambda: self._last_words(message))
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(self._target, timeout=_ANSWERS_WITHIN_S).close()
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,18 @@
+"""The Parquet data set: its columns, its folders and files, and what it holds.
+
+Read `schema` first, then `layout` and `partition`. `history` makes the rows of a trial, `summary` those of an
+experiment; `combine` makes one data set of several.
+"""
+
+__all__ = [
+    "columns_page",
+    "combine",
+    "experiments_table",
+    "history",
+    "layout",
+    "location",
+    "partition",
+    "schema",
+    "sweep_names",
+    "table_writer",
+]

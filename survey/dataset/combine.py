@@ -1,0 +1,316 @@
+"""Data sets made in different places become one.
+
+Partition by partition and experiment by experiment, in bounded memory, by the same writer as an export's: so the halves
+of a survey, combined, are what the survey would have been, whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from survey.dataset.experiments_table import write_experiments
+from survey.dataset.layout import (
+    REPETITIONS,
+    check_run_ids,
+    metadata_file,
+    partition_file,
+    partitions,
+    read_file,
+    sweeps_of,
+    task_of,
+    tasks_held,
+)
+from survey.dataset.partition import (
+    OldRuns,
+    PartitionWriter,
+    conform,
+    groups,
+    runs_schema,
+    with_target_unit,
+    write_schemas,
+)
+from survey.dataset.schema import PARTITION_COLUMNS, TARGET_UNIT, summary_schema
+from survey.errors import InputError, OutputError
+from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.system.files import temporary_file
+from survey.text.names import MOST_BYTES, clash, inside, is_of_system
+
+_SHOWN = 5
+"""Conflicts that a message names."""
+
+_ONE_FOR_ALL = ("task_version", "test_split", "test_split_method")
+"""Definitions that all runs of a data set share."""
+
+_ORIGIN = ("batch", *TARGET_UNIT)
+"""Columns of an experiment that tell where it was made, and of what."""
+
+_NEEDED = ("experiment_id", "run_id", "repetition", "task_digest", *_ONE_FOR_ALL)
+
+
+@dataclass(frozen=True)
+class CombineResult:
+    """What was combined.
+
+    Attributes:
+        dataset: Folder of the new data set.
+        num_experiments: Experiments in it.
+        num_runs: Runs in it.
+        num_equal: Runs that several data sets had, with the same values.
+        num_conflicts: Runs that several had with other values, of which the first data set's was taken.
+    """
+
+    dataset: Path
+    num_experiments: int
+    num_runs: int
+    num_equal: int
+    num_conflicts: int
+
+
+def combine(
+    a: Path | str,
+    b: Path | str,
+    *more: Path | str,
+    out: Path | str | None = None,
+    on_conflict: Literal["refuse", "first"] = "refuse",
+) -> CombineResult:
+    """Make one data set of several.
+
+    A run that several have is one row if its seed and all its curves are the same, bit for bit, and a conflict if they
+    are not; where it was made is said by the first that has it. An experiment belongs to a sweep if one of them says
+    so. Summaries are computed again.
+
+    Args:
+        a: Folder of a data set.
+        b: Folder of another.
+        more: Folders of more.
+        out: Folder of the new one, which must not be there or be empty; by default `A+B` beside the first.
+        on_conflict: Refuse conflicts, or take the run of the first data set that has it.
+
+    Raises:
+        InputError: A folder is no data set, their definitions or versions cannot be mixed, or runs are in conflict; the
+            message names both. Nothing has been written then.
+        OutputError: The new folder holds something, or cannot be written.
+        ExportError: A file is damaged.
+    """
+    sources = [Path(each) for each in (a, b, *more)]
+    target = (
+        Path(out)
+        if out is not None
+        else sources[0].absolute().with_name("+".join(each.absolute().name for each in sources))
+    )
+    _check_target(target)
+    work = _Work(sources, _sweeps(sources), on_conflict)
+    _check_definitions(sources)
+    # In a folder that is there, as it may be where a disk is mounted, and hold what its system keeps there.
+    temporary = temporary_file(target / target.name if target.exists() else target)
+    try:
+        for name in sorted({name for source in sources for name in partitions(source / REPETITIONS)}):
+            work.write(temporary, name)
+        work.refuse_conflicts()
+        write_schemas(temporary, work.sweeps)
+        write_experiments(temporary)
+        _put_in_place(temporary, target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return CombineResult(target, work.num_experiments, work.num_runs, work.num_equal, len(work.conflicts))
+
+
+def _check_target(target: Path) -> None:
+    """Refuse a folder that holds something, or that cannot be made."""
+    if len(os.fsencode(temporary_file(target).name)) > MOST_BYTES:
+        raise OutputError(f"{target}: this name is too long for a folder; give a shorter one as out")
+    if target.exists() and (not target.is_dir() or not all(is_of_system(each.name) for each in target.iterdir())):
+        raise OutputError(f"{target}: is there already; give a new or empty folder as out")
+
+
+def _put_in_place(dataset: Path, target: Path) -> None:
+    """Give a new data set its place; in a folder that is there the runs come last, as they make it one."""
+    if not target.exists():
+        dataset.replace(target)
+        return
+    for table in sorted(dataset.iterdir(), key=lambda each: (each.name == REPETITIONS, each.name)):
+        table.replace(target / table.name)
+    dataset.rmdir()
+
+
+@dataclass
+class _Work:
+    """What is done for each partition, and what has been found."""
+
+    sources: list[Path]
+    sweeps: list[str]
+    on_conflict: Literal["refuse", "first"]
+    num_experiments: int = 0
+    num_runs: int = 0
+    num_equal: int = 0
+    conflicts: list[str] = field(default_factory=list)
+
+    def write(self, dataset: Path, partition: str) -> None:
+        """Write a partition of the new data set."""
+        files = [partition_file(source / REPETITIONS, partition) for source in self.sources]
+        flags: dict[str, set[int]] = {name: set() for name in self.sweeps}
+        for file in filter(Path.exists, files):
+            _add_flags(file, flags)
+        with ExitStack() as stack:
+            writer = PartitionWriter(dataset, partition, flags, stack)
+            for group in groups(self._experiments(files, partition)):
+                writer.write(group)
+            if writer.num_runs:
+                writer.commit()
+
+    def refuse_conflicts(self) -> None:
+        """Raise an InputError if there are conflicts that are not to be settled."""
+        if not self.conflicts or self.on_conflict == "first":
+            return
+        rest = f"\n  and {len(self.conflicts) - _SHOWN:,} more" if len(self.conflicts) > _SHOWN else ""
+        raise InputError(
+            f"{len(self.conflicts):,} runs are in several data sets with different values; train them again in one of "
+            f"the places (--redo), or take those of the first data set (on_conflict 'first'):\n  "
+            + "\n  ".join(self.conflicts[:_SHOWN])
+            + rest
+        )
+
+    def _experiments(self, files: Sequence[Path], partition: str) -> Iterator[pa.Table]:
+        runs = [OldRuns(file) for file in files]
+        held = [set(each.experiment_ids) for each in runs]
+        for experiment_id in sorted(set().union(*held)):
+            having = [k for k, ids in enumerate(held) if experiment_id in ids]
+            tables = [conform(runs[k].of(experiment_id), runs_schema()) for k in having]
+            for k, table in zip(having, tables, strict=True):
+                check_run_ids(table, files[k])
+            merged = tables[0]
+            for k, table in zip(having[1:], tables[1:], strict=True):
+                names = self.sources[having[0]], self.sources[k]
+                _check_same_experiment(merged, table, names)
+                merged = self._merged(merged, table, names, partition)
+            self.num_experiments += 1
+            self.num_runs += len(merged)
+            yield with_target_unit(merged).sort_by("repetition")
+
+    def _merged(self, one: pa.Table, other: pa.Table, names: tuple[Path, Path], partition: str) -> pa.Table:
+        """The runs of both; those that both have must agree."""
+        shared = np.intersect1d(one["repetition"].to_numpy(), other["repetition"].to_numpy())
+        for number in shared.tolist():
+            difference = _difference(_run(one, number), _run(other, number))
+            if difference:
+                run_id = _run(one, number)["run_id"][0].as_py()
+                self.conflicts.append(
+                    f"run {run_id} ({_label(one, partition)}): {difference[0]} is {difference[1]} in {names[0]} and "
+                    f"{difference[2]} in {names[1]}"
+                )
+            else:
+                self.num_equal += 1
+        new = ~np.isin(other["repetition"].to_numpy(), shared)
+        return pa.concat_tables([one, other.filter(pa.array(new))])
+
+
+def _sweeps(sources: Sequence[Path]) -> list[str]:
+    """Names of all sweeps, after a look at whether these are data sets that can be combined."""
+    names: set[str] = set()
+    for source in sources:
+        if not source.is_dir():
+            raise InputError(f"{source}: no such folder; expected that of a data set on this machine")
+        file = metadata_file(source, REPETITIONS)
+        if not file.is_file():
+            raise InputError(f"{source}: not a data set with runs: no {REPETITIONS}/_common_metadata in it")
+        try:
+            schema = pq.read_schema(file)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{file}: cannot be read ({error})") from None
+        missing = [name for name in _NEEDED if name not in schema.names]
+        kind = schema.field("experiment_id").type if "experiment_id" in schema.names else None
+        if missing or kind != pa.uint64():
+            lacks = f"it lacks {', '.join(missing)}" if missing else f"its experiment_id is {kind}, not uint64"
+            raise InputError(
+                f"{source}: cannot be mixed with data sets of this program: {lacks}. Its ids mean something else; read "
+                f"both side by side"
+            )
+        names |= set(sweeps_of(schema, file))
+    if problem := clash(sorted(names), "sweep"):
+        raise InputError(f"the data sets cannot be combined: {problem}")
+    return sorted(names)
+
+
+def _check_definitions(sources: Sequence[Path]) -> None:
+    """Refuse to mix versions, splits, or other data under the name of one task."""
+    if problem := clash((task for source in sources for task in tasks_held(source)), "task"):
+        raise InputError(f"the data sets cannot be combined: {problem}")
+    seen: dict[tuple[str, str], tuple[Any, Path]] = {}
+    for source in sources:
+        table = inside(source, REPETITIONS)
+        for partition in partitions(table):
+            task = task_of(partition)
+            rows = read_file(partition_file(table, partition), ["task_digest", *_ONE_FOR_ALL])
+            for name in rows.column_names:
+                key = (name, task if name == "task_digest" else "")
+                for value in rows[name].unique().to_pylist():
+                    known, where = seen.setdefault(key, (value, source))
+                    if known != value:
+                        raise InputError(_mixture(name, task, (known, where), (value, source)))
+
+
+def _mixture(name: str, task: str, one: tuple[Any, Path], other: tuple[Any, Path]) -> str:
+    if name == "task_digest":
+        return (
+            f"the task {task!r} stands for other data in {one[1]} (digest {one[0][:16]}...) than in {other[1]} "
+            f"({other[0][:16]}...): their runs cannot be mixed"
+        )
+    return f"{name} is {one[0]} in {one[1]} and {other[0]} in {other[1]}: runs of both cannot be mixed"
+
+
+def _check_same_experiment(one: pa.Table, other: pa.Table, names: tuple[Path, Path]) -> None:
+    """Refuse an experiment that is described otherwise under the same id."""
+    for column in summary_schema([]).names:
+        if column not in one.column_names or column in _ORIGIN or column in PARTITION_COLUMNS:
+            continue
+        left, right = one[column][0].as_py(), other[column][0].as_py()
+        if left != right:
+            experiment_id = one["experiment_id"][0].as_py()
+            raise InputError(
+                f"experiment {experiment_id:016x}: {column} is {left} in {names[0]} and {right} in {names[1]}: their "
+                f"definitions differ, so their runs cannot be mixed"
+            )
+
+
+def _add_flags(file: Path, flags: dict[str, set[int]]) -> None:
+    known = [name for name in flags if name in pq.read_schema(file).names]
+    rows = read_file(file, ["experiment_id", *known])
+    for name in known:
+        flags[name].update(rows.filter(rows[name])["experiment_id"].to_pylist())
+
+
+def _run(runs: pa.Table, repetition: int) -> pa.Table:
+    return runs.filter(pc.field("repetition") == repetition)
+
+
+def _difference(one: pa.Table, other: pa.Table) -> tuple[str, Any, Any] | None:
+    """Where two rows of a run differ first: what, and both values; NaN equals NaN."""
+    if one["seed"][0] != other["seed"][0]:
+        return "seed", one["seed"][0], other["seed"][0]
+    for name in HISTORY_COLUMNS:
+        left, right = (each[name].combine_chunks().flatten().to_numpy(zero_copy_only=False) for each in (one, other))
+        if len(left) != len(right):
+            return f"the number of epochs of {name}", len(left), len(right)
+        # By their bits: NaN is unlike itself otherwise.
+        unlike = np.flatnonzero(left.view(np.int32) != right.view(np.int32))
+        if len(unlike):
+            return f"{name} at epoch {unlike[0] + 1}", left[unlike[0]], right[unlike[0]]
+    return None
+
+
+def _label(runs: pa.Table, partition: str) -> str:
+    settings = dict(part.split("=", 1) for part in partition.split("/"))
+    return f"{task_of(partition)} {settings['shape']} d{settings['depth']} size {runs['size'][0].as_py()}"

@@ -1,0 +1,214 @@
+"""The files of one partition of the data set, written a group of experiments at a time, in bounded memory.
+
+All files are written beside their targets; the runs are put in place first and the complete summary, which carries a
+fingerprint of the runs that it is made of, last. The same runs give the same bytes, in one step or several.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from survey.dataset.layout import (
+    EXECUTIVE,
+    REPETITIONS,
+    SUMMARY,
+    partition_file,
+    read_file,
+    sweep_table,
+    write_common_metadata,
+)
+from survey.dataset.schema import (
+    PARTITION_COLUMNS,
+    TARGET_UNIT,
+    executive_schema,
+    history_schema,
+    repetition_schema,
+    summary_schema,
+)
+from survey.dataset.summary import summarise
+from survey.dataset.table_writer import Slices, TableWriter
+
+_FINGERPRINT = "survey.fingerprint"
+
+_GROUP_RUN_EPOCHS = 400_000
+"""Epochs, summed over runs, after which a row group ends: 32 MB of curves. It decides the bytes of a file."""
+
+
+def fingerprint_of(
+    experiment_ids: np.ndarray,
+    repetitions: np.ndarray,
+    mlflow_run_ids: Iterable[str],
+    sweeps: Mapping[str, Collection[int]],
+) -> str:
+    """SHA-256 of what a summary depends on: the runs in order, what trained them, and the sweeps they belong to."""
+    digest = hashlib.sha256(repr(sorted(sweeps)).encode())
+    for experiment_id in np.unique(experiment_ids).tolist():
+        digest.update("".join("01"[experiment_id in sweeps[name]] for name in sorted(sweeps)).encode())
+    digest.update(experiment_ids.astype("<u8").tobytes() + repetitions.astype("<u2").tobytes())
+    digest.update("\n".join(mlflow_run_ids).encode())
+    return digest.hexdigest()
+
+
+def stored_fingerprint(dataset: Path, partition: str) -> str | None:
+    """The fingerprint of the runs that a partition's summary is made of, or None where there is no whole summary."""
+    try:
+        metadata = pq.read_metadata(partition_file(dataset / SUMMARY, partition)).metadata or {}
+    except (pa.ArrowException, OSError):
+        return None
+    return metadata.get(_FINGERPRINT.encode(), b"").decode()
+
+
+class OldRuns:
+    """The runs of a partition's file, an experiment at a time, with few row groups in memory."""
+
+    def __init__(self, file: Path) -> None:
+        self._path = file
+        self._rows: dict[int, tuple[int, int]] = {}
+        if not file.exists():
+            return
+        ids = read_file(file, ["experiment_id"])["experiment_id"].to_numpy()
+        starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
+        ends = np.r_[starts[1:], len(ids)]
+        self._rows = dict(zip(ids[starts].tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
+        self._slices = Slices(file)
+
+    @property
+    def experiment_ids(self) -> list[int]:
+        """The experiments that have runs here, in order."""
+        return list(self._rows)
+
+    def of(self, experiment_id: int) -> pa.Table:
+        """The runs of one of these experiments.
+
+        Raises:
+            ExportError: The file is damaged.
+        """
+        start, end = self._rows[experiment_id]
+        try:
+            return self._slices.rows(start, end)
+        except (pa.ArrowException, OSError):
+            return read_file(self._path).slice(start, end - start)  # raises, and says what to do
+
+
+class PartitionWriter:
+    """The files of a partition in all tables, written group by group and put in place together at the end.
+
+    Args:
+        dataset: Folder of the data set.
+        partition: Path of the partition, relative to its tables.
+        sweeps: Experiments of this partition that belong to each sweep.
+        stack: Closes the files; what has not been put in place is removed then.
+    """
+
+    def __init__(self, dataset: Path, partition: str, sweeps: Mapping[str, Collection[int]], stack: ExitStack) -> None:
+        self._dataset, self._partition, self._sweeps, self._stack = dataset, partition, sweeps, stack
+        self._names = sorted(sweeps)
+        self._writers: dict[str, TableWriter] = {}
+        self._ids: list[np.ndarray] = []
+        self._repetitions: list[np.ndarray] = []
+        self._mlflow_run_ids: list[str] = []
+
+    @property
+    def num_runs(self) -> int:
+        """Runs that have been written."""
+        return len(self._mlflow_run_ids)
+
+    def write(self, runs: pa.Table) -> None:
+        """Write the runs of whole experiments, and every summary of them."""
+        runs = _with_flags(runs, self._sweeps)
+        self._append(REPETITIONS, runs)
+        summary = summarise(runs, summary_schema(self._names))
+        executive = [name for name in executive_schema(self._names).names if name in summary.column_names]
+        for name in self._names:
+            part = summary.filter(summary[name])
+            if len(part):
+                self._append(sweep_table(name), part)
+        self._append(EXECUTIVE, summary.select(executive))
+        self._append(SUMMARY, summary)
+        self._ids.append(runs["experiment_id"].to_numpy())
+        self._repetitions.append(runs["repetition"].to_numpy())
+        self._mlflow_run_ids += runs["mlflow_run_id"].to_pylist()
+
+    def _append(self, name: str, table: pa.Table) -> None:
+        if name not in self._writers:
+            file = partition_file(self._dataset / name, self._partition)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._writers[name] = self._stack.enter_context(TableWriter(file, table.schema))
+        self._writers[name].write(table)
+
+    def commit(self) -> None:
+        """Put the files in place: the runs first, and the complete summary with their fingerprint last."""
+        sweep_tables = [sweep_table(name) for name in self._names]
+        for name in (REPETITIONS, *sweep_tables, EXECUTIVE):
+            if name in self._writers:
+                self._writers[name].commit()
+            else:
+                partition_file(self._dataset / name, self._partition).unlink(missing_ok=True)
+        ids, repetitions = np.concatenate(self._ids), np.concatenate(self._repetitions)
+        fingerprint = fingerprint_of(ids, repetitions, self._mlflow_run_ids, self._sweeps)
+        self._writers[SUMMARY].commit({_FINGERPRINT: fingerprint})
+
+
+def groups(runs: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Join the runs of experiments to row groups of a few tens of megabytes."""
+    group: list[pa.Table] = []
+    run_epochs = 0
+    for table in runs:
+        group.append(table)
+        run_epochs += len(table["loss"].combine_chunks().flatten())
+        if run_epochs >= _GROUP_RUN_EPOCHS:
+            yield pa.concat_tables(group).combine_chunks()
+            group, run_epochs = [], 0
+    if group:
+        yield pa.concat_tables(group).combine_chunks()
+
+
+def _with_flags(runs: pa.Table, sweeps: Mapping[str, Collection[int]]) -> pa.Table:
+    """Put a boolean column for each sweep in front."""
+    ids = runs["experiment_id"].to_pylist()
+    for name in sorted(sweeps, reverse=True):
+        runs = runs.add_column(0, name, pa.array([i in sweeps[name] for i in ids], pa.bool_()))
+    return runs.cast(_without_partitions(repetition_schema(list(sweeps))))
+
+
+def _without_partitions(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field for field in schema if field.name not in PARTITION_COLUMNS])
+
+
+def runs_schema() -> pa.Schema:
+    """What a partition's file says of a run, but for the sweeps that it belongs to."""
+    return _without_partitions(history_schema())
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema; one that an older version did not write is null."""
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def with_target_unit(runs: pa.Table) -> pa.Table:
+    """Runs of an experiment, those that an older version has trained with the unit of the target that others know."""
+    for name in TARGET_UNIT:
+        known = runs[name].drop_null()
+        if 0 < len(known) < len(runs):
+            place = runs.schema.get_field_index(name)
+            runs = runs.set_column(place, runs.schema.field(name), runs[name].fill_null(known[0]))
+    return runs
+
+
+def write_schemas(dataset: Path, sweeps: Sequence[str]) -> None:
+    """Write the schema of every table of a data set with these sweeps."""
+    write_common_metadata(dataset / REPETITIONS, repetition_schema(sweeps))
+    write_common_metadata(dataset / EXECUTIVE, executive_schema(sweeps))
+    for table in (SUMMARY, *map(sweep_table, sweeps)):
+        write_common_metadata(dataset / table, summary_schema(sweeps))

@@ -1,0 +1,110 @@
+"""From the runs of an experiment to its summary: statistics over repetitions, by epoch and at each run's best epoch."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+
+from survey.dataset.schema import BEST_EPOCHS, BEST_STATISTICS, CURVE_STATISTICS
+from survey.experiments.quantiles import quantiles
+
+_QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
+
+
+def summarise(runs: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Summarise runs, of any number of experiments with equally many epochs.
+
+    Args:
+        runs: Rows of `all_repetitions`, those of an experiment one after the other.
+        schema: `survey.dataset.schema.summary_schema`; columns that `runs` lacks (partition columns) are left out.
+
+    Returns:
+        A row for each experiment, in the order in which they come.
+    """
+    ids = runs["experiment_id"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], dtype=int)
+    bounds = np.r_[starts, len(ids)]
+    computed = [_one(runs.slice(start, end - start)) for start, end in pairwise(bounds)]
+    described = runs.take(pa.array(starts))
+    arrays = {
+        field.name: described[field.name] if field.name in runs.column_names else _column(computed, field)
+        for field in schema
+        if field.name in runs.column_names or (computed and field.name in computed[0])
+    }
+    return pa.table(arrays, schema=pa.schema([schema.field(name) for name in arrays], schema.metadata))
+
+
+def _column(computed: list[dict[str, np.ndarray]], field: pa.Field) -> pa.Array:
+    values = [row[field.name] for row in computed]
+    return pa.array([value if value.ndim else value.item() for value in values], field.type)
+
+
+def _one(runs: pa.Table) -> dict[str, np.ndarray]:
+    """All computed columns of one experiment."""
+    row: dict[str, np.ndarray] = {}
+    for part, prefix in (("test", "val_"), ("train", "")):
+        for name, statistics in CURVE_STATISTICS.items():
+            curves = _curves(runs, prefix + name)
+            for statistic, values in over_repetitions(curves, statistics).items():
+                row[f"{part}_{name}_{statistic}"] = values
+            if part == "test" and name in BEST_EPOCHS:
+                row |= _best(curves, name, BEST_EPOCHS[name])
+    epochs = len(_curves(runs, "loss")[0])
+    row["num_runs"] = np.asarray(len(runs))
+    row["num"] = np.full(epochs, len(runs))
+    return row
+
+
+def _curves(runs: pa.Table, name: str) -> np.ndarray:
+    """float32 [repetitions, epochs]."""
+    column = runs[name].combine_chunks()
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(runs), -1)
+
+
+def over_repetitions(values: np.ndarray, statistics: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Statistics over the first axis: quartiles with non-finite values last, the others over the finite values.
+
+    Args:
+        values: float [repetitions, ...].
+        statistics: Of num_finite, min, q1, median, q3, max, avg, stddev (of a sample).
+
+    Returns:
+        float32 [...] by statistic; NaN where there are too few finite values.
+    """
+    finite = np.isfinite(values)
+    count = finite.sum(0)
+    known = np.where(finite, values, 0.0).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        avg = known.sum(0) / count
+        squares = (np.where(finite, values - avg, 0.0) ** 2).sum(0)
+        results = {
+            "num_finite": count,
+            "min": _or_nan(np.where(finite, values, np.inf).min(0), count),
+            "max": _or_nan(np.where(finite, values, -np.inf).max(0), count),
+            "avg": avg,
+            "stddev": np.sqrt(squares / np.where(count > 1, count - 1, np.nan)),
+        }
+        quartiles = [name for name in _QUARTILES if name in statistics]
+        probabilities = [_QUARTILES[name] for name in quartiles]
+        results |= dict(zip(quartiles, quantiles(values, probabilities), strict=True)) if quartiles else {}
+        return {name: np.asarray(results[name], dtype=np.float32) for name in statistics}
+
+
+def _or_nan(values: np.ndarray, count: np.ndarray) -> np.ndarray:
+    return np.where(count > 0, values, np.nan)
+
+
+def _best(curves: np.ndarray, name: str, best: str) -> dict[str, np.ndarray]:
+    """Statistics over the repetitions of the best epoch, from 1, and of the value there; the first of equals wins."""
+    sign = 1.0 if best == "min" else -1.0
+    ordered = np.where(np.isfinite(curves), sign * curves, np.inf)
+    index = ordered.argmin(1)
+    value = np.take_along_axis(curves, index[:, None], 1)[:, 0].astype(np.float64)
+    epoch = np.where(np.isfinite(value), index + 1.0, np.nan)
+    return {
+        f"test_{name}_{best}_{what}_{statistic}": number
+        for what, values in (("epoch", epoch), ("value", value))
+        for statistic, number in over_repetitions(values, BEST_STATISTICS).items()
+    }

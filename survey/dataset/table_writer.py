@@ -1,0 +1,103 @@
+"""How tables of curves are written as Parquet, atomically and piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from survey.system.files import remove_leftovers, sync, temporary_file
+
+
+class Slices:
+    """Rows of a Parquet file by their place, with few row groups in memory; best taken in order.
+
+    Args:
+        file: The file.
+
+    Raises:
+        OSError, pyarrow.ArrowException: From every method too: it cannot be read.
+
+    Attributes:
+        num_rows: Rows of the file.
+        schema: Its schema.
+        metadata: Its further metadata.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = pq.ParquetFile(file)
+        about = self._file.metadata
+        self.num_rows, self.schema = about.num_rows, self._file.schema_arrow
+        self.metadata: Mapping[bytes, bytes] = about.metadata or {}
+        self._bounds = np.cumsum([0, *(about.row_group(k).num_rows for k in range(about.num_row_groups))])
+        self._groups = range(0)
+        self._table = pa.table({})
+
+    def rows(self, start: int, end: int) -> pa.Table:
+        """The rows from `start` on, up to but without `end`."""
+        first = int(np.searchsorted(self._bounds, start, side="right")) - 1
+        last = int(np.searchsorted(self._bounds, end, side="left"))
+        if self._groups != range(first, last):
+            self._table = self._file.read_row_groups(list(range(first, last)))
+            self._groups = range(first, last)
+        offset = int(self._bounds[first])
+        return self._table.slice(start - offset, end - start)
+
+
+class TableWriter:
+    """Writes a table beside its target and renames it, so that a reader finds the old file or the new one, whole.
+
+    Floats of list columns are split by byte, which compresses curves best; all other columns have dictionaries.
+    As a context manager it leaves nothing behind unless `commit` has been called; what a killed process has left, the
+    next writer of the same file removes.
+    """
+
+    def __init__(self, file: Path, schema: pa.Schema) -> None:
+        is_curve = {
+            field.name: pa.types.is_list(field.type) and field.type.value_type == pa.float32() for field in schema
+        }
+        self.file = file
+        remove_leftovers(file)
+        self._temporary = temporary_file(file)
+        options: Any = {
+            "use_byte_stream_split": [f"{name}.list.element" for name, yes in is_curve.items() if yes],
+            "use_dictionary": [name for name, yes in is_curve.items() if not yes],
+        }
+        self._writer = pq.ParquetWriter(self._temporary, schema, compression="zstd", **options)
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.discard()
+
+    def write(self, table: pa.Table) -> None:
+        """Write a table as one row group."""
+        self._writer.write_table(table, row_group_size=max(1, len(table)))
+
+    def commit(self, metadata: Mapping[str, str] | None = None) -> None:
+        """Put the table in its place, with further metadata of the file."""
+        if metadata:
+            self._writer.add_key_value_metadata(dict(metadata))
+        self._writer.close()
+        sync(self._temporary)
+        self._temporary.replace(self.file)
+
+    def discard(self) -> None:
+        """Remove what has been written and not committed."""
+        try:
+            self._writer.close()
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def write_table(table: pa.Table, file: Path) -> None:
+    """Write a table atomically, as one row group."""
+    with TableWriter(file, table.schema) as writer:
+        writer.write(table)
+        writer.commit()

@@ -1,0 +1,160 @@
+"""Experiments and runs: what is trained, and the identity that it keeps for ever.
+
+An experiment is one setting of every hyperparameter; a run (repetition) is one seeded training of it.
+Two settings that mean the same work have the same canonical form and so the same id, whatever way they were written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+TRAINING_VERSION = 1
+"""Raised when the numbers that an experiment yields change by more than rounding; it is part of every id."""
+
+TEST_SPLIT = 0.2
+"""Fraction of a task's rows held out as the test set of a run."""
+
+
+def num_test_rows(num_rows: int) -> int:
+    """Rows of the test set: ceil(TEST_SPLIT * num_rows), as scikit-learn's `train_test_split` takes."""
+    return -(-num_rows // round(1 / TEST_SPLIT))
+
+
+_INTEGERS = ("size", "depth", "batch_size", "epochs")
+_FLOATS = ("learning_rate", "label_noise", "momentum", "kernel_regularizer_l1", "kernel_regularizer_l2")
+_set = object.__setattr__  # how a frozen class brings its own fields into their canonical form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """One setting of every hyperparameter, in canonical form.
+
+    Canonical means: `pmlb:x` is `x`; a penalty of zero or of no type is none, and only the coefficient of its own type
+    is kept; Adam has no momentum. The class brings its fields into this form itself.
+
+    Attributes:
+        dataset: Name of the task: `NAME` (PMLB), `sklearn:NAME`, or a name defined under `tasks` in a search space.
+        shape: Rule that turns (inputs, outputs, size, depth) into layer widths; see `survey.experiments.topology`.
+        size: Target number of trainable parameters.
+        depth: Number of layers with weights, the output layer included.
+        task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, which its name fixes.
+
+    The defaults are those of version 1 and never change: a field at its default is left out of the identity, so that
+    a field added later leaves old ids as they are.
+    """
+
+    dataset: str
+    shape: str
+    size: int
+    depth: int
+    learning_rate: float = 1e-4
+    batch_size: int = 256
+    optimizer: str = "adam"
+    momentum: float = 0.0
+    kernel_regularizer_type: str | None = None
+    kernel_regularizer_l1: float = 0.0
+    kernel_regularizer_l2: float = 0.0
+    label_noise: float = 0.0
+    activation: str = "relu"
+    epochs: int = 3000
+    task_content: str = ""
+
+    def __post_init__(self) -> None:
+        # A plan makes hundreds of thousands: what is in canonical form already is left as it is.
+        if self.dataset.startswith("pmlb:"):
+            _set(self, "dataset", self.dataset.removeprefix("pmlb:"))
+        for names, kind in ((_INTEGERS, int), (_FLOATS, float)):
+            for name in names:
+                value = getattr(self, name)
+                if type(value) is not kind:
+                    _set(self, name, kind(value))
+        if self.momentum and self.optimizer == "adam":
+            _set(self, "momentum", 0.0)
+        if self.kernel_regularizer_type or self.kernel_regularizer_l1 or self.kernel_regularizer_l2:
+            self._make_penalty_canonical()
+
+    def _make_penalty_canonical(self) -> None:
+        kind = self.kernel_regularizer_type
+        l1 = self.kernel_regularizer_l1 if kind == "l1" else 0.0
+        l2 = self.kernel_regularizer_l2 if kind == "l2" else 0.0
+        _set(self, "kernel_regularizer_type", kind if l1 or l2 else None)
+        _set(self, "kernel_regularizer_l1", l1)
+        _set(self, "kernel_regularizer_l2", l2)
+
+    @property
+    def canonical(self) -> dict[str, object]:
+        """The fields that differ from their version-1 defaults, and the training version."""
+        described: dict[str, object] = {"training_version": TRAINING_VERSION}
+        for name, default in _FIELDS:
+            value = getattr(self, name)
+            if value != default:
+                described[name] = value
+        return described
+
+    def to_dict(self) -> dict[str, object]:
+        """All fields by name; `Experiment(**settings)` makes the experiment again."""
+        return asdict(self)
+
+    @property
+    def experiment_id(self) -> int:
+        """A 63-bit hash of the canonical form: the same for the same work, on any machine and in any version."""
+        return _hash63(_to_json(self.canonical))
+
+    @property
+    def label(self) -> str:
+        """A name for people, such as `digits rectangle d3 2^10`; fields at their defaults are left out."""
+        exponent = self.size.bit_length() - 1
+        size = f"2^{exponent}" if self.size == 1 << exponent else str(self.size)
+        parts = [self.dataset.rpartition(":")[2], self.shape, f"d{self.depth}", size]
+        for field, short in _LABELS.items():
+            value = getattr(self, field)
+            if value != Experiment.__dataclass_fields__[field].default:
+                parts.append(f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}")
+        return " ".join(parts)
+
+
+_FIELDS = tuple((field.name, field.default) for field in fields(Experiment))
+_to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+_LABELS = {
+    "learning_rate": "lr",
+    "batch_size": "b",
+    "optimizer": "",
+    "momentum": "mu",
+    "kernel_regularizer_l1": "l1=",
+    "kernel_regularizer_l2": "l2=",
+    "label_noise": "noise",
+    "activation": "",
+    "epochs": "e",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One repetition of an experiment: its number, from 0, and what follows from it."""
+
+    experiment_id: int
+    repetition: int
+
+    @property
+    def run_id(self) -> str:
+        """The run's name in the data set: experiment and repetition, so that the same work has the same name."""
+        return f"{self.experiment_id:016x}-{self.repetition:04d}"
+
+    @property
+    def seed(self) -> int:
+        """The 63-bit seed of all that is random in the run."""
+        return _hash63(f"{self.experiment_id}:{self.repetition}")
+
+
+def _hash63(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def experiment_of(config: Mapping[str, Any]) -> Experiment:
+    """Return the experiment of a trial's config, which has its fields among others."""
+    return Experiment(**{name: config[name] for name in Experiment.__dataclass_fields__})

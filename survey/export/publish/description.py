@@ -1,0 +1,174 @@
+"""What is said of a published data set: what people say of it, and what the data say of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from survey.dataset.columns_page import page
+from survey.dataset.layout import EXECUTIVE, REPETITIONS, metadata_file, open_table, read_schema, sweeps_of
+from survey.errors import ExportError, InputError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+LICENCES = {
+    "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
+    "CC-BY-SA-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
+    "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
+    "ODbL-1.0": "https://opendatacommons.org/licenses/odbl/1-0/",
+    "PDDL-1.0": "https://opendatacommons.org/licenses/pddl/1-0/",
+}
+"""Addresses of licences for data that are known by a short name."""
+
+_SETTINGS = (
+    "shape", "size", "depth", "learning_rate", "batch_size", "optimizer", "momentum", "kernel_regularizer.type",
+    "kernel_regularizer.l1", "kernel_regularizer.l2", "label_noise", "activation", "epochs",
+)  # fmt: skip
+_MADE_BY = (
+    "python_version", "torch_version", "ray_version", "mlflow_version", "platform", "device", "git_hash",
+    "task_version",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the publisher says.
+
+    Attributes:
+        title: Title of the data set.
+        licence: Short name of a licence, as in `LICENCES`, or its address.
+        creator: Who publishes it; empty for nobody.
+        url: Address at which the published folder can be read by HTTP; empty where there is none. Without it the
+            Croissant description names files by their relative path, and works in a copy of the folder.
+    """
+
+    title: str
+    licence: str = "CC-BY-4.0"
+    creator: str = ""
+    url: str = ""
+
+    @property
+    def licence_url(self) -> str:
+        """Address of the licence, or what was given in its place."""
+        return LICENCES.get(self.licence, self.licence)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the data say.
+
+    Attributes:
+        sweeps: Number of experiments of each search space, by its name.
+        tasks: A row for each task: dataset, kind, number of experiments and of runs.
+        settings: Values that each hyperparameter takes, as text, by its column.
+        num_experiments: Experiments.
+        num_runs: Runs.
+        num_epochs: Epochs, summed over runs.
+        runs_per_experiment: Least and greatest number of runs of an experiment.
+        made_by: What made the runs, as text, by column.
+        began: Day on which the first trial began (UTC).
+        ended: Day on which the last trial ended.
+        train_hours: Hours in training, summed over runs.
+        executive: Schema of the executive summary.
+    """
+
+    sweeps: dict[str, int]
+    tasks: tuple[tuple[str, str, int, int], ...]
+    settings: dict[str, str]
+    num_experiments: int
+    num_runs: int
+    num_epochs: int
+    runs_per_experiment: tuple[int, int]
+    made_by: dict[str, str]
+    began: date
+    ended: date
+    train_hours: float
+    executive: pa.Schema
+
+    def columns_page(self) -> str:
+        """The page of columns."""
+        origin = "Made from the schema that wrote the data."
+        return page(origin, sorted(self.sweeps))
+
+
+def describe(dataset: Path) -> Facts:
+    """Read what the data say of themselves.
+
+    Raises:
+        InputError: The folder is no data set, there are no runs in it, or a name in it cannot be.
+        ExportError: A file of it is damaged.
+    """
+    missing = [name for name in (REPETITIONS, EXECUTIVE) if not metadata_file(dataset, name).is_file()]
+    if missing:
+        raise InputError(f"{dataset}: not a data set: no {missing[0]}/_common_metadata in it; export some runs first")
+    try:
+        schema = read_schema(dataset, EXECUTIVE)
+        sweeps = sweeps_of(schema, metadata_file(dataset, EXECUTIVE))
+        summary = open_table(dataset, EXECUTIVE)
+        rows = summary.to_table(["dataset", "task", "num_runs", *_SETTINGS, *sweeps]).to_pandas()
+        made = _made(open_table(dataset, REPETITIONS))
+    except (pa.ArrowException, OSError) as error:
+        raise ExportError(f"{dataset}: cannot be read: {error}; export again") from None
+    if rows.empty:
+        raise InputError(f"{dataset}: there are no experiments in it; export some runs first")
+    counts = rows["num_runs"].astype(int)
+    return Facts(
+        sweeps={name: int(rows[name].sum()) for name in sweeps},
+        tasks=tuple(
+            (str(name), str(group["task"].iloc[0]), len(group), int(group["num_runs"].sum()))
+            for name, group in rows.groupby("dataset", sort=True)
+        ),
+        settings={name: _values(rows[name]) for name in _SETTINGS},
+        num_experiments=len(rows),
+        num_runs=int(counts.sum()),
+        num_epochs=int((counts * rows["epochs"].astype(int)).sum()),
+        runs_per_experiment=(int(counts.min()), int(counts.max())),
+        made_by={name: _values(pd.Series(sorted(made.values[name]))) for name in _MADE_BY},
+        began=_day(min(made.times_ms, default=0)),
+        ended=_day(max(made.times_ms, default=0)),
+        train_hours=made.train_s / 3600,
+        executive=schema,
+    )
+
+
+@dataclass
+class _Made:
+    """How the runs were made."""
+
+    values: dict[str, set[Any]]
+    times_ms: set[int] = field(default_factory=set)
+    train_s: float = 0.0
+
+
+def _made(table: ds.Dataset) -> _Made:
+    """Look at all runs, some at a time: there may be millions."""
+    made = _Made({name: set() for name in _MADE_BY})
+    for batch in table.to_batches(columns=[*_MADE_BY, "start_time", "update_time", "train_seconds"]):
+        for name, values in made.values.items():
+            values.update(batch[name].unique().drop_null().to_pylist())
+        made.times_ms.update(batch["start_time"].drop_null().to_pylist(), batch["update_time"].drop_null().to_pylist())
+        made.times_ms = {min(made.times_ms, default=0), max(made.times_ms, default=0)}
+        made.train_s += float(np.nansum(batch["train_seconds"].to_numpy(zero_copy_only=False).astype(float)))
+    return made
+
+
+def _values(column: pd.Series) -> str:
+    """Distinct values in order, as text; `none` for null."""
+    found = sorted(column.dropna().unique())
+    texts = [_text(value) for value in found] + (["none"] if column.isna().any() else [])
+    return ", ".join(texts)
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _day(milliseconds: int) -> date:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).date()

@@ -1,0 +1,126 @@
+"""The files of a published data set, each made when it is its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from survey.dataset.experiments_table import EXPERIMENTS, write_experiments
+from survey.dataset.layout import (
+    EXECUTIVE,
+    REPETITIONS,
+    check_run_ids,
+    metadata_file,
+    open_table,
+    partition_file,
+    partitions,
+    read_schema,
+)
+from survey.dataset.table_writer import TableWriter
+from survey.errors import ExportError
+from survey.text.names import inside
+
+PERSONAL_COLUMNS = ("hostname",)
+"""Columns that tell who made the data, or on which machine: null in what is published, unless they are asked for."""
+
+FLAT = f"{EXECUTIVE}.parquet"
+"""The executive summary once more, as one file with all columns in it."""
+
+_FLAT_ROWS = 1000
+"""Rows of a row group of that file: 36 MB with curves of 3000 epochs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file of the publication.
+
+    Attributes:
+        path: Path relative to the publication.
+        make: Gives the file: either it writes the file that it is given, or it returns another that is there.
+    """
+
+    path: str
+    make: Callable[[Path], Path]
+
+
+def table_pieces(dataset: Path, tables: Sequence[str], *, hostnames: bool) -> Iterator[Piece]:
+    """Yield the files of the tables, as they are but for what is personal.
+
+    Raises:
+        InputError: A name of a partition cannot be, or a file is a link that leads out of the data set.
+    """
+    for table in tables:
+        folder = inside(dataset, table)
+        yield Piece(f"{table}/_common_metadata", _as_it_is(metadata_file(dataset, table)))
+        is_changed = table == REPETITIONS and not hostnames
+        for partition in partitions(folder):
+            file = partition_file(folder, partition)
+            make = _without_personal(file) if is_changed else _as_it_is(file)
+            yield Piece(str(file.relative_to(dataset)), make)
+
+
+def flat_piece(dataset: Path) -> Piece:
+    """The executive summary as one file, which needs no paths to be read."""
+    return Piece(FLAT, lambda target: _write_flat(dataset, target))
+
+
+def experiments_piece(dataset: Path) -> Piece:
+    """The experiments as one file, that of the data set if it is up to date."""
+    return Piece(EXPERIMENTS, lambda target: write_experiments(dataset, target=target))
+
+
+def text_piece(path: str, text: str) -> Piece:
+    """A file with a text."""
+
+    def make(target: Path) -> Path:
+        target.write_text(text, encoding="utf-8", newline="\n")
+        return target
+
+    return Piece(path, make)
+
+
+def _as_it_is(file: Path) -> Callable[[Path], Path]:
+    return lambda _: file
+
+
+def _without_personal(file: Path) -> Callable[[Path], Path]:
+    return lambda target: _write_without_personal(file, target)
+
+
+def _write_without_personal(file: Path, target: Path) -> Path:
+    try:
+        with pq.ParquetFile(file) as source, TableWriter(target, source.schema_arrow) as writer:
+            for number in range(source.num_row_groups):
+                rows = source.read_row_group(number)
+                check_run_ids(rows, file)
+                for name in PERSONAL_COLUMNS:
+                    place = rows.schema.get_field_index(name)
+                    field = rows.schema.field(place)
+                    rows = rows.set_column(place, field, pa.nulls(len(rows), field.type))
+                writer.write(rows)
+            writer.commit()
+    except (pa.ArrowException, OSError) as error:
+        raise ExportError(f"{file}: cannot be published: {error}; export again") from None
+    return target
+
+
+def _write_flat(dataset: Path, target: Path) -> Path:
+    """Write all rows of the executive summary, partition columns included, in the order of the partitions."""
+    try:
+        schema, source = read_schema(dataset, EXECUTIVE), open_table(dataset, EXECUTIVE)
+        with TableWriter(target, schema) as writer:
+            waiting: list[pa.RecordBatch] = []
+            for batch in source.to_batches():
+                waiting.append(batch)
+                if sum(map(len, waiting)) >= _FLAT_ROWS:
+                    writer.write(pa.Table.from_batches(waiting))
+                    waiting = []
+            writer.write(pa.Table.from_batches(waiting, schema=schema))
+            writer.commit()
+    except (pa.ArrowException, OSError) as error:
+        raise ExportError(f"{dataset / EXECUTIVE}: cannot be published: {error}; export again") from None
+    return target

@@ -1,0 +1,241 @@
+"""A data set that a stranger can use, put into a folder or an object store: `python -m survey.export --publish WHERE`.
+
+What is there already is known by its checksum, so that an upload which was interrupted goes on where it stopped, and
+one that is repeated sends what has changed. `SHA256SUMS` is written last: where it lies, the publication is whole.
+While it is not, `SHA256SUMS.partial` lists what is there; a file that this list lacks is read back and compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from survey.dataset.experiments_table import EXPERIMENTS
+from survey.dataset.layout import EXECUTIVE, REPETITIONS, SUMMARY, is_file_of_table, sweep_of, sweep_table
+from survey.dataset.sweep_names import sweep_problem
+from survey.errors import ExportError, OutputError
+from survey.export.publish.croissant import CROISSANT, croissant
+from survey.export.publish.data_card import data_card
+from survey.export.publish.description import About, describe
+from survey.export.publish.destination import Place, is_left_over
+from survey.export.publish.files import FLAT, Piece, experiments_piece, flat_piece, table_pieces, text_piece
+from survey.spaces.search_space import SearchSpace
+from survey.spaces.yaml_file import dump_space
+
+SUMS = "SHA256SUMS"
+JOURNAL = "SHA256SUMS.partial"
+
+_JOURNAL_S = 10.0
+"""Seconds between writings of the list of what is there."""
+
+_WORKERS = 8
+"""Files that are sent at a time: most of the time goes by waiting for the store."""
+
+_TABLES = (REPETITIONS, SUMMARY, EXECUTIVE)
+_CARD, _COLUMNS, _SPACES = "README.md", "columns.md", "search_spaces"
+
+_UNKNOWN = "0" * 64
+"""Stands for the checksum of a file of an earlier publication, which may have been replaced since."""
+
+
+@dataclass(frozen=True)
+class PublishResult:
+    """What a publication did: files altogether, those that were sent and their bytes, and old ones removed."""
+
+    num_files: int
+    num_sent: int
+    num_bytes_sent: int
+    num_removed: int
+
+
+def publish(
+    dataset: Path, where: str, about: About, *, spaces: Sequence[SearchSpace] = (), hostnames: bool = False
+) -> PublishResult:
+    """Publish a data set.
+
+    Args:
+        dataset: Folder of the data set.
+        where: A local folder or `s3://BUCKET/FOLDER`: empty, or an earlier publication, which is brought up to date.
+        about: Title, licence and the like.
+        spaces: The search spaces that were surveyed, which are published too, without the paths of a user's own tasks.
+        hostnames: Publish the names of the hosts that trained the runs.
+
+    Raises:
+        InputError: There is no data set, a name or a link in it leads elsewhere, or the place cannot be used.
+        OutputError: The place holds other things.
+        ExportError: A file cannot be read or sent; the same call goes on where it stopped.
+    """
+    facts = describe(dataset)
+    place = Place.at(where)
+    if not place.store.host and Path(place.store.root).resolve().is_relative_to(dataset.resolve()):
+        raise OutputError(f"{where}: lies in the data set that is to be published; choose another folder")
+    tables = sorted({*_TABLES, *map(sweep_table, facts.sweeps)})
+    pieces = list(table_pieces(dataset, tables, hostnames=hostnames))  # what is refused leaves nothing at the place
+    with tempfile.TemporaryDirectory(prefix="publish-") as scratch, _Upload.to(place, Path(scratch)) as upload:
+        upload.send(pieces)
+        upload.send([experiments_piece(dataset), flat_piece(dataset)])
+        upload.send(
+            [
+                text_piece(_CARD, data_card(facts, about, hostnames=hostnames)),
+                text_piece(_COLUMNS, facts.columns_page()),
+                *(text_piece(f"{_SPACES}/{each.name}.yaml", dump_space(_without_paths(each))) for each in spaces),
+                text_piece(CROISSANT, croissant(facts, about, tables=tables, sums=upload.sums)),
+            ]
+        )
+        return upload.finish()
+
+
+def _without_paths(space: SearchSpace) -> SearchSpace:
+    """A search space whose own tasks name their file without its folder."""
+    return space.model_copy(update={"tasks": {name: task.without_folder() for name, task in space.tasks.items()}})
+
+
+@dataclass
+class _Upload:
+    """Files on their way to a place, and what is known of those that are there."""
+
+    place: Place
+    scratch: Path
+    there: dict[str, int]
+    known: dict[str, str]
+    is_whole: bool
+    sums: dict[str, str] = field(default_factory=dict)
+    num_sent: int = 0
+    num_bytes_sent: int = 0
+    _written_at: float = field(default_factory=time.monotonic)
+    _lock: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def to(cls, place: Place, scratch: Path) -> _Upload:
+        """Begin, or go on with what lies at the place.
+
+        Raises:
+            OutputError: It holds other things than a publication, or a list of them.
+        """
+        there = place.sizes()
+        lists = [name for name in (SUMS, JOURNAL) if name in there]
+        foreign = sorted(path for path in there if not is_left_over(path))
+        if foreign and not lists:
+            raise OutputError(
+                f"{place.name}: holds other things, such as {foreign[0]}, and no {SUMS} of an earlier publication; "
+                f"choose an empty or new folder"
+            )
+        known = {path: digest for name in lists for path, digest in _parse(place.text(name), f"{place.name}/{name}")}
+        known = {path: digest for path, digest in known.items() if path in there}
+        return cls(place, scratch, there, known, is_whole=lists == [SUMS])
+
+    def __enter__(self) -> _Upload:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self.num_sent:
+            with suppress(ExportError):  # the place may be out of reach
+                self._write_journal()
+
+    def send(self, pieces: Iterable[Piece]) -> None:
+        """Send those files that are not there as they should be, several at a time."""
+        pool = ThreadPoolExecutor(_WORKERS)
+        try:
+            for _ in pool.map(self._send, pieces):
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def finish(self) -> PublishResult:
+        """Remove what belongs to an earlier publication only, and write the list of all files."""
+        folders = {path.partition("/")[0] for path in self.sums if "/" in path}
+        of_tables = {path for path in self.there if path.partition("/")[0] in folders and _is_ours(path)}
+        left_over = {path for path in self.there if is_left_over(path)}
+        old = sorted({*self.known, *of_tables, *left_over} & {*self.there} - {*self.sums})
+        if old:
+            self._open()
+        for path in old:
+            self.place.remove(path)
+        text = _format(self.sums)
+        if not self.is_whole:
+            self._put_text(SUMS, text)
+            self.place.remove(JOURNAL)
+        return PublishResult(len(self.sums), self.num_sent, self.num_bytes_sent, len(old))
+
+    def _send(self, piece: Piece) -> None:
+        temporary = self.scratch / hashlib.sha256(piece.path.encode()).hexdigest()
+        try:
+            file = piece.make(temporary)
+            digest, size = _sha256(file), file.stat().st_size
+            is_there = self._is_there(piece.path, digest, size)
+            if not is_there:
+                self._open()
+                self.place.put(piece.path, file)
+        finally:
+            temporary.unlink(missing_ok=True)
+        with self._lock:
+            self.sums[piece.path] = digest
+            self.num_sent += not is_there
+            self.num_bytes_sent += 0 if is_there else size
+            if not self.is_whole and time.monotonic() - self._written_at > _JOURNAL_S:
+                self._write_journal()
+
+    def _is_there(self, path: str, digest: str, size: int) -> bool:
+        if self.there.get(path) != size:
+            return False
+        known = self.known.get(path, _UNKNOWN)
+        return (self.place.sha256(path) if known == _UNKNOWN else known) == digest
+
+    def _open(self) -> None:
+        """Before the first change: the place is no whole publication from here on."""
+        with self._lock:
+            if self.is_whole or JOURNAL not in self.there:
+                self._write_journal()
+                self.there[JOURNAL] = 0
+            if SUMS in self.there:
+                self.place.remove(SUMS)
+                del self.there[SUMS]
+            self.is_whole = False
+
+    def _write_journal(self) -> None:
+        self._put_text(JOURNAL, _format(dict.fromkeys(self.known, _UNKNOWN) | self.sums))
+        self._written_at = time.monotonic()
+
+    def _put_text(self, path: str, text: str) -> None:
+        file = self.scratch / path
+        file.write_text(text, encoding="utf-8", newline="\n")
+        self.place.put(path, file)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _format(sums: dict[str, str]) -> str:
+    """As `sha256sum` writes it, and as `sha256sum --check` reads it."""
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
+
+
+def _parse(text: str, where: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        digest, _, path = line.partition("  ")
+        # What a list names may be removed, so it has to be one of ours.
+        if not _is_ours(path):
+            raise OutputError(
+                f"{where}: lists {path!r}, which is no file of a publication: it is the list of something else; "
+                f"choose an empty or new folder"
+            )
+        yield path, digest
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a publication can have a file of this path."""
+    folder, _, name = path.partition("/")
+    if not name:
+        return path in (_CARD, _COLUMNS, CROISSANT, EXPERIMENTS, FLAT)
+    if folder == _SPACES:
+        return name.endswith(".yaml") and not sweep_problem(name.removesuffix(".yaml"))
+    return (folder in _TABLES or not sweep_problem(sweep_of(folder))) and is_file_of_table(name)

@@ -1,0 +1,152 @@
+"""From finished MLflow runs to the data set: `python -m survey.export --out DIR`.
+
+Each partition is one file. It is rewritten only where it has new runs or other sweep flags, and its summaries with it
+(`survey.export.partition`); partitions are independent of each other, so several processes or machines share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from survey.dataset.experiments_table import write_experiments
+from survey.dataset.layout import partition_of, runs_held
+from survey.dataset.partition import fingerprint_of, stored_fingerprint, write_schemas
+from survey.export.artifacts import Artifacts
+from survey.export.mappers import Mapper
+from survey.export.partition import PartitionJob, update_partition
+from survey.output.folder import Output
+from survey.tracking.finished import FinishedTrial
+
+if TYPE_CHECKING:
+    from survey.tracking.store import TrackingStore
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export did.
+
+    Attributes:
+        num_new_runs: Runs that the data set did not hold before.
+        num_partitions_written: Partitions that were rewritten.
+        damaged: A message for each artifact that cannot be read; its runs count as missing.
+        num_partitions_left: Partitions that are out of date and were left so.
+    """
+
+    num_new_runs: int
+    num_partitions_written: int
+    damaged: tuple[str, ...]
+    num_partitions_left: int = 0
+
+
+def export(
+    output: Output,
+    store: TrackingStore,
+    mapper: Mapper = map,
+    *,
+    artifacts: str | None = None,
+    only_new_runs: bool = False,
+) -> ExportResult:
+    """Bring the data set of an output up to date with its finished MLflow runs.
+
+    Args:
+        output: The output.
+        store: Its tracking store.
+        mapper: How partitions are shared out.
+        artifacts: URI of the place that was given by `--artifacts`, if one was.
+        only_new_runs: Leave partitions without new runs as they are, although their summaries or sweep flags are out of
+            date. A sweep that is new to an output makes all of them so.
+
+    Raises:
+        InputError: Histories are said to lie where nobody has asked to read.
+        ExportError: The data set is damaged or cannot be written.
+        TrackingError: The store cannot be read.
+    """
+    contents = output.contents
+    sweeps = {
+        space.name: frozenset(experiment.experiment_id for experiment in space.experiments(contents))
+        for space in output.spaces()
+    }
+    partitions, done = held(output.dataset, sweeps, output.replaced)
+    all_jobs = _jobs(output, store, sweeps, partitions, done, Artifacts.of(output, store, artifacts))
+    jobs = [job for job in all_jobs if job.trials or not only_new_runs]
+    results = [result for result in mapper(update_partition, jobs) if result]
+    write_schemas(output.dataset, sorted(sweeps))
+    changed = {job.partition for job in all_jobs}
+    write_experiments(
+        output.dataset, {name: its.fingerprint for name, its in partitions.items() if name not in changed}
+    )
+    return ExportResult(
+        sum(result.num_new_runs for result in results),
+        sum(result.is_written for result in results),
+        tuple(message for result in results for message in result.damaged),
+        len(all_jobs) - len(jobs),
+    )
+
+
+@dataclass
+class Held:
+    """What a partition holds.
+
+    Attributes:
+        experiment_ids: Its experiments.
+        replaced: MLflow runs of its rows that count no more.
+        fingerprint: Of its runs.
+        is_stale: Whether its summaries are out of date.
+    """
+
+    experiment_ids: set[int] = field(default_factory=set)
+    replaced: frozenset[str] = frozenset()
+    fingerprint: str = ""
+    is_stale: bool = False
+
+
+def _jobs(
+    output: Output,
+    store: TrackingStore,
+    sweeps: Mapping[str, frozenset[int]],
+    partitions: dict[str, Held],
+    done: dict[int, set[int]],
+    artifacts: Artifacts,
+) -> list[PartitionJob]:
+    """Find the partitions in which there is something to do, those with the most to do first."""
+    new: dict[str, list[FinishedTrial]] = {}
+    for trial in store.finished_trials(done=done, replaced=output.replaced):
+        partition = partition_of(trial.experiment)
+        new.setdefault(partition, []).append(trial)
+        partitions.setdefault(partition, Held()).experiment_ids.add(trial.experiment.experiment_id)
+    artifacts.check(trial for trials in new.values() for trial in trials)
+    jobs = [
+        PartitionJob(
+            output.output_id,
+            output.dataset,
+            partition,
+            tuple(new.get(partition, ())),
+            {name: ids & its.experiment_ids for name, ids in sweeps.items()},
+            its.replaced,
+            artifacts,
+            its.is_stale,
+        )
+        for partition, its in partitions.items()
+        if its.is_stale or partition in new
+    ]
+    return sorted(jobs, key=lambda job: (-len(job.trials), job.partition))
+
+
+def held(
+    dataset: Path, sweeps: Mapping[str, frozenset[int]], replaced: Collection[str]
+) -> tuple[dict[str, Held], dict[int, set[int]]]:
+    """Read what each partition holds, and which repetitions of each experiment that makes."""
+    partitions: dict[str, Held] = {}
+    done: dict[int, set[int]] = {}
+    for runs in runs_held(dataset):
+        fingerprint = fingerprint_of(runs.experiment_ids, runs.repetitions, runs.mlflow_run_ids, sweeps)
+        is_stale = fingerprint != stored_fingerprint(dataset, runs.partition)
+        gone = frozenset(replaced).intersection(runs.mlflow_run_ids)
+        partitions[runs.partition] = Held(set(np.unique(runs.experiment_ids).tolist()), gone, fingerprint, is_stale)
+        runs.add_to(done, replaced)
+    return partitions, done

@@ -1,0 +1,221 @@
+"""The command line: `python -m survey.launch [SPACE ...]`, a thin wrapper over `survey.run`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from survey.cli import run_app
+from survey.errors import InputError
+from survey.experiments.limits import MOST_REPETITIONS
+from survey.launch.options import Epochs, Options, Runs
+from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
+from survey.launch.result import SurveyResult
+from survey.text.terminal import SafeConsole
+from survey.text.uris import sqlite_uri
+
+_Spaces = Annotated[
+    list[str] | None,
+    typer.Argument(help="Search spaces: names of files in search_spaces/, or paths.", show_default="quickstart"),
+]
+_Out = Annotated[Path | None, typer.Option(help="Folder for all that the survey makes.", show_default="surveys/NAME")]
+_Address = Annotated[
+    str | None, typer.Option(help="Ray cluster to join.", show_default="a Ray of its own on this machine")
+]
+_NumCpus = Annotated[int | None, typer.Option(min=1, help="CPU cores to use.", show_default="all")]
+_NumGpus = Annotated[float | None, typer.Option(min=0, help="GPUs to use.", show_default="all")]
+_GpusPerTrial = Annotated[
+    Any, typer.Option(parser=parse_gpus_per_trial, metavar="auto|FRACTION", help="Share of a GPU for each trial.")
+]
+_Pack = Annotated[
+    Any,
+    typer.Option(
+        parser=parse_pack,
+        metavar="auto|N",
+        help="Small experiments side by side in a trial on a GPU; auto: where --pilot finds that it pays.",
+    ),
+]
+_TrackingUri = Annotated[str | None, typer.Option(help="MLflow tracking URI.", show_default="a sqlite file in --out")]
+_Artifacts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER|URI", help="Where MLflow's artifacts go, such as s3://BUCKET/PREFIX.", show_default="--out"
+    ),
+]
+_MlflowEpochs = Annotated[Epochs, typer.Option(help="Epochs that go to MLflow.")]
+_MlflowRuns = Annotated[Runs, typer.Option(help="What has an MLflow run of its own.")]
+_Repetitions = Annotated[
+    int | None, typer.Option(min=1, max=MOST_REPETITIONS, help="Runs of each experiment.", show_default="as in SPACE")
+]
+_Limit = Annotated[int | None, typer.Option(min=1, help="Take the first N experiments only.", show_default="all")]
+_TimeLimit = Annotated[
+    Any,
+    typer.Option(parser=parse_duration, metavar="DURATION", help="Stop in good order after, e.g., 90s, 15m or 1h30m."),
+]
+_Redo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=VALUE[,...]", help="Train these experiments again and replace their runs.", show_default="none"
+    ),
+]
+_PruneArtifacts = Annotated[
+    bool, typer.Option("--prune-artifacts", help="Drop histories among MLflow's artifacts that the data set holds.")
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")]
+_Pilot = Annotated[
+    bool, typer.Option("--pilot", help="Train a few epochs of some trials first, a minute at most, to know all costs.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="With --dry-run: print one JSON object and nothing else.")]
+_FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="Fetch the data sets into the cache and train nothing.")]
+_NoUi = Annotated[bool, typer.Option("--no-ui", help="Start neither the MLflow UI nor the Ray dashboard.")]
+_Example = Annotated[bool, typer.Option("--example", help="Print a search space to start from.")]
+
+
+def launch(
+    space: _Spaces = None,
+    out: _Out = None,
+    address: _Address = None,
+    num_cpus: _NumCpus = None,
+    num_gpus: _NumGpus = None,
+    gpus_per_trial: _GpusPerTrial = "auto",
+    pack: _Pack = "auto",
+    tracking_uri: _TrackingUri = None,
+    artifacts: _Artifacts = None,
+    mlflow_epochs: _MlflowEpochs = Epochs.AUTO,
+    mlflow_runs: _MlflowRuns = Runs.AUTO,
+    repetitions: _Repetitions = None,
+    limit: _Limit = None,
+    time_limit: _TimeLimit = None,
+    redo: _Redo = None,
+    prune_artifacts: _PruneArtifacts = False,
+    dry_run: _DryRun = False,
+    pilot: _Pilot = False,
+    as_json: _Json = False,
+    fetch_only: _FetchOnly = False,
+    no_ui: _NoUi = False,
+    example: _Example = False,
+) -> int:
+    """Survey how networks train: every experiment of a search space, every epoch of every repetition.
+
+    Launched again with the same arguments, it trains only what is missing.
+
+    Exit status: 0 all done; 1 some runs failed or are missing; 2 wrong usage or bad input; 130 interrupted.
+    """
+    console = SafeConsole()
+    if example:
+        typer.echo((resources.files("survey.spaces") / "example.yaml").read_text(encoding="utf-8"), nl=False)
+        return 0
+    if as_json and not dry_run:
+        raise InputError("--json goes with --dry-run")
+    names = space or ["quickstart"]
+    if fetch_only:
+        return _fetch(names, console)
+    options = Options(
+        out=out,
+        address=address,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        gpus_per_trial=gpus_per_trial,
+        pack=pack,
+        tracking_uri=tracking_uri,
+        artifacts=artifacts,
+        mlflow_epochs=mlflow_epochs.value,
+        mlflow_runs=mlflow_runs.value,
+        repetitions=repetitions,
+        limit=limit,
+        time_limit_s=time_limit,
+        pilot=pilot,
+        redo=redo,
+        prune_artifacts=prune_artifacts,
+        ui=not no_ui,
+    )
+    return _dry_run(names, options, console, as_json=as_json) if dry_run else _launch(names, options, console)
+
+
+def _dry_run(names: list[str], options: Options, console: SafeConsole, *, as_json: bool) -> int:
+    from survey.launch.api import prepare
+    from survey.launch.planning import dry_run
+    from survey.plan.estimate_table import price_notes, price_table
+
+    request = prepare(names, options, console)
+    price = dry_run(request)
+    if as_json:
+        typer.echo(json.dumps(price.to_dict(), indent=1))
+    else:
+        console.print(f"Plan for {request.output.folder}")
+        console.print(price_table(price))
+        for note in price_notes(price):
+            console.print(note)
+    return 0
+
+
+def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
+    from survey.launch.api import prepare
+    from survey.launch.launcher import Launch
+
+    result = Launch(prepare(names, options, console)).run()
+    _show_result(result, console, with_mlflow=options.tracking_uri is None)
+    return result.exit_status
+
+
+def _fetch(names: list[str], console: SafeConsole) -> int:
+    """Fill the cache with the data sets of search spaces."""
+    from survey.spaces.search_space import own_tasks
+    from survey.spaces.yaml_file import load_space
+    from survey.tasks.loading import fetch
+
+    spaces = [load_space(name) for name in names]
+    for name in sorted({name for space in spaces for name in space.datasets} - own_tasks(spaces).keys()):
+        console.print(f"{name}: {fetch(name) or 'comes with scikit-learn'}")
+    return 0
+
+
+def _show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool) -> None:
+    for failure in result.failures:
+        console.print(f"failed: {failure}", style="red")
+    if result.interrupted or result.out_of_time:
+        why = "interrupted" if result.interrupted else "the time limit is reached"
+        number, runs = len(result.missing), result.num_runs - result.num_runs_done
+        lacking = f" ({runs:,} runs of {number:,} experiment{'s' * (number != 1)} are missing)" if number else ""
+        console.print(f"{why}: launch again with the same arguments to go on{lacking}", style="yellow")
+    else:
+        _show_missing(result.missing, console)
+    took = timedelta(seconds=round(result.seconds))
+    trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else ""
+    trained += "" if trained or result.missing else "; nothing left to train"
+    console.print(
+        f"{result.num_experiments:,} experiments, {result.num_runs_done:,} of {result.num_runs:,} runs done{trained}; "
+        f"took {took}, {timedelta(seconds=round(result.loop_seconds))} of it training"
+    )
+    console.print(f"data set   {result.dataset}")
+    if result.report:
+        console.print(f"report     {result.report}")
+    database = result.dataset.parent / "mlflow.db"
+    if with_mlflow and database.exists():
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--backend-store-uri"]
+        console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, sqlite_uri(database)])}")
+
+
+def _show_missing(missing: Sequence[str], console: SafeConsole) -> None:
+    shown = 20
+    for name in missing[:shown]:
+        console.print(f"missing: {name}", style="yellow")
+    if len(missing) > shown:
+        console.print(f"missing: {len(missing) - shown:,} more experiments", style="yellow")
+
+
+def main(name: str = "python -m survey.launch") -> None:
+    """Run the command line, which calls itself by this name."""
+    run_app(launch, name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The Python face: `survey.run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from survey.errors import InputError, nearest
+from survey.launch.launcher import Launch
+from survey.launch.options import Options
+from survey.launch.request import Request
+from survey.launch.result import SurveyResult
+from survey.spaces.search_space import SearchSpace
+from survey.spaces.yaml_file import load_space
+from survey.text.names import folded
+from survey.text.terminal import SafeConsole
+
+Space = str | Path | SearchSpace
+"""A search space: the name of a built-in one, the path of a YAML file, or the thing itself."""
+
+
+def run(
+    space: Space | Sequence[Space] = "quickstart",
+    *,
+    out: str | Path | None = None,
+    address: str | None = None,
+    num_cpus: int | None = None,
+    num_gpus: float | None = None,
+    gpus_per_trial: float | Literal["auto"] = "auto",
+    pack: int | Literal["auto"] = "auto",
+    tracking_uri: str | None = None,
+    artifacts: str | None = None,
+    mlflow_epochs: Literal["auto", "all", "log"] = "auto",
+    mlflow_runs: Literal["auto", "experiment", "repetition"] = "auto",
+    repetitions: int | None = None,
+    limit: int | None = None,
+    time_limit_s: float | None = None,
+    pilot: bool = False,
+    redo: str | None = None,
+    prune_artifacts: bool = False,
+    ui: bool = False,
+    console: Console | None = None,
+    **unknown: object,
+) -> SurveyResult:
+    """Run a survey: train what is missing, export it, write the report.
+
+    Args:
+        space: Name of a built-in search space, path of a YAML file, or a `SearchSpace`; or several of them, which are
+            surveyed as one.
+        out: Output folder; `surveys/NAME` if None.
+        address: Address of a Ray cluster that runs; None uses the Ray that this process is connected to, which is left
+            as it is, or else starts one on this machine for the survey.
+        num_cpus: Cores of the survey's own Ray; None for all.
+        num_gpus: GPUs of the survey's own Ray; None for all.
+        gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.
+        pack: How many small experiments train side by side in a trial on a GPU; `auto` joins them where a pilot has
+            found that it pays.
+        tracking_uri: MLflow tracking URI; None for a sqlite file in the output folder.
+        artifacts: Where MLflow's artifacts go: a folder that all machines share, or a URI such as `s3://BUCKET/PREFIX`;
+            None for the output folder, or what an MLflow server at `tracking_uri` decides.
+        mlflow_epochs: Whether MLflow gets every epoch, log-spaced ones, or what keeps it quick.
+        mlflow_runs: Whether each repetition has an MLflow run of its own, or only each experiment.
+        repetitions: Runs of each experiment, instead of what the search space asks for.
+        limit: Take the first so many experiments only.
+        time_limit_s: Stop in good order after so many seconds.
+        pilot: Train a few epochs of some trials first, a minute at most, so that the forecast that the report compares
+            with is one of this machine.
+        redo: Train finished experiments again, such as `dataset=sklearn:iris,depth=3`; their rows are replaced.
+        prune_artifacts: Drop the histories among MLflow's artifacts that the data set holds.
+        ui: Whether to start the MLflow UI and the Ray dashboard.
+        console: Where to show progress; None for standard output.
+
+    Returns:
+        Counts, failures and paths; `.summary` is a pandas frame.
+
+    Raises:
+        InputError: What was given cannot be used; no trial has been started.
+        SurveyError: The tracking store or the data set failed.
+    """
+    # All but three parameters are the fields of `Options`, by name.
+    given = {name: value for name, value in locals().items() if name not in ("space", "console", "unknown")}
+    for name in unknown:
+        names = ("space", *given, "console")
+        raise InputError(f"survey.run: unknown argument {name!r}{nearest(name, names)}; allowed are {', '.join(names)}")
+    return Launch(prepare(space, Options(**given), console)).run()
+
+
+def prepare(space: Space | Sequence[Space], options: Options, console: Console | None = None) -> Request:
+    """Check what is given, and return it as one request; arguments as for `run`.
+
+    Raises:
+        InputError: What was given cannot be used.
+    """
+    given = [space] if isinstance(space, Space) or not isinstance(space, Sequence) else list(space)
+    for one in given:
+        if not isinstance(one, Space):
+            raise InputError(f"search spaces: expected names, paths or SearchSpace, found {type(one).__name__}")
+    spaces = [one if isinstance(one, SearchSpace) else load_space(one) for one in given]
+    for one in spaces:
+        one.check_datasets()
+    names = [one.name for one in spaces]
+    if len(set(map(folded, names))) < len(names) or not names:
+        raise InputError(f"search spaces: expected one or more of different names, found {', '.join(names) or 'none'}")
+    return Request(spaces, options, console or SafeConsole())

@@ -1,0 +1,118 @@
+"""Writes the record of a launch while it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import Any
+
+from survey.launch.result import SurveyResult
+from survey.output.folder import Output
+from survey.output.launch_record import EXPORTING, STARTING, TRAINING, LaunchRecord, Phase, process_start_s
+from survey.output.progress import Figures
+from survey.plan.plan import Plan
+
+_RENEWED_EVERY_S = 2.0
+
+
+class Recorder:
+    """Keeps the record of a launch, from when it is entered to its end, however it ends.
+
+    It never stands in the launch's way: where the record cannot be written, the next one may be.
+
+    Args:
+        output: The output of the launch.
+        name: Name of the survey.
+        plan: What it is to train.
+    """
+
+    def __init__(self, output: Output, name: str, plan: Plan) -> None:
+        now = time.time()
+        figures = Figures(runs_planned=plan.num_runs_planned)
+        self._output = output
+        self._record = LaunchRecord(
+            name=name,
+            phase=STARTING,
+            error="",
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            process_start_s=process_start_s(os.getpid()),
+            began_s=now,
+            updated_s=now,
+            num_experiments=plan.num_experiments,
+            num_runs=plan.num_runs,
+            num_runs_before=plan.num_runs_done,
+            num_runs_done=plan.num_runs_done,
+            figures=figures,
+        )
+        self._figures: Callable[[], Figures] = lambda: figures
+        self._runs_done: int | None = None
+        self._ended, self._writing = threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self._renew, name="launch record", daemon=True)
+
+    def __enter__(self) -> Recorder:
+        self._write()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> None:
+        self._ended.set()
+        self._thread.join()
+        if kind is not None:
+            interrupted = issubclass(kind, KeyboardInterrupt)
+            phase: Phase
+            phase, text = ("interrupted", "") if interrupted else ("error", str(error) or kind.__name__)
+            self._record = replace(self._record, phase=phase, error=text)
+        self._freeze()
+        self._write()
+
+    def train(self, figures: Callable[[], Figures]) -> None:
+        """Say that trials train; `figures` is called now and then, in another thread."""
+        self._figures = figures
+        self._enter(TRAINING)
+
+    def export(self) -> None:
+        """Say that trials have ended; the figures stay as they are."""
+        self._freeze()
+        self._enter(EXPORTING)
+
+    def end(self, result: SurveyResult) -> None:
+        """Note what the launch has come to."""
+        complete: Phase = "incomplete" if result.missing else "done"
+        phase: Phase = "interrupted" if result.interrupted else "out of time" if result.out_of_time else complete
+        self._record = replace(self._record, phase=phase)
+        self._runs_done = result.num_runs_done
+
+    def last_words(self, phase: Phase, error: str = "") -> None:
+        """Note how a process ends that ends at once; from any thread."""
+        self._ended.set()
+        self._record = replace(self._record, phase=phase, error=error)
+        self._write()
+
+    def _freeze(self) -> None:
+        if not self._figures().is_over:
+            last = self._figures().over()
+            self._figures = lambda: last
+
+    def _enter(self, phase: Phase) -> None:
+        self._record = replace(self._record, phase=phase)
+        self._write()
+
+    def _renew(self) -> None:
+        while not self._ended.wait(_RENEWED_EVERY_S):
+            self._write()
+
+    def _write(self) -> None:
+        # What is written is taken within the lock: an older state never replaces last words.
+        with self._writing, suppress(OSError):
+            figures = self._figures()
+            counted = self._record.num_runs_before + figures.runs_done
+            runs_done = counted if self._runs_done is None else self._runs_done
+            record = replace(self._record, updated_s=time.time(), num_runs_done=runs_done, figures=figures)
+            self._output.write_launch_record(json.dumps(asdict(record)))

@@ -1,0 +1,147 @@
+"""Finished experiments that are trained again: `--redo`.
+
+The MLflow runs of the trials that trained them are noted as replaced, right before anything is trained, and count no
+more: their runs are missing then, and so are trained by this launch or a later one. The rows in the data set stay
+until the new ones are there, and give way to them run by run, atomically in each partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, get_type_hints
+
+from survey.dataset.layout import TrainedRuns, runs_done, runs_trained
+from survey.errors import InputError, nearest
+from survey.experiments.experiment import Experiment
+from survey.output.folder import Output
+from survey.plan.plan import Plan
+from survey.trials.checkpoint import remove_checkpoints
+
+if TYPE_CHECKING:
+    from survey.tracking.store import TrackingStore
+
+_NAMES = tuple(field.name for field in fields(Experiment) if field.name != "task_content")
+_TYPES = get_type_hints(Experiment)
+
+
+@dataclass(frozen=True)
+class RedoFilter:
+    """A filter over experiments: values by hyperparameter, of which every one has to be met.
+
+    Attributes:
+        text: The filter as it was given.
+        values: Name of a hyperparameter and the value that it has to have.
+    """
+
+    text: str
+    values: tuple[tuple[str, object], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> RedoFilter:
+        """Read `NAME=VALUE`, or several of them with commas between: `dataset=sklearn:digits,depth=3`.
+
+        Raises:
+            InputError: It is no filter; the message says what is allowed.
+        """
+        pairs = []
+        for part in text.split(","):
+            name, equals, value = (each.strip() for each in part.partition("="))
+            name = name.replace(".", "_")
+            if not equals or not value:
+                raise InputError(f"--redo: expected NAME=VALUE[,NAME=VALUE...], found {text!r}")
+            if name not in _NAMES:
+                hint = nearest(name, _NAMES)
+                raise InputError(f"--redo: {name!r} is no hyperparameter{hint}; expected one of {', '.join(_NAMES)}")
+            pairs.append((name, _value(name, value)))
+        return cls(text, tuple(pairs))
+
+    def matches(self, experiment: Experiment) -> bool:
+        """Whether an experiment meets every value."""
+        return all(getattr(experiment, name) == value for name, value in self.values)
+
+
+class Redo:
+    """The experiments of a survey that are to be trained again.
+
+    Args:
+        wanted: Which.
+        output: The output of the survey.
+        experiments: The experiments of the survey.
+
+    Raises:
+        InputError: None of them is wanted.
+    """
+
+    def __init__(self, wanted: RedoFilter, output: Output, experiments: Iterable[Experiment]) -> None:
+        self._text, self._output = wanted.text, output
+        self._ids = frozenset(each.experiment_id for each in experiments if wanted.matches(each))
+        if not self._ids:
+            raise InputError(f"--redo: no experiment of this survey has {wanted.text}")
+
+    def find(self, store: TrackingStore | None, plan: Callable[..., Plan]) -> dict[str, int]:
+        """Return the MLflow runs that are to count no more, and the experiment of each.
+
+        They are those that have trained what this launch takes of the wanted experiments. Where an earlier launch with
+        the same filter has not come to its end, what it has begun with is not begun again.
+
+        Args:
+            store: The tracking store, where there is one.
+            plan: `Request.plan`.
+
+        Raises:
+            InputError: The launch takes none of the wanted experiments.
+        """
+        taken = self._taken(plan)
+        trained = [*runs_trained(self._output.dataset, self._ids), *(store.runs_trained(self._ids) if store else ())]
+        for experiment_id in self._begun(trained, plan):
+            taken.pop(experiment_id, None)
+        before = self._output.replaced
+        return {
+            each.mlflow_run_id: each.experiment_id
+            for each in trained
+            if each.mlflow_run_id not in before and taken.get(each.experiment_id, set()).intersection(each.repetitions)
+        }
+
+    def _taken(self, plan: Callable[..., Plan]) -> dict[int, set[int]]:
+        """The repetitions that the launch takes of each wanted experiment, done or not."""
+        taken: dict[int, set[int]] = {}
+        for trial in plan({}).trials:
+            if trial.experiment.experiment_id in self._ids:
+                taken.setdefault(trial.experiment.experiment_id, set()).update(trial.repetitions)
+        if not taken:
+            raise InputError(
+                f"--redo: this launch takes no experiment with {self._text}: --limit, or a size that no network comes "
+                "near, leaves them out"
+            )
+        return taken
+
+    def _begun(self, trained: Iterable[TrainedRuns], plan: Callable[..., Plan]) -> set[int]:
+        """Experiments that earlier launches with this filter have begun with; none if they have come to their end."""
+        earlier = frozenset(self._output.redone.get(self._text, ()))
+        if not earlier:
+            return set()
+        trials = plan(runs_done(self._output.dataset, self._output.replaced), limited=False).trials
+        missing = self._ids.intersection(trial.experiment.experiment_id for trial in trials)
+        if earlier.isdisjoint(each.mlflow_run_id for each in runs_trained(self._output.dataset, missing)):
+            return set()
+        return {each.experiment_id for each in trained if each.mlflow_run_id in earlier}
+
+    def mark(self, found: Mapping[str, int]) -> None:
+        """Let the MLflow runs that `find` has found count no more; checkpoints of their experiments are removed."""
+        if found:
+            # In this order: what is marked is trained from its beginning, also after a kill in between.
+            remove_checkpoints(self._output.checkpoints, found.values())
+            self._output.redo(self._text, found)
+
+
+def _value(name: str, text: str) -> object:
+    """A value in the type of its hyperparameter; a regularizer of type `none` is None."""
+    if name == "dataset":
+        return text.removeprefix("pmlb:")
+    if name == "kernel_regularizer_type":
+        return None if text.lower() == "none" else text
+    try:
+        return _TYPES[name](text)
+    except ValueError:
+        raise InputError(f"--redo: expected a number for {name}, found {text!r}") from None

@@ -1,0 +1,110 @@
+"""How much of the disk an output takes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from rich.filesize import decimal
+from rich.text import Text
+
+from survey.output.folder import Output
+
+_EVERY_S = 60.0
+"""Time between two counts, at least."""
+
+_SHARE_OF_TIME = 0.02
+"""The most of the time that may go to counting again and again."""
+
+_COUNTED_FOR_S = 5.0
+"""Time for counting: an output of hundreds of thousands of files on a network file system would take minutes."""
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """Bytes on disk.
+
+    Attributes:
+        parts: By what they are: `data set`, `artifacts`, `MLflow store`, `checkpoints`.
+        is_whole: Whether all files have been counted; else the numbers are what was reached within some seconds.
+        free: Bytes free on the file system.
+    """
+
+    parts: dict[str, int]
+    is_whole: bool
+    free: int
+
+
+def disk_use(output: Output) -> DiskUse:
+    """Count what an output takes."""
+    ends = time.monotonic() + _COUNTED_FOR_S
+    store = sum(file.stat().st_size for file in output.folder.glob("mlflow.db*") if file.exists())
+    parts = {"MLflow store": store}
+    folders = {"data set": output.dataset, "checkpoints": output.checkpoints, "artifacts": output.artifacts}
+    for name, folder in folders.items():
+        parts[name] = 0
+        for size in _sizes(str(folder)):
+            parts[name] += size
+            if time.monotonic() > ends:
+                return DiskUse(parts, False, shutil.disk_usage(output.folder).free)
+    return DiskUse(parts, True, shutil.disk_usage(output.folder).free)
+
+
+class DiskWatch:
+    """Counts the disk use of an output now and then, in a thread of its own.
+
+    Args:
+        output: The output.
+        use: What has been counted already; None for nothing, and then the first count begins at once.
+
+    Attributes:
+        use: What was counted last; None before the first count.
+    """
+
+    def __init__(self, output: Output, use: DiskUse | None = None) -> None:
+        self._output, self.use = output, use
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._count, name="disk use", daemon=True)
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Count no more."""
+        self._ended.set()
+
+    def _count(self) -> None:
+        wait_s = _EVERY_S if self.use else 0.0
+        while not self._ended.wait(wait_s):
+            began = time.monotonic()
+            with suppress(OSError):
+                self.use = disk_use(self._output)
+            wait_s = max(_EVERY_S, (time.monotonic() - began) / _SHARE_OF_TIME)
+
+
+def disk_line(use: DiskUse) -> Text:
+    """The disk use in one line."""
+    parts = ", ".join(f"{name} {decimal(size)}" for name, size in use.parts.items() if size)
+    return Text(f"disk: {'' if use.is_whole else 'more than '}{parts or 'nothing yet'}; {decimal(use.free)} free")
+
+
+def _sizes(folder: str) -> Iterator[int]:
+    """Yield the sizes of all files below a folder; what goes away meanwhile, or cannot be listed, is passed over."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        yield from _sizes(entry.path)
+                    else:
+                        yield entry.stat(follow_symlinks=False).st_size
+                except FileNotFoundError:
+                    continue
+    except (FileNotFoundError, PermissionError):
+        return

@@ -1,0 +1,264 @@
+"""The output folder of a survey: what lies where, whose it is, and who is working on it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from survey.errors import OutputError
+from survey.output.lock import OutputLock
+from survey.output.ownership import marker_of
+from survey.spaces.search_space import SearchSpace
+from survey.spaces.yaml_file import dump_space, spaces_in
+from survey.system.files import write_text
+from survey.text.json_files import read_json
+from survey.text.names import is_of_system, yaml_names
+from survey.text.uris import sqlite_uri
+
+_MOST_REDO_BYTES = 100_000_000
+"""Of `redo.json`, which has some 40 bytes for each MLflow run that was replaced."""
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """What `survey.json` says, see the properties of `Output`."""
+
+    output_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    contents: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output folder.
+
+    Layout: `survey.json` (identity), `search_spaces/` (what has been surveyed), `mlflow.db` and `artifacts/`
+    (MLflow's), `mlflow-node.json` (where the store lies on a disk of a node), `dataset/` (Parquet), `report/`,
+    `checkpoints/` of trials that are not finished, `redo.json` (the MLflow runs that `--redo` has replaced),
+    `launch.json` (the last launch), `forecasts.json` (what launches were expected to cost), and `.lock` with
+    `.lock-holder` (who works on it).
+    """
+
+    folder: Path
+
+    @classmethod
+    def at(cls, folder: Path | str, *, must_exist: bool = False) -> Output:
+        """Return the output at a folder.
+
+        Raises:
+            OutputError: It cannot be looked at, or is something else than an output folder; or, where it
+                `must_exist`, it is not there.
+        """
+        folder = Path(folder).absolute()
+        try:
+            problem = _what_is_wrong(folder, must_exist=must_exist)
+        except OSError as error:
+            problem = f"cannot be looked at: {error.strerror or error}"
+        if problem:
+            raise OutputError(f"{folder}: {problem}")
+        return cls(folder)
+
+    def prepare(self) -> None:
+        """Make the folder and its identity, where there are none.
+
+        Raises:
+            OutputError: They cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self._identity_file.exists():
+                write_text(self._identity_file, json.dumps(asdict(_Identity(uuid.uuid4().hex, {}))))
+        except OSError as error:
+            raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the output, which one launch at a time can, and make it where there is none.
+
+        Raises:
+            OutputError: Another launch holds it, or it cannot be made.
+        """
+        with self.lock():
+            self.prepare()  # under the lock: of two launches that begin at once, one gives it its identity
+            yield
+
+    def lock(self) -> OutputLock:
+        """The lock of the folder, which is made where there is none: a context manager, see there."""
+        return OutputLock(self.folder)
+
+    @property
+    def _identity_file(self) -> Path:
+        return self.folder / "survey.json"
+
+    @property
+    def _identity(self) -> _Identity:
+        try:
+            return read_json(self._identity_file, _Identity)
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{self._identity_file}: cannot be read: {error}") from None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is an output."""
+        return self._identity_file.exists()
+
+    @cached_property
+    def output_id(self) -> str:
+        """Identity of the output, by which MLflow experiments in a shared store are its own: 32 hexadecimal digits."""
+        return self._identity.output_id
+
+    @property
+    def marker(self) -> str:
+        """What folders outside of the output, which it has made, say of whose they are (`survey.output.ownership`)."""
+        return marker_of(self.output_id, self.folder)
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Digest of the prepared data of each task that is a user's own, by name."""
+        return self._identity.contents
+
+    @property
+    def dataset(self) -> Path:
+        """The Parquet data set."""
+        return self.folder / "dataset"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.folder / "report"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow's artifacts lie."""
+        return self.folder / "artifacts"
+
+    def artifacts_at(self, place: str | None) -> str:
+        """URI of the folder in which MLflow's artifacts lie: under a `place` that outputs may share, or in the output.
+
+        What is in it is this output's alone.
+        """
+        return f"{place}/{self.output_id}" if place else self.artifacts.as_uri()
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints of trials lie."""
+        return self.folder / "checkpoints"
+
+    @property
+    def database(self) -> Path:
+        """The sqlite file of the output's own MLflow store."""
+        return self.folder / "mlflow.db"
+
+    @property
+    def store_note(self) -> Path:
+        """Where the MLflow store lies while it is on a disk of a node (`survey.tracking.local_store`)."""
+        return self.folder / "mlflow-node.json"
+
+    def write_store_note(self, text: str) -> None:
+        """Replace that note."""
+        write_text(self.store_note, text)
+
+    @property
+    def launch_record(self) -> Path:
+        """What the last launch says of itself."""
+        return self.folder / "launch.json"
+
+    def write_launch_record(self, text: str) -> None:
+        """Replace the record of the last launch."""
+        write_text(self.launch_record, text, lasting=False)  # every two seconds, and no result depends on it
+
+    @property
+    def default_tracking_uri(self) -> str:
+        """The sqlite file in the output folder."""
+        return sqlite_uri(self.database)
+
+    def record(self, spaces: list[SearchSpace], contents: Mapping[str, str]) -> None:
+        """Keep the search spaces that have been surveyed here: the exporter flags experiments by them."""
+        self._spaces.mkdir(exist_ok=True)
+        for space in spaces:
+            write_text(self._spaces / f"{space.name}.yaml", dump_space(space))
+        identity = replace(self._identity, contents={**self.contents, **contents})
+        write_text(self._identity_file, json.dumps(asdict(identity)))
+
+    @property
+    def _redo_file(self) -> Path:
+        return self.folder / "redo.json"
+
+    @property
+    def redone(self) -> dict[str, list[str]]:
+        """What `--redo` has replaced: by filter, the MLflow runs that no longer count."""
+        try:
+            if not self._redo_file.exists():
+                return {}
+            return read_json(self._redo_file, dict[str, list[str]], most_bytes=_MOST_REDO_BYTES)
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{self._redo_file}: cannot be read: {error}") from None
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """MLflow runs that no longer count: each of their runs gives way to one that is trained again."""
+        return frozenset(run for runs in self.redone.values() for run in runs)
+
+    def redo(self, text: str, mlflow_run_ids: Iterable[str]) -> None:
+        """Let MLflow runs no longer count, for a filter."""
+        redone = self.redone
+        redone[text] = sorted({*redone.get(text, ()), *mlflow_run_ids})
+        write_text(self._redo_file, json.dumps(redone, indent=1))
+
+    @property
+    def _spaces(self) -> Path:
+        return self.folder / "search_spaces"
+
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        """Names of the search spaces that have been surveyed here."""
+        return yaml_names(self._spaces)
+
+    def spaces(self) -> list[SearchSpace]:
+        """The search spaces that have been surveyed here, by name."""
+        return spaces_in(self._spaces)
+
+
+_ENTRIES = frozenset(
+    (
+        *("survey.json", "launch.json", "forecasts.json", "redo.json", "mlflow-node.json", "mlflow.db"),
+        *("mlflow.db-wal", "mlflow.db-shm", "mlflow.db-journal", "mlflow-server.log", ".lock", ".lock-holder"),
+        *("artifacts", "checkpoints", "dataset", "report", "search_spaces"),
+    )
+)
+"""What an output makes in its folder."""
+
+
+def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
+    """Say why a folder cannot be that of an output; an empty string if it can."""
+    is_survey = (folder / "survey.json").is_file()
+    if must_exist and not is_survey:
+        return "there is no survey here (no survey.json); give the --out of a launch"
+    if folder.exists() and not folder.is_dir():
+        return "expected a folder for the output, found a file"
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name in _ENTRIES and path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            return (
+                f"{path.name} is a link to {path.resolve()}, outside of the output, where nothing is written or "
+                "removed: put the file or folder itself in its place"
+            )
+    of_one_begun = (".lock", ".survey.json.")
+    names = [each.name for each in folder.iterdir()] if folder.is_dir() and not is_survey else []
+    if not all(name.startswith(of_one_begun) or is_of_system(name) for name in names):
+        return "this folder holds other things and no survey (no survey.json); choose an empty or new one"
+    return ""
+
+
+def is_output(folder: Path, output_id: str) -> bool:
+    """Whether the output of this identity lies at a folder of this machine, which other machines may lack."""
+    try:
+        return read_json(folder / "survey.json", _Identity).output_id == output_id
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,139 @@
+"""Who works on an output: one launch at a time, also where several machines share the folder.
+
+The file `.lock` is locked by the system, which gives it back when the process ends, however it ends. On a file system
+that machines share, such a lock may reach this machine alone, or outlive a machine that died. So its holder also says
+who it is in `.lock-holder`, and gives a sign of life there every 5 s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from survey.errors import INCOMPLETE, OutputError
+from survey.system.exit import end_process
+from survey.system.files import write_text
+from survey.text.json_files import read_json
+
+_SIGN_EVERY_S = 5.0
+_SILENT_S = 30.0
+"""Time after which a holder on another machine that has given no sign of life counts as dead."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that works on an output: its number, its machine, since when, and its last sign of life, counted."""
+
+    process: int
+    host: str
+    since: str
+    sign: int
+
+    def __str__(self) -> str:
+        return f"process {self.process} on {self.host} (since {self.since})"
+
+    @classmethod
+    def own(cls) -> Holder:
+        """This process."""
+        return cls(os.getpid(), socket.gethostname(), f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}", 0)
+
+    @classmethod
+    def read(cls, file: Path) -> Holder | None:
+        """Return who is named in a file, or None where nobody is."""
+        try:
+            return read_json(file, cls)
+        except (OSError, ValueError):
+            return None
+
+
+class OutputLock:
+    """Holds an output for this process while it is entered.
+
+    Where another launch has taken it over, as this one gave no sign of life (its machine slept, say), this process
+    ends.
+
+    Args:
+        folder: The output.
+
+    Raises:
+        OutputError: On entering: another process holds it; the message says which.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._file = folder, folder / ".lock-holder"
+        self._lock = FileLock(folder / ".lock")
+        self._released = threading.Event()
+        self._thread = threading.Thread(target=self._give_signs, name="signs of life", daemon=True)
+
+    def __enter__(self) -> OutputLock:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise self._refused(Holder.read(self._file)) from None
+        except OSError as error:
+            raise OutputError(f"{self._folder}: cannot be written to: {error.strerror or error}") from None
+        try:
+            self._await_silence()
+            self._own = Holder.own()
+            self._write()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._released.set()
+        self._thread.join()
+        with suppress(OSError):
+            self._file.unlink()
+        self._lock.release()
+
+    def _refused(self, holder: Holder | None) -> OutputError:
+        text = f"{self._folder}: {holder or 'another process'} is working on this output"
+        if holder is None or holder.host == socket.gethostname():
+            return OutputError(f"{text}; wait for it, or use another --out")
+        return OutputError(
+            f"{text}; wait for it, or use another --out. If {holder.host} is dead, and its file server does not know, "
+            f"remove {self._folder / '.lock'} and launch again"
+        )
+
+    def _await_silence(self) -> None:
+        """See that a holder on another machine, whose lock this machine may not notice, gives no sign of life."""
+        before = Holder.read(self._file)
+        if before is None or before.host == socket.gethostname():
+            return
+        ends = time.monotonic() + _SILENT_S
+        while time.monotonic() < ends:
+            time.sleep(min(1.0, _SILENT_S / 10))
+            now = Holder.read(self._file)
+            if now is None:
+                return
+            if now != before:
+                raise self._refused(now)
+
+    def _write(self) -> None:
+        write_text(self._file, json.dumps(asdict(self._own)), lasting=False)
+
+    def _give_signs(self) -> None:
+        while not self._released.wait(_SIGN_EVERY_S):
+            holder = Holder.read(self._file)
+            if holder and replace(holder, sign=self._own.sign) != self._own:
+                end_process(
+                    f"error: {self._folder}: {holder} has taken over this output, as this process gave no sign of life",
+                    INCOMPLETE,
+                )
+            self._own = replace(self._own, sign=self._own.sign + 1)
+            with suppress(OSError):  # the next one may succeed
+                self._write()

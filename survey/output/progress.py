@@ -1,0 +1,148 @@
+"""The figures of a launch that trains: what `survey.launch` shows while it runs and `survey.status` from any shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from pydantic import FiniteFloat
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from survey.text.escaping import printable
+from survey.text.json_files import Count, Seconds
+
+_SHOWN = 8
+"""Lines for trials that run, and for reasons of failures."""
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """What trials of one resource class have done, such as those on an eighth of a GPU.
+
+    Attributes:
+        trials_running: Trials at present.
+        runs_done: Runs of trials that have ended well.
+        epochs: Epochs trained, summed over runs.
+        epochs_per_s: The same by second, in the last minute.
+    """
+
+    trials_running: Count = 0
+    runs_done: Count = 0
+    epochs: Count = 0
+    epochs_per_s: FiniteFloat = 0.0
+
+
+@dataclass(frozen=True)
+class RunningTrial:
+    """A trial that runs.
+
+    Attributes:
+        name: Its experiment, for people.
+        num_runs: Its repetitions.
+        epoch: The last epoch that it has reported.
+        epochs: The epoch at which it ends.
+        seconds: Since it started.
+    """
+
+    name: str
+    num_runs: Count
+    epoch: Count
+    epochs: Count
+    seconds: Seconds
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a launch has trained.
+
+    Attributes:
+        runs_planned: Runs that it is to train.
+        runs_done: Those that are trained.
+        runs_running: Those in trials that run.
+        runs_failed: Those in trials that have failed and are not tried again.
+        epochs: Epochs trained, summed over runs.
+        epochs_per_s: The same by second, in the last minute.
+        seconds: Since the first epoch began.
+        seconds_left: Estimated, by the cost of the trials; None while nothing is known.
+        failures: Runs that failed, by the reason.
+        classes: By resource class, such as `1 CPU core` or `1/8 GPU`.
+        running: Trials that run, those that started first in front; 20 at most.
+        stopping: Why trials are being stopped, and how far that is; an empty string while they are not.
+        is_over: Whether the launch trains no more; nothing runs then, and rates are those of the whole time.
+    """
+
+    runs_planned: Count
+    runs_done: Count = 0
+    runs_running: Count = 0
+    runs_failed: Count = 0
+    epochs: Count = 0
+    epochs_per_s: FiniteFloat = 0.0
+    seconds: Seconds = 0.0
+    seconds_left: Seconds | None = None
+    failures: Mapping[str, Count] = field(default_factory=dict)
+    classes: Mapping[str, ClassFigures] = field(default_factory=dict)
+    running: tuple[RunningTrial, ...] = ()
+    stopping: str = ""
+    is_over: bool = False
+
+    def over(self) -> Figures:
+        """The same when the launch trains no more."""
+        seconds = max(self.seconds, 1.0)
+        classes = {
+            name: replace(each, trials_running=0, epochs_per_s=each.epochs / seconds)
+            for name, each in self.classes.items()
+        }
+        rate = self.epochs / seconds
+        ended = replace(self, runs_running=0, running=(), seconds_left=None, stopping="", is_over=True)
+        return replace(ended, classes=classes, epochs_per_s=rate)
+
+
+def line(figures: Figures) -> Text:
+    """The figures in one line."""
+    left = figures.seconds_left
+    parts = [
+        f"{figures.runs_done:,} of {figures.runs_planned:,} runs done",
+        f"{figures.runs_running:,} running",
+        f"{figures.runs_failed:,} failed",
+        f"{figures.epochs_per_s:,.0f} epochs/s",
+        figures.stopping or ("time left: not known yet" if left is None else f"time left: {duration(left)}"),
+    ]
+    if figures.is_over:
+        del parts[4], parts[1]
+    return Text("  ".join(parts), style="red" if figures.runs_failed else "")
+
+
+def block(figures: Figures) -> RenderableType:
+    """All figures: the line, throughput by resource class, the trials that run, and why others failed."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    for name, each in figures.classes.items():
+        rate = f"{each.epochs_per_s:,.0f} epochs/s"
+        running = [] if figures.is_over else [f"{each.trials_running:,} trials running"]
+        table.add_row(name, *running, rate, f"{each.runs_done:,} runs done")
+    trials = [_trial_line(each) for each in figures.running[:_SHOWN]]
+    hidden = sum(each.trials_running for each in figures.classes.values()) - len(trials)
+    if hidden > 0:
+        trials.append(Text(f"and {hidden:,} trials more"))
+    return Group(line(figures), table, *trials, *_failures(figures.failures))
+
+
+def _trial_line(trial: RunningTrial) -> Text:
+    reached = f"epoch {trial.epoch:,} of {trial.epochs:,}"
+    return Text(printable(f"{trial.name}: {reached}, {trial.num_runs} runs, for {duration(trial.seconds)}"))
+
+
+def _failures(failures: Mapping[str, int]) -> list[Text]:
+    """The most frequent reasons."""
+    reasons = sorted(failures.items(), key=lambda each: -each[1])
+    lines = [Text(printable(f"failed, {number:,} runs: {reason}"), style="red") for reason, number in reasons[:_SHOWN]]
+    if len(reasons) > _SHOWN:
+        lines.append(Text(f"failed for {len(reasons) - _SHOWN:,} more reasons", style="red"))
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Whole seconds, as `1:02:03` or `2 days, 1:02:03`."""
+    return str(timedelta(seconds=round(seconds)))

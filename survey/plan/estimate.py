@@ -1,0 +1,247 @@
+"""What a plan costs: time, and bytes on disk.
+
+Bytes are counted from rows and curves, with sizes measured on surveys of this program (docs/scale.md).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from operator import attrgetter
+from typing import Any
+
+from survey.dataset.schema import PARTITION_COLUMNS
+from survey.plan.plan import Plan
+from survey.plan.trials import PlannedTrial, resource_name
+from survey.system.gc_pause import collector_paused
+
+_METRIC_ROW_BYTES = 285
+"""A row of MLflow's table of metrics in sqlite, with its part of the indices."""
+
+_LATEST_ROW_BYTES = 200
+"""A row of MLflow's table of latest metrics, likewise."""
+
+_RUN_BYTES, _CHILD_RUN_BYTES = 5_600, 1_900
+"""An MLflow run of a trial, or of a repetition: its row, parameters and tags."""
+
+_CURVE_BYTES = 0.7 * 4
+"""A value of a curve in Parquet: float32, compressed."""
+
+_RUN_CURVES, _SUMMARY_CURVES = 20, 46
+"""Curves of a run, and of an experiment in a summary."""
+
+_ARTIFACT_BYTES, _RUNS_FILE_BYTES, _SUMMARY_FILE_BYTES, _EXECUTIVE_FILE_BYTES = 31_000, 30_000, 60_000, 38_000
+"""What a file takes beside its curves: mostly its footer, which describes every column."""
+
+_METRIC_ROW_S = 7e-6
+"""Time of a trial for each metric row that it writes to MLflow's sqlite file."""
+
+_START_S = 12.0
+"""Time of a launch before its first trial."""
+
+_EXPORT_S_PER_EXPERIMENT, _REPORT_S_PER_EXPERIMENT = 0.05, 0.0015
+"""Time of a launch after its last trial, for each experiment that it trains, and for each that the survey has."""
+
+_partition = attrgetter(*(name.replace(".", "_") for name in PARTITION_COLUMNS))
+"""What decides in which partition of the data set an experiment lies."""
+
+UNMEASURED_FACTOR = 3.0
+"""How far off a time may be where no pilot has measured the machine: cores differ by so much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What goes to MLflow.
+
+    Attributes:
+        rows: Metric rows of all trials.
+        latest_rows: Distinct metrics of all MLflow runs.
+        runs: MLflow runs of trials.
+        child_runs: MLflow runs of repetitions.
+    """
+
+    rows: int
+    latest_rows: int
+    runs: int
+    child_runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Metric rows that a trial writes to MLflow for each epoch that is recorded.
+
+    Attributes:
+        of_trial: Those of its own run.
+        of_repetition: Those of each repetition's run; 0 where repetitions have none.
+        epochs: How many of so many epochs are recorded.
+    """
+
+    of_trial: int
+    of_repetition: int
+    epochs: Callable[[int], int]
+
+    def recording(self, trials: Iterable[PlannedTrial]) -> Recording:
+        """Count what trials write."""
+        rows = latest = runs = children = 0
+        for trial in trials:
+            metrics = self.of_trial + self.of_repetition * len(trial.repetitions)
+            rows += metrics * self.epochs(trial.experiment.epochs)
+            latest += metrics
+            runs += 1
+            children += len(trial.repetitions) if self.of_repetition else 0
+        return Recording(rows, latest, runs, children)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An estimate, and where the truth should lie."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, estimate: float, factor: float) -> Range:
+        """From estimate / factor to estimate * factor."""
+        return cls(estimate, estimate / factor, estimate * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a plan asks for, and what it is expected to cost.
+
+    Attributes:
+        experiments_new: Experiments of which no run or only some are done.
+        epochs: Epochs to be trained, over all runs.
+        trials: Trials to be trained, by what each takes: `1 CPU core`, `1/8 GPU`.
+        flops: Floating-point operations of all matrix products.
+        tracking_bytes: Growth of the MLflow store.
+        artifact_bytes: Histories of the trials.
+        dataset_bytes: Growth of the Parquet data set.
+        core_hours: Hours of cores that trials without a GPU are busy.
+        gpu_hours: Hours of GPUs.
+        training_hours: Hours of trials in training, whatever they train on; the rest of their time is tracking, and
+            beginning and ending.
+        wall_hours: From the start of the launch to its end.
+        measured: Whether a pilot has measured this machine; otherwise times are those of a machine like ours, roughly.
+        guessed: Tasks whose inputs are guessed, as their data are not at hand.
+        own_data: What each task of a user's own has come to, by name, as `survey.tasks.told` says it.
+    """
+
+    experiments_new: int
+    experiments_done: int
+    experiments_out_of_tolerance: int
+    runs: int
+    runs_done: int
+    runs_to_train: int
+    epochs: int
+    trials: dict[str, int]
+    flops: float
+    tracking_bytes: int
+    artifact_bytes: int
+    dataset_bytes: int
+    core_hours: Range
+    gpu_hours: Range
+    training_hours: Range
+    wall_hours: Range
+    num_cpus: int
+    num_gpus: float
+    measured: bool
+    guessed: tuple[str, ...]
+    own_data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@collector_paused()
+def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: float, measured: bool) -> Price:
+    """Price a plan.
+
+    Args:
+        plan: With the costs of the machine that it is priced for, and the fractions of GPUs.
+        rows: What goes to MLflow.
+        num_cpus: Cores that train.
+        num_gpus: GPUs that train.
+        factor: How far off a time may be, as a factor.
+        measured: Whether a pilot has found the costs.
+    """
+    recording = rows.recording(plan.trials)
+    tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.trials))
+    core_s = sum(trial.cost_s + tracking_s for trial in plan.trials if not trial.num_gpus)
+    # Trials that share a GPU take turns on it: a share of it makes none of them cheaper, but while one writes to the
+    # tracking store, others train.
+    gpu_s = sum(trial.cost_s + trial.num_gpus * tracking_s for trial in plan.trials if trial.num_gpus)
+    training_s = sum(trial.training_s for trial in plan.trials)
+    wall_s = _makespan(plan.groups, tracking_s, num_cpus=num_cpus, num_gpus=num_gpus)
+    if plan.trials:
+        new = plan.num_experiments - plan.num_experiments_done
+        wall_s += _START_S + _EXPORT_S_PER_EXPERIMENT * new + _REPORT_S_PER_EXPERIMENT * plan.num_experiments
+    core_hours, gpu_hours, training_hours, wall_hours = (
+        Range.around(s / 3600, factor) for s in (core_s, gpu_s, training_s, wall_s)
+    )
+    artifact_bytes, dataset_bytes = _parquet_bytes(plan)
+    return Price(
+        experiments_new=plan.num_experiments - plan.num_experiments_done,
+        experiments_done=plan.num_experiments_done,
+        experiments_out_of_tolerance=plan.num_out_of_tolerance,
+        runs=plan.num_runs,
+        runs_done=plan.num_runs_done,
+        runs_to_train=plan.num_runs_planned,
+        epochs=plan.run_epochs_planned,
+        trials=dict(Counter(resource_name(group[0].num_gpus) for group in plan.groups)),
+        flops=sum(trial.work.flops * trial.experiment.epochs for trial in plan.trials),
+        tracking_bytes=_tracking_bytes(recording),
+        artifact_bytes=artifact_bytes,
+        dataset_bytes=dataset_bytes,
+        core_hours=core_hours,
+        gpu_hours=gpu_hours,
+        training_hours=training_hours,
+        wall_hours=wall_hours,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        measured=measured,
+        guessed=plan.guessed,
+    )
+
+
+def _tracking_bytes(recording: Recording) -> int:
+    return (
+        recording.rows * _METRIC_ROW_BYTES
+        + recording.latest_rows * _LATEST_ROW_BYTES
+        + recording.runs * _RUN_BYTES
+        + recording.child_runs * _CHILD_RUN_BYTES
+    )
+
+
+def _parquet_bytes(plan: Plan) -> tuple[int, int]:
+    """Bytes of artifacts, and of the data set: the same curves again, and summaries for each experiment and sweep."""
+    experiments = {trial.experiment for trial in plan.trials}
+    partitions = len({_partition(experiment) for experiment in experiments})
+    summaries = 1 + plan.sweeps_per_experiment
+    histories = _CURVE_BYTES * _RUN_CURVES * plan.run_epochs_planned
+    curves = _CURVE_BYTES * _SUMMARY_CURVES * summaries * sum(experiment.epochs for experiment in experiments)
+    files = partitions * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
+    return round(histories + _ARTIFACT_BYTES * len(plan.trials)), round(histories + curves + files)
+
+
+def _makespan(groups: Sequence[Sequence[PlannedTrial]], tracking_s: float, *, num_cpus: int, num_gpus: float) -> float:
+    """Seconds until all are done, each taken by the first place that is free, fraction by fraction of a GPU.
+
+    Trials that share a GPU take turns on it, but for the time in which they write to the tracking store.
+    """
+    classes: dict[float, list[tuple[float, int]]] = {}
+    for group in groups:
+        classes.setdefault(group[0].num_gpus, []).append((sum(trial.cost_s for trial in group), len(group)))
+    total = 0.0
+    for fraction, durations in classes.items():
+        places = min(num_cpus, int(num_gpus / fraction + 1e-9)) if fraction else num_cpus
+        free = [0.0] * min(max(1, places), len(durations))
+        sharing = max(1.0, len(free) / num_gpus) if fraction and num_gpus else 1.0
+        for seconds, experiments in durations:
+            heapq.heapreplace(free, free[0] + sharing * seconds + tracking_s * experiments)
+        total += max(free)
+    return total

@@ -1,0 +1,73 @@
+"""How a price is shown to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.filesize import decimal
+from rich.table import Table
+
+from survey.plan.estimate import UNMEASURED_FACTOR, Price, Range
+from survey.tasks.preparation import lines
+
+
+def price_table(price: Price) -> Table:
+    """A table of two columns: what, and how much."""
+    table = Table(show_header=False, box=None)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    for name, value in _lines(price):
+        table.add_row(name, value)
+    return table
+
+
+def price_notes(price: Price) -> Iterator[str]:
+    """What has to be known of the numbers, and what a user's own data have come to."""
+    for name, told in price.own_data.items():
+        yield from lines(name, told)
+    if not price.measured and price.runs_to_train:
+        like = "an NVIDIA H100" if price.num_gpus else "a core like ours"
+        yield (
+            f"Times are those of {like}, and can be {UNMEASURED_FACTOR:g} times as long here: "
+            "--pilot measures this machine, in a minute at most"
+        )
+    if price.guessed:
+        yield (
+            f"The data of {', '.join(price.guessed)} are not at hand: how many inputs they have, and so which of their "
+            "experiments are within the size tolerance, is a guess; --fetch-only fetches them"
+        )
+
+
+def _lines(price: Price) -> Iterator[tuple[str, str]]:
+    yield "experiments", f"{price.experiments_new + price.experiments_done:,}"
+    yield "  done", f"{price.experiments_done:,}"
+    yield "  to train", f"{price.experiments_new:,}"
+    yield "out of size tolerance (left out)", f"{price.experiments_out_of_tolerance:,}"
+    yield "runs", f"{price.runs:,}"
+    yield "  done", f"{price.runs_done:,}"
+    yield "  to train", f"{price.runs_to_train:,}"
+    yield "epochs to train (over all runs)", f"{price.epochs:,}"
+    yield "trials to train", f"{sum(price.trials.values()):,}"
+    for resource, count in price.trials.items():
+        yield f"  of {resource}", f"{count:,}"
+    if not price.runs_to_train:
+        return
+    yield "floating-point operations", f"{price.flops:.2g}"
+    yield "MLflow store", f"+ {decimal(price.tracking_bytes)}"
+    yield "artifacts", f"+ {decimal(price.artifact_bytes)}"
+    yield "data set", f"+ {decimal(price.dataset_bytes)}"
+    yield "time of cores", _range(price.core_hours)
+    if price.num_gpus:
+        yield "time of GPUs", _range(price.gpu_hours)
+    where = f"{price.num_cpus:,} core{'s' * (price.num_cpus != 1)}"
+    if price.num_gpus:
+        where += f" and {price.num_gpus:g} GPU{'s' * (price.num_gpus != 1)}"
+    yield f"from start to end on {where}", _range(price.wall_hours)
+
+
+def _range(hours: Range) -> str:
+    """`3.1 h (2.6 to 3.7)`, in the unit that suits the estimate."""
+    units = (("years", 24 * 365.0), ("days", 24.0), ("h", 1.0), ("min", 1 / 60))
+    unit, length = next((one for one in units if hours.estimate >= 2 * one[1]), units[-1])
+    estimate, low, high = (f"{value / length:,.3g}" for value in (hours.estimate, hours.low, hours.high))
+    return f"{estimate} {unit} ({low} to {high})"

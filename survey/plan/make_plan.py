@@ -1,0 +1,169 @@
+"""From search spaces to a plan: experiments x repetitions, less what is done, split where they are too large."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from survey.errors import InputError
+from survey.experiments.experiment import Experiment
+from survey.experiments.limits import MOST_EXPERIMENTS
+from survey.experiments.topology import layer_widths, within_tolerance
+from survey.plan.cost_model import Work, default_model, epoch_work, run_bytes, task_bytes
+from survey.plan.plan import Plan
+from survey.plan.trials import PlannedTrial, in_order
+from survey.spaces.search_space import SearchSpace
+from survey.system.gc_pause import collector_paused
+from survey.tasks.loading import TaskDescription
+
+LONGEST_TRIAL_S = 24 * 3600.0
+"""Estimated time on a core or a GPU beyond which the repetitions of an experiment are split into several trials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How large a trial may become before its repetitions are split.
+
+    A bundle is split into parts of equally many repetitions, as few as keep each part within both bounds. It is split
+    as if all of its repetitions were to be trained, and by the built-in cost model, so that the parts are the same at
+    each launch and a part that was cut short finds its checkpoint. No run's numbers depend on it, but for rounding on a
+    GPU.
+
+    Attributes:
+        seconds: Longest time on a core or a GPU, by `survey.plan.cost_model.default_model`.
+        memory_bytes: Memory that a trial may take.
+    """
+
+    seconds: float = LONGEST_TRIAL_S
+    memory_bytes: int = 1 << 62
+
+
+@collector_paused()
+def make_plan(
+    spaces: Sequence[SearchSpace],
+    *,
+    contents: Mapping[str, str],
+    describe: Callable[[str], TaskDescription],
+    done: Mapping[int, Collection[int]],
+    repetitions: int | None = None,
+    limit: int | None = None,
+    bound: Bound = Bound(),
+    on_gpu: bool = False,
+) -> Plan:
+    """Plan a survey.
+
+    Args:
+        spaces: Search spaces; an experiment of several is planned once, with the most repetitions that any asks for.
+        contents: Digest of the prepared data of each task that is a user's own.
+        describe: Gives rows, inputs and outputs of a task by its name.
+        done: Repetitions that are done, by experiment_id.
+        repetitions: Overrides what the search spaces ask for.
+        limit: Take the first so many experiments only.
+        bound: How large a trial may become before its repetitions are split.
+        on_gpu: Whether its work is to be that of a GPU.
+
+    Raises:
+        InputError: There are too many trials to be planned.
+    """
+    wanted: dict[Experiment, int] = {}
+    memberships = 0
+    for space in spaces:
+        for experiment in space.experiments(contents):
+            wanted[experiment] = max(wanted.get(experiment, 0), repetitions or space.repetitions)
+            memberships += 1
+
+    tasks: dict[str, TaskDescription] = {}
+    trials: list[PlannedTrial] = []
+    experiments = finished = out_of_tolerance = runs = runs_done = epochs = run_epochs = 0
+    for experiment, asked in wanted.items():
+        if limit is not None and experiments >= limit:
+            break
+        task = tasks.get(experiment.dataset)
+        if task is None:
+            task = tasks[experiment.dataset] = describe(experiment.dataset)
+        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
+        if not within_tolerance(network[1], experiment.size):
+            out_of_tolerance += 1
+            continue
+        missing = _missing(experiment, asked, done)
+        experiments += 1
+        finished += not missing
+        runs += asked
+        epochs += experiment.epochs
+        run_epochs += experiment.epochs * asked
+        runs_done += asked - len(missing)
+        if missing:
+            trials += _trials(experiment, missing, asked, network, task, bound, on_gpu=on_gpu)
+            if len(trials) > MOST_EXPERIMENTS:
+                raise InputError(
+                    f"{', '.join(space.name for space in spaces)}: expected {MOST_EXPERIMENTS:,} trials at most, found "
+                    f"more, as large experiments are split by their repetitions; ask for fewer of them, or for a part "
+                    f"of the experiments"
+                )
+    return Plan(
+        in_order(trials),
+        num_experiments=experiments,
+        num_experiments_done=finished,
+        num_out_of_tolerance=out_of_tolerance,
+        num_runs=runs,
+        num_runs_done=runs_done,
+        epochs=epochs,
+        run_epochs=run_epochs,
+        sweeps_per_experiment=memberships / max(1, len(wanted)),
+        guessed=tuple(name for name, task in tasks.items() if task.inputs_guessed),
+    )
+
+
+def _missing(experiment: Experiment, asked: int, done: Mapping[int, Collection[int]]) -> tuple[int, ...]:
+    done_here = done.get(experiment.experiment_id) if done else None
+    if not done_here:
+        return _range(0, asked)
+    return tuple([number for number in range(asked) if number not in done_here])
+
+
+@lru_cache(maxsize=4096)
+def _range(first: int, end: int) -> tuple[int, ...]:
+    return tuple(range(first, end))
+
+
+def _trials(
+    experiment: Experiment,
+    missing: tuple[int, ...],
+    asked: int,
+    network: tuple[tuple[int, ...], int],
+    task: TaskDescription,
+    bound: Bound,
+    *,
+    on_gpu: bool,
+) -> Iterator[PlannedTrial]:
+    """Yield the trials of an experiment: one, or one for each part of its repetitions that lacks some."""
+    model = default_model(on_gpu=on_gpu)
+    whole = epoch_work(experiment, task, *network, runs=asked, on_gpu=on_gpu)
+    seconds, _ = model.bundle_s(whole, epochs=experiment.epochs, runs=asked)
+    per_run_bytes, shared_bytes = run_bytes(experiment, task, *network), task_bytes(task)
+    parts = max(
+        math.ceil(seconds / bound.seconds),
+        math.ceil(asked * per_run_bytes / max(1, bound.memory_bytes - shared_bytes)),
+    )
+    estimates: dict[int, tuple[Work, float, float, int]] = {}
+    for numbers in [missing] if parts <= 1 else _split(missing, asked, min(parts, asked)):
+        runs = len(numbers)
+        if runs not in estimates:
+            part = epoch_work(experiment, task, *network, runs=runs, on_gpu=on_gpu)
+            times = model.bundle_s(part, epochs=experiment.epochs, runs=runs)
+            estimates[runs] = part, *times, shared_bytes + runs * per_run_bytes
+        yield PlannedTrial(experiment, numbers, asked, *network, *estimates[runs])
+
+
+def _split(missing: tuple[int, ...], asked: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """Yield what is missing of each part of all repetitions, where something is."""
+    whole = len(missing) == asked
+    for first, end in pairwise([asked * part // parts for part in range(parts + 1)]):
+        numbers = _range(first, end)
+        if not whole:
+            numbers = tuple([number for number in missing if first <= number < end])
+        if numbers:
+            yield numbers

@@ -1,0 +1,315 @@
+"""The pilot: trains a few epochs of some planned trials on the machine at hand, to know what all of them cost.
+
+Trials are drawn with a chance that is proportional to their expected cost, evenly over all costs. Each is made small
+enough to take a second or two: of its runs only as many as are trained together, of its rows only some minibatches, and
+networks beyond some millions of parameters are replaced by smaller ones of their shape. Timing does not depend on
+values, so the data are random numbers, and none need be at hand. The costs of `cost_model.Work` are then fitted, in
+relative terms, and held near the built-in ones in proportion, as far as the measurements do not say otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+
+from survey.experiments.experiment import TEST_SPLIT, Experiment, Run
+from survey.experiments.topology import layer_widths
+from survey.plan.cost_model import CostModel, Work, default_model, epoch_work
+from survey.plan.gpu_sharing import Joining
+from survey.plan.plan import Plan
+from survey.plan.trials import PlannedTrial
+from survey.tasks.loading import TaskDescription
+from survey.training.graphs import side_stream
+from survey.training.loop import Trainer
+
+PILOT_S = 45.0
+"""Time after which no further trial is begun; each takes few seconds."""
+
+_SAMPLES = 24
+_MOST_PARAMETERS, _MOST_ON_GPU = 1 << 22, 1 << 26
+_EPOCHS_AT_LEAST = 3
+_OVERRUN = 4.0
+"""How many times as long as it should an epoch of a sample may take, before its minibatches are cut."""
+
+_HELD = 0.15
+
+JOINED = 16
+"""Experiments that are tried side by side on a GPU, and joined where that pays."""
+
+_GAIN_AT_LEAST = 1.3
+"""How many times as fast they have to be together."""
+
+_MOST_JOINED_BYTES = 4 << 30
+"""Memory of the bundles that are tried side by side, at most."""
+
+_DRIFT = 0.08
+"""Relative difference between minutes of one machine, which no number of samples averages out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What the pilot has found.
+
+    Attributes:
+        model: Costs of this machine.
+        joining: Which experiments to join on a GPU; None where it does not pay, and on a CPU.
+        factor: How far off the cost of the whole plan may be, as a factor, in 19 of 20 cases.
+        num_trials: Trials that have been tried.
+        seconds: Time that it took.
+    """
+
+    model: CostModel
+    factor: float
+    num_trials: int
+    seconds: float
+    joining: Joining | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was measured of a part of a trial.
+
+    Attributes:
+        work: What an epoch of it makes the device do.
+        epoch_s: Seconds that it takes.
+        gain: How many times as fast several of it are side by side as one after the other; None on a CPU, and where
+            they would take too much memory.
+    """
+
+    work: Work
+    epoch_s: float
+    gain: float | None = None
+
+
+def run_pilot(
+    plan: Plan, describe: Callable[[str], TaskDescription], *, device: str = "cpu", budget_s: float = PILOT_S
+) -> Pilot:
+    """Measure some trials of a plan, which has at least one, and fit the costs.
+
+    Args:
+        plan: What is to be trained.
+        describe: Gives rows, inputs and outputs of a task by its name.
+        device: Where trials train.
+        budget_s: Seconds after which no further trial is begun.
+    """
+    began = time.perf_counter()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        chosen = _choose(plan.trials, _SAMPLES)
+        samples: list[Sample] = []
+        for trial in chosen:
+            left = budget_s - (time.perf_counter() - began)
+            if left <= 0:
+                break
+            seconds = min(2.0, left / (len(chosen) - len(samples)))
+            samples.append(measure(trial, describe(trial.experiment.dataset), device, seconds))
+    finally:
+        torch.set_num_threads(threads)
+    like = default_model(on_gpu=device == "cuda")
+    model, factor = fit_costs([sample.work for sample in samples], [sample.epoch_s for sample in samples], like)
+    tried = [(sample.work, sample.gain) for sample in samples if sample.gain is not None]
+    joining = find_joining([work for work, _ in tried], [gain for _, gain in tried])
+    if device == "cuda":
+        torch.cuda.empty_cache()  # for the trials
+    return Pilot(model, factor, len(samples), time.perf_counter() - began, joining)
+
+
+def _choose(trials: Sequence[PlannedTrial], count: int) -> list[PlannedTrial]:
+    """Draw trials, evenly over the sum of their costs; in random order, as there may not be time for all."""
+    costs = np.cumsum([trial.cost_s for trial in trials])
+    places = (np.arange(count) + 0.5) / count * costs[-1]
+    chosen = [trials[k] for k in np.searchsorted(costs, places)]
+    random.Random(0).shuffle(chosen)
+    return chosen
+
+
+def measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: float, *, joined: int = JOINED) -> Sample:
+    """Train a small part of a trial for about so many seconds, beside the first epoch.
+
+    Args:
+        trial: Of which a part is trained.
+        task: Its task, in whose place random numbers stand.
+        device: Where to train.
+        seconds: How long.
+        joined: How many of it to try side by side on a GPU, for half as long again; 1 for none.
+    """
+    on_gpu = device == "cuda"
+    part = _part_of(trial, task, seconds / (_EPOCHS_AT_LEAST + 1), on_gpu)
+    make_trainer = partial(
+        Trainer,
+        part.experiment,
+        inputs=torch.rand(part.task.rows, part.task.num_inputs),
+        targets=_targets(part.task),
+        task_kind=part.task.kind,
+        widths=part.widths,
+        seeds=[Run(part.experiment.experiment_id, number).seed for number in range(part.runs)],
+        device=device,
+    )
+    epoch_s = _epoch_s([make_trainer()], seconds)
+    gain = None
+    if on_gpu and joined > 1 and trial.bundle_bytes * joined < _MOST_JOINED_BYTES:
+        with suppress(torch.OutOfMemoryError):  # of a card that others use too
+            gain = epoch_s / _epoch_s([make_trainer() for _ in range(joined)], seconds / 2)
+    return Sample(part.work, epoch_s, gain)
+
+
+def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
+    """Time for an epoch of a trainer, where all train side by side as in a joined trial."""
+    streams = [side_stream(number) if len(trainers) > 1 else None for number, _ in enumerate(trainers, start=1)]
+
+    def start(number: int) -> None:
+        with torch.cuda.stream(streams[number]):
+            trainers[number].start_epoch()
+
+    def end(number: int) -> None:
+        with torch.cuda.stream(streams[number]):
+            trainers[number].end_epoch()
+
+    for number in range(len(trainers)):  # the first one takes longer
+        start(number)
+        end(number)
+    times: list[float] = []
+    ends = time.perf_counter() + seconds
+    for number in range(len(trainers)):
+        start(number)
+    while len(times) < _EPOCHS_AT_LEAST or (time.perf_counter() < ends and len(times) < 50):
+        began = time.perf_counter()
+        for number in range(len(trainers)):
+            end(number)
+            start(number)
+        times.append((time.perf_counter() - began) / len(trainers))
+    for number in range(len(trainers)):
+        end(number)
+    return statistics.fmean(times)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a trial: fewer runs, rows or parameters, or smaller minibatches."""
+
+    experiment: Experiment
+    task: TaskDescription
+    widths: tuple[int, ...]
+    num_parameters: int
+    runs: int
+    on_gpu: bool
+
+    @property
+    def work(self) -> Work:
+        return epoch_work(
+            self.experiment, self.task, self.widths, self.num_parameters, runs=self.runs, on_gpu=self.on_gpu
+        )
+
+    @property
+    def expected_s(self) -> float:
+        return default_model(on_gpu=self.on_gpu).epoch_s(self.work)
+
+    def shorter(self, share: float) -> _Part:
+        """With a share of the rows, but not less than four minibatches."""
+        least = math.ceil(4 * self.experiment.batch_size / (1 - TEST_SPLIT))
+        return replace(
+            self, task=replace(self.task, rows=min(self.task.rows, max(least, round(share * self.task.rows))))
+        )
+
+    def halved(self) -> _Part:
+        """With half of the runs; where there is one, with minibatches of half the rows."""
+        if self.runs > 1:
+            return replace(self, runs=-(-self.runs // 2))
+        experiment = replace(self.experiment, batch_size=self.experiment.batch_size // 2)
+        return replace(self, experiment=experiment).shorter(0.5)
+
+
+def _part_of(trial: PlannedTrial, task: TaskDescription, epoch_s: float, on_gpu: bool) -> _Part:
+    """A part of a trial that is expected to take so many seconds for an epoch, or little more."""
+    experiment, widths, parameters = _smaller(trial, task)
+    whole = epoch_work(experiment, task, widths, parameters, runs=len(trial.repetitions), on_gpu=on_gpu)
+    chunks = max(1, round(whole.steps / epoch_work(experiment, task, widths, parameters, runs=1).steps))
+    most = _MOST_ON_GPU if on_gpu else _MOST_PARAMETERS
+    runs = max(1, min(-(-len(trial.repetitions) // chunks), most // parameters))
+    part = _Part(experiment, task, widths, parameters, runs, on_gpu)
+    part = part.shorter(min(1.0, epoch_s / part.expected_s))
+    while part.expected_s > _OVERRUN * epoch_s and (part.runs > 1 or part.experiment.batch_size > 1):
+        part = part.halved()
+    return part
+
+
+def _smaller(trial: PlannedTrial, task: TaskDescription) -> tuple[Experiment, tuple[int, ...], int]:
+    """The trial's experiment, or one with a smaller network of the same shape."""
+    experiment, network = trial.experiment, (trial.widths, trial.num_free_parameters)
+    while network[1] > _MOST_PARAMETERS:
+        experiment = replace(experiment, size=experiment.size // 2)
+        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
+    return experiment, *network
+
+
+def _targets(task: TaskDescription) -> torch.Tensor:
+    if task.kind == "regression":
+        return torch.rand(task.rows, task.num_outputs)
+    classes = torch.arange(task.rows) % max(2, task.num_outputs)
+    if task.num_outputs == 1:
+        return classes[:, None].float()
+    return torch.nn.functional.one_hot(classes, task.num_outputs).float()
+
+
+def find_joining(works: Sequence[Work], gains: Sequence[float]) -> Joining | None:
+    """Find which experiments to join: those whose steps take fewer operations than any that gains too little.
+
+    Args:
+        works: What an epoch of each sample makes a GPU do.
+        gains: How many times as fast `JOINED` of it are side by side as one after the other.
+
+    Returns:
+        None where even the smallest gains too little.
+    """
+    joined: list[tuple[float, float]] = []
+    for flops, gain in sorted((work.flops / work.steps, gain) for work, gain in zip(works, gains, strict=True)):
+        if gain < _GAIN_AT_LEAST:
+            break
+        joined.append((flops, gain))
+    if not joined:
+        return None
+    return Joining(JOINED, joined[-1][0], statistics.harmonic_mean(gain for _, gain in joined))
+
+
+def fit_costs(
+    works: Sequence[Work], epoch_s: Sequence[float], like: CostModel, held: float = _HELD
+) -> tuple[CostModel, float]:
+    """Fit the costs of each kind of work to measured epochs.
+
+    Non-negative least squares in relative terms, each coefficient held near that of `like` times the median of
+    measured over expected; then all are scaled so that the mean of measured over predicted is 1: as trials are drawn by
+    their cost, that makes the sum over the whole plan right.
+
+    Args:
+        works: What an epoch of each sample makes the device do.
+        epoch_s: Seconds that it takes.
+        like: What is expected of such a device.
+        held: How firmly each coefficient is held: as much as so many measurements that say nothing else.
+
+    Returns:
+        The model, and how far off the cost of the whole plan may be, as a factor.
+    """
+    measured = np.array(epoch_s)
+    expected = np.array(works) * np.array(like.seconds)  # [samples, kinds]
+    speed = float(np.median(measured / expected.sum(1)))
+    holding = math.sqrt(held) * np.eye(expected.shape[1])
+    left = np.vstack([expected * speed / measured[:, None], holding])
+    right = np.concatenate([np.ones(len(measured)), holding.sum(1)])
+    multiples, _ = nnls(left, right)
+    ratios = measured / (expected @ (multiples * speed))
+    scale = float(ratios.mean())
+    error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios)) / scale if len(ratios) > 1 else 0.5
+    seconds = Work(*(np.array(like.seconds) * multiples * speed * scale).tolist())
+    model = CostModel(seconds, like.trial_s * speed, like.run_s * speed)
+    return model, 1.0 + 2.0 * math.hypot(error, _DRIFT)

@@ -1,0 +1,137 @@
+"""The axes of a grid: values of a hyperparameter as a list, from YAML or Python, which the data set can hold."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, TypeGuard
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from survey.errors import nearest
+from survey.experiments.limits import MOST_EPOCHS
+
+MOST_VALUES = 50_000
+"""Values of all axes of a search space, at most: its file would be too large to be read again."""
+
+_LEAST_FLOAT32 = 2.0**-126
+"""Below it a float32 has fewer digits, down to none, and some devices take it for 0."""
+
+_MOST_FLOAT32 = (2 - 2.0**-23) * 2.0**127
+
+
+def float32(value: float) -> float:
+    """The number that the data set holds in the place of another: the nearest that has 32 bits."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _as_axis(value: Any) -> Any:
+    """Turn a single value, something with values in an order, or `{powers_of_two: [first, last]}`, into a list."""
+    if isinstance(value, Mapping):
+        bounds = value.get("powers_of_two")
+        if set(value) != {"powers_of_two"} or not _are_exponents(bounds):
+            forms = "a value, a list, {list: NAME}, or {powers_of_two: [first, last]} with 0 <= first <= last <= 40"
+            raise PydanticCustomError("axis", f"expected {forms}")
+        first, last = bounds
+        return [1 << exponent for exponent in range(first, last + 1)]
+    if isinstance(value, set | frozenset):
+        raise PydanticCustomError("axis", "expected a list, as a set has no order")
+    axis = [_plain(each) for each in itertools.islice(_values(value), MOST_VALUES + 1)]
+    if not axis:
+        raise PydanticCustomError("axis", "expected at least one value")
+    if len(axis) > MOST_VALUES:
+        raise PydanticCustomError("axis", "expected {most} values at most", {"most": f"{MOST_VALUES:,}"})
+    return axis
+
+
+def _are_exponents(bounds: Any) -> TypeGuard[list[int]]:
+    whole = isinstance(bounds, list | tuple) and len(bounds) == 2 and all(type(bound) is int for bound in bounds)
+    return whole and 0 <= bounds[0] <= bounds[1] <= 40
+
+
+def _values(value: Any) -> Iterable[Any]:
+    """The values of an axis; arrays and scalars of NumPy, and what pandas and others make arrays of, are taken too."""
+    if hasattr(value, "dtype"):
+        import numpy as np
+
+        array = np.asarray(value)
+        if array.ndim > 1:
+            raise PydanticCustomError("axis", "expected values in one dimension")
+        return array.reshape(-1)
+    return value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
+
+
+def _plain(value: Any) -> Any:
+    """The Python value of a scalar of NumPy; a float is the one that is written alike, so that 0.1 stays 0.1."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.generic):
+        return value
+    return float(numpy.format_float_scientific(value)) if isinstance(value, numpy.floating) else value.item()
+
+
+def _no_bool(value: Any) -> Any:
+    value = _plain(value)
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "expected a number")
+    return value
+
+
+def _exact(value: float) -> float:
+    """Refuse what the float32 column of the data set would make 0, infinite, or a number of fewer digits."""
+    if value and not _LEAST_FLOAT32 <= abs(value) <= _MOST_FLOAT32:
+        raise PydanticCustomError(
+            "float32",
+            "the data set keeps it in 32 bits, which hold 0 and numbers from {least} to {most}",
+            {"least": f"{_LEAST_FLOAT32:.2g}", "most": f"{_MOST_FLOAT32:.2g}"},
+        )
+    return value + 0.0  # -0.0 is 0.0
+
+
+def _below_1(value: float) -> float:
+    if float32(value) >= 1:
+        raise PydanticCustomError("float32", "the data set keeps it in 32 bits, where it is 1; expected less")
+    return value
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise PydanticCustomError(
+                "word",
+                "expected one of {words}{nearest}",
+                {"words": ", ".join(words), "nearest": nearest(value, words)},
+            )
+        return words[words.index(value)]  # and not an equal member of an enumeration
+
+    return check
+
+
+def _none_word(value: Any) -> Any:
+    return None if value is None or value == "none" else _one_of(("none", "l1", "l2"))(value)
+
+
+def word(words: tuple[str, ...]) -> BeforeValidator:
+    """Takes one of some words."""
+    return BeforeValidator(_one_of(words))
+
+
+Number = BeforeValidator(_no_bool)
+_Exact = AfterValidator(_exact)
+
+Axis = BeforeValidator(_as_axis)
+Size = Annotated[int, Number, Field(ge=1, le=1 << 40)]
+Depth = Annotated[int, Number, Field(ge=2, le=255)]
+BatchSize = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
+Epochs = Annotated[int, Number, Field(ge=1, le=MOST_EPOCHS)]
+Rate = Annotated[float, Number, Field(gt=0, allow_inf_nan=False), _Exact]
+Coefficient = Annotated[float, Number, Field(ge=0, allow_inf_nan=False), _Exact]
+Fraction = Annotated[float, Number, Field(ge=0, le=1), _Exact]
+Momentum = Annotated[float, Number, Field(ge=0, lt=1), _Exact, AfterValidator(_below_1)]
+Penalty = Annotated[str | None, BeforeValidator(_none_word)]

@@ -1,0 +1,123 @@
+"""Search spaces as YAML files: found by name or path, read, and every mistake reported with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from survey.errors import DatasetError, SearchSpaceError, TaskError, nearest
+from survey.spaces.lists import take_lists
+from survey.spaces.search_space import SearchSpace
+from survey.spaces.yaml_source import line_of, read_yaml
+from survey.system.import_path import SEARCH_SPACES
+from survey.text.names import inside, yaml_names
+from survey.text.validation import Location, describe
+
+
+def built_in_names() -> tuple[str, ...]:
+    """Names of the search spaces that come with the package."""
+    return yaml_names(SEARCH_SPACES)
+
+
+def load_space(name_or_path: str | Path) -> SearchSpace:
+    """Read and check a search space.
+
+    Args:
+        name_or_path: Name of a file in `search_spaces/`, or a path to a YAML file.
+
+    Raises:
+        SearchSpaceError: There is no such search space, or it has a mistake; the message says where.
+    """
+    return _load(_find(str(name_or_path)))
+
+
+def spaces_in(folder: Path) -> list[SearchSpace]:
+    """Read the search spaces that an output keeps in a folder, each in the file of its name, as `dump_space` writes it.
+
+    Raises:
+        SearchSpaceError: One has a mistake.
+        InputError: One is a link that leads out of the folder.
+    """
+    files = [inside(folder, f"{name}.yaml") for name in yaml_names(folder)]
+    return [space for file in files if (space := _load(file, is_kept=True)).name == file.stem]
+
+
+def _load(source: Path, *, is_kept: bool = False) -> SearchSpace:
+    """Read a search space; one that an output keeps names no lists, which might lie anywhere."""
+    document, nodes = read_yaml(source)
+    if not isinstance(document, dict):
+        raise SearchSpaceError(f"{source}: expected keys such as `grids`, found {type(document).__name__}")
+    document.setdefault("name", Path(source.name).stem)
+    if not is_kept:
+        take_lists(document, nodes, source)
+    try:
+        space = SearchSpace.model_validate(document)
+    except ValidationError as error:
+
+        def place(location: Location) -> tuple[str, bool]:
+            node, is_given = _node_at(nodes, location)
+            return f"{source}{line_of(node)}", is_given or location == ("name",)  # which may be that of the file
+
+        raise SearchSpaceError(describe(error, SearchSpace, place, ["lists"])) from None
+    base = Path(str(source)).resolve().parent
+    try:
+        space = space.model_copy(update={"tasks": {name: task.below(base) for name, task in space.tasks.items()}})
+    except TaskError as error:
+        raise SearchSpaceError(f"{source}: tasks: {error}") from None
+    try:
+        space.check_datasets()
+    except DatasetError as error:
+        node, _ = _node_at(nodes, error.location)
+        raise SearchSpaceError(f"{source}{line_of(node)}: {error}") from None
+    return space
+
+
+def dump_space(space: SearchSpace) -> str:
+    """Write a search space as YAML that `load_space` reads back as the same."""
+    return yaml.safe_dump(space.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+
+
+def _find(name: str) -> Path:
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise SearchSpaceError(f"search space {name}: expected a YAML file, found a folder")
+    built_in = SEARCH_SPACES / f"{name}.yaml"
+    if path.suffix not in (".yaml", ".yml") and len(path.parts) == 1 and built_in.is_file():
+        return built_in
+    names = built_in_names()
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise SearchSpaceError(f"search space {name}: there is no such file")
+    raise SearchSpaceError(
+        f"search space {name!r} is unknown{nearest(name, names)}; known are {', '.join(names)}, or give a path to a "
+        f"YAML file (`--example` prints one to start from)"
+    )
+
+
+def _node_at(node: yaml.Node | None, location: Iterable[int | str]) -> tuple[yaml.Node | None, bool]:
+    """The node at a location, or the last one on the way there, and whether it is the one asked for.
+
+    A single value, or a mapping such as `{powers_of_two: ...}`, stands where a list is meant, so an index into it is it
+    itself. Of a key that a merge (`<<`) has brought, and one that overrides it, the latter is last.
+    """
+    for part in location:
+        if isinstance(node, yaml.MappingNode) and part != "[key]":  # pydantic's word for a key that is wrong itself
+            match = next(((key, value) for key, value in reversed(node.value) if key.value == str(part)), None)
+            if match is None and isinstance(part, str):
+                return node, False
+            if match is None:
+                continue
+            node = match[1] if isinstance(match[1], yaml.ScalarNode) else _at_key(match[1], match[0])
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+    return node, True
+
+
+def _at_key(value: yaml.Node, key: yaml.Node) -> yaml.Node:
+    """The value, said to start where its key stands: a block list starts a line later."""
+    value.start_mark = key.start_mark
+    return value

@@ -1,0 +1,240 @@
+"""The sqlite file of an output's own MLflow store: in the output folder, or on a disk of this node with a backup there.
+
+On one machine whose output folder lies on a disk of its own, the file is `mlflow.db` in that folder. A sqlite file that
+several processes write to does not work on a network file system, and other machines cannot write to it at all: there
+the file lies on a disk of the node that launches, and `mlflow.db` is its backup. While it lies there, the note
+`mlflow-node.json` says where. A launch that ends leaves the whole store in `mlflow.db` and no note; a note that is
+found is one of a launch that died. Its file is brought home if this is the same node; else the node is lost, and with
+it what was not yet backed up (`survey.tracking.recovery`).
+
+A note is no more than a hint: of a copied output it is that of the original, and an output may come from someone else.
+The file that it names is taken only where its folder says that this output has made it (`survey.output.ownership`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from survey.errors import InputError, TrackingError
+from survey.output.folder import Output
+from survey.output.ownership import MARKER, has_marker, mark
+from survey.system.filesystem import on_network
+from survey.text.json_files import read_json
+from survey.text.uris import sqlite_uri
+from survey.tracking.database import holds_experiments, remove_half_made
+from survey.tracking.sqlite import copy_database, end_log
+
+_FILE = "mlflow.db"
+
+_BACKUP_EVERY_S = 60.0
+_SHARE_OF_TIME = 0.05
+"""The most of the time that may go to backups."""
+
+
+@dataclass(frozen=True)
+class _Note:
+    """Where the file lies: the node, and the path there; the folder of the file is for this one launch.
+
+    With it, the place that the launch was given for artifacts, by its URI.
+    """
+
+    host: str
+    file: str
+    artifacts: str | None = None
+
+    @classmethod
+    def of(cls, output: Output) -> _Note | None:
+        try:
+            return read_json(output.store_note, cls)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return cls("", "")  # a node that nobody can find any more
+
+    def found(self, output: Output) -> Path | None:
+        """The file, if this is its node and it is still there, in a folder that this output has made."""
+        if self.host != socket.gethostname():
+            return None
+        folder = Path(self.file).parent
+        file = folder / _FILE
+        try:
+            its_own = folder.stat(follow_symlinks=False).st_uid == os.getuid() and has_marker(folder, output.marker)
+            return file if its_own and file.is_file() and not file.is_symlink() else None
+        except OSError:
+            return None
+
+
+def live_database(output: Output) -> Path:
+    """Return the file that has the latest word on an output, for those that only read."""
+    note = _Note.of(output)
+    return (note and note.found(output)) or output.database
+
+
+class OwnStore:
+    """The sqlite file of an output, in place while it is entered. To be entered under the output's lock.
+
+    Args:
+        output: The output.
+        on_node: Whether the file has to lie on a disk of this node.
+        artifacts: URI of the place that was given for artifacts; None for the output folder.
+        say: Called with a message where a backup fails, which the survey outlives.
+
+    Raises:
+        InputError: There is no folder on a disk of this node; on entering.
+        TrackingError: The file cannot be copied; on entering and leaving.
+
+    Attributes:
+        file: The file, where it lies now.
+        lost_node: The node that is lost with the file of a launch, until `recovered` is called; None for none.
+        lost_artifacts: What `artifacts` was for that launch.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        *,
+        on_node: bool,
+        artifacts: str | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._output, self._on_node, self._say = output, on_node or on_network(output.folder), say
+        self._artifacts = artifacts
+        self.file = live_database(output)
+        self.lost_node: str | None = None
+        self.lost_artifacts: str | None = None
+        self._is_placed = False
+        self._ended, self._copying = threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self._back_up_now_and_then, name="MLflow backup", daemon=True)
+
+    @property
+    def uri(self) -> str:
+        """The tracking URI of the file, for processes of this machine."""
+        return sqlite_uri(self.file)
+
+    def __enter__(self) -> OwnStore:
+        self._bring_home()
+        remove_half_made(self._output.database)
+        self.file = self._output.database
+        if self._on_node:
+            self._put_on_node()
+            self._thread.start()
+        return self
+
+    def _bring_home(self) -> None:
+        """Fetch the file of a launch that died, or say what is lost."""
+        note = _Note.of(self._output)
+        if note is None:
+            return
+        file = note.found(self._output)
+        if file is None:
+            self.lost_node, self.lost_artifacts = note.host or "an unknown node", note.artifacts
+            return
+        if holds_experiments(file):
+            with _errors(file, "brought into the output folder"):
+                copy_database(file, self._output.database, scratch=file.parent)
+        self._output.store_note.unlink()
+        _remove_folder(file.parent)
+
+    def _put_on_node(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="survey-mlflow-", dir=_folder_of_this_node()))
+        mark(folder, self._output.marker)
+        self.file, self._is_placed = folder / _FILE, True
+        # The note of a node that is lost stays until all is recovered.
+        if self.lost_node is None:
+            self._write_note()
+        if self._output.database.exists():
+            with _errors(self._output.database, "copied to this node"):
+                end_log(self._output.database)
+                copy_database(self._output.database, self.file, scratch=folder)
+
+    def _write_note(self) -> None:
+        note = _Note(socket.gethostname(), str(self.file), self._artifacts)
+        self._output.write_store_note(json.dumps(asdict(note)))
+
+    def recovered(self) -> None:
+        """Say that all that can be has been recovered from the loss of a node."""
+        self.back_up()
+        if self._on_node:
+            self._write_note()
+        else:
+            self._output.store_note.unlink()
+        self.lost_node = None
+
+    def back_up(self) -> None:
+        """Bring `mlflow.db` in the output folder up to date, where that is a backup."""
+        if not self._is_placed or not holds_experiments(self.file):
+            return
+        with self._copying, _errors(self.file, "backed up to the output folder"):
+            copy_database(self.file, self._output.database, scratch=self.file.parent)
+
+    def _back_up_now_and_then(self) -> None:
+        """Back up every minute if there is something new, and less often where a backup takes long."""
+        wait_s, seen, failed = _BACKUP_EVERY_S, None, False
+        while not self._ended.wait(wait_s):
+            try:
+                version = _change_counter(self.file)
+                if version != seen:
+                    began = time.monotonic()
+                    self.back_up()
+                    seen, failed = version, False
+                    wait_s = max(_BACKUP_EVERY_S, (time.monotonic() - began) / _SHARE_OF_TIME)
+            except TrackingError as error:
+                if not failed:
+                    self._say(f"{error}; the next backup is tried in a minute")
+                failed = True
+
+    def __exit__(self, *_: object) -> None:
+        if not self._is_placed:
+            return
+        self._ended.set()
+        self._thread.join()
+        self.back_up()
+        if self.lost_node is None:
+            self._output.store_note.unlink(missing_ok=True)
+        _remove_folder(self.file.parent)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder that a launch has made for the file: what is its own in it, and the folder if that is all."""
+    with suppress(OSError):
+        for file in (*folder.glob(f"{_FILE}*"), *folder.glob(f"copy-of-{_FILE}*"), folder / MARKER):
+            file.unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _change_counter(file: Path) -> tuple[int, int]:
+    """Something that differs after each change: sizes and times of the database and its log."""
+    parts = [part.stat() for part in (file, file.with_name(f"{file.name}-wal")) if part.exists()]
+    return sum(part.st_mtime_ns for part in parts), sum(part.st_size for part in parts)
+
+
+def _folder_of_this_node() -> Path:
+    """A folder for temporary files on a disk of this node: that of TMPDIR, or one of the usual ones."""
+    usual = [tempfile.gettempdir(), os.environ.get("SLURM_TMPDIR", ""), "/tmp", "/var/tmp"]
+    for folder in usual:
+        if folder and os.access(folder, os.W_OK) and not on_network(Path(folder)):
+            return Path(folder)
+    raise InputError(
+        "MLflow's sqlite file needs a folder on a disk of this node, and "
+        f"{', '.join(dict.fromkeys(filter(None, usual)))} are none: set TMPDIR to one, or give --tracking-uri"
+    )
+
+
+@contextmanager
+def _errors(file: Path, what: str) -> Iterator[None]:
+    """Turn errors of copying into one message."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        hint = "; end what has it open, such as an MLflow server" if "locked" in str(error) else ""
+        raise TrackingError(f"the MLflow store {file} cannot be {what}: {error}{hint}") from None

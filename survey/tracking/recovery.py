@@ -1,0 +1,140 @@
+"""Restores finished trials to the MLflow store from their artifacts.
+
+Where the store lay on a disk of a node that is lost, its backup lacks what was finished in the last minute. The history
+of each finished trial lies among the artifacts, and says all that the ledger needs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from survey.dataset.layout import runs_done
+from survey.experiments.experiment import Experiment
+from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.output.folder import Output
+from survey.output.ownership import has_marker
+from survey.system.files import remove_with_folders
+from survey.text.uris import local_path
+from survey.tracking.finished import RUN_ID
+from survey.tracking.store import TrackingStore
+from survey.tracking.tags import HISTORY_FILE
+from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
+
+
+@dataclass(frozen=True)
+class _Orphan:
+    """A history whose MLflow run is not finished in the store."""
+
+    mlflow_run_id: str
+    folder: Path
+    experiment: Experiment
+    repetitions: tuple[int, ...]
+    history: pa.Table
+
+    def first(self, column: str) -> object:
+        return self.history[column][0].as_py()
+
+
+def recover(output: Output, store: TrackingStore, given: str | None, *, hint: str | None) -> int:
+    """Give each history that the ledger lacks a finished MLflow run, and return how many there were.
+
+    They are looked for in the output and in the place of artifacts that somebody has named; where a note of the lost
+    launch names another one, also there, if it has the marker of this output. A history that cannot be read is of a
+    trial that did not finish. A new MLflow run is tagged with the id of the lost one, and has log-spaced epochs. When
+    this is cut short, it can be called again.
+
+    Args:
+        output: The output.
+        store: Its tracking store.
+        given: URI of the place that was given by `--artifacts`, if one was.
+        hint: The same of the lost launch, as its note says. What does not lie in a folder is not looked for: its trials
+            are trained again.
+
+    Raises:
+        TrackingError: The store refuses.
+    """
+    done = runs_done(output.dataset, output.replaced)
+    for experiment_id, numbers in store.runs_finished(output.replaced).items():
+        done.setdefault(experiment_id, set()).update(numbers)
+    known = store.all_finished_run_ids() | output.replaced
+    recovered = 0
+    for place, is_own in _places(output, given, hint).items():
+        for orphan in _orphans(place, done, known):
+            _record(store, place.as_uri(), orphan)
+            done.setdefault(orphan.experiment.experiment_id, set()).update(orphan.repetitions)
+            recovered += 1
+            if is_own:
+                with suppress(OSError):
+                    remove_with_folders(orphan.folder / "artifacts" / HISTORY_FILE, num_folders=2)
+    return recovered
+
+
+def _places(output: Output, given: str | None, hint: str | None) -> dict[Path, bool]:
+    """Return the folders in which histories may lie, and whether this output has proof that they are its own."""
+    places = {output.artifacts: True}
+    for uri in (given, hint):
+        folder = local_path(output.artifacts_at(uri)) if isinstance(uri, str) else None
+        is_own = folder is not None and has_marker(folder, output.marker)
+        if folder and (is_own or uri == given):
+            places[folder] = is_own
+    return places
+
+
+def _orphans(artifacts: Path, done: Mapping[int, Collection[int]], known: Collection[str]) -> Iterator[_Orphan]:
+    for file in sorted(artifacts.glob(f"*/artifacts/{HISTORY_FILE}")):
+        name = file.parents[1].name
+        is_candidate = RUN_ID.fullmatch(name) and name not in known
+        if not is_candidate or not file.resolve().is_relative_to(artifacts.resolve()):
+            continue
+        orphan = _read(file)
+        if orphan and not set(orphan.repetitions) <= set(done.get(orphan.experiment.experiment_id, ())):
+            yield orphan
+
+
+def _read(file: Path) -> _Orphan | None:
+    try:
+        history = pq.ParquetFile(file).read()
+        command = json.loads(history["command"][0].as_py())
+        settings = {name: value for name, value in command.items() if name in Experiment.__dataclass_fields__}
+        experiment, repetitions = Experiment(**settings), tuple(history["repetition"].to_pylist())
+    except (pa.ArrowException, OSError, KeyError, IndexError, TypeError, ValueError):
+        return None
+    if experiment.experiment_id != history["experiment_id"][0].as_py():
+        return None
+    return _Orphan(file.parents[1].name, file.parents[1], experiment, repetitions, history)
+
+
+def _record(store: TrackingStore, artifacts: str, orphan: _Orphan) -> None:
+    """Record an orphan as its trial would have, had it been as quick."""
+    name = str(orphan.first("batch"))
+    mlflow_experiment = store.open_experiment(name, note="", artifact_location=artifacts)
+    run = TrialRun(
+        TrackingSettings(
+            store.uri,
+            mlflow_experiment,
+            all_epochs=False,
+            repetition_runs=False,
+            git_commit=str(orphan.first("git_hash") or ""),
+            sql_artifacts=store.sql_artifacts(mlflow_experiment),
+        ),
+        orphan.experiment,
+        orphan.repetitions,
+        num_repetitions=max(orphan.repetitions) + 1,
+        params={key: orphan.first(key) for key in ("num_free_parameters", "widths")},
+        trial_id=str(orphan.first("trial_id")),
+        recovered_from=orphan.mlflow_run_id,
+    )
+    curves = [np.stack(orphan.history[column].to_numpy()) for column in HISTORY_COLUMNS]  # 20 of [repetitions, epochs]
+    for epoch in recorded_epochs(orphan.experiment.epochs, all_epochs=False):
+        run.log_epoch(int(epoch), np.stack([curve[:, epoch - 1] for curve in curves]))
+    position = orphan.history.schema.get_field_index("mlflow_run_id")
+    run_ids = pa.array([run.run_id] * len(orphan.repetitions), orphan.history.schema.field(position).type)
+    run.finish(orphan.history.set_column(position, orphan.history.schema.field(position), run_ids))

@@ -1,0 +1,163 @@
+"""All runs of a trial, as one array where the memory holds it, else in groups of runs, one group after the other."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.training.loop import Trainer
+
+_log = logging.getLogger(__name__)
+
+
+class MakeTrainer(Protocol):
+    """Makes a trainer of some runs, which has trained no epoch."""
+
+    def __call__(self, *, seeds: Sequence[int]) -> Trainer:
+        """Take the seeds of the runs."""
+        ...
+
+
+class Bundle:
+    """Trains the runs of a trial, of which memory may hold but a part.
+
+    A group of runs that does not fit into memory is halved, and what is left of it comes after. A run's numbers
+    do not depend on it, except on a GPU, where products of other shapes may round differently.
+
+    Args:
+        make_trainer: Makes the trainer of a group.
+        seeds: Seed of each run.
+        epochs: Epochs to train, of every run.
+
+    Attributes:
+        curves: float32 [20, runs, epochs], the statistics of `metrics.HISTORY_COLUMNS`; those of epochs that are not
+            trained yet say nothing.
+    """
+
+    def __init__(self, make_trainer: MakeTrainer, seeds: Sequence[int], epochs: int) -> None:
+        self._make_trainer, self._seeds, self._epochs = make_trainer, seeds, epochs
+        self._first, self._size = 0, len(seeds)
+        self._trainer: Trainer | None = None
+        self._has_started = False
+        self.curves: npt.NDArray[np.float32] = np.empty((len(HISTORY_COLUMNS), len(seeds), epochs), dtype=np.float32)
+
+    @property
+    def epoch(self) -> int:
+        """Last epoch that all runs have trained."""
+        return self._group_epoch if self._runs.stop == len(self._seeds) else 0
+
+    @property
+    def run_epochs(self) -> int:
+        """Epochs that are trained, summed over the runs."""
+        return self._first * self._epochs + len(range(len(self._seeds))[self._runs]) * self._group_epoch
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every run has trained all its epochs."""
+        return self.epoch == self._epochs
+
+    @property
+    def _runs(self) -> slice:
+        """The runs of the group that trains."""
+        return slice(self._first, min(self._first + self._size, len(self._seeds)))
+
+    @property
+    def _group_epoch(self) -> int:
+        return self._trainer.epoch if self._trainer else 0
+
+    def train_epoch(self) -> None:
+        """Train an epoch of the group that is at work; errors as of `start_epoch`."""
+        self.start_epoch()
+        self.end_epoch()
+
+    def start_epoch(self) -> None:
+        """Train an epoch of the group at work; on a GPU, let it start, on the current stream, and do not wait for it.
+
+        Raises:
+            torch.OutOfMemoryError, RuntimeError, MemoryError: The memory does not hold a single run.
+        """
+        if self._group_epoch == self._epochs:
+            self._first, self._trainer = self._runs.stop, None
+        while not self._fits():
+            self._halve()
+        self._has_started = True
+
+    def end_epoch(self) -> None:
+        """Wait for the epoch that was started, if one was, on the same stream, and take its statistics."""
+        if self._trainer and self._has_started:
+            self._has_started = False
+            self.curves[:, self._runs, self._trainer.epoch - 1] = self._trainer.end_epoch().numpy()
+
+    def _fits(self) -> bool:
+        """Start an epoch, and say whether the memory was enough."""
+        try:
+            self._trainer = self._trainer or self._make_trainer(seeds=self._seeds[self._runs])
+            self._trainer.start_epoch()
+        except (MemoryError, RuntimeError) as error:
+            if not self._is_too_large(error):
+                raise
+            return False
+        return True
+
+    def _is_too_large(self, error: Exception) -> bool:
+        """Whether an error says that the memory does not hold the group, and a smaller one is possible."""
+        if self._size == 1 or not is_out_of_memory(error):
+            return False
+        _log.warning("%d runs at once: %s", self._size, str(error).partition("\n")[0])
+        return True
+
+    def _halve(self) -> None:
+        """Give up the group, whose arrays may be half changed, for one of half as many runs at their beginning."""
+        self._trainer = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._size = -(-(self._runs.stop - self._first) // 2)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy all that is needed to go on from here, between two epochs; of groups that are done, the curves."""
+        epochs = self._epochs if self._first else self._group_epoch
+        return {
+            "first": self._first,
+            "size": self._size,
+            "trainer": self._trainer.state_dict() if self._trainer else None,
+            "curves": torch.tensor(self.curves[:, :, :epochs]),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict` of a bundle of the same runs.
+
+        Where the memory is less than it was then, the group that was at work is halved and begun again.
+
+        Raises:
+            torch.OutOfMemoryError, RuntimeError, MemoryError: The memory does not hold a single run.
+        """
+        self._first, self._size = state["first"], state["size"]
+        self.curves[:, :, : state["curves"].shape[2]] = state["curves"].numpy()
+        self._trainer = None
+        if not state["trainer"]:
+            return
+        try:
+            self._trainer = self._make_trainer(seeds=self._seeds[self._runs])
+            self._trainer.load_state_dict(state["trainer"])
+        except (MemoryError, RuntimeError) as error:
+            if not self._is_too_large(error):
+                raise
+            self._halve()
+
+
+def is_device_lost(error: Exception) -> bool:
+    """Whether the CUDA context of this process is unusable, as after an illegal access or a fault of its memory."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error) and not is_out_of_memory(error)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was asked for that was not there."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)

@@ -1,0 +1,166 @@
+"""Checkpoints of trials: files in the output folder from which a trial that was stopped goes on.
+
+A checkpoint holds the trainer's state and the histories so far. It belongs to certain repetitions of an experiment on
+certain data, and is of use to a trial of the same repetitions alone. The trial removes it when its results are safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import time
+import zipfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from survey.experiments.experiment import Experiment
+from survey.system.files import remove_leftovers, replacing
+
+_INTERVAL_S = 120.0
+"""Seconds of training between two checkpoints, at least."""
+
+_SHARE = 0.01
+"""The most that writing checkpoints may take of the time, so that large ones are written less often."""
+
+_FORMAT = 2
+"""Number of the layout of the state; another one is not read."""
+
+_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]+\.pt")
+_LEFT_OVER = re.compile(rf"\.{_NAME.pattern}\.[0-9]+\.tmp")
+"""What checkpoints, and parts of them, are called: whatever else lies in their folder is left alone."""
+
+_log = logging.getLogger(__name__)
+
+
+class Checkpoint:
+    """The checkpoint file of a trial.
+
+    Args:
+        folder: Where checkpoints lie, made when the first is written. If the folder above it is not there, as on a
+            worker that does not share the driver's file system, there are no checkpoints.
+        experiment: What the trial trains.
+        repetitions: Numbers of its repetitions.
+        data_digest: Digest of the prepared data.
+    """
+
+    def __init__(self, folder: Path, experiment: Experiment, repetitions: Sequence[int], *, data_digest: str) -> None:
+        self._identity = {
+            **experiment.to_dict(),
+            "repetitions": list(repetitions),
+            "data_digest": data_digest,
+            "format": _FORMAT,
+        }
+        text = json.dumps(self._identity, sort_keys=True)
+        name = f"{experiment.experiment_id:016x}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.pt"
+        self.file = folder / name
+        self._possible = folder.parent.is_dir()
+        self._written = time.monotonic()
+        self._interval_s = _INTERVAL_S
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write."""
+        return self._possible and time.monotonic() - self._written >= self._interval_s
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the state in the place of the one before, whole or not at all.
+
+        A checkpoint saves time, and no result depends on it: a failure to write one is logged and no more.
+        """
+        import torch
+
+        if not self._possible:
+            return
+        began = time.monotonic()
+        try:
+            self.file.parent.mkdir(exist_ok=True)
+            with replacing(self.file) as temporary, temporary.open("wb") as stream:
+                torch.save({"identity": self._identity, **state}, stream)
+        except (OSError, RuntimeError) as error:
+            _log.warning("%s: the checkpoint cannot be written: %s", self.file, error)
+        self._written = time.monotonic()
+        self._interval_s = max(_INTERVAL_S, (self._written - began) / _SHARE)
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state that was saved last, or None where there is none that can be read."""
+        import torch
+
+        if not self.file.is_file():
+            return None
+        try:
+            with zipfile.ZipFile(self.file) as archive:
+                # torch compresses nothing: what is compressed may be of any size once it is not.
+                if any(each.compress_type != zipfile.ZIP_STORED for each in archive.infolist()):
+                    raise ValueError("it is compressed, so torch has not written it")
+                if damaged := archive.testzip():  # torch itself does not look at the checksums
+                    raise ValueError(f"{damaged} in it is damaged")
+            state = torch.load(self.file, map_location="cpu", weights_only=True)
+            return state if state.pop("identity") == self._identity else None
+        except Exception as error:  # a damaged file can end in almost any of them
+            _log.warning("%s: the checkpoint cannot be read, and its trial starts over: %s", self.file, error)
+            return None
+
+    def remove(self) -> None:
+        """Remove the file, and what processes that were killed have left of it: what the trial has found is safe."""
+        try:
+            self.file.unlink(missing_ok=True)
+            remove_leftovers(self.file)
+        except OSError as error:
+            _log.warning("%s: cannot be removed: %s", self.file, error)
+
+
+def times_written(folder: Path | None) -> dict[str, int]:
+    """When each checkpoint in a folder was written last, by its name; none where there is no folder."""
+    times = {}
+    with suppress(OSError):
+        for file in folder.glob("*-*.pt") if folder else ():
+            with suppress(FileNotFoundError):  # its trial has finished
+                times[file.name] = file.stat().st_mtime_ns
+    return times
+
+
+def remove_checkpoints(folder: Path, experiment_ids: Iterable[int]) -> None:
+    """Remove all checkpoints of some experiments, which are done, or are to be trained from their beginning."""
+    prefixes = {f"{experiment_id:016x}" for experiment_id in experiment_ids}
+    for file in folder.glob("*-*.pt"):
+        if _NAME.fullmatch(file.name) and file.name.partition("-")[0] in prefixes:
+            file.unlink(missing_ok=True)
+
+
+def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
+    """Remove checkpoints that no trial can go on from, as another one has trained some of their repetitions.
+
+    To be called only while no trial trains: parts of files are those of processes that were killed.
+
+    Args:
+        folder: Where checkpoints lie.
+        done: Repetitions that are done, by experiment_id.
+
+    Raises:
+        OSError: A file cannot be removed.
+    """
+    for left in folder.glob(".*.tmp"):
+        if _LEFT_OVER.fullmatch(left.name):
+            left.unlink()
+    for file in folder.glob("*-*.pt"):
+        if not _NAME.fullmatch(file.name):
+            continue
+        experiment_id, repetitions = _runs_of(file)
+        if not repetitions.isdisjoint(done.get(experiment_id, ())):
+            file.unlink()
+
+
+def _runs_of(file: Path) -> tuple[int, set[int]]:
+    """The experiment_id and the repetitions of a checkpoint; no repetitions where it cannot be read."""
+    import torch
+
+    try:
+        # Mapped, so that the state itself is not read.
+        identity = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["identity"]
+        return int(file.name.partition("-")[0], 16), set(identity["repetitions"])
+    except Exception:  # as in `load`, where the trial itself logs it
+        return 0, set()

@@ -1,0 +1,111 @@
+"""What the driver and its trials tell each other by way of Ray Tune: the configuration of a trial, and its reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
+
+from survey.experiments.experiment import experiment_of
+from survey.plan.trials import PlannedTrial
+
+
+class ExperimentConfig(TypedDict):
+    """One experiment of a trial. Beside what follows, it has the fields of its `Experiment`.
+
+    Attributes:
+        epochs: As in `Experiment`.
+        repetitions: Numbers of the repetitions to train.
+        num_repetitions: How many the survey asks for.
+        widths: Layer widths.
+        num_free_parameters: Number of trainable parameters.
+        num_gpus: Fraction of a GPU that the trial has; 0 for a CPU core.
+        cost_s: Estimated seconds.
+        bundle_bytes: Estimated memory of the repetitions together.
+    """
+
+    epochs: int
+    repetitions: list[int]
+    num_repetitions: int
+    widths: list[int]
+    num_free_parameters: int
+    num_gpus: float
+    cost_s: float
+    bundle_bytes: int
+
+
+class ExperimentProgress(NamedTuple):
+    """How far an experiment of a trial has come.
+
+    Attributes:
+        epoch: Last epoch that all its repetitions have trained.
+        run_epochs: Epochs that this step has trained, summed over the repetitions.
+        is_done: Whether its results are safe.
+    """
+
+    epoch: int
+    run_epochs: int
+    is_done: bool
+
+
+class TrialReport(TypedDict):
+    """What a step of a trial tells Tune.
+
+    Attributes:
+        done: Whether the trial is done.
+        done_training: The same, as Tune says `done` of trials that it stops, too.
+        epoch: Last epoch; of joined experiments that of the furthest.
+        run_epochs: Epochs that this step has trained, summed over experiments and repetitions.
+        by_experiment: Progress by number of the experiment in the trial.
+        loop_s: Seconds of this step in the epoch loop.
+        test_loss: At the last epoch, the median over repetitions; of an experiment that is alone.
+        mlflow_run_id: Those of all experiments, with blanks between.
+        failed: Errors of joined experiments that have failed for good, by their number.
+        fatal_error: Why no trial can go on: the tracking server has been away for too long, or the disk is full.
+    """
+
+    done: bool
+    done_training: NotRequired[bool]
+    epoch: int
+    run_epochs: int
+    by_experiment: dict[int, ExperimentProgress]
+    loop_s: float
+    test_loss: NotRequired[float]
+    mlflow_run_id: NotRequired[str]
+    failed: NotRequired[dict[int, str]]
+    fatal_error: NotRequired[str]
+
+
+def trial_config(trials: Sequence[PlannedTrial]) -> dict[str, Any]:
+    """Turn what is planned as one trial into what Tune stores, shows and sends: plain values, no data.
+
+    Returns:
+        The `ExperimentConfig` as `trial`; those of joined experiments as a list, `experiments`.
+    """
+    configs = [_config(trial) for trial in trials]
+    return {"trial": configs[0]} if len(configs) == 1 else {"experiments": configs}
+
+
+def _config(trial: PlannedTrial) -> ExperimentConfig:
+    config = {
+        **trial.experiment.to_dict(),
+        "repetitions": list(trial.repetitions),
+        "num_repetitions": trial.num_repetitions,
+        "widths": list(trial.widths),
+        "num_free_parameters": trial.num_free_parameters,
+        "num_gpus": trial.num_gpus,
+        "cost_s": trial.cost_s,
+        "bundle_bytes": trial.bundle_bytes,
+    }
+    return cast(ExperimentConfig, config)
+
+
+def configs_of(config: Mapping[str, Any]) -> list[ExperimentConfig]:
+    """Return the configuration of each experiment of what `trial_config` has made."""
+    return config["experiments"] if "experiments" in config else [config["trial"]]
+
+
+def label_of(config: Mapping[str, Any]) -> str:
+    """Name a trial for people: by its experiment, or by its first one and how many others there are."""
+    configs = configs_of(config)
+    others = f" and {len(configs) - 1} more" if len(configs) > 1 else ""
+    return experiment_of(configs[0]).label + others

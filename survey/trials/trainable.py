@@ -1,0 +1,237 @@
+"""A Ray Tune trial: the repetitions of one experiment, trained as one array, tracked epoch by epoch.
+
+On a GPU a trial may have several experiments, joined as each of them alone leaves most of it idle. Their epochs are
+queued side by side, each experiment's on a stream of its own; no number depends on what else is trained.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+from survey.errors import NO_TRIAL_GOES_ON, OutputError, TrackingAwayError
+from survey.output.folder import is_output
+from survey.plan.trials import resource_name
+from survey.tasks.prepared import PreparedTask
+from survey.trials.messages import ExperimentProgress, TrialReport, configs_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from survey.tracking.trial_run import TrackingSettings
+    from survey.trials.experiment_training import ExperimentTraining
+
+RETRIES = 2
+"""How often a trial, or one of the experiments of a joined one, is tried again; then the survey goes on without it.
+
+The loss of a worker does not count where the trial has come further since then (`survey.trials.lost_workers`)."""
+
+
+class SurveyTrial(tune.Trainable):
+    """Trains one experiment, or some joined ones, a second or more between two reports.
+
+    Actors are used again for one trial after the other: all state of a trial is made in `_begin` and `_make`. They are
+    called by the first step, not by `setup`: Tune sets up actors that it then gives another trial.
+    """
+
+    def setup(  # pyright: ignore[reportIncompatibleMethodOverride] (`tune.with_parameters` adds the others)
+        self,
+        config: dict[str, Any],
+        *,
+        tasks: Mapping[str, PreparedTask],
+        tracking: TrackingSettings,
+        origin: Mapping[str, Any],
+        checkpoints: Path,
+        output_id: str | None = None,
+        report_every_s: float = 1.0,
+    ) -> None:
+        """Take what all trials share, and import what they need.
+
+        Args:
+            config: What `survey.trials.messages.trial_config` has made.
+            tasks: Prepared data by task, from Ray's object store.
+            tracking: How to track.
+            origin: Columns of the data set that say where the survey was made.
+            checkpoints: Folder for checkpoints, in that of the output.
+            output_id: Identity of the output, where each machine has to have its folder; None where none needs it.
+            report_every_s: Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop.
+        """
+        self._tasks, self._tracking, self._origin, self._checkpoints = tasks, tracking, origin, checkpoints
+        self._output_id, self._report_every_s = output_id, report_every_s
+        self._configs = configs_of(config)
+        self._experiments: dict[int, ExperimentTraining] = {}
+        self._to_make: set[int] = set()
+        # Not at the top of the module, as the driver, which names this class, needs none of it.
+        import survey.trials.experiment_training  # noqa: F401
+
+    def __repr__(self) -> str:
+        """What Ray's dashboard shows of an actor from its first trial on, so it says what is true for all of them."""
+        return f"trials of {self._origin['batch']} on {resource_name(self._configs[0]['num_gpus'])}"
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take another trial in the same process."""
+        self.cleanup()
+        self._configs = configs_of(new_config)
+        return True
+
+    def _begin(self) -> None:
+        """Make what the experiments of the trial share; `_make` makes each of them.
+
+        Raises:
+            OutputError: This machine lacks the output, as one may that has joined the cluster after the launch began.
+        """
+        from survey.trials.experiment_training import TrialContext
+
+        folder = self._checkpoints.parent
+        if self._output_id is not None and not is_output(folder, self._output_id):
+            raise OutputError(f"{socket.gethostname()} lacks the output folder {folder}, which its trials write to")
+        device = _device(self._configs[0]["num_gpus"])
+        is_joined = len(self._configs) > 1
+        self._context = TrialContext(
+            self._tasks, self._tracking, self._origin, self._checkpoints, self.trial_id, device, is_joined
+        )
+        self._attempts: Counter[int] = Counter()
+        self._failed: dict[int, str] = {}
+        self._to_make = set(range(len(self._configs)))
+
+    def _make(self, number: int) -> None:
+        from survey.training.graphs import side_stream
+        from survey.trials.experiment_training import ExperimentTraining
+
+        is_side_by_side = self._context.is_joined and self._context.device.type == "cuda"
+        stream = side_stream(number + 1) if is_side_by_side else None
+        self._experiments[number] = ExperimentTraining(self._configs[number], self._context, stream)
+
+    def step(self) -> dict[str, Any]:
+        """Train for about `report_every_s`; at the last epoch, store the history and finish.
+
+        Returns:
+            A `TrialReport`. Where no trial can go on, what is trained is in the checkpoint, if it can be written.
+
+        Raises:
+            Exception: The experiment has failed.
+        """
+        try:
+            return dict(self._step())
+        except NO_TRIAL_GOES_ON as error:
+            for each in self._experiments.values():
+                each.give_up()
+            self._experiments, self._to_make = {}, set()
+            message = str(error)
+            if isinstance(error, TrackingAwayError):
+                message += "; what is trained is kept: launch again when it is back"
+            nothing = TrialReport(done=False, epoch=0, run_epochs=0, by_experiment={}, loop_s=0.0)
+            return {**nothing, "fatal_error": message}
+
+    def _step(self) -> TrialReport:
+        if not self._experiments and not self._to_make:
+            self._begin()
+        # This includes what has failed in the last step; by now nothing holds its memory.
+        to_make, self._to_make = sorted(self._to_make), set()
+        for number in to_make:
+            self._tried(number, partial(self._make, number))
+        before = {number: each.run_epochs for number, each in self._experiments.items()}
+        began_s = time.monotonic()
+        self._train_slice()
+        loop_s = time.monotonic() - began_s
+        experiments = dict(sorted(self._experiments.items()))
+        # What the memory did not hold, or has failed, starts over.
+        trained = {number: max(0, each.run_epochs - before.get(number, 0)) for number, each in experiments.items()}
+        done = self._finish()
+        report = TrialReport(
+            done=done,
+            done_training=done,
+            epoch=max((each.epoch for each in experiments.values()), default=0),
+            run_epochs=sum(trained.values()),
+            by_experiment={
+                number: ExperimentProgress(each.epoch, trained[number], each.is_done)
+                for number, each in experiments.items()
+            },
+            loop_s=loop_s,
+            mlflow_run_id=" ".join(each.run_id for each in experiments.values()),
+            failed=dict(self._failed),
+        )
+        if not self._context.is_joined:
+            report["test_loss"] = experiments[0].test_loss
+        return report
+
+    def _train_slice(self) -> None:
+        """Train an epoch of each experiment, and more until the time for a report has come or the last is trained."""
+        ends, now = time.perf_counter() + self._report_every_s, 0.0
+        waiting = deque(number for number in list(self._experiments) if self._starts(number))
+        while waiting:
+            number = waiting.popleft()
+            now = self._tried(number, partial(self._experiments[number].end_epoch, now)) or now
+            if now < ends and self._starts(number):
+                waiting.append(number)
+
+    def _starts(self, number: int) -> bool:
+        """Start an epoch of an experiment, if one is left and can be."""
+        each = self._experiments.get(number)
+        return bool(each and each.is_training and self._tried(number, each.start_epoch) and number in self._experiments)
+
+    def _finish(self) -> bool:
+        """Finish what is trained, write checkpoints of what is not, and say whether the trial is done."""
+        for number, each in list(self._experiments.items()):
+            if each.is_training:
+                self._tried(number, each.save_checkpoint_if_due)
+            elif not each.is_done:
+                self._tried(number, each.finish)
+        if self._to_make or not all(each.is_done for each in self._experiments.values()):
+            return False
+        experiments, self._experiments = self._experiments, {}
+        if self._context.is_joined:
+            for each in experiments.values():
+                each.leave_nothing()
+        return True
+
+    def _tried(self, number: int, act: Callable[[], Any]) -> Any:
+        """Act on an experiment. Where it fails and the trial has others, these go on, and it is tried twice again.
+
+        Where the GPU is lost to this process, the whole trial fails, so that Tune tries it again in another one.
+
+        Returns:
+            What `act` has returned, or True for nothing; None where it has failed.
+        """
+        from survey.training.bundle import is_device_lost
+
+        try:
+            result = act()
+        except NO_TRIAL_GOES_ON:
+            raise
+        except Exception as error:
+            self._experiments.pop(number, None)
+            if not self._context.is_joined or is_device_lost(error):
+                self._experiments, self._to_make = {}, set()
+                raise  # Tune tries it again
+            self._attempts[number] += 1
+            if self._attempts[number] > RETRIES:
+                self._failed[number] = f"{type(error).__name__}: {error}"
+            else:
+                self._to_make.add(number)
+            return None
+        return True if result is None else result
+
+    def cleanup(self) -> None:
+        """Close the MLflow runs of a trial that was stopped before its end, and keep what it has trained."""
+        experiments, self._experiments, self._to_make = self._experiments, {}, set()
+        for each in experiments.values():
+            each.stop()
+
+
+def _device(num_gpus: float) -> torch.device:
+    """The device of a trial: one core, or a share of a GPU that is capped to its fraction of the memory."""
+    import torch
+
+    if num_gpus and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(min(1.0, num_gpus))
+        return torch.device("cuda")
+    torch.set_num_threads(1)
+    return torch.device("cpu")

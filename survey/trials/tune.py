@@ -1,0 +1,192 @@
+"""The Ray Tune runs over the trials of a plan."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.train._internal import storage
+from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
+
+from survey.cluster.connection import Cluster
+from survey.experiments.experiment import experiment_of
+from survey.plan.trials import PlannedTrial
+from survey.tasks.prepared import PreparedTask
+from survey.tracking.trial_run import TrackingSettings
+from survey.trials.lost_workers import LostWorkers
+from survey.trials.messages import configs_of, label_of
+from survey.trials.progress import Progress
+from survey.trials.searcher import PlanOrder
+from survey.trials.stopper import StopRequest
+from survey.trials.trainable import RETRIES, SurveyTrial
+
+# Tune would send these to its actors by way of what Ray's logs and dashboard show. Workers have them from their nodes.
+ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
+
+_storage: Any = storage
+
+TRIALS_PER_TUNE_RUN = 5_000
+"""Trials of one Tune run, which keeps all of them in memory, 65 KB each, and writes them down at its end."""
+
+_REPORTS_PER_S = 100.0
+"""Reports that the driver gets in a second from all trials together, at most: each takes some milliseconds of it."""
+
+_LONGEST_REPORT_S = 10.0
+"""Time between two reports of a trial at most: within it the trial has to notice that it is to stop."""
+
+_MEMORY_STEP = 1 << 30
+"""Bytes of memory in whole numbers of which trials ask for it; those that take less do not ask."""
+
+
+def fit(
+    trials: Sequence[Sequence[PlannedTrial]],
+    *,
+    tasks: Mapping[str, PreparedTask],
+    tracking: TrackingSettings,
+    origin: Mapping[str, Any],
+    checkpoints: Path,
+    output_id: str | None,
+    cluster: Cluster,
+    stop: StopRequest,
+    progress: Progress,
+    after_part: Callable[[], object],
+) -> tuple[str, ...]:
+    """Train trials on the connected Ray cluster, in their order: one Tune run after the other for more than 5,000.
+
+    Args:
+        trials: What each trial is to train: one planned trial, or several that are joined.
+        tasks: Prepared data by task.
+        tracking: How to track.
+        origin: Columns of the data set that say where the survey was made.
+        checkpoints: Folder for checkpoints, in that of the output.
+        output_id: Identity of the output, where each machine has to have its folder; None where none needs it.
+        cluster: The cluster.
+        stop: Asks to stop.
+        progress: Counts what trials report.
+        after_part: Called between two Tune runs, while no trial trains.
+
+    Returns:
+        For each trial, or experiment of a joined one, that failed: its name, and the last line of its error.
+    """
+    trainable = tune.with_parameters(
+        SurveyTrial,
+        tasks=tasks,
+        tracking=tracking,
+        origin=origin,
+        checkpoints=checkpoints,
+        output_id=output_id,
+        report_every_s=report_every_s(cluster.num_cpus),
+    )
+    # With a search algorithm that it does not know, Tune asks for one trial at a time: so for what it has by default.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(200, math.ceil(1.1 * cluster.num_cpus)))
+    trainable = _named(tune.with_resources(trainable, partial(resources, node_memory=cluster.node_memory)))
+    failures: list[str] = []
+    for first in range(0, len(trials), TRIALS_PER_TUNE_RUN):
+        if first and not stop.stop_all():  # for an export there may be neither time nor a tracking server
+            after_part()
+        if stop.stop_all():
+            break
+        part = trials[first : first + TRIALS_PER_TUNE_RUN]
+        with _as_on(cluster):
+            failures += _tune_run(trainable, part, cluster.scratch, stop, progress)
+    return tuple(failures)
+
+
+@contextmanager
+def _as_on(cluster: Cluster) -> Iterator[None]:
+    """Give Tune's actors the variables that they lack on a cluster, and keep the driver's files in a private folder.
+
+    Tune itself would put them into the folder of Ray's session, where everyone may write, and unpickle some of them.
+    """
+    variables, folder_of = dict(DEFAULT_ENV_VARS), _storage._get_ray_train_session_dir
+    DEFAULT_ENV_VARS.update(cluster.variables)
+    _storage._get_ray_train_session_dir = lambda: str(cluster.scratch / "tune")
+    try:
+        yield
+    finally:
+        _storage._get_ray_train_session_dir = folder_of
+        DEFAULT_ENV_VARS.clear()
+        DEFAULT_ENV_VARS.update(variables)
+
+
+def _tune_run(
+    trainable: Any, trials: Sequence[Sequence[PlannedTrial]], scratch: Path, stop: StopRequest, progress: Progress
+) -> list[str]:
+    """Train trials in one Tune run; return what `fit` returns of them."""
+    # Tune's own state is not kept: what is done is asked of the results, and trials have checkpoints of their own.
+    with tempfile.TemporaryDirectory(prefix="tune-", dir=scratch) as folder:
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=PlanOrder(trials),
+                num_samples=len(trials),
+                reuse_actors=True,
+                trial_name_creator=_trial_name,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="survey",
+                storage_path=folder,
+                stop=stop,
+                callbacks=[progress, LostWorkers()],
+                failure_config=tune.FailureConfig(max_failures=RETRIES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                verbose=0,
+            ),
+        )
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        results = tuner.fit()
+        return [failure for result in results for failure in _failures(result)]
+
+
+def _failures(result: Any) -> Iterator[str]:
+    """Yield what `fit` returns of a trial, which has failed, or some of whose joined experiments have."""
+    if result.error is not None:
+        yield f"{label_of(result.config)}: {_last_line(result.error)}"
+        return
+    for number, error in ((result.metrics or {}).get("failed") or {}).items():
+        yield f"{experiment_of(configs_of(result.config)[int(number)]).label}: {error}"
+
+
+def report_every_s(num_trials: float) -> float:
+    """Time between two reports of a trial, in seconds, where so many train at a time."""
+    return min(_LONGEST_REPORT_S, max(1.0, num_trials / _REPORTS_PER_S))
+
+
+def resources(config: Mapping[str, Any], *, node_memory: int) -> tune.PlacementGroupFactory:
+    """What a trial asks Ray for: a core, its share of a GPU, and without one the memory of a large network.
+
+    A machine without memory for as many trials as it has cores gets fewer of them. A trial that is larger than every
+    machine gets one to itself.
+    """
+    first, *_ = configs_of(config)
+    asked: dict[str, float] = {"CPU": 1}
+    if first["num_gpus"]:
+        asked["GPU"] = first["num_gpus"]
+    elif node_memory and first["bundle_bytes"] >= _MEMORY_STEP:
+        asked["memory"] = min(-(-first["bundle_bytes"] // _MEMORY_STEP) * _MEMORY_STEP, node_memory)
+    return tune.PlacementGroupFactory([asked])
+
+
+def _named(trainable: Any) -> Any:
+    """Give the class that Tune has wrapped its own name again, by which Ray's dashboard lists its actors."""
+    trainable.__name__ = trainable.__qualname__ = SurveyTrial.__name__
+    return trainable
+
+
+def _trial_name(trial: Any) -> str:
+    """A name for people, which is also safe as a file name."""
+    return label_of(trial.config).replace(" ", "_").replace("/", "-") + f"_{trial.trial_id}"
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

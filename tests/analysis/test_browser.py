@@ -1,0 +1,95 @@
+"""What a person sees: the MLflow UI of a survey and its report, in a headless Chromium."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from survey.tracking import server as mlflow_server
+from tests.support.awaiting import HANGS_S, await_that
+from tests.support.browser import without_browser
+from tests.support.small_survey import EPOCHS
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(without_browser() is not None, reason=str(without_browser())),
+]
+
+
+@pytest.fixture
+def browser(tmp_path):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--window-size=1500,1000",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+    yield driver
+    driver.quit()
+
+
+def await_text(browser, pattern: str) -> str:
+    """Wait until the page's text matches; return the text."""
+
+    def text() -> str:
+        found = browser.execute_script("return document.body ? document.body.innerText : ''")
+        return found if re.search(pattern, found) else ""
+
+    return await_that(text, f"{pattern!r} does not appear", every_s=0.5)
+
+
+def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, browser, tmp_path, monkeypatch):
+    from mlflow.tracking import MlflowClient
+
+    store = f"sqlite:///{undisturbed / 'mlflow.db'}"
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name("small")
+    assert experiment
+    run = next(
+        run
+        for run in client.search_runs([experiment.experiment_id])
+        if run.info.run_name == f"iris rectangle d3 2^6 lr0.01 b32 e{EPOCHS}"
+    )
+    monkeypatch.setattr(mlflow_server, "_FIRST_PORT", 5300)  # another test beside this one may take the first
+    monkeypatch.setattr(mlflow_server, "_UP_WITHIN_S", HANGS_S)
+    server = mlflow_server.MlflowServer(store, undisturbed / "artifacts", log=tmp_path / "server.log")
+    try:
+        server.wait()
+        browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs")
+        text = await_text(browser, r"rectangle d3 2\^\d")
+        assert "iris" in text
+        assert "diabetes" in text
+        browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}/model-metrics")
+        await_text(browser, r"test_accuracy")  # charts further down are drawn when they are scrolled to
+        await_that(lambda: has_curve(browser), "no curve is drawn", every_s=0.5)
+    finally:
+        server.stop()
+
+
+def has_curve(browser) -> bool:
+    """Whether a curve is drawn: MLflow draws with plotly, where it is a path of many points."""
+    paths = browser.execute_script(
+        "return [...document.querySelectorAll('.js-plotly-plot path.js-line')].map(p => p.getAttribute('d'))"
+    )
+    return any(path and path.count("L") >= 10 for path in paths)
+
+
+def test_the_report_of_a_survey_shows_its_figures(undisturbed, browser):
+    browser.get((undisturbed / "report" / "index.html").as_uri())
+    text = await_text(browser, "Butter zone")
+    assert "sklearn:iris" in text
+    assert "sklearn:diabetes" in text
+    widths = browser.execute_script("return [...document.images].map(i => i.complete && i.naturalWidth)")
+    # Of all tasks side by side, and of each task: zones, learning curves, generalization.
+    assert len(widths) == 8
+    assert all(width > 600 for width in widths)

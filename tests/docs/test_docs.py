@@ -1,0 +1,277 @@
+"""The documentation says what the code does: options, columns, examples, links."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from analysis.recommend.__main__ import command as recommend_command
+from survey.dataset import columns_page
+from survey.dataset.schema import executive_schema, repetition_schema, summary_schema
+from survey.errors import SearchSpaceError
+from survey.export.__main__ import command as publish_command
+from survey.launch.__main__ import launch
+from survey.spaces.yaml_file import load_space
+from survey.tasks.own import UserTask
+from tests.support.paths import ROOT
+
+README = ROOT / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced code of a language, as it stands in a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", read(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def options(function: Callable[..., object] = launch) -> list[str]:
+    app = typer.Typer(add_completion=False)
+    app.command()(function)
+    command = typer.main.get_command(app)
+    return ["--help", *(name for option in command.params for name in option.opts if name.startswith("--"))]
+
+
+def test_the_options_are_found():
+    assert {"--out", "--gpus-per-trial", "--dry-run"} <= set(options())
+
+
+@pytest.mark.parametrize("option", options())
+def test_every_option_is_in_the_table_of_the_readme(option):
+    assert re.search(rf"^\| `{option}[ `]", read(README), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("page", "function", "elsewhere"),
+    [
+        ("publish.md", publish_command, {"--help", "--out", "--tracking-uri", "--artifacts", "--prune-artifacts"}),
+        ("recommend.md", recommend_command, {"--help"}),
+    ],
+)
+def test_the_options_of_other_commands_are_in_the_table_of_their_page(page, function, elsewhere):
+    named = set(re.findall(r"^\| `(--[a-z-]+)", read(ROOT / "docs" / page), flags=re.MULTILINE))
+    assert named == set(options(function)) - elsewhere
+
+
+def test_the_readme_has_no_option_that_does_not_exist():
+    named = set(re.findall(r"^\| `(--[a-z-]+)", read(README), flags=re.MULTILINE))
+    assert named == set(options())
+
+
+def columns_script():
+    spec = importlib.util.spec_from_file_location("columns", ROOT / "docs" / "columns.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_columns_is_up_to_date():
+    assert read(ROOT / "docs" / "columns.md") == columns_page.page(columns_script().ORIGIN), (
+        "run `python docs/columns.py`"
+    )
+
+
+@pytest.mark.parametrize("schema", [repetition_schema, summary_schema, executive_schema])
+def test_every_column_is_in_the_table_of_columns(schema):
+    page = read(ROOT / "docs" / "columns.md")
+    assert [name for name in schema([]).names if f"| `{name}` |" not in page] == []
+
+
+def test_the_columns_that_are_said_to_be_ours_exist():
+    names = {*repetition_schema([]).names, *summary_schema([]).names}
+    assert {*columns_page.OURS, *columns_page.PUBLISHED_TYPES} <= names
+
+
+def test_the_columns_that_are_ours_are_in_the_definitions():
+    page = read(ROOT / "docs" / "definitions.md")
+    assert [name for name in columns_page.OURS if f"`{name}`" not in page] == []
+
+
+def test_the_data_card_has_the_differences_of_the_definitions():
+    differences = read(ROOT / "survey" / "export" / "publish" / "differences.md")
+    assert read(ROOT / "docs" / "definitions.md").endswith("\n" + differences)
+
+
+@pytest.mark.parametrize("text", blocks(README, "yaml"))
+def test_search_spaces_of_the_readme_load(text, tmp_path):
+    file = tmp_path / "space.yaml"
+    file.write_text(text, encoding="utf-8")
+    try:
+        assert load_space(file).name in text
+    except SearchSpaceError as error:
+        pytest.fail(str(error))
+
+
+def test_every_key_of_a_task_of_your_own_is_in_its_page():
+    named = re.findall(r"^\| `([a-z_]+)` \|", read(ROOT / "docs" / "data.md"), flags=re.MULTILINE)
+    assert sorted(named) == sorted(UserTask.keys())
+
+
+@pytest.mark.parametrize("text", blocks(ROOT / "docs" / "data.md", "yaml"))
+def test_search_spaces_of_the_page_of_data_load(text, tmp_path):
+    (tmp_path / "space.yaml").write_text(text, encoding="utf-8")
+    assert load_space(tmp_path / "space.yaml").name in text
+
+
+def test_the_tasks_of_the_example_are_valid(tmp_path):
+    text = (ROOT / "survey" / "spaces" / "example.yaml").read_text(encoding="utf-8")
+    tasks = text[text.index("# tasks:") :].replace("# ", "", 1).replace("\n# ", "\n").replace("\n#", "\n")
+    (tmp_path / "space.yaml").write_text(text[: text.index("# tasks:")] + tasks, encoding="utf-8")
+    assert set(load_space(tmp_path / "space.yaml").tasks) == {"mine", "sales"}
+
+
+def test_the_readme_says_how_large_the_built_in_survey_is():
+    space = load_space("quickstart")
+    assert f"{len(space.experiments())} experiments, {space.repetitions} runs each" in read(README)
+
+
+def test_the_readme_has_examples():
+    assert blocks(README, "yaml")
+    assert blocks(README, "python")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_of_a_page_compiles(page):
+    for text in blocks(page, "python"):
+        if not text.startswith(">>>"):
+            ast.parse(text, filename=page.name)
+
+
+def test_examples_of_identity_give_what_they_print():
+    page = ROOT / "docs" / "identity.md"
+    text = "\n".join(blocks(page, "python"))
+    example = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    result = doctest.DocTestRunner(verbose=False).run(example)
+    assert result.attempted > 5
+    assert result.failed == 0
+
+
+def test_examples_of_the_analysis_page_run(tmp_path, monkeypatch, capsys):
+    from tests.support.analysis_data import as_published, bowl, experiment, write_data_set
+    from tests.support.s3_server import S3
+
+    def panel(dataset):
+        # The larger the network, the earlier and the lower its minimum.
+        surfaces = {2**k: bowl(0.5 / k, k, 3000 / k**2) for k in range(8, 16)}
+        return [experiment(dataset, "rectangle", 3, size, surface, epochs=120) for size, surface in surfaces.items()]
+
+    for name in ("quickstart", "quickstart_again"):
+        write_data_set(tmp_path / "surveys" / name / "dataset", panel("sklearn:digits"), 5)
+    butter = write_data_set(tmp_path / "butter", panel("mnist"), schema_of=as_published)
+    (butter / "depth_sweep_summary").rename(butter / "primary_sweep_summary")
+    server = S3()
+    server.put(
+        "oedi-data-lake", {str(f.relative_to(tmp_path)): f.read_bytes() for f in butter.rglob("*") if f.is_file()}
+    )
+    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
+    monkeypatch.chdir(tmp_path)
+    there: dict[str, Any] = {}
+    try:
+        for text in blocks(ROOT / "docs" / "analysis.md", "python"):
+            exec(compile(text, "analysis.md", "exec"), there)
+    finally:
+        server.stop()
+    assert len(there["published"]) == len(there["frame"]) == 8
+    assert len(there["least"]) == 40
+    assert there["long"]["epoch"].max() == 120
+    assert there["m"] > 0
+    assert there["c"] > 0
+    assert len(there["compared"]) == 8
+    assert there["drawn"].landmark_samples.shape == (100, 8, 3)
+    assert "descent_slope" in capsys.readouterr().out
+
+
+def test_filters_of_the_mlflow_page_are_understood():
+    from mlflow.utils.search_utils import SearchUtils
+
+    (text,) = blocks(ROOT / "docs" / "mlflow.md", "text")
+    for filter_string in text.splitlines():
+        assert SearchUtils.parse_search_filter(filter_string), filter_string
+
+
+def test_the_mlflow_page_has_every_tag_and_parameter():
+    from survey.experiments.experiment import Experiment
+    from survey.tracking import tags, trial_run
+
+    penalty = {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 0.1}
+    experiment = Experiment(dataset="mnist", shape="rectangle", size=1024, depth=3, **penalty)
+    settings = trial_run.TrackingSettings("sqlite://", "1", all_epochs=True, repetition_runs=True, git_commit="abc")
+    params = {"num_free_parameters": 1000, "widths": (5, 10)}
+    parent = trial_run.parent_run(settings, experiment, [0, 1], 2, params, "t1", start_time_ms=0)
+    child = trial_run.child_run(parent, experiment, 0)
+    page = read(ROOT / "docs" / "mlflow.md")
+    names = {*parent.tags, *parent.params, *child.tags, *child.params, tags.OUTPUT}
+    assert sorted(name for name in names if f"`{name}`" not in page) == []
+
+
+def test_metrics_and_limits_of_the_mlflow_page_are_those_of_the_code():
+    from survey.experiments.metrics import STATISTICS
+    from survey.launch import request
+    from survey.tracking import trial_run
+
+    page = read(ROOT / "docs" / "mlflow.md")
+    assert [name for name in STATISTICS if f"`{name}`" not in page] == []
+    assert f"{trial_run.ROWS_PER_EPOCH} keys for each recorded epoch" in page
+    assert f"has {trial_run.CHILD_ROWS_PER_EPOCH}: " in page
+    assert f"at most {trial_run.LOG_EPOCHS} for each run" in page
+    assert f"{request.METRIC_ROW_BUDGET:,} metric rows" in page
+    assert f"{request.REPETITION_RUN_LIMIT:,} runs" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_point_to_files(page):
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", read(page))]
+    relative = [target for target in targets if target and not re.match(r"[a-z]+:", target)]
+    assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page):
+    named = re.findall(r"`((?:survey|analysis|docs|search_spaces)/[A-Za-z0-9_/]*(?:\.[a-z]+)?)`", read(page))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_citation_is_that_of_this_version():
+    citation = yaml.safe_load(read(ROOT / "CITATION.cff"))
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
+    assert citation["cff-version"] == "1.2.0"
+    assert (citation["title"], citation["version"]) == (project["name"], project["version"])
+    assert citation["license"] == project["license"]
+    assert all({"type", "title", "authors"} <= set(reference) for reference in citation["references"])
+    assert {"message", "authors"} <= set(citation)
+
+
+def tracked_files() -> list[Path]:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return []
+    answer = subprocess.run([git, "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True)
+    files = [ROOT / name for name in answer.stdout.split("\0") if name]
+    return [file for file in files if file.is_file()]
+
+
+def test_no_file_has_paths_of_a_machine():
+    files = {*tracked_files(), *PAGES}
+    # Put together here, so that this file does not have them.
+    paths = [f"/{folder}/".encode() for folder in ("work", "root")]
+    assert [str(f.relative_to(ROOT)) for f in sorted(files) if any(path in f.read_bytes() for path in paths)] == []

@@ -1,0 +1,284 @@
+"""Faults and lengths that a survey has to survive: each ends in the numbers of a survey that nobody disturbed."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+import survey
+from survey.cluster.connection import Cluster
+from survey.errors import TrackingAwayError
+from survey.experiments.experiment import Experiment
+from survey.launch import launcher
+from survey.spaces.yaml_file import load_space
+from survey.tracking import trial_run
+from survey.tracking.sqlite import copy_database
+from survey.tracking.trial_run import TrackingSettings, TrialRun
+from survey.trials import tune
+from survey.trials.stopper import StopRequest
+from tests.support.awaiting import HANGS_S, await_that
+from tests.support.launching import await_training, launch, numbers, rows, seeds, site, start_read, statuses
+from tests.support.servers import free_port, tracking_server
+from tests.support.small_survey import EPOCHS, EXPERIMENTS, REPETITIONS, RUNS, write_space
+
+
+def test_more_trials_than_a_tune_run_takes(tmp_path, undisturbed, monkeypatch):
+    """Several Tune runs one after the other, with an export after each."""
+    exported = []
+    real = launcher.Launch._close_and_export
+
+    def counted(launch, store, mapper):
+        real(launch, store, mapper)
+        exported.append(len(rows(tmp_path / "out")))
+
+    monkeypatch.setattr(launcher.Launch, "_close_and_export", counted)
+    monkeypatch.setattr(tune, "TRIALS_PER_TUNE_RUN", 3)
+    result = survey.run(load_space(write_space(tmp_path)), out=tmp_path / "out", num_cpus=2)
+    assert (result.num_experiments, result.num_runs_trained, result.failures) == (EXPERIMENTS, RUNS, ())
+    assert exported == [9, 18, RUNS]
+    assert numbers(tmp_path / "out") == numbers(undisturbed)
+
+
+@pytest.mark.parametrize("stops_after", [1, 2, 3])
+def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_after, monkeypatch):
+    """An export of all that is trained takes longer than there is after SIGTERM, and no server may be left for it."""
+    stop, called = StopRequest(), []
+
+    def call(what):
+        called.append(what)
+        stop.interrupted = len(called) == stops_after
+
+    def tune_run(_trainable, part, *_):
+        call(f"trained {len(part)}")
+        return []
+
+    monkeypatch.setattr(tune, "TRIALS_PER_TUNE_RUN", 3)
+    monkeypatch.setattr(tune, "_tune_run", tune_run)
+    given = {"tasks": {}, "tracking": None, "origin": {}, "checkpoints": Path(), "output_id": None, "progress": None}
+    cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
+    assert tune.fit([()] * 8, **given, cluster=cluster, stop=stop, after_part=lambda: call("exported")) == ()
+    assert called == ["trained 3", "exported", "trained 3"][:stops_after]
+
+
+def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(trial_run, "_FLUSH_S", 0.0)
+    monkeypatch.setattr(trial_run, "_ASK_AGAIN_S", 0.0)
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    experiment = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
+    curves = np.random.default_rng(0).random((6, 20, 2), dtype=np.float32)
+    with tracking_server(tmp_path, port):
+        settings = TrackingSettings(uri, MlflowClient(uri).create_experiment("x"), True, False)
+        run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
+        run.log_epoch(1, curves[0])
+    for epoch in (2, 3, 4):
+        run.log_epoch(epoch, curves[epoch - 1])
+    with tracking_server(tmp_path, port):
+        for epoch in (5, 6):
+            run.log_epoch(epoch, curves[epoch - 1])
+        points = MlflowClient(uri).get_metric_history(run.run_id, "test_loss")
+        latest = MlflowClient(uri).get_run(run.run_id).data.metrics["test_loss"]
+    assert [point.step for point in points] == [1, 2, 3, 4, 5, 6]
+    assert [point.value for point in points] == pytest.approx(np.median(curves[:, 0], axis=1).tolist())
+    assert latest == points[-1].value
+
+    monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
+    with pytest.raises(TrackingAwayError, match="cannot be used"):
+        TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
+
+
+IMPATIENT = """
+import sys
+if "default_worker" in " ".join(sys.orig_argv):
+    import survey.tracking.trial_run as t
+    t._PATIENCE_S, t._ASK_AGAIN_S, t._FLUSH_S = 0.5, 0.2, 0.2
+"""
+"""Python runs it as `sitecustomize` in every process: here trials send epochs often, and have little patience."""
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_goes_on(
+    seed, tmp_path, undisturbed, long, empty_store
+):
+    """Every other time in one long trial, else at any moment from when trials start to the end of the launch.
+
+    MLflow's own patience, with which a launch waits while it exports, is cut too: by itself it is four minutes.
+    """
+    copy_database(empty_store, tmp_path / "mlflow.db", scratch=tmp_path)
+    draw, out, port = random.Random(seed), tmp_path / "out", free_port()
+    whole, space = ((undisturbed, "small.yaml"), (long, "long.yaml"))[seed % 2]
+    uri = f"http://127.0.0.1:{port}"
+    arguments = (whole.parent / space, "--out", out, "--tracking-uri", uri, "--no-ui", "--num-cpus", 1)
+    with tracking_server(tmp_path, port):
+        environment = {**site(tmp_path, IMPATIENT), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+        process, lines, reader = start_read(*arguments, **environment)
+        if seed % 2:
+            await_first_point(MlflowClient(uri))
+            time.sleep(draw.uniform(0, 1))
+        else:
+            await_training(out)
+            time.sleep(draw.uniform(0, 10))
+    status = process.wait(HANGS_S)
+    reader.join(HANGS_S)
+    said, kept = "".join(lines), len(list(out.glob("checkpoints/*.pt")))
+    assert "Traceback" not in said
+    if status:  # the fault came before the survey was done
+        assert status == 1, said
+        assert said.count(f"error: the tracking store {uri} cannot ") == said.count("error: ") == 1, said
+    if kept:
+        assert "what is trained is kept: launch again when it is back" in said
+    with tracking_server(tmp_path, port):
+        status, said = launch(*arguments)
+        assert status == 0, said
+        assert len(resumed(MlflowClient(uri))) == kept
+    assert numbers(out) == numbers(whole)
+
+
+def resumed(client: MlflowClient) -> list[Run]:
+    """Runs of trials that have gone on from a checkpoint to their end."""
+    ids = [each.experiment_id for each in client.search_experiments()]
+    finished = client.search_runs(ids, "attributes.status = 'FINISHED' and tags.`survey.role` = 'experiment'")
+    return [run for run in finished if "resumed_at_epoch" in run.data.tags]
+
+
+def complete_points(uri: str, *, num_runs: int, epochs: int) -> bool:
+    """Whether every MLflow run has each point of its curves once."""
+    client = MlflowClient(uri)
+    (experiment,) = [e for e in client.search_experiments() if e.name == "long"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == num_runs
+    return all(
+        sorted(point.step for point in client.get_metric_history(run.info.run_id, key)) == list(range(1, epochs + 1))
+        for run in runs
+        for key in ("test_loss", "train_loss", "test_accuracy")
+    )
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, tmp_path, long, empty_store):
+    """The trial trains on meanwhile, and may want to end before the server is back."""
+    copy_database(empty_store, tmp_path / "mlflow.db", scratch=tmp_path)
+    out, port, draw = tmp_path / "out", free_port(), random.Random(seed)
+    uri = f"http://127.0.0.1:{port}"
+    arguments = (long.parent / "long.yaml", "--out", out, "--tracking-uri", uri, "--no-ui", "--num-cpus", 1)
+    with tracking_server(tmp_path, port):
+        process, lines, reader = start_read(*arguments)
+        await_first_point(MlflowClient(uri))
+        time.sleep(draw.uniform(0, 3))
+    time.sleep(60)
+    with tracking_server(tmp_path, port):
+        status = process.wait(HANGS_S)
+        reader.join(HANGS_S)
+        assert status == 0, "".join(lines)
+        assert complete_points(uri, num_runs=1 + 2, epochs=400)
+    assert numbers(out) == numbers(long)
+
+
+@pytest.mark.parametrize("seed", seeds(0))
+def test_artifacts_cut_short_are_told_and_their_runs_trained_again(seed, tmp_path, undisturbed):
+    """Before they have been exported: the data set is not there yet."""
+    out, draw = tmp_path / "out", random.Random(seed)
+    shutil.copytree(undisturbed, out)
+    shutil.rmtree(out / "dataset")
+    with sqlite3.connect(out / "mlflow.db") as connection:  # else the artifacts would be found where they were first
+        moved = (str(undisturbed), str(out))
+        connection.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", moved)
+    histories = draw.sample(sorted((out / "artifacts").rglob("history.parquet")), draw.randint(1, EXPERIMENTS - 1))
+    for history in histories:
+        os.truncate(history, int(history.stat().st_size * draw.random()))
+    status, output = launch(undisturbed.parent / "small.yaml", "--out", out, "--no-ui")
+    assert status == 0, output
+    assert output.count("not exported, to be trained again: artifact of MLflow run") >= len(histories)
+    assert "Traceback" not in output
+    assert f"{REPETITIONS * len(histories)} to train in {len(histories)} trials" in output
+    assert numbers(out) == numbers(undisturbed)
+
+
+ALWAYS_FAILS = """
+import sys
+if "default_worker" in " ".join(sys.orig_argv):
+    from survey.training.bundle import Bundle
+    start_epoch = Bundle.start_epoch
+
+    def failing(bundle):
+        if bundle._make_trainer.args[0].experiment_id == EXPERIMENT and bundle.epoch == EPOCH:
+            raise RuntimeError("this one always fails")
+        start_epoch(bundle)
+
+    Bundle.start_epoch = failing
+"""
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_an_experiment_that_always_fails_is_tried_again_twice_and_named_and_the_rest_goes_on(
+    seed, tmp_path, undisturbed
+):
+    """A random one, at a random epoch; then the error is mended."""
+    draw, out, whole = random.Random(seed), tmp_path / "out", rows(undisturbed)
+    failing, epoch = draw.choice(sorted(set(whole.experiment_id))), draw.randrange(EPOCHS)
+    code = ALWAYS_FAILS.replace("EXPERIMENT", str(failing)).replace("EPOCH", str(epoch))
+    arguments = (undisturbed.parent / "small.yaml", "--out", out, "--no-ui", "--num-cpus", 2)
+    status, said = launch(*arguments, **site(tmp_path, code))
+    assert status == 1, said
+    failed = re.findall(r"^failed: (.*): RuntimeError: this one always fails$", said, re.MULTILINE)
+    assert re.findall(r"^missing: (.*): 3 of 3 runs$", said, re.MULTILINE) == failed
+    assert (len(failed), said.count("failed: "), said.count("missing: ")) == (1, 1, 1), said
+    one = 1 + REPETITIONS
+    assert statuses(out) == {"FINISHED": (EXPERIMENTS - 1) * one, "FAILED": 3 * one}, "tried three times"
+    expected, others = numbers(undisturbed), set(whole.run_id[whole.experiment_id != failing])
+    assert numbers(out) == {run: digest for run, digest in expected.items() if run in others}
+    status, said = launch(*arguments)
+    assert status == 0, said
+    assert f"{REPETITIONS} of them now" in said
+    assert numbers(out) == expected
+
+
+OUT_OF_MEMORY = """
+import sys
+if "default_worker" in " ".join(sys.orig_argv):
+    import pathlib, random, torch
+    from survey.training.loop import Trainer
+    start_epoch = Trainer.start_epoch
+
+    def short_of_memory(trainer):
+        seeds = [seed for chunk in trainer._chunks for seed in chunk.seeds]
+        draw = random.Random(f"{SEED} {seeds[0]}")
+        most, epochs = draw.randint(1, 2), draw.sample(range(100), 3)
+        if len(seeds) > most and trainer.epoch in epochs:
+            pathlib.Path("FOLDER", f"{seeds[0]} {trainer.epoch}").touch()
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        start_epoch(trainer)
+
+    Trainer.start_epoch = short_of_memory
+"""
+"""Python runs it as `sitecustomize` in every process: what trains finds too little memory for larger groups of runs."""
+
+
+@pytest.mark.parametrize("seed", seeds(0))
+def test_where_a_device_is_out_of_memory_bundles_are_halved_and_trained(seed, tmp_path, undisturbed):
+    folder, out = tmp_path / "site", tmp_path / "out"
+    folder.mkdir()
+    code = OUT_OF_MEMORY.replace("SEED", str(seed)).replace("FOLDER", str(folder))
+    status, output = launch(write_space(tmp_path), "--out", out, "--no-ui", **site(folder, code))
+    assert status == 0, output
+    assert len(list(folder.glob("* *"))) >= EXPERIMENTS, "each experiment has been out of memory"
+    assert numbers(out) == numbers(undisturbed)
+
+
+def await_first_point(client: MlflowClient) -> None:
+    def has_come() -> bool:
+        runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+        return any(run.data.metrics for run in runs)
+
+    await_that(has_come, "no trial has sent an epoch", every_s=0.1)

@@ -1,0 +1,225 @@
+"""The identity of experiments and runs: the same work has the same id, and ids never change."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from survey.experiments.experiment import Experiment, Run
+
+
+def make(**changes) -> Experiment:
+    return Experiment(**{"dataset": "mnist", "shape": "rectangle", "size": 1024, "depth": 3, **changes})
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ({"dataset": "pmlb:mnist"}, {}),
+        ({"learning_rate": 0.0001, "batch_size": 256, "optimizer": "adam", "epochs": 3000}, {}),
+        ({"kernel_regularizer_type": "l1"}, {}),
+        ({"kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0}, {}),
+        ({"kernel_regularizer_l1": 0.5, "kernel_regularizer_l2": 0.5}, {}),
+        (
+            {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 0.5, "kernel_regularizer_l2": 0.25},
+            {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 0.5},
+        ),
+        (
+            {"kernel_regularizer_type": "l2", "kernel_regularizer_l1": 0.5, "kernel_regularizer_l2": 0.25},
+            {"kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0.25},
+        ),
+        ({"kernel_regularizer_type": "l1", "kernel_regularizer_l2": 0.25}, {}),
+        ({"momentum": 0.9}, {}),
+        ({"momentum": -0.0, "label_noise": -0.0}, {}),
+        ({"optimizer": "SGD", "momentum": 0}, {"optimizer": "SGD"}),
+        ({"learning_rate": 1}, {"learning_rate": 1.0}),
+        ({"label_noise": 0}, {}),
+        ({"label_noise": 1}, {"label_noise": 1.0}),
+    ],
+)
+def test_settings_of_the_same_work_are_the_same_experiment(written, canonical):
+    found, expected = make(**written), make(**canonical)
+    assert found == expected
+    assert found.canonical == expected.canonical
+    assert found.experiment_id == expected.experiment_id
+
+
+def test_the_canonical_form_is_what_is_kept():
+    experiment = make(
+        dataset="pmlb:sleep", momentum=0.9, kernel_regularizer_type="l1", kernel_regularizer_l1=1, label_noise=0
+    )
+    assert experiment.dataset == "sleep"
+    assert experiment.momentum == 0.0
+    assert experiment.kernel_regularizer_l1 == 1.0
+    assert isinstance(experiment.kernel_regularizer_l1, float)
+    assert make(kernel_regularizer_type="l2").kernel_regularizer_type is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dataset": "sleep"},
+        {"dataset": "sklearn:mnist"},
+        {"shape": "trapezoid"},
+        {"shape": "rectangle_residual"},
+        {"size": 2048},
+        {"depth": 4},
+        {"learning_rate": 1e-3},
+        {"batch_size": 128},
+        {"optimizer": "SGD"},
+        {"optimizer": "RMSprop"},
+        {"optimizer": "SGD", "momentum": 0.9},
+        {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 0.01},
+        {"kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0.01},
+        {"label_noise": 0.05},
+        {"activation": "tanh"},
+        {"epochs": 300},
+        {"task_content": "00"},
+    ],
+)
+def test_other_work_has_another_id(changes):
+    assert make(**changes).experiment_id != make().experiment_id
+    assert make(**changes).canonical != make().canonical
+
+
+# Ids name directories of results that others hold: if one of these has to be changed, TRAINING_VERSION goes up.
+FROZEN = [
+    (make(), 8617331666232749195),
+    (
+        # the first of the quickstart, as of version 0.1.0
+        make(dataset="sklearn:digits", size=256, learning_rate=0.003, batch_size=128, epochs=120),
+        8199299643637877479,
+    ),
+    (
+        Experiment(
+            dataset="537_houses",
+            shape="wide_first_2x_residual",
+            size=4096,
+            depth=5,
+            optimizer="SGD",
+            momentum=0.9,
+            learning_rate=0.01,
+            batch_size=64,
+            kernel_regularizer_type="l2",
+            kernel_regularizer_l2=0.0003125,
+            epochs=300,
+        ),
+        1461690295469689756,
+    ),
+    (
+        Experiment(dataset="mine", shape="trapezoid", size=500, depth=2, label_noise=0.05, task_content="ab" * 32),
+        1974206680078148388,
+    ),
+]
+
+
+@pytest.mark.parametrize(("experiment", "experiment_id"), FROZEN)
+def test_ids_never_change(experiment, experiment_id):
+    assert experiment.experiment_id == experiment_id
+
+
+def test_the_id_is_a_hash_of_the_canonical_json():
+    text = '{"dataset":"mnist","depth":3,"shape":"rectangle","size":1024,"training_version":1}'
+    assert make().experiment_id == int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) // 2
+
+
+def test_fields_at_their_defaults_are_left_out_of_the_canonical_form():
+    required = {"dataset": "mnist", "shape": "rectangle", "size": 1024, "depth": 3, "training_version": 1}
+    assert make().canonical == required
+    assert make(epochs=300).canonical == {**required, "epochs": 300}
+    # Only the values: an id made before a field existed stays what it was.
+    for field in dataclasses.fields(Experiment):
+        if field.default is not dataclasses.MISSING:
+            assert make(**{field.name: field.default}).experiment_id == make().experiment_id
+
+
+def test_the_defaults_of_version_1_are_butters():
+    found = {f.name: f.default for f in dataclasses.fields(Experiment) if f.default is not dataclasses.MISSING}
+    assert found == {
+        "learning_rate": 1e-4,
+        "batch_size": 256,
+        "optimizer": "adam",
+        "momentum": 0.0,
+        "kernel_regularizer_type": None,
+        "kernel_regularizer_l1": 0.0,
+        "kernel_regularizer_l2": 0.0,
+        "label_noise": 0.0,
+        "activation": "relu",
+        "epochs": 3000,
+        "task_content": "",
+    }
+
+
+@given(
+    size=st.integers(1, 1 << 40), depth=st.integers(2, 255), rate=st.floats(1e-8, 10), repetition=st.integers(0, 65534)
+)
+def test_ids_and_seeds_have_63_bits(size, depth, rate, repetition):
+    experiment_id = make(size=size, depth=depth, learning_rate=rate).experiment_id
+    assert 0 <= experiment_id < 1 << 63
+    assert 0 <= Run(experiment_id, repetition).seed < 1 << 63
+
+
+def test_the_high_bits_of_ids_are_used():
+    ids = [make(size=size).experiment_id for size in range(1, 200)]
+    assert max(ids) > 1 << 62
+    assert len(set(ids)) == len(ids)
+
+
+def test_an_experiment_survives_json():
+    for experiment, _ in FROZEN:
+        assert Experiment(**json.loads(json.dumps(experiment.to_dict()))) == experiment
+
+
+def test_an_experiment_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make().size = 3
+
+
+@pytest.mark.parametrize(
+    ("repetition", "run_id", "seed"),
+    [
+        (0, "7796e97e6d872c8b-0000", 5982200792720196544),
+        (1, "7796e97e6d872c8b-0001", 817671388827828490),
+    ],
+)
+def test_names_and_seeds_of_runs_never_change(repetition, run_id, seed):
+    run = Run(make().experiment_id, repetition)
+    assert run.run_id == run_id
+    assert run.seed == seed
+
+
+def test_small_ids_are_padded_so_that_names_sort():
+    assert Run(255, 12).run_id == "00000000000000ff-0012"
+
+
+def test_every_run_has_a_seed_of_its_own():
+    seeds = {Run(experiment.experiment_id, number).seed for experiment, _ in FROZEN for number in range(50)}
+    assert len(seeds) == 50 * len(FROZEN)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "label"),
+    [
+        (make(), "mnist rectangle d3 2^10"),
+        (make(dataset="sklearn:digits", size=1000), "digits rectangle d3 1000"),
+        (make(size=1 << 25), "mnist rectangle d3 2^25"),
+        (
+            dataclasses.replace(FROZEN[2][0], epochs=3000),
+            "537_houses wide_first_2x_residual d5 2^12 lr0.01 b64 SGD mu0.9 l2=0.0003125",
+        ),
+        (FROZEN[3][0], "mine trapezoid d2 500 noise0.05"),
+        (make(activation="tanh", learning_rate=1e-5), "mnist rectangle d3 2^10 lr1e-05 tanh"),
+        (make(kernel_regularizer_type="l1", kernel_regularizer_l1=0.32), "mnist rectangle d3 2^10 l1=0.32"),
+    ],
+)
+def test_labels_name_what_is_not_default(experiment, label):
+    assert experiment.label == label
+
+
+def test_experiments_of_other_lengths_have_other_labels():
+    assert make(epochs=300).label != make().label

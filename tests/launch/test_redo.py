@@ -1,0 +1,294 @@
+"""Runs that are done, trained anew: replaced only when the new ones are there, and once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+
+import pytest
+
+from survey.dataset.layout import runs_done, runs_trained
+from survey.errors import InputError
+from survey.experiments.experiment import Experiment
+from survey.export import update
+from survey.launch.redo import Redo, RedoFilter
+from survey.plan.make_plan import make_plan
+from survey.plan.plan import Plan
+from survey.spaces.yaml_file import dump_space
+from survey.tasks.loading import describe, load
+from tests.support.awaiting import await_that
+from tests.support.export_data import BETA, EXPERIMENTS, read, runs_of
+from tests.support.launching import launch, rows, site, start
+
+EXPERIMENT = Experiment(dataset="sklearn:iris", shape="rectangle", size=128, depth=3, learning_rate=0.003)
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("depth=3", True),
+        ("dataset=sklearn:iris, depth=3,learning_rate=3e-3", True),
+        ("depth=4", False),
+        ("depth=3,shape=trapezoid", False),
+        ("size=128,optimizer=adam,momentum=0", True),
+        ("kernel_regularizer.type=none", True),
+        ("kernel_regularizer_type=l2", False),
+    ],
+)
+def test_filters(text, matches):
+    assert RedoFilter.parse(text).matches(EXPERIMENT) is matches
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "expected NAME=VALUE"),
+        ("depth", "expected NAME=VALUE"),
+        ("depth=", "expected NAME=VALUE"),
+        ("dept=3", "'dept' is no hyperparameter \\(did you mean 'depth'\\?\\); expected one of dataset, shape"),
+        ("depth=three", "expected a number for depth, found 'three'"),
+        ("depth=3,,size=4", "expected NAME=VALUE"),
+    ],
+)
+def test_what_is_no_filter_is_refused(text, told):
+    with pytest.raises(InputError, match=told):
+        RedoFilter.parse(text)
+
+
+def redo(survey, experiment: Experiment) -> set[str]:
+    """Let what trained an experiment count no more, as a launch does before it trains."""
+    ids = {experiment.experiment_id}
+    trained = [*survey.store.runs_trained(ids), *runs_trained(survey.folder, ids)]
+    replaced = {each.mlflow_run_id for each in trained}
+    survey.output.redo("a filter", replaced)
+    return replaced
+
+
+def test_rows_stay_until_the_new_ones_are_there(survey):
+    chosen, other, *_ = BETA.experiments()
+    survey.train(chosen, (0, 1))
+    survey.train(chosen, (1, 2))
+    survey.train(other, (0,))
+    survey.export()
+    before = runs_of(survey.folder)
+    replaced = redo(survey, chosen)
+    assert len(replaced) == 2
+    assert runs_done(survey.folder, survey.output.replaced) == {other.experiment_id: {0}}
+    assert survey.store.runs_finished(survey.output.replaced) == {other.experiment_id: {0}}
+    assert survey.export() == update.ExportResult(0, 0, ()), "old MLflow runs do not count"
+    assert repr(runs_of(survey.folder)) == repr(before)
+
+    again = survey.train(chosen, (0, 1))
+    assert survey.export() == update.ExportResult(2, 1, ())
+    found = runs_of(survey.folder)
+    assert found.keys() == before.keys()
+    of = {(row["experiment_id"], row["repetition"]): row["mlflow_run_id"] for row in found.values()}
+    assert of[chosen.experiment_id, 0] == of[chosen.experiment_id, 1] == again
+    assert of[chosen.experiment_id, 2] in replaced, "not trained anew yet"
+    assert runs_done(survey.folder, survey.output.replaced)[chosen.experiment_id] == {0, 1}
+
+    survey.train(chosen, (2,))
+    assert survey.export() == update.ExportResult(1, 1, ())
+    assert not {row["mlflow_run_id"] for row in runs_of(survey.folder).values()} & replaced
+    assert sorted(read(survey.folder, "complete_summary")["num_runs"].to_pylist()) == [1, 3]
+    assert survey.export() == update.ExportResult(0, 0, ())
+
+
+def test_a_data_set_made_anew_has_the_new_runs(survey):
+    survey.train(EXPERIMENTS[0])
+    survey.export()
+    redo(survey, EXPERIMENTS[0])
+    again = survey.train(EXPERIMENTS[0])
+    survey.export()
+    shutil.rmtree(survey.folder)
+    assert survey.export() == update.ExportResult(2, 1, ())
+    assert {row["mlflow_run_id"] for row in runs_of(survey.folder).values()} == {again}
+
+
+# ---------------------------------------------------------------- what a launch marks
+
+ALL = "dataset=sklearn:iris"
+FIRST, SECOND, *_ = BETA_EXPERIMENTS = list(BETA.experiments())
+
+
+def planner(*, limit: int | None = None, repetitions: int = 2):
+    """`Request.plan` of a launch over BETA with these options."""
+
+    def plan(done: dict[int, set[int]], *, limited: bool = True) -> Plan:
+        taken = limit if limited else None
+        return make_plan([BETA], contents={}, describe=describe, done=done, repetitions=repetitions, limit=taken)
+
+    return plan
+
+
+def launched(survey, text: str = ALL, **options: int) -> dict[int, set[int]]:
+    """Export and mark, as a launch does before it trains; return what is to be trained."""
+    survey.export()
+    found = Redo(RedoFilter.parse(text), survey.output, BETA_EXPERIMENTS)
+    plan = planner(**options)
+    found.mark(found.find(survey.store, plan))
+    trials = plan(runs_done(survey.folder, survey.output.replaced)).trials
+    return {trial.experiment.experiment_id: set(trial.repetitions) for trial in trials}
+
+
+def missing(survey) -> set[int]:
+    """What a launch without `--redo` would train."""
+    trials = planner()(runs_done(survey.folder, survey.output.replaced)).trials
+    return {trial.experiment.experiment_id for trial in trials}
+
+
+@pytest.fixture
+def trained(survey):
+    """All of BETA is done, each experiment in a trial of its own."""
+    for experiment in BETA_EXPERIMENTS:
+        survey.train(experiment, (0, 1), task=load("sklearn:iris"))
+    return survey
+
+
+def test_with_limit_only_what_the_launch_takes_is_marked(trained):
+    first = FIRST.experiment_id
+    assert launched(trained, limit=1) == {first: {0, 1}}
+    assert missing(trained) == {first}
+    trained.train(FIRST, (0, 1))
+    trained.export()
+    assert missing(trained) == set()
+    assert launched(trained, limit=1) == {first: {0, 1}}, "that came to its end: it is a new request"
+
+
+def test_what_an_earlier_launch_has_begun_with_is_not_begun_again(trained):
+    assert len(launched(trained)) == len(BETA_EXPERIMENTS)
+    trained.train(FIRST, (0, 1))  # and then the launch is killed
+    assert launched(trained, limit=1) == {}, "the rest is left, beyond the limit"
+    assert missing(trained) == {each.experiment_id for each in BETA_EXPERIMENTS[1:]}
+    assert launched(trained).keys() == missing(trained)
+
+
+def test_what_was_beyond_an_earlier_limit_is_marked_too(trained):
+    launched(trained, limit=2)
+    trained.train(FIRST, (0, 1))  # and then the launch is killed
+    assert launched(trained).keys() == {each.experiment_id for each in BETA_EXPERIMENTS[1:]}
+
+
+def test_a_limit_that_leaves_none_is_refused(trained):
+    with pytest.raises(InputError, match="takes no experiment with size=256: --limit"):
+        launched(trained, "size=256", limit=1)
+    assert not trained.output.replaced
+
+
+def test_with_fewer_repetitions_trials_of_others_are_not_marked(trained):
+    trained.train(SECOND, (2,))
+    assert launched(trained, f"size={SECOND.size}", repetitions=1)[SECOND.experiment_id] == {0}
+    assert 2 in runs_done(trained.folder, trained.output.replaced)[SECOND.experiment_id]
+
+
+def test_a_kill_between_checkpoints_and_mark_costs_time_alone(trained, monkeypatch):
+    trained.export()
+    checkpoints = [trained.output.checkpoints / f"{each.experiment_id:016x}-a.pt" for each in (FIRST, SECOND)]
+    trained.output.checkpoints.mkdir()
+    for file in checkpoints:
+        file.touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(type(trained.output), "redo", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            launched(trained, limit=1)
+    assert [file.exists() for file in checkpoints] == [False, True]
+    assert missing(trained) == set()
+    assert launched(trained, limit=1).keys() == missing(trained) == {FIRST.experiment_id}
+    checkpoints[0].touch()
+    assert launched(trained, limit=1).keys() == {FIRST.experiment_id}
+    assert checkpoints[0].exists(), "it is that of the redo, which goes on"
+
+
+def test_a_launch_that_is_refused_marks_nothing(tmp_path, trained):
+    trained.export()
+    space, out = tmp_path / "beta.yaml", tmp_path / "copy"
+    space.write_text(dump_space(BETA))
+    shutil.copytree(trained.output.folder, out)  # this process has the store of the other one open
+    (checkpoint := out / "checkpoints" / f"{FIRST.experiment_id:016x}-a.pt").parent.mkdir()
+    checkpoint.touch()
+    arguments = (space, "--out", out, "--repetitions", 2)
+    status, output = launch(*arguments, "--no-ui", "--redo", ALL, "--address", "127.0.0.1:9")
+    assert (status, "no Ray cluster can be reached" in output) == (2, True), output
+    assert checkpoint.exists()
+    assert not (out / "redo.json").exists()
+    status, output = launch(*arguments, "--dry-run", "--json")
+    assert (status, json.loads(output)["runs_to_train"]) == (0, 0), output
+
+
+# ---------------------------------------------------------------- launches
+
+SPACE = """
+name: tiny
+repetitions: 2
+grids:
+  - {dataset: "sklearn:iris", shape: rectangle, size: [64, 128], depth: [3, 4], epochs: %d}
+"""
+
+
+ONE_AT_MOST = """
+import sys
+if "default_worker" in " ".join(sys.orig_argv):
+    import time
+    from pathlib import Path
+    from survey.training.bundle import Bundle
+    start_epoch = Bundle.start_epoch
+
+    def held(bundle):
+        while len(list(Path("OUT").glob("artifacts/*/artifacts/history.parquet"))) >= 5:
+            time.sleep(1)
+        start_epoch(bundle)
+
+    Bundle.start_epoch = held
+"""
+"""Python runs it as `sitecustomize` in every process: after the first trial no other trains before it is killed."""
+
+
+@pytest.mark.slow
+def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
+    space, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    space.write_text(SPACE % 300)
+    arguments = (space, "--out", out, "--no-ui", "--num-cpus", 1)
+    status, output = launch(*arguments)
+    assert status == 0, output
+    first = rows(out)
+
+    redo = ("--redo", "depth=3")
+    status, output = launch(*arguments, *redo, "--dry-run")
+    assert (status, output.split("trials to train")[1].split()[0]) == (0, "2"), output
+    assert not (out / "redo.json").exists()
+
+    process = start(*arguments, *redo, **site(tmp_path, ONE_AT_MOST.replace("OUT", str(out))))
+    # The first trial that is trained anew has finished, and nothing is exported.
+    await_that(lambda: len(list(out.glob("artifacts/*/artifacts/history.parquet"))) >= 5)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    marked = json.loads((out / "redo.json").read_text())
+    assert set(rows(out)["mlflow_run_id"]) == set(first["mlflow_run_id"]), "nothing is replaced before it is there"
+
+    status, output = launch(*arguments, *redo, "--prune-artifacts")
+    assert status == 0, output
+    assert json.loads((out / "redo.json").read_text()) == marked, "the same redo goes on"
+    second = rows(out)
+    assert list(second["run_id"]) == list(first["run_id"])
+    is_redone = second["mlflow_run_id"] != first["mlflow_run_id"]
+    assert list(is_redone) == list(second["depth"].astype(int) == 3)
+    for name in ("val_loss", "accuracy"):
+        assert all((one == other).all() for one, other in zip(first[name], second[name], strict=True))
+    assert "dropped 4 artifacts" in output, "of the first launch all but the replaced one; the one that was finished"
+    assert "dropped 1 artifacts" in output
+
+    status, output = launch(*arguments)
+    assert (status, "nothing left to train" in output) == (0, True), output
+
+    status, output = launch(*arguments, *redo, "--limit", 2)  # its second experiment has depth 4
+    assert status == 0, output
+    third = rows(out)
+    is_redone = third["mlflow_run_id"] != second["mlflow_run_id"]
+    assert set(third["depth"][is_redone].astype(int)) == {3}
+    assert third["experiment_id"][is_redone].nunique() == 1
+    status, output = launch(*arguments)
+    assert (status, "nothing left to train" in output) == (0, True), output
+
+    status, output = launch(*arguments, "--redo", "depth=7")
+    assert (status, "no experiment of this survey has depth=7" in output) == (2, True), output

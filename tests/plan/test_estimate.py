@@ -1,0 +1,200 @@
+"""What a plan is said to cost, by a dry run, a pilot, and afterwards in the report."""
+
+from __future__ import annotations
+
+import json
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from analysis.report.forecasts import launches
+from survey.experiments.experiment import Experiment
+from survey.experiments.topology import layer_widths
+from survey.plan.cost_model import CORE_MODEL, GPU_MODEL, CostModel, Work, epoch_work
+from survey.plan.estimate import Price, Rows, price
+from survey.plan.estimate_table import price_notes, price_table
+from survey.plan.make_plan import make_plan
+from survey.plan.pilot import fit_costs, run_pilot
+from survey.plan.plan import Plan
+from survey.spaces.search_space import Grid, SearchSpace
+from survey.tasks.loading import TaskDescription, describe
+from tests.support.launching import launch
+from tests.support.small_survey import EPOCHS, RUNS, write_space
+
+ROWS = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
+
+
+IRIS = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 50}
+
+
+def planned(repetitions: int = 3, on_gpu: bool = False, **changes) -> Plan:
+    settings = {
+        "dataset": "sklearn:iris",
+        "shape": "rectangle",
+        "size": [64, 1024],
+        "depth": 3,
+        "epochs": 50,
+        **changes,
+    }
+    one = SearchSpace(name="one", repetitions=repetitions, grids=(Grid.model_validate(settings),))
+    return make_plan([one], contents={}, describe=describe, done={}, on_gpu=on_gpu)
+
+
+def priced(plan: Plan, *, num_cpus: int = 1, num_gpus: float = 0, factor: float = 1.5) -> Price:
+    return price(plan, ROWS, num_cpus=num_cpus, num_gpus=num_gpus, factor=factor, measured=False)
+
+
+def test_a_price_counts_what_is_planned():
+    found = priced(planned())
+    assert (found.experiments_new, found.runs, found.runs_to_train, found.epochs) == (2, 6, 6, 300)
+    assert found.trials == {"1 CPU core": 2}
+    assert found.tracking_bytes > 2 * 50 * 24 * 100
+    assert found.core_hours.low < found.core_hours.estimate < found.core_hours.high
+    assert found.core_hours.high / found.core_hours.estimate == pytest.approx(1.5)
+    assert found.wall_hours.estimate > found.core_hours.estimate > found.training_hours.estimate > 0
+
+
+def test_operations_are_those_of_the_matrix_products():
+    task = TaskDescription("t", "classification", 100, 4, 3, False)
+    experiment = Experiment(dataset="t", shape="rectangle", size=100, depth=3, batch_size=32)
+    widths, parameters = layer_widths("rectangle", 100, 3, 4, 3)
+    w = widths[0]
+    forward = 2 * (4 * w + w * w + w * 3)
+    backward = 2 * forward - 2 * 4 * w  # the inputs need no gradient
+    work = epoch_work(experiment, task, widths, parameters, runs=5)
+    assert work.flops == 5 * (100 * forward + 80 * backward)
+    assert work.steps == 3, "80 rows in minibatches of 32, all runs together"
+    assert work.layer_steps == 9
+
+
+def test_wall_time_is_that_of_the_longest_first_on_some_cores():
+    plan = planned(size=[64, 128, 256, 512])
+    costs = sorted((trial.cost_s for trial in plan.trials), reverse=True)
+    overhead = 3600 * priced(plan).wall_hours.estimate - sum(costs)
+    found = 3600 * priced(plan, num_cpus=4).wall_hours.estimate
+    assert found == pytest.approx(costs[0] + overhead, abs=0.1)
+
+
+def test_trials_on_gpus_are_counted_by_their_fraction():
+    plan = planned().on_gpus(lambda size: 0.125)
+    found = priced(plan, num_cpus=16, num_gpus=1)
+    assert found.trials == {"1/8 GPU": 2}
+    assert found.core_hours.estimate == 0
+    assert 0 < found.training_hours.estimate < found.gpu_hours.estimate, "they take turns on it"
+
+
+def test_what_is_planned_for_gpus_costs_what_it_costs_there():
+    (there,) = planned(size=1 << 20, on_gpu=True, repetitions=30).trials
+    (here,) = planned(size=1 << 20, repetitions=30).trials
+    assert there.training_s == pytest.approx(50 * GPU_MODEL.epoch_s(there.work))
+    assert there.training_s < here.training_s / 100
+    noted = {" ".join(price_notes(priced(planned(), num_gpus=number))) for number in (0, 1)}
+    assert {("a core like ours" in note, "an NVIDIA H100" in note) for note in noted} == {(True, False), (False, True)}
+
+
+def test_what_is_done_adds_nothing_but_its_part_of_the_report():
+    spaces = [
+        SearchSpace(name="x", repetitions=1, grids=(Grid.model_validate({**IRIS, "learning_rate": rates}),))
+        for rates in ([0.5], [0.5, *(number / 2000 for number in range(1, 1000))])
+    ]
+    alone, whole = (make_plan([space], contents={}, describe=describe, done={}) for space in spaces)
+    done = {trial.experiment.experiment_id: {0} for trial in whole.trials if trial.experiment.learning_rate != 0.5}
+    extended = make_plan(spaces[1:], contents={}, describe=describe, done=done)
+    assert (extended.num_experiments, len(extended.trials)) == (1000, 1)
+    more_s = 3600 * (priced(extended).wall_hours.estimate - priced(alone).wall_hours.estimate)
+    assert 0 < more_s < 2
+
+
+def test_nothing_to_train_costs_nothing():
+    found = priced(planned(size=1))  # no network of iris is so small, and a launch would refuse it
+    assert found.runs_to_train == found.tracking_bytes == found.artifact_bytes == found.dataset_bytes == 0
+    assert found.wall_hours.estimate == 0
+
+
+def test_a_fit_finds_the_costs_of_another_machine():
+    """Five times slower at calls, half as slow at arithmetic."""
+    there = CostModel(Work(*(s * f for s, f in zip(CORE_MODEL.seconds, (5, 5, 0.5, 1, 1, 1), strict=True))))
+    cells = [
+        (size, batch, rows) for size in (256, 4096, 1 << 16, 1 << 20) for batch in (16, 256) for rows in (500, 5000)
+    ]
+    works = []
+    for size, batch, rows in cells:
+        task = TaskDescription("t", "classification", rows, 20, 5, False)
+        experiment = Experiment(dataset="t", shape="rectangle", size=size, depth=4, batch_size=batch)
+        works.append(epoch_work(experiment, task, *layer_widths("rectangle", size, 4, 20, 5), runs=5))
+    model, factor = fit_costs(works, [there.epoch_s(work) for work in works], CORE_MODEL)
+    misses = [model.epoch_s(work) / there.epoch_s(work) for work in works]
+    assert np.mean(misses) == pytest.approx(1.0, abs=0.1)
+    assert min(misses) > 0.7
+    assert max(misses) < 1.4
+    assert 1.1 < factor < 1.4
+
+
+@pytest.fixture
+def clock_of_the_cpu(monkeypatch):
+    """A pilot's clock that stands still while others have the processor."""
+    monkeypatch.setattr("survey.plan.pilot.time", SimpleNamespace(perf_counter=time.process_time))
+
+
+@pytest.mark.usefixtures("clock_of_the_cpu")
+def test_a_pilot_measures_trials_of_each_kind_within_its_time():
+    plan = planned(
+        size=[256, 1 << 14],
+        batch_size=[32, 128],
+        optimizer=["adam", "SGD"],
+        dataset=["sklearn:iris", "sklearn:diabetes", "sklearn:breast_cancer"],
+    )
+    pilot = run_pilot(plan, describe, budget_s=3.0)
+    assert pilot.num_trials >= 3
+    assert pilot.seconds < 15
+    assert pilot.model.epoch_s(plan.trials[0].work) > 0
+    assert pilot.factor > 1
+
+
+@pytest.mark.usefixtures("clock_of_the_cpu")
+def test_a_pilot_is_over_soon_where_minibatches_are_huge():
+    huge = planned(dataset="mnist", size=1 << 20, batch_size=[16_384, 32_768], repetitions=10)
+    began = time.process_time()
+    pilot = run_pilot(huge, describe, budget_s=2.0)
+    assert pilot.num_trials >= 1
+    assert time.process_time() - began < 30
+
+
+def test_a_dry_run_prints_one_object_for_programs(tmp_path):
+    status, output = launch(write_space(tmp_path), "--dry-run", "--json", "--out", tmp_path / "out")
+    assert status == 0
+    found = json.loads(output)
+    assert found["runs_to_train"] == RUNS
+    assert found["epochs"] == RUNS * EPOCHS
+    assert set(found["wall_hours"]) == {"estimate", "low", "high"}
+    assert not (tmp_path / "out").exists()
+
+
+def test_json_needs_a_dry_run(tmp_path):
+    status, output = launch(write_space(tmp_path), "--json", "--out", tmp_path / "out")
+    assert status == 2
+    assert "--json goes with --dry-run" in output
+
+
+def test_a_table_shows_every_number_of_a_small_plan():
+    from rich.console import Console
+
+    console = Console(width=120, record=True)
+    console.print(price_table(priced(planned())))
+    text = console.export_text()
+    for words in ("experiments", "MLflow store", "artifacts", "data set", "time of cores", "on 1 core"):
+        assert words in text
+
+
+def test_the_report_has_predicted_against_actual(undisturbed):
+    (one,) = launches(undisturbed / "dataset")
+    assert one.runs == one.runs_planned == RUNS
+    assert one.training_s > 0
+    assert one.training_s_predicted > 0
+    assert one.wall_s > one.training_s / 64
+    assert not one.measured
+    page = (undisturbed / "report" / "index.html").read_text(encoding="utf-8")
+    assert "What it cost" in page
+    assert one.began in page

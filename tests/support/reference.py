@@ -1,0 +1,169 @@
+"""An independent implementation of the definitions in float64, one run at a time: numpy statistics, autograd gradients.
+
+It shares nothing with `survey.training` but the draws of `survey.training.streams`, and is written for plainness.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from survey.experiments.metrics import STATISTICS
+from survey.training import streams
+
+EPSILON = 1e-7
+
+
+def statistics(kind: str, logits: np.ndarray, y: np.ndarray, batch_rows: int | None = None) -> dict[str, float]:
+    """The ten statistics of rows [rows, outputs] from the definitions, as means over the rows."""
+    return {name: float(np.mean(values)) for name, values in per_row(kind, logits, y, batch_rows).items()} | {
+        "root_mean_squared_error": math.sqrt(np.mean((predictions(kind, logits) - y) ** 2))
+    }
+
+
+def predictions(kind: str, logits: np.ndarray) -> np.ndarray:
+    if kind == "softmax":
+        e = np.exp(logits - logits.max(1, keepdims=True))
+        return e / e.sum(1, keepdims=True)
+    return 1 / (1 + np.exp(-logits))
+
+
+def per_row(kind: str, logits: np.ndarray, y: np.ndarray, batch_rows: int | None = None) -> dict[str, np.ndarray]:
+    p = predictions(kind, logits)
+    if kind == "softmax":
+        top = logits.max(1)
+        loss = top + np.log(np.exp(logits - top[:, None]).sum(1)) - (logits * y).sum(1)
+    elif kind == "binary":
+        loss = (np.logaddexp(0, logits) - logits * y)[:, 0]
+    else:
+        loss = ((p - y) ** 2).mean(1)
+    accuracy = p.argmax(1) == y.argmax(1) if y.shape[1] > 1 else y[:, 0] == (p[:, 0] > 0.5)
+    labels = y.copy()
+    for start in range(0, len(y), batch_rows or len(y)):
+        part = labels[start : start + (batch_rows or len(y))]
+        if np.isin(part, (0, 1)).all():
+            part[:] = 2 * part - 1
+    margin = np.maximum(1 - labels * p, 0)
+    log = [np.log(1 + np.maximum(x, EPSILON)) for x in (p, y)]
+    with np.errstate(divide="ignore"):
+        units = [x * np.minimum(1 / np.linalg.norm(x, axis=1, keepdims=True), 1e7) for x in (p, y)]
+    clipped = [np.clip(x, EPSILON, 1) for x in (p, y)]
+    return {
+        "loss": loss,
+        "accuracy": accuracy.astype(float),
+        "mean_squared_error": ((p - y) ** 2).mean(1),
+        "mean_absolute_error": np.abs(p - y).mean(1),
+        "mean_squared_logarithmic_error": ((log[0] - log[1]) ** 2).mean(1),
+        "hinge": margin.mean(1),
+        "squared_hinge": (margin**2).mean(1),
+        "cosine_similarity": np.nansum(units[0] * units[1], axis=1),
+        "kullback_leibler_divergence": (clipped[1] * np.log(clipped[1] / clipped[0])).sum(1),
+    }
+
+
+ACTIVATIONS = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "gelu": torch.nn.functional.gelu,
+    "elu": torch.nn.functional.elu,
+    "swish": torch.nn.functional.silu,
+}
+
+
+class Reference:
+    """One run, trained by autograd and a hand-stepped optimizer."""
+
+    def __init__(self, experiment, inputs, targets, task_kind, widths, seed):
+        self.experiment, self.seed = experiment, seed
+        self.kind = "regression" if task_kind == "regression" else "softmax" if targets.shape[1] > 1 else "binary"
+        self.inputs, targets = inputs.double(), targets.double()
+        train_rows, self.test_rows = streams.split(len(inputs), seed=seed)
+        self.train_rows = train_rows
+        self.test_targets = targets[self.test_rows]
+        self.train_targets = self._noisy(targets[train_rows])
+        self.layers = streams.initial_parameters(widths, inputs.shape[1], seed=seed, dtype=torch.float64)
+        self.parameters = [p.requires_grad_() for layer in self.layers for p in layer]
+        self.moments = [[torch.zeros_like(p), torch.zeros_like(p)] for p in self.parameters]
+        self.steps = self.epoch = 0
+
+    def _noisy(self, targets):
+        noise = self.experiment.label_noise
+        if not noise:
+            return targets
+        if self.kind == "regression":
+            return streams.noisy_values(targets, noise, seed=self.seed)
+        labels = targets.argmax(1) if self.kind == "softmax" else targets[:, 0].long()
+        changed = streams.noisy_labels(labels, max(2, targets.shape[1]), noise, seed=self.seed)
+        return torch.eye(targets.shape[1])[changed].double() if self.kind == "softmax" else changed[:, None].double()
+
+    def forward(self, x):
+        shape, hidden = self.experiment.shape, len(self.layers) - 1
+        for k, (kernel, bias) in enumerate(self.layers):
+            z = x @ kernel + bias
+            if k == hidden:
+                return z
+            out = ACTIVATIONS[self.experiment.activation](z)
+            first = 2 if shape.startswith("wide_first") else 1
+            x = out + x if shape.endswith("_residual") and k >= first and out.shape == x.shape else out
+        raise AssertionError
+
+    def loss(self, logits, y):
+        if self.kind == "softmax":
+            return torch.nn.functional.cross_entropy(logits, y)
+        if self.kind == "binary":
+            return torch.nn.functional.binary_cross_entropy_with_logits(logits, y)
+        return torch.nn.functional.mse_loss(torch.sigmoid(logits), y)
+
+    def penalty(self):
+        e = self.experiment
+        kernels = [kernel for kernel, _ in self.layers]
+        return e.kernel_regularizer_l1 * sum(k.abs().sum() for k in kernels) + e.kernel_regularizer_l2 * sum(
+            (k**2).sum() for k in kernels
+        )
+
+    def step(self, gradients):
+        e, self.steps = self.experiment, self.steps + 1
+        lr, t = e.learning_rate, self.steps
+        for p, g, m in zip(self.parameters, gradients, self.moments, strict=True):
+            if e.optimizer == "adam":
+                m[0] = 0.9 * m[0] + 0.1 * g
+                m[1] = 0.999 * m[1] + 0.001 * g**2
+                p -= lr * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m[0] / (m[1].sqrt() + EPSILON)
+            elif e.optimizer == "SGD":
+                m[0] = e.momentum * m[0] - lr * g
+                p += m[0]
+            else:
+                m[1] = 0.9 * m[1] + 0.1 * g**2
+                if e.momentum:
+                    m[0] = e.momentum * m[0] + lr * g / (m[1] + EPSILON).sqrt()
+                    p -= m[0]
+                else:
+                    p -= lr * g / (m[1].sqrt() + EPSILON)
+
+    def train_epoch(self) -> np.ndarray:
+        """float64 [20], test set first."""
+        self.epoch += 1
+        rows = len(self.train_rows)
+        order = streams.epoch_orders(rows, seeds=[self.seed], epoch=self.epoch)[0]
+        collected: list[tuple[int, dict[str, float], float]] = []
+        for start in range(0, rows, self.experiment.batch_size):
+            batch = order[start : start + self.experiment.batch_size]
+            y = self.train_targets[batch]
+            logits = self.forward(self.inputs[self.train_rows[batch]])
+            penalty = self.penalty()
+            gradients = torch.autograd.grad(self.loss(logits, y) + penalty, self.parameters)
+            values = statistics(self.kind, logits.detach().numpy(), y.numpy())
+            values["loss"] += float(penalty.detach()) if torch.is_tensor(penalty) else penalty
+            collected.append((len(batch), values, 0.0))
+            with torch.no_grad():
+                self.step(gradients)
+        train = {n: sum(b * v[n] for b, v, _ in collected) / rows for n in STATISTICS}
+        train["root_mean_squared_error"] = math.sqrt(train["mean_squared_error"])
+        with torch.no_grad():
+            logits = self.forward(self.inputs[self.test_rows]).numpy()
+            test = statistics(self.kind, logits, self.test_targets.numpy(), self.experiment.batch_size)
+            test["loss"] += float(self.penalty())
+        return np.array([*(test[n] for n in STATISTICS), *(train[n] for n in STATISTICS)])

@@ -1,0 +1,95 @@
+"""Rooms are entered by their faces, faces cost nothing, and the page that draws them is true."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import analysis
+import survey
+from tests.support.paths import ROOT
+
+ROOMS = sorted(
+    f"{package.__name__}.{module.name}"
+    for package in (survey, analysis)
+    for module in pkgutil.iter_modules(package.__path__)
+    if module.ispkg
+)
+FILES = sorted(file for folder in ("survey", "analysis") for file in (ROOT / folder).rglob("*.py"))
+OF_EVERYWHERE = ("e2e", "trust", "docs", "support")
+"""Folders of tests of several rooms; the others bear the name of theirs."""
+
+
+def imports(file: Path) -> Iterator[tuple[int, str, str]]:
+    """What a file imports of ours: line, module, and the name that is taken from it, if one is."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.lineno, node.module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, "") for alias in node.names)
+
+
+def own_room(file: Path) -> str:
+    """The room of a file, or of what it tests, such as `survey.plan`; `analysis` for tests of all of that."""
+    package, room, *_ = file.relative_to(ROOT).parts
+    if package != "tests":
+        return f"{package}.{room}"
+    return "analysis" if room == "analysis" else f"survey.{room}"
+
+
+def inside(module: str, name: str) -> tuple[str, str] | None:
+    """The room that an import enters, and what of it: a module, or a name of its face; None for another import."""
+    room = ".".join(module.split(".")[:2])
+    if room not in ROOMS:
+        room, module = f"{module}.{name}", f"{module}.{name}"
+    if room not in ROOMS:
+        return None
+    below = module.removeprefix(room).lstrip(".")
+    return room, below.split(".")[0] or name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_room_is_entered_past_its_face(file):
+    own, past = own_room(file), []
+    for line, module, name in imports(file):
+        entered = inside(module, name)
+        if not entered or (entered[0] + ".").startswith(own + "."):
+            continue
+        room, part = entered
+        if part not in ("", "__main__", *importlib.import_module(room).__all__):
+            past.append(f"{file.relative_to(ROOT)}:{line}: {room}.{part}")
+    assert past == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_face_says_what_the_room_is_for_and_names_what_is_there(room):
+    face = importlib.import_module(room)
+    assert face.__doc__
+    assert sorted(face.__all__) == face.__all__
+    for name in face.__all__:
+        assert hasattr(face, name) or importlib.import_module(f"{room}.{name}")
+
+
+def test_faces_are_cheap():
+    heavy = {"ray", "mlflow", "torch"}
+    code = f"import sys\nimport {', '.join(ROOMS)}\nprint(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_users_call_is_no_module():
+    """Also after the modules of these names, or those that lie behind them, have been imported."""
+    for name in ("analysis.combine.__main__", "analysis.recommend.__main__", "analysis.reading.tables"):
+        importlib.import_module(name)
+    for function in (analysis.combine, analysis.curves, analysis.read, analysis.read_batches, analysis.recommend):
+        assert callable(function)
+    assert callable(survey.run)
+    rooms = {room.rpartition(".")[2] for room in ROOMS if room.startswith("survey.")}
+    assert rooms.isdisjoint(survey.__all__)

@@ -1,0 +1,125 @@
+"""The training core on a GPU: the numbers of a CPU, to rounding, and memory that is too small."""
+
+from __future__ import annotations
+
+import gc
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.training import streams
+from survey.training.bundle import Bundle
+from survey.training.graphs import side_stream
+from tests.training.test_training import CASES, make_task, make_trainer, setting
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+ACCURACIES = [HISTORY_COLUMNS.index(name) for name in ("val_accuracy", "accuracy")]
+OTHERS = [k for k in range(len(HISTORY_COLUMNS)) if k not in ACCURACIES]
+
+
+def test_draws_are_those_of_a_cpu():
+    for rows in (1, 7, 3918, 54_046):
+        drawn = [
+            streams.epoch_orders(rows, seeds=[3, 4, 5], epoch=9, device=device).cpu() for device in ("cpu", "cuda")
+        ]
+        assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize(("kind", "outputs", "experiment"), CASES)
+def test_epochs_in_float64_are_those_of_a_cpu(kind, outputs, experiment):
+    inputs, targets = make_task(kind, outputs)
+    cpu, gpu = (
+        make_trainer(experiment, inputs, targets, kind, [1, 2, 3], dtype=torch.float64, device=device)
+        for device in ("cpu", "cuda")
+    )
+    for _ in range(5):
+        torch.testing.assert_close(gpu.train_epoch(), cpu.train_epoch(), rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "outputs", "experiment"), CASES)
+def test_epochs_in_float32_stay_within_1e_3_of_a_cpu(kind, outputs, experiment):
+    inputs, targets = make_task(kind, outputs, rows=1000)
+    cpu, gpu = (make_trainer(experiment, inputs, targets, kind, [1, 2, 3], device=device) for device in ("cpu", "cuda"))
+    for _ in range(5):
+        found, expected = gpu.train_epoch(), cpu.train_epoch()
+        assert (found[ACCURACIES] - expected[ACCURACIES]).abs().max() <= 3 / 200
+        torch.testing.assert_close(found[OTHERS], expected[OTHERS], rtol=1e-3, atol=1e-4)
+
+
+def test_side_by_side_trainers_have_the_numbers_that_they_have_alone():
+    inputs, targets = make_task("classification", 3, rows=1000)
+    settings = [setting(size=size) for size in (100, 300, 1000, 3000)]
+
+    def make():
+        return [make_trainer(each, inputs, targets, "classification", range(30), device="cuda") for each in settings]
+
+    alone, together = make(), make()
+    expected = [[trainer.train_epoch() for _ in range(20)] for trainer in alone]
+    found = [[] for _ in together]
+    for _ in range(20):
+        for number, trainer in enumerate(together):
+            with torch.cuda.stream(side_stream(number + 1)):
+                trainer.start_epoch()
+        for number, trainer in enumerate(together):
+            with torch.cuda.stream(side_stream(number + 1)):
+                found[number].append(trainer.end_epoch())
+    for a, b in zip(expected, found, strict=True):
+        assert torch.equal(torch.stack(a), torch.stack(b))
+
+
+def test_a_run_has_the_numbers_of_a_smaller_bundle_to_rounding():
+    inputs, targets = make_task("classification", 3, rows=1000)
+    many, one = (
+        make_trainer(setting(), inputs, targets, "classification", seeds, device="cuda") for seeds in (range(30), [7])
+    )
+    for _ in range(5):
+        torch.testing.assert_close(many.train_epoch()[OTHERS][:, 7:8], one.train_epoch()[OTHERS], rtol=1e-4, atol=1e-5)
+
+
+def test_a_checkpoint_goes_from_a_cpu_to_a_gpu_and_back():
+    inputs, targets = make_task("classification", 3)
+    make = partial(make_trainer, setting(), inputs, targets, "classification", [1, 2, 3], dtype=torch.float64)
+    straight, first, second, third = make(), make(), make(device="cuda"), make()
+    for trainer, before in ((first, None), (second, first), (third, second)):
+        if before:
+            trainer.load_state_dict(before.state_dict())
+        for _ in range(2):
+            torch.testing.assert_close(trainer.train_epoch(), straight.train_epoch(), rtol=1e-8, atol=1e-12)
+
+
+def test_a_bundle_that_the_gpu_does_not_hold_is_trained_in_groups(request):
+    """With a cap as trials on a fraction of a GPU have it; the graphs' own memory counts."""
+    request.addfinalizer(lambda: torch.cuda.set_per_process_memory_fraction(1.0))
+    inputs, targets = make_task("classification", 3, rows=500)
+    experiment = setting(size=1 << 20, depth=4, batch_size=256)
+    make = lambda seeds: make_trainer(experiment, inputs, targets, "classification", seeds, device="cuda")  # noqa: E731
+    seeds, epochs = list(range(24)), 3
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_reserved()  # libraries keep some
+    whole = Bundle(lambda *, seeds: make(seeds), seeds, epochs)
+    while not whole.is_done:
+        whole.train_epoch()
+    most = torch.cuda.max_memory_reserved()
+    whole._trainer = None
+    sizes = []
+
+    def counted(*, seeds):
+        sizes.append(len(seeds))
+        return make(seeds)
+
+    torch.cuda.empty_cache()
+    allowed = before + 0.4 * (most - before)
+    torch.cuda.set_per_process_memory_fraction(allowed / torch.cuda.mem_get_info()[1])
+    parts = Bundle(counted, seeds, epochs)
+    while not parts.is_done:
+        parts.train_epoch()
+    assert sizes[0] == 24
+    assert max(sizes[1:]) <= 12
+    others = np.array(OTHERS)
+    np.testing.assert_allclose(parts.curves[others], whole.curves[others], rtol=1e-4, atol=1e-5)

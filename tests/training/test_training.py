@@ -1,0 +1,235 @@
+"""The training core against an independent float64 implementation, against autograd, and against itself."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from survey.experiments.experiment import Experiment
+from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.experiments.topology import layer_widths, residual_layers
+from survey.training.loop import Trainer
+from survey.training.network import ACTIVATIONS, Architecture, Network
+from tests.support.reference import Reference
+
+
+def make_task(kind: str, outputs: int, rows: int = 203, num_inputs: int = 6, seed: int = 0):
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.rand(rows, num_inputs, generator=generator)
+    if kind == "regression":
+        return inputs, torch.rand(rows, outputs, generator=generator)
+    classes = torch.randint(0, max(2, outputs), (rows,), generator=generator)
+    return inputs, torch.eye(outputs)[classes] if outputs > 1 else classes[:, None].float()
+
+
+def make_trainer(experiment, inputs, targets, kind, seeds, **options):
+    widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, inputs.shape[1], targets.shape[1])
+    return Trainer(experiment, inputs=inputs, targets=targets, task_kind=kind, widths=widths, seeds=seeds, **options)
+
+
+def setting(**changes) -> Experiment:
+    return Experiment(
+        **{
+            "dataset": "x",
+            "shape": "rectangle",
+            "size": 300,
+            "depth": 3,
+            "batch_size": 32,
+            "learning_rate": 1e-3,
+            **changes,
+        }
+    )
+
+
+CASES = [
+    ("classification", 3, setting()),
+    ("classification", 1, setting(shape="trapezoid", depth=4)),
+    ("classification", 10, setting(shape="exponential", depth=5, size=600)),
+    ("regression", 1, setting(shape="wide_first_2x", depth=4)),
+    ("regression", 4, setting(batch_size=27)),
+    ("classification", 3, setting(batch_size=162)),
+    ("classification", 3, setting(batch_size=1000)),
+    ("classification", 3, setting(batch_size=7, depth=2)),
+    ("regression", 1, setting(batch_size=23, label_noise=0.2)),
+    ("classification", 3, setting(label_noise=0.1)),
+    ("classification", 1, setting(label_noise=0.1)),
+    ("classification", 3, setting(shape="rectangle_residual", depth=6)),
+    ("classification", 3, setting(shape="wide_first_4x_residual", depth=6, size=800)),
+    ("regression", 1, setting(shape="trapezoid_residual", depth=5)),
+    ("classification", 3, setting(optimizer="SGD", learning_rate=0.1)),
+    ("classification", 3, setting(optimizer="SGD", momentum=0.9, learning_rate=0.01)),
+    ("classification", 3, setting(optimizer="RMSprop")),
+    ("classification", 3, setting(optimizer="RMSprop", momentum=0.9)),
+    ("classification", 3, setting(kernel_regularizer_type="l1", kernel_regularizer_l1=0.01)),
+    ("regression", 1, setting(kernel_regularizer_type="l2", kernel_regularizer_l2=0.02)),
+    *(("classification", 3, setting(activation=name, shape="rectangle_residual", depth=4)) for name in ACTIVATIONS),
+]
+
+
+@pytest.mark.parametrize(("kind", "outputs", "experiment"), CASES)
+def test_every_statistic_of_five_epochs_equals_the_reference(kind, outputs, experiment):
+    inputs, targets = make_task(kind, outputs)
+    seeds = [11, 12]
+    trainer = make_trainer(experiment, inputs, targets, kind, seeds, dtype=torch.float64)
+    widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, inputs.shape[1], targets.shape[1])
+    references = [Reference(experiment, inputs, targets, kind, widths, seed) for seed in seeds]
+    for _ in range(5):
+        ours = trainer.train_epoch().numpy()
+        for run, reference in enumerate(references):
+            expected = dict(zip(HISTORY_COLUMNS, reference.train_epoch(), strict=True))
+            found = dict(zip(HISTORY_COLUMNS, ours[:, run], strict=True))
+            assert found == pytest.approx(expected, rel=1e-8, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs", "experiment"),
+    [
+        ("classification", 7, setting()),
+        ("classification", 1, setting()),
+        ("regression", 1, setting()),
+        *(("classification", 3, setting(activation=name, shape="rectangle_residual")) for name in ACTIVATIONS),
+    ],
+)
+def test_float32_stays_within_1e_5_of_float64(kind, outputs, experiment):
+    inputs, targets = make_task(kind, outputs, rows=1000)
+    single, double = (
+        make_trainer(experiment, inputs, targets, kind, [1, 2, 3], dtype=dtype)
+        for dtype in (torch.float32, torch.float64)
+    )
+    for _ in range(5):
+        found, expected = single.train_epoch().double(), double.train_epoch()
+        accuracy = [HISTORY_COLUMNS.index("val_accuracy"), HISTORY_COLUMNS.index("accuracy")]
+        assert (found[accuracy] - expected[accuracy]).abs().max() <= 2 / 200
+        others = [k for k in range(20) if k not in accuracy]
+        torch.testing.assert_close(found[others], expected[others], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "outputs"), [("classification", 3), ("classification", 1), ("regression", 1)])
+@pytest.mark.parametrize("runs_per_chunk", [1, 3, None])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"batch_size": 27, "activation": "gelu", "shape": "rectangle_residual"},
+        {"optimizer": "RMSprop", "momentum": 0.9},
+        {"kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0.01},
+    ],
+)
+def test_a_bundle_gives_bit_for_bit_what_its_runs_give_alone(kind, outputs, runs_per_chunk, changes):
+    inputs, targets = make_task(kind, outputs)
+    experiment = setting(label_noise=0.1, **changes)
+    seeds = [5, 6, 7, 8, 9]
+    fused = make_trainer(experiment, inputs, targets, kind, seeds, runs_per_chunk=runs_per_chunk)
+    alone = [make_trainer(experiment, inputs, targets, kind, [seed]) for seed in seeds]
+    for _ in range(5):
+        together, single = fused.train_epoch(), torch.cat([trainer.train_epoch() for trainer in alone], dim=1)
+        assert torch.equal(together, single)
+
+
+def test_a_trainer_is_gone_when_nobody_holds_it():
+    """Its memory would else be held until the garbage collector comes: the next one may not find room."""
+    gc.disable()
+    try:
+        trainer = make_trainer(setting(), *make_task("classification", 3), "classification", [1])
+        trainer.train_epoch()
+        network = weakref.ref(trainer._chunks[0].network)
+        del trainer
+        assert network() is None
+    finally:
+        gc.enable()
+
+
+def test_a_run_that_diverges_harms_no_other():
+    inputs, targets = make_task("classification", 3)
+    seeds = [1, 2, 3]
+    healthy, ill = (make_trainer(setting(), inputs, targets, "classification", seeds) for _ in range(2))
+    ill._chunks[0].network.weights[0][1] = float("nan")
+    for _ in range(3):
+        expected, found = healthy.train_epoch(), ill.train_epoch()
+        assert torch.equal(found[:, [0, 2]], expected[:, [0, 2]])
+        assert found[0, 1].isnan()
+
+
+@pytest.mark.parametrize(("optimizer", "momentum"), [("adam", 0.0), ("RMSprop", 0.0), ("RMSprop", 0.9), ("SGD", 0.9)])
+@pytest.mark.parametrize("runs_per_chunk", [None, 2])
+def test_a_resumed_bundle_goes_on_bit_for_bit(optimizer, momentum, runs_per_chunk):
+    """Also where the bundle is split otherwise, as on another machine."""
+    inputs, targets = make_task("classification", 3)
+    experiment = setting(optimizer=optimizer, momentum=momentum)
+    seeds = [1, 2, 3, 4, 5]
+    straight, first = (make_trainer(experiment, inputs, targets, "classification", seeds) for _ in range(2))
+    second = make_trainer(experiment, inputs, targets, "classification", seeds, runs_per_chunk=runs_per_chunk)
+    for _ in range(2):
+        straight.train_epoch()
+        first.train_epoch()
+    second.load_state_dict(first.state_dict())
+    for _ in range(2):
+        assert torch.equal(straight.train_epoch(), second.train_epoch())
+
+
+@settings(max_examples=25)
+@given(
+    widths=st.lists(st.integers(1, 6), min_size=2, max_size=5),
+    num_inputs=st.integers(1, 5),
+    rows=st.integers(1, 9),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    residual=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_hand_written_gradients_equal_autograd(widths, num_inputs, rows, activation, residual, seed):
+    adds = residual_layers("rectangle_residual" if residual else "rectangle", widths)
+    architecture = Architecture(num_inputs, tuple(widths), adds, activation)
+    network = Network(architecture, 2, dtype=torch.float64, device="cpu")
+    generator = torch.Generator().manual_seed(seed)
+    network.parameters.copy_(torch.randn(network.parameters.shape, generator=generator, dtype=torch.float64))
+    work = network.workspace(rows)
+    work.inputs.zero_()
+    work.inputs[:, :num_inputs] = torch.randn(len(work.inputs), num_inputs, generator=generator, dtype=torch.float64)
+    work.inputs[:, num_inputs] = 1.0
+    output_gradient = torch.randn(2, widths[-1], work.rows, generator=generator, dtype=torch.float64)
+    output_gradient[:, :, rows:] = 0.0
+    network.forward(work)
+    work.logits_gradient.copy_(output_gradient / rows)
+    network.backward(work)
+
+    leaves = [weight.clone().requires_grad_() for weight in network.weights]
+    h = work.inputs.view(2, work.rows, -1).transpose(1, 2)[:, :num_inputs]
+    functions = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+    functions |= {name: getattr(torch.nn.functional, name) for name in ("gelu", "elu")}
+    functions["swish"] = torch.nn.functional.silu
+    for k, weight in enumerate(leaves):
+        z = weight[:, :, :-1] @ h + weight[:, :, -1:]
+        h = z if k == len(leaves) - 1 else functions[activation](z) + (h if adds[k] else 0)
+    expected = torch.autograd.grad((h * output_gradient).sum() / rows, leaves)
+    for found, wanted in zip(network.weight_gradients, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_equal_scores_count_for_the_first_class():
+    """A network of dead units gives every class the same score: then class 0 is predicted."""
+    inputs, targets = make_task("classification", 3)
+    trainer = make_trainer(setting(learning_rate=1e-30), inputs, targets, "classification", [3])
+    trainer._chunks[0].network.parameters.zero_()
+    found = dict(zip(HISTORY_COLUMNS, trainer.train_epoch()[:, 0].tolist(), strict=True))
+    from survey.training import streams
+
+    train_rows, test_rows = streams.split(len(inputs), seed=3)
+    assert found["val_accuracy"] == pytest.approx(float(targets[test_rows, 0].mean()), abs=1e-6)
+    assert found["accuracy"] == pytest.approx(float(targets[train_rows, 0].mean()), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size"), [(5, 256), (6, 1), (10, 7), (11, 4)], ids=["tiny", "single", "rest", "one"]
+)
+def test_odd_row_counts_train(rows, batch_size):
+    for kind, outputs in (("classification", 3), ("classification", 1), ("regression", 1)):
+        inputs, targets = make_task(kind, outputs, rows=rows)
+        inputs[:, 0] = 0.5  # a constant column
+        trainer = make_trainer(setting(batch_size=batch_size), inputs, targets, kind, [1, 2])
+        assert np.isfinite(trainer.train_epoch().numpy()).all()

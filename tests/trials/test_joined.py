@@ -1,0 +1,285 @@
+"""Experiments that are joined to one trial on a GPU: which, what that costs, and that no number depends on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import typer
+
+from survey.errors import TrackingAwayError
+from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.launch.parsers import parse_pack
+from survey.plan.cost_model import Work
+from survey.plan.estimate import Rows, price
+from survey.plan.gpu_sharing import Joining
+from survey.plan.make_plan import make_plan
+from survey.plan.pilot import JOINED, find_joining
+from survey.plan.plan import Plan
+from survey.spaces.search_space import SearchSpace
+from survey.tasks.loading import describe, load
+from survey.tracking.store import TrackingStore
+from survey.tracking.trial_run import TrackingSettings
+from survey.training.bundle import Bundle
+from survey.trials import experiment_training
+from survey.trials.messages import trial_config
+from tests.support.trial_outside_ray import Trial
+
+EPOCHS = 6
+
+
+def planned(sizes=(64, 128, 256), shapes=("rectangle",)) -> Plan:
+    grid = {"dataset": "sklearn:iris", "shape": list(shapes), "size": list(sizes), "depth": 3, "epochs": EPOCHS}
+    space = SearchSpace.model_validate({"name": "x", "repetitions": 3, "grids": [grid]})
+    return make_plan([space], contents={}, describe=describe, done={})
+
+
+# ---------------------------------------------------------------- which
+
+
+def test_what_is_joined_is_alike_in_cost_and_each_experiment_is_planned_once():
+    plan = planned(sizes=[2**k for k in range(6, 16)], shapes=["rectangle", "trapezoid"])
+    joined = plan.on_gpus(lambda size: 0.125, Joining(4))
+    assert [len(group) for group in joined.groups] == [4, 4, 4, 4, 4]
+    assert {each.experiment for each in joined.trials} == {each.experiment for each in plan.trials}
+    costs = [each.cost_s for each in joined.trials]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_what_fills_a_gpu_stays_alone():
+    plan = planned(sizes=[64, 128, 1 << 16])
+    large = max(each.work.flops / each.work.steps for each in plan.trials)
+    joined = plan.on_gpus(lambda size: 0.125, Joining(8, most_flops=large / 2, gain=2.0))
+    assert sorted(len(group) for group in joined.groups) == [1, 2]
+    alone = {each.experiment: each.cost_s for each in plan.trials}
+    for group in joined.groups:
+        for each in group:
+            assert each.cost_s == alone[each.experiment] / (2.0 if len(group) == 2 else 1.0)
+
+
+def test_together_they_have_the_whole_gpu_and_take_half_of_its_memory_at_most():
+    plan = planned(sizes=[64, 128, 256, 512])
+    smallest = min(each.bundle_bytes for each in plan.trials)
+    joined = plan.on_gpus(lambda size: 0.5 if size <= 4 * smallest else 1.0, Joining(8))
+    assert len(joined.groups) > 1
+    for group in joined.groups:
+        assert {each.num_gpus for each in group} == {1.0 if len(group) > 1 else 0.5}
+        assert sum(each.bundle_bytes for each in group) <= 4 * smallest
+    assert {each.num_gpus for each in plan.on_gpus(lambda size: 0.25, Joining(8, num_gpus=0.25)).trials} == {0.25}
+
+
+def test_nothing_is_joined_unless_it_pays():
+    plan = planned()
+    assert plan.on_gpus(lambda size: 0.5).groups == tuple((each,) for each in plan.on_gpus(lambda size: 0.5).trials)
+    works = [Work(1, 1, flops, 1, 1, 1) for flops in (1e6, 1e8, 1e7)]
+    found = find_joining(works, [3.0, 1.1, 1.5])
+    assert found == Joining(JOINED, 1e7, pytest.approx(2.0))
+    assert find_joining(works, [1.2, 3.0, 3.0]) is None, "if the smallest do not gain, nothing does"
+
+
+def test_trials_that_share_a_gpu_take_turns():
+    rows = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: 0)
+
+    def found(plan, rows=rows):
+        return price(plan, rows, num_cpus=16, num_gpus=1, factor=1.5, measured=False)
+
+    plan = planned(sizes=[2**k for k in range(6, 16)])
+    whole, eighths = found(plan.on_gpus(lambda size: 1.0)), found(plan.on_gpus(lambda size: 0.125))
+    assert eighths.gpu_hours == whole.gpu_hours
+    joined = found(plan.on_gpus(lambda size: 0.125, Joining(5, gain=2.5)))
+    assert joined.gpu_hours.estimate == pytest.approx(whole.gpu_hours.estimate / 2.5)
+    assert joined.trials == {"1 GPU": 2}
+    assert joined.runs_to_train == whole.runs_to_train
+    tracked = replace(rows, epochs=lambda epochs: epochs)
+    whole_s, eighths_s = (
+        found(placed, tracked).gpu_hours.estimate - found(placed).gpu_hours.estimate
+        for placed in (plan.on_gpus(lambda size: 1.0), plan.on_gpus(lambda size: 0.125))
+    )
+    assert whole_s == pytest.approx(8 * eighths_s), "while one writes, the others train"
+
+
+@pytest.mark.parametrize(("text", "found"), [("auto", "auto"), ("1", 1), ("24", 24)])
+def test_how_many_is_read(text, found):
+    assert parse_pack(text) == found
+
+
+@pytest.mark.parametrize("text", ["0", "25", "-1", "1.5", "all", ""])
+def test_no_number_of_experiments(text):
+    with pytest.raises(typer.BadParameter, match="expected auto, or a number from 1 to 24"):
+        parse_pack(text)
+
+
+# ---------------------------------------------------------------- a trial
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a trial of three experiments or, by their number, of one of them; one epoch of each for each step."""
+    store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o")
+    experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
+    trials = planned().trials
+    shared = {
+        "tasks": {"sklearn:iris": load("sklearn:iris")},
+        "tracking": TrackingSettings(store.uri, experiment, True, False, sql_artifacts=store.sql_artifacts(experiment)),
+        "origin": {},
+        "checkpoints": tmp_path / "checkpoints",
+        "report_every_s": 0.0,
+    }
+
+    def started(number: int | None = None) -> Trial:
+        return Trial(trial_config(trials if number is None else [trials[number]]), **shared)
+
+    started.store, started.folder, started.trials = store, tmp_path, trials
+    return started
+
+
+def finish(running: Trial) -> tuple[list[dict], list[str]]:
+    """Train to the end; return what was told, and the ids of the MLflow runs."""
+    told = [running.step()]
+    while not told[-1]["done"]:
+        told.append(running.step())
+    return told, told[-1]["mlflow_run_id"].split()
+
+
+def history(start, run_id: str) -> np.ndarray:
+    table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
+    return np.array([table[name].to_pylist() for name in HISTORY_COLUMNS])
+
+
+def test_joined_experiments_have_the_numbers_that_they_have_alone(start):
+    told, together = finish(start())
+    assert len(together) == 3
+    assert [each["run_epochs"] for each in told] == [9] * EPOCHS
+    assert [each["by_experiment"][0] for each in told] == [(n, 3, n == EPOCHS) for n in range(1, EPOCHS + 1)]
+    for number, run_id in enumerate(together):
+        _, (alone,) = finish(start(number))
+        np.testing.assert_array_equal(history(start, run_id), history(start, alone))
+        table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
+        assert set(table["experiment_id"].to_pylist()) == {start.trials[number].experiment.experiment_id}
+        assert table["train_seconds"][0].as_py() > 0
+    assert list((start.folder / "checkpoints").glob("*")) == []
+
+
+def test_joined_experiments_that_are_stopped_go_on_where_they_were(start):
+    _, straight = finish(start())
+    stopped = start()
+    for _ in range(4):
+        stopped.step()
+    stopped.cleanup()
+    assert len(list((start.folder / "checkpoints").iterdir())) == 3
+    resumed = start()
+    assert resumed.step()["by_experiment"] == dict.fromkeys(range(3), (5, 3, False))
+    _, run_ids = finish(resumed)
+    for run_id, expected in zip(run_ids, straight, strict=True):
+        np.testing.assert_array_equal(history(start, run_id), history(start, expected))
+
+
+def break_training(monkeypatch, size: int, times: int) -> None:
+    """Let experiments of a size fail at their third epoch, so many times."""
+    left = [times]
+
+    class Broken(Bundle):
+        def start_epoch(self) -> None:
+            if self._make_trainer.args[0].size == size and self.epoch == 2 and left[0]:
+                left[0] -= 1
+                raise RuntimeError("broken")
+            super().start_epoch()
+
+    monkeypatch.setattr(experiment_training, "Bundle", Broken)
+
+
+def test_an_experiment_that_fails_once_is_tried_again_beside_the_others(start, monkeypatch):
+    break_training(monkeypatch, 128, times=1)
+    told, run_ids = finish(start())
+    assert told[-1]["failed"] == {}
+    assert len(run_ids) == 3
+    statuses = [run.info.status for run in start.store.client.search_runs(["1"])]
+    assert sorted(statuses) == ["FAILED", "FINISHED", "FINISHED", "FINISHED"]
+
+
+def test_an_experiment_that_always_fails_is_named_and_the_others_are_done(start, monkeypatch):
+    break_training(monkeypatch, 128, times=99)
+    told, run_ids = finish(start())
+    assert told[-1]["failed"] == {1: "RuntimeError: broken"}
+    assert len(run_ids) == 2
+    assert {run.info.status for run in start.store.client.search_runs(["1"])} == {"FAILED", "FINISHED"}
+
+
+def test_a_trial_of_which_all_fail_tries_each_three_times_and_tells_why(start, monkeypatch):
+    tries = []
+
+    def never(bundle):
+        tries.append(bundle)
+        raise RuntimeError("no memory of that kind")
+
+    monkeypatch.setattr(Bundle, "start_epoch", never)
+    told, _ = finish(start())
+    assert len(tries) == 9
+    assert told[-1]["failed"] == dict.fromkeys(range(3), "RuntimeError: no memory of that kind")
+
+
+def test_a_trial_that_is_stopped_leaves_no_note_of_what_was_finished(start):
+    stopped = start()
+    stopped.step()
+    finished = stopped._experiments[1]
+    while finished.is_training:
+        finished.start_epoch()
+        finished.end_epoch(0.0)
+    stopped.step()
+    assert finished.is_done
+    checkpoints = start.folder / "checkpoints"
+    assert len(list(checkpoints.iterdir())) == 1
+    stopped.cleanup()
+    assert len(list(checkpoints.iterdir())) == 2, "checkpoints of the two others, and no note"
+
+
+def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
+    """One of the experiments finds the server away while epochs of the others have begun."""
+    _, straight = finish(start())
+    away = start()
+    away.step()
+    log_epoch = away._experiments[0]._run.log_epoch
+
+    def is_away(epoch, statistics):
+        if epoch == 3:
+            raise TrackingAwayError("no answer")
+        log_epoch(epoch, statistics)
+
+    away._report_every_s = 60.0
+    away._experiments[0]._run.log_epoch = is_away
+    assert "launch again" in away.step()["fatal_error"]
+    _, run_ids = finish(start())
+    for run_id, expected in zip(run_ids, straight, strict=True):
+        np.testing.assert_array_equal(history(start, run_id), history(start, expected))
+
+
+def test_where_the_gpu_is_lost_the_trial_fails_at_once_and_keeps_its_checkpoints(start, monkeypatch):
+    stopped = start()
+    stopped.step()
+    stopped.cleanup()
+    before = sorted((start.folder / "checkpoints").iterdir())
+
+    def lost(*_arguments):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bundle, "start_epoch", lost)
+        patched.setattr(Bundle, "load_state_dict", lost)
+        with pytest.raises(RuntimeError, match="illegal memory access"):
+            start().step()
+    assert sorted((start.folder / "checkpoints").iterdir()) == before
+    assert start().step()["epoch"] == 2
+
+
+def test_a_trial_whose_process_dies_does_not_do_again_what_it_has_finished(start, monkeypatch):
+    break_training(monkeypatch, 128, times=1)
+    died = start()
+    while [each[2] for each in died.step()["by_experiment"].values()] != [True, False, True]:
+        pass
+    told, _ = finish(start())  # as Tune does, under the same id
+    assert [each for number, each in told[0]["by_experiment"].items() if number != 1] == [(EPOCHS, 0, True)] * 2
+    statuses = [run.info.status for run in start.store.client.search_runs(["1"])]
+    assert statuses.count("FINISHED") == 3
+    assert list((start.folder / "checkpoints").iterdir()) == []

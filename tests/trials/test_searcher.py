@@ -1,0 +1,68 @@
+"""Ray Tune's trials: those of the plan, in its order, at a cost that does not grow with their number."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+from functools import partial
+
+import pytest
+from ray.tune.search import Searcher
+
+from survey.plan.make_plan import make_plan
+from survey.spaces.search_space import Grid, SearchSpace
+from survey.tasks.loading import describe
+from survey.trials.messages import trial_config
+from survey.trials.searcher import PlanOrder
+from survey.trials.tune import report_every_s, resources
+
+
+def trials(count: int):
+    rates = [(number + 1) / 1e6 for number in range(count)]
+    grid = Grid(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=100, learning_rate=rates)
+    space = SearchSpace(name="many", repetitions=5, grids=[grid])
+    return make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).groups
+
+
+def test_every_trial_is_suggested_once_and_in_order():
+    planned = trials(50)
+    order = PlanOrder(planned)
+    suggested = [order.suggest(f"trial {number}") for number in range(50)]
+    assert suggested == [trial_config(group) for group in planned]
+    assert order.suggest("one more") == order.suggest("and another") == Searcher.FINISHED
+
+
+@pytest.mark.parametrize(("num_trials", "seconds"), [(1, 1.0), (100, 1.0), (250, 2.5), (1_000, 10.0), (100_000, 10.0)])
+def test_the_more_trials_train_at_a_time_the_less_often_each_reports(num_trials, seconds):
+    assert report_every_s(num_trials) == seconds
+
+
+@pytest.mark.parametrize(
+    ("num_gpus", "gib", "node_gib", "asked"),
+    [
+        (0, 0.5, 16, {"CPU": 1}),
+        (0, 2.5, 16, {"CPU": 1, "memory": 3 << 30}),
+        (0, 20.0, 16, {"CPU": 1, "memory": 16 << 30}),
+        (0, 20.0, 0, {"CPU": 1}),
+        (0.5, 20.0, 16, {"CPU": 1, "GPU": 0.5}),
+    ],
+)
+def test_a_trial_asks_for_the_memory_of_a_large_network(num_gpus, gib, node_gib, asked):
+    config = {"trial": {"num_gpus": num_gpus, "bundle_bytes": int(gib * (1 << 30))}}
+    assert resources(config, node_memory=node_gib << 30).bundles == [asked]
+
+
+def test_tune_may_copy_and_pickle_it():
+    planned = trials(3)
+    for order in (copy.deepcopy(PlanOrder(planned)), pickle.loads(pickle.dumps(PlanOrder(planned)))):
+        assert order.suggest("first") == trial_config(planned[0])
+
+
+def test_a_trial_of_many_costs_what_one_of_few_does():
+    """`tune.grid_search` copies its whole list for each trial: 100 ms each for 1,000 trials."""
+    order = PlanOrder(trials(4000))
+    began = time.process_time()
+    for number in range(4000):
+        order.suggest(f"trial {number}")
+    assert (time.process_time() - began) / 4000 < 0.001
