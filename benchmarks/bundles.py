@@ -1,7 +1,7 @@
 """How many runs fill a device: `python -m benchmarks.bundles --device cuda`.
 
 The time of a run's epoch in bundles of more and more runs; in several bundles side by side in one process, each on a
-stream of its own, as a joined trial has them; and in as many processes, as trials on a fraction of a GPU have them,
+stream of its own, as a packed trial has them; and in as many processes, as trials on a fraction of a GPU have them,
 which take turns unless the multi-process service (MPS) runs.
 """
 

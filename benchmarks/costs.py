@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from survey.plan.bundles import PlannedBundle
 from survey.plan.cost_model import CostModel, Work, default_model
 from survey.plan.make_plan import make_plan
 from survey.plan.pilot import Sample, fit_costs, measure
-from survey.plan.trials import PlannedTrial
 from survey.spaces.search_space import SearchSpace
 from survey.tasks.loading import describe
 
@@ -32,11 +32,11 @@ _HELD = 0.01
 _MEASURE_S = 0.5
 
 
-def _trials(on_gpu: bool) -> list[PlannedTrial]:
+def _trials(on_gpu: bool) -> list[PlannedBundle]:
     """All of them, in an order that is as good as random."""
     space = SearchSpace.model_validate({"name": "costs", "repetitions": 30, "grids": [_GRID]})
     plan = make_plan([space], contents={}, describe=lambda name: describe(name, may_guess=True), done={}, on_gpu=on_gpu)
-    return sorted(plan.trials, key=lambda trial: trial.experiment.experiment_id)
+    return sorted(plan.bundles, key=lambda trial: trial.experiment.experiment_id)
 
 
 def _fit(samples: list[Sample], like: CostModel) -> CostModel:
@@ -59,7 +59,7 @@ def main() -> None:
             break
         part = replace(trial, repetitions=trial.repetitions[: args.runs])
         name = part.experiment.dataset
-        sample = measure(part, describe(name, may_guess=True), args.device, _MEASURE_S, joined=1)
+        sample = measure(part, describe(name, may_guess=True), args.device, _MEASURE_S, packed=1)
         samples.append(sample)
         print(f"{part.experiment.label:90}{1e3 * sample.epoch_s:10.2f} ms an epoch", flush=True)
     model = _fit(samples, default_model(on_gpu=on_gpu))

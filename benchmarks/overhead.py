@@ -20,14 +20,14 @@ from pathlib import Path
 from rich.console import Console
 
 from survey.cluster.connection import Cluster, connected
+from survey.plan.bundles import PlannedBundle
 from survey.plan.make_plan import make_plan
-from survey.plan.trials import PlannedTrial
 from survey.spaces.search_space import Grid, SearchSpace
 from survey.tasks.loading import describe
 
 _CORES = 2
 
-Groups = Sequence[Sequence[PlannedTrial]]
+Groups = Sequence[Sequence[PlannedBundle]]
 
 
 def planned(count: int) -> Groups:
@@ -35,7 +35,7 @@ def planned(count: int) -> Groups:
     rates = [(number + 1) / 1e6 for number in range(count)]
     grid = Grid(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=100, learning_rate=rates)
     space = SearchSpace(name="overhead", repetitions=5, grids=[grid])
-    return make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).groups
+    return make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).trials
 
 
 def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[float], int]:

@@ -29,7 +29,9 @@ def runs_of(space_name: str, every: int) -> list[PlainRun]:
     """Return every so-manieth run of a search space, longest first."""
     plan = make_plan([load_space(space_name)], contents={}, describe=describe, done={})
     runs = [
-        PlainRun(trial.experiment, number, tuple(trial.widths)) for trial in plan.trials for number in trial.repetitions
+        PlainRun(trial.experiment, number, tuple(trial.widths))
+        for trial in plan.bundles
+        for number in trial.repetitions
     ]
     return runs[every // 2 :: every]
 

@@ -40,7 +40,7 @@ _Pack = Annotated[
     typer.Option(
         parser=parse_pack,
         metavar="auto|N",
-        help="Small experiments side by side in a trial on a GPU; auto: where --pilot finds that it pays.",
+        help="Small experiments to pack into a trial on a GPU; auto: where --pilot finds that it pays.",
     ),
 ]
 _TrackingUri = Annotated[str | None, typer.Option(help="MLflow tracking URI.", show_default="a sqlite file in --out")]

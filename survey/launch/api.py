@@ -56,7 +56,7 @@ def run(
         num_cpus: Cores of the survey's own Ray; None for all.
         num_gpus: GPUs of the survey's own Ray; None for all.
         gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.
-        pack: How many small experiments train side by side in a trial on a GPU; `auto` joins them where a pilot has
+        pack: How many small experiments are packed into a trial on a GPU; `auto` packs them where a pilot has
             found that it pays.
         tracking_uri: MLflow tracking URI; None for a sqlite file in the output folder.
         artifacts: Where MLflow's artifacts go: a folder that all machines share, or a URI such as `s3://BUCKET/PREFIX`;

@@ -21,8 +21,8 @@ from survey.launch.recorder import Recorder
 from survey.launch.request import Request, note_of
 from survey.launch.result import SurveyResult
 from survey.output.forecasts import Forecast
+from survey.plan.bundles import PlannedBundle
 from survey.plan.plan import Plan
-from survey.plan.trials import PlannedTrial
 from survey.system.files import disk_full_errors
 from survey.system.import_path import own_package
 from survey.tasks import preparation
@@ -77,7 +77,7 @@ class Launch:
             to_replace = request.to_replace(store)
             plan = request.plan(self._done(to_replace))
             with Recorder(output, request.name, plan) as recorder, ExitStack() as stack:
-                if plan.trials:
+                if plan.bundles:
                     result = self._train(plan, to_replace, stack, recorder)
                 else:
                     if store and left:
@@ -190,7 +190,7 @@ class Launch:
 
         settings = self._tracking_settings(plan, store)
         origin = {"batch": self._request.name, "git_hash": settings.git_commit or None}
-        cost = sum(trial.cost_s for trial in plan.trials)
+        cost = sum(bundle.cost_s for bundle in plan.bundles)
         console, runs = self._request.console, plan.num_runs_planned
         with Progress(
             console, name=self._request.name, num_runs=runs, total_cost=cost, output=self._output
@@ -199,7 +199,7 @@ class Launch:
             stop.notice, stop.training = progress.stop, True
             try:
                 failures = fit(
-                    plan.groups,
+                    plan.trials,
                     tasks=data,
                     tracking=settings,
                     origin=origin,
@@ -254,14 +254,14 @@ class Launch:
             pilot = None
         if on_gpu:
             plan = on_gpus(request, plan, pilot)
-            self._tell_joined(plan)
+            self._tell_packed(plan)
         return plan, pilot
 
-    def _tell_joined(self, plan: Plan) -> None:
-        together = [count for count in plan.joined if count > 1]
+    def _tell_packed(self, plan: Plan) -> None:
+        together = [count for count in plan.packed if count > 1]
         if together:
             trials = f"{len(together):,} trial{'s' * (len(together) != 1)}"
-            self._say(f"{sum(together):,} experiments train side by side, in {trials}")
+            self._say(f"{sum(together):,} experiments are packed into {trials}")
 
     def _tell_plan(self, plan: Plan) -> None:
         trials = f"{len(plan.trials):,} trial{'s' * (len(plan.trials) != 1)}"
@@ -328,7 +328,7 @@ class Launch:
             num_runs_done=plan.num_runs_done,
             num_runs_trained=num_runs_trained,
             failures=failures,
-            missing=tuple(_missing(trial) for trial in plan.trials),
+            missing=tuple(_missing(bundle) for bundle in plan.bundles),
             interrupted=stop.interrupted if stop else False,
             out_of_time=stop.out_of_time if stop else False,
             dataset=self._output.dataset,
@@ -362,8 +362,8 @@ def _check_gpu_options(options: Options, cluster: Cluster) -> None:
     if options.gpus_per_trial != "auto":
         raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
     if options.pack not in ("auto", 1):
-        raise InputError("--pack: experiments are joined on GPUs alone, and this Ray cluster has none")
+        raise InputError("--pack: experiments are packed on GPUs alone, and this Ray cluster has none")
 
 
-def _missing(trial: PlannedTrial) -> str:
-    return f"{trial.experiment.label}: {len(trial.repetitions)} of {trial.num_repetitions} runs"
+def _missing(bundle: PlannedBundle) -> str:
+    return f"{bundle.experiment.label}: {len(bundle.repetitions)} of {bundle.num_repetitions} runs"

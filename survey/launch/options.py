@@ -11,7 +11,7 @@ from typing import Literal
 
 from survey.errors import InputError
 from survey.experiments.limits import MOST_REPETITIONS
-from survey.plan.gpu_sharing import MOST_JOINED
+from survey.plan.gpu_sharing import MOST_PACKED
 
 
 class Epochs(StrEnum):
@@ -33,7 +33,7 @@ class Runs(StrEnum):
 _RANGES = {
     "num_cpus": (1, math.inf),
     "num_gpus": (0, 10**6),
-    "pack": (1, MOST_JOINED),
+    "pack": (1, MOST_PACKED),
     "repetitions": (1, MOST_REPETITIONS),
     "limit": (1, math.inf),
 }
@@ -52,7 +52,7 @@ class Options:
 
     Attributes:
         gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.
-        pack: Experiments of a trial on a GPU; `auto` joins as many as a pilot finds to pay.
+        pack: Experiments of a trial on a GPU; `auto` packs as many as a pilot finds to pay.
         time_limit_s: Seconds after which to stop in good order; None for no limit.
         pilot: Train a few epochs of some trials first, to know what all of them cost.
         redo: Which experiments to train again, as `NAME=VALUE[,NAME=VALUE...]`; None for none.

@@ -6,7 +6,7 @@ import re
 
 import typer
 
-from survey.plan.gpu_sharing import MOST_JOINED
+from survey.plan.gpu_sharing import MOST_PACKED
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -43,8 +43,8 @@ def parse_pack(text: str) -> int | str:
     """Turn `auto` or a number of experiments into what `survey.run` takes."""
     if text == "auto":
         return text
-    if text.isdecimal() and 1 <= int(text) <= MOST_JOINED:
+    if text.isdecimal() and 1 <= int(text) <= MOST_PACKED:
         return int(text)
     raise typer.BadParameter(
-        f"{text!r} is no number of experiments: expected auto, or a number from 1 to {MOST_JOINED}"
+        f"{text!r} is no number of experiments: expected auto, or a number from 1 to {MOST_PACKED}"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from survey.dataset.layout import runs_done
 from survey.launch.request import Request
 from survey.plan.estimate import UNMEASURED_FACTOR, Price, Rows, price
-from survey.plan.gpu_sharing import Joining
+from survey.plan.gpu_sharing import Packing
 from survey.plan.plan import Plan
 from survey.system.machine import num_cores
 
@@ -39,7 +39,7 @@ def dry_run(request: Request) -> Price:
 
 def with_pilot(request: Request, plan: Plan, *, may_guess: bool = False) -> tuple[Plan, Pilot | None]:
     """Measure this machine if that is asked for; return the plan with the costs that were found."""
-    if not request.options.pilot or not plan.trials:
+    if not request.options.pilot or not plan.bundles:
         return plan, None
     import torch
 
@@ -51,15 +51,15 @@ def with_pilot(request: Request, plan: Plan, *, may_guess: bool = False) -> tupl
 
 
 def on_gpus(request: Request, plan: Plan, pilot: Pilot | None) -> Plan:
-    """Give trials their shares of GPUs, joined as was asked for, or where the pilot has found that it pays."""
+    """Give trials their shares of GPUs, packed as was asked for, or where the pilot has found that it pays."""
     size = request.options.pack
-    joining = pilot.joining if pilot else None
+    packing = pilot.packing if pilot else None
     if size != "auto":
-        joining = None if size == 1 else replace(joining or Joining(size), size=size)
+        packing = None if size == 1 else replace(packing or Packing(size), size=size)
     fixed = request.options.gpus_per_trial
-    if joining and fixed != "auto":
-        joining = replace(joining, num_gpus=fixed)
-    return plan.on_gpus(request.fraction_of_gpu(), joining)
+    if packing and fixed != "auto":
+        packing = replace(packing, num_gpus=fixed)
+    return plan.on_gpus(request.fraction_of_gpu(), packing)
 
 
 def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:

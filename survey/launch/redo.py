@@ -106,9 +106,9 @@ class Redo:
     def _taken(self, plan: Callable[..., Plan]) -> dict[int, set[int]]:
         """The repetitions that the launch takes of each wanted experiment, done or not."""
         taken: dict[int, set[int]] = {}
-        for trial in plan({}).trials:
-            if trial.experiment.experiment_id in self._ids:
-                taken.setdefault(trial.experiment.experiment_id, set()).update(trial.repetitions)
+        for bundle in plan({}).bundles:
+            if bundle.experiment.experiment_id in self._ids:
+                taken.setdefault(bundle.experiment.experiment_id, set()).update(bundle.repetitions)
         if not taken:
             raise InputError(
                 f"--redo: this launch takes no experiment with {self._text}: --limit, or a size that no network comes "
@@ -121,8 +121,8 @@ class Redo:
         earlier = frozenset(self._output.redone.get(self._text, ()))
         if not earlier:
             return set()
-        trials = plan(runs_done(self._output.dataset, self._output.replaced), limited=False).trials
-        missing = self._ids.intersection(trial.experiment.experiment_id for trial in trials)
+        bundles = plan(runs_done(self._output.dataset, self._output.replaced), limited=False).bundles
+        missing = self._ids.intersection(bundle.experiment.experiment_id for bundle in bundles)
         if earlier.isdisjoint(each.mlflow_run_id for each in runs_trained(self._output.dataset, missing)):
             return set()
         return {each.experiment_id for each in trained if each.mlflow_run_id in earlier}

@@ -175,7 +175,7 @@ class Request:
 
         Without `bundled`, only those that may not be at hand: scikit-learn takes two seconds to import.
         """
-        used = {trial.experiment.dataset for trial in plan.trials}
+        used = {bundle.experiment.dataset for bundle in plan.bundles}
         names = sorted(used if bundled else used - set(BUNDLED))
         data = {name: load(self._declared[name], self.own_tasks) for name in names}
         for name, task in data.items():

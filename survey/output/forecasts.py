@@ -90,10 +90,10 @@ class Forecast:
     def end(self, done: Mapping[int, Iterable[int]], *, wall_s: float) -> None:
         """Note what has been trained, by what the data set holds, and what was expected of that part of the plan."""
         runs, training_s = 0, 0.0
-        for trial in self._plan.trials:
-            trained = len(set(trial.repetitions) & set(done.get(trial.experiment.experiment_id, ())))
+        for bundle in self._plan.bundles:
+            trained = len(set(bundle.repetitions) & set(done.get(bundle.experiment.experiment_id, ())))
             runs += trained
-            training_s += trial.training_s * trained / len(trial.repetitions)
+            training_s += bundle.training_s * trained / len(bundle.repetitions)
         end = Ended(round(time.time() * 1000), round(wall_s, 1), runs, round(training_s, 1))
         self._entry = replace(self._entry, end=end)
         self._write()

@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import Any
 
 from survey.dataset.schema import PARTITION_COLUMNS
+from survey.plan.bundles import PlannedBundle, resource_name
 from survey.plan.plan import Plan
-from survey.plan.trials import PlannedTrial, resource_name
 from survey.system.gc_pause import collector_paused
 
 _METRIC_ROW_BYTES = 285
@@ -82,15 +82,15 @@ class Rows:
     of_repetition: int
     epochs: Callable[[int], int]
 
-    def recording(self, trials: Iterable[PlannedTrial]) -> Recording:
-        """Count what trials write."""
+    def recording(self, bundles: Iterable[PlannedBundle]) -> Recording:
+        """Count what the trials of these bundles write."""
         rows = latest = runs = children = 0
-        for trial in trials:
-            metrics = self.of_trial + self.of_repetition * len(trial.repetitions)
-            rows += metrics * self.epochs(trial.experiment.epochs)
+        for bundle in bundles:
+            metrics = self.of_trial + self.of_repetition * len(bundle.repetitions)
+            rows += metrics * self.epochs(bundle.experiment.epochs)
             latest += metrics
             runs += 1
-            children += len(trial.repetitions) if self.of_repetition else 0
+            children += len(bundle.repetitions) if self.of_repetition else 0
         return Recording(rows, latest, runs, children)
 
 
@@ -169,15 +169,15 @@ def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: flo
         factor: How far off a time may be, as a factor.
         measured: Whether a pilot has found the costs.
     """
-    recording = rows.recording(plan.trials)
-    tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.trials))
-    core_s = sum(trial.cost_s + tracking_s for trial in plan.trials if not trial.num_gpus)
+    recording = rows.recording(plan.bundles)
+    tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.bundles))
+    core_s = sum(bundle.cost_s + tracking_s for bundle in plan.bundles if not bundle.num_gpus)
     # Trials that share a GPU take turns on it: a share of it makes none of them cheaper, but while one writes to the
     # tracking store, others train.
-    gpu_s = sum(trial.cost_s + trial.num_gpus * tracking_s for trial in plan.trials if trial.num_gpus)
-    training_s = sum(trial.training_s for trial in plan.trials)
-    wall_s = _makespan(plan.groups, tracking_s, num_cpus=num_cpus, num_gpus=num_gpus)
-    if plan.trials:
+    gpu_s = sum(bundle.cost_s + bundle.num_gpus * tracking_s for bundle in plan.bundles if bundle.num_gpus)
+    training_s = sum(bundle.training_s for bundle in plan.bundles)
+    wall_s = _makespan(plan.trials, tracking_s, num_cpus=num_cpus, num_gpus=num_gpus)
+    if plan.bundles:
         new = plan.num_experiments - plan.num_experiments_done
         wall_s += _START_S + _EXPORT_S_PER_EXPERIMENT * new + _REPORT_S_PER_EXPERIMENT * plan.num_experiments
     core_hours, gpu_hours, training_hours, wall_hours = (
@@ -192,8 +192,8 @@ def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: flo
         runs_done=plan.num_runs_done,
         runs_to_train=plan.num_runs_planned,
         epochs=plan.run_epochs_planned,
-        trials=dict(Counter(resource_name(group[0].num_gpus) for group in plan.groups)),
-        flops=sum(trial.work.flops * trial.experiment.epochs for trial in plan.trials),
+        trials=dict(Counter(resource_name(trial[0].num_gpus) for trial in plan.trials)),
+        flops=sum(bundle.work.flops * bundle.experiment.epochs for bundle in plan.bundles),
         tracking_bytes=_tracking_bytes(recording),
         artifact_bytes=artifact_bytes,
         dataset_bytes=dataset_bytes,
@@ -219,23 +219,23 @@ def _tracking_bytes(recording: Recording) -> int:
 
 def _parquet_bytes(plan: Plan) -> tuple[int, int]:
     """Bytes of artifacts, and of the data set: the same curves again, and summaries for each experiment and sweep."""
-    experiments = {trial.experiment for trial in plan.trials}
+    experiments = {bundle.experiment for bundle in plan.bundles}
     partitions = len({_partition(experiment) for experiment in experiments})
     summaries = 1 + plan.sweeps_per_experiment
     histories = _CURVE_BYTES * _RUN_CURVES * plan.run_epochs_planned
     curves = _CURVE_BYTES * _SUMMARY_CURVES * summaries * sum(experiment.epochs for experiment in experiments)
     files = partitions * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
-    return round(histories + _ARTIFACT_BYTES * len(plan.trials)), round(histories + curves + files)
+    return round(histories + _ARTIFACT_BYTES * len(plan.bundles)), round(histories + curves + files)
 
 
-def _makespan(groups: Sequence[Sequence[PlannedTrial]], tracking_s: float, *, num_cpus: int, num_gpus: float) -> float:
+def _makespan(trials: Sequence[Sequence[PlannedBundle]], tracking_s: float, *, num_cpus: int, num_gpus: float) -> float:
     """Seconds until all are done, each taken by the first place that is free, fraction by fraction of a GPU.
 
     Trials that share a GPU take turns on it, but for the time in which they write to the tracking store.
     """
     classes: dict[float, list[tuple[float, int]]] = {}
-    for group in groups:
-        classes.setdefault(group[0].num_gpus, []).append((sum(trial.cost_s for trial in group), len(group)))
+    for trial in trials:
+        classes.setdefault(trial[0].num_gpus, []).append((sum(bundle.cost_s for bundle in trial), len(trial)))
     total = 0.0
     for fraction, durations in classes.items():
         places = min(num_cpus, int(num_gpus / fraction + 1e-9)) if fraction else num_cpus

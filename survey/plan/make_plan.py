@@ -12,9 +12,9 @@ from survey.errors import InputError
 from survey.experiments.experiment import Experiment
 from survey.experiments.limits import MOST_EXPERIMENTS
 from survey.experiments.topology import layer_widths, within_tolerance
+from survey.plan.bundles import PlannedBundle, in_order
 from survey.plan.cost_model import Work, default_model, epoch_work, run_bytes, task_bytes
 from survey.plan.plan import Plan
-from survey.plan.trials import PlannedTrial, in_order
 from survey.spaces.search_space import SearchSpace
 from survey.system.gc_pause import collector_paused
 from survey.tasks.loading import TaskDescription
@@ -76,7 +76,7 @@ def make_plan(
             memberships += 1
 
     tasks: dict[str, TaskDescription] = {}
-    trials: list[PlannedTrial] = []
+    bundles: list[PlannedBundle] = []
     experiments = finished = out_of_tolerance = runs = runs_done = epochs = run_epochs = 0
     for experiment, asked in wanted.items():
         if limit is not None and experiments >= limit:
@@ -96,15 +96,15 @@ def make_plan(
         run_epochs += experiment.epochs * asked
         runs_done += asked - len(missing)
         if missing:
-            trials += _trials(experiment, missing, asked, network, task, bound, on_gpu=on_gpu)
-            if len(trials) > MOST_EXPERIMENTS:
+            bundles += _bundles(experiment, missing, asked, network, task, bound, on_gpu=on_gpu)
+            if len(bundles) > MOST_EXPERIMENTS:
                 raise InputError(
                     f"{', '.join(space.name for space in spaces)}: expected {MOST_EXPERIMENTS:,} trials at most, found "
                     f"more, as large experiments are split by their repetitions; ask for fewer of them, or for a part "
                     f"of the experiments"
                 )
     return Plan(
-        in_order(trials),
+        in_order(bundles),
         num_experiments=experiments,
         num_experiments_done=finished,
         num_out_of_tolerance=out_of_tolerance,
@@ -129,7 +129,7 @@ def _range(first: int, end: int) -> tuple[int, ...]:
     return tuple(range(first, end))
 
 
-def _trials(
+def _bundles(
     experiment: Experiment,
     missing: tuple[int, ...],
     asked: int,
@@ -138,8 +138,8 @@ def _trials(
     bound: Bound,
     *,
     on_gpu: bool,
-) -> Iterator[PlannedTrial]:
-    """Yield the trials of an experiment: one, or one for each part of its repetitions that lacks some."""
+) -> Iterator[PlannedBundle]:
+    """Yield the bundles of an experiment: one, or one for each part of its repetitions that lacks some."""
     model = default_model(on_gpu=on_gpu)
     whole = epoch_work(experiment, task, *network, runs=asked, on_gpu=on_gpu)
     seconds, _ = model.bundle_s(whole, epochs=experiment.epochs, runs=asked)
@@ -155,7 +155,7 @@ def _trials(
             part = epoch_work(experiment, task, *network, runs=runs, on_gpu=on_gpu)
             times = model.bundle_s(part, epochs=experiment.epochs, runs=runs)
             estimates[runs] = part, *times, shared_bytes + runs * per_run_bytes
-        yield PlannedTrial(experiment, numbers, asked, *network, *estimates[runs])
+        yield PlannedBundle(experiment, numbers, asked, *network, *estimates[runs])
 
 
 def _split(missing: tuple[int, ...], asked: int, parts: int) -> Iterator[tuple[int, ...]]:

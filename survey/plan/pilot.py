@@ -1,4 +1,4 @@
-"""The pilot: trains a few epochs of some planned trials on the machine at hand, to know what all of them cost.
+"""The pilot: trains a few epochs of some planned bundles on the machine at hand, to know what all of them cost.
 
 Trials are drawn with a chance that is proportional to their expected cost, evenly over all costs. Each is made small
 enough to take a second or two: of its runs only as many as are trained together, of its rows only some minibatches, and
@@ -24,16 +24,16 @@ from scipy.optimize import nnls
 
 from survey.experiments.experiment import TEST_SPLIT, Experiment, Run
 from survey.experiments.topology import layer_widths
+from survey.plan.bundles import PlannedBundle
 from survey.plan.cost_model import CostModel, Work, default_model, epoch_work
-from survey.plan.gpu_sharing import Joining
+from survey.plan.gpu_sharing import Packing
 from survey.plan.plan import Plan
-from survey.plan.trials import PlannedTrial
 from survey.tasks.loading import TaskDescription
 from survey.training.graphs import side_stream
 from survey.training.loop import Trainer
 
 PILOT_S = 45.0
-"""Time after which no further trial is begun; each takes few seconds."""
+"""Time after which no further bundle is begun; each takes few seconds."""
 
 _SAMPLES = 24
 _MOST_PARAMETERS, _MOST_ON_GPU = 1 << 22, 1 << 26
@@ -43,13 +43,13 @@ _OVERRUN = 4.0
 
 _HELD = 0.15
 
-JOINED = 16
-"""Experiments that are tried side by side on a GPU, and joined where that pays."""
+PACKED = 16
+"""Experiments that are tried side by side on a GPU, and packed where that pays."""
 
 _GAIN_AT_LEAST = 1.3
 """How many times as fast they have to be together."""
 
-_MOST_JOINED_BYTES = 4 << 30
+_MOST_PACKED_BYTES = 4 << 30
 """Memory of the bundles that are tried side by side, at most."""
 
 _DRIFT = 0.08
@@ -62,7 +62,7 @@ class Pilot:
 
     Attributes:
         model: Costs of this machine.
-        joining: Which experiments to join on a GPU; None where it does not pay, and on a CPU.
+        packing: Which experiments to pack on a GPU; None where it does not pay, and on a CPU.
         factor: How far off the cost of the whole plan may be, as a factor, in 19 of 20 cases.
         num_trials: Trials that have been tried.
         seconds: Time that it took.
@@ -72,12 +72,12 @@ class Pilot:
     factor: float
     num_trials: int
     seconds: float
-    joining: Joining | None = None
+    packing: Packing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was measured of a part of a trial.
+    """What was measured of a part of a bundle.
 
     Attributes:
         work: What an epoch of it makes the device do.
@@ -94,58 +94,60 @@ class Sample:
 def run_pilot(
     plan: Plan, describe: Callable[[str], TaskDescription], *, device: str = "cpu", budget_s: float = PILOT_S
 ) -> Pilot:
-    """Measure some trials of a plan, which has at least one, and fit the costs.
+    """Measure some bundles of a plan, which has at least one, and fit the costs.
 
     Args:
         plan: What is to be trained.
         describe: Gives rows, inputs and outputs of a task by its name.
         device: Where trials train.
-        budget_s: Seconds after which no further trial is begun.
+        budget_s: Seconds after which no further bundle is begun.
     """
     began = time.perf_counter()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        chosen = _choose(plan.trials, _SAMPLES)
+        chosen = _choose(plan.bundles, _SAMPLES)
         samples: list[Sample] = []
-        for trial in chosen:
+        for bundle in chosen:
             left = budget_s - (time.perf_counter() - began)
             if left <= 0:
                 break
             seconds = min(2.0, left / (len(chosen) - len(samples)))
-            samples.append(measure(trial, describe(trial.experiment.dataset), device, seconds))
+            samples.append(measure(bundle, describe(bundle.experiment.dataset), device, seconds))
     finally:
         torch.set_num_threads(threads)
     like = default_model(on_gpu=device == "cuda")
     model, factor = fit_costs([sample.work for sample in samples], [sample.epoch_s for sample in samples], like)
     tried = [(sample.work, sample.gain) for sample in samples if sample.gain is not None]
-    joining = find_joining([work for work, _ in tried], [gain for _, gain in tried])
+    packing = find_packing([work for work, _ in tried], [gain for _, gain in tried])
     if device == "cuda":
         torch.cuda.empty_cache()  # for the trials
-    return Pilot(model, factor, len(samples), time.perf_counter() - began, joining)
+    return Pilot(model, factor, len(samples), time.perf_counter() - began, packing)
 
 
-def _choose(trials: Sequence[PlannedTrial], count: int) -> list[PlannedTrial]:
-    """Draw trials, evenly over the sum of their costs; in random order, as there may not be time for all."""
-    costs = np.cumsum([trial.cost_s for trial in trials])
+def _choose(bundles: Sequence[PlannedBundle], count: int) -> list[PlannedBundle]:
+    """Draw bundles, evenly over the sum of their costs; in random order, as there may not be time for all."""
+    costs = np.cumsum([bundle.cost_s for bundle in bundles])
     places = (np.arange(count) + 0.5) / count * costs[-1]
-    chosen = [trials[k] for k in np.searchsorted(costs, places)]
+    chosen = [bundles[k] for k in np.searchsorted(costs, places)]
     random.Random(0).shuffle(chosen)
     return chosen
 
 
-def measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: float, *, joined: int = JOINED) -> Sample:
-    """Train a small part of a trial for about so many seconds, beside the first epoch.
+def measure(
+    bundle: PlannedBundle, task: TaskDescription, device: str, seconds: float, *, packed: int = PACKED
+) -> Sample:
+    """Train a small part of a bundle for about so many seconds, beside the first epoch.
 
     Args:
-        trial: Of which a part is trained.
+        bundle: Of which a part is trained.
         task: Its task, in whose place random numbers stand.
         device: Where to train.
         seconds: How long.
-        joined: How many of it to try side by side on a GPU, for half as long again; 1 for none.
+        packed: How many of it to try side by side on a GPU, for half as long again; 1 for none.
     """
     on_gpu = device == "cuda"
-    part = _part_of(trial, task, seconds / (_EPOCHS_AT_LEAST + 1), on_gpu)
+    part = _part_of(bundle, task, seconds / (_EPOCHS_AT_LEAST + 1), on_gpu)
     make_trainer = partial(
         Trainer,
         part.experiment,
@@ -158,14 +160,14 @@ def measure(trial: PlannedTrial, task: TaskDescription, device: str, seconds: fl
     )
     epoch_s = _epoch_s([make_trainer()], seconds)
     gain = None
-    if on_gpu and joined > 1 and trial.bundle_bytes * joined < _MOST_JOINED_BYTES:
+    if on_gpu and packed > 1 and bundle.bundle_bytes * packed < _MOST_PACKED_BYTES:
         with suppress(torch.OutOfMemoryError):  # of a card that others use too
-            gain = epoch_s / _epoch_s([make_trainer() for _ in range(joined)], seconds / 2)
+            gain = epoch_s / _epoch_s([make_trainer() for _ in range(packed)], seconds / 2)
     return Sample(part.work, epoch_s, gain)
 
 
 def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
-    """Time for an epoch of a trainer, where all train side by side as in a joined trial."""
+    """Time for an epoch of a trainer, where all train side by side as in a packed trial."""
     streams = [side_stream(number) if len(trainers) > 1 else None for number, _ in enumerate(trainers, start=1)]
 
     def start(number: int) -> None:
@@ -196,7 +198,7 @@ def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of a trial: fewer runs, rows or parameters, or smaller minibatches."""
+    """A part of a bundle: fewer runs, rows or parameters, or smaller minibatches."""
 
     experiment: Experiment
     task: TaskDescription
@@ -230,13 +232,13 @@ class _Part:
         return replace(self, experiment=experiment).shorter(0.5)
 
 
-def _part_of(trial: PlannedTrial, task: TaskDescription, epoch_s: float, on_gpu: bool) -> _Part:
-    """A part of a trial that is expected to take so many seconds for an epoch, or little more."""
-    experiment, widths, parameters = _smaller(trial, task)
-    whole = epoch_work(experiment, task, widths, parameters, runs=len(trial.repetitions), on_gpu=on_gpu)
+def _part_of(bundle: PlannedBundle, task: TaskDescription, epoch_s: float, on_gpu: bool) -> _Part:
+    """A part of a bundle that is expected to take so many seconds for an epoch, or little more."""
+    experiment, widths, parameters = _smaller(bundle, task)
+    whole = epoch_work(experiment, task, widths, parameters, runs=len(bundle.repetitions), on_gpu=on_gpu)
     chunks = max(1, round(whole.steps / epoch_work(experiment, task, widths, parameters, runs=1).steps))
     most = _MOST_ON_GPU if on_gpu else _MOST_PARAMETERS
-    runs = max(1, min(-(-len(trial.repetitions) // chunks), most // parameters))
+    runs = max(1, min(-(-len(bundle.repetitions) // chunks), most // parameters))
     part = _Part(experiment, task, widths, parameters, runs, on_gpu)
     part = part.shorter(min(1.0, epoch_s / part.expected_s))
     while part.expected_s > _OVERRUN * epoch_s and (part.runs > 1 or part.experiment.batch_size > 1):
@@ -244,9 +246,9 @@ def _part_of(trial: PlannedTrial, task: TaskDescription, epoch_s: float, on_gpu:
     return part
 
 
-def _smaller(trial: PlannedTrial, task: TaskDescription) -> tuple[Experiment, tuple[int, ...], int]:
-    """The trial's experiment, or one with a smaller network of the same shape."""
-    experiment, network = trial.experiment, (trial.widths, trial.num_free_parameters)
+def _smaller(bundle: PlannedBundle, task: TaskDescription) -> tuple[Experiment, tuple[int, ...], int]:
+    """The bundle's experiment, or one with a smaller network of the same shape."""
+    experiment, network = bundle.experiment, (bundle.widths, bundle.num_free_parameters)
     while network[1] > _MOST_PARAMETERS:
         experiment = replace(experiment, size=experiment.size // 2)
         network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
@@ -262,24 +264,24 @@ def _targets(task: TaskDescription) -> torch.Tensor:
     return torch.nn.functional.one_hot(classes, task.num_outputs).float()
 
 
-def find_joining(works: Sequence[Work], gains: Sequence[float]) -> Joining | None:
-    """Find which experiments to join: those whose steps take fewer operations than any that gains too little.
+def find_packing(works: Sequence[Work], gains: Sequence[float]) -> Packing | None:
+    """Find which experiments to pack: those whose steps take fewer operations than any that gains too little.
 
     Args:
         works: What an epoch of each sample makes a GPU do.
-        gains: How many times as fast `JOINED` of it are side by side as one after the other.
+        gains: How many times as fast `PACKED` of it are side by side as one after the other.
 
     Returns:
         None where even the smallest gains too little.
     """
-    joined: list[tuple[float, float]] = []
+    packed: list[tuple[float, float]] = []
     for flops, gain in sorted((work.flops / work.steps, gain) for work, gain in zip(works, gains, strict=True)):
         if gain < _GAIN_AT_LEAST:
             break
-        joined.append((flops, gain))
-    if not joined:
+        packed.append((flops, gain))
+    if not packed:
         return None
-    return Joining(JOINED, joined[-1][0], statistics.harmonic_mean(gain for _, gain in joined))
+    return Packing(PACKED, packed[-1][0], statistics.harmonic_mean(gain for _, gain in packed))
 
 
 def fit_costs(
@@ -288,8 +290,8 @@ def fit_costs(
     """Fit the costs of each kind of work to measured epochs.
 
     Non-negative least squares in relative terms, each coefficient held near that of `like` times the median of
-    measured over expected; then all are scaled so that the mean of measured over predicted is 1: as trials are drawn by
-    their cost, that makes the sum over the whole plan right.
+    measured over expected; then all are scaled so that the mean of measured over predicted is 1: bundles are drawn by
+    their cost, so that makes the sum over the whole plan right.
 
     Args:
         works: What an epoch of each sample makes the device do.

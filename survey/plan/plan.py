@@ -1,4 +1,4 @@
-"""The plan of a launch: its trials in their order, and what of the survey is done already."""
+"""The plan of a launch: what is to be trained, in its order, and what of the survey is done already."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
+from survey.plan.bundles import PlannedBundle, in_order
 from survey.plan.cost_model import CostModel
-from survey.plan.gpu_sharing import Joining, placed
-from survey.plan.trials import PlannedTrial, in_order
+from survey.plan.gpu_sharing import Packing, placed
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Plan:
     """What a launch is to train, and what it need not.
 
     Attributes:
-        trials: What is to be trained, in the order of scheduling: by GPU fraction, then longest first. Each is one
-            experiment; what is joined stands together.
+        bundles: What is to be trained, in the order of scheduling: by GPU fraction, then longest first. What is packed
+            into one trial stands together.
         num_experiments: Experiments within the size tolerance.
         num_experiments_done: Those of which every repetition is done.
         num_out_of_tolerance: Experiments left out because no network of their shape comes near their size.
@@ -28,10 +28,10 @@ class Plan:
         run_epochs: Epochs of all their repetitions, done or not.
         sweeps_per_experiment: In how many of the search spaces an experiment is, on average.
         guessed: Tasks of which a number was guessed, see `survey.tasks.describe`.
-        joined: How many of `trials`, one after the other, are one trial of Tune; empty where none is joined.
+        packed: How many of `bundles`, one after the other, are one trial; empty where each is a trial of its own.
     """
 
-    trials: tuple[PlannedTrial, ...]
+    bundles: tuple[PlannedBundle, ...]
     num_experiments: int
     num_experiments_done: int
     num_out_of_tolerance: int
@@ -41,41 +41,41 @@ class Plan:
     run_epochs: int
     sweeps_per_experiment: float = 1.0
     guessed: tuple[str, ...] = ()
-    joined: tuple[int, ...] = ()
+    packed: tuple[int, ...] = ()
 
     @cached_property
-    def groups(self) -> tuple[tuple[PlannedTrial, ...], ...]:
-        """What each trial of Tune is to train."""
-        if not self.joined:
-            return tuple((trial,) for trial in self.trials)
-        ends = accumulate(self.joined)
-        return tuple(self.trials[end - count : end] for end, count in zip(ends, self.joined, strict=True))
+    def trials(self) -> tuple[tuple[PlannedBundle, ...], ...]:
+        """What each trial is to train: one bundle, or several that are packed."""
+        if not self.packed:
+            return tuple((trial,) for trial in self.bundles)
+        ends = accumulate(self.packed)
+        return tuple(self.bundles[end - count : end] for end, count in zip(ends, self.packed, strict=True))
 
     @property
     def num_runs_planned(self) -> int:
         """Repetitions to be trained."""
-        return sum(len(trial.repetitions) for trial in self.trials)
+        return sum(len(trial.repetitions) for trial in self.bundles)
 
     @property
     def run_epochs_planned(self) -> int:
         """Epochs to be trained, summed over repetitions."""
-        return sum(trial.run_epochs for trial in self.trials)
+        return sum(trial.run_epochs for trial in self.bundles)
 
     def with_costs(self, model: CostModel) -> Plan:
-        """Estimate the trials' costs by another model, and order them by it; none is joined."""
-        trials = []
-        for trial in self.trials:
-            cost_s, training_s = model.bundle_s(trial.work, epochs=trial.experiment.epochs, runs=len(trial.repetitions))
-            trials.append(replace(trial, cost_s=cost_s, training_s=training_s))
-        return replace(self, trials=in_order(trials), joined=())
+        """Estimate the costs by another model, and order the bundles by them; none are packed."""
+        bundles = []
+        for each in self.bundles:
+            cost_s, training_s = model.bundle_s(each.work, epochs=each.experiment.epochs, runs=len(each.repetitions))
+            bundles.append(replace(each, cost_s=cost_s, training_s=training_s))
+        return replace(self, bundles=in_order(bundles), packed=())
 
-    def on_gpus(self, fraction: Callable[[int], float], joining: Joining | None = None) -> Plan:
-        """Join trials, and give each the fraction of a GPU that `fraction` finds for its memory in bytes.
+    def on_gpus(self, fraction: Callable[[int], float], packing: Packing | None = None) -> Plan:
+        """Pack bundles into trials, and give each the fraction of a GPU that `fraction` finds for its memory in bytes.
 
-        What is joined is alike in cost, so that it ends together, and takes half of a GPU's memory at most, unless
+        What is packed is alike in cost, so that it ends together, and takes half of a GPU's memory at most, unless
         `fraction` is the same for all.
         """
-        groups = placed(self.trials, fraction, joining)
-        trials = tuple(trial for group in groups for trial in group)
-        joined = tuple(len(group) for group in groups) if len(groups) < len(trials) else ()
-        return replace(self, trials=trials, joined=joined)
+        trials = placed(self.bundles, fraction, packing)
+        bundles = tuple(bundle for trial in trials for bundle in trial)
+        packed = tuple(map(len, trials)) if len(trials) < len(bundles) else ()
+        return replace(self, bundles=bundles, packed=packed)

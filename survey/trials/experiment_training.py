@@ -45,7 +45,7 @@ class TrialContext:
         checkpoints: Folder for checkpoints.
         trial_id: Ray Tune's id of the trial.
         device: Where to train.
-        is_joined: Whether the trial has other experiments too.
+        is_packed: Whether the trial has other experiments too.
     """
 
     tasks: Mapping[str, PreparedTask]
@@ -54,7 +54,7 @@ class TrialContext:
     checkpoints: Path
     trial_id: str
     device: torch.device
-    is_joined: bool = False
+    is_packed: bool = False
 
 
 class ExperimentTraining:
@@ -192,12 +192,12 @@ class ExperimentTraining:
             self._run.log_epoch(self._logged, self._bundle.curves[:, :, self._logged - 1])
 
     def finish(self) -> None:
-        """Store what all epochs have given; in a joined trial, note it: where that is retried, it is not done twice."""
+        """Store what all epochs have given; in a packed trial, note it: where that is retried, it is not done twice."""
         with self._marked_as_failed():
             if self._run:
                 self._run.finish(self._history(self._run), keep=self.save_checkpoint)
             self._run, self.is_done = None, True
-            if self._context.is_joined:
+            if self._context.is_packed:
                 self._checkpoint.save({"finished_by": self._context.trial_id})
             else:
                 self._checkpoint.remove()

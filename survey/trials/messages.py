@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 from survey.experiments.experiment import experiment_of
-from survey.plan.trials import PlannedTrial
+from survey.plan.bundles import PlannedBundle
 
 
 class ExperimentConfig(TypedDict):
@@ -53,13 +53,13 @@ class TrialReport(TypedDict):
     Attributes:
         done: Whether the trial is done.
         done_training: The same, as Tune says `done` of trials that it stops, too.
-        epoch: Last epoch; of joined experiments that of the furthest.
+        epoch: Last epoch; of packed experiments that of the furthest.
         run_epochs: Epochs that this step has trained, summed over experiments and repetitions.
         by_experiment: Progress by number of the experiment in the trial.
         loop_s: Seconds of this step in the epoch loop.
         test_loss: At the last epoch, the median over repetitions; of an experiment that is alone.
         mlflow_run_id: Those of all experiments, with blanks between.
-        failed: Errors of joined experiments that have failed for good, by their number.
+        failed: Errors of packed experiments that have failed for good, by their number.
         fatal_error: Why no trial can go on: the tracking server has been away for too long, or the disk is full.
     """
 
@@ -75,17 +75,17 @@ class TrialReport(TypedDict):
     fatal_error: NotRequired[str]
 
 
-def trial_config(trials: Sequence[PlannedTrial]) -> dict[str, Any]:
+def trial_config(trials: Sequence[PlannedBundle]) -> dict[str, Any]:
     """Turn what is planned as one trial into what Tune stores, shows and sends: plain values, no data.
 
     Returns:
-        The `ExperimentConfig` as `trial`; those of joined experiments as a list, `experiments`.
+        The `ExperimentConfig` as `trial`; those of packed experiments as a list, `experiments`.
     """
     configs = [_config(trial) for trial in trials]
     return {"trial": configs[0]} if len(configs) == 1 else {"experiments": configs}
 
 
-def _config(trial: PlannedTrial) -> ExperimentConfig:
+def _config(trial: PlannedBundle) -> ExperimentConfig:
     config = {
         **trial.experiment.to_dict(),
         "repetitions": list(trial.repetitions),

@@ -19,7 +19,7 @@ from rich.text import Text
 from survey.output.disk_usage import DiskWatch, disk_line
 from survey.output.folder import Output
 from survey.output.progress import ClassFigures, Figures, RunningTrial, block, line
-from survey.plan.trials import resource_name
+from survey.plan.bundles import resource_name
 from survey.trials.messages import ExperimentConfig, TrialReport, configs_of, label_of
 from survey.trials.prometheus import Counters
 from survey.trials.stopper import Stopping
@@ -264,7 +264,7 @@ class Progress(tune.Callback):
 
     @_counted
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
-        """Count the runs of joined experiments that have failed; those that are done have been counted."""
+        """Count the runs of packed experiments that have failed; those that are done have been counted."""
         self._running.pop(trial.trial_id, None)
         if trial.last_result and trial.last_result.get("done_training"):
             for number, reason in (trial.last_result.get("failed") or {}).items():
@@ -299,7 +299,7 @@ def _num_runs(config: Mapping[str, Any]) -> int:
 
 
 def _epochs(config: Mapping[str, Any]) -> int:
-    """Epochs of a trial; of joined experiments, the most."""
+    """Epochs of a trial; of packed experiments, the most."""
     return max(each["epochs"] for each in configs_of(config))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from survey.plan.trials import PlannedTrial
+from survey.plan.bundles import PlannedBundle
 from survey.trials.messages import trial_config
 
 
@@ -18,10 +18,10 @@ class PlanOrder(Searcher):
     of 1,000 trials.
 
     Args:
-        trials: What each trial is to train: one planned trial, or several that are joined.
+        trials: What each trial is to train: one planned trial, or several that are packed.
     """
 
-    def __init__(self, trials: Sequence[Sequence[PlannedTrial]]) -> None:
+    def __init__(self, trials: Sequence[Sequence[PlannedBundle]]) -> None:
         super().__init__()
         self._trials, self._suggested = trials, 0
 

@@ -1,6 +1,6 @@
 """A Ray Tune trial: the repetitions of one experiment, trained as one array, tracked epoch by epoch.
 
-On a GPU a trial may have several experiments, joined as each of them alone leaves most of it idle. Their epochs are
+On a GPU a trial may have several experiments, packed as each of them alone leaves most of it idle. Their epochs are
 queued side by side, each experiment's on a stream of its own; no number depends on what else is trained.
 """
 
@@ -18,7 +18,7 @@ from ray import tune
 
 from survey.errors import NO_TRIAL_GOES_ON, OutputError, TrackingAwayError
 from survey.output.folder import is_output
-from survey.plan.trials import resource_name
+from survey.plan.bundles import resource_name
 from survey.tasks.prepared import PreparedTask
 from survey.trials.messages import ExperimentProgress, TrialReport, configs_of
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from survey.trials.experiment_training import ExperimentTraining
 
 RETRIES = 2
-"""How often a trial, or one of the experiments of a joined one, is tried again; then the survey goes on without it.
+"""How often a trial, or one of the experiments of a packed one, is tried again; then the survey goes on without it.
 
 The loss of a worker does not count where the trial has come further since then (`survey.trials.lost_workers`)."""
 
 
 class SurveyTrial(tune.Trainable):
-    """Trains one experiment, or some joined ones, a second or more between two reports.
+    """Trains one experiment, or some packed ones, a second or more between two reports.
 
     Actors are used again for one trial after the other: all state of a trial is made in `_begin` and `_make`. They are
     called by the first step, not by `setup`: Tune sets up actors that it then gives another trial.
@@ -93,9 +93,9 @@ class SurveyTrial(tune.Trainable):
         if self._output_id is not None and not is_output(folder, self._output_id):
             raise OutputError(f"{socket.gethostname()} lacks the output folder {folder}, which its trials write to")
         device = _device(self._configs[0]["num_gpus"])
-        is_joined = len(self._configs) > 1
+        is_packed = len(self._configs) > 1
         self._context = TrialContext(
-            self._tasks, self._tracking, self._origin, self._checkpoints, self.trial_id, device, is_joined
+            self._tasks, self._tracking, self._origin, self._checkpoints, self.trial_id, device, is_packed
         )
         self._attempts: Counter[int] = Counter()
         self._failed: dict[int, str] = {}
@@ -105,7 +105,7 @@ class SurveyTrial(tune.Trainable):
         from survey.training.graphs import side_stream
         from survey.trials.experiment_training import ExperimentTraining
 
-        is_side_by_side = self._context.is_joined and self._context.device.type == "cuda"
+        is_side_by_side = self._context.is_packed and self._context.device.type == "cuda"
         stream = side_stream(number + 1) if is_side_by_side else None
         self._experiments[number] = ExperimentTraining(self._configs[number], self._context, stream)
 
@@ -158,7 +158,7 @@ class SurveyTrial(tune.Trainable):
             mlflow_run_id=" ".join(each.run_id for each in experiments.values()),
             failed=dict(self._failed),
         )
-        if not self._context.is_joined:
+        if not self._context.is_packed:
             report["test_loss"] = experiments[0].test_loss
         return report
 
@@ -187,7 +187,7 @@ class SurveyTrial(tune.Trainable):
         if self._to_make or not all(each.is_done for each in self._experiments.values()):
             return False
         experiments, self._experiments = self._experiments, {}
-        if self._context.is_joined:
+        if self._context.is_packed:
             for each in experiments.values():
                 each.leave_nothing()
         return True
@@ -208,7 +208,7 @@ class SurveyTrial(tune.Trainable):
             raise
         except Exception as error:
             self._experiments.pop(number, None)
-            if not self._context.is_joined or is_device_lost(error):
+            if not self._context.is_packed or is_device_lost(error):
                 self._experiments, self._to_make = {}, set()
                 raise  # Tune tries it again
             self._attempts[number] += 1

@@ -18,7 +18,7 @@ from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGA
 
 from survey.cluster.connection import Cluster
 from survey.experiments.experiment import experiment_of
-from survey.plan.trials import PlannedTrial
+from survey.plan.bundles import PlannedBundle
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.trial_run import TrackingSettings
 from survey.trials.lost_workers import LostWorkers
@@ -47,7 +47,7 @@ _MEMORY_STEP = 1 << 30
 
 
 def fit(
-    trials: Sequence[Sequence[PlannedTrial]],
+    trials: Sequence[Sequence[PlannedBundle]],
     *,
     tasks: Mapping[str, PreparedTask],
     tracking: TrackingSettings,
@@ -62,7 +62,7 @@ def fit(
     """Train trials on the connected Ray cluster, in their order: one Tune run after the other for more than 5,000.
 
     Args:
-        trials: What each trial is to train: one planned trial, or several that are joined.
+        trials: What each trial is to train: one planned trial, or several that are packed.
         tasks: Prepared data by task.
         tracking: How to track.
         origin: Columns of the data set that say where the survey was made.
@@ -74,7 +74,7 @@ def fit(
         after_part: Called between two Tune runs, while no trial trains.
 
     Returns:
-        For each trial, or experiment of a joined one, that failed: its name, and the last line of its error.
+        For each trial, or experiment of a packed one, that failed: its name, and the last line of its error.
     """
     trainable = tune.with_parameters(
         SurveyTrial,
@@ -118,7 +118,7 @@ def _as_on(cluster: Cluster) -> Iterator[None]:
 
 
 def _tune_run(
-    trainable: Any, trials: Sequence[Sequence[PlannedTrial]], scratch: Path, stop: StopRequest, progress: Progress
+    trainable: Any, trials: Sequence[Sequence[PlannedBundle]], scratch: Path, stop: StopRequest, progress: Progress
 ) -> list[str]:
     """Train trials in one Tune run; return what `fit` returns of them."""
     # Tune's own state is not kept: what is done is asked of the results, and trials have checkpoints of their own.
@@ -148,7 +148,7 @@ def _tune_run(
 
 
 def _failures(result: Any) -> Iterator[str]:
-    """Yield what `fit` returns of a trial, which has failed, or some of whose joined experiments have."""
+    """Yield what `fit` returns of a trial, which has failed, or some of whose packed experiments have."""
     if result.error is not None:
         yield f"{label_of(result.config)}: {_last_line(result.error)}"
         return

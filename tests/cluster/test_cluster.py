@@ -116,7 +116,7 @@ def test_a_plan_for_another_kind_of_device_is_made_anew(space, tmp_path, of_clus
     pilot = Pilot(CORE_MODEL, factor=1.1, num_trials=3, seconds=2.0)
     cluster = survey_cluster.Cluster("head", None, num_cpus=8.0, num_gpus=of_cluster, node_memory=0, is_local=False)
     here, there = planned(4.0 - of_cluster), planned(of_cluster)
-    assert here.trials != there.trials
+    assert here.bundles != there.bundles
     expected = there.on_gpus(lambda _bytes: 0.125) if of_cluster else there
     assert fitted(here) == (expected, None)
 

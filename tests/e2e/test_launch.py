@@ -279,7 +279,7 @@ def test_one_of_joined_experiments_fails_and_the_others_go_on(tmp_path):
         space, "--out", out, "--no-ui", "--num-cpus", 2, "--num-gpus", 1, "--pack", 8, PYTHONPATH=path
     )
     assert status == 1, output
-    assert "3 experiments train side by side, in 1 trial" in output
+    assert "3 experiments are packed into 1 trial" in output
     assert re.search(r"^failed: iris trapezoid d3 2\^6 .*: RuntimeError: this one always fails$", output, re.MULTILINE)
     assert output.count("failed: ") == 1
     assert output.count("\nmissing: ") == 1

@@ -128,13 +128,13 @@ def launched(survey, text: str = ALL, **options: int) -> dict[int, set[int]]:
     found = Redo(RedoFilter.parse(text), survey.output, BETA_EXPERIMENTS)
     plan = planner(**options)
     found.mark(found.find(survey.store, plan))
-    trials = plan(runs_done(survey.folder, survey.output.replaced)).trials
+    trials = plan(runs_done(survey.folder, survey.output.replaced)).bundles
     return {trial.experiment.experiment_id: set(trial.repetitions) for trial in trials}
 
 
 def missing(survey) -> set[int]:
     """What a launch without `--redo` would train."""
-    trials = planner()(runs_done(survey.folder, survey.output.replaced)).trials
+    trials = planner()(runs_done(survey.folder, survey.output.replaced)).bundles
     return {trial.experiment.experiment_id for trial in trials}
 
 

@@ -71,7 +71,7 @@ def test_operations_are_those_of_the_matrix_products():
 
 def test_wall_time_is_that_of_the_longest_first_on_some_cores():
     plan = planned(size=[64, 128, 256, 512])
-    costs = sorted((trial.cost_s for trial in plan.trials), reverse=True)
+    costs = sorted((trial.cost_s for trial in plan.bundles), reverse=True)
     overhead = 3600 * priced(plan).wall_hours.estimate - sum(costs)
     found = 3600 * priced(plan, num_cpus=4).wall_hours.estimate
     assert found == pytest.approx(costs[0] + overhead, abs=0.1)
@@ -86,8 +86,8 @@ def test_trials_on_gpus_are_counted_by_their_fraction():
 
 
 def test_what_is_planned_for_gpus_costs_what_it_costs_there():
-    (there,) = planned(size=1 << 20, on_gpu=True, repetitions=30).trials
-    (here,) = planned(size=1 << 20, repetitions=30).trials
+    (there,) = planned(size=1 << 20, on_gpu=True, repetitions=30).bundles
+    (here,) = planned(size=1 << 20, repetitions=30).bundles
     assert there.training_s == pytest.approx(50 * GPU_MODEL.epoch_s(there.work))
     assert there.training_s < here.training_s / 100
     noted = {" ".join(price_notes(priced(planned(), num_gpus=number))) for number in (0, 1)}
@@ -100,9 +100,9 @@ def test_what_is_done_adds_nothing_but_its_part_of_the_report():
         for rates in ([0.5], [0.5, *(number / 2000 for number in range(1, 1000))])
     ]
     alone, whole = (make_plan([space], contents={}, describe=describe, done={}) for space in spaces)
-    done = {trial.experiment.experiment_id: {0} for trial in whole.trials if trial.experiment.learning_rate != 0.5}
+    done = {trial.experiment.experiment_id: {0} for trial in whole.bundles if trial.experiment.learning_rate != 0.5}
     extended = make_plan(spaces[1:], contents={}, describe=describe, done=done)
-    assert (extended.num_experiments, len(extended.trials)) == (1000, 1)
+    assert (extended.num_experiments, len(extended.bundles)) == (1000, 1)
     more_s = 3600 * (priced(extended).wall_hours.estimate - priced(alone).wall_hours.estimate)
     assert 0 < more_s < 2
 
@@ -149,7 +149,7 @@ def test_a_pilot_measures_trials_of_each_kind_within_its_time():
     pilot = run_pilot(plan, describe, budget_s=3.0)
     assert pilot.num_trials >= 3
     assert pilot.seconds < 15
-    assert pilot.model.epoch_s(plan.trials[0].work) > 0
+    assert pilot.model.epoch_s(plan.bundles[0].work) > 0
     assert pilot.factor > 1
 
 

@@ -121,7 +121,7 @@ def start(tmp_path):
             "grids": [{"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 6}],
         }
     )
-    (planned,) = make_plan([space], contents={}, describe=describe, done={}).trials
+    (planned,) = make_plan([space], contents={}, describe=describe, done={}).bundles
     shared = {
         "tasks": {"sklearn:iris": load("sklearn:iris")},
         "tracking": TrackingSettings(

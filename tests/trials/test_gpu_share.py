@@ -10,7 +10,7 @@ import torch
 
 from survey.trials.messages import trial_config
 from tests.support.trial_outside_ray import Trial
-from tests.trials.test_joined import planned
+from tests.trials.test_packed import planned
 
 
 @pytest.fixture
@@ -22,18 +22,18 @@ def caps(monkeypatch) -> list[tuple]:
     return caps
 
 
-def device_of(num_gpus: float, *, joined: int = 1) -> str:
+def device_of(num_gpus: float, *, packed: int = 1) -> str:
     """Where a trial with such a share trains."""
-    trials = [replace(each, num_gpus=num_gpus) for each in planned().trials[:joined]]
+    trials = [replace(each, num_gpus=num_gpus) for each in planned().bundles[:packed]]
     trial = Trial(trial_config(trials), tasks={}, tracking=None, origin={}, checkpoints=Path())
     trial._begin()
     return trial._context.device.type
 
 
 @pytest.mark.parametrize("num_gpus", [0.125, 0.25, 0.3, 0.5, 1.0])
-@pytest.mark.parametrize("joined", [1, 3])
-def test_a_trial_on_a_share_of_a_gpu_is_capped_to_it(num_gpus, joined, caps):
-    assert device_of(num_gpus, joined=joined) == "cuda"
+@pytest.mark.parametrize("packed", [1, 3])
+def test_a_trial_on_a_share_of_a_gpu_is_capped_to_it(num_gpus, packed, caps):
+    assert device_of(num_gpus, packed=packed) == "cuda"
     assert caps == [(num_gpus,)]
 
 

@@ -22,7 +22,7 @@ def trials(count: int):
     rates = [(number + 1) / 1e6 for number in range(count)]
     grid = Grid(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=100, learning_rate=rates)
     space = SearchSpace(name="many", repetitions=5, grids=[grid])
-    return make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).groups
+    return make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).trials
 
 
 def test_every_trial_is_suggested_once_and_in_order():

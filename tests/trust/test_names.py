@@ -188,7 +188,7 @@ def test_each_form_of_a_name_is_planned_and_loaded(folder, monkeypatch, where):
     own.write_text(TABLE.replace("\t", ","))
     request = prepared(space("x", ["pmlb:titanic", "pmlb:nursery", "sklearn:iris", "mine", "banana"], mine=own))
     plan = request.plan({}, may_guess=True)
-    names = [trial.experiment.dataset for trial in plan.trials]
+    names = [trial.experiment.dataset for trial in plan.bundles]
     assert sorted(names) == ["banana", "mine", "nursery", "sklearn:iris", "titanic"]
     assert dry_run(request).runs_to_train == 50
     at_hand = prepared(space("x", ["pmlb:titanic", "sklearn:iris", "mine"], mine=own))

@@ -1,4 +1,4 @@
-"""What is planned as a trial: an experiment with those of its repetitions that are to be trained."""
+"""What trials are planned of: bundles, each of an experiment with those of its repetitions that are to be trained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from survey.plan.cost_model import Work
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedTrial:
+class PlannedBundle:
     """An experiment with those of its repetitions that are to be trained.
 
     Attributes:
@@ -24,7 +24,7 @@ class PlannedTrial:
         cost_s: Estimated seconds on its device.
         training_s: Those of them in training.
         bundle_bytes: Estimated memory of the bundle, in bytes.
-        num_gpus: Fraction of a GPU; 0 for a trial on one CPU core.
+        num_gpus: Fraction of a GPU; 0 on one CPU core.
     """
 
     experiment: Experiment
@@ -44,9 +44,9 @@ class PlannedTrial:
         return self.experiment.epochs * len(self.repetitions)
 
 
-def in_order(trials: Iterable[PlannedTrial]) -> tuple[PlannedTrial, ...]:
+def in_order(bundles: Iterable[PlannedBundle]) -> tuple[PlannedBundle, ...]:
     """Longest first, so that no core idles long."""
-    return tuple(sorted(trials, key=lambda trial: -trial.cost_s))
+    return tuple(sorted(bundles, key=lambda bundle: -bundle.cost_s))
 
 
 def resource_name(num_gpus: float) -> str:

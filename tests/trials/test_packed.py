@@ -1,4 +1,4 @@
-"""Experiments that are joined to one trial on a GPU: which, what that costs, and that no number depends on it."""
+"""Experiments that are packed into one trial on a GPU: which, what that costs, and that no number depends on it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from survey.experiments.metrics import HISTORY_COLUMNS
 from survey.launch.parsers import parse_pack
 from survey.plan.cost_model import Work
 from survey.plan.estimate import Rows, price
-from survey.plan.gpu_sharing import Joining
+from survey.plan.gpu_sharing import Packing
 from survey.plan.make_plan import make_plan
-from survey.plan.pilot import JOINED, find_joining
+from survey.plan.pilot import PACKED, find_packing
 from survey.plan.plan import Plan
 from survey.spaces.search_space import SearchSpace
 from survey.tasks.loading import describe, load
@@ -39,44 +39,44 @@ def planned(sizes=(64, 128, 256), shapes=("rectangle",)) -> Plan:
 # ---------------------------------------------------------------- which
 
 
-def test_what_is_joined_is_alike_in_cost_and_each_experiment_is_planned_once():
+def test_what_is_packed_is_alike_in_cost_and_each_experiment_is_planned_once():
     plan = planned(sizes=[2**k for k in range(6, 16)], shapes=["rectangle", "trapezoid"])
-    joined = plan.on_gpus(lambda size: 0.125, Joining(4))
-    assert [len(group) for group in joined.groups] == [4, 4, 4, 4, 4]
-    assert {each.experiment for each in joined.trials} == {each.experiment for each in plan.trials}
-    costs = [each.cost_s for each in joined.trials]
+    packed = plan.on_gpus(lambda size: 0.125, Packing(4))
+    assert [len(group) for group in packed.trials] == [4, 4, 4, 4, 4]
+    assert {each.experiment for each in packed.bundles} == {each.experiment for each in plan.bundles}
+    costs = [each.cost_s for each in packed.bundles]
     assert costs == sorted(costs, reverse=True)
 
 
 def test_what_fills_a_gpu_stays_alone():
     plan = planned(sizes=[64, 128, 1 << 16])
-    large = max(each.work.flops / each.work.steps for each in plan.trials)
-    joined = plan.on_gpus(lambda size: 0.125, Joining(8, most_flops=large / 2, gain=2.0))
-    assert sorted(len(group) for group in joined.groups) == [1, 2]
-    alone = {each.experiment: each.cost_s for each in plan.trials}
-    for group in joined.groups:
+    large = max(each.work.flops / each.work.steps for each in plan.bundles)
+    packed = plan.on_gpus(lambda size: 0.125, Packing(8, most_flops=large / 2, gain=2.0))
+    assert sorted(len(group) for group in packed.trials) == [1, 2]
+    alone = {each.experiment: each.cost_s for each in plan.bundles}
+    for group in packed.trials:
         for each in group:
             assert each.cost_s == alone[each.experiment] / (2.0 if len(group) == 2 else 1.0)
 
 
 def test_together_they_have_the_whole_gpu_and_take_half_of_its_memory_at_most():
     plan = planned(sizes=[64, 128, 256, 512])
-    smallest = min(each.bundle_bytes for each in plan.trials)
-    joined = plan.on_gpus(lambda size: 0.5 if size <= 4 * smallest else 1.0, Joining(8))
-    assert len(joined.groups) > 1
-    for group in joined.groups:
+    smallest = min(each.bundle_bytes for each in plan.bundles)
+    packed = plan.on_gpus(lambda size: 0.5 if size <= 4 * smallest else 1.0, Packing(8))
+    assert len(packed.trials) > 1
+    for group in packed.trials:
         assert {each.num_gpus for each in group} == {1.0 if len(group) > 1 else 0.5}
         assert sum(each.bundle_bytes for each in group) <= 4 * smallest
-    assert {each.num_gpus for each in plan.on_gpus(lambda size: 0.25, Joining(8, num_gpus=0.25)).trials} == {0.25}
+    assert {each.num_gpus for each in plan.on_gpus(lambda size: 0.25, Packing(8, num_gpus=0.25)).bundles} == {0.25}
 
 
-def test_nothing_is_joined_unless_it_pays():
+def test_nothing_is_packed_unless_it_pays():
     plan = planned()
-    assert plan.on_gpus(lambda size: 0.5).groups == tuple((each,) for each in plan.on_gpus(lambda size: 0.5).trials)
+    assert plan.on_gpus(lambda size: 0.5).trials == tuple((each,) for each in plan.on_gpus(lambda size: 0.5).bundles)
     works = [Work(1, 1, flops, 1, 1, 1) for flops in (1e6, 1e8, 1e7)]
-    found = find_joining(works, [3.0, 1.1, 1.5])
-    assert found == Joining(JOINED, 1e7, pytest.approx(2.0))
-    assert find_joining(works, [1.2, 3.0, 3.0]) is None, "if the smallest do not gain, nothing does"
+    found = find_packing(works, [3.0, 1.1, 1.5])
+    assert found == Packing(PACKED, 1e7, pytest.approx(2.0))
+    assert find_packing(works, [1.2, 3.0, 3.0]) is None, "if the smallest do not gain, nothing does"
 
 
 def test_trials_that_share_a_gpu_take_turns():
@@ -88,10 +88,10 @@ def test_trials_that_share_a_gpu_take_turns():
     plan = planned(sizes=[2**k for k in range(6, 16)])
     whole, eighths = found(plan.on_gpus(lambda size: 1.0)), found(plan.on_gpus(lambda size: 0.125))
     assert eighths.gpu_hours == whole.gpu_hours
-    joined = found(plan.on_gpus(lambda size: 0.125, Joining(5, gain=2.5)))
-    assert joined.gpu_hours.estimate == pytest.approx(whole.gpu_hours.estimate / 2.5)
-    assert joined.trials == {"1 GPU": 2}
-    assert joined.runs_to_train == whole.runs_to_train
+    packed = found(plan.on_gpus(lambda size: 0.125, Packing(5, gain=2.5)))
+    assert packed.gpu_hours.estimate == pytest.approx(whole.gpu_hours.estimate / 2.5)
+    assert packed.trials == {"1 GPU": 2}
+    assert packed.runs_to_train == whole.runs_to_train
     tracked = replace(rows, epochs=lambda epochs: epochs)
     whole_s, eighths_s = (
         found(placed, tracked).gpu_hours.estimate - found(placed).gpu_hours.estimate
@@ -119,7 +119,7 @@ def start(tmp_path):
     """Starts a trial of three experiments or, by their number, of one of them; one epoch of each for each step."""
     store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o")
     experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
-    trials = planned().trials
+    trials = planned().bundles
     shared = {
         "tasks": {"sklearn:iris": load("sklearn:iris")},
         "tracking": TrackingSettings(store.uri, experiment, True, False, sql_artifacts=store.sql_artifacts(experiment)),
@@ -131,7 +131,7 @@ def start(tmp_path):
     def started(number: int | None = None) -> Trial:
         return Trial(trial_config(trials if number is None else [trials[number]]), **shared)
 
-    started.store, started.folder, started.trials = store, tmp_path, trials
+    started.store, started.folder, started.bundles = store, tmp_path, trials
     return started
 
 
@@ -148,7 +148,7 @@ def history(start, run_id: str) -> np.ndarray:
     return np.array([table[name].to_pylist() for name in HISTORY_COLUMNS])
 
 
-def test_joined_experiments_have_the_numbers_that_they_have_alone(start):
+def test_packed_experiments_have_the_numbers_that_they_have_alone(start):
     told, together = finish(start())
     assert len(together) == 3
     assert [each["run_epochs"] for each in told] == [9] * EPOCHS
@@ -157,12 +157,12 @@ def test_joined_experiments_have_the_numbers_that_they_have_alone(start):
         _, (alone,) = finish(start(number))
         np.testing.assert_array_equal(history(start, run_id), history(start, alone))
         table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
-        assert set(table["experiment_id"].to_pylist()) == {start.trials[number].experiment.experiment_id}
+        assert set(table["experiment_id"].to_pylist()) == {start.bundles[number].experiment.experiment_id}
         assert table["train_seconds"][0].as_py() > 0
     assert list((start.folder / "checkpoints").glob("*")) == []
 
 
-def test_joined_experiments_that_are_stopped_go_on_where_they_were(start):
+def test_packed_experiments_that_are_stopped_go_on_where_they_were(start):
     _, straight = finish(start())
     stopped = start()
     for _ in range(4):
