@@ -11,7 +11,7 @@ from survey.dataset.layout import runs_done
 from survey.errors import SurveyError
 from survey.export.mappers import in_processes
 from survey.launch.messages import address_lines, packed_lines, plan_lines, recording_line
-from survey.launch.planning import for_cluster, price_of, with_pilot
+from survey.launch.planning import for_cluster, price_of, recording, with_pilot
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request, note_of
 from survey.launch.result import SurveyResult, Training, write_report
@@ -162,7 +162,7 @@ class Launch:
         from survey.tracking.trial_run import TrackingSettings
 
         request = self._request
-        all_epochs, repetition_runs = request.recording(plan)
+        all_epochs, repetition_runs = recording(request, plan)
         self._tell([recording_line(all_epochs=all_epochs, repetition_runs=repetition_runs)])
         note, location = note_of(request.spaces), request.tracking.artifacts
         experiment_id = store.open_experiment(request.name, note=note, artifact_location=location)

@@ -12,13 +12,20 @@ from survey.errors import InputError
 from survey.launch.options import Options
 from survey.launch.request import Request
 from survey.plan.estimate import UNMEASURED_FACTOR, Price, Rows, price
-from survey.plan.gpu_sharing import Packing
+from survey.plan.gpu_sharing import Packing, fraction_for
 from survey.plan.plan import Plan
-from survey.system.machine import num_cores
+from survey.system.machine import gpu_bytes, num_cores
 
 if TYPE_CHECKING:
     from survey.cluster.connection import Cluster
     from survey.plan.pilot import Pilot
+
+
+METRIC_ROW_BUDGET = 2_000_000
+"""Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
+
+REPETITION_RUN_LIMIT = 1_000
+"""Runs up to which each repetition has an MLflow run of its own under `--mlflow-runs auto`."""
 
 
 def dry_run(request: Request) -> Price:
@@ -63,7 +70,9 @@ def on_gpus(request: Request, plan: Plan, pilot: Pilot | None) -> Plan:
     fixed = request.options.gpus_per_trial
     if packing and fixed != "auto":
         packing = replace(packing, num_gpus=fixed)
-    return plan.on_gpus(request.fraction_of_gpu(), packing)
+    return plan.on_gpus(
+        partial(fraction_for, gpu_bytes=gpu_bytes()) if fixed == "auto" else lambda _bytes: fixed, packing
+    )
 
 
 def for_cluster(
@@ -101,7 +110,7 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
     """Price a plan on so many cores and GPUs, with what goes to MLflow as was asked for."""
     from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, recorded_epochs
 
-    all_epochs, repetition_runs = request.recording(plan)
+    all_epochs, repetition_runs = recording(request, plan)
     return price(
         plan,
         Rows(
@@ -114,3 +123,15 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
         factor=pilot.factor if pilot else UNMEASURED_FACTOR,
         measured=pilot is not None,
     )
+
+
+def recording(request: Request, plan: Plan) -> tuple[bool, bool]:
+    """Whether MLflow gets every epoch, and whether each repetition has an MLflow run of its own."""
+    from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
+
+    options = request.options
+    few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
+    repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
+    rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
+    all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
+    return all_epochs, repetition_runs

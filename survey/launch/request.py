@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from survey.launch.redo import Redo, RedoFilter
 from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.plan.fitting import check_sizes
-from survey.plan.gpu_sharing import fraction_for
 from survey.plan.make_plan import Bound, make_plan
 from survey.plan.plan import Plan
 from survey.spaces.search_space import SearchSpace, check_together, own_tasks
@@ -35,12 +34,6 @@ from survey.text.terminal import say
 
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
-
-METRIC_ROW_BUDGET = 2_000_000
-"""Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
-
-REPETITION_RUN_LIMIT = 1_000
-"""Runs up to which each repetition has an MLflow run of its own under `--mlflow-runs auto`."""
 
 
 class Request:
@@ -150,17 +143,6 @@ class Request:
         """MLflow runs that `--redo` is to let count no more, and the experiment of each."""
         return self.redo.find(store, partial(self.plan, may_guess=may_guess)) if self.redo else {}
 
-    def recording(self, plan: Plan) -> tuple[bool, bool]:
-        """Whether MLflow gets every epoch, and whether each repetition has a run of its own."""
-        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
-
-        options = self.options
-        few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
-        repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
-        rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
-        all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
-        return all_epochs, repetition_runs
-
     def check_sizes(self, *, may_guess: bool = False) -> None:
         """See that there is an experiment with a network of about its size."""
         check_sizes(self.spaces, contents=self.contents, describe=partial(self.describe, may_guess=may_guess))
@@ -185,13 +167,6 @@ class Request:
         for name, task in data.items():
             check_task_digest(self.output.dataset, name, task.digest)
         return data
-
-    def fraction_of_gpu(self) -> Callable[[int], float]:
-        """Gives the share of a GPU for a trial's memory in bytes: what was asked for, or the least that holds it."""
-        fixed = self.options.gpus_per_trial
-        if fixed != "auto":
-            return lambda _bytes: fixed
-        return partial(fraction_for, gpu_bytes=gpu_bytes())
 
 
 def note_of(spaces: Sequence[SearchSpace]) -> str:
