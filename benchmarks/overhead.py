@@ -41,6 +41,7 @@ def planned(count: int) -> Groups:
 def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[float], int]:
     """Run trials that train nothing; return the driver's CPU seconds at the end of each trial, and failures."""
     from survey.trials import trainable, tune
+    from survey.trials.messages import TrialSettings
     from survey.trials.progress import Progress
     from survey.trials.stopper import StopRequest
 
@@ -87,11 +88,7 @@ def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[
     with Timed(Console(quiet=True), name="overhead", num_runs=runs, total_cost=len(trials)) as progress:
         failures = tune.fit(
             trials,
-            tasks={},
-            tracking=None,
-            origin={},
-            checkpoints=Path(),
-            output_id=None,
+            TrialSettings(tasks={}, tracking=None, origin={}, checkpoints=Path()),
             cluster=cluster,
             stop=StopRequest(),
             progress=progress,

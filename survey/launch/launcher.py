@@ -185,11 +185,19 @@ class Launch:
         recorder: Recorder,
     ) -> tuple[tuple[str, ...], float]:
         """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop."""
+        from survey.trials.messages import TrialSettings
         from survey.trials.progress import Progress
-        from survey.trials.tune import fit
+        from survey.trials.tune import fit, report_every_s
 
-        settings = self._tracking_settings(plan, store)
-        origin = {"batch": self._request.name, "git_hash": settings.git_commit or None}
+        tracking = self._tracking_settings(plan, store)
+        settings = TrialSettings(
+            tasks=data,
+            tracking=tracking,
+            origin={"batch": self._request.name, "git_hash": tracking.git_commit or None},
+            checkpoints=self._output.checkpoints,
+            output_id=self._output.output_id if self._request.place.is_in_output else None,
+            report_every_s=report_every_s(cluster.num_cpus),
+        )
         cost = sum(bundle.cost_s for bundle in plan.bundles)
         console, runs = self._request.console, plan.num_runs_planned
         with Progress(
@@ -200,11 +208,7 @@ class Launch:
             try:
                 failures = fit(
                     plan.trials,
-                    tasks=data,
-                    tracking=settings,
-                    origin=origin,
-                    checkpoints=self._output.checkpoints,
-                    output_id=self._output.output_id if self._request.place.is_in_output else None,
+                    settings,
                     cluster=cluster,
                     stop=stop,
                     progress=progress,
