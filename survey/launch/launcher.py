@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from survey.plan.pilot import Pilot
     from survey.tracking.store import TrackingStore
     from survey.tracking.trial_run import TrackingSettings
+    from survey.trials.signals import StopSignals
     from survey.trials.stopper import StopRequest
 
 
@@ -111,7 +112,7 @@ class Launch:
         plan, pilot = with_pilot(request, plan)
         pilot_s = pilot.seconds if pilot else 0.0
         server = stack.enter_context(request.place.server())
-        cluster, stop, connection = self._start_ray(stack, recorder)
+        cluster, signals, connection = self._start_ray(stack, recorder)
         plan, pilot = self._for_cluster(plan, cluster, pilot, to_replace)
         cost = price_of(request, plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
         forecast = Forecast(self._output.folder, plan, cost)
@@ -123,9 +124,10 @@ class Launch:
         store = request.place.open()
         if request.redo:
             request.redo.mark(to_replace)  # only now: a launch that is refused asks nothing of the next one
-        failures, loop_seconds = self._fit(plan, data, cluster, store, stop, recorder)
-        if stop.cannot_go_on:
-            raise SurveyError(stop.cannot_go_on)
+        failures, loop_seconds = self._fit(plan, data, cluster, store, signals, recorder)
+        stop = signals.request
+        if stop.fatal_error:
+            raise SurveyError(stop.fatal_error)
         if stop.reason:
             self._say("exporting what is finished", style="yellow")
         recorder.export()
@@ -137,19 +139,21 @@ class Launch:
         left = request.plan(after, on_gpu=cluster.num_gpus > 0)
         return self._result(left, left.num_runs_done - plan.num_runs_done, failures, stop, loop_seconds)
 
-    def _start_ray(self, stack: ExitStack, recorder: Recorder) -> tuple[Cluster, StopRequest, ExitStack]:
+    def _start_ray(self, stack: ExitStack, recorder: Recorder) -> tuple[Cluster, StopSignals, ExitStack]:
         """Start or join a cluster, with what stops its trials in good order, and what watches over its head.
 
         The third value leaves the cluster again, when it is closed.
         """
         from survey.cluster.connection import connected
         from survey.cluster.head_watch import ClusterWatch
-        from survey.trials.stopper import StopRequest, kept_from_children
+        from survey.trials.signals import StopSignals, kept_from_children
+        from survey.trials.stopper import StopRequest
 
         options = self._options
         deadline_s = self._request.began + options.time_limit_s if options.time_limit_s is not None else None
-        last_words = partial(recorder.last_words, "interrupted")
-        stop = stack.enter_context(StopRequest(deadline_s, notice=self._tell_end, last_words=last_words))
+        on_exit = partial(recorder.on_exit, "interrupted")
+        signals = StopSignals(StopRequest(deadline_s), notice=self._tell_end, on_exit=on_exit)
+        stack.enter_context(signals)
         connection = stack.enter_context(ExitStack())
         try:
             with kept_from_children(signal.SIGHUP):  # workers outlive a terminal for as long as a checkpoint takes
@@ -168,9 +172,9 @@ class Launch:
                 raise KeyboardInterrupt from None
             raise
         finally:
-            stop.install()
-        connection.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
-        return cluster, stop, connection
+            signals.install()
+        connection.enter_context(ClusterWatch(cluster.head, partial(recorder.on_exit, "error")))
+        return cluster, signals, connection
 
     def _tell_end(self, reason: str) -> None:
         self._say(f"{reason}: ending what has been started", style="yellow")
@@ -181,7 +185,7 @@ class Launch:
         data: dict[str, PreparedTask],
         cluster: Cluster,
         store: TrackingStore,
-        stop: StopRequest,
+        signals: StopSignals,
         recorder: Recorder,
     ) -> tuple[tuple[str, ...], float]:
         """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop."""
@@ -204,19 +208,16 @@ class Launch:
             console, name=self._request.name, num_runs=runs, total_cost=cost, output=self._output
         ) as progress:
             recorder.train(progress.figures)
-            stop.notice, stop.training = progress.stop, True
-            try:
+            with signals.training(progress.stop):
                 failures = fit(
                     plan.trials,
                     settings,
                     cluster=cluster,
-                    stop=stop,
+                    stop=signals.request,
                     progress=progress,
                     after_part=lambda: self._close_and_export(store, _on(cluster)),
                 )
-            finally:
-                stop.notice, stop.training = self._tell_end, False
-        return failures, progress.loop_seconds
+        return failures, progress.counts.loop_seconds
 
     def _tracking_settings(self, plan: Plan, store: TrackingStore) -> TrackingSettings:
         from survey.tracking.trial_run import TrackingSettings

@@ -21,7 +21,7 @@ from survey.experiments.experiment import experiment_of
 from survey.plan.bundles import PlannedBundle
 from survey.trials.lost_workers import LostWorkers
 from survey.trials.messages import TrialSettings, configs_of, label_of
-from survey.trials.progress import Progress
+from survey.trials.progress import Progress, ReportCounter
 from survey.trials.searcher import PlanOrder
 from survey.trials.stopper import StopRequest
 from survey.trials.trainable import RETRIES, SurveyTrial
@@ -118,7 +118,7 @@ def _tune_run(
                 name="survey",
                 storage_path=folder,
                 stop=stop,
-                callbacks=[progress, LostWorkers()],
+                callbacks=[ReportCounter(progress), LostWorkers()],
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
