@@ -1,12 +1,15 @@
-"""What a launch would train and what that costs, found without starting anything."""
+"""What a launch is to train and what that costs: asked of a dry run, and fitted to the cluster of a launch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from survey.dataset.layout import runs_done
+from survey.errors import InputError
+from survey.launch.options import Options
 from survey.launch.request import Request
 from survey.plan.estimate import UNMEASURED_FACTOR, Price, Rows, price
 from survey.plan.gpu_sharing import Packing
@@ -14,6 +17,7 @@ from survey.plan.plan import Plan
 from survey.system.machine import num_cores
 
 if TYPE_CHECKING:
+    from survey.cluster.connection import Cluster
     from survey.plan.pilot import Pilot
 
 
@@ -24,7 +28,7 @@ def dry_run(request: Request) -> Price:
         InputError: What was asked for cannot be used.
     """
     request.check_sizes(may_guess=True)
-    store = request.place.open() if request.place.exists else None
+    store = request.tracking.open() if request.tracking.exists else None
     replaced = request.output.replaced.union(request.to_replace(store, may_guess=True))
     done = runs_done(request.output.dataset, replaced)
     for experiment_id, numbers in store.runs_finished(replaced).items() if store else ():
@@ -60,6 +64,37 @@ def on_gpus(request: Request, plan: Plan, pilot: Pilot | None) -> Plan:
     if packing and fixed != "auto":
         packing = replace(packing, num_gpus=fixed)
     return plan.on_gpus(request.fraction_of_gpu(), packing)
+
+
+def for_cluster(
+    request: Request, plan: Plan, pilot: Pilot | None, cluster: Cluster, done: Callable[[], dict[int, set[int]]]
+) -> tuple[Plan, Pilot | None]:
+    """Fit a plan to a cluster: trials get their shares of its GPUs.
+
+    Where it has another kind of device than this machine, which a pilot measured, all is planned again: what is
+    trained stays the same; how it is split, and what it costs, does not.
+
+    Raises:
+        InputError: An option asks for GPUs, and the cluster has none.
+    """
+    _check_gpu_options(request.options, cluster)
+    on_gpu = cluster.num_gpus > 0
+    if on_gpu != (request.num_gpus > 0):
+        plan = request.plan(done(), on_gpu=on_gpu)
+        dropped = "; what the pilot has measured here does not count" if pilot else ""
+        device = "GPUs" if on_gpu else "CPU cores"
+        request.say(f"planned for the {device} of the cluster: {len(plan.trials):,} trials{dropped}")
+        pilot = None
+    return (on_gpus(request, plan, pilot) if on_gpu else plan), pilot
+
+
+def _check_gpu_options(options: Options, cluster: Cluster) -> None:
+    if cluster.num_gpus:
+        return
+    if options.gpus_per_trial != "auto":
+        raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
+    if options.pack not in ("auto", 1):
+        raise InputError("--pack: experiments are packed on GPUs alone, and this Ray cluster has none")
 
 
 def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:

@@ -15,7 +15,7 @@ from survey.errors import InputError
 from survey.launch.callers_ray import with_callers_ray
 from survey.launch.options import Options
 from survey.launch.redo import Redo, RedoFilter
-from survey.launch.tracking_location import TrackingPlace
+from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.plan.fitting import check_sizes
 from survey.plan.gpu_sharing import fraction_for
@@ -60,7 +60,7 @@ class Request:
         own_tasks: The tasks that the search spaces define, by name.
         contents: Digest of the prepared data of each of them that is used.
         output: Where results go.
-        place: Where MLflow's runs and artifacts go.
+        tracking: Where MLflow's runs and artifacts go.
         redo: What is to be retrained although it is done; None for nothing.
 
     Raises:
@@ -80,7 +80,7 @@ class Request:
         before = self.output.spaces()
         held = floats_held(self.output.dataset)
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)
-        self.place = TrackingPlace(options, self.output, partial(say, console))
+        self.tracking = TrackingLocation(options, self.output, self.say)
         used = {name for space in spaces for name in space.datasets}
         self._declared = {canonical_name(name): name for name in sorted(used)}
         self._check_names()
@@ -89,6 +89,10 @@ class Request:
         if options.redo is not None:
             experiments = (each for space in spaces for each in space.experiments(self.contents))
             self.redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """Tell people something, in one line."""
+        say(self.console, text, style)
 
     def _check_names(self) -> None:
         """See that no two names of the search spaces and the output are one on some systems, or mean two things."""

@@ -21,7 +21,7 @@ from rich.console import Console
 
 import survey
 from survey.experiments.experiment import Experiment
-from survey.launch import __main__ as launch
+from survey.launch import messages
 from survey.launch.result import SurveyResult
 from survey.output.folder import Output
 from survey.output.progress import line
@@ -159,7 +159,7 @@ def test_after_a_stop_on_purpose_what_is_missing_is_one_line(ended, told, capsys
     missing = tuple(f"experiment {number}: 2 of 2 runs" for number in range(30))
     ends = {"interrupted": False, "out_of_time": False, **ended}
     result = SurveyResult(40, 80, 20, 20, (), missing, **ends, dataset=Path(), report=None, seconds=1, loop_seconds=1)
-    launch._show_result(result, SafeConsole(), with_mlflow=False)
+    messages.show_result(result, SafeConsole(), with_mlflow=False)
     lines = capsys.readouterr().out.splitlines()
     assert told in lines
     assert sum("missing" in each for each in lines) == (1 if ended else 21)
