@@ -26,12 +26,12 @@ class ClusterWatch:
 
     Args:
         address: The head's `HOST:PORT`, where Ray's global control service listens.
-        last_words: Called with what has happened, when nobody has listened there for 20 s; then the process ends.
+        on_exit: Called with what has happened, when nobody has listened there for 20 s; then the process ends.
     """
 
-    def __init__(self, address: str, last_words: Callable[[str], None]) -> None:
+    def __init__(self, address: str, on_exit: Callable[[str], None]) -> None:
         host, _, port = address.rpartition(":")
-        self._address, self._target, self._last_words = address, (host.strip("[]"), int(port)), last_words
+        self._address, self._target, self._on_exit = address, (host.strip("[]"), int(port)), on_exit
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch over the cluster", daemon=True)
 
@@ -59,7 +59,7 @@ class ClusterWatch:
             f"the Ray cluster is lost: its head at {self._address} has not answered for {_PATIENCE_S:.0f} s; what is "
             "trained is kept: launch again with the same arguments when a cluster is up"
         )
-        end_process(f"error: {message}", INCOMPLETE, last_words=lambda: self._last_words(message))
+        end_process(f"error: {message}", INCOMPLETE, on_exit=lambda: self._on_exit(message))
 
     def _listens(self) -> bool:
         try:

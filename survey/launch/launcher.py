@@ -25,10 +25,12 @@ from survey.trials.checkpoint import drop_useless
 from survey.trials.provenance import git_commit
 
 if TYPE_CHECKING:
+    from survey.cluster.connection import Cluster
     from survey.export.mappers import Mapper
     from survey.launch.ray_session import RaySession
     from survey.tracking.store import TrackingStore
     from survey.tracking.trial_run import TrackingSettings
+    from survey.trials.messages import TrialSettings
 
 
 class Launch:
@@ -95,7 +97,7 @@ class Launch:
             serving(request.tracking, request.options, self._output) as access,
             ray_session(request, recorder, access.environment_of_workers()) as session,
         ):
-            cluster, stop = session.cluster, session.stop
+            cluster, stop = session.cluster, session.signals.request
             plan, pilot = for_cluster(request, plan, pilot, cluster, lambda: self._done(to_replace))
             self._tell(packed_lines(plan))
             cost = price_of(request, plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
@@ -107,10 +109,10 @@ class Launch:
             store = request.tracking.open()
             if request.redo:
                 request.redo.mark(to_replace)  # only now: a launch that is refused asks nothing of the next one
-            settings = self._tracking_settings(plan, store, access)
-            failures, loop_seconds = self._fit(plan, data, settings, store, session, recorder)
-            if stop.cannot_go_on:
-                raise SurveyError(stop.cannot_go_on)
+            settings = self._trial_settings(data, self._tracking_settings(plan, store, access), cluster)
+            failures, loop_seconds = self._fit(plan, settings, store, session, recorder)
+            if stop.fatal_error:
+                raise SurveyError(stop.fatal_error)
             if stop.reason:
                 request.say("exporting what is finished", style="yellow")
             recorder.export()
@@ -126,8 +128,7 @@ class Launch:
     def _fit(
         self,
         plan: Plan,
-        data: dict[str, PreparedTask],
-        settings: TrackingSettings,
+        settings: TrialSettings,
         store: TrackingStore,
         session: RaySession,
         recorder: Recorder,
@@ -136,27 +137,36 @@ class Launch:
         from survey.trials.progress import Progress
         from survey.trials.tune import fit
 
-        request, output, stop = self._request, self._output, session.stop
+        request, output, signals = self._request, self._output, session.signals
         cost, runs = sum(bundle.cost_s for bundle in plan.bundles), plan.num_runs_planned
         with Progress(request.console, name=request.name, num_runs=runs, total_cost=cost, output=output) as progress:
             recorder.train(progress.figures)
-            notice, stop.notice, stop.training = stop.notice, progress.stop, True
-            try:
+            with signals.training(progress.stop):
                 failures = fit(
                     plan.trials,
-                    tasks=data,
-                    tracking=settings,
-                    origin={"batch": request.name, "git_hash": settings.git_commit or None},
-                    checkpoints=output.checkpoints,
-                    output_id=output.output_id if request.tracking.is_in_output else None,
+                    settings,
                     cluster=session.cluster,
-                    stop=stop,
+                    stop=signals.request,
                     progress=progress,
                     after_part=lambda: self._close_and_export(store, session.mapper),
                 )
-            finally:
-                stop.notice, stop.training = notice, False
-        return failures, progress.loop_seconds
+        return failures, progress.counts.loop_seconds
+
+    def _trial_settings(
+        self, data: dict[str, PreparedTask], tracking: TrackingSettings, cluster: Cluster
+    ) -> TrialSettings:
+        from survey.trials.messages import TrialSettings
+        from survey.trials.tune import report_every_s
+
+        request, output = self._request, self._output
+        return TrialSettings(
+            tasks=data,
+            tracking=tracking,
+            origin={"batch": request.name, "git_hash": tracking.git_commit or None},
+            checkpoints=output.checkpoints,
+            output_id=output.output_id if request.tracking.is_in_output else None,
+            report_every_s=report_every_s(cluster.num_cpus),
+        )
 
     def _tracking_settings(self, plan: Plan, store: TrackingStore, access: TrackingAccess) -> TrackingSettings:
         from survey.tracking.trial_run import TrackingSettings

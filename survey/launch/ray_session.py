@@ -18,7 +18,7 @@ from survey.tracking.credentials import variables_needed
 if TYPE_CHECKING:
     from survey.cluster.connection import Cluster
     from survey.export.mappers import Mapper
-    from survey.trials.stopper import StopRequest
+    from survey.trials.signals import StopSignals
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class RaySession:
 
     Attributes:
         cluster: The cluster.
-        stop: Asks its trials to stop.
+        signals: Ask its trials to stop.
         leave: Leaves the cluster, before the session ends.
     """
 
     cluster: Cluster
-    stop: StopRequest
+    signals: StopSignals
     leave: Callable[[], None]
 
     @property
@@ -57,7 +57,8 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
     """
     from survey.cluster.connection import connected
     from survey.cluster.head_watch import ClusterWatch
-    from survey.trials.stopper import StopRequest, kept_from_children
+    from survey.trials.signals import StopSignals, kept_from_children
+    from survey.trials.stopper import StopRequest
 
     options = request.options
     deadline_s = request.began + options.time_limit_s if options.time_limit_s is not None else None
@@ -65,8 +66,8 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
     def tell_end(reason: str) -> None:
         request.say(f"{reason}: ending what has been started", style="yellow")
 
-    last_words = partial(recorder.last_words, "interrupted")
-    with StopRequest(deadline_s, notice=tell_end, last_words=last_words) as stop, ExitStack() as connection:
+    signals = StopSignals(StopRequest(deadline_s), notice=tell_end, on_exit=partial(recorder.on_exit, "interrupted"))
+    with signals, ExitStack() as connection:
         try:
             with kept_from_children(signal.SIGHUP):  # workers outlive a terminal for as long as a checkpoint takes
                 cluster = connection.enter_context(
@@ -84,9 +85,9 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
                 raise KeyboardInterrupt from None
             raise
         finally:
-            stop.install()
-        connection.enter_context(ClusterWatch(cluster.head, partial(recorder.last_words, "error")))
-        yield RaySession(cluster, stop, connection.close)
+            signals.install()
+        connection.enter_context(ClusterWatch(cluster.head, partial(recorder.on_exit, "error")))
+        yield RaySession(cluster, signals, connection.close)
 
 
 def check_nodes(request: Request, cluster: Cluster) -> None:

@@ -89,8 +89,8 @@ class Recorder:
         self._record = replace(self._record, phase=phase)
         self._runs_done = result.num_runs_done
 
-    def last_words(self, phase: Phase, error: str = "") -> None:
-        """Note how a process ends that ends at once; from any thread."""
+    def on_exit(self, phase: Phase, error: str = "") -> None:
+        """Record how this process ends, just before it does; from any thread."""
         self._ended.set()
         self._record = replace(self._record, phase=phase, error=error)
         self._write()
@@ -109,7 +109,7 @@ class Recorder:
             self._write()
 
     def _write(self) -> None:
-        # What is written is taken within the lock: an older state never replaces last words.
+        # What is written is taken within the lock: an older state never replaces that of `on_exit`.
         with self._writing, suppress(OSError):
             figures = self._figures()
             counted = self._record.num_runs_before + figures.runs_done
