@@ -25,9 +25,7 @@ from survey.plan.cost_model import CORE_MODEL
 from survey.plan.pilot import Pilot
 from survey.plan.plan import Plan
 from tests.support.launching import launch, rows
-from tests.support.servers import free_port, ray_cluster, running
-
-TOKEN = "0123456789abcdef" * 4
+from tests.support.servers import TOKEN, free_port, ray_cluster, running
 
 SPACE = """
 name: tiny
@@ -65,6 +63,7 @@ def mlflow_server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
         yield f"http://127.0.0.1:{port}", folder / "kept"
 
 
+@pytest.mark.service
 def test_a_survey_on_a_cluster_that_asks_for_a_token(space, address, tmp_path):
     out = tmp_path / "out"
     status, output = launch(
@@ -75,7 +74,7 @@ def test_a_survey_on_a_cluster_that_asks_for_a_token(space, address, tmp_path):
     assert len(rows(out)) == RUNS
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_a_survey_on_a_cluster_without_a_token(space, tmp_path):
     # All of Ray on the loopback interface, as anyone may use this cluster.
     open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -85,7 +84,7 @@ def test_a_survey_on_a_cluster_without_a_token(space, tmp_path):
     assert len(rows(tmp_path / "out")) == RUNS
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_gpus_that_only_the_cluster_has_decide_the_plan(space, tmp_path):
     """Ray's own accounts stand in for a GPU."""
     open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -133,6 +132,7 @@ def refused(space: Path, address: str, *arguments: object, **environment: str) -
     return messages[0]
 
 
+@pytest.mark.service
 @pytest.mark.parametrize(
     ("environment", "problem"),
     [
@@ -158,6 +158,7 @@ def test_an_address_at_which_nobody_listens(space):
     assert f"no Ray cluster can be reached at {address}: Connection refused" in refused(space, address)
 
 
+@pytest.mark.service
 def test_gpus_asked_for_where_there_are_none(space, address):
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
     assert "this Ray cluster has no GPU" in refused(space, address, "--gpus-per-trial", 0.5, **token)
@@ -243,6 +244,7 @@ def test_what_listens_and_is_no_ray_is_told(monkeypatch):
             join(address)
 
 
+@pytest.mark.service
 def test_a_machine_that_does_not_belong_to_the_cluster(address, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
@@ -267,6 +269,7 @@ def test_cores_of_a_cluster_are_its_own():
         join("auto", num_cpus=2)
 
 
+@pytest.mark.service
 def test_an_mlflow_server_keeps_runs_and_artifacts(space, address, mlflow_server, tmp_path):
     from mlflow.tracking import MlflowClient
 

@@ -32,6 +32,7 @@ from tests.support.servers import free_port, tracking_server
 from tests.support.small_survey import EPOCHS, EXPERIMENTS, REPETITIONS, RUNS, write_space
 
 
+@pytest.mark.launch
 def test_more_trials_than_a_tune_run_takes(tmp_path, undisturbed, monkeypatch):
     """Several Tune runs one after the other, with an export after each."""
     exported = []
@@ -70,6 +71,7 @@ def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_
     assert called == ["trained 3", "exported", "trained 3"][:stops_after]
 
 
+@pytest.mark.service
 def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setattr(trial_run, "_FLUSH_S", 0.0)

@@ -46,7 +46,7 @@ def longer(tmp_path_factory) -> Path:
     return folder / "out"
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 @pytest.mark.parametrize("seed", range(20))
 def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_path, longer):
     """Python runs `sitecustomize` in every process: here checkpoints are written twice a second."""
@@ -83,7 +83,7 @@ if "survey.launch" in " ".join(sys.orig_argv):
 """Python runs it as `sitecustomize` in every process: trials write checkpoints and report often, and the record too."""
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_trial_that_goes_on_is_not_given_up_however_many_workers_it_loses(tmp_path, longer):
     (tmp_path / "sitecustomize.py").write_text(OFTEN)
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"

@@ -54,7 +54,7 @@ def stored(survey, s3):
     """An output with a trial whose history lies in the bucket."""
     place = TrackingPlace(Options(artifacts="s3://bucket"), survey.output, print)
     place.check_artifacts()
-    survey.dataset.location, survey.given = place.artifacts, place.given_artifacts
+    survey.location, survey.given = place.artifacts, place.given_artifacts
     survey.train(EXPERIMENTS[0], [0, 1])
     s3.requests.clear()
     return survey

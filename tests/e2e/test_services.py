@@ -84,6 +84,7 @@ def environment(bucket, tmp_path) -> Iterator[dict[str, str]]:
     shutil.rmtree(logs, ignore_errors=True)
 
 
+@pytest.mark.service
 def test_a_survey_in_postgresql_and_s3(database, bucket, environment, tmp_path, undisturbed):
     out, store = tmp_path / "out", boto3.resource("s3", endpoint_url=bucket, region_name="us-east-1", **keys())
     arguments = ("--out", out, "--tracking-uri", database, "--artifacts", "s3://surveys/small", "--no-ui")
@@ -135,6 +136,7 @@ def everything(database: str) -> str:
         return found
 
 
+@pytest.mark.service
 def test_a_wrong_password_is_told_without_it(database, tmp_path):
     arguments = ("--out", tmp_path / "out", "--tracking-uri", database, "--no-ui")
     status, output = launch(write_space(tmp_path), *arguments, PGPASSWORD="wr0ng-one")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from importlib import resources
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -22,23 +21,11 @@ from survey.tasks.own import UserTask
 from survey.training.network import ACTIVATIONS as TRAINED_ACTIVATIONS
 from survey.training.optimizers import OPTIMIZERS as TRAINED_OPTIMIZERS
 from tests.support.paths import ROOT
+from tests.support.space_files import GRID, written
 
 MINIMAL = """\
 grids: [{dataset: [wine_quality_white], shape: [rectangle], size: [16384], depth: [3], epochs: [1500]}]
 """
-GRID = """\
-grids:
-  - dataset: [mnist]
-    shape: rectangle
-    size: 1024
-    depth: 3
-"""
-
-
-def written(folder: Path, text: str, name: str = "space.yaml") -> Path:
-    file = folder / name
-    file.write_text(text, encoding="utf-8")
-    return file
 
 
 def grid(**changes) -> Grid:

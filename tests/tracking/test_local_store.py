@@ -190,7 +190,7 @@ def died_elsewhere(survey, node: Path, folder: Path) -> Output:
     place = TrackingPlace(Options(artifacts=str(folder), address="HOST:1"), survey.output, print)
     own = place.held().__enter__()
     place.check_artifacts()
-    survey.store, survey.dataset.location = place.open(), place.artifacts
+    survey.store, survey.location = place.open(), place.artifacts
     survey.train(FIRST, [0, 1])
     die(own)
     shutil.rmtree(node)

@@ -274,6 +274,7 @@ def raising(error: Exception):
     return raises
 
 
+@pytest.mark.launch
 def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp_path):
     """The shell sends the signal to all that the launch has started, Ray's processes among them."""
     space, out = tmp_path / "long.yaml", tmp_path / "out"

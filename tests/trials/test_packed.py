@@ -15,26 +15,15 @@ from survey.launch.parsers import parse_pack
 from survey.plan.cost_model import Work
 from survey.plan.estimate import Rows, price
 from survey.plan.gpu_sharing import Packing
-from survey.plan.make_plan import make_plan
 from survey.plan.pilot import PACKED, find_packing
-from survey.plan.plan import Plan
-from survey.spaces.search_space import SearchSpace
-from survey.tasks.loading import describe, load
+from survey.tasks.loading import load
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
 from survey.training.bundle import Bundle
 from survey.trials import experiment_training
 from survey.trials.messages import trial_config
+from tests.support.planned import EPOCHS, planned
 from tests.support.trial_outside_ray import Trial
-
-EPOCHS = 6
-
-
-def planned(sizes=(64, 128, 256), shapes=("rectangle",)) -> Plan:
-    grid = {"dataset": "sklearn:iris", "shape": list(shapes), "size": list(sizes), "depth": 3, "epochs": EPOCHS}
-    space = SearchSpace.model_validate({"name": "x", "repetitions": 3, "grids": [grid]})
-    return make_plan([space], contents={}, describe=describe, done={})
-
 
 # ---------------------------------------------------------------- which
 

@@ -110,7 +110,7 @@ def test_a_record_of_the_right_types_is_read(output):
 
 @pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON)
 def test_a_file_that_is_no_json_is_ignored_or_refused_with_one_message(output, text, monkeypatch):
-    monkeypatch.setattr("survey.output._MOST_REDO_BYTES", 10_000_000)
+    monkeypatch.setattr("survey.output.folder._MOST_REDO_BYTES", 10_000_000)
     for file in ("launch.json", "forecasts.json", "mlflow-node.json", ".lock-holder"):
         (output.folder / file).write_text(text, encoding="latin-1")
     assert "no launch has left a record here that can be read" in shown(output)

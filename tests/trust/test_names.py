@@ -26,6 +26,7 @@ from survey.tasks import sources
 from survey.tasks.own import UserTask
 from survey.text.names import inside, is_device, is_of_system, is_run_id, partition_problem, task_problem
 from survey.tracking.trial_run import TrackingSettings, child_run, parent_run
+from tests.support.strewn import FOLDERS_OF_OTHERS, OF_OTHERS, strew
 
 TABLE = "a\tb\ttarget\n" + "".join(f"{row}\t{row % 7}\t{row % 4}\n" for row in range(40))
 
@@ -226,19 +227,6 @@ def test_an_empty_folder_stays_empty_when_nothing_can_be_fetched(folder):
 
 
 # Files of others
-
-OF_OTHERS = (".DS_Store", "desktop.ini", "._x.yaml", "Thumbs.db")
-FOLDERS_OF_OTHERS = ("lost+found", ".ipynb_checkpoints", ".Trash-1000")
-
-
-def strew(folder: Path) -> set[Path]:
-    """Put what systems, file managers and notebooks leave into a folder."""
-    for name in FOLDERS_OF_OTHERS:
-        (folder / name).mkdir()
-        (folder / name / "part-0.parquet").write_bytes(b"nothing that can be read")
-    for name in OF_OTHERS:
-        (folder / name).write_bytes(b"\0\0\0\1Bud1")
-    return {folder / name for name in (*OF_OTHERS, *FOLDERS_OF_OTHERS)}
 
 
 def test_what_systems_leave_in_folders_is_known():

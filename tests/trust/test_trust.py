@@ -283,8 +283,8 @@ def test_of_another_store_what_lies_with_it_is_read(survey, location, is_read):
 
 
 def test_the_own_store_does_not_say_where_artifacts_lie(survey):
-    survey.dataset.location = "s3://bucket/x"
-    survey.store.open_experiment("alpha", note="", artifact_location=survey.dataset.location)
+    survey.location = "s3://bucket/x"
+    survey.store.open_experiment("alpha", note="", artifact_location=survey.location)
     assert Artifacts.of(survey.output, survey.store, None).places == frozenset()
 
 
