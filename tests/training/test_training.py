@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from survey.experiments.metrics import HISTORY_COLUMNS
 from survey.experiments.topology import layer_widths, residual_layers
+from survey.spaces import search_space
 from survey.training.network import ACTIVATIONS, Architecture, Network
+from survey.training.optimizers import OPTIMIZERS
 from tests.support.reference import Reference
 from tests.support.training_cases import CASES, make_task, make_trainer, setting
 
@@ -179,3 +181,8 @@ def test_odd_row_counts_train(rows, batch_size):
         inputs[:, 0] = 0.5  # a constant column
         trainer = make_trainer(setting(batch_size=batch_size), inputs, targets, kind, [1, 2])
         assert np.isfinite(trainer.train_epoch().numpy()).all()
+
+
+def test_every_optimizer_and_activation_of_a_grid_can_be_trained():
+    assert set(search_space.OPTIMIZERS) == set(OPTIMIZERS)
+    assert set(search_space.ACTIVATIONS) == set(ACTIVATIONS)

@@ -7,11 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import typer
 
 from survey.errors import TrackingAwayError
 from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.launch.parsers import parse_pack
 from survey.plan.cost_model import Work
 from survey.plan.estimate import Rows, price
 from survey.plan.gpu_sharing import Packing
@@ -87,17 +85,6 @@ def test_trials_that_share_a_gpu_take_turns():
         for placed in (plan.on_gpus(lambda size: 1.0), plan.on_gpus(lambda size: 0.125))
     )
     assert whole_s == pytest.approx(8 * eighths_s), "while one writes, the others train"
-
-
-@pytest.mark.parametrize(("text", "found"), [("auto", "auto"), ("1", 1), ("24", 24)])
-def test_how_many_is_read(text, found):
-    assert parse_pack(text) == found
-
-
-@pytest.mark.parametrize("text", ["0", "25", "-1", "1.5", "all", ""])
-def test_no_number_of_experiments(text):
-    with pytest.raises(typer.BadParameter, match="expected auto, or a number from 1 to 24"):
-        parse_pack(text)
 
 
 # ---------------------------------------------------------------- a trial

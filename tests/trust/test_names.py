@@ -9,20 +9,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from survey import Grid, SearchSpace
+from survey import Grid, SearchSpace, run
 from survey.dataset.layout import partition_of
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import InputError, OutputError, SearchSpaceError, TaskError
 from survey.experiments.experiment import Experiment
 from survey.launch.api import prepare
-from survey.launch.launcher import Launch
 from survey.launch.options import Options
 from survey.launch.planning import dry_run
 from survey.launch.request import Request
 from survey.output.disk_usage import disk_use
 from survey.output.folder import Output
 from survey.spaces.yaml_file import built_in_names
-from survey.tasks import sources
 from survey.tasks.own import UserTask
 from survey.text.names import inside, is_device, is_of_system, is_run_id, partition_problem, task_problem
 from survey.tracking.trial_run import TrackingSettings, child_run, parent_run
@@ -46,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with a cache and no network."""
     monkeypatch.setenv("SURVEY_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("SURVEY_PMLB_DIR", raising=False)
-    monkeypatch.setattr(sources, "PMLB_URL", "http://127.0.0.1:9/datasets")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -208,7 +206,7 @@ def test_what_is_nowhere_is_told_with_what_was_tried_and_leaves_nothing(folder, 
     for words in (f"task {bare!r}: its table is not at hand", str(folder / "cache"), f"/datasets/{bare}/{bare}.tsv.gz"):
         assert words in str(error.value)
     with pytest.raises(TaskError):
-        Launch(request).run()
+        run(space("x", name))
     assert list(folder.iterdir()) == []
 
 
@@ -222,7 +220,7 @@ def test_a_cache_that_is_there_stays_when_nothing_can_be_fetched(folder):
 def test_an_empty_folder_stays_empty_when_nothing_can_be_fetched(folder):
     (folder / "out").mkdir()
     with pytest.raises(TaskError):
-        Launch(prepared(space("x", "nursery"), out=folder / "out")).run()
+        run(space("x", "nursery"), out=folder / "out")
     assert list((folder / "out").iterdir()) == []
 
 
