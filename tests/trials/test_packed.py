@@ -216,7 +216,8 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
     _, straight = finish(start())
     away = start()
     away.step()
-    log_epoch = away._experiments[0]._run.log_epoch
+    run = away._experiments[0]._run._run
+    log_epoch = run.log_epoch
 
     def is_away(epoch, statistics):
         if epoch == 3:
@@ -224,7 +225,7 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
         log_epoch(epoch, statistics)
 
     away._settings = replace(away._settings, report_every_s=60.0)
-    away._experiments[0]._run.log_epoch = is_away
+    run.log_epoch = is_away
     assert "launch again" in away.step()["fatal_error"]
     _, run_ids = finish(start())
     for run_id, expected in zip(run_ids, straight, strict=True):
