@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from survey.dataset.layout import REPETITIONS, partitions, runs_done
+from survey.dataset.completed_runs import CompletedRuns
+from survey.dataset.layout import REPETITIONS, partitions
 from survey.errors import InputError, SurveyError
 from survey.export.mappers import in_processes
 from survey.launch.options import Options
@@ -87,8 +88,8 @@ class Launch:
                 recorder.end(result)
                 return result
 
-    def _done(self, to_replace: Iterable[str] = ()) -> dict[int, set[int]]:
-        return runs_done(self._output.dataset, self._output.replaced.union(to_replace))
+    def _done(self, to_replace: Iterable[str] = ()) -> CompletedRuns:
+        return CompletedRuns.of_dataset(self._output.dataset, self._output.redo_log.superseded.union(to_replace))
 
     def _drop_checkpoints(self, *, all_done: bool) -> None:
         """Remove what trials, which remove their own, have left: checkpoints that others have made useless."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from survey.launch.result import SurveyResult
@@ -115,4 +114,4 @@ class Recorder:
             counted = self._record.num_runs_before + figures.runs_done
             runs_done = counted if self._runs_done is None else self._runs_done
             record = replace(self._record, updated_s=time.time(), num_runs_done=runs_done, figures=figures)
-            self._output.write_launch_record(json.dumps(asdict(record)))
+            record.write(self._output)

@@ -28,6 +28,7 @@ from pathlib import Path
 from survey.errors import InputError, TrackingError
 from survey.output.folder import Output
 from survey.output.ownership import MARKER, has_marker, mark
+from survey.system.files import write_text
 from survey.system.filesystem import on_network
 from survey.text.json_files import read_json
 from survey.text.uris import sqlite_uri
@@ -159,7 +160,7 @@ class OwnStore:
 
     def _write_note(self) -> None:
         note = _Note(socket.gethostname(), str(self.file), self._artifacts)
-        self._output.write_store_note(json.dumps(asdict(note)))
+        write_text(self._output.store_note, json.dumps(asdict(note)))
 
     def recovered(self) -> None:
         """Say that all that can be has been recovered from the loss of a node."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from survey.dataset.layout import runs_done
+from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError, TrackingError
 from survey.export import __main__ as export_main
 from survey.export.update import ExportResult
@@ -23,7 +23,7 @@ from survey.output.ownership import mark
 from survey.status import survey_status
 from survey.text.terminal import SafeConsole
 from survey.tracking import local_store, sqlite
-from survey.tracking.database import holds_experiments, repetitions_finished
+from survey.tracking.database import completed_runs, holds_experiments
 from survey.tracking.local_store import OwnStore, live_database
 from survey.tracking.recovery import recover
 from survey.tracking.sqlite import copy_database
@@ -56,7 +56,7 @@ def home(survey) -> TrackingStore:
 def backed_up(survey) -> dict[int, set[int]]:
     """What is finished in the output folder; looking at it changes nothing."""
     file = survey.output.database
-    return repetitions_finished(file) if holds_experiments(file) else {}
+    return completed_runs(file) if holds_experiments(file) else {}
 
 
 def value(file: Path, query: str):
@@ -138,7 +138,7 @@ def test_what_only_artifacts_tell_of_is_finished_again_once(survey, node):
         assert recover(survey.output, survey.store, None, hint=None) == 0
         own.recovered()
         done = {FIRST.experiment_id: {0, 1}, SECOND.experiment_id: {0, 1, 2}}
-        assert survey.store.runs_finished() == done
+        assert survey.store.completed_runs() == done
         assert backed_up(survey) == done
         assert survey.export().damaged == ()
         assert survey.prune().num_artifacts == 2
@@ -175,7 +175,7 @@ def without_ids(survey) -> list[dict]:
 
 def test_what_redo_has_replaced_is_not_recovered(survey, node):
     die(placed(survey))
-    survey.output.redo("depth=3", [survey.train(FIRST, [0])])
+    survey.output.redo_log.add("depth=3", [survey.train(FIRST, [0])])
     shutil.rmtree(node)
     node.mkdir()
     with OwnStore(survey.output, on_node=False):
@@ -208,7 +208,7 @@ def test_what_another_output_has_in_the_same_folder_is_left_alone(survey, node, 
     output = died_elsewhere(survey, node, tmp_path / "shared")
     place = TrackingPlace(options, output, print)
     with place.held():
-        assert place.open_at_start().runs_finished() == {FIRST.experiment_id: {0, 1}}
+        assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
     assert other.export() == ExportResult(2, 1, ())
 
@@ -217,14 +217,14 @@ def test_a_launch_looks_where_the_lost_one_had_its_artifacts(survey, node, tmp_p
     output = died_elsewhere(survey, node, tmp_path / "shared")
     place = TrackingPlace(Options(), output, print)
     with place.held():
-        assert place.open_at_start().runs_finished() == {FIRST.experiment_id: {0, 1}}
+        assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
 
 
 def test_an_export_looks_where_the_lost_launch_had_its_artifacts(survey, node, tmp_path):
     output = died_elsewhere(survey, node, tmp_path / "shared")
     assert export_main._export(output, None, None, SafeConsole(quiet=True), prune=False) == 0
-    assert runs_done(output.dataset) == {FIRST.experiment_id: {0, 1}}
+    assert CompletedRuns.of_dataset(output.dataset) == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
 
 
@@ -237,7 +237,7 @@ def test_a_note_that_cannot_be_read_is_one_of_a_lost_node(survey):
 
 
 def test_as_long_as_not_all_is_recovered_the_node_stays_noted(survey):
-    survey.output.write_store_note(json.dumps({"host": "gone", "file": "/nowhere"}))
+    survey.output.store_note.write_text(json.dumps({"host": "gone", "file": "/nowhere"}))
     with OwnStore(survey.output, on_node=True):
         pass
     with OwnStore(survey.output, on_node=True) as own:
