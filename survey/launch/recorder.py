@@ -16,6 +16,7 @@ from survey.output.folder import Output
 from survey.output.launch_record import EXPORTING, STARTING, TRAINING, LaunchRecord, Phase, process_start_s
 from survey.output.progress import Figures
 from survey.plan.plan import Plan
+from survey.system.periodic import Periodic
 
 _RENEWED_EVERY_S = 2.0
 
@@ -52,17 +53,16 @@ class Recorder:
         )
         self._figures: Callable[[], Figures] = lambda: figures
         self._runs_done: int | None = None
-        self._ended, self._writing = threading.Event(), threading.Lock()
-        self._thread = threading.Thread(target=self._renew, name="launch record", daemon=True)
+        self._writing = threading.Lock()
+        self._renewal = Periodic("launch record", self._write, every_s=_RENEWED_EVERY_S)
 
     def __enter__(self) -> Recorder:
         self._write()
-        self._thread.start()
+        self._renewal.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> None:
-        self._ended.set()
-        self._thread.join()
+        self._renewal.stop()
         if kind is not None:
             interrupted = issubclass(kind, KeyboardInterrupt)
             phase: Phase
@@ -88,9 +88,9 @@ class Recorder:
         self._record = replace(self._record, phase=phase)
         self._runs_done = result.num_runs_done
 
-    def last_words(self, phase: Phase, error: str = "") -> None:
-        """Note how a process ends that ends at once; from any thread."""
-        self._ended.set()
+    def on_exit(self, phase: Phase, error: str = "") -> None:
+        """Note why a process ends at once; from any thread."""
+        self._renewal.stop(wait=False)
         self._record = replace(self._record, phase=phase, error=error)
         self._write()
 
@@ -103,12 +103,8 @@ class Recorder:
         self._record = replace(self._record, phase=phase)
         self._write()
 
-    def _renew(self) -> None:
-        while not self._ended.wait(_RENEWED_EVERY_S):
-            self._write()
-
     def _write(self) -> None:
-        # What is written is taken within the lock: an older state never replaces last words.
+        # What is written is taken within the lock: an older state never replaces the last one.
         with self._writing, suppress(OSError):
             figures = self._figures()
             counted = self._record.num_runs_before + figures.runs_done

@@ -1,4 +1,4 @@
-"""Ends a process whose main thread waits for what may never come, with a message.
+"""Ends a process with a message, although its main thread waits for what may never come.
 
 All that a launch writes is whole at any moment, so nothing but time is lost.
 """
@@ -12,16 +12,16 @@ from typing import NoReturn
 from survey.text.terminal import SafeConsole
 
 
-def end_process(message: str, status: int, *, last_words: Callable[[], object] = lambda: None) -> NoReturn:
+def end_process(message: str, status: int, *, on_exit: Callable[[], object] = lambda: None) -> NoReturn:
     """End this process, from any thread.
 
     Args:
         message: What to say on standard error.
         status: Exit status.
-        last_words: Called before.
+        on_exit: Called before that.
     """
     try:
-        last_words()
+        on_exit()
         console = SafeConsole(stderr=True)
         console.show_cursor()  # a display of progress may have hidden it
         console.print(message, style="red")

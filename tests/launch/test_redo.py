@@ -189,7 +189,7 @@ def test_a_kill_between_checkpoints_and_mark_costs_time_alone(trained, monkeypat
     for file in checkpoints:
         file.touch()
     with monkeypatch.context() as patched:
-        patched.setattr(type(trained.output), "redo", lambda *_: 1 / 0)
+        patched.setattr(type(trained.output.redo_log), "add", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             launched(trained, limit=1)
     assert [file.exists() for file in checkpoints] == [False, True]

@@ -246,7 +246,7 @@ def test_as_long_as_not_all_is_recovered_the_node_stays_noted(survey):
 
 def test_backups_are_made_while_it_is_used(survey, monkeypatch):
     monkeypatch.setattr(local_store, "_BACKUP_EVERY_S", 0.05)
-    monkeypatch.setattr(local_store, "_SHARE_OF_TIME", 1.0)
+    monkeypatch.setattr(local_store, "_MOST_OF_TIME", 1.0)
     own = placed(survey)
     survey.train(FIRST, [0, 1])
     await_that(lambda: backed_up(survey))
@@ -257,7 +257,7 @@ def test_backups_are_made_while_it_is_used(survey, monkeypatch):
 def test_a_backup_that_fails_is_told_and_the_last_one_keeps_the_file(survey, monkeypatch):
     said = []
     monkeypatch.setattr(local_store, "_BACKUP_EVERY_S", 0.05)
-    monkeypatch.setattr(local_store, "_SHARE_OF_TIME", 1.0)
+    monkeypatch.setattr(local_store, "_MOST_OF_TIME", 1.0)
     own = OwnStore(survey.output, on_node=True, say=said.append).__enter__()
     survey.store = TrackingStore(own.uri, output_id=survey.output.output_id)
 
