@@ -41,7 +41,8 @@ def planned(count: int) -> Groups:
 def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[float], int]:
     """Run trials that train nothing; return the driver's CPU seconds at the end of each trial, and failures."""
     from survey.trials import trainable, tune
-    from survey.trials.progress import Progress
+    from survey.trials.messages import TrialSettings
+    from survey.trials.progress import Progress, ReportCounter
     from survey.trials.stopper import StopRequest
 
     class Nothing(trainable.SurveyTrial):
@@ -73,8 +74,8 @@ def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[
                 "loop_s": 0.0,
             }
 
-    class Timed(Progress):
-        """Progress that notes when each trial has ended."""
+    class Timed(ReportCounter):
+        """Counts reports, and notes when each trial has ended."""
 
         def on_trial_complete(self, *arguments, **values):
             """Note the time."""
@@ -82,16 +83,12 @@ def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[
             ends.append(time.process_time())
 
     ends: list[float] = [time.process_time()]
-    tune.SurveyTrial = Nothing
+    tune.SurveyTrial, tune.ReportCounter = Nothing, Timed
     runs = sum(len(each.repetitions) for group in trials for each in group)
-    with Timed(Console(quiet=True), name="overhead", num_runs=runs, total_cost=len(trials)) as progress:
+    with Progress(Console(quiet=True), name="overhead", num_runs=runs, total_cost=len(trials)) as progress:
         failures = tune.fit(
             trials,
-            tasks={},
-            tracking=None,
-            origin={},
-            checkpoints=Path(),
-            output_id=None,
+            TrialSettings(tasks={}, tracking=None, origin={}, checkpoints=Path()),
             cluster=cluster,
             stop=StopRequest(),
             progress=progress,

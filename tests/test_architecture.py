@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,3 +95,40 @@ def test_what_users_call_is_no_module():
     assert callable(survey.run)
     rooms = {room.rpartition(".")[2] for room in ROOMS if room.startswith("survey.")}
     assert rooms.isdisjoint(survey.__all__)
+
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_what_the_page_names_is_there():
+    named = re.findall(r"`((?:survey|analysis|tests)/[\w/.]*)`", PAGE)
+    assert len(named) > 60
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_page_names_all_rooms_in_their_order():
+    named = [f"survey.{room}" for room in re.findall(r"^\| `survey/(\w+)/`", PAGE, flags=re.MULTILINE)]
+    assert sorted(named) == [room for room in ROOMS if room.startswith("survey.")]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [f"survey.{layer}" for layer in contracts[0]["layers"]]
+    assert named == [layer for layer in layers if layer in named]
+    in_analysis = re.findall(r"^\| `analysis/(\w+)/`", PAGE, flags=re.MULTILINE)
+    assert {*in_analysis, "combine", "recommend"} == {room.split(".")[1] for room in ROOMS if room[:8] == "analysis"}
+
+
+@pytest.mark.parametrize("heading", ["From a search space to a trained run", "From a curve to a row in Parquet"])
+def test_each_way_is_short_and_one_goes_it_file_by_file(heading):
+    """Each file imports one of those before it, or is imported by one of them, or follows one of its room."""
+    section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    stops = re.findall(r"^\d\. `([\w/]+)\.py`", section, flags=re.MULTILINE)
+    assert 5 <= len(stops) <= 9
+    modules = [stop.replace("/", ".") for stop in stops]
+    for number, module in enumerate(modules[1:], start=1):
+        before, room = modules[:number], module.rpartition(".")[0]
+        is_reached = imported(module) & {*before} or any(module in imported(each) for each in before)
+        assert is_reached or room == before[-1].rpartition(".")[0], module
+
+
+def imported(module: str) -> set[str]:
+    file = ROOT / (module.replace(".", "/") + ".py")
+    return {name for _, source, part in imports(file) for name in (source, f"{source}.{part}")}

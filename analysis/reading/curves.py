@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from survey.errors import InputError, nearest
-from survey.experiments.epochs import log_spaced_epochs
+from survey.experiments.metrics import log_spaced_epochs
 
 
 def curves(
@@ -27,7 +27,7 @@ def curves(
         statistics: Names of its per-epoch columns, such as `test_loss_median`; by default all that it has.
         epochs: Epochs to keep, counted from 1; all by default. An experiment that never reached one has no row for it.
         log_spaced: Keep about this many epochs, evenly spaced in their logarithms up to the last epoch of the longest
-            curve (`survey.experiments.epochs.log_spaced_epochs`), rather than `epochs`.
+            curve (`survey.experiments.metrics.log_spaced_epochs`), rather than `epochs`.
 
     Returns:
         The columns of `frame` that hold no lists, repeated; `epoch`, int64 from 1; and a column per statistic, of the

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from survey.dataset.schema import BEST_EPOCHS, BEST_STATISTICS, CURVE_STATISTICS
-from survey.experiments.quantiles import quantiles
+from survey.experiments.metrics import quantiles
 
 _QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
 

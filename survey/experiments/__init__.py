@@ -3,4 +3,4 @@
 Read `experiment` first. An `experiment_id` is permanent: docs/identity.md says what that binds.
 """
 
-__all__ = ["epochs", "experiment", "limits", "metrics", "quantiles", "topology"]
+__all__ = ["experiment", "limits", "metrics", "topology"]

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
-from collections.abc import Sequence
-from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +14,7 @@ from survey.errors import InputError
 from survey.experiments.limits import MOST_REPETITIONS
 from survey.launch.options import Epochs, Options, Runs
 from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
-from survey.launch.result import SurveyResult
 from survey.text.terminal import SafeConsole
-from survey.text.uris import sqlite_uri
 
 _Spaces = Annotated[
     list[str] | None,
@@ -160,9 +154,10 @@ def _dry_run(names: list[str], options: Options, console: SafeConsole, *, as_jso
 def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
     from survey.launch.api import prepare
     from survey.launch.launcher import Launch
+    from survey.launch.messages import show_result
 
     result = Launch(prepare(names, options, console)).run()
-    _show_result(result, console, with_mlflow=options.tracking_uri is None)
+    show_result(result, console, with_mlflow=options.tracking_uri is None)
     return result.exit_status
 
 
@@ -176,40 +171,6 @@ def _fetch(names: list[str], console: SafeConsole) -> int:
     for name in sorted({name for space in spaces for name in space.datasets} - own_tasks(spaces).keys()):
         console.print(f"{name}: {fetch(name) or 'comes with scikit-learn'}")
     return 0
-
-
-def _show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool) -> None:
-    for failure in result.failures:
-        console.print(f"failed: {failure}", style="red")
-    if result.interrupted or result.out_of_time:
-        why = "interrupted" if result.interrupted else "the time limit is reached"
-        number, runs = len(result.missing), result.num_runs - result.num_runs_done
-        lacking = f" ({runs:,} runs of {number:,} experiment{'s' * (number != 1)} are missing)" if number else ""
-        console.print(f"{why}: launch again with the same arguments to go on{lacking}", style="yellow")
-    else:
-        _show_missing(result.missing, console)
-    took = timedelta(seconds=round(result.seconds))
-    trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else ""
-    trained += "" if trained or result.missing else "; nothing left to train"
-    console.print(
-        f"{result.num_experiments:,} experiments, {result.num_runs_done:,} of {result.num_runs:,} runs done{trained}; "
-        f"took {took}, {timedelta(seconds=round(result.loop_seconds))} of it training"
-    )
-    console.print(f"data set   {result.dataset}")
-    if result.report:
-        console.print(f"report     {result.report}")
-    database = result.dataset.parent / "mlflow.db"
-    if with_mlflow and database.exists():
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--backend-store-uri"]
-        console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, sqlite_uri(database)])}")
-
-
-def _show_missing(missing: Sequence[str], console: SafeConsole) -> None:
-    shown = 20
-    for name in missing[:shown]:
-        console.print(f"missing: {name}", style="yellow")
-    if len(missing) > shown:
-        console.print(f"missing: {len(missing) - shown:,} more experiments", style="yellow")
 
 
 def main(name: str = "python -m survey.launch") -> None:

@@ -1,20 +1,31 @@
-"""What a launch would train and what that costs, found without starting anything."""
+"""What a launch is to train and what that costs: asked of a dry run, and fitted to the cluster of a launch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from survey.dataset.completed_runs import CompletedRuns
+from survey.errors import InputError
+from survey.launch.options import Options
 from survey.launch.request import Request
 from survey.plan.estimate import UNMEASURED_FACTOR, Price, Rows, price
-from survey.plan.gpu_sharing import Packing
+from survey.plan.gpu_sharing import Packing, fraction_for
 from survey.plan.plan import Plan
-from survey.system.machine import num_cores
+from survey.system.machine import gpu_bytes, num_cores
 
 if TYPE_CHECKING:
+    from survey.cluster.connection import Cluster
     from survey.plan.pilot import Pilot
+
+
+METRIC_ROW_BUDGET = 2_000_000
+"""Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
+
+REPETITION_RUN_LIMIT = 1_000
+"""Runs up to which each repetition has an MLflow run of its own under `--mlflow-runs auto`."""
 
 
 def dry_run(request: Request) -> Price:
@@ -24,7 +35,7 @@ def dry_run(request: Request) -> Price:
         InputError: What was asked for cannot be used.
     """
     request.check_sizes(may_guess=True)
-    store = request.place.open() if request.place.exists else None
+    store = request.tracking.open() if request.tracking.exists else None
     superseded = request.output.redo_log.superseded.union(request.to_replace(store, may_guess=True))
     done = CompletedRuns.of_dataset(request.output.dataset, superseded)
     if store:
@@ -59,14 +70,47 @@ def on_gpus(request: Request, plan: Plan, pilot: Pilot | None) -> Plan:
     fixed = request.options.gpus_per_trial
     if packing and fixed != "auto":
         packing = replace(packing, num_gpus=fixed)
-    return plan.on_gpus(request.fraction_of_gpu(), packing)
+    return plan.on_gpus(
+        partial(fraction_for, gpu_bytes=gpu_bytes()) if fixed == "auto" else lambda _bytes: fixed, packing
+    )
+
+
+def for_cluster(
+    request: Request, plan: Plan, pilot: Pilot | None, cluster: Cluster, done: Callable[[], dict[int, set[int]]]
+) -> tuple[Plan, Pilot | None]:
+    """Fit a plan to a cluster: trials get their shares of its GPUs.
+
+    Where it has another kind of device than this machine, which a pilot measured, all is planned again: what is
+    trained stays the same; how it is split, and what it costs, does not.
+
+    Raises:
+        InputError: An option asks for GPUs, and the cluster has none.
+    """
+    _check_gpu_options(request.options, cluster)
+    on_gpu = cluster.num_gpus > 0
+    if on_gpu != (request.num_gpus > 0):
+        plan = request.plan(done(), on_gpu=on_gpu)
+        dropped = "; what the pilot has measured here does not count" if pilot else ""
+        device = "GPUs" if on_gpu else "CPU cores"
+        request.say(f"planned for the {device} of the cluster: {len(plan.trials):,} trials{dropped}")
+        pilot = None
+    return (on_gpus(request, plan, pilot) if on_gpu else plan), pilot
+
+
+def _check_gpu_options(options: Options, cluster: Cluster) -> None:
+    if cluster.num_gpus:
+        return
+    if options.gpus_per_trial != "auto":
+        raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
+    if options.pack not in ("auto", 1):
+        raise InputError("--pack: experiments are packed on GPUs alone, and this Ray cluster has none")
 
 
 def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:
     """Price a plan on so many cores and GPUs, with what goes to MLflow as was asked for."""
     from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, recorded_epochs
 
-    all_epochs, repetition_runs = request.recording(plan)
+    all_epochs, repetition_runs = recording(request, plan)
     return price(
         plan,
         Rows(
@@ -79,3 +123,15 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
         factor=pilot.factor if pilot else UNMEASURED_FACTOR,
         measured=pilot is not None,
     )
+
+
+def recording(request: Request, plan: Plan) -> tuple[bool, bool]:
+    """Whether MLflow gets every epoch, and whether each repetition has an MLflow run of its own."""
+    from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
+
+    options = request.options
+    few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
+    repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
+    rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
+    all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
+    return all_epochs, repetition_runs

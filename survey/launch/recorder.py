@@ -89,7 +89,7 @@ class Recorder:
         self._runs_done = result.num_runs_done
 
     def on_exit(self, phase: Phase, error: str = "") -> None:
-        """Note why a process ends at once; from any thread."""
+        """Record how this process ends, just before it does; from any thread."""
         self._renewal.stop(wait=False)
         self._record = replace(self._record, phase=phase, error=error)
         self._write()
@@ -104,7 +104,7 @@ class Recorder:
         self._write()
 
     def _write(self) -> None:
-        # What is written is taken within the lock: an older state never replaces the last one.
+        # What is written is taken within the lock: an older state never replaces that of `on_exit`.
         with self._writing, suppress(OSError):
             figures = self._figures()
             counted = self._record.num_runs_before + figures.runs_done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,9 @@ from survey.errors import InputError
 from survey.launch.callers_ray import with_callers_ray
 from survey.launch.options import Options
 from survey.launch.redo import Redo, RedoFilter
-from survey.launch.tracking_location import TrackingPlace
+from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.plan.fitting import check_sizes
-from survey.plan.gpu_sharing import fraction_for
 from survey.plan.make_plan import Bound, make_plan
 from survey.plan.plan import Plan
 from survey.spaces.search_space import SearchSpace, check_together, own_tasks
@@ -36,12 +35,6 @@ from survey.text.terminal import say
 
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
-
-METRIC_ROW_BUDGET = 2_000_000
-"""Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
-
-REPETITION_RUN_LIMIT = 1_000
-"""Runs up to which each repetition has an MLflow run of its own under `--mlflow-runs auto`."""
 
 
 class Request:
@@ -61,7 +54,7 @@ class Request:
         own_tasks: The tasks that the search spaces define, by name.
         contents: Digest of the prepared data of each of them that is used.
         output: Where results go.
-        place: Where MLflow's runs and artifacts go.
+        tracking: Where MLflow's runs and artifacts go.
         redo: What is to be retrained although it is done; None for nothing.
 
     Raises:
@@ -81,7 +74,7 @@ class Request:
         before = self.output.spaces()
         held = floats_in_paths(self.output.dataset)
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)
-        self.place = TrackingPlace(options, self.output, partial(say, console))
+        self.tracking = TrackingLocation(options, self.output, self.say)
         used = {name for space in spaces for name in space.datasets}
         self._declared = {canonical_name(name): name for name in sorted(used)}
         self._check_names()
@@ -90,6 +83,10 @@ class Request:
         if options.redo is not None:
             experiments = (each for space in spaces for each in space.experiments(self.contents))
             self.redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """Tell people something, in one line."""
+        say(self.console, text, style)
 
     def _check_names(self) -> None:
         """See that no two names of the search spaces and the output are one on some systems, or mean two things."""
@@ -147,17 +144,6 @@ class Request:
         """MLflow runs that `--redo` is to let count no more, and the experiment of each."""
         return self.redo.find(store, partial(self.plan, may_guess=may_guess)) if self.redo else {}
 
-    def recording(self, plan: Plan) -> tuple[bool, bool]:
-        """Whether MLflow gets every epoch, and whether each repetition has a run of its own."""
-        from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
-
-        options = self.options
-        few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
-        repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
-        rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
-        all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
-        return all_epochs, repetition_runs
-
     def check_sizes(self, *, may_guess: bool = False) -> None:
         """See that there is an experiment with a network of about its size."""
         check_sizes(self.spaces, contents=self.contents, describe=partial(self.describe, may_guess=may_guess))
@@ -182,13 +168,6 @@ class Request:
         for name, task in data.items():
             check_task_digest(self.output.dataset, name, task.digest)
         return data
-
-    def fraction_of_gpu(self) -> Callable[[int], float]:
-        """Gives the share of a GPU for a trial's memory in bytes: what was asked for, or the least that holds it."""
-        fixed = self.options.gpus_per_trial
-        if fixed != "auto":
-            return lambda _bytes: fixed
-        return partial(fraction_for, gpu_bytes=gpu_bytes())
 
 
 def note_of(spaces: Sequence[SearchSpace]) -> str:

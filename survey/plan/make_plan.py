@@ -68,13 +68,7 @@ def make_plan(
     Raises:
         InputError: There are too many trials to be planned.
     """
-    wanted: dict[Experiment, int] = {}
-    memberships = 0
-    for space in spaces:
-        for experiment in space.experiments(contents):
-            wanted[experiment] = max(wanted.get(experiment, 0), repetitions or space.repetitions)
-            memberships += 1
-
+    wanted, memberships = _wanted(spaces, contents, repetitions)
     tasks: dict[str, TaskDescription] = {}
     bundles: list[PlannedBundle] = []
     experiments = finished = out_of_tolerance = runs = runs_done = epochs = run_epochs = 0
@@ -98,11 +92,7 @@ def make_plan(
         if missing:
             bundles += _bundles(experiment, missing, asked, network, task, bound, on_gpu=on_gpu)
             if len(bundles) > MOST_EXPERIMENTS:
-                raise InputError(
-                    f"{', '.join(space.name for space in spaces)}: expected {MOST_EXPERIMENTS:,} trials at most, found "
-                    f"more, as large experiments are split by their repetitions; ask for fewer of them, or for a part "
-                    f"of the experiments"
-                )
+                raise _too_many(spaces)
     return Plan(
         in_order(bundles),
         num_experiments=experiments,
@@ -114,6 +104,26 @@ def make_plan(
         run_epochs=run_epochs,
         sweeps_per_experiment=memberships / max(1, len(wanted)),
         guessed=tuple(name for name, task in tasks.items() if task.inputs_guessed),
+    )
+
+
+def _wanted(
+    spaces: Sequence[SearchSpace], contents: Mapping[str, str], repetitions: int | None
+) -> tuple[dict[Experiment, int], int]:
+    """The repetitions that are wanted of each experiment, and how often all spaces together name one."""
+    wanted: dict[Experiment, int] = {}
+    memberships = 0
+    for space in spaces:
+        for experiment in space.experiments(contents):
+            wanted[experiment] = max(wanted.get(experiment, 0), repetitions or space.repetitions)
+            memberships += 1
+    return wanted, memberships
+
+
+def _too_many(spaces: Sequence[SearchSpace]) -> InputError:
+    return InputError(
+        f"{', '.join(space.name for space in spaces)}: expected {MOST_EXPERIMENTS:,} trials at most, found more, as "
+        f"large experiments are split by their repetitions; ask for fewer of them, or for a part of the experiments"
     )
 
 

@@ -17,10 +17,8 @@ import pyarrow as pa
 
 from survey.dataset.table_writer import write_table
 from survey.errors import TrackingAwayError, TrackingError
-from survey.experiments.epochs import log_spaced_epochs
 from survey.experiments.experiment import Experiment, Run
-from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.experiments.quantiles import quantiles
+from survey.experiments.metrics import HISTORY_COLUMNS, log_spaced_epochs, quantiles
 from survey.system.clock import Clock
 from survey.system.files import disk_full_errors
 from survey.tracking.rows import MetricRow, NewRun

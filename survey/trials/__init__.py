@@ -4,4 +4,4 @@ On the driver read `tune` first; on a worker `trainable`, then `experiment_train
 between the two.
 """
 
-__all__ = ["checkpoint", "progress", "provenance", "stopper", "trainable", "tune"]
+__all__ = ["checkpoint", "messages", "progress", "provenance", "signals", "stopper", "trainable", "tune"]

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,11 @@ from survey.dataset.history import history_table
 from survey.errors import NO_TRIAL_GOES_ON, DiskFullError, TrackingError
 from survey.experiments.experiment import Run, experiment_of
 from survey.system.clock import Clock
-from survey.tasks.prepared import PreparedTask
-from survey.tracking.trial_run import TrackingSettings, TrialRun
+from survey.tracking.trial_run import TrialRun
 from survey.training.bundle import Bundle, is_device_lost, is_out_of_memory
 from survey.training.loop import Trainer
 from survey.trials.checkpoint import Checkpoint
-from survey.trials.messages import ExperimentConfig
+from survey.trials.messages import ExperimentConfig, TrialSettings
 
 _log = logging.getLogger(__name__)
 
@@ -39,19 +37,13 @@ class TrialContext:
     """What the experiments of a trial share.
 
     Attributes:
-        tasks: Prepared data by task.
-        tracking: How to track.
-        origin: Columns of the data set that say where the survey was made.
-        checkpoints: Folder for checkpoints.
+        settings: What all trials share.
         trial_id: Ray Tune's id of the trial.
         device: Where to train.
         is_packed: Whether the trial has other experiments too.
     """
 
-    tasks: Mapping[str, PreparedTask]
-    tracking: TrackingSettings
-    origin: Mapping[str, Any]
-    checkpoints: Path
+    settings: TrialSettings
     trial_id: str
     device: torch.device
     is_packed: bool = False
@@ -80,12 +72,12 @@ class ExperimentTraining:
         self.config, self._context, self._stream = config, context, stream
         self.experiment = experiment_of(config)
         self._repetitions = config["repetitions"]
-        self._task = context.tasks[self.experiment.dataset]
+        self._task = context.settings.tasks[self.experiment.dataset]
         self._clock = Clock()
         self._start_time_ms = self._clock.now_ms()
         self._train_s, self._began, self._logged = 0.0, 0.0, 0
         self._checkpoint = Checkpoint(
-            context.checkpoints, self.experiment, self._repetitions, data_digest=self._task.digest
+            context.settings.checkpoints, self.experiment, self._repetitions, data_digest=self._task.digest
         )
         saved = self._checkpoint.load()
         finished_by = saved.get("finished_by") if saved else None
@@ -99,7 +91,7 @@ class ExperimentTraining:
         """Make the MLflow run and the bundle, and go on from a checkpoint if there is one."""
         config, context = self.config, self._context
         self._run = TrialRun(
-            context.tracking,
+            context.settings.tracking,
             self.experiment,
             self._repetitions,
             num_repetitions=config["num_repetitions"],
@@ -239,7 +231,7 @@ class ExperimentTraining:
     def _history(self, run: TrialRun) -> pa.Table:
         device = self._context.device
         origin = {
-            **self._context.origin,
+            **self._context.settings.origin,
             "python_version": platform.python_version(),
             "torch_version": version("torch"),
             "ray_version": ray.__version__,

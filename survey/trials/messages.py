@@ -1,12 +1,40 @@
-"""What the driver and its trials tell each other by way of Ray Tune: the configuration of a trial, and its reports."""
+"""What the driver and its trials exchange through Ray Tune: settings, the configuration of a trial, its reports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NotRequired, TypedDict, cast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict, cast
 
 from survey.experiments.experiment import experiment_of
 from survey.plan.bundles import PlannedBundle
+from survey.tasks.prepared import PreparedTask
+
+if TYPE_CHECKING:
+    from survey.tracking.trial_run import TrackingSettings
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """What all trials of a launch share.
+
+    Attributes:
+        tasks: Prepared data by task.
+        tracking: How MLflow tracks trials.
+        origin: Columns of the data set that identify the survey and its source.
+        checkpoints: Folder of the checkpoints, within the output folder.
+        output_id: Identity of the output folder that every machine must have; None if workers need no such folder.
+        report_every_s: Seconds between two reports of a trial to Tune, at least. A trial notices at a report that it
+            must stop.
+    """
+
+    tasks: Mapping[str, PreparedTask]
+    tracking: TrackingSettings
+    origin: Mapping[str, Any]
+    checkpoints: Path
+    output_id: str | None = None
+    report_every_s: float = 1.0
 
 
 class ExperimentConfig(TypedDict):

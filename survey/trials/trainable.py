@@ -9,9 +9,8 @@ from __future__ import annotations
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -19,13 +18,11 @@ from ray import tune
 from survey.errors import NO_TRIAL_GOES_ON, OutputError, TrackingAwayError
 from survey.output.folder import is_output
 from survey.plan.bundles import resource_name
-from survey.tasks.prepared import PreparedTask
-from survey.trials.messages import ExperimentProgress, TrialReport, configs_of
+from survey.trials.messages import ExperimentProgress, TrialReport, TrialSettings, configs_of
 
 if TYPE_CHECKING:
     import torch
 
-    from survey.tracking.trial_run import TrackingSettings
     from survey.trials.experiment_training import ExperimentTraining
 
 RETRIES = 2
@@ -45,26 +42,15 @@ class SurveyTrial(tune.Trainable):
         self,
         config: dict[str, Any],
         *,
-        tasks: Mapping[str, PreparedTask],
-        tracking: TrackingSettings,
-        origin: Mapping[str, Any],
-        checkpoints: Path,
-        output_id: str | None = None,
-        report_every_s: float = 1.0,
+        settings: TrialSettings,
     ) -> None:
         """Take what all trials share, and import what they need.
 
         Args:
             config: What `survey.trials.messages.trial_config` has made.
-            tasks: Prepared data by task, from Ray's object store.
-            tracking: How to track.
-            origin: Columns of the data set that say where the survey was made.
-            checkpoints: Folder for checkpoints, in that of the output.
-            output_id: Identity of the output, where each machine has to have its folder; None where none needs it.
-            report_every_s: Time between two reports to Tune, in seconds: how soon a trial notices that it is to stop.
+            settings: What all trials share, from Ray's object store.
         """
-        self._tasks, self._tracking, self._origin, self._checkpoints = tasks, tracking, origin, checkpoints
-        self._output_id, self._report_every_s = output_id, report_every_s
+        self._settings = settings
         self._configs = configs_of(config)
         self._experiments: dict[int, ExperimentTraining] = {}
         self._to_make: set[int] = set()
@@ -73,7 +59,7 @@ class SurveyTrial(tune.Trainable):
 
     def __repr__(self) -> str:
         """What Ray's dashboard shows of an actor from its first trial on, so it says what is true for all of them."""
-        return f"trials of {self._origin['batch']} on {resource_name(self._configs[0]['num_gpus'])}"
+        return f"trials of {self._settings.origin['batch']} on {resource_name(self._configs[0]['num_gpus'])}"
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
@@ -89,14 +75,12 @@ class SurveyTrial(tune.Trainable):
         """
         from survey.trials.experiment_training import TrialContext
 
-        folder = self._checkpoints.parent
-        if self._output_id is not None and not is_output(folder, self._output_id):
+        folder, output_id = self._settings.checkpoints.parent, self._settings.output_id
+        if output_id is not None and not is_output(folder, output_id):
             raise OutputError(f"{socket.gethostname()} lacks the output folder {folder}, which its trials write to")
         device = _device(self._configs[0]["num_gpus"])
         is_packed = len(self._configs) > 1
-        self._context = TrialContext(
-            self._tasks, self._tracking, self._origin, self._checkpoints, self.trial_id, device, is_packed
-        )
+        self._context = TrialContext(self._settings, self.trial_id, device, is_packed)
         self._attempts: Counter[int] = Counter()
         self._failed: dict[int, str] = {}
         self._to_make = set(range(len(self._configs)))
@@ -164,7 +148,7 @@ class SurveyTrial(tune.Trainable):
 
     def _train_slice(self) -> None:
         """Train an epoch of each experiment, and more until the time for a report has come or the last is trained."""
-        ends, now = time.perf_counter() + self._report_every_s, 0.0
+        ends, now = time.perf_counter() + self._settings.report_every_s, 0.0
         waiting = deque(number for number in list(self._experiments) if self._starts(number))
         while waiting:
             number = waiting.popleft()

@@ -19,11 +19,9 @@ from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGA
 from survey.cluster.connection import Cluster
 from survey.experiments.experiment import experiment_of
 from survey.plan.bundles import PlannedBundle
-from survey.tasks.prepared import PreparedTask
-from survey.tracking.trial_run import TrackingSettings
 from survey.trials.lost_workers import LostWorkers
-from survey.trials.messages import configs_of, label_of
-from survey.trials.progress import Progress
+from survey.trials.messages import TrialSettings, configs_of, label_of
+from survey.trials.progress import Progress, ReportCounter
 from survey.trials.searcher import PlanOrder
 from survey.trials.stopper import StopRequest
 from survey.trials.trainable import RETRIES, SurveyTrial
@@ -48,43 +46,27 @@ _MEMORY_STEP = 1 << 30
 
 def fit(
     trials: Sequence[Sequence[PlannedBundle]],
+    settings: TrialSettings,
     *,
-    tasks: Mapping[str, PreparedTask],
-    tracking: TrackingSettings,
-    origin: Mapping[str, Any],
-    checkpoints: Path,
-    output_id: str | None,
     cluster: Cluster,
     stop: StopRequest,
     progress: Progress,
     after_part: Callable[[], object],
 ) -> tuple[str, ...]:
-    """Train trials on the connected Ray cluster, in their order: one Tune run after the other for more than 5,000.
+    """Train trials on the connected Ray cluster, in their order, in Tune runs of 5,000 trials at most.
 
     Args:
-        trials: What each trial is to train: one planned trial, or several that are packed.
-        tasks: Prepared data by task.
-        tracking: How to track.
-        origin: Columns of the data set that say where the survey was made.
-        checkpoints: Folder for checkpoints, in that of the output.
-        output_id: Identity of the output, where each machine has to have its folder; None where none needs it.
+        trials: The bundles of each trial: one, or several that are packed.
+        settings: What all trials share.
         cluster: The cluster.
-        stop: Asks to stop.
+        stop: Decides whether to stop.
         progress: Counts what trials report.
         after_part: Called between two Tune runs, while no trial trains.
 
     Returns:
-        For each trial, or experiment of a packed one, that failed: its name, and the last line of its error.
+        For each trial that failed, or experiment of a packed one: its name and the last line of its error.
     """
-    trainable = tune.with_parameters(
-        SurveyTrial,
-        tasks=tasks,
-        tracking=tracking,
-        origin=origin,
-        checkpoints=checkpoints,
-        output_id=output_id,
-        report_every_s=report_every_s(cluster.num_cpus),
-    )
+    trainable = tune.with_parameters(SurveyTrial, settings=settings)
     # With a search algorithm that it does not know, Tune asks for one trial at a time: so for what it has by default.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(200, math.ceil(1.1 * cluster.num_cpus)))
     trainable = _named(tune.with_resources(trainable, partial(resources, node_memory=cluster.node_memory)))
@@ -136,7 +118,7 @@ def _tune_run(
                 name="survey",
                 storage_path=folder,
                 stop=stop,
-                callbacks=[progress, LostWorkers()],
+                callbacks=[ReportCounter(progress), LostWorkers()],
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,

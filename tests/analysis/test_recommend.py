@@ -33,7 +33,7 @@ from analysis.advice.surveyed import SETTINGS, Surveyed, surveyed
 from analysis.advice.task import Task
 from analysis.recommend import Budget
 from survey.errors import InputError
-from survey.experiments.epochs import log_spaced_epochs
+from survey.experiments.metrics import log_spaced_epochs
 from survey.experiments.topology import layer_widths
 from tests.support.analysis_data import bowl, experiment, write_data_set
 

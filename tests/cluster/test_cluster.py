@@ -17,9 +17,8 @@ from survey.cluster import joining
 from survey.errors import InputError
 from survey.launch.api import prepare
 from survey.launch.callers_ray import with_callers_ray
-from survey.launch.launcher import Launch
 from survey.launch.options import Options
-from survey.launch.planning import dry_run
+from survey.launch.planning import dry_run, for_cluster
 from survey.output.forecasts import read_forecasts
 from survey.plan.cost_model import CORE_MODEL
 from survey.plan.pilot import Pilot
@@ -111,7 +110,7 @@ def test_a_plan_for_another_kind_of_device_is_made_anew(space, tmp_path, of_clus
         options = Options(out=tmp_path / "out", address="auto")
         request = prepare(str(space), options)
         request.num_gpus = 4.0 - of_cluster
-        return Launch(request)._for_cluster(plan, cluster, pilot, ())
+        return for_cluster(request, plan, pilot, cluster, dict)
 
     pilot = Pilot(CORE_MODEL, factor=1.1, num_trials=3, seconds=2.0)
     cluster = survey_cluster.Cluster("head", None, num_cpus=8.0, num_gpus=of_cluster, node_memory=0, is_local=False)

@@ -226,7 +226,7 @@ def test_the_mlflow_page_has_every_tag_and_parameter():
 
 def test_metrics_and_limits_of_the_mlflow_page_are_those_of_the_code():
     from survey.experiments.metrics import STATISTICS
-    from survey.launch import request
+    from survey.launch import planning
     from survey.tracking import trial_run
 
     page = read(ROOT / "docs" / "mlflow.md")
@@ -234,8 +234,8 @@ def test_metrics_and_limits_of_the_mlflow_page_are_those_of_the_code():
     assert f"{trial_run.ROWS_PER_EPOCH} keys for each recorded epoch" in page
     assert f"has {trial_run.CHILD_ROWS_PER_EPOCH}: " in page
     assert f"at most {trial_run.LOG_EPOCHS} for each run" in page
-    assert f"{request.METRIC_ROW_BUDGET:,} metric rows" in page
-    assert f"{request.REPETITION_RUN_LIMIT:,} runs" in page
+    assert f"{planning.METRIC_ROW_BUDGET:,} metric rows" in page
+    assert f"{planning.REPETITION_RUN_LIMIT:,} runs" in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

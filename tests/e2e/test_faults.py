@@ -25,6 +25,7 @@ from survey.tracking import trial_run
 from survey.tracking.sqlite import copy_database
 from survey.tracking.trial_run import TrackingSettings, TrialRun
 from survey.trials import tune
+from survey.trials.messages import TrialSettings
 from survey.trials.stopper import StopRequest
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import await_training, launch, numbers, rows, seeds, site, start_read, statuses
@@ -64,9 +65,10 @@ def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_
 
     monkeypatch.setattr(tune, "TRIALS_PER_TUNE_RUN", 3)
     monkeypatch.setattr(tune, "_tune_run", tune_run)
-    given = {"tasks": {}, "tracking": None, "origin": {}, "checkpoints": Path(), "output_id": None, "progress": None}
+    settings = TrialSettings(tasks={}, tracking=None, origin={}, checkpoints=Path())
+    given = {"progress": None, "after_part": lambda: call("exported")}
     cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
-    assert tune.fit([()] * 8, **given, cluster=cluster, stop=stop, after_part=lambda: call("exported")) == ()
+    assert tune.fit([()] * 8, settings, cluster=cluster, stop=stop, **given) == ()
     assert called == ["trained 3", "exported", "trained 3"][:stops_after]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from survey.output.folder import Output
 from survey.output.launch_record import read_record
-from survey.trials import stopper
+from survey.trials import signals
 from tests.support.awaiting import HANGS_S
 from tests.support.launching import (
     await_epochs,
@@ -86,8 +86,8 @@ def test_where_a_trial_takes_longer_to_stop_than_the_grace_the_launch_ends_never
         "import survey.trials.checkpoint\n"
         "survey.trials.checkpoint.Checkpoint.save = lambda *_: time.sleep(100_000)\n"
         "if 'survey.launch' in ' '.join(sys.orig_argv):\n"
-        "    import survey.trials.stopper\n"
-        "    survey.trials.stopper._GRACE_S = 3.0\n"
+        "    import survey.trials.signals\n"
+        "    survey.trials.signals._GRACE_S = 3.0\n"
     )
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     space, out = tmp_path / "slow.yaml", tmp_path / "out"
@@ -103,4 +103,4 @@ def test_where_a_trial_takes_longer_to_stop_than_the_grace_the_launch_ends_never
     record = read_record(Output(out))
     assert record
     assert record.phase == "interrupted"
-    assert stopper._GRACE_S < 30
+    assert signals._GRACE_S < 30

@@ -15,7 +15,7 @@ from survey.errors import InputError, TrackingAwayError, TrackingError
 from survey.export.artifacts import Artifacts
 from survey.export.update import ExportResult
 from survey.launch.options import Options
-from survey.launch.tracking_location import TrackingPlace
+from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.output.ownership import has_marker
 from survey.tracking import trial_run
@@ -52,9 +52,9 @@ def s3(server, monkeypatch) -> S3:
 @pytest.fixture
 def stored(survey, s3):
     """An output with a trial whose history lies in the bucket."""
-    place = TrackingPlace(Options(artifacts="s3://bucket"), survey.output, print)
+    place = TrackingLocation(Options(artifacts="s3://bucket"), survey.output, print)
     place.check_artifacts()
-    survey.dataset.location, survey.given = place.artifacts, place.given_artifacts
+    survey.location, survey.given = place.artifacts, place.given_artifacts
     survey.train(EXPERIMENTS[0], [0, 1])
     s3.requests.clear()
     return survey
@@ -132,7 +132,7 @@ def test_a_store_that_says_it_is_busy_is_away(status, is_away):
 
 def check(output: Output, artifacts: object) -> None:
     output.prepare()
-    TrackingPlace(Options(artifacts=str(artifacts)), output, print).check_artifacts()
+    TrackingLocation(Options(artifacts=str(artifacts)), output, print).check_artifacts()
 
 
 def test_a_place_that_can_be_written_to_says_whose_it_is(s3, tmp_path):

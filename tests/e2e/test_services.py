@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from survey.errors import InputError
 from survey.launch.options import Options
-from survey.launch.tracking_location import TrackingPlace
+from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.output.ownership import MARKER
 from survey.tracking.credentials import check_no_password, variables_needed, without_passwords
@@ -156,7 +156,7 @@ def test_a_wrong_password_is_told_without_it(database, tmp_path):
 )
 def test_a_password_in_a_uri_is_refused(uri, variables, tmp_path):
     with pytest.raises(InputError, match=f"--tracking-uri: .*{variables}") as error:
-        TrackingPlace(Options(tracking_uri=uri), Output.at(tmp_path / "out"), print)
+        TrackingLocation(Options(tracking_uri=uri), Output.at(tmp_path / "out"), print)
     assert "s3cret" not in str(error.value)
 
 
@@ -192,4 +192,4 @@ def test_where_artifacts_go(options, location, tmp_path):
     output = Output.at(tmp_path / "out")
     output.prepare()
     expected = location and location.replace("OUT", output.folder.as_uri()).replace("ID", output.output_id)
-    assert TrackingPlace(options, output, print).artifacts == expected
+    assert TrackingLocation(options, output, print).artifacts == expected

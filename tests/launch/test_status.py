@@ -6,7 +6,6 @@ import dataclasses
 import io
 import json
 import os
-import random
 import re
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import requests
 from rich.console import Console
@@ -26,7 +24,8 @@ from survey.output.launch_record import process_start_s, read_record
 from survey.output.progress import Figures, block, line
 from survey.status import Status, render, survey_status
 from survey.text.json_files import read_json
-from survey.trials.progress import CoveredTime, Progress
+from survey.trials.counts import Counts
+from survey.trials.progress import Progress, ReportCounter
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.exposure import Exposure, others_reach
 from tests.support.launching import start
@@ -176,25 +175,26 @@ def test_a_record_that_cannot_be_read_counts_as_none(damage, tmp_path):
     assert survey_status(output.folder).state == "unknown"
 
 
-def test_figures_count_what_tune_reports(tmp_path, monkeypatch):
-    monkeypatch.setattr("survey.trials.progress.time", SimpleNamespace(monotonic=lambda: 1000.0))
+def test_figures_count_what_tune_reports(tmp_path):
     progress = Progress(Console(file=open(os.devnull, "w")), name="small", num_runs=9, total_cost=30.0)  # noqa: SIM115, PTH123
+    progress.counts = Counts(num_runs=9, total_cost=30.0, clock=lambda: 1000.0)
+    counter = ReportCounter(progress)
     told = {"iteration": 1, "trials": []}
     good, bad, other = trial("a"), trial("b", error_file=tmp_path / "error.txt"), trial("c", num_gpus=0.5)
     failure = "Failure # {} (occurred at ...)\nray::SurveyTrial.train()\n  in f\nValueError: {}\n\n"
     bad.error_file.write_text(failure.format(1, "perhaps") + failure.format(2, "no"))
     for each in (good, bad, other):
-        progress.on_trial_start(**told, trial=each)
+        counter.on_trial_start(**told, trial=each)
     for each in (good, other):
         report = {"run_epochs": 30, "epoch": 10, "by_experiment": {0: (10, 30, each is good)}, "loop_s": 10.0}
-        progress.on_trial_result(**told, trial=each, result=report)
-    progress.on_trial_complete(**told, trial=good)
-    progress.on_trial_error(**told, trial=bad)
+        counter.on_trial_result(**told, trial=each, result=report)
+    counter.on_trial_complete(**told, trial=good)
+    counter.on_trial_error(**told, trial=bad)
     figures = progress.figures()
     assert (figures.runs_done, figures.runs_running, figures.runs_failed) == (3, 3, 3)
     assert figures.failures == {"ValueError: no": 3}
     assert figures.epochs == 60
-    assert progress.loop_seconds == 10.0, "both trials had their loops at once"
+    assert progress.counts.loop_seconds == 10.0, "both trials had their loops at once"
     assert figures.seconds_left == pytest.approx(figures.seconds / 2, rel=0.01), "two thirds of the cost are spent"
     assert [(name, each.trials_running, each.epochs) for name, each in figures.classes.items()] == [
         ("1 CPU core", 0, 30),
@@ -211,21 +211,6 @@ def test_a_terminal_shows_the_disk_too(undisturbed):
     with Progress(console, name="small", num_runs=9, total_cost=30.0, output=Output.at(undisturbed)) as progress:
         await_that(lambda: "free" in shown(progress.render()))
         assert re.search(r"disk: .*data set [\d.]+ .*artifacts [\d.]+ .* free", shown(progress.render()))
-
-
-def test_time_that_is_covered_counts_once_however_many_intervals_there_are():
-    draw, covered, seen = random.Random(0), CoveredTime(), np.zeros(2000, bool)
-    for ended in sorted(draw.randrange(1, 2000) for _ in range(300)):
-        began = max(0, ended - draw.choice([0, 1, 5, 50]))
-        covered.add(began, ended)
-        seen[began:ended] = True
-    assert covered.seconds == seen.sum()
-
-    long = CoveredTime()
-    for number in range(50_000):  # as of trials one after the other, with a gap between any two
-        long.add(number, number + 0.5)
-    assert long.seconds == 25_000
-    assert len(long._apart) <= 10_000, "a report costs the same, however many there were before"
 
 
 def trial(trial_id: str, num_gpus: float = 0.0, error_file: Path | None = None) -> SimpleNamespace:

@@ -21,13 +21,14 @@ from rich.console import Console
 
 import survey
 from survey.experiments.experiment import Experiment
-from survey.launch import __main__ as launch
+from survey.launch import messages
 from survey.launch.result import SurveyResult
 from survey.output.folder import Output
 from survey.output.progress import line
 from survey.text.terminal import SafeConsole
-from survey.trials.progress import Progress
-from survey.trials.stopper import Stopping, StopRequest, kept_from_children
+from survey.trials.progress import Progress, ReportCounter, Stopping
+from survey.trials.signals import StopSignals, kept_from_children
+from survey.trials.stopper import StopRequest
 from tests.support.awaiting import HANGS_S, await_that
 
 
@@ -47,17 +48,16 @@ class Notice:
 
 def test_the_end_of_the_time_is_noticed_although_nobody_asks():
     """As Tune does not while all trials are in their epochs."""
-    notice = Notice()
-    stop = StopRequest(time.monotonic(), notice=notice)
-    stop.training = True
-    with stop:
+    notice, stop = Notice(), StopRequest(time.monotonic())
+    signals = StopSignals(stop)
+    with signals.training(notice), signals:
         await_that(notice.came.is_set)
     assert notice.reason == stop.reason == "time limit reached"
 
 
 def test_a_time_that_ends_while_nothing_trains_stops_nothing_by_itself():
-    notice = Notice()
-    with StopRequest(time.monotonic(), notice=notice) as stop:
+    notice, stop = Notice(), StopRequest(time.monotonic())
+    with StopSignals(stop, notice=notice):
         assert not notice.came.wait(0.2)
         assert stop.reason == ""
         assert stop.stop_all(), "but where trials would begin"
@@ -66,15 +66,14 @@ def test_a_time_that_ends_while_nothing_trains_stops_nothing_by_itself():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_noticed_at_once_in_a_thread_that_may_print(number):
-    notice = Notice()
-    with StopRequest(notice=notice) as stop:
-        stop.training = True
+    notice, stop = Notice(), StopRequest()
+    with StopSignals(stop) as signals, signals.training(notice):
         os.kill(os.getpid(), number)
         await_that(notice.came.is_set)
         assert notice.reason == stop.reason == "interrupted"
         assert notice.thread == "notice of a stop"
         assert stop.stop_all()
-        assert stop._grace.is_alive() == (number != signal.SIGINT)
+        assert signals._grace.is_alive() == (number != signal.SIGINT)
         os.kill(os.getpid(), signal.SIGHUP)  # nothing more: the shell and the system send one each
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
@@ -82,7 +81,7 @@ def test_a_signal_is_noticed_at_once_in_a_thread_that_may_print(number):
 
 def test_while_nothing_trains_a_signal_interrupts():
     notice = Notice()
-    with StopRequest(notice=notice), pytest.raises(KeyboardInterrupt):
+    with StopSignals(StopRequest(), notice=notice), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGHUP)
     await_that(notice.came.is_set)
 
@@ -90,7 +89,8 @@ def test_while_nothing_trains_a_signal_interrupts():
 def test_a_hang_up_that_is_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with StopRequest() as stop:
+        stop = StopRequest()
+        with StopSignals(stop):
             signal.raise_signal(signal.SIGHUP)
             assert not stop.interrupted
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
@@ -99,7 +99,8 @@ def test_a_hang_up_that_is_ignored_stays_ignored():
 
 
 def test_tune_can_save_it():
-    with StopRequest(time.monotonic() + 1000) as stop:
+    stop = StopRequest(time.monotonic() + 1000)
+    with StopSignals(stop):
         assert not pickle.loads(pickle.dumps(stop)).stop_all()
 
 
@@ -121,7 +122,7 @@ def test_what_is_stopped_and_how_far_that_is_is_said(is_terminal, tmp_path):
     console = Console(file=io.StringIO(), force_terminal=is_terminal, width=200)
     with Progress(console, name="small", num_runs=9, total_cost=30.0, output=output) as progress:
         for each in (trial("a"), trial("b", experiments=2)):
-            progress.on_trial_start(iteration=1, trials=[], trial=each)
+            ReportCounter(progress).on_trial_start(iteration=1, trials=[], trial=each)
         said = threading.Thread(target=progress.stop, args=("interrupted",))
         said.start()
         await_that(lambda: "interrupted: stopping 2 trials and writing checkpoints" in console.file.getvalue())  # type: ignore[attr-defined]
@@ -158,7 +159,7 @@ def test_after_a_stop_on_purpose_what_is_missing_is_one_line(ended, told, capsys
     missing = tuple(f"experiment {number}: 2 of 2 runs" for number in range(30))
     ends = {"interrupted": False, "out_of_time": False, **ended}
     result = SurveyResult(40, 80, 20, 20, (), missing, **ends, dataset=Path(), report=None, seconds=1, loop_seconds=1)
-    launch._show_result(result, SafeConsole(), with_mlflow=False)
+    messages.show_result(result, SafeConsole(), with_mlflow=False)
     lines = capsys.readouterr().out.splitlines()
     assert told in lines
     assert sum("missing" in each for each in lines) == (1 if ended else 21)
@@ -181,10 +182,11 @@ def waits() -> int:
         console.print("epoch")
 
 def trains() -> int:
+    from survey.trials.signals import StopSignals
     from survey.trials.stopper import StopRequest  # and Ray, which takes seconds
 
-    with StopRequest() as stop:
-        stop.training = True
+    stop = StopRequest()
+    with StopSignals(stop) as signals, signals.training(lambda _: None):
         console.print("ready")
         while not stop.stop_all():
             time.sleep(0.01)

@@ -10,5 +10,5 @@ class Trial(trainable.SurveyTrial):
 
     trial_id = "t_00001"  # pyright: ignore
 
-    def __init__(self, config, **shared):
-        self.setup(config, **shared)
+    def __init__(self, config, settings):
+        self.setup(config, settings=settings)

@@ -17,7 +17,7 @@ from survey.errors import InputError, TrackingError
 from survey.export import __main__ as export_main
 from survey.export.update import ExportResult
 from survey.launch.options import Options
-from survey.launch.tracking_location import TrackingPlace
+from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.output.ownership import mark
 from survey.status import survey_status
@@ -187,10 +187,10 @@ def died_elsewhere(survey, node: Path, folder: Path) -> Output:
 
     It is moved, as this process has connections to its database, and the place of artifacts with it in what it says.
     """
-    place = TrackingPlace(Options(artifacts=str(folder), address="HOST:1"), survey.output, print)
+    place = TrackingLocation(Options(artifacts=str(folder), address="HOST:1"), survey.output, print)
     own = place.held().__enter__()
     place.check_artifacts()
-    survey.store, survey.dataset.location = place.open(), place.artifacts
+    survey.store, survey.location = place.open(), place.artifacts
     survey.train(FIRST, [0, 1])
     die(own)
     shutil.rmtree(node)
@@ -202,11 +202,11 @@ def died_elsewhere(survey, node: Path, folder: Path) -> Output:
 
 def test_what_another_output_has_in_the_same_folder_is_left_alone(survey, node, tmp_path, empty_store):
     other, options = Survey(tmp_path / "other", empty_store), Options(artifacts=str(tmp_path / "shared"))
-    place = TrackingPlace(options, other.output, print)
+    place = TrackingLocation(options, other.output, print)
     other.location, other.given = place.artifacts, place.given_artifacts
     other.train(SECOND, [0, 1])
     output = died_elsewhere(survey, node, tmp_path / "shared")
-    place = TrackingPlace(options, output, print)
+    place = TrackingLocation(options, output, print)
     with place.held():
         assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
@@ -215,7 +215,7 @@ def test_what_another_output_has_in_the_same_folder_is_left_alone(survey, node, 
 
 def test_a_launch_looks_where_the_lost_one_had_its_artifacts(survey, node, tmp_path):
     output = died_elsewhere(survey, node, tmp_path / "shared")
-    place = TrackingPlace(Options(), output, print)
+    place = TrackingLocation(Options(), output, print)
     with place.held():
         assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()

@@ -7,6 +7,7 @@ import re
 import signal
 import sqlite3
 from contextlib import closing, suppress
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +29,7 @@ from survey.tracking.trial_run import TrackingSettings
 from survey.training.loop import Trainer
 from survey.trials import checkpoint, experiment_training
 from survey.trials.checkpoint import Checkpoint, drop_useless
-from survey.trials.messages import trial_config
+from survey.trials.messages import TrialSettings, trial_config
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import launch, rows, start_read, stop
 from tests.support.trial_outside_ray import Trial
@@ -122,30 +123,30 @@ def start(tmp_path):
         }
     )
     (planned,) = make_plan([space], contents={}, describe=describe, done={}).bundles
-    shared = {
-        "tasks": {"sklearn:iris": load("sklearn:iris")},
-        "tracking": TrackingSettings(
+    settings = TrialSettings(
+        tasks={"sklearn:iris": load("sklearn:iris")},
+        tracking=TrackingSettings(
             store.uri, mlflow_experiment, True, True, sql_artifacts=store.sql_artifacts(mlflow_experiment)
         ),
-        "origin": {},
-        "checkpoints": tmp_path / "checkpoints",
-        "report_every_s": 0.0,
-    }
+        origin={},
+        checkpoints=tmp_path / "checkpoints",
+        report_every_s=0.0,
+    )
 
     def started() -> Trial:
-        return Trial(trial_config([planned]), **shared)
+        return Trial(trial_config([planned]), settings)
 
-    started.store, started.folder, started.shared, started.config = store, tmp_path, shared, trial_config([planned])
+    started.store, started.folder, started.settings, started.config = store, tmp_path, settings, trial_config([planned])
     return started
 
 
 def test_a_machine_without_the_output_folder_trains_nothing(start):
     with pytest.raises(OutputError, match="lacks the output folder"):
-        Trial(start.config, **{**start.shared, "output_id": "another"}).step()
+        Trial(start.config, replace(start.settings, output_id="another")).step()
     output = Output.at(start.folder / "there")
     output.prepare()
-    shared = {**start.shared, "checkpoints": output.checkpoints, "output_id": output.output_id}
-    assert Trial(start.config, **shared).step()["epoch"] == 1
+    settings = replace(start.settings, checkpoints=output.checkpoints, output_id=output.output_id)
+    assert Trial(start.config, settings).step()["epoch"] == 1
 
 
 def finish(running: Trial) -> str:

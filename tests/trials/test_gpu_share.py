@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from survey.trials.messages import trial_config
+from survey.trials.messages import TrialSettings, trial_config
 from tests.support.trial_outside_ray import Trial
 from tests.trials.test_packed import planned
 
@@ -25,7 +25,7 @@ def caps(monkeypatch) -> list[tuple]:
 def device_of(num_gpus: float, *, packed: int = 1) -> str:
     """Where a trial with such a share trains."""
     trials = [replace(each, num_gpus=num_gpus) for each in planned().bundles[:packed]]
-    trial = Trial(trial_config(trials), tasks={}, tracking=None, origin={}, checkpoints=Path())
+    trial = Trial(trial_config(trials), TrialSettings(tasks={}, tracking=None, origin={}, checkpoints=Path()))
     trial._begin()
     return trial._context.device.type
 

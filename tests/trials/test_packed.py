@@ -24,7 +24,7 @@ from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
 from survey.training.bundle import Bundle
 from survey.trials import experiment_training
-from survey.trials.messages import trial_config
+from survey.trials.messages import TrialSettings, trial_config
 from tests.support.trial_outside_ray import Trial
 
 EPOCHS = 6
@@ -120,16 +120,16 @@ def start(tmp_path):
     store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o")
     experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
     trials = planned().bundles
-    shared = {
-        "tasks": {"sklearn:iris": load("sklearn:iris")},
-        "tracking": TrackingSettings(store.uri, experiment, True, False, sql_artifacts=store.sql_artifacts(experiment)),
-        "origin": {},
-        "checkpoints": tmp_path / "checkpoints",
-        "report_every_s": 0.0,
-    }
+    settings = TrialSettings(
+        tasks={"sklearn:iris": load("sklearn:iris")},
+        tracking=TrackingSettings(store.uri, experiment, True, False, sql_artifacts=store.sql_artifacts(experiment)),
+        origin={},
+        checkpoints=tmp_path / "checkpoints",
+        report_every_s=0.0,
+    )
 
     def started(number: int | None = None) -> Trial:
-        return Trial(trial_config(trials if number is None else [trials[number]]), **shared)
+        return Trial(trial_config(trials if number is None else [trials[number]]), settings)
 
     started.store, started.folder, started.bundles = store, tmp_path, trials
     return started
@@ -247,7 +247,7 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
             raise TrackingAwayError("no answer")
         log_epoch(epoch, statistics)
 
-    away._report_every_s = 60.0
+    away._settings = replace(away._settings, report_every_s=60.0)
     away._experiments[0]._run.log_epoch = is_away
     assert "launch again" in away.step()["fatal_error"]
     _, run_ids = finish(start())

@@ -40,7 +40,7 @@ from survey.errors import InputError, SearchSpaceError
 from survey.export.publish.croissant import croissant
 from survey.export.publish.data_card import data_card
 from survey.export.publish.description import About, Facts
-from survey.launch import __main__ as launch
+from survey.launch import messages
 from survey.launch.request import note_of
 from survey.launch.result import SurveyResult
 from survey.output.disk_usage import DiskUse
@@ -169,7 +169,7 @@ def test_a_status_is_shown_as_it_is():
 def test_the_end_of_a_launch_is_shown_as_it_is(capsys):
     path = Path(EVIL)
     result = SurveyResult(2, 2, 1, 1, (EVIL,), (EVIL,), False, False, path, path, 1.0, 1.0)
-    launch._show_result(result, SafeConsole(), with_mlflow=True)
+    messages.show_result(result, SafeConsole(), with_mlflow=True)
     text = capsys.readouterr().out
     assert not EFFECTIVE.search(text)
     assert text.count(RICH) == 4

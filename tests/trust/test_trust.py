@@ -21,7 +21,7 @@ from survey.export import __main__ as export_main
 from survey.export.artifacts import Artifacts
 from survey.export.update import ExportResult
 from survey.launch.options import Options
-from survey.launch.tracking_location import TrackingPlace
+from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.text.terminal import SafeConsole
 from survey.tracking.local_store import OwnStore, live_database
@@ -121,7 +121,7 @@ def test_an_identity_that_is_damaged_is_refused(survey, text):
 def test_a_note_does_not_lead_to_histories_of_another_output(survey, tmp_path, empty_store):
     """With the identity of the other output, too."""
     other, options = Survey(tmp_path / "other", empty_store), Options(artifacts=str(tmp_path / "shared"))
-    place = TrackingPlace(options, other.output, print)
+    place = TrackingLocation(options, other.output, print)
     place.check_artifacts()
     other.location, other.given = place.artifacts, place.given_artifacts
     other.train(MINE, [0, 1])
@@ -285,8 +285,8 @@ def test_of_another_store_what_lies_with_it_is_read(survey, location, is_read):
 
 
 def test_the_own_store_does_not_say_where_artifacts_lie(survey):
-    survey.dataset.location = "s3://bucket/x"
-    survey.store.open_experiment("alpha", note="", artifact_location=survey.dataset.location)
+    survey.location = "s3://bucket/x"
+    survey.store.open_experiment("alpha", note="", artifact_location=survey.location)
     assert Artifacts.of(survey.output, survey.store, None).places == frozenset()
 
 

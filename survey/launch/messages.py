@@ -1,0 +1,107 @@
+"""What a launch tells people, line by line."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from survey.launch.result import SurveyResult
+from survey.plan.plan import Plan
+from survey.tasks import preparation
+from survey.text.terminal import SafeConsole
+from survey.text.uris import sqlite_uri
+
+if TYPE_CHECKING:
+    from survey.cluster.connection import Cluster
+
+_SHOWN = 20
+"""Experiments that are named, at most."""
+
+
+def plan_lines(name: str, plan: Plan, own_data: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What is to be trained, and how each of a user's own tables was prepared."""
+    text = (
+        f"{name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
+        f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {_counted(len(plan.trials), 'trial')}"
+    )
+    if plan.num_out_of_tolerance:
+        text += f"; {plan.num_out_of_tolerance:,} experiments left out: no network of theirs comes near their size"
+    yield text
+    for task, told in own_data.items():
+        yield from preparation.lines(task, told)
+
+
+def packed_lines(plan: Plan) -> Iterator[str]:
+    """How many experiments share a trial, if any do."""
+    packed = [count for count in plan.packed if count > 1]
+    if packed:
+        yield f"{sum(packed):,} experiments are packed into {_counted(len(packed), 'trial')}"
+
+
+def recording_line(*, all_epochs: bool, repetition_runs: bool) -> str:
+    """What goes to MLflow."""
+    epochs = "every epoch" if all_epochs else "log-spaced epochs"
+    runs = " and one for each repetition" if repetition_runs else ""
+    return f"MLflow records {epochs}, in a run for each experiment{runs}"
+
+
+def address_lines(mlflow: str | None, cluster: Cluster, *, is_joined: bool) -> Iterator[str]:
+    """Where to look at the survey: the MLflow server, how to reach a cluster from elsewhere, Ray's dashboard."""
+    if mlflow:
+        yield f"MLflow UI      {mlflow}"
+    if mlflow and is_joined:
+        from survey.cluster.connection import tunnel
+
+        yield f"ssh tunnel     {tunnel(mlflow, cluster.dashboard)}"
+    if cluster.dashboard:
+        ray = [str(Path(sys.executable).with_name("ray")), "get-auth-token"]
+        shows = shlex.join(["cat", str(cluster.token_file)] if cluster.token_file else ray)
+        yield f"Ray dashboard  {cluster.dashboard}   (asks for a token: {shows})"
+
+
+def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool) -> None:
+    """Print what a launch has come to.
+
+    Args:
+        result: What it has come to.
+        console: Where to print.
+        with_mlflow: Whether its MLflow store is the output's own, which a command shows then.
+    """
+    for failure in result.failures:
+        console.print(f"failed: {failure}", style="red")
+    if result.interrupted or result.out_of_time:
+        why = "interrupted" if result.interrupted else "the time limit is reached"
+        number, runs = len(result.missing), result.num_runs - result.num_runs_done
+        lacking = f" ({runs:,} runs of {_counted(number, 'experiment')} are missing)" if number else ""
+        console.print(f"{why}: launch again with the same arguments to go on{lacking}", style="yellow")
+    else:
+        for line in _missing_lines(result.missing):
+            console.print(line, style="yellow")
+    took = timedelta(seconds=round(result.seconds))
+    trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else ""
+    trained += "" if trained or result.missing else "; nothing left to train"
+    console.print(
+        f"{result.num_experiments:,} experiments, {result.num_runs_done:,} of {result.num_runs:,} runs done{trained}; "
+        f"took {took}, {timedelta(seconds=round(result.loop_seconds))} of it training"
+    )
+    console.print(f"data set   {result.dataset}")
+    if result.report:
+        console.print(f"report     {result.report}")
+    database = result.dataset.parent / "mlflow.db"
+    if with_mlflow and database.exists():
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--backend-store-uri"]
+        console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, sqlite_uri(database)])}")
+
+
+def _missing_lines(missing: Sequence[str]) -> Iterator[str]:
+    yield from (f"missing: {name}" for name in missing[:_SHOWN])
+    if len(missing) > _SHOWN:
+        yield f"missing: {len(missing) - _SHOWN:,} more experiments"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
