@@ -19,13 +19,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from survey.dataset.layout import REPETITIONS, partition_file, partition_of, write_common_metadata
-from survey.dataset.partition import conform
+from survey.dataset.layout import REPETITIONS, partition_file, partition_of
+from survey.dataset.partition import conform, write_common_metadata
 from survey.dataset.schema import PARTITION_COLUMNS, repetition_schema
 from survey.dataset.table_writer import write_table
 from survey.experiments.experiment import Experiment
 from survey.experiments.topology import layer_widths, within_tolerance
-from survey.export.update import held
+from survey.export.update import exported_partitions
 from survey.output.folder import Output
 from survey.spaces.yaml_file import load_space
 from survey.tasks.loading import describe
@@ -101,7 +101,7 @@ def look(folder: Path) -> None:
     began = time.process_time()
     sweeps = {name: frozenset(each.experiment_id for each in load_space(name).experiments()) for name in SWEEPS}
     expanded = time.process_time()
-    partitions, _ = held(Output.at(folder).dataset, sweeps, frozenset())
+    partitions, _ = exported_partitions(Output.at(folder).dataset, sweeps, frozenset())
     looked = time.process_time()
     print(
         f"before an export: {expanded - began:.1f} s of CPU for the sweeps, and {looked - expanded:.1f} s to look "

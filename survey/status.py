@@ -18,13 +18,13 @@ from rich.live import Live
 from rich.text import Text
 
 from survey.cli import run_app
-from survey.dataset.layout import runs_done
+from survey.dataset.completed_runs import CompletedRuns
 from survey.output.disk_usage import DiskUse, DiskWatch, disk_line, disk_use
 from survey.output.folder import Output
 from survey.output.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
 from survey.output.progress import block, duration
 from survey.text.terminal import SafeConsole
-from survey.tracking.database import holds_experiments, repetitions_finished
+from survey.tracking.database import completed_runs, holds_experiments
 from survey.tracking.local_store import live_database
 
 _LOOK_EVERY_S = 2.0
@@ -90,15 +90,14 @@ def _num_runs_done(output: Output, record: LaunchRecord | None, read_only: bool)
     """As a launch says; where none does, or one can do so no longer, as data set and MLflow store say."""
     if record and not record.is_silent:
         return record.num_runs_done
-    finished: dict[int, set[int]] = {}
+    finished = CompletedRuns()
     database = None if read_only else live_database(output)
     if database and database.exists() and holds_experiments(database):
-        finished = repetitions_finished(database, since_s=record.began_s if record else 0.0)
+        finished = completed_runs(database, since_s=record.began_s if record else 0.0)
     if record:  # the output may hold other surveys' runs too
-        return max(record.num_runs_done, record.num_runs_before + sum(map(len, finished.values())))
-    for experiment_id, numbers in runs_done(output.dataset).items():
-        finished.setdefault(experiment_id, set()).update(numbers)
-    return sum(map(len, finished.values()))
+        return max(record.num_runs_done, record.num_runs_before + finished.num_runs)
+    finished.merge(CompletedRuns.of_dataset(output.dataset))
+    return finished.num_runs
 
 
 def render(status: Status) -> RenderableType:

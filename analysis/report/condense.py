@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.reading.labels import SETTINGS
 from analysis.reading.tables import read, read_batches, schema_of
-from survey.dataset.layout import sweeps_of
+from survey.dataset.reading import sweeps_of
 
 DESCRIPTION = (
     "experiment_id",

@@ -16,7 +16,7 @@ from analysis.reading.frames import equal, records
 from analysis.reading.labels import SETTINGS, label, size_text
 from analysis.reading.tables import schema_of, tables
 from analysis.report.provenance import provenance
-from survey.dataset.layout import sweeps_of
+from survey.dataset.reading import sweeps_of
 from survey.errors import InputError
 
 

@@ -7,13 +7,13 @@ client ends the process itself, with nothing but a line of its log.
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from survey.errors import INCOMPLETE
 from survey.system.exit import end_process
+from survey.system.periodic import Periodic
 
 _ASK_EVERY_S = 2.0
 _ANSWERS_WITHIN_S = 5.0
@@ -26,17 +26,18 @@ class ClusterWatch:
 
     Args:
         address: The head's `HOST:PORT`, where Ray's global control service listens.
-        on_exit: Called with what has happened, when nobody has listened there for 20 s; then the process ends.
+        on_exit: Called with what has happened when nobody has listened there for 20 s; then the process ends.
     """
 
     def __init__(self, address: str, on_exit: Callable[[str], None]) -> None:
         host, _, port = address.rpartition(":")
         self._address, self._target, self._on_exit = address, (host.strip("[]"), int(port)), on_exit
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="watch over the cluster", daemon=True)
+        self._heard_s = 0.0
+        self._watch = Periodic("watch over the cluster", self._look, every_s=_ASK_EVERY_S)
 
     def __enter__(self) -> ClusterWatch:
-        self._thread.start()
+        self._heard_s = time.monotonic()
+        self._watch.start()
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -44,15 +45,13 @@ class ClusterWatch:
 
     def end(self) -> None:
         """Stop watching: the cluster is no longer needed."""
-        self._ended.set()
+        self._watch.stop(wait=False)
 
-    def _watch(self) -> None:
-        heard = time.monotonic()
-        while not self._ended.wait(_ASK_EVERY_S):
-            if self._listens():
-                heard = time.monotonic()
-            elif time.monotonic() - heard >= _PATIENCE_S and not self._ended.is_set():
-                self._end()
+    def _look(self) -> None:
+        if self._listens():
+            self._heard_s = time.monotonic()
+        elif time.monotonic() - self._heard_s >= _PATIENCE_S and not self._watch.is_stopped:
+            self._end()
 
     def _end(self) -> NoReturn:
         message = (

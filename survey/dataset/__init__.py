@@ -1,17 +1,19 @@
 """The Parquet data set: its columns, its folders and files, and what it holds.
 
 Read `schema` first, then `layout` and `partition`. `history` makes the rows of a trial, `summary` those of an
-experiment; `combine` makes one data set of several.
+experiment; `completed_runs` says what is done; `combine` makes one data set of several.
 """
 
 __all__ = [
     "columns_page",
     "combine",
+    "completed_runs",
     "experiments_table",
     "history",
     "layout",
     "location",
     "partition",
+    "reading",
     "schema",
     "sweep_names",
     "table_writer",

@@ -20,17 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from survey.dataset.experiments_table import write_experiments
-from survey.dataset.layout import (
-    REPETITIONS,
-    check_run_ids,
-    metadata_file,
-    partition_file,
-    partitions,
-    read_file,
-    sweeps_of,
-    task_of,
-    tasks_held,
-)
+from survey.dataset.layout import REPETITIONS, existing_tasks, metadata_file, partition_file, partitions, task_of
 from survey.dataset.partition import (
     OldRuns,
     PartitionWriter,
@@ -40,6 +30,7 @@ from survey.dataset.partition import (
     with_target_unit,
     write_schemas,
 )
+from survey.dataset.reading import check_run_ids, read_file, sweeps_of
 from survey.dataset.schema import PARTITION_COLUMNS, TARGET_UNIT, summary_schema
 from survey.errors import InputError, OutputError
 from survey.experiments.metrics import HISTORY_COLUMNS
@@ -246,7 +237,7 @@ def _sweeps(sources: Sequence[Path]) -> list[str]:
 
 def _check_definitions(sources: Sequence[Path]) -> None:
     """Refuse to mix versions, splits, or other data under the name of one task."""
-    if problem := clash((task for source in sources for task in tasks_held(source)), "task"):
+    if problem := clash((task for source in sources for task in existing_tasks(source)), "task"):
         raise InputError(f"the data sets cannot be combined: {problem}")
     seen: dict[tuple[str, str], tuple[Any, Path]] = {}
     for source in sources:

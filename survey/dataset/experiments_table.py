@@ -14,8 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.dataset.layout import EXECUTIVE, SUMMARY, partition_file, partitions, with_partition
+from survey.dataset.layout import EXECUTIVE, SUMMARY, partition_file, partitions
 from survey.dataset.partition import conform, stored_fingerprint
+from survey.dataset.reading import with_partition
 from survey.dataset.schema import experiments_schema
 from survey.dataset.table_writer import Slices, TableWriter
 from survey.errors import ExportError

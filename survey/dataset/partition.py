@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 
 from survey.dataset.layout import (
     EXECUTIVE,
+    METADATA,
     REPETITIONS,
     SUMMARY,
     partition_file,
-    read_file,
     sweep_table,
-    write_common_metadata,
 )
+from survey.dataset.reading import read_file
 from survey.dataset.schema import (
     PARTITION_COLUMNS,
     TARGET_UNIT,
@@ -34,6 +34,7 @@ from survey.dataset.schema import (
 )
 from survey.dataset.summary import summarise
 from survey.dataset.table_writer import Slices, TableWriter
+from survey.system.files import replacing
 
 _FINGERPRINT = "survey.fingerprint"
 
@@ -212,3 +213,13 @@ def write_schemas(dataset: Path, sweeps: Sequence[str]) -> None:
     write_common_metadata(dataset / EXECUTIVE, executive_schema(sweeps))
     for table in (SUMMARY, *map(sweep_table, sweeps)):
         write_common_metadata(dataset / table, summary_schema(sweeps))
+
+
+def write_common_metadata(table: Path, schema: pa.Schema) -> None:
+    """Write `_common_metadata`, the full schema with the partition columns, if it is not there as it should be."""
+    file = table / METADATA
+    if file.exists() and pq.read_schema(file).equals(schema, check_metadata=True):
+        return
+    table.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as temporary:
+        pq.write_metadata(schema, temporary)

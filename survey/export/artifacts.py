@@ -133,7 +133,7 @@ class Artifacts:
         folder = local_path(place)
         return folder is not None and has_marker(folder, self.marker)
 
-    def those_there(self, trials: Iterable[FinishedTrial]) -> Iterator[FinishedTrial]:
+    def existing(self, trials: Iterable[FinishedTrial]) -> Iterator[FinishedTrial]:
         """Leave out the trials whose artifacts are gone; elsewhere, each place is asked once for the runs that it has.
 
         Raises:

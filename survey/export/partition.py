@@ -35,7 +35,7 @@ class PartitionJob:
         partition: Path of the partition, relative to its tables.
         trials: The finished trials that are concerned, oldest first.
         sweeps: Experiments of this partition that belong to each sweep.
-        replaced: MLflow runs whose rows give way to new ones.
+        superseded: MLflow runs whose rows give way to new ones.
         artifacts: Where the histories of the trials are.
         is_stale: Whether its summaries are to be written even if no run is new.
     """
@@ -45,7 +45,7 @@ class PartitionJob:
     partition: str
     trials: tuple[FinishedTrial, ...]
     sweeps: Mapping[str, frozenset[int]]
-    replaced: frozenset[str]
+    superseded: frozenset[str]
     artifacts: Artifacts
     is_stale: bool
 
@@ -108,10 +108,10 @@ class _Runs:
                 yield runs.sort_by("repetition")
 
     def _merged(self, old: pa.Table | None, trials: Iterable[FinishedTrial]) -> pa.Table:
-        """The runs of an experiment: those that it has, but for replaced ones that are trained again, and new ones."""
+        """The runs of an experiment, old and new; superseded ones leave where they have been trained again."""
         fresh, taken = [], set()
         if old is not None:
-            stays = pa.array([run not in self._job.replaced for run in old["mlflow_run_id"].to_pylist()])
+            stays = pa.array([run not in self._job.superseded for run in old["mlflow_run_id"].to_pylist()])
             taken = set(old.filter(stays)["repetition"].to_pylist())
         for trial in trials:
             table = self._read(trial)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from survey.dataset.layout import REPETITIONS, partition_file, partition_of, runs_held
+from survey.dataset.completed_runs import partition_runs
+from survey.dataset.layout import REPETITIONS, partition_file, partition_of
 from survey.dataset.partition import OldRuns, conform, runs_schema
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
@@ -61,12 +62,12 @@ def prune_artifacts(
 def _jobs(output: Output, store: TrackingStore, artifacts: Artifacts) -> tuple[list[PartitionJob], int]:
     """Return what there is to do, and how many artifacts may not be removed."""
     exported: dict[str, str] = {}
-    for held in runs_held(output.dataset):
-        exported |= dict.fromkeys(held.mlflow_run_ids, held.partition)
+    for runs in partition_runs(output.dataset):
+        exported |= dict.fromkeys(runs.mlflow_run_ids, runs.partition)
     trials: dict[str, list[FinishedTrial]] = {}
     num_left = 0
-    held = (trial for trial in store.finished_trials() if trial.mlflow_run_id in exported)
-    for trial in artifacts.those_there(held):
+    candidates = (trial for trial in store.finished_trials() if trial.mlflow_run_id in exported)
+    for trial in artifacts.existing(candidates):
         if artifacts.may_be_removed(trial):
             trials.setdefault(partition_of(trial.experiment), []).append(trial)
         else:
@@ -85,13 +86,13 @@ def prune_partition(job: PartitionJob) -> PruneResult | None:
         return None
     file = partition_file(job.dataset / REPETITIONS, job.partition)
     runs = OldRuns(file)
-    held = set(runs.experiment_ids)
+    exported = set(runs.experiment_ids)
     for path in (file, *file.relative_to(job.dataset).parents):  # it has to outlive a loss of power
         sync(job.dataset / path)
     num_artifacts = num_bytes = 0
     for trial in sorted(job.trials, key=lambda trial: trial.experiment.experiment_id):
         experiment_id = trial.experiment.experiment_id
-        if experiment_id not in held:
+        if experiment_id not in exported:
             continue
         try:
             history = job.artifacts.read(trial)

@@ -6,15 +6,16 @@ Each partition is one file. It is rewritten only where it has new runs or other 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from survey.dataset.completed_runs import CompletedRuns, partition_runs
 from survey.dataset.experiments_table import write_experiments
-from survey.dataset.layout import partition_of, runs_held
+from survey.dataset.layout import partition_of
 from survey.dataset.partition import fingerprint_of, stored_fingerprint, write_schemas
 from survey.export.artifacts import Artifacts
 from survey.export.mappers import Mapper
@@ -71,8 +72,10 @@ def export(
         space.name: frozenset(experiment.experiment_id for experiment in space.experiments(contents))
         for space in output.spaces()
     }
-    partitions, done = held(output.dataset, sweeps, output.replaced)
-    all_jobs = _jobs(output, store, sweeps, partitions, done, Artifacts.of(output, store, artifacts))
+    superseded = output.redo_log.superseded
+    partitions, done = exported_partitions(output.dataset, sweeps, superseded)
+    trials = store.finished_trials(done=done, superseded=superseded)
+    all_jobs = _jobs(output, trials, sweeps, partitions, Artifacts.of(output, store, artifacts))
     jobs = [job for job in all_jobs if job.trials or not only_new_runs]
     results = [result for result in mapper(update_partition, jobs) if result]
     write_schemas(output.dataset, sorted(sweeps))
@@ -89,37 +92,36 @@ def export(
 
 
 @dataclass
-class Held:
-    """What a partition holds.
+class ExportedPartition:
+    """The state of a partition.
 
     Attributes:
         experiment_ids: Its experiments.
-        replaced: MLflow runs of its rows that count no more.
+        superseded: MLflow runs of its rows that give way to new ones.
         fingerprint: Of its runs.
         is_stale: Whether its summaries are out of date.
     """
 
     experiment_ids: set[int] = field(default_factory=set)
-    replaced: frozenset[str] = frozenset()
+    superseded: frozenset[str] = frozenset()
     fingerprint: str = ""
     is_stale: bool = False
 
 
 def _jobs(
     output: Output,
-    store: TrackingStore,
+    trials: Iterable[FinishedTrial],
     sweeps: Mapping[str, frozenset[int]],
-    partitions: dict[str, Held],
-    done: dict[int, set[int]],
+    partitions: dict[str, ExportedPartition],
     artifacts: Artifacts,
 ) -> list[PartitionJob]:
     """Find the partitions in which there is something to do, those with the most to do first."""
     new: dict[str, list[FinishedTrial]] = {}
-    for trial in store.finished_trials(done=done, replaced=output.replaced):
+    for trial in trials:
         partition = partition_of(trial.experiment)
         new.setdefault(partition, []).append(trial)
-        partitions.setdefault(partition, Held()).experiment_ids.add(trial.experiment.experiment_id)
-    artifacts.check(trial for trials in new.values() for trial in trials)
+        partitions.setdefault(partition, ExportedPartition()).experiment_ids.add(trial.experiment.experiment_id)
+    artifacts.check(trial for its in new.values() for trial in its)
     jobs = [
         PartitionJob(
             output.output_id,
@@ -127,7 +129,7 @@ def _jobs(
             partition,
             tuple(new.get(partition, ())),
             {name: ids & its.experiment_ids for name, ids in sweeps.items()},
-            its.replaced,
+            its.superseded,
             artifacts,
             its.is_stale,
         )
@@ -137,16 +139,20 @@ def _jobs(
     return sorted(jobs, key=lambda job: (-len(job.trials), job.partition))
 
 
-def held(
-    dataset: Path, sweeps: Mapping[str, frozenset[int]], replaced: Collection[str]
-) -> tuple[dict[str, Held], dict[int, set[int]]]:
-    """Read what each partition holds, and which repetitions of each experiment that makes."""
-    partitions: dict[str, Held] = {}
-    done: dict[int, set[int]] = {}
-    for runs in runs_held(dataset):
+def exported_partitions(
+    dataset: Path, sweeps: Mapping[str, frozenset[int]], superseded: Collection[str]
+) -> tuple[dict[str, ExportedPartition], CompletedRuns]:
+    """Read the state of each partition, and what is done in all of them, except for `superseded` MLflow runs."""
+    partitions: dict[str, ExportedPartition] = {}
+    done = CompletedRuns()
+    for runs in partition_runs(dataset):
         fingerprint = fingerprint_of(runs.experiment_ids, runs.repetitions, runs.mlflow_run_ids, sweeps)
         is_stale = fingerprint != stored_fingerprint(dataset, runs.partition)
-        gone = frozenset(replaced).intersection(runs.mlflow_run_ids)
-        partitions[runs.partition] = Held(set(np.unique(runs.experiment_ids).tolist()), gone, fingerprint, is_stale)
-        runs.add_to(done, replaced)
+        partitions[runs.partition] = ExportedPartition(
+            experiment_ids=set(np.unique(runs.experiment_ids).tolist()),
+            superseded=frozenset(superseded).intersection(runs.mlflow_run_ids),
+            fingerprint=fingerprint,
+            is_stale=is_stale,
+        )
+        done.add_partition(runs, superseded)
     return partitions, done

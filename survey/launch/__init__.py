@@ -4,4 +4,4 @@ Read `api` first, then `request`, which checks what is given, and `launcher`, wh
 launch would train and cost, and starts nothing.
 """
 
-__all__ = ["api", "options", "planning", "request", "result"]
+__all__ = ["api", "messages", "options", "planning", "request", "result"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from survey.dataset.layout import runs_done
+from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import SurveyError
 from survey.export.mappers import in_processes
 from survey.launch.messages import address_lines, packed_lines, plan_lines, recording_line
@@ -208,8 +208,8 @@ class Launch:
             request.say(str(prune_artifacts(self._output, store, mapper, artifacts=given)))
         return result.num_partitions_left
 
-    def _done(self, to_replace: Iterable[str] = ()) -> dict[int, set[int]]:
-        return runs_done(self._output.dataset, self._output.replaced.union(to_replace))
+    def _done(self, to_replace: Iterable[str] = ()) -> CompletedRuns:
+        return CompletedRuns.of_dataset(self._output.dataset, self._output.redo_log.superseded.union(to_replace))
 
     def _drop_checkpoints(self, *, all_done: bool) -> None:
         """Remove what trials, which remove their own, have left: checkpoints that others have made useless."""

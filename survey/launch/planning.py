@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from survey.dataset.layout import runs_done
+from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError
 from survey.launch.options import Options
 from survey.launch.request import Request
@@ -36,10 +36,10 @@ def dry_run(request: Request) -> Price:
     """
     request.check_sizes(may_guess=True)
     store = request.tracking.open() if request.tracking.exists else None
-    replaced = request.output.replaced.union(request.to_replace(store, may_guess=True))
-    done = runs_done(request.output.dataset, replaced)
-    for experiment_id, numbers in store.runs_finished(replaced).items() if store else ():
-        done.setdefault(experiment_id, set()).update(numbers)
+    superseded = request.output.redo_log.superseded.union(request.to_replace(store, may_guess=True))
+    done = CompletedRuns.of_dataset(request.output.dataset, superseded)
+    if store:
+        done.merge(store.completed_runs(superseded))
     plan, pilot = with_pilot(request, request.plan(done, may_guess=True), may_guess=True)
     if request.num_gpus:
         plan = on_gpus(request, plan, pilot)

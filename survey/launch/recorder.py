@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from survey.launch.result import SurveyResult
@@ -17,6 +16,7 @@ from survey.output.folder import Output
 from survey.output.launch_record import EXPORTING, STARTING, TRAINING, LaunchRecord, Phase, process_start_s
 from survey.output.progress import Figures
 from survey.plan.plan import Plan
+from survey.system.periodic import Periodic
 
 _RENEWED_EVERY_S = 2.0
 
@@ -53,17 +53,16 @@ class Recorder:
         )
         self._figures: Callable[[], Figures] = lambda: figures
         self._runs_done: int | None = None
-        self._ended, self._writing = threading.Event(), threading.Lock()
-        self._thread = threading.Thread(target=self._renew, name="launch record", daemon=True)
+        self._writing = threading.Lock()
+        self._renewal = Periodic("launch record", self._write, every_s=_RENEWED_EVERY_S)
 
     def __enter__(self) -> Recorder:
         self._write()
-        self._thread.start()
+        self._renewal.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> None:
-        self._ended.set()
-        self._thread.join()
+        self._renewal.stop()
         if kind is not None:
             interrupted = issubclass(kind, KeyboardInterrupt)
             phase: Phase
@@ -91,7 +90,7 @@ class Recorder:
 
     def on_exit(self, phase: Phase, error: str = "") -> None:
         """Record how this process ends, just before it does; from any thread."""
-        self._ended.set()
+        self._renewal.stop(wait=False)
         self._record = replace(self._record, phase=phase, error=error)
         self._write()
 
@@ -104,10 +103,6 @@ class Recorder:
         self._record = replace(self._record, phase=phase)
         self._write()
 
-    def _renew(self) -> None:
-        while not self._ended.wait(_RENEWED_EVERY_S):
-            self._write()
-
     def _write(self) -> None:
         # What is written is taken within the lock: an older state never replaces that of `on_exit`.
         with self._writing, suppress(OSError):
@@ -115,4 +110,4 @@ class Recorder:
             counted = self._record.num_runs_before + figures.runs_done
             runs_done = counted if self._runs_done is None else self._runs_done
             record = replace(self._record, updated_s=time.time(), num_runs_done=runs_done, figures=figures)
-            self._output.write_launch_record(json.dumps(asdict(record)))
+            record.write(self._output)

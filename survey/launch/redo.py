@@ -1,8 +1,8 @@
 """Finished experiments that are trained again: `--redo`.
 
-The MLflow runs of the trials that trained them are noted as replaced, right before anything is trained, and count no
-more: their runs are missing then, and so are trained by this launch or a later one. The rows in the data set stay
-until the new ones are there, and give way to them run by run, atomically in each partition.
+The MLflow runs of the trials that trained them are noted as superseded, right before anything is trained: their runs
+are missing from then on, and so are trained by this launch or a later one. The rows in the data set stay until the new
+ones are there, and give way to them run by run, atomically in each partition.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, get_type_hints
 
-from survey.dataset.layout import TrainedRuns, runs_done, runs_trained
+from survey.dataset.completed_runs import CompletedRuns, TrainedRuns, trained_runs
 from survey.errors import InputError, nearest
 from survey.experiments.experiment import Experiment
 from survey.output.folder import Output
@@ -80,7 +80,7 @@ class Redo:
             raise InputError(f"--redo: no experiment of this survey has {wanted.text}")
 
     def find(self, store: TrackingStore | None, plan: Callable[..., Plan]) -> dict[str, int]:
-        """Return the MLflow runs that are to count no more, and the experiment of each.
+        """Return the MLflow runs that this launch supersedes, and the experiment of each.
 
         They are those that have trained what this launch takes of the wanted experiments. Where an earlier launch with
         the same filter has not come to its end, what it has begun with is not begun again.
@@ -93,10 +93,10 @@ class Redo:
             InputError: The launch takes none of the wanted experiments.
         """
         taken = self._taken(plan)
-        trained = [*runs_trained(self._output.dataset, self._ids), *(store.runs_trained(self._ids) if store else ())]
+        trained = [*trained_runs(self._output.dataset, self._ids), *(store.trained_runs(self._ids) if store else ())]
         for experiment_id in self._begun(trained, plan):
             taken.pop(experiment_id, None)
-        before = self._output.replaced
+        before = self._output.redo_log.superseded
         return {
             each.mlflow_run_id: each.experiment_id
             for each in trained
@@ -118,21 +118,22 @@ class Redo:
 
     def _begun(self, trained: Iterable[TrainedRuns], plan: Callable[..., Plan]) -> set[int]:
         """Experiments that earlier launches with this filter have begun with; none if they have come to their end."""
-        earlier = frozenset(self._output.redone.get(self._text, ()))
+        earlier = frozenset(self._output.redo_log.by_filter().get(self._text, ()))
         if not earlier:
             return set()
-        bundles = plan(runs_done(self._output.dataset, self._output.replaced), limited=False).bundles
+        done = CompletedRuns.of_dataset(self._output.dataset, self._output.redo_log.superseded)
+        bundles = plan(done, limited=False).bundles
         missing = self._ids.intersection(bundle.experiment.experiment_id for bundle in bundles)
-        if earlier.isdisjoint(each.mlflow_run_id for each in runs_trained(self._output.dataset, missing)):
+        if earlier.isdisjoint(each.mlflow_run_id for each in trained_runs(self._output.dataset, missing)):
             return set()
         return {each.experiment_id for each in trained if each.mlflow_run_id in earlier}
 
     def mark(self, found: Mapping[str, int]) -> None:
-        """Let the MLflow runs that `find` has found count no more; checkpoints of their experiments are removed."""
+        """Note the MLflow runs that `find` has found as superseded; checkpoints of their experiments are removed."""
         if found:
             # In this order: what is marked is trained from its beginning, also after a kill in between.
             remove_checkpoints(self._output.checkpoints, found.values())
-            self._output.redo(self._text, found)
+            self._output.redo_log.add(self._text, found)
 
 
 def _value(name: str, text: str) -> object:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from survey.dataset.layout import check_task_digest, floats_held, tasks_held
+from survey.dataset.layout import existing_tasks, floats_in_paths
+from survey.dataset.reading import check_task_digest
 from survey.errors import InputError
 from survey.launch.callers_ray import with_callers_ray
 from survey.launch.options import Options
@@ -71,7 +72,7 @@ class Request:
             raise InputError(f"the names of {len(spaces)} search spaces together are too long for a folder; give --out")
         self.output = Output.at(options.out or Path("surveys") / self.name)
         before = self.output.spaces()
-        held = floats_held(self.output.dataset)
+        held = floats_in_paths(self.output.dataset)
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)
         self.tracking = TrackingLocation(options, self.output, self.say)
         used = {name for space in spaces for name in space.datasets}
@@ -93,7 +94,7 @@ class Request:
             for name in sorted(space.datasets):
                 check_name(name, self.own_tasks)  # which the tasks of another one may contradict
         problem = clash([*self.output.sweeps, *(space.name for space in self.spaces)], "search space")
-        problem = problem or clash([*tasks_held(self.output.dataset), *self._declared], "task")
+        problem = problem or clash([*existing_tasks(self.output.dataset), *self._declared], "task")
         if problem:
             raise InputError(f"{self.name} in {self.output.folder}: {problem}")
 

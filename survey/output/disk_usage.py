@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,11 +13,12 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from survey.output.folder import Output
+from survey.system.periodic import Periodic
 
 _EVERY_S = 60.0
 """Time between two counts, at least."""
 
-_SHARE_OF_TIME = 0.02
+_MOST_OF_TIME = 0.02
 """The most of the time that may go to counting again and again."""
 
 _COUNTED_FOR_S = 5.0
@@ -56,7 +56,7 @@ def disk_use(output: Output) -> DiskUse:
 
 
 class DiskWatch:
-    """Counts the disk use of an output now and then, in a thread of its own.
+    """Counts the disk use of an output every minute or less often, in a thread of its own.
 
     Args:
         output: The output.
@@ -68,24 +68,25 @@ class DiskWatch:
 
     def __init__(self, output: Output, use: DiskUse | None = None) -> None:
         self._output, self.use = output, use
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._count, name="disk use", daemon=True)
+        self._counting = Periodic(
+            "disk use",
+            self._count,
+            every_s=_EVERY_S,
+            first_after_s=None if use else 0.0,
+            most_of_time=_MOST_OF_TIME,
+        )
 
     def start(self) -> None:
-        """Begin to count."""
-        self._thread.start()
+        """Start counting."""
+        self._counting.start()
 
     def stop(self) -> None:
-        """Count no more."""
-        self._ended.set()
+        """Stop counting; a count that is under way is not waited for."""
+        self._counting.stop(wait=False)
 
     def _count(self) -> None:
-        wait_s = _EVERY_S if self.use else 0.0
-        while not self._ended.wait(wait_s):
-            began = time.monotonic()
-            with suppress(OSError):
-                self.use = disk_use(self._output)
-            wait_s = max(_EVERY_S, (time.monotonic() - began) / _SHARE_OF_TIME)
+        with suppress(OSError):
+            self.use = disk_use(self._output)
 
 
 def disk_line(use: DiskUse) -> Text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -16,15 +16,13 @@ from pydantic import Field
 from survey.errors import OutputError
 from survey.output.lock import OutputLock
 from survey.output.ownership import marker_of
+from survey.output.redo_log import RedoLog
 from survey.spaces.search_space import SearchSpace
 from survey.spaces.yaml_file import dump_space, spaces_in
 from survey.system.files import write_text
 from survey.text.json_files import read_json
 from survey.text.names import is_of_system, yaml_names
 from survey.text.uris import sqlite_uri
-
-_MOST_REDO_BYTES = 100_000_000
-"""Of `redo.json`, which has some 40 bytes for each MLflow run that was replaced."""
 
 
 @dataclass(frozen=True)
@@ -161,18 +159,15 @@ class Output:
         """Where the MLflow store lies while it is on a disk of a node (`survey.tracking.local_store`)."""
         return self.folder / "mlflow-node.json"
 
-    def write_store_note(self, text: str) -> None:
-        """Replace that note."""
-        write_text(self.store_note, text)
-
     @property
     def launch_record(self) -> Path:
         """What the last launch says of itself."""
         return self.folder / "launch.json"
 
-    def write_launch_record(self, text: str) -> None:
-        """Replace the record of the last launch."""
-        write_text(self.launch_record, text, lasting=False)  # every two seconds, and no result depends on it
+    @property
+    def redo_log(self) -> RedoLog:
+        """Which MLflow runs `--redo` has superseded."""
+        return RedoLog(self.folder / "redo.json")
 
     @property
     def default_tracking_uri(self) -> str:
@@ -186,31 +181,6 @@ class Output:
             write_text(self._spaces / f"{space.name}.yaml", dump_space(space))
         identity = replace(self._identity, contents={**self.contents, **contents})
         write_text(self._identity_file, json.dumps(asdict(identity)))
-
-    @property
-    def _redo_file(self) -> Path:
-        return self.folder / "redo.json"
-
-    @property
-    def redone(self) -> dict[str, list[str]]:
-        """What `--redo` has replaced: by filter, the MLflow runs that no longer count."""
-        try:
-            if not self._redo_file.exists():
-                return {}
-            return read_json(self._redo_file, dict[str, list[str]], most_bytes=_MOST_REDO_BYTES)
-        except (OSError, ValueError) as error:
-            raise OutputError(f"{self._redo_file}: cannot be read: {error}") from None
-
-    @property
-    def replaced(self) -> frozenset[str]:
-        """MLflow runs that no longer count: each of their runs gives way to one that is trained again."""
-        return frozenset(run for runs in self.redone.values() for run in runs)
-
-    def redo(self, text: str, mlflow_run_ids: Iterable[str]) -> None:
-        """Let MLflow runs no longer count, for a filter."""
-        redone = self.redone
-        redone[text] = sorted({*redone.get(text, ()), *mlflow_run_ids})
-        write_text(self._redo_file, json.dumps(redone, indent=1))
 
     @property
     def _spaces(self) -> Path:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 import psutil
@@ -12,6 +13,7 @@ from pydantic import Field, FiniteFloat
 
 from survey.output.folder import Output
 from survey.output.progress import Figures
+from survey.system.files import write_text
 from survey.text.json_files import Count, Moment, read_json
 
 _SILENT_S = 60.0
@@ -58,6 +60,15 @@ class LaunchRecord:
     num_runs_before: Count
     num_runs_done: Count
     figures: Figures
+
+    def write(self, output: Output) -> None:
+        """Replace the record of an output.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        # Not lasting: it is written every two seconds, and no result depends on it.
+        write_text(output.launch_record, json.dumps(asdict(self)), lasting=False)
 
     @property
     def has_ended(self) -> bool:

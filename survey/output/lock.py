@@ -1,8 +1,8 @@
 """Who works on an output: one launch at a time, also where several machines share the folder.
 
-The file `.lock` is locked by the system, which gives it back when the process ends, however it ends. On a file system
-that machines share, such a lock may reach this machine alone, or outlive a machine that died. So its holder also says
-who it is in `.lock-holder`, and gives a sign of life there every 5 s.
+The file `.lock` is locked by the system, which releases it when the process ends, however it ends. On a file system
+that machines share, such a lock may be unseen by other machines, or outlive a machine that died. So its holder also
+writes who it is to `.lock-holder`, with a heartbeat every 5 s.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -23,16 +22,24 @@ from filelock import FileLock, Timeout
 from survey.errors import INCOMPLETE, OutputError
 from survey.system.exit import end_process
 from survey.system.files import write_text
+from survey.system.periodic import Periodic
 from survey.text.json_files import read_json
 
-_SIGN_EVERY_S = 5.0
+_HEARTBEAT_EVERY_S = 5.0
 _SILENT_S = 30.0
-"""Time after which a holder on another machine that has given no sign of life counts as dead."""
+"""Time without a heartbeat after which a holder on another machine counts as dead."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that works on an output: its number, its machine, since when, and its last sign of life, counted."""
+    """A process that works on an output.
+
+    Attributes:
+        process: Its number.
+        host: Its machine.
+        since: When it took the lock, for people.
+        sign: How many heartbeats it has given.
+    """
 
     process: int
     host: str
@@ -59,8 +66,7 @@ class Holder:
 class OutputLock:
     """Holds an output for this process while it is entered.
 
-    Where another launch has taken it over, as this one gave no sign of life (its machine slept, say), this process
-    ends.
+    Where another launch has taken it over, as this one gave no heartbeat (its machine slept, say), this process ends.
 
     Args:
         folder: The output.
@@ -72,8 +78,7 @@ class OutputLock:
     def __init__(self, folder: Path) -> None:
         self._folder, self._file = folder, folder / ".lock-holder"
         self._lock = FileLock(folder / ".lock")
-        self._released = threading.Event()
-        self._thread = threading.Thread(target=self._give_signs, name="signs of life", daemon=True)
+        self._heartbeat = Periodic("output lock", self._beat, every_s=_HEARTBEAT_EVERY_S)
 
     def __enter__(self) -> OutputLock:
         try:
@@ -90,12 +95,11 @@ class OutputLock:
         except BaseException:
             self._lock.release()
             raise
-        self._thread.start()
+        self._heartbeat.start()
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._released.set()
-        self._thread.join()
+        self._heartbeat.stop()
         with suppress(OSError):
             self._file.unlink()
         self._lock.release()
@@ -110,7 +114,7 @@ class OutputLock:
         )
 
     def _await_silence(self) -> None:
-        """See that a holder on another machine, whose lock this machine may not notice, gives no sign of life."""
+        """Wait until a holder on another machine, whose lock this machine may not see, has missed its heartbeats."""
         before = Holder.read(self._file)
         if before is None or before.host == socket.gethostname():
             return
@@ -126,14 +130,13 @@ class OutputLock:
     def _write(self) -> None:
         write_text(self._file, json.dumps(asdict(self._own)), lasting=False)
 
-    def _give_signs(self) -> None:
-        while not self._released.wait(_SIGN_EVERY_S):
-            holder = Holder.read(self._file)
-            if holder and replace(holder, sign=self._own.sign) != self._own:
-                end_process(
-                    f"error: {self._folder}: {holder} has taken over this output, as this process gave no sign of life",
-                    INCOMPLETE,
-                )
-            self._own = replace(self._own, sign=self._own.sign + 1)
-            with suppress(OSError):  # the next one may succeed
-                self._write()
+    def _beat(self) -> None:
+        holder = Holder.read(self._file)
+        if holder and replace(holder, sign=self._own.sign) != self._own:
+            end_process(
+                f"error: {self._folder}: {holder} has taken over this output, as this process gave no heartbeat",
+                INCOMPLETE,
+            )
+        self._own = replace(self._own, sign=self._own.sign + 1)
+        with suppress(OSError):  # the next one may succeed
+            self._write()

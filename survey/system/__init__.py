@@ -1,4 +1,4 @@
-"""The machine: files that are replaced at once, file systems, memory, processes, the home of what is private.
+"""The machine: files that are replaced at once, file systems, memory, processes, threads, private folders.
 
 Each module stands by itself; read what you need. It knows nothing of surveys.
 """
@@ -12,6 +12,7 @@ __all__ = [
     "home",
     "import_path",
     "machine",
+    "periodic",
     "port_forward",
     "private_folder",
     "supervise",

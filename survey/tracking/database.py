@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import TrackingError
 from survey.tracking.tags import OUTPUT, REPETITIONS
 
@@ -34,10 +35,10 @@ def remove_half_made(file: Path) -> None:
             part.unlink()
 
 
-def repetitions_finished(file: Path, *, since_s: float = 0.0) -> dict[int, set[int]]:
-    """Return the repetitions of the trials that have finished since then (seconds since 1970), by experiment_id.
+def completed_runs(file: Path, *, since_s: float = 0.0) -> CompletedRuns:
+    """Return what the trials have trained that finished since a time, in seconds since 1970.
 
-    It never waits for a writer, and keeps none waiting.
+    It waits for no writer, and no writer waits for it.
 
     Raises:
         TrackingError: The file cannot be read.
@@ -47,14 +48,14 @@ def repetitions_finished(file: Path, *, since_s: float = 0.0) -> dict[int, set[i
         "WHERE runs.status = 'FINISHED' AND runs.lifecycle_stage = 'active' AND runs.end_time >= ? "
         "AND e.key = 'experiment_id' AND r.key = ?"
     )
-    done: dict[int, set[int]] = {}
+    completed = CompletedRuns()
     try:
         with closing(_read_only(file)) as database:
             for experiment_id, numbers in database.execute(query, (since_s * 1000, REPETITIONS)):
-                done.setdefault(int(experiment_id, 16), set()).update(json.loads(numbers))
+                completed.add(int(experiment_id, 16), json.loads(numbers))
     except sqlite3.Error as error:
         raise TrackingError(f"{file}: cannot be read: {error}") from None
-    return done
+    return completed
 
 
 def _read_only(file: Path) -> sqlite3.Connection:

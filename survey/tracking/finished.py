@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,13 +97,3 @@ def rows_by_sql(engine: Engine, experiment_ids: Sequence[str]) -> Iterator[Finis
         for row in connection.execute(query):
             run_id, artifact_uri, *values = tuple(row)
             yield FinishedRow.of(run_id, artifact_uri, dict(zip(names, values, strict=True)))
-
-
-def not_done(
-    rows: Iterator[FinishedRow], done: Mapping[int, Collection[int]], replaced: Collection[str]
-) -> Iterator[FinishedRow]:
-    """Leave out trials whose every repetition is done, and those that are replaced."""
-    for row in rows:
-        is_done = set(done.get(row.experiment_id, ())).issuperset(row.repetitions)
-        if not is_done and row.mlflow_run_id not in replaced:
-            yield row

@@ -4,8 +4,8 @@ On one machine whose output folder lies on a disk of its own, the file is `mlflo
 several processes write to does not work on a network file system, and other machines cannot write to it at all: there
 the file lies on a disk of the node that launches, and `mlflow.db` is its backup. While it lies there, the note
 `mlflow-node.json` says where. A launch that ends leaves the whole store in `mlflow.db` and no note; a note that is
-found is one of a launch that died. Its file is brought home if this is the same node; else the node is lost, and with
-it what was not yet backed up (`survey.tracking.recovery`).
+found is one of a launch that died. Its file is restored to the output folder if this is the same node; else the node is
+lost, and with it what was not yet backed up (`survey.tracking.recovery`).
 
 A note is no more than a hint: of a copied output it is that of the original, and an output may come from someone else.
 The file that it names is taken only where its folder says that this output has made it (`survey.output.ownership`).
@@ -19,7 +19,6 @@ import socket
 import sqlite3
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -28,7 +27,9 @@ from pathlib import Path
 from survey.errors import InputError, TrackingError
 from survey.output.folder import Output
 from survey.output.ownership import MARKER, has_marker, mark
+from survey.system.files import write_text
 from survey.system.filesystem import on_network
+from survey.system.periodic import Periodic
 from survey.text.json_files import read_json
 from survey.text.uris import sqlite_uri
 from survey.tracking.database import holds_experiments, remove_half_made
@@ -37,7 +38,7 @@ from survey.tracking.sqlite import copy_database, end_log
 _FILE = "mlflow.db"
 
 _BACKUP_EVERY_S = 60.0
-_SHARE_OF_TIME = 0.05
+_MOST_OF_TIME = 0.05
 """The most of the time that may go to backups."""
 
 
@@ -113,8 +114,12 @@ class OwnStore:
         self.lost_node: str | None = None
         self.lost_artifacts: str | None = None
         self._is_placed = False
-        self._ended, self._copying = threading.Event(), threading.Lock()
-        self._thread = threading.Thread(target=self._back_up_now_and_then, name="MLflow backup", daemon=True)
+        self._copying = threading.Lock()
+        self._backed_up: tuple[int, int] | None = None
+        self._has_failed = False
+        self._backups = Periodic(
+            "MLflow backup", self._back_up_changes, every_s=_BACKUP_EVERY_S, most_of_time=_MOST_OF_TIME
+        )
 
     @property
     def uri(self) -> str:
@@ -122,16 +127,16 @@ class OwnStore:
         return sqlite_uri(self.file)
 
     def __enter__(self) -> OwnStore:
-        self._bring_home()
+        self._restore()
         remove_half_made(self._output.database)
         self.file = self._output.database
         if self._on_node:
             self._put_on_node()
-            self._thread.start()
+            self._backups.start()
         return self
 
-    def _bring_home(self) -> None:
-        """Fetch the file of a launch that died, or say what is lost."""
+    def _restore(self) -> None:
+        """Restore the file of a launch that died to the output folder, or note what is lost."""
         note = _Note.of(self._output)
         if note is None:
             return
@@ -159,7 +164,7 @@ class OwnStore:
 
     def _write_note(self) -> None:
         note = _Note(socket.gethostname(), str(self.file), self._artifacts)
-        self._output.write_store_note(json.dumps(asdict(note)))
+        write_text(self._output.store_note, json.dumps(asdict(note)))
 
     def recovered(self) -> None:
         """Say that all that can be has been recovered from the loss of a node."""
@@ -177,27 +182,22 @@ class OwnStore:
         with self._copying, _errors(self.file, "backed up to the output folder"):
             copy_database(self.file, self._output.database, scratch=self.file.parent)
 
-    def _back_up_now_and_then(self) -> None:
-        """Back up every minute if there is something new, and less often where a backup takes long."""
-        wait_s, seen, failed = _BACKUP_EVERY_S, None, False
-        while not self._ended.wait(wait_s):
-            try:
-                version = _change_counter(self.file)
-                if version != seen:
-                    began = time.monotonic()
-                    self.back_up()
-                    seen, failed = version, False
-                    wait_s = max(_BACKUP_EVERY_S, (time.monotonic() - began) / _SHARE_OF_TIME)
-            except TrackingError as error:
-                if not failed:
-                    self._say(f"{error}; the next backup is tried in a minute")
-                failed = True
+    def _back_up_changes(self) -> None:
+        """Back up if something has changed; a failure is told once until a backup succeeds again."""
+        try:
+            version = _change_counter(self.file)
+            if version != self._backed_up:
+                self.back_up()
+                self._backed_up, self._has_failed = version, False
+        except TrackingError as error:
+            if not self._has_failed:
+                self._say(f"{error}; the next backup is tried in a minute")
+            self._has_failed = True
 
     def __exit__(self, *_: object) -> None:
         if not self._is_placed:
             return
-        self._ended.set()
-        self._thread.join()
+        self._backups.stop()
         self.back_up()
         if self.lost_node is None:
             self._output.store_note.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ of each finished trial lies among the artifacts, and says all that the ledger ne
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.dataset.layout import runs_done
+from survey.dataset.completed_runs import CompletedRuns
 from survey.experiments.experiment import Experiment
 from survey.experiments.metrics import HISTORY_COLUMNS
 from survey.output.folder import Output
@@ -61,15 +61,15 @@ def recover(output: Output, store: TrackingStore, given: str | None, *, hint: st
     Raises:
         TrackingError: The store refuses.
     """
-    done = runs_done(output.dataset, output.replaced)
-    for experiment_id, numbers in store.runs_finished(output.replaced).items():
-        done.setdefault(experiment_id, set()).update(numbers)
-    known = store.all_finished_run_ids() | output.replaced
+    superseded = output.redo_log.superseded
+    done = CompletedRuns.of_dataset(output.dataset, superseded)
+    done.merge(store.completed_runs(superseded))
+    known = store.all_finished_run_ids() | superseded
     recovered = 0
     for place, is_own in _places(output, given, hint).items():
         for orphan in _orphans(place, done, known):
             _record(store, place.as_uri(), orphan)
-            done.setdefault(orphan.experiment.experiment_id, set()).update(orphan.repetitions)
+            done.add(orphan.experiment.experiment_id, orphan.repetitions)
             recovered += 1
             if is_own:
                 with suppress(OSError):
@@ -88,14 +88,14 @@ def _places(output: Output, given: str | None, hint: str | None) -> dict[Path, b
     return places
 
 
-def _orphans(artifacts: Path, done: Mapping[int, Collection[int]], known: Collection[str]) -> Iterator[_Orphan]:
+def _orphans(artifacts: Path, done: CompletedRuns, known: Collection[str]) -> Iterator[_Orphan]:
     for file in sorted(artifacts.glob(f"*/artifacts/{HISTORY_FILE}")):
         name = file.parents[1].name
         is_candidate = RUN_ID.fullmatch(name) and name not in known
         if not is_candidate or not file.resolve().is_relative_to(artifacts.resolve()):
             continue
         orphan = _read(file)
-        if orphan and not set(orphan.repetitions) <= set(done.get(orphan.experiment.experiment_id, ())):
+        if orphan and not done.includes(orphan.experiment.experiment_id, orphan.repetitions):
             yield orphan
 
 

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import requests
 
 from survey.errors import TrackingError
 from survey.system import supervise
+from survey.system.periodic import Periodic
 from survey.system.port_forward import LOOPBACK, Relay
 
 _FIRST_PORT = 5000
@@ -62,8 +62,7 @@ class MlflowServer:
         self._command = command
         log.unlink(missing_ok=True)
         self._guard = self._start()
-        self._stopped = threading.Event()
-        self._watch = threading.Thread(target=self._keep_up, name="MLflow server", daemon=True)
+        self._watch = Periodic("MLflow server", self._start_again, every_s=_LOOK_EVERY_S)
 
     def _start(self) -> subprocess.Popen:
         with self._log.open("ab") as stream:
@@ -78,12 +77,11 @@ class MlflowServer:
                 start_new_session=True,
             )
 
-    def _keep_up(self) -> None:
-        while not self._stopped.wait(_LOOK_EVERY_S):
-            if self._guard.poll() is not None:
-                if self._guard.stdin:
-                    self._guard.stdin.close()
-                self._guard = self._start()
+    def _start_again(self) -> None:
+        if self._guard.poll() is not None:
+            if self._guard.stdin:
+                self._guard.stdin.close()
+            self._guard = self._start()
 
     def wait(self) -> None:
         """Return when the server answers.
@@ -126,9 +124,7 @@ class MlflowServer:
 
     def stop(self) -> None:
         """End the server and all its processes."""
-        self._stopped.set()
-        if self._watch.is_alive():
-            self._watch.join()
+        self._watch.stop()
         if self._guard.stdin:
             self._guard.stdin.close()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from urllib.parse import urlparse
 
 import requests
@@ -12,11 +12,11 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from survey.dataset.layout import TrainedRuns
+from survey.dataset.completed_runs import CompletedRuns, TrainedRuns
 from survey.errors import InputError
 from survey.text.uris import sqlite_file
 from survey.tracking.errors import tracking_errors
-from survey.tracking.finished import FinishedRow, FinishedTrial, not_done, rows_by_sql
+from survey.tracking.finished import FinishedRow, FinishedTrial, rows_by_sql
 from survey.tracking.rows import Writer
 from survey.tracking.sql_writer import DIALECTS, TABLES
 from survey.tracking.sqlite import use_write_ahead_log
@@ -81,25 +81,28 @@ class TrackingStore:
             return {str(experiment.artifact_location).rstrip("/") for experiment in self._experiments()}
 
     def finished_trials(
-        self, *, done: Mapping[int, Collection[int]] | None = None, replaced: Collection[str] = ()
+        self, *, done: CompletedRuns | None = None, superseded: Collection[str] = ()
     ) -> Iterator[FinishedTrial]:
-        """Yield the finished trials of this output, oldest first.
+        """Yield the finished trials of this output, oldest first, except for `superseded` MLflow runs.
 
         Args:
-            done: Repetitions by experiment_id; trials that have trained no others are left out.
-            replaced: MLflow runs that count no more.
+            done: Trials all of whose repetitions are among these are left out.
+            superseded: Ids of MLflow runs.
         """
-        for row in not_done(self._finished_rows(), done or {}, replaced):
-            yield row.trial
+        for row in self._finished_rows():
+            is_done = done is not None and done.includes(row.experiment_id, row.repetitions)
+            if not is_done and row.mlflow_run_id not in superseded:
+                yield row.trial
 
-    def runs_finished(self, replaced: Collection[str] = ()) -> dict[int, set[int]]:
-        """Return what finished trials have trained, repetitions by experiment_id, but for `replaced` MLflow runs."""
-        done: dict[int, set[int]] = {}
-        for row in not_done(self._finished_rows(), {}, replaced):
-            done.setdefault(row.experiment_id, set()).update(row.repetitions)
-        return done
+    def completed_runs(self, superseded: Collection[str] = ()) -> CompletedRuns:
+        """Return what the finished trials of this output have trained, except for `superseded` MLflow runs."""
+        completed = CompletedRuns()
+        for row in self._finished_rows():
+            if row.mlflow_run_id not in superseded:
+                completed.add(row.experiment_id, row.repetitions)
+        return completed
 
-    def runs_trained(self, experiment_ids: Collection[int]) -> Iterator[TrainedRuns]:
+    def trained_runs(self, experiment_ids: Collection[int]) -> Iterator[TrainedRuns]:
         """Yield what the finished trials of some experiments have trained."""
         for row in self._finished_rows():
             if row.experiment_id in experiment_ids:

@@ -14,8 +14,9 @@ import pytest
 
 from analysis import combine
 from survey.dataset import experiments_table
+from survey.dataset.completed_runs import CompletedRuns
 from survey.dataset.experiments_table import write_experiments
-from survey.dataset.layout import EXECUTIVE, SUMMARY, partition_file, partitions, runs_done
+from survey.dataset.layout import EXECUTIVE, SUMMARY, partition_file, partitions
 from survey.dataset.schema import PARTITION_COLUMNS
 from survey.errors import DiskFullError, ExportError
 from survey.export.publish.description import About
@@ -137,7 +138,7 @@ def test_a_new_sweep_is_a_new_column_and_replaced_runs_change_it(exported):
     assert sum(pq.read_table(exported.folder / FILE)["gamma"].to_pylist()) == 1
     run_id = exported.train(EXPERIMENTS[1], (7,))
     exported.export()
-    exported.output.redo("shape=trapezoid", [run_id])
+    exported.output.redo_log.add("shape=trapezoid", [run_id])
     exported.train(EXPERIMENTS[1], (7,), curves=np.full((20, 1, 5), 9, np.float32))
     exported.export()
     check(exported.folder)
@@ -210,10 +211,10 @@ def test_a_damaged_summary_is_told_with_what_to_do(exported):
 
 
 def test_it_is_never_what_says_what_is_done(exported):
-    done = runs_done(exported.folder)
+    done = CompletedRuns.of_dataset(exported.folder)
     file = exported.folder / FILE
     pq.write_table(pq.read_table(file).slice(0, 0), file)
-    assert runs_done(exported.folder) == done
+    assert CompletedRuns.of_dataset(exported.folder) == done
     assert exported.export().num_new_runs == 0
     check(exported.folder)
 

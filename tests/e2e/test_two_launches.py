@@ -34,7 +34,7 @@ if "default_worker" in " ".join(sys.orig_argv):
 """Python runs it as `sitecustomize` in every process: here a survey does not come to its end before it is killed."""
 
 PATIENT = "import survey.output.lock\nsurvey.output.lock._SILENT_S = 100_000.0\n"
-"""Where a holder is watched for signs of life, as one on another machine is, the launch hangs."""
+"""Where a holder's heartbeats are awaited, as those of one on another machine is, the launch hangs."""
 
 
 @pytest.mark.parametrize("seed", seeds(0))

@@ -15,7 +15,7 @@ from survey.errors import ExportError
 from survey.export import mappers, update
 from survey.export.artifacts import Artifacts
 from survey.export.mappers import in_processes
-from survey.export.partition import update_partition
+from survey.export.partition import PartitionJob, update_partition
 from tests.support.export_data import EXPERIMENTS, files, sweep
 
 
@@ -54,19 +54,23 @@ def test_what_goes_wrong_elsewhere_is_told_here(survey, mapper):
     assert EXPERIMENTS[1].label in damaged
 
     survey.train(EXPERIMENTS[0], (3,))
-    jobs = update._jobs(survey.output, survey.store, {}, {}, {}, Artifacts.of(survey.output, survey.store, None))
+    jobs = jobs_of(survey)
     (file,) = (survey.folder / "all_repetitions").rglob("*.parquet")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ExportError, match=r"part-0\.parquet.*damaged"):
         list(mapper(update_partition, jobs))
 
 
+def jobs_of(survey) -> list[PartitionJob]:
+    """What an export has to do in an output without a data set."""
+    artifacts = Artifacts.of(survey.output, survey.store, None)
+    return update._jobs(survey.output, survey.store.finished_trials(), {}, {}, artifacts)
+
+
 def test_a_machine_without_the_output_leaves_the_work_to_another(survey, cluster, monkeypatch):
     monkeypatch.setattr(mappers, "FEW_TRIALS", 0)
     survey.train_all()
-    (job, *_) = jobs = update._jobs(
-        survey.output, survey.store, {}, {}, {}, Artifacts.of(survey.output, survey.store, None)
-    )
+    (job, *_) = jobs = jobs_of(survey)
     assert update_partition(replace(job, output_id="another")) is None
     assert not survey.folder.exists()
 

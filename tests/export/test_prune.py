@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from survey.dataset.layout import runs_done
+from survey.dataset.completed_runs import CompletedRuns
 from survey.dataset.table_writer import write_table
 from survey.errors import ExportError
 from survey.export import prune, update
@@ -36,7 +36,7 @@ def test_pruned_experiments_are_extended(survey):
     survey.prune()
     survey.train(EXPERIMENTS[0], (2,))
     assert survey.export() == update.ExportResult(1, 1, ())
-    assert runs_done(survey.folder) == {EXPERIMENTS[0].experiment_id: {0, 1, 2}}
+    assert CompletedRuns.of_dataset(survey.folder) == {EXPERIMENTS[0].experiment_id: {0, 1, 2}}
     assert read(survey.folder, "complete_summary")["num_runs"].to_pylist() == [3]
 
 

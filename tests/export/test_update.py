@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from survey.dataset import layout
-from survey.dataset.layout import check_task_digest, runs_done
+from survey.dataset.completed_runs import CompletedRuns
+from survey.dataset.reading import check_task_digest
 from survey.dataset.schema import executive_schema, repetition_schema, summary_schema
 from survey.dataset.table_writer import TableWriter
 from survey.errors import ExportError, OutputError
@@ -431,7 +432,9 @@ def test_the_same_runs_give_the_same_bytes_in_one_step_or_several(survey):
         rows = pq.ParquetFile(file).read(["experiment_id", "repetition"]).to_pylist()
         assert rows == sorted(rows, key=lambda row: (row["experiment_id"], row["repetition"]))
     assert read(survey.folder, "complete_summary")["num_runs"].to_pylist() == [3, 3, 3]
-    assert {e: sorted(n) for e, n in runs_done(survey.folder).items()} == {e.experiment_id: [0, 1, 2] for e in chosen}
+    assert {e: sorted(n) for e, n in CompletedRuns.of_dataset(survey.folder).items()} == {
+        e.experiment_id: [0, 1, 2] for e in chosen
+    }
 
 
 def test_only_partitions_with_new_runs_are_rewritten(survey):
@@ -483,11 +486,11 @@ def test_a_damaged_artifact_is_told_and_its_runs_are_not_taken(survey, how):
     (message,) = result.damaged
     assert bad in message
     assert EXPERIMENTS[0].label in message
-    assert runs_done(survey.folder) == {EXPERIMENTS[0].experiment_id: {0, 1}}
+    assert CompletedRuns.of_dataset(survey.folder) == {EXPERIMENTS[0].experiment_id: {0, 1}}
     # Trained again, they are there; the damaged artifact, now of no use, is still told of or not, but does no harm.
     survey.train(EXPERIMENTS[0], (2, 3))
     assert survey.export().num_new_runs == 2
-    assert runs_done(survey.folder) == {EXPERIMENTS[0].experiment_id: {0, 1, 2, 3}}
+    assert CompletedRuns.of_dataset(survey.folder) == {EXPERIMENTS[0].experiment_id: {0, 1, 2, 3}}
     assert survey.export() == update.ExportResult(0, 0, ())
 
 
@@ -624,8 +627,8 @@ def test_other_data_under_the_same_name_are_refused(exported):
 
 
 def test_runs_done_are_those_of_the_data_set(exported):
-    assert runs_done(exported.folder) == {e.experiment_id: {0, 1, 2, 3, 4} for e in EXPERIMENTS}
-    assert runs_done(exported.folder / "nowhere") == {}
+    assert CompletedRuns.of_dataset(exported.folder) == {e.experiment_id: {0, 1, 2, 3, 4} for e in EXPERIMENTS}
+    assert CompletedRuns.of_dataset(exported.folder / "nowhere") == {}
 
 
 def move(survey: Survey, folder: Path) -> Survey:

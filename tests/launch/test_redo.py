@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from survey.dataset.layout import runs_done, runs_trained
+from survey.dataset.completed_runs import CompletedRuns, trained_runs
 from survey.errors import InputError
 from survey.experiments.experiment import Experiment
 from survey.export import update
@@ -59,9 +59,9 @@ def test_what_is_no_filter_is_refused(text, told):
 def redo(survey, experiment: Experiment) -> set[str]:
     """Let what trained an experiment count no more, as a launch does before it trains."""
     ids = {experiment.experiment_id}
-    trained = [*survey.store.runs_trained(ids), *runs_trained(survey.folder, ids)]
+    trained = [*survey.store.trained_runs(ids), *trained_runs(survey.folder, ids)]
     replaced = {each.mlflow_run_id for each in trained}
-    survey.output.redo("a filter", replaced)
+    survey.output.redo_log.add("a filter", replaced)
     return replaced
 
 
@@ -74,8 +74,8 @@ def test_rows_stay_until_the_new_ones_are_there(survey):
     before = runs_of(survey.folder)
     replaced = redo(survey, chosen)
     assert len(replaced) == 2
-    assert runs_done(survey.folder, survey.output.replaced) == {other.experiment_id: {0}}
-    assert survey.store.runs_finished(survey.output.replaced) == {other.experiment_id: {0}}
+    assert CompletedRuns.of_dataset(survey.folder, survey.output.redo_log.superseded) == {other.experiment_id: {0}}
+    assert survey.store.completed_runs(survey.output.redo_log.superseded) == {other.experiment_id: {0}}
     assert survey.export() == update.ExportResult(0, 0, ()), "old MLflow runs do not count"
     assert repr(runs_of(survey.folder)) == repr(before)
 
@@ -86,7 +86,7 @@ def test_rows_stay_until_the_new_ones_are_there(survey):
     of = {(row["experiment_id"], row["repetition"]): row["mlflow_run_id"] for row in found.values()}
     assert of[chosen.experiment_id, 0] == of[chosen.experiment_id, 1] == again
     assert of[chosen.experiment_id, 2] in replaced, "not trained anew yet"
-    assert runs_done(survey.folder, survey.output.replaced)[chosen.experiment_id] == {0, 1}
+    assert CompletedRuns.of_dataset(survey.folder, survey.output.redo_log.superseded)[chosen.experiment_id] == {0, 1}
 
     survey.train(chosen, (2,))
     assert survey.export() == update.ExportResult(1, 1, ())
@@ -128,13 +128,13 @@ def launched(survey, text: str = ALL, **options: int) -> dict[int, set[int]]:
     found = Redo(RedoFilter.parse(text), survey.output, BETA_EXPERIMENTS)
     plan = planner(**options)
     found.mark(found.find(survey.store, plan))
-    trials = plan(runs_done(survey.folder, survey.output.replaced)).bundles
+    trials = plan(CompletedRuns.of_dataset(survey.folder, survey.output.redo_log.superseded)).bundles
     return {trial.experiment.experiment_id: set(trial.repetitions) for trial in trials}
 
 
 def missing(survey) -> set[int]:
     """What a launch without `--redo` would train."""
-    trials = planner()(runs_done(survey.folder, survey.output.replaced)).bundles
+    trials = planner()(CompletedRuns.of_dataset(survey.folder, survey.output.redo_log.superseded)).bundles
     return {trial.experiment.experiment_id for trial in trials}
 
 
@@ -173,13 +173,13 @@ def test_what_was_beyond_an_earlier_limit_is_marked_too(trained):
 def test_a_limit_that_leaves_none_is_refused(trained):
     with pytest.raises(InputError, match="takes no experiment with size=256: --limit"):
         launched(trained, "size=256", limit=1)
-    assert not trained.output.replaced
+    assert not trained.output.redo_log.superseded
 
 
 def test_with_fewer_repetitions_trials_of_others_are_not_marked(trained):
     trained.train(SECOND, (2,))
     assert launched(trained, f"size={SECOND.size}", repetitions=1)[SECOND.experiment_id] == {0}
-    assert 2 in runs_done(trained.folder, trained.output.replaced)[SECOND.experiment_id]
+    assert 2 in CompletedRuns.of_dataset(trained.folder, trained.output.redo_log.superseded)[SECOND.experiment_id]
 
 
 def test_a_kill_between_checkpoints_and_mark_costs_time_alone(trained, monkeypatch):
@@ -189,7 +189,7 @@ def test_a_kill_between_checkpoints_and_mark_costs_time_alone(trained, monkeypat
     for file in checkpoints:
         file.touch()
     with monkeypatch.context() as patched:
-        patched.setattr(type(trained.output), "redo", lambda *_: 1 / 0)
+        patched.setattr(type(trained.output.redo_log), "add", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             launched(trained, limit=1)
     assert [file.exists() for file in checkpoints] == [False, True]

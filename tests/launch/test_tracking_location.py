@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from survey.dataset.layout import runs_done
+from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError
 from survey.export import __main__ as export_main
 from survey.export.update import ExportResult
@@ -130,7 +130,7 @@ def test_what_another_output_has_in_the_same_folder_is_left_alone(survey, node, 
     output = died_elsewhere(survey, node, tmp_path / "shared")
     place = TrackingLocation(options, output, print)
     with place.held():
-        assert place.open_at_start().runs_finished() == {FIRST.experiment_id: {0, 1}}
+        assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
     assert other.export() == ExportResult(2, 1, ())
 
@@ -139,12 +139,12 @@ def test_a_launch_looks_where_the_lost_one_had_its_artifacts(survey, node, tmp_p
     output = died_elsewhere(survey, node, tmp_path / "shared")
     place = TrackingLocation(Options(), output, print)
     with place.held():
-        assert place.open_at_start().runs_finished() == {FIRST.experiment_id: {0, 1}}
+        assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
 
 
 def test_an_export_looks_where_the_lost_launch_had_its_artifacts(survey, node, tmp_path):
     output = died_elsewhere(survey, node, tmp_path / "shared")
     assert export_main._export(output, None, None, SafeConsole(quiet=True), prune=False) == 0
-    assert runs_done(output.dataset) == {FIRST.experiment_id: {0, 1}}
+    assert CompletedRuns.of_dataset(output.dataset) == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()

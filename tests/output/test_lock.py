@@ -26,7 +26,7 @@ HOLD = """
 import sys, time
 import survey.output.lock as lock
 from survey.output.folder import Output
-lock._SIGN_EVERY_S = 0.1
+lock._HEARTBEAT_EVERY_S = 0.1
 host, locks = sys.argv[2:]
 lock.socket.gethostname = lambda: host
 if locks == "unseen":  # the file system gives locks that other machines do not see
@@ -53,7 +53,7 @@ def held(folder: Path, host: str, locks: str = "seen") -> Iterator[subprocess.Po
 
 @pytest.fixture
 def output(tmp_path, monkeypatch) -> Output:
-    monkeypatch.setattr(lock, "_SIGN_EVERY_S", 0.1)
+    monkeypatch.setattr(lock, "_HEARTBEAT_EVERY_S", 0.1)
     monkeypatch.setattr(lock, "_SILENT_S", 1.0)
     monkeypatch.setattr(lock.socket, "gethostname", lambda: "here")
     output = Output.at(tmp_path / "out")
@@ -68,7 +68,7 @@ def test_the_holder_is_named_and_a_dead_ones_lock_is_taken_over(output, monkeypa
         assert "remove" not in str(told.value)
         process.kill()
         process.wait()
-        # It is taken over without a look for signs of life, between which one sleeps.
+        # It is taken over without a wait for heartbeats, between which one sleeps.
         monkeypatch.setattr(lock, "time", SimpleNamespace(monotonic=time.monotonic, sleep=pytest.fail))
         with output.lock():
             assert Holder.read(output.folder / ".lock-holder").process == os.getpid()
@@ -83,7 +83,7 @@ def test_a_holder_on_another_machine_is_named_and_what_to_do_where_that_machine_
         output.lock().__enter__()
 
 
-def test_signs_of_life_hold_an_output_where_machines_do_not_see_each_others_locks(output, monkeypatch):
+def test_heartbeats_hold_an_output_where_machines_do_not_see_each_others_locks(output, monkeypatch):
     with held(output.folder, "far", "unseen") as process:
         monkeypatch.setattr(lock, "_SILENT_S", HANGS_S)  # the next sign ends the watch
         with pytest.raises(OutputError, match=rf"process {process.pid} on far "):

@@ -15,7 +15,7 @@ import pytest
 from survey.errors import InputError, TrackingError
 from survey.status import survey_status
 from survey.tracking import local_store, sqlite
-from survey.tracking.database import holds_experiments, repetitions_finished
+from survey.tracking.database import completed_runs, holds_experiments
 from survey.tracking.local_store import OwnStore, live_database
 from survey.tracking.recovery import recover
 from survey.tracking.sqlite import copy_database
@@ -43,7 +43,7 @@ def home(survey) -> TrackingStore:
 def backed_up(survey) -> dict[int, set[int]]:
     """What is finished in the output folder; looking at it changes nothing."""
     file = survey.output.database
-    return repetitions_finished(file) if holds_experiments(file) else {}
+    return completed_runs(file) if holds_experiments(file) else {}
 
 
 def value(file: Path, query: str):
@@ -125,7 +125,7 @@ def test_what_only_artifacts_tell_of_is_finished_again_once(survey, node):
         assert recover(survey.output, survey.store, None, hint=None) == 0
         own.recovered()
         done = {FIRST.experiment_id: {0, 1}, SECOND.experiment_id: {0, 1, 2}}
-        assert survey.store.runs_finished() == done
+        assert survey.store.completed_runs() == done
         assert backed_up(survey) == done
         assert survey.export().damaged == ()
         assert survey.prune().num_artifacts == 2
@@ -162,7 +162,7 @@ def without_ids(survey) -> list[dict]:
 
 def test_what_redo_has_replaced_is_not_recovered(survey, node):
     die(placed(survey))
-    survey.output.redo("depth=3", [survey.train(FIRST, [0])])
+    survey.output.redo_log.add("depth=3", [survey.train(FIRST, [0])])
     shutil.rmtree(node)
     node.mkdir()
     with OwnStore(survey.output, on_node=False):
@@ -178,7 +178,7 @@ def test_a_note_that_cannot_be_read_is_one_of_a_lost_node(survey):
 
 
 def test_as_long_as_not_all_is_recovered_the_node_stays_noted(survey):
-    survey.output.write_store_note(json.dumps({"host": "gone", "file": "/nowhere"}))
+    survey.output.store_note.write_text(json.dumps({"host": "gone", "file": "/nowhere"}))
     with OwnStore(survey.output, on_node=True):
         pass
     with OwnStore(survey.output, on_node=True) as own:
@@ -187,7 +187,7 @@ def test_as_long_as_not_all_is_recovered_the_node_stays_noted(survey):
 
 def test_backups_are_made_while_it_is_used(survey, monkeypatch):
     monkeypatch.setattr(local_store, "_BACKUP_EVERY_S", 0.05)
-    monkeypatch.setattr(local_store, "_SHARE_OF_TIME", 1.0)
+    monkeypatch.setattr(local_store, "_MOST_OF_TIME", 1.0)
     own = placed(survey)
     survey.train(FIRST, [0, 1])
     await_that(lambda: backed_up(survey))
@@ -198,7 +198,7 @@ def test_backups_are_made_while_it_is_used(survey, monkeypatch):
 def test_a_backup_that_fails_is_told_and_the_last_one_keeps_the_file(survey, monkeypatch):
     said = []
     monkeypatch.setattr(local_store, "_BACKUP_EVERY_S", 0.05)
-    monkeypatch.setattr(local_store, "_SHARE_OF_TIME", 1.0)
+    monkeypatch.setattr(local_store, "_MOST_OF_TIME", 1.0)
     own = OwnStore(survey.output, on_node=True, say=said.append).__enter__()
     survey.store = TrackingStore(own.uri, output_id=survey.output.output_id)
 

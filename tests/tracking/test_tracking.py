@@ -400,7 +400,7 @@ def test_finishing_stores_the_history_and_marks_every_run_finished(store):
     np.testing.assert_array_equal(
         stored["val_loss"].combine_chunks().flatten().to_numpy(), np.array([1, 2, 3, NAN], np.float32)
     )
-    assert store.runs_finished() == {EXPERIMENT.experiment_id: {0, 1, 2}}
+    assert store.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2}}
     assert store.client.get_run(run.run_id).info.end_time >= store.client.get_run(run.run_id).info.start_time
 
 
@@ -447,7 +447,7 @@ def test_repetitions_of_several_trials_are_joined(store):
     other = Experiment(**{**EXPERIMENT.to_dict(), "size": 512})
     start(store, other, [0]).finish(pa.table({"a": [1]}))
     start(store, other, [1]).kill()
-    assert store.runs_finished() == {EXPERIMENT.experiment_id: {0, 1, 2, 4}, other.experiment_id: {0}}
+    assert store.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2, 4}, other.experiment_id: {0}}
 
 
 def test_abandoned_runs_are_closed(store):
@@ -511,8 +511,8 @@ def test_two_outputs_in_one_store_do_not_see_each_other(store, database):
     start(other, repetitions=[1]).finish(pa.table({"a": [1]}))
     start(other, repetitions=[2])
     assert open_experiment(store) != open_experiment(other)
-    assert store.runs_finished() == {EXPERIMENT.experiment_id: {0}}
-    assert other.runs_finished() == {EXPERIMENT.experiment_id: {1}}
+    assert store.completed_runs() == {EXPERIMENT.experiment_id: {0}}
+    assert other.completed_runs() == {EXPERIMENT.experiment_id: {1}}
     assert store.close_abandoned_runs() == 0
     assert other.close_abandoned_runs() == 2
 

@@ -15,7 +15,7 @@ from analysis.reading.tables import tables
 from analysis.report.condense import experiments
 from analysis.report.facts import overview
 from analysis.report.page import write_report
-from survey.dataset.layout import runs_done
+from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError, OutputError
 from survey.export.publish.description import About
 from survey.export.publish.upload import JOURNAL, SUMS, publish
@@ -240,7 +240,7 @@ def test_files_of_others_in_a_data_set_are_left_alone(world):
     assert (
         len(analysis_read(data)) == len(analysis_read(data, filters=[("shape", "in", ["rectangle", "trapezoid"])])) == 2
     )
-    assert runs_done(data) == runs_done(world / "good")
+    assert CompletedRuns.of_dataset(data) == CompletedRuns.of_dataset(world / "good")
     assert len(overview(data, experiments(data))) > 10
     strew_target = world / "combined"
     strew_target.mkdir()

@@ -66,7 +66,7 @@ def stranger(survey: Survey) -> Path:
     elsewhere.mkdir()
     shutil.copy(survey.output.database, elsewhere / "mlflow.db")
     note = {"host": socket.gethostname(), "file": str(elsewhere / "mlflow.db"), "artifacts": None}
-    survey.output.write_store_note(json.dumps(note))
+    survey.output.store_note.write_text(json.dumps(note))
     for name in ("mlflow.db-wal", "mlflow.db-shm"):
         (survey.output.folder / name).unlink(missing_ok=True)
     return survey.output.folder

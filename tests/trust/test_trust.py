@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from survey.dataset.layout import runs_done
+from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import ExportError, InputError, OutputError, TrackingError
 from survey.export import __main__ as export_main
 from survey.export.update import ExportResult
@@ -68,7 +68,7 @@ def test_a_note_that_names_a_folder_of_others_has_nothing_removed(survey, tmp_pa
         database.commit()
     before = files(folder)
     note = {"host": socket.gethostname(), "file": str(folder / "mlflow.db")}
-    survey.output.write_store_note(json.dumps(note))
+    survey.output.store_note.write_text(json.dumps(note))
     assert live_database(survey.output) == survey.output.database
     assert export(survey.output) == 0
     assert files(folder) == before
@@ -78,7 +78,7 @@ def test_a_note_that_names_a_folder_of_others_has_nothing_removed(survey, tmp_pa
     "note", ["[]", '"x"', '{"host": 1, "file": 2}', '{"host": "h", "file": 2}', '{"host": "h"}', "[" * 100_000]
 )
 def test_a_note_of_another_form_is_one_of_a_lost_node(survey, note):
-    survey.output.write_store_note(note.replace('"h"', f'"{socket.gethostname()}"'))
+    survey.output.store_note.write_text(note.replace('"h"', f'"{socket.gethostname()}"'))
     with OwnStore(survey.output, on_node=False) as own:
         assert own.lost_node
 
@@ -92,14 +92,16 @@ def test_an_export_of_a_copy_leaves_the_live_store_of_its_original(survey, tmp_p
     assert export(copy) == 0
     assert files(own.file.parent) == before
     assert live_database(survey.output) == own.file
-    assert runs_done(copy.dataset) == {MINE.experiment_id: {0}}, "from its artifacts"
+    assert CompletedRuns.of_dataset(copy.dataset) == {MINE.experiment_id: {0}}, "from its artifacts"
 
 
 @pytest.mark.parametrize("output_id", ["../victim/artifacts", "", "x" * 32, 7, None])
 def test_an_identity_that_is_no_id_is_refused(survey, victim, output_id):
     file = survey.output.folder / "survey.json"
     file.write_text(json.dumps({"output_id": output_id, "contents": {}}))
-    survey.output.write_store_note(json.dumps({"host": "gone", "file": "", "artifacts": victim.output.folder.as_uri()}))
+    survey.output.store_note.write_text(
+        json.dumps({"host": "gone", "file": "", "artifacts": victim.output.folder.as_uri()})
+    )
     before = files(victim.output.folder)
     with pytest.raises(OutputError, match=r"survey\.json: cannot be read: output_id: "):
         export(Output.at(survey.output.folder))
@@ -123,15 +125,15 @@ def test_a_note_does_not_lead_to_histories_of_another_output(survey, tmp_path, e
     survey.train(THEIRS, [0])
     identity = {"output_id": other.output.output_id, "contents": {}}
     (survey.output.folder / "survey.json").write_text(json.dumps(identity))
-    survey.output.write_store_note(json.dumps({"host": "gone", "file": "", "artifacts": shared}))
+    survey.output.store_note.write_text(json.dumps({"host": "gone", "file": "", "artifacts": shared}))
     output = Output.at(survey.output.folder)
     assert export(output) == 0
-    assert MINE.experiment_id not in runs_done(output.dataset)
+    assert MINE.experiment_id not in CompletedRuns.of_dataset(output.dataset)
     assert files(tmp_path / "shared") == before
     # Named by the person at the keyboard, they are read, and stay: the place has the mark of the other output.
-    survey.output.write_store_note(json.dumps({"host": "gone", "file": "", "artifacts": None}))
+    survey.output.store_note.write_text(json.dumps({"host": "gone", "file": "", "artifacts": None}))
     assert export(output, artifacts=shared, prune=True) == 0
-    assert runs_done(output.dataset)[MINE.experiment_id] == {0, 1}
+    assert CompletedRuns.of_dataset(output.dataset)[MINE.experiment_id] == {0, 1}
     assert before.items() <= files(tmp_path / "shared").items()
     assert other.export() == ExportResult(2, 1, ())
 

@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from survey.dataset.columns_page import page
-from survey.dataset.layout import EXECUTIVE, REPETITIONS, metadata_file, open_table, read_schema, sweeps_of
+from survey.dataset.layout import EXECUTIVE, REPETITIONS, metadata_file
+from survey.dataset.reading import open_table, read_schema, sweeps_of
 from survey.errors import ExportError, InputError
 
 if TYPE_CHECKING:

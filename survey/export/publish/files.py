@@ -10,16 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.dataset.experiments_table import EXPERIMENTS, write_experiments
-from survey.dataset.layout import (
-    EXECUTIVE,
-    REPETITIONS,
-    check_run_ids,
-    metadata_file,
-    open_table,
-    partition_file,
-    partitions,
-    read_schema,
-)
+from survey.dataset.layout import EXECUTIVE, REPETITIONS, metadata_file, partition_file, partitions
+from survey.dataset.reading import check_run_ids, open_table, read_schema
 from survey.dataset.table_writer import TableWriter
 from survey.errors import ExportError
 from survey.text.names import inside
