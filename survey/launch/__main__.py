@@ -159,9 +159,11 @@ def _dry_run(names: list[str], options: Options, console: SafeConsole, *, as_jso
 
 def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
     from survey.launch.api import prepare
-    from survey.launch.launcher import Launch
 
-    result = Launch(prepare(names, options, console)).run()
+    request = prepare(names, options, console)
+    from survey.launch.launcher import Launch  # and MLflow, which takes seconds: a mistake is told at once
+
+    result = Launch(request).run()
     _show_result(result, console, with_mlflow=options.tracking_uri is None)
     return result.exit_status
 
