@@ -26,7 +26,7 @@ def cluster():
     ray.shutdown()
 
 
-@pytest.fixture(params=["processes", "cluster"])
+@pytest.fixture(params=["processes", pytest.param("cluster", marks=pytest.mark.service)])
 def mapper(request, monkeypatch):
     monkeypatch.setattr(mappers, "FEW_TRIALS", 0)
     if request.param == "processes":
@@ -61,6 +61,7 @@ def test_what_goes_wrong_elsewhere_is_told_here(survey, mapper):
         list(mapper(update_partition, jobs))
 
 
+@pytest.mark.service
 def test_a_machine_without_the_output_leaves_the_work_to_another(survey, cluster, monkeypatch):
     monkeypatch.setattr(mappers, "FEW_TRIALS", 0)
     survey.train_all()

@@ -15,6 +15,7 @@ import requests
 
 from survey.errors import TrackingError
 from survey.system.port_forward import Relay
+from survey.tracking import server as mlflow_server
 from survey.tracking.server import MlflowServer, _claim_port
 from survey.tracking.store import TrackingStore
 from tests.support.awaiting import HANGS_S, await_that
@@ -35,7 +36,7 @@ def served(tmp_path_factory) -> Iterator[tuple[MlflowServer, str]]:
         server = MlflowServer(uri, folder / "artifacts", folder / "log", host=HOST)
     try:
         with pytest.MonkeyPatch.context() as patient:
-            patient.setattr(server, "_UP_WITHIN_S", HANGS_S)
+            patient.setattr(mlflow_server, "_UP_WITHIN_S", HANGS_S)
             server.wait()
         yield server, experiment
     finally:
