@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -28,6 +29,11 @@ hypothesis.settings.load_profile("survey")
 
 # As workers have it (survey/cluster/connection.py), and before torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what tests import out of garbage collections, of which the code asks for many where memory is short."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
