@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import hypothesis
 import pytest
 from filelock import FileLock
 
+from tests.support.copy_sqlite import copy_sqlite
 from tests.support.exposure import Exposure
 from tests.support.launching import start
 from tests.support.nobody import launch_as_nobody
@@ -27,6 +29,11 @@ hypothesis.settings.load_profile("survey")
 
 # As workers have it (survey/cluster/connection.py), and before torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what tests import out of garbage collections, of which the code asks for many where memory is short."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -101,10 +108,20 @@ def long(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory) -> Path:
     """The sqlite file of an empty MLflow store: MLflow takes seconds to make one."""
-    from survey.tracking.store import TrackingStore
 
-    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    TrackingStore(f"sqlite:///{file}", output_id="nobody")
+    def make(folder: Path) -> None:
+        from survey.tracking.store import TrackingStore
+
+        TrackingStore(f"sqlite:///{folder / 'mlflow.db'}", output_id="nobody")
+
+    return made_once(tmp_path_factory, "empty_store", make) / "mlflow.db"
+
+
+@pytest.fixture
+def database(empty_store, tmp_path) -> Path:
+    """The sqlite file of an empty MLflow store of the test's own."""
+    file = tmp_path / "mlflow.db"
+    copy_sqlite(empty_store, file)
     return file
 
 

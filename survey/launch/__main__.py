@@ -153,10 +153,12 @@ def _dry_run(names: list[str], options: Options, console: SafeConsole, *, as_jso
 
 def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
     from survey.launch.api import prepare
-    from survey.launch.launcher import Launch
+
+    request = prepare(names, options, console)
+    from survey.launch.launcher import Launch  # and MLflow, which takes seconds: a mistake is told at once
     from survey.launch.messages import show_result
 
-    result = Launch(prepare(names, options, console)).run()
+    result = Launch(request).run()
     show_result(result, console, with_mlflow=options.tracking_uri is None)
     return result.exit_status
 

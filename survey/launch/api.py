@@ -9,7 +9,6 @@ from typing import Literal
 from rich.console import Console
 
 from survey.errors import InputError, nearest
-from survey.launch.launcher import Launch
 from survey.launch.options import Options
 from survey.launch.request import Request
 from survey.launch.result import SurveyResult
@@ -85,7 +84,10 @@ def run(
     for name in unknown:
         names = ("space", *given, "console")
         raise InputError(f"survey.run: unknown argument {name!r}{nearest(name, names)}; allowed are {', '.join(names)}")
-    return Launch(prepare(space, Options(**given), console)).run()
+    request = prepare(space, Options(**given), console)
+    from survey.launch.launcher import Launch  # and MLflow, as for the command line
+
+    return Launch(request).run()
 
 
 def prepare(space: Space | Sequence[Space], options: Options, console: Console | None = None) -> Request:

@@ -36,6 +36,18 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return mixed_data_set(tmp_path_factory.mktemp("survey") / "dataset")
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of two experiments, whose report is drawn soon."""
+    return write_data_set(tmp_path_factory.mktemp("small") / "dataset", grid()[:2])
+
+
+@pytest.fixture(scope="module")
+def report(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report on the data set, in a folder that was not there before."""
+    return write_report(dataset, tmp_path_factory.mktemp("reports") / "new" / "report")
+
+
 # The report
 
 
@@ -53,11 +65,10 @@ def test_lines_of_the_table(dataset: Path) -> None:
     assert widths_text([64, 64, 10]) == "64, 64, 10"
 
 
-def test_the_report_is_whole_and_needs_nothing_else(dataset: Path, tmp_path: Path) -> None:
-    path = write_report(dataset, tmp_path / "new" / "report")
-    page = path.read_text()
-    assert path == tmp_path / "new" / "report" / "index.html"
-    assert [file.name for file in path.parent.iterdir()] == ["index.html"]
+def test_the_report_is_whole_and_needs_nothing_else(report: Path) -> None:
+    page = report.read_text()
+    assert report.parts[-3:] == ("new", "report", "index.html")
+    assert [file.name for file in report.parent.iterdir()] == ["index.html"]
     for name in (DIGITS, "537_houses", "nursery"):
         assert f"<h2>{name}</h2>" in page
     num_figures = len(re.findall(r"<figure ", page))
@@ -79,17 +90,17 @@ def test_the_report_is_whole_and_needs_nothing_else(dataset: Path, tmp_path: Pat
     assert "2025-10-09 08:53 to 2025-10-09 08:56 UTC" in page
 
 
-def test_the_same_data_set_gives_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
-    first = write_report(dataset, tmp_path / "a").read_bytes()
+def test_the_same_data_set_gives_the_same_bytes(dataset: Path, report: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / "dataset"
     shutil.copytree(dataset, moved)
-    assert write_report(moved, tmp_path / "b").read_bytes() == first
+    assert write_report(moved, tmp_path / "b").read_bytes() == report.read_bytes()
 
 
 def test_a_report_says_how_many_experiments_it_left_out(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analysis.report.page.MAX_ROWS", 7)
+    monkeypatch.setattr("analysis.report.page.MAX_TASKS", 0)  # no figures
     page = write_report(dataset, tmp_path, title="A <title> & more").read_text()
     assert "The best 6 of 27 experiments are listed, as many of each task; the other 21 are in the data set." in page
     assert "<h1>A &lt;title&gt; &amp; more</h1>" in page
@@ -103,16 +114,16 @@ def test_a_report_needs_experiments(tmp_path: Path) -> None:
     assert not (tmp_path / "report").exists()
 
 
-def test_a_report_without_its_runs(dataset: Path, tmp_path: Path) -> None:
-    shutil.copytree(dataset / "complete_summary", tmp_path / "dataset" / "complete_summary")
+def test_a_report_without_its_runs(small: Path, tmp_path: Path) -> None:
+    shutil.copytree(small / "complete_summary", tmp_path / "dataset" / "complete_summary")
     page = write_report(tmp_path / "dataset", tmp_path / "report").read_text()
     assert "PyTorch" not in page
 
 
-def test_a_report_that_cannot_be_written(dataset: Path, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written(small: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
-        write_report(dataset, tmp_path / "file")
+        write_report(small, tmp_path / "file")
 
 
 def _command(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -121,15 +132,15 @@ def _command(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_command(dataset: Path, tmp_path: Path) -> None:
-    done = _command(dataset, "--out", tmp_path / "report", "--title", "Mine")
+def test_the_command(small: Path, tmp_path: Path) -> None:
+    done = _command(small, "--out", tmp_path / "report", "--title", "Mine")
     assert (done.returncode, done.stderr) == (0, "")
     assert "<title>Mine</title>" in (tmp_path / "report" / "index.html").read_text()
     assert str(tmp_path / "report" / "index.html") in done.stdout
 
 
-def test_the_command_writes_beside_the_data_set(dataset: Path, tmp_path: Path) -> None:
-    shutil.copytree(dataset, tmp_path / "dataset")
+def test_the_command_writes_beside_the_data_set(small: Path, tmp_path: Path) -> None:
+    shutil.copytree(small, tmp_path / "dataset")
     assert _command(tmp_path / "dataset").returncode == 0
     assert (tmp_path / "report" / "index.html").is_file()
 
@@ -146,14 +157,13 @@ def test_the_command_given_a_bad_folder(tmp_path: Path) -> None:
 @pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")), reason="chromium or chromedriver is absent"
 )
-def test_the_report_in_a_browser(dataset: Path, tmp_path: Path) -> None:
+def test_the_report_in_a_browser(report: Path, tmp_path: Path) -> None:
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
-    path = write_report(dataset, tmp_path / "report")
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     flags = ("--no-sandbox", "--headless", "--disable-background-networking", "--disable-gpu")
@@ -164,7 +174,7 @@ def test_the_report_in_a_browser(dataset: Path, tmp_path: Path) -> None:
         for width in (1280, 390):
             size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            driver.get(path.as_uri())
+            driver.get(report.as_uri())
             assert driver.execute_script("return innerWidth") == width
             assert driver.execute_script("return document.documentElement.scrollWidth") <= width
             widths = driver.execute_script("return [...document.images].map((image) => image.naturalWidth)")

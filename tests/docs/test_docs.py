@@ -243,6 +243,15 @@ def test_files_that_a_page_names_exist(page):
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_each_part_of_the_tests_has_a_command_that_is_told():
+    settings = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["pytest"]["ini_options"]
+    markers = [marker.partition(":")[0] for marker in settings["markers"]]
+    commands = dict(re.findall(r"^(test-\w+): MARKER := (\w+)$", read(ROOT / "Makefile"), flags=re.MULTILINE))
+    assert list(commands.values()) == markers
+    assert f"-m 'not ({' or '.join(markers)})'" in settings["addopts"]
+    assert [command for command in commands if f"`make {command}`" not in read(ROOT / "CONTRIBUTING.md")] == []
+
+
 def test_the_citation_is_that_of_this_version():
     citation = yaml.safe_load(read(ROOT / "CITATION.cff"))
     project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]

@@ -123,12 +123,17 @@ def test_from_python_a_few_on_the_callers_ray_and_then_all_on_one_of_its_own(und
     assert kept.tolist() == first.mlflow_run_id.tolist()
 
 
-def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(tmp_path, undisturbed):
-    """Stopped twice: the second launch goes on where the first was stopped. SIGINT is with the interfaces, below."""
+@pytest.mark.parametrize(
+    "signals",
+    [(signal.SIGKILL,), pytest.param((signal.SIGTERM, signal.SIGKILL), marks=pytest.mark.launch)],
+    ids=["once", "twice"],
+)
+def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(signals, tmp_path, undisturbed):
+    """Stopped twice, the second launch goes on where the first was stopped. SIGINT is with the interfaces, below."""
     space, out = write_space(tmp_path), tmp_path / "out"
     leave_unfinished_store(out)
     done = 0
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in signals:
         process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1)
         exposure = Exposure(process)
         await_finished_run(out, at_least=done + 1)

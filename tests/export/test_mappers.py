@@ -26,7 +26,7 @@ def cluster():
     ray.shutdown()
 
 
-@pytest.fixture(params=["processes", "cluster"])
+@pytest.fixture(params=["processes", pytest.param("cluster", marks=pytest.mark.service)])
 def mapper(request, monkeypatch):
     monkeypatch.setattr(mappers, "FEW_TRIALS", 0)
     if request.param == "processes":
@@ -67,6 +67,7 @@ def jobs_of(survey) -> list[PartitionJob]:
     return update._jobs(survey.output, survey.store.finished_trials(), {}, {}, artifacts)
 
 
+@pytest.mark.service
 def test_a_machine_without_the_output_leaves_the_work_to_another(survey, cluster, monkeypatch):
     monkeypatch.setattr(mappers, "FEW_TRIALS", 0)
     survey.train_all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from survey.spaces.search_space import Grid, SearchSpace
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings, TrialRun
+from tests.support.copy_sqlite import copy_sqlite
 
 EPOCHS = 5
 DIGITS = PreparedTask("sklearn:iris", "classification", np.zeros((10, 4), "f4"), np.zeros((10, 3), "f4"))
@@ -86,8 +86,7 @@ class Survey:
         self.output = Output.at(folder)
         self.output.prepare()
         self.output.record([ALPHA, BETA], {})
-        with sqlite3.connect(template) as source, sqlite3.connect(folder / "mlflow.db") as target:
-            source.backup(target)
+        copy_sqlite(template, folder / "mlflow.db")
         self.store = TrackingStore(self.output.default_tracking_uri, output_id=self.output.output_id)
 
     def train(self, experiment: Experiment, repetitions=(0, 1), *, curves=None, task=DIGITS, finish=True) -> str:

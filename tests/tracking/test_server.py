@@ -15,6 +15,7 @@ import requests
 
 from survey.errors import TrackingError
 from survey.system.port_forward import Relay
+from survey.tracking import server as mlflow_server
 from survey.tracking.server import MlflowServer, _claim_port
 from survey.tracking.store import TrackingStore
 from tests.support.awaiting import HANGS_S, await_that
@@ -35,7 +36,7 @@ def served(tmp_path_factory) -> Iterator[tuple[MlflowServer, str]]:
         server = MlflowServer(uri, folder / "artifacts", folder / "log", host=HOST)
     try:
         with pytest.MonkeyPatch.context() as patient:
-            patient.setattr(server, "_UP_WITHIN_S", HANGS_S)
+            patient.setattr(mlflow_server, "_UP_WITHIN_S", HANGS_S)
             server.wait()
         yield server, experiment
     finally:
@@ -47,6 +48,7 @@ def search(server: MlflowServer, **headers: str) -> int:
     return requests.post(url, json={"experiment_ids": ["0"]}, headers=headers, timeout=HANGS_S).status_code
 
 
+@pytest.mark.service
 def test_it_listens_at_one_address_and_on_loopback_only(served):
     server, _ = served
     port = urlsplit(server.address).port
@@ -56,6 +58,7 @@ def test_it_listens_at_one_address_and_on_loopback_only(served):
         socket.create_connection(("127.0.0.3", port), timeout=HANGS_S)
 
 
+@pytest.mark.service
 def test_who_forwards_a_port_of_loopback_reaches_it(served):
     """As `kubectl port-forward` and `ray attach --port-forward` do; many at once, as browsers ask."""
     server, _ = served
@@ -96,6 +99,7 @@ def test_the_relay_closes_a_connection_that_nobody_takes():
         relay.stop()
 
 
+@pytest.mark.service
 def test_its_own_pages_and_those_through_a_tunnel_work(served):
     server, _ = served
     assert search(server) == 200
@@ -103,12 +107,14 @@ def test_its_own_pages_and_those_through_a_tunnel_work(served):
     assert search(server, Host="localhost:8080", Origin="http://localhost:8080") == 200
 
 
+@pytest.mark.service
 def test_pages_of_others_do_not(served):
     server, _ = served
     assert search(server, Origin="http://elsewhere.example") == 403
     assert search(server, Host="elsewhere.example") == 403
 
 
+@pytest.mark.service
 def test_whose_store_it_serves_is_asked(served):
     server, experiment = served
     server.check_serves(experiment, {"survey.output": "mine"})
@@ -117,6 +123,7 @@ def test_whose_store_it_serves_is_asked(served):
             server.check_serves(wrong[0], {"survey.output": wrong[1]})
 
 
+@pytest.mark.service
 def test_a_server_that_ends_is_started_again_at_its_address(served):
     server, experiment = served
     guard = psutil.Process(server._guard.pid)

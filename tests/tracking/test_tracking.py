@@ -34,25 +34,10 @@ from survey.tracking.trial_run import (
     recorded_epochs,
 )
 from survey.tracking.writer import make_writer
+from tests.support.copy_sqlite import copy_sqlite
 
 EXPERIMENT = Experiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
 NAN, INF = math.nan, math.inf
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Path:
-    """An empty store: MLflow takes seconds to make one."""
-    file = tmp_path_factory.mktemp("template") / "mlflow.db"
-    TrackingStore(f"sqlite:///{file}", output_id="nobody")
-    return file
-
-
-@pytest.fixture
-def database(template, tmp_path) -> Path:
-    file = tmp_path / "mlflow.db"
-    with sqlite3.connect(template) as source, sqlite3.connect(file) as target:
-        source.backup(target)
-    return file
 
 
 @pytest.fixture
@@ -138,12 +123,11 @@ def contents(database: Path, ids: list[str]) -> dict[str, list]:
     return found
 
 
-def test_both_writers_leave_the_same_rows(template, tmp_path):
+def test_both_writers_leave_the_same_rows(empty_store, tmp_path):
     found = {}
     for kind in (SqlWriter, ClientWriter):
         file = tmp_path / f"{kind.__name__}.db"
-        with sqlite3.connect(template) as source, sqlite3.connect(file) as target:
-            source.backup(target)
+        copy_sqlite(empty_store, file)
         store = TrackingStore(f"sqlite:///{file}", output_id="o")
         experiment_id = store.open_experiment("x", note="", artifact_location="file:///nowhere/artifacts")
         artifacts = store.sql_artifacts(experiment_id)
@@ -598,11 +582,11 @@ def test_a_place_that_cannot_be_written_is_a_tracking_error(tmp_path):
 # ---------------------------------------------------------------- a database that was cut off
 
 
-def test_a_database_that_was_cut_off_while_it_was_made_is_made_anew(template, store, tmp_path):
+def test_a_database_that_was_cut_off_while_it_was_made_is_made_anew(empty_store, store, tmp_path):
     file = tmp_path / "half.db"
     remove_half_made(file)  # there is none
-    with sqlite3.connect(template) as source, sqlite3.connect(file) as target:
-        source.backup(target)
+    copy_sqlite(empty_store, file)
+    with sqlite3.connect(file) as target:
         target.execute("CREATE TABLE _alembic_tmp_experiments (id INTEGER)")
         target.execute("UPDATE alembic_version SET version_num = 'c8d9e0f1a2b3'")
     target.close()

@@ -110,9 +110,9 @@ def test_slow_writing_makes_checkpoints_rarer(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, database):
     """Starts trials of the same experiment, one epoch for each step."""
-    store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o")
+    store = TrackingStore(f"sqlite:///{database}", output_id="o")
     location = (tmp_path / "artifacts").as_uri()
     mlflow_experiment = store.open_experiment("x", note="", artifact_location=location)
     space = SearchSpace.model_validate(

@@ -91,9 +91,9 @@ def test_trials_that_share_a_gpu_take_turns():
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, database):
     """Starts a trial of three experiments or, by their number, of one of them; one epoch of each for each step."""
-    store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o")
+    store = TrackingStore(f"sqlite:///{database}", output_id="o")
     experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
     trials = planned().bundles
     settings = TrialSettings(
