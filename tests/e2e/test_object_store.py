@@ -19,7 +19,7 @@ from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.output.ownership import has_marker
 from survey.tracking import trial_run
-from survey.tracking.artifact_place import marker_in
+from survey.tracking.artifact_location import marker_in
 from survey.tracking.errors import tracking_errors
 from tests.support.export_data import EXPERIMENTS
 from tests.support.launching import launch

@@ -24,10 +24,11 @@ from survey.status import survey_status
 from survey.text.terminal import SafeConsole
 from survey.tracking import local_store, sqlite
 from survey.tracking.database import completed_runs, holds_experiments
-from survey.tracking.local_store import OwnStore, live_database
+from survey.tracking.local_store import OwnStore
 from survey.tracking.recovery import recover
 from survey.tracking.sqlite import copy_database
 from survey.tracking.store import TrackingStore
+from survey.tracking.store_note import live_database
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.export_data import EXPERIMENTS, Survey, runs_of
 

@@ -25,7 +25,7 @@ from survey.output.lock import Holder
 from survey.output.progress import ClassFigures, Figures, RunningTrial
 from survey.status import render, survey_status
 from survey.text.json_files import read_json
-from survey.tracking.local_store import live_database
+from survey.tracking.store_note import live_database
 from tests.support.surveyed import surveyed
 
 RECORD = asdict(
@@ -110,7 +110,7 @@ def test_a_record_of_the_right_types_is_read(output):
 
 @pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON)
 def test_a_file_that_is_no_json_is_ignored_or_refused_with_one_message(output, text, monkeypatch):
-    monkeypatch.setattr("survey.output._MOST_REDO_BYTES", 10_000_000)
+    monkeypatch.setattr("survey.output.redo_log._MOST_BYTES", 10_000_000)
     for file in ("launch.json", "forecasts.json", "mlflow-node.json", ".lock-holder"):
         (output.folder / file).write_text(text, encoding="latin-1")
     assert "no launch has left a record here that can be read" in shown(output)

@@ -24,8 +24,9 @@ from survey.launch.options import Options
 from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.text.terminal import SafeConsole
-from survey.tracking.local_store import OwnStore, live_database
+from survey.tracking.local_store import OwnStore
 from survey.tracking.store import TrackingStore
+from survey.tracking.store_note import live_database
 from survey.trials.checkpoint import Checkpoint
 from tests.support.export_data import EXPERIMENTS, Survey, files
 
@@ -280,14 +281,14 @@ def test_of_another_store_what_lies_with_it_is_read(survey, location, is_read):
             return {location}
 
     store: TrackingStore = Store()  # pyright: ignore[reportAssignmentType]
-    assert Artifacts.of(survey.output, store, None).places == (frozenset((location,)) if is_read else frozenset())
+    assert Artifacts.of(survey.output, store, None).locations == (frozenset((location,)) if is_read else frozenset())
     assert urlsplit(location).path
 
 
 def test_the_own_store_does_not_say_where_artifacts_lie(survey):
     survey.location = "s3://bucket/x"
     survey.store.open_experiment("alpha", note="", artifact_location=survey.location)
-    assert Artifacts.of(survey.output, survey.store, None).places == frozenset()
+    assert Artifacts.of(survey.output, survey.store, None).locations == frozenset()
 
 
 def test_a_compressed_checkpoint_is_not_read(tmp_path):
