@@ -25,7 +25,7 @@ from survey.output.launch_record import EXPORTING, STARTING, LaunchRecord, read_
 from survey.output.progress import block, duration
 from survey.text.terminal import SafeConsole
 from survey.tracking.database import completed_runs, holds_experiments
-from survey.tracking.local_store import live_database
+from survey.tracking.store_note import live_database
 
 _LOOK_EVERY_S = 2.0
 _PLAIN_EVERY_S = 10.0

@@ -175,11 +175,11 @@ class Launch:
         all_epochs, repetition_runs = recording(request, plan)
         self._tell([recording_line(all_epochs=all_epochs, repetition_runs=repetition_runs)])
         note, location = note_of(request.spaces), request.tracking.artifacts
-        experiment_id = store.open_experiment(request.name, note=note, artifact_location=location)
-        uri, sql_artifacts = access.for_workers(store, experiment_id)
+        mlflow_experiment_id = store.open_experiment(request.name, note=note, artifact_location=location)
+        uri, sql_artifacts = access.for_workers(store, mlflow_experiment_id)
         return TrackingSettings(
             uri,
-            experiment_id,
+            mlflow_experiment_id,
             all_epochs,
             repetition_runs,
             git_commit=git_commit(),

@@ -78,7 +78,7 @@ class TrackingLocation:
             InputError: They cannot; the message says why.
         """
         if self.given_artifacts:
-            from survey.tracking.artifact_place import claim
+            from survey.tracking.artifact_location import claim
 
             claim(self._output.artifacts_at(self.given_artifacts), self.uri, self._output.marker)
 

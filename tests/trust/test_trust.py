@@ -20,9 +20,10 @@ from survey.export import __main__ as export_main
 from survey.export.update import ExportResult
 from survey.output.folder import Output
 from survey.text.terminal import SafeConsole
-from survey.tracking.artifact_place import claim
-from survey.tracking.local_store import OwnStore, live_database
+from survey.tracking.artifact_location import claim
+from survey.tracking.local_store import OwnStore
 from survey.tracking.store import TrackingStore
+from survey.tracking.store_note import live_database
 from survey.trials.checkpoint import Checkpoint
 from tests.support.export_data import EXPERIMENTS, Survey, files
 
