@@ -1,4 +1,4 @@
-# `make survey` runs the built-in survey, `make test` the tests; both make or update .venv first.
+# `make survey` runs the built-in survey, `make test` the tests that take seconds; both make or update .venv first.
 # Choose another interpreter with `make PYTHON=python3.12 ...`; pip's own settings (PIP_...) are honoured.
 
 PYTHON ?= python3
@@ -7,7 +7,8 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export MKL_CBWR ?= AUTO
 
-.PHONY: survey test test-all check bench clean
+PARTS := test-launches test-services test-browser test-faults test-scale
+.PHONY: survey test $(PARTS) test-all check bench clean
 
 survey: .venv/installed
 	$(BIN)/python -m survey.launch
@@ -18,9 +19,17 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: .venv/installed-test
 	$(PYTEST)
 
-# Each fault at 20 seeded moments, and budgets of large surveys: some hours.
+# What `make test` leaves out; CONTRIBUTING.md says how long each takes.
+test-launches: MARKER := launch
+test-services: MARKER := service
+test-browser: MARKER := browser
+test-faults: MARKER := fault
+test-scale: MARKER := scale
+$(PARTS): .venv/installed-test
+	$(PYTEST) -m $(MARKER)
+
 test-all: .venv/installed-test
-	$(PYTEST) -m "slow or not slow"
+	$(PYTEST) -m ""
 
 # Lint, types and the direction of dependencies.
 check: .venv/installed-test

@@ -74,5 +74,5 @@ def nearest(word: object, allowed: Iterable[str]) -> str:
     return f" (did you mean {by_lower[match[0]]!r}?)" if match else ""
 
 
-NO_TRIAL_GOES_ON = (TrackingAwayError, DiskFullError)
-"""Errors that all trials would meet: the survey stops, rather than that each of them fails."""
+FATAL_ERRORS = (TrackingAwayError, DiskFullError)
+"""Errors that every trial would meet: the survey stops, so that they do not fail one after the other."""

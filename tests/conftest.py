@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +18,7 @@ from filelock import FileLock
 from tests.support.exposure import Exposure
 from tests.support.launching import start
 from tests.support.nobody import launch_as_nobody
+from tests.support.s3_server import S3
 from tests.support.small_survey import EXPERIMENTS, LONG, RUNS, write_space
 
 # How long an example takes says how busy the machine is.
@@ -122,3 +123,24 @@ def survey(tmp_path, empty_store):
     from tests.support.export_data import Survey
 
     return Survey(tmp_path / "out", empty_store)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """An S3 server with an empty bucket."""
+    server = S3()
+    server.put("bucket", {})
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch) -> S3:
+    """The server, with the environment by which it is reached."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    for name, value in (*((name, "test") for name in names), ("AWS_DEFAULT_REGION", "us-east-1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", s3_server.address)
+    s3_server.requests.clear()
+    return s3_server

@@ -24,7 +24,7 @@ ROOMS = sorted(
     for module in pkgutil.iter_modules(package.__path__)
     if module.ispkg
 )
-FILES = sorted(file for folder in ("survey", "analysis") for file in (ROOT / folder).rglob("*.py"))
+FILES = sorted(file for folder in ("survey", "analysis", "tests") for file in (ROOT / folder).rglob("*.py"))
 OF_EVERYWHERE = ("e2e", "trust", "docs", "support")
 """Folders of tests of several rooms; the others bear the name of theirs."""
 

@@ -5,4 +5,4 @@ Read `loop` first, then `batches`, `network`, `outputs`, `statistics`, `optimize
 pandas or Arrow.
 """
 
-__all__ = ["bundle", "graphs", "loop"]
+__all__ = ["bundle", "graphs", "loop", "streams"]

@@ -1,7 +1,7 @@
 """Trials on Ray Tune: how they are scheduled and stopped, what a worker does, and what is counted of them.
 
-On the driver read `tune` first; on a worker `trainable`, then `experiment_training`. `messages` is all that passes
-between the two.
+On the driver, read `tune` first; on a worker, `trainable`, then `experiment_training`. `messages` has all that passes
+between the two. `counts` and `progress` follow the trials, `stopper` and `signals` end them.
 """
 
 __all__ = ["checkpoint", "messages", "progress", "provenance", "signals", "stopper", "trainable", "tune"]

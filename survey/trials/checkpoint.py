@@ -1,7 +1,8 @@
 """Checkpoints of trials: files in the output folder from which a trial that was stopped goes on.
 
-A checkpoint holds the trainer's state and the histories so far. It belongs to certain repetitions of an experiment on
-certain data, and is of use to a trial of the same repetitions alone. The trial removes it when its results are safe.
+A checkpoint holds the state of the training and the histories so far. It belongs to certain repetitions of an
+experiment on certain data, and only a trial of the same repetitions can use it. The trial removes it once its results
+are stored.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ _INTERVAL_S = 120.0
 """Seconds of training between two checkpoints, at least."""
 
 _SHARE = 0.01
-"""The most that writing checkpoints may take of the time, so that large ones are written less often."""
+"""The largest share of the time that writing checkpoints may take: large ones are written less often."""
 
 _FORMAT = 2
-"""Number of the layout of the state; another one is not read."""
+"""Number of the layout of the state; checkpoints of another one are not read."""
 
 _NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]+\.pt")
 _LEFT_OVER = re.compile(rf"\.{_NAME.pattern}\.[0-9]+\.tmp")
-"""What checkpoints, and parts of them, are called: whatever else lies in their folder is left alone."""
+"""Names of checkpoints, and of unfinished ones. Other files in their folder are left alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +41,8 @@ class Checkpoint:
     """The checkpoint file of a trial.
 
     Args:
-        folder: Where checkpoints lie, made when the first is written. If the folder above it is not there, as on a
-            worker that does not share the driver's file system, there are no checkpoints.
+        folder: Folder of the checkpoints, made when the first is written. If its parent does not exist, as on a worker
+            that does not share the driver's file system, there are no checkpoints.
         experiment: What the trial trains.
         repetitions: Numbers of its repetitions.
         data_digest: Digest of the prepared data.
@@ -63,13 +64,13 @@ class Checkpoint:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to write."""
+        """Whether it is time to write a checkpoint."""
         return self._possible and time.monotonic() - self._written >= self._interval_s
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state in the place of the one before, whole or not at all.
+        """Replace the state that was saved before, atomically.
 
-        A checkpoint saves time, and no result depends on it: a failure to write one is logged and no more.
+        A failure to write is logged and raises nothing: a checkpoint saves time, and no result depends on it.
         """
         import torch
 
@@ -86,26 +87,26 @@ class Checkpoint:
         self._interval_s = max(_INTERVAL_S, (self._written - began) / _SHARE)
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last, or None where there is none that can be read."""
+        """Return the state that was saved last, or None if there is none that can be read."""
         import torch
 
         if not self.file.is_file():
             return None
         try:
             with zipfile.ZipFile(self.file) as archive:
-                # torch compresses nothing: what is compressed may be of any size once it is not.
+                # torch compresses nothing, and a compressed file may unpack to any size.
                 if any(each.compress_type != zipfile.ZIP_STORED for each in archive.infolist()):
                     raise ValueError("it is compressed, so torch has not written it")
-                if damaged := archive.testzip():  # torch itself does not look at the checksums
+                if damaged := archive.testzip():  # torch itself does not check the checksums
                     raise ValueError(f"{damaged} in it is damaged")
             state = torch.load(self.file, map_location="cpu", weights_only=True)
             return state if state.pop("identity") == self._identity else None
-        except Exception as error:  # a damaged file can end in almost any of them
+        except Exception as error:  # a damaged file can raise almost any of them
             _log.warning("%s: the checkpoint cannot be read, and its trial starts over: %s", self.file, error)
             return None
 
     def remove(self) -> None:
-        """Remove the file, and what processes that were killed have left of it: what the trial has found is safe."""
+        """Remove the file, and unfinished ones that killed processes have left: the results of the trial are stored."""
         try:
             self.file.unlink(missing_ok=True)
             remove_leftovers(self.file)
@@ -114,7 +115,7 @@ class Checkpoint:
 
 
 def times_written(folder: Path | None) -> dict[str, int]:
-    """When each checkpoint in a folder was written last, by its name; none where there is no folder."""
+    """Return when each checkpoint in a folder was written last, in ns, by its name; none if there is no folder."""
     times = {}
     with suppress(OSError):
         for file in folder.glob("*-*.pt") if folder else ():
@@ -124,7 +125,7 @@ def times_written(folder: Path | None) -> dict[str, int]:
 
 
 def remove_checkpoints(folder: Path, experiment_ids: Iterable[int]) -> None:
-    """Remove all checkpoints of some experiments, which are done, or are to be trained from their beginning."""
+    """Remove all checkpoints of experiments that are done, or that are to be trained from their beginning."""
     prefixes = {f"{experiment_id:016x}" for experiment_id in experiment_ids}
     for file in folder.glob("*-*.pt"):
         if _NAME.fullmatch(file.name) and file.name.partition("-")[0] in prefixes:
@@ -132,12 +133,12 @@ def remove_checkpoints(folder: Path, experiment_ids: Iterable[int]) -> None:
 
 
 def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
-    """Remove checkpoints that no trial can go on from, as another one has trained some of their repetitions.
+    """Remove checkpoints that no trial can use, because another trial has trained some of their repetitions.
 
-    To be called only while no trial trains: parts of files are those of processes that were killed.
+    Call it only while no trial trains: it removes unfinished files, which only killed processes may have left.
 
     Args:
-        folder: Where checkpoints lie.
+        folder: Folder of the checkpoints.
         done: Repetitions that are done, by experiment_id.
 
     Raises:
@@ -155,11 +156,11 @@ def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
 
 
 def _runs_of(file: Path) -> tuple[int, set[int]]:
-    """The experiment_id and the repetitions of a checkpoint; no repetitions where it cannot be read."""
+    """Return the experiment_id and the repetitions of a checkpoint; no repetitions if it cannot be read."""
     import torch
 
     try:
-        # Mapped, so that the state itself is not read.
+        # Mapped into memory, so that the state itself is not read.
         identity = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["identity"]
         return int(file.name.partition("-")[0], 16), set(identity["repetitions"])
     except Exception:  # as in `load`, where the trial itself logs it

@@ -1,4 +1,4 @@
-"""What trials have trained, counted from what they report. It knows nothing of Ray, and of no terminal."""
+"""What trials have trained, counted from their reports. It knows neither Ray nor the terminal."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _INTERVALS_KEPT = 10_000
 
 
 class CoveredTime:
-    """The time that intervals cover, each second once. They are given in the order of their ends.
+    """The time that intervals cover, each second once. They come in the order of their ends.
 
-    The last 10,000 that are apart from each other are remembered: one that reaches back beyond them counts twice there.
+    The last 10,000 separate intervals are kept. Time before them that a later interval covers too counts twice.
 
     Attributes:
-        seconds: Length of what is covered.
+        seconds: Seconds that are covered.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class CoveredTime:
         self._apart: deque[tuple[float, float]] = deque(maxlen=_INTERVALS_KEPT)
 
     def add(self, began: float, ended: float) -> None:
-        """Take one more."""
+        """Add an interval."""
         while self._apart and self._apart[-1][1] >= began:
             first, last = self._apart.pop()
             self.seconds -= last - first
@@ -71,12 +71,12 @@ class _Running:
 
 
 class Counts:
-    """Counts runs and epochs of trials, which are given by their id and their configuration; from any thread.
+    """Counts the runs and epochs of trials, each known by its id and its configuration; safe in any thread.
 
     Args:
         num_runs: Runs that are to be trained.
         total_cost: Sum of the `cost_s` of all that is to be trained, from which the time left is estimated.
-        clock: Seconds that never jump.
+        clock: Returns seconds that never jump.
     """
 
     def __init__(self, *, num_runs: int, total_cost: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -96,14 +96,14 @@ class Counts:
         return self._loops.seconds
 
     def start(self, trial_id: str, config: Mapping[str, Any]) -> None:
-        """A trial starts, or starts again."""
+        """Count a trial that starts, or starts again, as running."""
         with self._changing:
             self._running[trial_id] = _Running(config, self._clock())
             self._classes[_resource_class(config)]  # it is shown from here on
             self._failed.pop(trial_id, None)
 
     def report(self, trial_id: str, config: Mapping[str, Any], report: TrialReport) -> None:
-        """A trial reports."""
+        """Count what a trial reports."""
         with self._changing:
             now = self._clock()
             began = now - report["loop_s"]
@@ -130,7 +130,7 @@ class Counts:
         self._cost += epoch_cost * run_epochs / num_runs
 
     def end(self, trial_id: str, config: Mapping[str, Any], failed: Mapping[int, str]) -> None:
-        """A trial has ended well, or is stopped; of packed experiments some have `failed`, by their number."""
+        """Count a trial that has ended well, or is stopped; `failed` has the errors of packed experiments by number."""
         with self._changing:
             self._running.pop(trial_id, None)
             self._done.pop(trial_id, None)
@@ -139,24 +139,24 @@ class Counts:
                 self._failed[f"{trial_id} {number}"] = (num_runs, reason)
 
     def wait(self, trial_id: str) -> None:
-        """A trial has failed and waits to be tried again."""
+        """Count a trial that has failed, and waits to be tried again, as not running."""
         with self._changing:
             self._running.pop(trial_id, None)
 
     def fail(self, trial_id: str, config: Mapping[str, Any], reason: str) -> None:
-        """A trial has failed for good."""
+        """Count the runs of a trial that has failed for good, except those that are done."""
         with self._changing:
             self._running.pop(trial_id, None)
             self._failed[trial_id] = (self._runs_left(trial_id, config), reason)
 
     def running(self) -> tuple[int, int]:
-        """How many trials run, and how many of their experiments are not done."""
+        """Return how many trials run, and how many of their experiments are not done."""
         with self._changing:
             left = [self._left(trial_id, trial.config) for trial_id, trial in self._running.items()]
             return len(left), sum(map(len, left))
 
     def figures(self) -> Figures:
-        """What has been trained so far."""
+        """Return what has been trained so far."""
         with self._changing:
             now = self._clock()
             seconds = 0.0 if self._first_report_s is None else now - self._first_report_s
@@ -201,7 +201,7 @@ class Counts:
 
 
 def _resource_class(config: Mapping[str, Any]) -> str:
-    """The name of what a trial is given, such as `1 CPU core`."""
+    """Return the name of what a trial trains on, such as `1 CPU core`."""
     return resource_name(configs_of(config)[0]["num_gpus"])
 
 

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import logging
-import platform
-import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import ray
 import torch
 
 from survey.dataset.history import history_table
-from survey.errors import NO_TRIAL_GOES_ON, DiskFullError, TrackingError
+from survey.errors import FATAL_ERRORS, DiskFullError, TrackingError
 from survey.experiments.experiment import Run, experiment_of
-from survey.system.clock import Clock
 from survey.tracking.trial_run import TrialRun
 from survey.training.bundle import Bundle, is_device_lost, is_out_of_memory
 from survey.training.loop import Trainer
 from survey.trials.checkpoint import Checkpoint
 from survey.trials.messages import ExperimentConfig, TrialSettings
+from survey.trials.provenance import process_origin
+from survey.trials.training_time import TrainingTime
 
 _log = logging.getLogger(__name__)
 
@@ -40,13 +37,76 @@ class TrialContext:
         settings: What all trials share.
         trial_id: Ray Tune's id of the trial.
         device: Where to train.
-        is_packed: Whether the trial has other experiments too.
+        is_packed: Whether the trial has several experiments.
     """
 
     settings: TrialSettings
     trial_id: str
     device: torch.device
     is_packed: bool = False
+
+
+class _TrackedRun:
+    """An MLflow run that gets each epoch once, and is marked as failed if the training fails.
+
+    Attributes:
+        run_id: Its id; an empty string until it is opened.
+    """
+
+    def __init__(self) -> None:
+        self.run_id = ""
+        self._run: TrialRun | None = None
+        self._logged = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the experiment is still tracked."""
+        return self._run is not None
+
+    def open(self, run: TrialRun) -> None:
+        """Track the experiment in this run."""
+        self._run, self.run_id = run, run.run_id
+
+    def log_epochs(self, curves: np.ndarray, epoch: int) -> None:
+        """Track the epochs up to this one that are not tracked yet; curves are float32 [20, repetitions, epochs]."""
+        while self._run and self._logged < epoch:
+            self._logged += 1
+            self._run.log_epoch(self._logged, curves[:, :, self._logged - 1])
+
+    def finish(self, history: pa.Table, keep: Callable[[], None]) -> None:
+        """Store the history and mark the run as finished; arguments as of `TrialRun.finish`."""
+        if self._run:
+            self._run.finish(history, keep=keep)
+        self._run = None
+
+    def abandon(self) -> None:
+        """Leave the run as it is: the next launch closes it."""
+        self._run = None
+
+    def kill(self) -> None:
+        """Mark the run as killed. A failure to do so is logged and no more: the next launch closes abandoned runs."""
+        run, self._run = self._run, None
+        try:
+            if run:
+                run.kill()
+        except Exception:
+            _log.warning("the MLflow run %s could not be closed", self.run_id, exc_info=True)
+
+    @contextmanager
+    def failure_marked(self) -> Iterator[None]:
+        """Mark the run as failed before an error goes on, and let nothing hide that error."""
+        try:
+            yield
+        except FATAL_ERRORS:
+            raise  # a store that is away, or a disk that is full, takes no mark
+        except Exception:
+            run, self._run = self._run, None
+            try:
+                if run:
+                    run.fail(traceback.format_exc())
+            except Exception:
+                _log.warning("MLflow does not have all of the failure of run %s", self.run_id, exc_info=True)
+            raise
 
 
 class ExperimentTraining:
@@ -58,11 +118,12 @@ class ExperimentTraining:
         stream: Where its epochs are queued on a GPU; None for the default stream, and on a CPU.
 
     Raises:
-        Exception: From this and every method, what went wrong; the MLflow run is marked as failed then, except where no
-            trial can go on (`survey.errors.NO_TRIAL_GOES_ON`).
+        Exception: From every method, what went wrong. The MLflow run is marked as failed, unless no trial can go on
+            (`survey.errors.FATAL_ERRORS`).
 
     Attributes:
         config: As it was given.
+        experiment: What is trained.
         is_done: Whether its results are safe.
     """
 
@@ -71,71 +132,80 @@ class ExperimentTraining:
     ) -> None:
         self.config, self._context, self._stream = config, context, stream
         self.experiment = experiment_of(config)
-        self._repetitions = config["repetitions"]
         self._task = context.settings.tasks[self.experiment.dataset]
-        self._clock = Clock()
-        self._start_time_ms = self._clock.now_ms()
-        self._train_s, self._began, self._logged = 0.0, 0.0, 0
         self._checkpoint = Checkpoint(
-            context.settings.checkpoints, self.experiment, self._repetitions, data_digest=self._task.digest
+            context.settings.checkpoints, self.experiment, config["repetitions"], data_digest=self._task.digest
         )
+        self._time, self._run = TrainingTime(), _TrackedRun()
+        self.is_done = False
+
+    def open(self) -> None:
+        """Open the MLflow run and make the bundle, restored from a checkpoint if there is one.
+
+        If an earlier try of this trial has finished the experiment, there is nothing to open, and it is done.
+        """
         saved = self._checkpoint.load()
         finished_by = saved.get("finished_by") if saved else None
-        self.is_done = finished_by == context.trial_id
-        self._run: TrialRun | None = None
-        self.run_id = ""
-        if not self.is_done:
-            self._begin(None if finished_by else saved)
+        if finished_by == self._context.trial_id:
+            self.is_done = True
+            return
+        if finished_by:
+            saved = None  # the note of another trial
+        self._run.open(self._trial_run(first_epoch=saved["epoch"] + 1 if saved else 1))
+        with self._run.failure_marked():
+            self._bundle = self._make_bundle()
+            if saved:
+                self._restore(saved)
 
-    def _begin(self, saved: Mapping[str, Any] | None) -> None:
-        """Make the MLflow run and the bundle, and go on from a checkpoint if there is one."""
-        config, context = self.config, self._context
-        self._run = TrialRun(
-            context.settings.tracking,
+    def _trial_run(self, *, first_epoch: int) -> TrialRun:
+        config = self.config
+        return TrialRun(
+            self._context.settings.tracking,
             self.experiment,
-            self._repetitions,
+            config["repetitions"],
             num_repetitions=config["num_repetitions"],
             params={"num_free_parameters": config["num_free_parameters"], "widths": config["widths"]},
-            trial_id=context.trial_id,
-            first_epoch=saved["epoch"] + 1 if saved else 1,
+            trial_id=self._context.trial_id,
+            first_epoch=first_epoch,
         )
-        self.run_id = self._run.run_id
-        with self._marked_as_failed():
-            make_trainer = partial(
-                Trainer,
-                self.experiment,
-                inputs=torch.tensor(self._task.inputs),
-                targets=torch.tensor(self._task.targets),
-                task_kind=self._task.kind,
-                widths=config["widths"],
-                device=context.device,
-            )
-            seeds = [Run(self.experiment.experiment_id, number).seed for number in self._repetitions]
-            self._bundle = Bundle(make_trainer, seeds, self.experiment.epochs)
-            if not saved:
-                return
-            try:
-                self._resume(saved)
-            except (TrackingError, DiskFullError):
-                raise
-            except Exception as error:
-                # When it is tried again, it starts over, unless it is not the checkpoint that is at fault.
-                if not is_out_of_memory(error) and not is_device_lost(error):
-                    self._checkpoint.remove()
-                raise
 
-    def _resume(self, saved: Mapping[str, Any]) -> None:
+    def _make_bundle(self) -> Bundle:
+        make_trainer = partial(
+            Trainer,
+            self.experiment,
+            inputs=torch.tensor(self._task.inputs),
+            targets=torch.tensor(self._task.targets),
+            task_kind=self._task.kind,
+            widths=self.config["widths"],
+            device=self._context.device,
+        )
+        seeds = [Run(self.experiment.experiment_id, number).seed for number in self.config["repetitions"]]
+        return Bundle(make_trainer, seeds, self.experiment.epochs)
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
-        with torch.cuda.stream(self._stream):
-            self._bundle.load_state_dict(saved["bundle"])
-        self._train_s, self._start_time_ms = saved["train_s"], saved["start_time_ms"]
-        self._clock = Clock(not_before_ms=self._start_time_ms)
-        self._log_epochs()
+        try:
+            with torch.cuda.stream(self._stream):
+                self._bundle.load_state_dict(saved["bundle"])
+            self._time.load_state_dict(saved)
+            self._run.log_epochs(self._bundle.curves, self._bundle.epoch)
+        except (TrackingError, DiskFullError):
+            raise
+        except Exception as error:
+            # The next try starts over, unless it is not the checkpoint that is at fault.
+            if not is_out_of_memory(error) and not is_device_lost(error):
+                self._checkpoint.remove()
+            raise
+
+    @property
+    def run_id(self) -> str:
+        """Id of the MLflow run; an empty string if an earlier try of the trial has finished the experiment."""
+        return self._run.run_id
 
     @property
     def is_training(self) -> bool:
         """Whether epochs are left to train."""
-        return self._run is not None and not self._bundle.is_done
+        return self._run.is_open and not self._bundle.is_done
 
     @property
     def epoch(self) -> int:
@@ -145,7 +215,7 @@ class ExperimentTraining:
     @property
     def run_epochs(self) -> int:
         """Epochs that this try of the trial has trained or taken from a checkpoint, summed over the repetitions."""
-        return self._bundle.run_epochs if self.run_id else 0  # an earlier try had finished it
+        return self._bundle.run_epochs if self.run_id else 0
 
     @property
     def test_loss(self) -> float:
@@ -155,117 +225,84 @@ class ExperimentTraining:
 
     def start_epoch(self) -> None:
         """Train an epoch; on a GPU, let it start."""
-        self._began = time.perf_counter()
-        with self._marked_as_failed(), torch.cuda.stream(self._stream):
+        self._time.start_epoch()
+        with self._run.failure_marked(), torch.cuda.stream(self._stream):
             self._bundle.start_epoch()
 
     def end_epoch(self, not_before: float) -> float:
         """Wait for the epoch that was started, and track it.
 
         Args:
-            not_before: When the epoch ended that was waited for before this one, by `time.perf_counter`; time before
-                that is counted for its experiment.
+            not_before: When the epoch of another experiment ended that was waited for before this one, by
+                `time.perf_counter`. Time before that counts for that experiment.
 
         Returns:
-            When that was done, by `time.perf_counter`.
+            When this one was tracked, by `time.perf_counter`.
         """
-        with self._marked_as_failed():
+        with self._run.failure_marked():
             with torch.cuda.stream(self._stream):
                 self._bundle.end_epoch()
-            ended = time.perf_counter()
-            self._train_s += ended - max(self._began, not_before)
-            self._log_epochs()
+            self._time.end_epoch(not_before)
+            self._run.log_epochs(self._bundle.curves, self._bundle.epoch)
         return time.perf_counter()
 
-    def _log_epochs(self) -> None:
-        """Track the epochs that all repetitions have reached since the last call."""
-        while self._run and self._logged < self._bundle.epoch:
-            self._logged += 1
-            self._run.log_epoch(self._logged, self._bundle.curves[:, :, self._logged - 1])
-
     def finish(self) -> None:
-        """Store what all epochs have given; in a packed trial, note it: where that is retried, it is not done twice."""
-        with self._marked_as_failed():
-            if self._run:
-                self._run.finish(self._history(self._run), keep=self.save_checkpoint)
-            self._run, self.is_done = None, True
+        """Store the history, and remove the checkpoint.
+
+        In a packed trial a note takes its place, so that a next try of the trial does not train the experiment again.
+        """
+        with self._run.failure_marked():
+            self._run.finish(self._history(), keep=self.save_checkpoint)
+            self.is_done = True
             if self._context.is_packed:
                 self._checkpoint.save({"finished_by": self._context.trial_id})
             else:
                 self._checkpoint.remove()
 
-    def leave_nothing(self) -> None:
+    def _history(self) -> pa.Table:
+        repetitions = self.config["repetitions"]
+        origin = {
+            **self._context.settings.origin,
+            **process_origin(self._context.device),
+            **self._time.columns(len(repetitions)),
+            "trial_id": self._context.trial_id,
+            "mlflow_run_id": self.run_id,
+        }
+        widths, curves = self.config["widths"], self._bundle.curves
+        return history_table(self.experiment, repetitions, self._task, widths, curves, origin)
+
+    def remove_checkpoint(self) -> None:
         """Remove the checkpoint, or the note in its place: the whole trial is done."""
         self._checkpoint.remove()
 
     def save_checkpoint_if_due(self) -> None:
-        """Write a checkpoint where it is time for one."""
+        """Write a checkpoint if it is time for one."""
         if self._checkpoint.is_due:
-            with self._marked_as_failed():
+            with self._run.failure_marked():
                 self.save_checkpoint()
 
     def save_checkpoint(self) -> None:
         """Write a checkpoint, from which a trial of the same repetitions goes on."""
-        if self._run:
+        if self._run.is_open:
             with torch.cuda.stream(self._stream):
                 self._bundle.end_epoch()  # one that is under way beside others
-                state = {"epoch": self._bundle.epoch, "train_s": self._train_s, "start_time_ms": self._start_time_ms}
-                self._checkpoint.save({"bundle": self._bundle.state_dict(), **state})
+                state = {"bundle": self._bundle.state_dict(), "epoch": self._bundle.epoch}
+                self._checkpoint.save({**state, **self._time.state_dict()})
 
-    @contextmanager
-    def _marked_as_failed(self) -> Iterator[None]:
-        """Mark the MLflow run as failed before an error goes on, and let nothing hide that error."""
-        try:
-            yield
-        except NO_TRIAL_GOES_ON:
-            raise  # a store that is away, or a disk that is full, takes no mark
-        except Exception:
-            run, self._run = self._run, None
-            try:
-                if run:
-                    run.fail(traceback.format_exc())
-            except Exception:
-                _log.warning("MLflow does not have all of the failure of run %s", self.run_id, exc_info=True)
-            raise
+    def stop(self, *, close_run: bool = True) -> None:
+        """Keep what is trained before the end of the trial; whatever fails is logged and no more.
 
-    def _history(self, run: TrialRun) -> pa.Table:
-        device = self._context.device
-        origin = {
-            **self._context.settings.origin,
-            "python_version": platform.python_version(),
-            "torch_version": version("torch"),
-            "ray_version": ray.__version__,
-            "mlflow_version": version("mlflow"),
-            "platform": platform.platform(),
-            "hostname": socket.gethostname(),
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "start_time": self._start_time_ms,
-            "update_time": self._clock.now_ms(),
-            "train_seconds": self._train_s / len(self._repetitions),
-            "trial_id": self._context.trial_id,
-            "mlflow_run_id": run.run_id,
-        }
-        widths, curves = self.config["widths"], self._bundle.curves
-        return history_table(self.experiment, self._repetitions, self._task, widths, curves, origin)
-
-    def give_up(self) -> None:
-        """Keep what is trained, where no trial can go on; the next launch closes the MLflow run."""
+        Args:
+            close_run: Whether to close the MLflow run. If no trial can go on, the next launch closes it.
+        """
         try:
             if self.is_done:
-                self.leave_nothing()
+                self.remove_checkpoint()
             else:
                 self.save_checkpoint()
         except Exception:
             _log.warning("no checkpoint of the MLflow run %s could be made", self.run_id, exc_info=True)
-        self._run = None
-
-    def stop(self) -> None:
-        """Close the MLflow run before its end, and keep what is trained."""
-        run = self._run
-        self.give_up()
-        # The trial is over in any case, and the next launch closes abandoned runs.
-        try:
-            if run:
-                run.kill()
-        except Exception:
-            _log.warning("the MLflow run %s could not be closed", self.run_id, exc_info=True)
+        if close_run:
+            self._run.kill()
+        else:
+            self._run.abandon()

@@ -1,4 +1,4 @@
-"""Lost workers, which are no fault of their trials: machines of a long survey are taken away again and again."""
+"""Lost workers, which are no fault of their trials: a long survey loses machines again and again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ray.exceptions import RayActorError
 
 
 class LostWorkers(tune.Callback):
-    """Lets the loss of a worker not count as a failure of its trial, where the trial has come further since the last.
+    """Does not count the loss of a worker as a failure of its trial, if the trial has made progress since the last one.
 
-    A trial whose worker is lost at the same epoch again and again, as for want of memory, is given up all the same.
+    A trial that loses its workers at the same epoch again and again, perhaps for lack of memory, is still given up.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class LostWorkers(tune.Callback):
 
 
 def _last_error(trial: Any) -> object:
-    """Why a trial has failed last. `Trial.get_pickled_error` does not know before the trial has ended."""
+    """Return the latest error of a trial. `Trial.get_pickled_error` has none before the trial has ended."""
     with suppress(Exception):  # one that cannot be read counts as a failure
         return pickle.loads(Path(trial.pickled_error_file).read_bytes())
     return None

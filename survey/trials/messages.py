@@ -38,12 +38,12 @@ class TrialSettings:
 
 
 class ExperimentConfig(TypedDict):
-    """One experiment of a trial. Beside what follows, it has the fields of its `Experiment`.
+    """One experiment of a trial: the fields of its `Experiment`, and those below.
 
     Attributes:
         epochs: As in `Experiment`.
         repetitions: Numbers of the repetitions to train.
-        num_repetitions: How many the survey asks for.
+        num_repetitions: Repetitions that the survey asks for.
         widths: Layer widths.
         num_free_parameters: Number of trainable parameters.
         num_gpus: Fraction of a GPU that the trial has; 0 for a CPU core.
@@ -62,12 +62,12 @@ class ExperimentConfig(TypedDict):
 
 
 class ExperimentProgress(NamedTuple):
-    """How far an experiment of a trial has come.
+    """The progress of an experiment of a trial.
 
     Attributes:
         epoch: Last epoch that all its repetitions have trained.
         run_epochs: Epochs that this step has trained, summed over the repetitions.
-        is_done: Whether its results are safe.
+        is_done: Whether its results are stored.
     """
 
     epoch: int
@@ -76,18 +76,18 @@ class ExperimentProgress(NamedTuple):
 
 
 class TrialReport(TypedDict):
-    """What a step of a trial tells Tune.
+    """What a step of a trial reports to Tune.
 
     Attributes:
         done: Whether the trial is done.
-        done_training: The same, as Tune says `done` of trials that it stops, too.
-        epoch: Last epoch; of packed experiments that of the furthest.
+        done_training: The same; Tune also sets `done` for trials that it stops.
+        epoch: Last epoch; of packed experiments, the furthest.
         run_epochs: Epochs that this step has trained, summed over experiments and repetitions.
         by_experiment: Progress by number of the experiment in the trial.
         loop_s: Seconds of this step in the epoch loop.
-        test_loss: At the last epoch, the median over repetitions; of an experiment that is alone.
-        mlflow_run_id: Those of all experiments, with blanks between.
-        failed: Errors of packed experiments that have failed for good, by their number.
+        test_loss: At the last epoch, the median over repetitions; only of an experiment that is not packed.
+        mlflow_run_id: MLflow runs of all experiments, with blanks between.
+        failed: Errors of packed experiments that have failed for good, by their number in the trial.
         fatal_error: Why no trial can go on: the tracking server has been away for too long, or the disk is full.
     """
 
@@ -103,37 +103,37 @@ class TrialReport(TypedDict):
     fatal_error: NotRequired[str]
 
 
-def trial_config(trials: Sequence[PlannedBundle]) -> dict[str, Any]:
-    """Turn what is planned as one trial into what Tune stores, shows and sends: plain values, no data.
+def trial_config(bundles: Sequence[PlannedBundle]) -> dict[str, Any]:
+    """Return the configuration of a trial that trains these bundles, as Tune stores, shows and sends it: plain values.
 
     Returns:
         The `ExperimentConfig` as `trial`; those of packed experiments as a list, `experiments`.
     """
-    configs = [_config(trial) for trial in trials]
+    configs = [_config(bundle) for bundle in bundles]
     return {"trial": configs[0]} if len(configs) == 1 else {"experiments": configs}
 
 
-def _config(trial: PlannedBundle) -> ExperimentConfig:
+def _config(bundle: PlannedBundle) -> ExperimentConfig:
     config = {
-        **trial.experiment.to_dict(),
-        "repetitions": list(trial.repetitions),
-        "num_repetitions": trial.num_repetitions,
-        "widths": list(trial.widths),
-        "num_free_parameters": trial.num_free_parameters,
-        "num_gpus": trial.num_gpus,
-        "cost_s": trial.cost_s,
-        "bundle_bytes": trial.bundle_bytes,
+        **bundle.experiment.to_dict(),
+        "repetitions": list(bundle.repetitions),
+        "num_repetitions": bundle.num_repetitions,
+        "widths": list(bundle.widths),
+        "num_free_parameters": bundle.num_free_parameters,
+        "num_gpus": bundle.num_gpus,
+        "cost_s": bundle.cost_s,
+        "bundle_bytes": bundle.bundle_bytes,
     }
     return cast(ExperimentConfig, config)
 
 
 def configs_of(config: Mapping[str, Any]) -> list[ExperimentConfig]:
-    """Return the configuration of each experiment of what `trial_config` has made."""
+    """Return the configuration of each experiment of a trial, from what `trial_config` has made."""
     return config["experiments"] if "experiments" in config else [config["trial"]]
 
 
 def label_of(config: Mapping[str, Any]) -> str:
-    """Name a trial for people: by its experiment, or by its first one and how many others there are."""
+    """Return a trial's name for people: that of its first experiment, and how many others it has."""
     configs = configs_of(config)
     others = f" and {len(configs) - 1} more" if len(configs) > 1 else ""
     return experiment_of(configs[0]).label + others

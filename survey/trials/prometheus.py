@@ -8,7 +8,7 @@ from survey.output.progress import Figures
 
 
 class Counters:
-    """Counts what the figures of a launch say; Ray adds `ray_` to each name.
+    """Exports the figures of a launch; Ray adds `ray_` to each name.
 
     Args:
         survey: Name of the survey, the value of the tag `survey`.
@@ -30,7 +30,7 @@ class Counters:
         self._told = dict.fromkeys(self._counters, 0)
 
     def tell(self, figures: Figures) -> None:
-        """Bring the counters up to date."""
+        """Update all metrics."""
         for name, counter in self._counters.items():
             now = getattr(figures, name)
             if now > self._told[name]:

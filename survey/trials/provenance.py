@@ -1,10 +1,17 @@
-"""Where the survey's own source comes from."""
+"""Where results come from: the commit of the survey's own source, and the process that trained them."""
 
 from __future__ import annotations
 
+import platform
 import shutil
+import socket
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def git_commit() -> str:
@@ -15,3 +22,19 @@ def git_commit() -> str:
         return ""
     answer = subprocess.run([git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return answer.stdout.strip()
+
+
+def process_origin(device: torch.device) -> dict[str, str]:
+    """Columns of the data set that say what trains in this process: versions, platform, machine and device."""
+    import ray
+    import torch
+
+    return {
+        "python_version": platform.python_version(),
+        "torch_version": version("torch"),
+        "ray_version": ray.__version__,
+        "mlflow_version": version("mlflow"),
+        "platform": platform.platform(),
+        "hostname": socket.gethostname(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+    }

@@ -1,4 +1,4 @@
-"""The order of a plan as Ray Tune's search algorithm: one trial after the other, as they are planned."""
+"""The order of a plan as Ray Tune's search algorithm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PlanOrder(Searcher):
     of 1,000 trials.
 
     Args:
-        trials: What each trial is to train: one planned trial, or several that are packed.
+        trials: The bundles of each trial: one, or several that are packed.
     """
 
     def __init__(self, trials: Sequence[Sequence[PlannedBundle]]) -> None:
@@ -33,11 +33,11 @@ class PlanOrder(Searcher):
         return trial_config(self._trials[self._suggested - 1])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing is learnt from a trial."""
+        """Learn nothing from a trial."""
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
-        """Nothing is searched for."""
+        """Search for nothing."""
         return True
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
-        """Nothing is kept: what is done is asked of the results."""
+        """Save nothing: the results show what is done."""

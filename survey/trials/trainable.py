@@ -1,7 +1,7 @@
 """A Ray Tune trial: the repetitions of one experiment, trained as one array, tracked epoch by epoch.
 
-On a GPU a trial may have several experiments, packed as each of them alone leaves most of it idle. Their epochs are
-queued side by side, each experiment's on a stream of its own; no number depends on what else is trained.
+On a GPU a trial may pack several experiments, each of which alone would leave most of the GPU idle. Their epochs are
+queued side by side, each experiment's on a stream of its own. No number depends on what else is trained.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from survey.errors import NO_TRIAL_GOES_ON, OutputError, TrackingAwayError
+from survey.errors import FATAL_ERRORS, OutputError, TrackingAwayError
 from survey.output.folder import is_output
 from survey.plan.bundles import resource_name
 from survey.trials.messages import ExperimentProgress, TrialReport, TrialSettings, configs_of
@@ -26,23 +26,21 @@ if TYPE_CHECKING:
     from survey.trials.experiment_training import ExperimentTraining
 
 RETRIES = 2
-"""How often a trial, or one of the experiments of a packed one, is tried again; then the survey goes on without it.
+"""How often a trial, or an experiment of a packed one, is tried again before the survey goes on without it.
 
-The loss of a worker does not count where the trial has come further since then (`survey.trials.lost_workers`)."""
+The loss of a worker does not count if the trial has made progress since the last loss (`survey.trials.lost_workers`).
+"""
 
 
 class SurveyTrial(tune.Trainable):
-    """Trains one experiment, or some packed ones, a second or more between two reports.
+    """Trains one experiment, or several packed ones, for a second or more between two reports.
 
-    Actors are used again for one trial after the other: all state of a trial is made in `_begin` and `_make`. They are
-    called by the first step, not by `setup`: Tune sets up actors that it then gives another trial.
+    Tune reuses an actor for one trial after another, and may set it up for one trial, then give it another. So all
+    state of a trial is made by its first step, in `_begin` and `_open`, and not by `setup`.
     """
 
-    def setup(  # pyright: ignore[reportIncompatibleMethodOverride] (`tune.with_parameters` adds the others)
-        self,
-        config: dict[str, Any],
-        *,
-        settings: TrialSettings,
+    def setup(  # pyright: ignore[reportIncompatibleMethodOverride] (`tune.with_parameters` adds the settings)
+        self, config: dict[str, Any], *, settings: TrialSettings
     ) -> None:
         """Take what all trials share, and import what they need.
 
@@ -53,12 +51,12 @@ class SurveyTrial(tune.Trainable):
         self._settings = settings
         self._configs = configs_of(config)
         self._experiments: dict[int, ExperimentTraining] = {}
-        self._to_make: set[int] = set()
+        self._to_open: set[int] = set()
         # Not at the top of the module, as the driver, which names this class, needs none of it.
         import survey.trials.experiment_training  # noqa: F401
 
     def __repr__(self) -> str:
-        """What Ray's dashboard shows of an actor from its first trial on, so it says what is true for all of them."""
+        """Name the actor in Ray's dashboard, from its first trial on, by what all its trials have in common."""
         return f"trials of {self._settings.origin['batch']} on {resource_name(self._configs[0]['num_gpus'])}"
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -68,10 +66,10 @@ class SurveyTrial(tune.Trainable):
         return True
 
     def _begin(self) -> None:
-        """Make what the experiments of the trial share; `_make` makes each of them.
+        """Make what the experiments of the trial share; `_open` opens each of them.
 
         Raises:
-            OutputError: This machine lacks the output, as one may that has joined the cluster after the launch began.
+            OutputError: This machine lacks the output folder, perhaps because it joined the cluster late.
         """
         from survey.trials.experiment_training import TrialContext
 
@@ -83,31 +81,34 @@ class SurveyTrial(tune.Trainable):
         self._context = TrialContext(self._settings, self.trial_id, device, is_packed)
         self._attempts: Counter[int] = Counter()
         self._failed: dict[int, str] = {}
-        self._to_make = set(range(len(self._configs)))
+        self._to_open = set(range(len(self._configs)))
 
-    def _make(self, number: int) -> None:
+    def _open(self, number: int) -> None:
+        """Open an experiment of the trial, to train it from its beginning or from its checkpoint."""
         from survey.training.graphs import side_stream
         from survey.trials.experiment_training import ExperimentTraining
 
         is_side_by_side = self._context.is_packed and self._context.device.type == "cuda"
         stream = side_stream(number + 1) if is_side_by_side else None
-        self._experiments[number] = ExperimentTraining(self._configs[number], self._context, stream)
+        training = ExperimentTraining(self._configs[number], self._context, stream)
+        training.open()
+        self._experiments[number] = training
 
     def step(self) -> dict[str, Any]:
         """Train for about `report_every_s`; at the last epoch, store the history and finish.
 
         Returns:
-            A `TrialReport`. Where no trial can go on, what is trained is in the checkpoint, if it can be written.
+            A `TrialReport`. After a fatal error, a checkpoint has what is trained, if one could be written.
 
         Raises:
             Exception: The experiment has failed.
         """
         try:
             return dict(self._step())
-        except NO_TRIAL_GOES_ON as error:
+        except FATAL_ERRORS as error:
             for each in self._experiments.values():
-                each.give_up()
-            self._experiments, self._to_make = {}, set()
+                each.stop(close_run=False)
+            self._experiments, self._to_open = {}, set()
             message = str(error)
             if isinstance(error, TrackingAwayError):
                 message += "; what is trained is kept: launch again when it is back"
@@ -115,12 +116,12 @@ class SurveyTrial(tune.Trainable):
             return {**nothing, "fatal_error": message}
 
     def _step(self) -> TrialReport:
-        if not self._experiments and not self._to_make:
+        if not self._experiments and not self._to_open:
             self._begin()
         # This includes what has failed in the last step; by now nothing holds its memory.
-        to_make, self._to_make = sorted(self._to_make), set()
-        for number in to_make:
-            self._tried(number, partial(self._make, number))
+        to_open, self._to_open = sorted(self._to_open), set()
+        for number in to_open:
+            self._tried(number, partial(self._open, number))
         before = {number: each.run_epochs for number, each in self._experiments.items()}
         began_s = time.monotonic()
         self._train_slice()
@@ -147,7 +148,7 @@ class SurveyTrial(tune.Trainable):
         return report
 
     def _train_slice(self) -> None:
-        """Train an epoch of each experiment, and more until the time for a report has come or the last is trained."""
+        """Train an epoch of each experiment, and further epochs until a report is due or all are trained."""
         ends, now = time.perf_counter() + self._settings.report_every_s, 0.0
         waiting = deque(number for number in list(self._experiments) if self._starts(number))
         while waiting:
@@ -157,61 +158,61 @@ class SurveyTrial(tune.Trainable):
                 waiting.append(number)
 
     def _starts(self, number: int) -> bool:
-        """Start an epoch of an experiment, if one is left and can be."""
+        """Start an epoch of an experiment; return whether one was left and has started."""
         each = self._experiments.get(number)
         return bool(each and each.is_training and self._tried(number, each.start_epoch) and number in self._experiments)
 
     def _finish(self) -> bool:
-        """Finish what is trained, write checkpoints of what is not, and say whether the trial is done."""
+        """Finish what is trained, write the checkpoints that are due, and return whether the trial is done."""
         for number, each in list(self._experiments.items()):
             if each.is_training:
                 self._tried(number, each.save_checkpoint_if_due)
             elif not each.is_done:
                 self._tried(number, each.finish)
-        if self._to_make or not all(each.is_done for each in self._experiments.values()):
+        if self._to_open or not all(each.is_done for each in self._experiments.values()):
             return False
         experiments, self._experiments = self._experiments, {}
         if self._context.is_packed:
             for each in experiments.values():
-                each.leave_nothing()
+                each.remove_checkpoint()
         return True
 
     def _tried(self, number: int, act: Callable[[], Any]) -> Any:
-        """Act on an experiment. Where it fails and the trial has others, these go on, and it is tried twice again.
+        """Act on an experiment. If that fails in a packed trial, the others go on, and it is tried again twice.
 
-        Where the GPU is lost to this process, the whole trial fails, so that Tune tries it again in another one.
+        If this process has lost the GPU, the whole trial fails, so that Tune tries it again in another process.
 
         Returns:
-            What `act` has returned, or True for nothing; None where it has failed.
+            What `act` returns, or True if that is None; None if it fails.
         """
         from survey.training.bundle import is_device_lost
 
         try:
             result = act()
-        except NO_TRIAL_GOES_ON:
+        except FATAL_ERRORS:
             raise
         except Exception as error:
             self._experiments.pop(number, None)
             if not self._context.is_packed or is_device_lost(error):
-                self._experiments, self._to_make = {}, set()
+                self._experiments, self._to_open = {}, set()
                 raise  # Tune tries it again
             self._attempts[number] += 1
             if self._attempts[number] > RETRIES:
                 self._failed[number] = f"{type(error).__name__}: {error}"
             else:
-                self._to_make.add(number)
+                self._to_open.add(number)
             return None
         return True if result is None else result
 
     def cleanup(self) -> None:
-        """Close the MLflow runs of a trial that was stopped before its end, and keep what it has trained."""
-        experiments, self._experiments, self._to_make = self._experiments, {}, set()
+        """Close the MLflow runs of a trial that is stopped early, and keep what it has trained."""
+        experiments, self._experiments, self._to_open = self._experiments, {}, set()
         for each in experiments.values():
             each.stop()
 
 
 def _device(num_gpus: float) -> torch.device:
-    """The device of a trial: one core, or a share of a GPU that is capped to its fraction of the memory."""
+    """Return the device of a trial: one CPU core, or a GPU, of whose memory this process takes its share at most."""
     import torch
 
     if num_gpus and torch.cuda.is_available():

@@ -26,22 +26,22 @@ from survey.trials.searcher import PlanOrder
 from survey.trials.stopper import StopRequest
 from survey.trials.trainable import RETRIES, SurveyTrial
 
-# Tune would send these to its actors by way of what Ray's logs and dashboard show. Workers have them from their nodes.
+# Tune would send these to its actors, and Ray's logs and dashboard would show them. Workers have them from their nodes.
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
 
 _storage: Any = storage
 
 TRIALS_PER_TUNE_RUN = 5_000
-"""Trials of one Tune run, which keeps all of them in memory, 65 KB each, and writes them down at its end."""
+"""Trials of one Tune run, which keeps 65 KB of each in memory and saves them at its end."""
 
 _REPORTS_PER_S = 100.0
-"""Reports that the driver gets in a second from all trials together, at most: each takes some milliseconds of it."""
+"""The most reports in a second from all trials together: each takes the driver some milliseconds."""
 
 _LONGEST_REPORT_S = 10.0
-"""Time between two reports of a trial at most: within it the trial has to notice that it is to stop."""
+"""The most seconds between two reports of a trial, which notices at a report that it must stop."""
 
 _MEMORY_STEP = 1 << 30
-"""Bytes of memory in whole numbers of which trials ask for it; those that take less do not ask."""
+"""Trials ask for memory in multiples of so many bytes; those that need less do not ask."""
 
 
 def fit(
@@ -86,7 +86,7 @@ def fit(
 def _as_on(cluster: Cluster) -> Iterator[None]:
     """Give Tune's actors the variables that they lack on a cluster, and keep the driver's files in a private folder.
 
-    Tune itself would put them into the folder of Ray's session, where everyone may write, and unpickle some of them.
+    By itself Tune would put the files into the folder of Ray's session, where everyone may write, and unpickle some.
     """
     variables, folder_of = dict(DEFAULT_ENV_VARS), _storage._get_ray_train_session_dir
     DEFAULT_ENV_VARS.update(cluster.variables)
@@ -102,8 +102,8 @@ def _as_on(cluster: Cluster) -> Iterator[None]:
 def _tune_run(
     trainable: Any, trials: Sequence[Sequence[PlannedBundle]], scratch: Path, stop: StopRequest, progress: Progress
 ) -> list[str]:
-    """Train trials in one Tune run; return what `fit` returns of them."""
-    # Tune's own state is not kept: what is done is asked of the results, and trials have checkpoints of their own.
+    """Train trials in one Tune run; return their failures, as `fit` does."""
+    # Tune's own state is not kept: the results show what is done, and trials have checkpoints of their own.
     with tempfile.TemporaryDirectory(prefix="tune-", dir=scratch) as folder:
         tuner = tune.Tuner(
             trainable,
@@ -130,7 +130,7 @@ def _tune_run(
 
 
 def _failures(result: Any) -> Iterator[str]:
-    """Yield what `fit` returns of a trial, which has failed, or some of whose packed experiments have."""
+    """Yield the failure of a trial, or those of its packed experiments, as `fit` returns them."""
     if result.error is not None:
         yield f"{label_of(result.config)}: {_last_line(result.error)}"
         return
@@ -139,15 +139,19 @@ def _failures(result: Any) -> Iterator[str]:
 
 
 def report_every_s(num_trials: float) -> float:
-    """Time between two reports of a trial, in seconds, where so many train at a time."""
+    """Return the seconds between two reports of a trial if this many train at a time."""
     return min(_LONGEST_REPORT_S, max(1.0, num_trials / _REPORTS_PER_S))
 
 
 def resources(config: Mapping[str, Any], *, node_memory: int) -> tune.PlacementGroupFactory:
-    """What a trial asks Ray for: a core, its share of a GPU, and without one the memory of a large network.
+    """Return what a trial asks Ray for: a core, and its share of a GPU or, without one, the memory of a large network.
 
-    A machine without memory for as many trials as it has cores gets fewer of them. A trial that is larger than every
-    machine gets one to itself.
+    A machine that lacks memory for as many trials as it has cores gets fewer of them. A trial that is larger than
+    every machine gets one to itself.
+
+    Args:
+        config: What `trial_config` has made.
+        node_memory: Bytes of the machine with the most memory; 0 if trials are not to ask for memory.
     """
     first, *_ = configs_of(config)
     asked: dict[str, float] = {"CPU": 1}
@@ -159,13 +163,13 @@ def resources(config: Mapping[str, Any], *, node_memory: int) -> tune.PlacementG
 
 
 def _named(trainable: Any) -> Any:
-    """Give the class that Tune has wrapped its own name again, by which Ray's dashboard lists its actors."""
+    """Restore the name of the class that Tune has wrapped: Ray's dashboard lists its actors by it."""
     trainable.__name__ = trainable.__qualname__ = SurveyTrial.__name__
     return trainable
 
 
 def _trial_name(trial: Any) -> str:
-    """A name for people, which is also safe as a file name."""
+    """Return a name for people that is also safe as a file name."""
     return label_of(trial.config).replace(" ", "_").replace("/", "-") + f"_{trial.trial_id}"
 
 

@@ -196,6 +196,7 @@ def test_misuse_is_told(surveys, tmp_path):
     assert (result.returncode, result.stderr) == (2, "error: expected two data sets or more, found 1\n")
 
 
+@pytest.mark.launch
 def test_two_halves_of_a_real_survey_made_apart_equal_the_survey_made_whole(undisturbed, tmp_path):
     settings = SMALL.format(epochs=100)
     whole = '["sklearn:iris", "sklearn:diabetes"]'

@@ -21,8 +21,8 @@ from survey.dataset.schema import PARTITION_COLUMNS
 from survey.errors import DiskFullError, ExportError
 from survey.export.publish.description import About
 from survey.export.publish.upload import SUMS, publish
-from tests.docs.test_docs import blocks
 from tests.support.export_data import ALPHA, EXPERIMENTS, Survey, files, read, sweep
+from tests.support.pages import blocks
 from tests.support.paths import ROOT
 
 FILE = "experiments.parquet"

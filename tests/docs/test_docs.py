@@ -26,19 +26,11 @@ from survey.export.__main__ import command as publish_command
 from survey.launch.__main__ import launch
 from survey.spaces.yaml_file import load_space
 from survey.tasks.own import UserTask
+from tests.support.pages import blocks, read
 from tests.support.paths import ROOT
 
 README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-
-
-def read(page: Path) -> str:
-    return page.read_text(encoding="utf-8")
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced code of a language, as it stands in a page."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", read(page), flags=re.MULTILINE | re.DOTALL)
 
 
 def options(function: Callable[..., object] = launch) -> list[str]:

@@ -1,7 +1,7 @@
 """What is in deploy/, checked as far as that goes without such a cluster.
 
-The batch script runs with stand-ins for Slurm's commands; in the slow test its `srun` starts two machines on this host:
-each has a network address, a name, processes and a /tmp/ray of its own, so Ray's launcher takes them for machines.
+The batch script runs with stand-ins for the commands of Slurm. In one test its `srun` starts two machines on this host:
+each has a network address, a name, processes and a /tmp/ray of its own, so the launcher of Ray takes them for machines.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ def machines() -> Iterator[str]:
             ip("netns", "delete", f"{prefix}{i}")
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_a_batch_job_on_two_machines(machines, tmp_path, request):
     slurm, out = Slurm(tmp_path, MACHINES_SRUN, ",".join(NODES)), tmp_path / "out"
     # Ray's sockets lie there, whose paths may have 107 characters.

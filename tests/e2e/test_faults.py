@@ -8,70 +8,24 @@ import re
 import shutil
 import sqlite3
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-import survey
-from survey.cluster.connection import Cluster
 from survey.errors import TrackingAwayError
 from survey.experiments.experiment import Experiment
-from survey.launch import launcher
-from survey.spaces.yaml_file import load_space
 from survey.tracking import trial_run
 from survey.tracking.sqlite import copy_database
 from survey.tracking.trial_run import TrackingSettings, TrialRun
-from survey.trials import tune
-from survey.trials.messages import TrialSettings
-from survey.trials.stopper import StopRequest
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import await_training, launch, numbers, rows, seeds, site, start_read, statuses
 from tests.support.servers import free_port, tracking_server
-from tests.support.small_survey import EPOCHS, EXPERIMENTS, REPETITIONS, RUNS, write_space
+from tests.support.small_survey import EPOCHS, EXPERIMENTS, REPETITIONS, write_space
 
 
-def test_more_trials_than_a_tune_run_takes(tmp_path, undisturbed, monkeypatch):
-    """Several Tune runs one after the other, with an export after each."""
-    exported = []
-    real = launcher.Launch._close_and_export
-
-    def counted(launch, store, mapper):
-        real(launch, store, mapper)
-        exported.append(len(rows(tmp_path / "out")))
-
-    monkeypatch.setattr(launcher.Launch, "_close_and_export", counted)
-    monkeypatch.setattr(tune, "TRIALS_PER_TUNE_RUN", 3)
-    result = survey.run(load_space(write_space(tmp_path)), out=tmp_path / "out", num_cpus=2)
-    assert (result.num_experiments, result.num_runs_trained, result.failures) == (EXPERIMENTS, RUNS, ())
-    assert exported == [9, 18, RUNS]
-    assert numbers(tmp_path / "out") == numbers(undisturbed)
-
-
-@pytest.mark.parametrize("stops_after", [1, 2, 3])
-def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_after, monkeypatch):
-    """An export of all that is trained takes longer than there is after SIGTERM, and no server may be left for it."""
-    stop, called = StopRequest(), []
-
-    def call(what):
-        called.append(what)
-        stop.interrupted = len(called) == stops_after
-
-    def tune_run(_trainable, part, *_):
-        call(f"trained {len(part)}")
-        return []
-
-    monkeypatch.setattr(tune, "TRIALS_PER_TUNE_RUN", 3)
-    monkeypatch.setattr(tune, "_tune_run", tune_run)
-    settings = TrialSettings(tasks={}, tracking=None, origin={}, checkpoints=Path())
-    given = {"progress": None, "after_part": lambda: call("exported")}
-    cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
-    assert tune.fit([()] * 8, settings, cluster=cluster, stop=stop, **given) == ()
-    assert called == ["trained 3", "exported", "trained 3"][:stops_after]
-
-
+@pytest.mark.service
 def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setattr(trial_run, "_FLUSH_S", 0.0)

@@ -44,7 +44,7 @@ def large(tmp_path_factory) -> Path:
     return folder / "out"
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 @pytest.mark.parametrize("seed", range(20))
 def test_sigterm_where_an_epoch_takes_seconds(seed, tmp_path, large):
     space, out = large.parent / "large.yaml", tmp_path / "out"
@@ -79,6 +79,7 @@ def test_sigterm_at_a_random_moment(seed, tmp_path, undisturbed):
     finish_and_compare(arguments[0], out, undisturbed)
 
 
+@pytest.mark.launch
 def test_where_a_trial_takes_longer_to_stop_than_the_grace_the_launch_ends_nevertheless(tmp_path):
     """Python runs `sitecustomize` in every process: here a checkpoint takes a day, and the grace is 3 s."""
     (tmp_path / "sitecustomize.py").write_text(

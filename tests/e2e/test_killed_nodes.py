@@ -18,13 +18,12 @@ import pytest
 
 from survey.output.folder import Output
 from survey.output.launch_record import read_record
-from tests.cluster.test_cluster import TOKEN
 from tests.support.awaiting import HANGS_S
 from tests.support.launching import await_training, launch, numbers, start_read, statuses
 from tests.support.paths import ROOT
-from tests.support.servers import free_port, tracking_server
+from tests.support.servers import TOKEN, free_port, tracking_server
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.fault
 ASKED_FOR = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
 
 

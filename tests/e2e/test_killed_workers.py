@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import pickle
 import random
 import sqlite3
 import subprocess
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
-from ray.exceptions import RayActorError
 
 from survey.output.folder import Output
 from survey.output.launch_record import read_record
-from survey.trials.lost_workers import LostWorkers
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import await_finished_run, launch, numbers, seeds, start_read, statuses
 from tests.support.small_survey import LONG, write_space
@@ -46,7 +42,7 @@ def longer(tmp_path_factory) -> Path:
     return folder / "out"
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 @pytest.mark.parametrize("seed", range(20))
 def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_path, longer):
     """Python runs `sitecustomize` in every process: here checkpoints are written twice a second."""
@@ -83,7 +79,7 @@ if "survey.launch" in " ".join(sys.orig_argv):
 """Python runs it as `sitecustomize` in every process: trials write checkpoints and report often, and the record too."""
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_trial_that_goes_on_is_not_given_up_however_many_workers_it_loses(tmp_path, longer):
     (tmp_path / "sitecustomize.py").write_text(OFTEN)
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
@@ -111,30 +107,6 @@ def test_a_trial_that_goes_on_is_not_given_up_however_many_workers_it_loses(tmp_
     with sqlite3.connect(out / "mlflow.db") as connection:
         (resumed,) = connection.execute("SELECT count(*) FROM tags WHERE key = 'resumed_at_epoch'").fetchone()
     assert resumed == 5
-
-
-@pytest.mark.parametrize(
-    ("epochs", "error", "failures"),
-    [
-        ([10, 20, 30, 40], RayActorError(), 0),
-        ([10, 10, 5, 10], RayActorError(), 3),
-        ([0, 0, 0], RayActorError(), 3),
-        ([10, 20, 30], ValueError(), 3),
-    ],
-)
-def test_a_lost_worker_counts_as_a_failure_where_its_trial_has_come_no_further(epochs, error, failures, tmp_path):
-    callback, counted = LostWorkers(), SimpleNamespace(num_failures=0)
-    (tmp_path / "error.pkl").write_bytes(pickle.dumps(error))
-    for epoch in epochs:
-        counted.num_failures += 1
-        trial = SimpleNamespace(
-            trial_id="t",
-            last_result={"epoch": epoch},
-            run_metadata=counted,
-            pickled_error_file=str(tmp_path / "error.pkl"),
-        )
-        callback.on_trial_recover(1, [], trial)
-    assert counted.num_failures == failures
 
 
 def kill_a_worker(launch: subprocess.Popen, draw: random.Random) -> None:

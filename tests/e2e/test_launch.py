@@ -60,6 +60,7 @@ def test_a_survey_makes_data_set_report_and_mlflow_runs(undisturbed):
     assert not list(undisturbed.rglob("*.tmp"))
 
 
+@pytest.mark.launch
 def test_launched_again_it_trains_nothing_and_changes_nothing(undisturbed):
     out = undisturbed.with_name("again")
     before = bytes_of(out / "dataset") | bytes_of(out / "report")
@@ -96,6 +97,7 @@ def callers_ray() -> Iterator[Callable[[], None]]:
             ray.shutdown()
 
 
+@pytest.mark.launch
 def test_from_python_a_few_on_the_callers_ray_and_then_all_on_one_of_its_own(undisturbed, tmp_path, monkeypatch):
     """More repetitions and more of the grid add only what is missing; the numbers are those of the command line."""
     monkeypatch.chdir(tmp_path)
@@ -166,6 +168,7 @@ def leave_unfinished_store(out: Path) -> None:
         connection.execute("CREATE TABLE assessments (assessment_id VARCHAR(50))")
 
 
+@pytest.mark.launch
 def test_a_second_launch_on_the_same_output_is_refused_and_the_first_stops_when_its_time_is_up(tmp_path):
     space, out = write_space(tmp_path, epochs=50_000), tmp_path / "out"
     first, lines, reader = start_read(space, "--out", out, "--no-ui", "--time-limit", "10s")
@@ -186,6 +189,7 @@ def test_a_second_launch_on_the_same_output_is_refused_and_the_first_stops_when_
     assert not set(statuses(out)) - {"KILLED"}
 
 
+@pytest.mark.launch
 def test_both_interfaces_are_up_and_end_with_the_survey(tmp_path):
     out = tmp_path / "out"
     process, lines, reader = start_read(write_space(tmp_path, epochs=50_000), "--out", out, "--num-cpus", 2)
@@ -217,6 +221,7 @@ t.residual_layers = residual_layers
 """
 
 
+@pytest.mark.launch
 def test_a_trial_that_fails_and_data_that_changed(tmp_path):
     """A user's own data, on shares of a GPU for which Ray's own accounts stand in: two trials at once, then the third.
 
@@ -267,6 +272,7 @@ def contents(out: Path) -> dict[str, bytes]:
     return {name: data for name, data in bytes_of(out).items() if not name.startswith(".lock")}
 
 
+@pytest.mark.launch
 def test_one_of_joined_experiments_fails_and_the_others_go_on(tmp_path):
     """Three experiments as one trial on a GPU, for which Ray's own accounts stand in; then alone, without one."""
     (tmp_path / "sitecustomize.py").write_text(TRAPEZOIDS_FAIL)
@@ -317,7 +323,7 @@ def test_a_tracking_server_that_does_not_answer_stops_the_launch(tmp_path):
     assert "Traceback" not in output
 
 
-@pytest.mark.slow
+@pytest.mark.scale
 @pytest.mark.timeout(3000)
 @pytest.mark.skipif(not PMLB.is_dir(), reason="needs the PMLB data of the workplace beside the checkout")
 def test_wine_quality_and_houses_train_as_published(tmp_path):

@@ -12,12 +12,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from survey.errors import InputError
-from survey.launch.options import Options
-from survey.launch.tracking_location import TrackingLocation
-from survey.output.folder import Output
 from survey.output.ownership import MARKER
-from survey.tracking.credentials import check_no_password, variables_needed, without_passwords
 from tests.support.launching import launch, numbers, site
 from tests.support.small_survey import EXPERIMENTS, RUNS, write_space
 
@@ -84,6 +79,7 @@ def environment(bucket, tmp_path) -> Iterator[dict[str, str]]:
     shutil.rmtree(logs, ignore_errors=True)
 
 
+@pytest.mark.service
 def test_a_survey_in_postgresql_and_s3(database, bucket, environment, tmp_path, undisturbed):
     out, store = tmp_path / "out", boto3.resource("s3", endpoint_url=bucket, region_name="us-east-1", **keys())
     arguments = ("--out", out, "--tracking-uri", database, "--artifacts", "s3://surveys/small", "--no-ui")
@@ -135,6 +131,7 @@ def everything(database: str) -> str:
         return found
 
 
+@pytest.mark.service
 def test_a_wrong_password_is_told_without_it(database, tmp_path):
     arguments = ("--out", tmp_path / "out", "--tracking-uri", database, "--no-ui")
     status, output = launch(write_space(tmp_path), *arguments, PGPASSWORD="wr0ng-one")
@@ -142,54 +139,3 @@ def test_a_wrong_password_is_told_without_it(database, tmp_path):
     assert output.startswith("error: the tracking store postgresql+psycopg2://surveyor@/tracking")
     assert "password authentication failed" in output
     assert "wr0ng" not in output
-
-
-@pytest.mark.parametrize(
-    ("uri", "variables"),
-    [
-        ("postgresql+psycopg2://me:s3cret@db/tracking", "PGPASSWORD"),
-        ("https://me:s3cret@mlflow.example/", "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
-        ("mysql+pymysql://me:s3cret@db/tracking", "the environment variable that"),
-        ("postgresql+psycopg2://me@db/tracking?sslmode=require&password=s3cret", "PGPASSWORD"),
-        ("mysql+pymysql://me@db/tracking?ssl_key_password=s3cret", "the environment variable that"),
-    ],
-)
-def test_a_password_in_a_uri_is_refused(uri, variables, tmp_path):
-    with pytest.raises(InputError, match=f"--tracking-uri: .*{variables}") as error:
-        TrackingLocation(Options(tracking_uri=uri), Output.at(tmp_path / "out"), print)
-    assert "s3cret" not in str(error.value)
-
-
-def test_a_user_without_a_password_is_none_of_that():
-    check_no_password("--tracking-uri", "postgresql+psycopg2://me@db/tracking")
-    check_no_password("--tracking-uri", "postgresql+psycopg2://me@db/tracking?passfile=/home/me/.pgpass")
-    check_no_password("--artifacts", "s3://bucket/prefix")
-
-
-def test_no_form_of_a_password_is_shown():
-    uri = "postgresql+psycopg2://me:a%20b@db/x?sslpassword=c%21d+e"
-    for form in ("a%20b", "a b", "c%21d+e", "c!d+e", "c!d e"):
-        assert without_passwords(f"<{form}>", uri) == "<***>"
-
-
-def test_what_other_machines_need_is_known_by_name():
-    here = {"PGPASSWORD": "", "AWS_REGION": "", "MLFLOW_TRACKING_TOKEN": "", "MLFLOW_S3_ENDPOINT_URL": ""}
-    assert variables_needed({**here, "MLFLOW_TRACKING_URI": "", "PATH": "", "PGP_KEY": ""}) == sorted(here)
-
-
-@pytest.mark.parametrize(
-    ("options", "location"),
-    [
-        (Options(), "OUT/artifacts"),
-        (Options(tracking_uri="postgresql+psycopg2://db/x"), "OUT/artifacts"),
-        (Options(tracking_uri="http://mlflow"), None),
-        (Options(tracking_uri="http://mlflow", artifacts="s3://b/p/"), "s3://b/p/ID"),
-        (Options(artifacts="/shared/a"), "file:///shared/a/ID"),
-        (Options(artifacts="here"), f"file://{Path.cwd()}/here/ID"),
-    ],
-)
-def test_where_artifacts_go(options, location, tmp_path):
-    output = Output.at(tmp_path / "out")
-    output.prepare()
-    expected = location and location.replace("OUT", output.folder.as_uri()).replace("ID", output.output_id)
-    assert TrackingLocation(options, output, print).artifacts == expected

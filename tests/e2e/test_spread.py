@@ -24,6 +24,8 @@ from tests.support.paths import ROOT
 from tests.support.servers import running
 from tests.support.small_survey import EXPERIMENTS, RUNS, write_space
 
+pytestmark = pytest.mark.service
+
 TOKEN = "fedcba9876543210" * 4
 JOIN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 

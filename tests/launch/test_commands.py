@@ -21,7 +21,7 @@ from survey.cli import exit_on_error
 from survey.errors import ExportError, InputError, OutputError, SearchSpaceError, TrackingError
 from survey.launch.__main__ import launch
 from survey.launch.options import Options
-from survey.launch.parsers import parse_duration, parse_gpus_per_trial
+from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
 from survey.spaces.yaml_file import load_space
 from tests.support.awaiting import HANGS_S
 from tests.support.paths import ROOT
@@ -68,6 +68,17 @@ def test_what_is_no_share_of_a_gpu_is_refused(text):
         parse_gpus_per_trial(text)
     assert repr(text) in str(error.value)
     assert "auto" in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "found"), [("auto", "auto"), ("1", 1), ("24", 24)])
+def test_how_many_experiments_are_packed(text, found):
+    assert parse_pack(text) == found
+
+
+@pytest.mark.parametrize("text", ["0", "25", "-1", "1.5", "all", ""])
+def test_what_is_no_number_of_experiments_to_pack_is_refused(text):
+    with pytest.raises(typer.BadParameter, match="expected auto, or a number from 1 to 24"):
+        parse_pack(text)
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ if "default_worker" in " ".join(sys.orig_argv):
 """Python runs it as `sitecustomize` in every process: after the first trial no other trains before it is killed."""
 
 
-@pytest.mark.slow
+@pytest.mark.launch
 def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
     space, out = tmp_path / "tiny.yaml", tmp_path / "out"
     space.write_text(SPACE % 300)

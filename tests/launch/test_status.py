@@ -73,6 +73,7 @@ def test_a_folder_without_a_survey_and_a_survey_without_a_launch(tmp_path):
     assert "launch again" in shown(render(status))
 
 
+@pytest.mark.launch
 def test_a_survey_that_runs_and_is_killed(tmp_path):
     """Seen by `survey.status`, in Ray's dashboard, and on the endpoint for Prometheus."""
     out = tmp_path / "out"

@@ -18,8 +18,9 @@ import pytest
 from survey.errors import OutputError
 from survey.output import lock
 from survey.output.folder import Output
-from survey.output.lock import Holder
+from survey.output.lock import Holder, OutputLock
 from tests.support.awaiting import HANGS_S
+from tests.support.no_json import NO_JSON
 
 HOLD = """
 import sys, time
@@ -134,3 +135,29 @@ def test_an_output_that_a_launch_was_about_to_make_when_it_was_killed_is_made(tm
     assert Output.at(out).output_id
     with pytest.raises(OutputError, match="holds other things"):
         Output.at(tmp_path)
+
+
+def test_a_folder_that_may_not_be_looked_at_is_an_output_error(tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(OutputError, match="cannot be looked at: Permission denied"):
+        Output.at(tmp_path)
+
+
+def test_a_lock_that_may_not_be_taken_is_an_output_error(tmp_path, monkeypatch):
+    lock = OutputLock(tmp_path)
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(lock._lock, "acquire", refuse)
+    with pytest.raises(OutputError, match="cannot be written to: Permission denied"):
+        lock.__enter__()
+
+
+@pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON)
+def test_a_holder_that_cannot_be_read_is_none(text, tmp_path):
+    (tmp_path / ".lock-holder").write_text(text, encoding="latin-1")
+    assert Holder.read(tmp_path / ".lock-holder") is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from importlib import resources
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,29 +15,15 @@ from survey.dataset.schema import summary_schema
 from survey.dataset.sweep_names import ADDED_BY_ANALYSIS
 from survey.errors import InputError, SearchSpaceError
 from survey.experiments.experiment import Experiment
-from survey.spaces.search_space import ACTIVATIONS, OPTIMIZERS, Grid, SearchSpace
+from survey.spaces.search_space import Grid, SearchSpace
 from survey.spaces.yaml_file import built_in_names, dump_space, load_space
 from survey.tasks.own import UserTask
-from survey.training.network import ACTIVATIONS as TRAINED_ACTIVATIONS
-from survey.training.optimizers import OPTIMIZERS as TRAINED_OPTIMIZERS
 from tests.support.paths import ROOT
+from tests.support.space_files import GRID, written
 
 MINIMAL = """\
 grids: [{dataset: [wine_quality_white], shape: [rectangle], size: [16384], depth: [3], epochs: [1500]}]
 """
-GRID = """\
-grids:
-  - dataset: [mnist]
-    shape: rectangle
-    size: 1024
-    depth: 3
-"""
-
-
-def written(folder: Path, text: str, name: str = "space.yaml") -> Path:
-    file = folder / name
-    file.write_text(text, encoding="utf-8")
-    return file
 
 
 def grid(**changes) -> Grid:
@@ -131,11 +116,6 @@ def test_penalties_are_alternatives():
 @pytest.mark.parametrize("none", ["none", None])
 def test_a_penalty_of_zero_is_none(none):
     assert expand(kernel_regularizer_type=[none, "l2"], kernel_regularizer_l2=[0.0]) == expand()
-
-
-def test_every_optimizer_and_activation_of_a_grid_can_be_trained():
-    assert set(OPTIMIZERS) == set(TRAINED_OPTIMIZERS)
-    assert set(ACTIVATIONS) == set(TRAINED_ACTIVATIONS)
 
 
 def test_what_a_grid_leaves_out_is_as_in_an_experiment():

@@ -13,7 +13,7 @@ from survey.spaces import search_space, yaml_source
 from survey.spaces.search_space import Grid, SearchSpace, check_together
 from survey.spaces.yaml_file import load_space
 from survey.tasks.loading import describe
-from tests.spaces.test_search_space import GRID, written
+from tests.support.space_files import GRID, written
 
 FEW = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3}
 

@@ -25,8 +25,8 @@ from tests.support.awaiting import HANGS_S, await_that
 
 
 def seeds(*quick: int) -> list:
-    """20 seeds of a fault, of which `make test` tries these."""
-    return [seed if seed in quick else pytest.param(seed, marks=pytest.mark.slow) for seed in range(20)]
+    """20 seeds of a fault: these with the whole launches, the others with `make test-faults`."""
+    return [pytest.param(seed, marks=pytest.mark.launch if seed in quick else pytest.mark.fault) for seed in range(20)]
 
 
 def site(folder: Path, code: str) -> dict[str, str]:

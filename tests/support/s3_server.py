@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+AWAY = "http://127.0.0.1:9"
+"""An address at which nobody listens."""
+
 
 class S3:
     """An S3 server on loopback, and the requests that it got: method, path with query, authorization."""

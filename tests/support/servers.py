@@ -16,6 +16,9 @@ import psutil
 
 from tests.support.awaiting import HANGS_S, await_that
 
+TOKEN = "0123456789abcdef" * 4
+"""With which a Ray cluster is joined that asks for one."""
+
 
 def free_port() -> int:
     with socket.socket() as probe:

@@ -11,9 +11,6 @@ import pyarrow as pa
 import pytest
 
 from survey.dataset.table_writer import write_table
-from survey.errors import OutputError
-from survey.output.folder import Output
-from survey.output.lock import OutputLock
 from survey.system import filesystem, machine
 from survey.system.files import write_text
 
@@ -70,23 +67,3 @@ def test_a_file_is_on_the_disk_before_it_takes_the_place_of_another(write, tmp_p
     monkeypatch.setattr(Path, "replace", lambda file, to: (replaced.append(list(synced)), replace(file, to))[1])
     write(tmp_path / "file")
     assert replaced == [[(tmp_path / "file").stat().st_ino]]
-
-
-def test_a_folder_that_may_not_be_looked_at_is_an_output_error(tmp_path, monkeypatch):
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied", str(tmp_path))
-
-    monkeypatch.setattr(Path, "is_file", refuse)
-    with pytest.raises(OutputError, match="cannot be looked at: Permission denied"):
-        Output.at(tmp_path)
-
-
-def test_a_lock_that_may_not_be_taken_is_an_output_error(tmp_path, monkeypatch):
-    lock = OutputLock(tmp_path)
-
-    def refuse(**_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(lock._lock, "acquire", refuse)
-    with pytest.raises(OutputError, match="cannot be written to: Permission denied"):
-        lock.__enter__()

@@ -125,6 +125,7 @@ def test_a_space_is_written_without_its_data_and_read_back(tmp_path: Path) -> No
         load("mine", back.tasks)
 
 
+@pytest.mark.launch
 def test_a_survey_of_arrays_from_python(tmp_path: Path) -> None:
     """Surveyed, surveyed again with equal arrays, exported by what the output holds, and turned back to its unit."""
     out = tmp_path / "out"

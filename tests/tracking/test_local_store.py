@@ -12,16 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError, TrackingError
-from survey.export import __main__ as export_main
-from survey.export.update import ExportResult
-from survey.launch.options import Options
-from survey.launch.tracking_location import TrackingLocation
-from survey.output.folder import Output
-from survey.output.ownership import mark
 from survey.status import survey_status
-from survey.text.terminal import SafeConsole
 from survey.tracking import local_store, sqlite
 from survey.tracking.database import completed_runs, holds_experiments
 from survey.tracking.local_store import OwnStore
@@ -30,6 +22,7 @@ from survey.tracking.sqlite import copy_database
 from survey.tracking.store import TrackingStore
 from survey.tracking.store_note import live_database
 from tests.support.awaiting import HANGS_S, await_that
+from tests.support.dead_launch import die
 from tests.support.export_data import EXPERIMENTS, Survey, runs_of
 
 FIRST, SECOND, THIRD = EXPERIMENTS[:3]
@@ -42,12 +35,6 @@ def placed(survey) -> OwnStore:
     own = OwnStore(survey.output, on_node=True).__enter__()
     survey.store = TrackingStore(own.uri, output_id=survey.output.output_id)
     return own
-
-
-def die(own: OwnStore) -> None:
-    """Leave things as a killed process does."""
-    own._ended.set()
-    own._thread.join()
 
 
 def home(survey) -> TrackingStore:
@@ -181,52 +168,6 @@ def test_what_redo_has_replaced_is_not_recovered(survey, node):
     node.mkdir()
     with OwnStore(survey.output, on_node=False):
         assert recover(survey.output, home(survey), None, hint=None) == 0
-
-
-def died_elsewhere(survey, node: Path, folder: Path) -> Output:
-    """Leave an output as a launch with `--artifacts` does that is lost with its node, one trial being finished.
-
-    It is moved, as this process has connections to its database, and the place of artifacts with it in what it says.
-    """
-    place = TrackingLocation(Options(artifacts=str(folder), address="HOST:1"), survey.output, print)
-    own = place.held().__enter__()
-    place.check_artifacts()
-    survey.store, survey.location = place.open(), place.artifacts
-    survey.train(FIRST, [0, 1])
-    die(own)
-    shutil.rmtree(node)
-    node.mkdir()
-    moved = Output.at(survey.output.folder.rename(survey.output.folder.with_name("moved")))
-    mark(folder / moved.output_id, moved.marker)
-    return moved
-
-
-def test_what_another_output_has_in_the_same_folder_is_left_alone(survey, node, tmp_path, empty_store):
-    other, options = Survey(tmp_path / "other", empty_store), Options(artifacts=str(tmp_path / "shared"))
-    place = TrackingLocation(options, other.output, print)
-    other.location, other.given = place.artifacts, place.given_artifacts
-    other.train(SECOND, [0, 1])
-    output = died_elsewhere(survey, node, tmp_path / "shared")
-    place = TrackingLocation(options, output, print)
-    with place.held():
-        assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
-    assert not output.store_note.exists()
-    assert other.export() == ExportResult(2, 1, ())
-
-
-def test_a_launch_looks_where_the_lost_one_had_its_artifacts(survey, node, tmp_path):
-    output = died_elsewhere(survey, node, tmp_path / "shared")
-    place = TrackingLocation(Options(), output, print)
-    with place.held():
-        assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
-    assert not output.store_note.exists()
-
-
-def test_an_export_looks_where_the_lost_launch_had_its_artifacts(survey, node, tmp_path):
-    output = died_elsewhere(survey, node, tmp_path / "shared")
-    assert export_main._export(output, None, None, SafeConsole(quiet=True), prune=False) == 0
-    assert CompletedRuns.of_dataset(output.dataset) == {FIRST.experiment_id: {0, 1}}
-    assert not output.store_note.exists()
 
 
 def test_a_note_that_cannot_be_read_is_one_of_a_lost_node(survey):

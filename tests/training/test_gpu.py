@@ -13,7 +13,7 @@ from survey.experiments.metrics import HISTORY_COLUMNS
 from survey.training import streams
 from survey.training.bundle import Bundle
 from survey.training.graphs import side_stream
-from tests.training.test_training import CASES, make_task, make_trainer, setting
+from tests.support.training_cases import CASES, make_task, make_trainer, setting
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 

@@ -11,65 +11,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from survey.experiments.experiment import Experiment
 from survey.experiments.metrics import HISTORY_COLUMNS
 from survey.experiments.topology import layer_widths, residual_layers
-from survey.training.loop import Trainer
+from survey.spaces import search_space
 from survey.training.network import ACTIVATIONS, Architecture, Network
+from survey.training.optimizers import OPTIMIZERS
 from tests.support.reference import Reference
-
-
-def make_task(kind: str, outputs: int, rows: int = 203, num_inputs: int = 6, seed: int = 0):
-    generator = torch.Generator().manual_seed(seed)
-    inputs = torch.rand(rows, num_inputs, generator=generator)
-    if kind == "regression":
-        return inputs, torch.rand(rows, outputs, generator=generator)
-    classes = torch.randint(0, max(2, outputs), (rows,), generator=generator)
-    return inputs, torch.eye(outputs)[classes] if outputs > 1 else classes[:, None].float()
-
-
-def make_trainer(experiment, inputs, targets, kind, seeds, **options):
-    widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, inputs.shape[1], targets.shape[1])
-    return Trainer(experiment, inputs=inputs, targets=targets, task_kind=kind, widths=widths, seeds=seeds, **options)
-
-
-def setting(**changes) -> Experiment:
-    return Experiment(
-        **{
-            "dataset": "x",
-            "shape": "rectangle",
-            "size": 300,
-            "depth": 3,
-            "batch_size": 32,
-            "learning_rate": 1e-3,
-            **changes,
-        }
-    )
-
-
-CASES = [
-    ("classification", 3, setting()),
-    ("classification", 1, setting(shape="trapezoid", depth=4)),
-    ("classification", 10, setting(shape="exponential", depth=5, size=600)),
-    ("regression", 1, setting(shape="wide_first_2x", depth=4)),
-    ("regression", 4, setting(batch_size=27)),
-    ("classification", 3, setting(batch_size=162)),
-    ("classification", 3, setting(batch_size=1000)),
-    ("classification", 3, setting(batch_size=7, depth=2)),
-    ("regression", 1, setting(batch_size=23, label_noise=0.2)),
-    ("classification", 3, setting(label_noise=0.1)),
-    ("classification", 1, setting(label_noise=0.1)),
-    ("classification", 3, setting(shape="rectangle_residual", depth=6)),
-    ("classification", 3, setting(shape="wide_first_4x_residual", depth=6, size=800)),
-    ("regression", 1, setting(shape="trapezoid_residual", depth=5)),
-    ("classification", 3, setting(optimizer="SGD", learning_rate=0.1)),
-    ("classification", 3, setting(optimizer="SGD", momentum=0.9, learning_rate=0.01)),
-    ("classification", 3, setting(optimizer="RMSprop")),
-    ("classification", 3, setting(optimizer="RMSprop", momentum=0.9)),
-    ("classification", 3, setting(kernel_regularizer_type="l1", kernel_regularizer_l1=0.01)),
-    ("regression", 1, setting(kernel_regularizer_type="l2", kernel_regularizer_l2=0.02)),
-    *(("classification", 3, setting(activation=name, shape="rectangle_residual", depth=4)) for name in ACTIVATIONS),
-]
+from tests.support.training_cases import CASES, make_task, make_trainer, setting
 
 
 @pytest.mark.parametrize(("kind", "outputs", "experiment"), CASES)
@@ -233,3 +181,8 @@ def test_odd_row_counts_train(rows, batch_size):
         inputs[:, 0] = 0.5  # a constant column
         trainer = make_trainer(setting(batch_size=batch_size), inputs, targets, kind, [1, 2])
         assert np.isfinite(trainer.train_epoch().numpy()).all()
+
+
+def test_every_optimizer_and_activation_of_a_grid_can_be_trained():
+    assert set(search_space.OPTIMIZERS) == set(OPTIMIZERS)
+    assert set(search_space.ACTIVATIONS) == set(ACTIVATIONS)

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,6 @@ from survey.plan.make_plan import make_plan
 from survey.spaces.search_space import SearchSpace
 from survey.tasks.loading import describe, load
 from survey.tracking import trial_run
-from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
 from survey.training.loop import Trainer
@@ -231,7 +231,7 @@ def test_a_trial_whose_runs_do_not_fit_trains_them_in_groups_and_gives_the_same(
 def test_a_history_that_is_refused_does_not_cost_the_training(start, monkeypatch):
     straight = history(start, finish(start()))
     with monkeypatch.context() as refusing:
-        refusing.setattr(SqlWriter, "log_artifact", raising(TrackingError("no such bucket")))
+        store_artifacts(refusing, raising(TrackingError("no such bucket")))
         with pytest.raises(TrackingError, match="no such bucket"):
             finish(start())
     told = start().step()
@@ -244,13 +244,13 @@ def test_a_history_that_is_refused_does_not_cost_the_training(start, monkeypatch
 
 def test_what_is_trained_is_kept_while_its_history_waits_for_a_store_that_is_away(start, monkeypatch):
     monkeypatch.setattr(trial_run, "_ASK_AGAIN_S", 0.0)
-    kept, log_artifact = [], SqlWriter.log_artifact
+    kept = []
 
-    def back_at_the_third_try(*arguments):
+    def back_at_the_third_try(log_artifact, *arguments):
         kept.append(len(list(start.folder.glob("checkpoints/*.pt"))))
         raising(TrackingAwayError("away"))() if len(kept) < 3 else log_artifact(*arguments)
 
-    monkeypatch.setattr(SqlWriter, "log_artifact", back_at_the_third_try)
+    store_artifacts(monkeypatch, back_at_the_third_try)
     finish(start())
     assert kept == [0, 1, 1]
     assert list((start.folder / "checkpoints").iterdir()) == []
@@ -259,13 +259,25 @@ def test_what_is_trained_is_kept_while_its_history_waits_for_a_store_that_is_awa
 def test_a_store_that_stays_away_stops_the_survey_and_the_next_launch_trains_nothing_again(start, monkeypatch):
     monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
     with monkeypatch.context() as away:
-        away.setattr(SqlWriter, "log_artifact", raising(TrackingAwayError("away")))
+        store_artifacts(away, raising(TrackingAwayError("away")))
         running = start()
         while "fatal_error" not in (told := running.step()):
             pass
     assert "launch again when it is back" in told["fatal_error"]
     told = start().step()
     assert (told["run_epochs"], told["done"]) == (0, True)
+
+
+def store_artifacts(monkeypatch, store) -> None:
+    """Have trials store artifacts by a function, which is given the one that it replaces before the arguments."""
+    make_writer = trial_run.make_writer
+
+    def made(*arguments, **options):
+        writer = make_writer(*arguments, **options)
+        writer.log_artifact = partial(store, writer.log_artifact)
+        return writer
+
+    monkeypatch.setattr(trial_run, "make_writer", made)
 
 
 def raising(error: Exception):
@@ -275,6 +287,7 @@ def raising(error: Exception):
     return raises
 
 
+@pytest.mark.launch
 def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp_path):
     """The shell sends the signal to all that the launch has started, Ray's processes among them."""
     space, out = tmp_path / "long.yaml", tmp_path / "out"

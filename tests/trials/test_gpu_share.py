@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from survey.trials.messages import TrialSettings, trial_config
+from tests.support.planned import planned
 from tests.support.trial_outside_ray import Trial
-from tests.trials.test_packed import planned
 
 
 @pytest.fixture

@@ -7,34 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import typer
 
 from survey.errors import TrackingAwayError
 from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.launch.parsers import parse_pack
 from survey.plan.cost_model import Work
 from survey.plan.estimate import Rows, price
 from survey.plan.gpu_sharing import Packing
-from survey.plan.make_plan import make_plan
 from survey.plan.pilot import PACKED, find_packing
-from survey.plan.plan import Plan
-from survey.spaces.search_space import SearchSpace
-from survey.tasks.loading import describe, load
+from survey.tasks.loading import load
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
 from survey.training.bundle import Bundle
 from survey.trials import experiment_training
 from survey.trials.messages import TrialSettings, trial_config
+from tests.support.planned import EPOCHS, planned
 from tests.support.trial_outside_ray import Trial
-
-EPOCHS = 6
-
-
-def planned(sizes=(64, 128, 256), shapes=("rectangle",)) -> Plan:
-    grid = {"dataset": "sklearn:iris", "shape": list(shapes), "size": list(sizes), "depth": 3, "epochs": EPOCHS}
-    space = SearchSpace.model_validate({"name": "x", "repetitions": 3, "grids": [grid]})
-    return make_plan([space], contents={}, describe=describe, done={})
-
 
 # ---------------------------------------------------------------- which
 
@@ -98,17 +85,6 @@ def test_trials_that_share_a_gpu_take_turns():
         for placed in (plan.on_gpus(lambda size: 1.0), plan.on_gpus(lambda size: 0.125))
     )
     assert whole_s == pytest.approx(8 * eighths_s), "while one writes, the others train"
-
-
-@pytest.mark.parametrize(("text", "found"), [("auto", "auto"), ("1", 1), ("24", 24)])
-def test_how_many_is_read(text, found):
-    assert parse_pack(text) == found
-
-
-@pytest.mark.parametrize("text", ["0", "25", "-1", "1.5", "all", ""])
-def test_no_number_of_experiments(text):
-    with pytest.raises(typer.BadParameter, match="expected auto, or a number from 1 to 24"):
-        parse_pack(text)
 
 
 # ---------------------------------------------------------------- a trial
@@ -240,7 +216,8 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
     _, straight = finish(start())
     away = start()
     away.step()
-    log_epoch = away._experiments[0]._run.log_epoch
+    run = away._experiments[0]._run._run
+    log_epoch = run.log_epoch
 
     def is_away(epoch, statistics):
         if epoch == 3:
@@ -248,7 +225,7 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
         log_epoch(epoch, statistics)
 
     away._settings = replace(away._settings, report_every_s=60.0)
-    away._experiments[0]._run.log_epoch = is_away
+    run.log_epoch = is_away
     assert "launch again" in away.step()["fatal_error"]
     _, run_ids = finish(start())
     for run_id, expected in zip(run_ids, straight, strict=True):

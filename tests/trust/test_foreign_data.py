@@ -20,7 +20,7 @@ from survey.errors import InputError, OutputError
 from survey.export.publish.description import About
 from survey.export.publish.upload import JOURNAL, SUMS, publish
 from tests.support.export_data import EXPERIMENTS, Survey, files, read
-from tests.trust.test_names import strew
+from tests.support.strewn import strew
 
 ABOUT = About("Foreign")
 SECRET = b"of somebody else"

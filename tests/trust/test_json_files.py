@@ -21,11 +21,11 @@ from survey.errors import OutputError
 from survey.output.folder import Output, is_output
 from survey.output.forecasts import read_forecasts
 from survey.output.launch_record import LaunchRecord, read_record
-from survey.output.lock import Holder
 from survey.output.progress import ClassFigures, Figures, RunningTrial
 from survey.status import render, survey_status
 from survey.text.json_files import read_json
 from survey.tracking.store_note import live_database
+from tests.support.no_json import NO_JSON
 from tests.support.surveyed import surveyed
 
 RECORD = asdict(
@@ -61,17 +61,6 @@ FORECAST = {
     "core_s": [1.0, 0.5, 2.0],
     "wall_s": [1.0, 0.5, 2.0],
     "end": {"at": 10**12, "wall_s": 1.0, "runs": 20, "training_s_expected": 1.0},
-}
-NO_JSON = {
-    "deep lists": "[" * 1_000_000,
-    "deep mappings": '{"a":' * 1_000_000,
-    "deep, and closed": "[" * 50_000 + "]" * 50_000,
-    "a long number": "9" * 1_000_000,
-    "a number that is none": "NaN",
-    "too large": " " * 10_000_001,
-    "half a character": '"\\ud800"',
-    "no text": "\x00\xff",
-    "empty": "",
 }
 VALUES: dict[str, Any] = {
     "text": "3",
@@ -111,11 +100,10 @@ def test_a_record_of_the_right_types_is_read(output):
 @pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON)
 def test_a_file_that_is_no_json_is_ignored_or_refused_with_one_message(output, text, monkeypatch):
     monkeypatch.setattr("survey.output.redo_log._MOST_BYTES", 10_000_000)
-    for file in ("launch.json", "forecasts.json", "mlflow-node.json", ".lock-holder"):
+    for file in ("launch.json", "forecasts.json", "mlflow-node.json"):
         (output.folder / file).write_text(text, encoding="latin-1")
     assert "no launch has left a record here that can be read" in shown(output)
     assert read_forecasts(output.folder) == []
-    assert Holder.read(output.folder / ".lock-holder") is None
     assert live_database(output) == output.database
     for file in ("redo.json", "survey.json"):
         (output.folder / file).write_text(text, encoding="latin-1")

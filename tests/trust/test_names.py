@@ -9,23 +9,22 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from survey import Grid, SearchSpace
+from survey import Grid, SearchSpace, run
 from survey.dataset.layout import partition_of
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import InputError, OutputError, SearchSpaceError, TaskError
 from survey.experiments.experiment import Experiment
 from survey.launch.api import prepare
-from survey.launch.launcher import Launch
 from survey.launch.options import Options
 from survey.launch.planning import dry_run
 from survey.launch.request import Request
 from survey.output.disk_usage import disk_use
 from survey.output.folder import Output
 from survey.spaces.yaml_file import built_in_names
-from survey.tasks import sources
 from survey.tasks.own import UserTask
 from survey.text.names import inside, is_device, is_of_system, is_run_id, partition_problem, task_problem
 from survey.tracking.trial_run import TrackingSettings, child_run, parent_run
+from tests.support.strewn import FOLDERS_OF_OTHERS, OF_OTHERS, strew
 
 TABLE = "a\tb\ttarget\n" + "".join(f"{row}\t{row % 7}\t{row % 4}\n" for row in range(40))
 
@@ -45,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with a cache and no network."""
     monkeypatch.setenv("SURVEY_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("SURVEY_PMLB_DIR", raising=False)
-    monkeypatch.setattr(sources, "PMLB_URL", "http://127.0.0.1:9/datasets")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -207,7 +206,7 @@ def test_what_is_nowhere_is_told_with_what_was_tried_and_leaves_nothing(folder, 
     for words in (f"task {bare!r}: its table is not at hand", str(folder / "cache"), f"/datasets/{bare}/{bare}.tsv.gz"):
         assert words in str(error.value)
     with pytest.raises(TaskError):
-        Launch(request).run()
+        run(space("x", name))
     assert list(folder.iterdir()) == []
 
 
@@ -221,24 +220,11 @@ def test_a_cache_that_is_there_stays_when_nothing_can_be_fetched(folder):
 def test_an_empty_folder_stays_empty_when_nothing_can_be_fetched(folder):
     (folder / "out").mkdir()
     with pytest.raises(TaskError):
-        Launch(prepared(space("x", "nursery"), out=folder / "out")).run()
+        run(space("x", "nursery"), out=folder / "out")
     assert list((folder / "out").iterdir()) == []
 
 
 # Files of others
-
-OF_OTHERS = (".DS_Store", "desktop.ini", "._x.yaml", "Thumbs.db")
-FOLDERS_OF_OTHERS = ("lost+found", ".ipynb_checkpoints", ".Trash-1000")
-
-
-def strew(folder: Path) -> set[Path]:
-    """Put what systems, file managers and notebooks leave into a folder."""
-    for name in FOLDERS_OF_OTHERS:
-        (folder / name).mkdir()
-        (folder / name / "part-0.parquet").write_bytes(b"nothing that can be read")
-    for name in OF_OTHERS:
-        (folder / name).write_bytes(b"\0\0\0\1Bud1")
-    return {folder / name for name in (*OF_OTHERS, *FOLDERS_OF_OTHERS)}
 
 
 def test_what_systems_leave_in_folders_is_known():

@@ -11,19 +11,16 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
 
 import pytest
 
 from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import ExportError, InputError, OutputError, TrackingError
 from survey.export import __main__ as export_main
-from survey.export.artifacts import Artifacts
 from survey.export.update import ExportResult
-from survey.launch.options import Options
-from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.text.terminal import SafeConsole
+from survey.tracking.artifact_location import claim
 from survey.tracking.local_store import OwnStore
 from survey.tracking.store import TrackingStore
 from survey.tracking.store_note import live_database
@@ -50,8 +47,7 @@ def export(output: Output, *, artifacts: str | None = None, prune: bool = False)
 def live(output: Output) -> OwnStore:
     """Put the store of an output on this node, and leave it there as a killed launch does."""
     own = OwnStore(output, on_node=True).__enter__()
-    own._ended.set()
-    own._thread.join()
+    own._backups.stop()
     return own
 
 
@@ -121,23 +117,22 @@ def test_an_identity_that_is_damaged_is_refused(survey, text):
 
 def test_a_note_does_not_lead_to_histories_of_another_output(survey, tmp_path, empty_store):
     """With the identity of the other output, too."""
-    other, options = Survey(tmp_path / "other", empty_store), Options(artifacts=str(tmp_path / "shared"))
-    place = TrackingLocation(options, other.output, print)
-    place.check_artifacts()
-    other.location, other.given = place.artifacts, place.given_artifacts
+    other, shared = Survey(tmp_path / "other", empty_store), (tmp_path / "shared").as_uri()
+    other.location, other.given = other.output.artifacts_at(shared), shared
+    claim(other.location, other.store.uri, other.output.marker)
     other.train(MINE, [0, 1])
     before = files(tmp_path / "shared")
     survey.train(THEIRS, [0])
     identity = {"output_id": other.output.output_id, "contents": {}}
     (survey.output.folder / "survey.json").write_text(json.dumps(identity))
-    survey.output.store_note.write_text(json.dumps({"host": "gone", "file": "", "artifacts": place.given_artifacts}))
+    survey.output.store_note.write_text(json.dumps({"host": "gone", "file": "", "artifacts": shared}))
     output = Output.at(survey.output.folder)
     assert export(output) == 0
     assert MINE.experiment_id not in CompletedRuns.of_dataset(output.dataset)
     assert files(tmp_path / "shared") == before
     # Named by the person at the keyboard, they are read, and stay: the place has the mark of the other output.
     survey.output.store_note.write_text(json.dumps({"host": "gone", "file": "", "artifacts": None}))
-    assert export(output, artifacts=place.given_artifacts, prune=True) == 0
+    assert export(output, artifacts=shared, prune=True) == 0
     assert CompletedRuns.of_dataset(output.dataset)[MINE.experiment_id] == {0, 1}
     assert before.items() <= files(tmp_path / "shared").items()
     assert other.export() == ExportResult(2, 1, ())
@@ -256,39 +251,6 @@ def test_a_run_whose_id_is_a_path_is_told(survey):
         database.commit()
     with pytest.raises(TrackingError, match=r"MLflow run '\.\./\.\./victim'"):
         survey.export()
-
-
-@pytest.mark.parametrize(
-    ("location", "is_read"),
-    [
-        ("mlflow-artifacts:/1", True),
-        ("mlflow-artifacts://mlflow:5000/1", True),
-        ("mlflow-artifacts://elsewhere/1", False),
-        ("http://mlflow:5000/api/2.0/mlflow-artifacts/artifacts/1", True),
-        ("http://elsewhere/1", False),
-        ("s3://bucket/1", True),
-        ("/shared/artifacts/1", True),
-        ("wasbs://container@elsewhere/1", False),
-        ("sftp://elsewhere/1", False),
-        ("file://elsewhere/1", False),
-    ],
-)
-def test_of_another_store_what_lies_with_it_is_read(survey, location, is_read):
-    class Store:
-        uri, is_own = "http://mlflow:5000", False
-
-        def artifact_locations(self) -> set[str]:
-            return {location}
-
-    store: TrackingStore = Store()  # pyright: ignore[reportAssignmentType]
-    assert Artifacts.of(survey.output, store, None).locations == (frozenset((location,)) if is_read else frozenset())
-    assert urlsplit(location).path
-
-
-def test_the_own_store_does_not_say_where_artifacts_lie(survey):
-    survey.location = "s3://bucket/x"
-    survey.store.open_experiment("alpha", note="", artifact_location=survey.location)
-    assert Artifacts.of(survey.output, survey.store, None).locations == frozenset()
 
 
 def test_a_compressed_checkpoint_is_not_read(tmp_path):
