@@ -47,8 +47,7 @@ def export(output: Output, *, artifacts: str | None = None, prune: bool = False)
 def live(output: Output) -> OwnStore:
     """Put the store of an output on this node, and leave it there as a killed launch does."""
     own = OwnStore(output, on_node=True).__enter__()
-    own._ended.set()
-    own._thread.join()
+    own._backups.stop()
     return own
 
 
