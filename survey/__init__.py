@@ -45,6 +45,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("training-survey")
     if name not in _HOMES:
         raise AttributeError(f"module 'survey' has no attribute {name!r}")
     from importlib import import_module

@@ -111,7 +111,7 @@ class Request:
         Args:
             done: Repetitions that are done, by experiment_id.
             on_gpu: Whether trials run on GPUs; None for whether this machine has any.
-            may_guess: As for `survey.tasks.describe`.
+            may_guess: As for `survey.tasks.loading.describe`.
             limited: Whether to leave out experiments beyond `--limit`.
         """
         if on_gpu is None:
@@ -128,7 +128,7 @@ class Request:
         )
 
     def describe(self, task: str, *, may_guess: bool = False) -> TaskDescription:
-        """Describe a task, by its name in the data set, as `survey.tasks.describe` does; also the spaces' own."""
+        """Describe a task, by its name in the data set, as `survey.tasks.loading.describe` does; also the spaces' own."""
         return describe(self._declared[task], user_tasks=self.own_tasks, may_guess=may_guess)
 
     @cached_property
@@ -149,7 +149,7 @@ class Request:
         check_sizes(self.spaces, contents=self.contents, describe=partial(self.describe, may_guess=may_guess))
 
     def own_data(self) -> dict[str, dict[str, Any]]:
-        """What each task of a user's own has come to, by name, as `survey.tasks.told` says it."""
+        """What each task of a user's own has come to, by name, as `survey.tasks.preparation.told` says it."""
         return {name: told(load(name, self.own_tasks)) for name in self.contents}
 
     def check_own_data(self) -> None:

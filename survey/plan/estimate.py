@@ -127,7 +127,7 @@ class Price:
         wall_hours: From the start of the launch to its end.
         measured: Whether a pilot has measured this machine; otherwise times are those of a machine like ours, roughly.
         guessed: Tasks whose inputs are guessed, as their data are not at hand.
-        own_data: What each task of a user's own has come to, by name, as `survey.tasks.told` says it.
+        own_data: What each task of a user's own has come to, by name, as `survey.tasks.preparation.told` says it.
     """
 
     experiments_new: int

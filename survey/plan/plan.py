@@ -27,7 +27,7 @@ class Plan:
         epochs: Epochs of all experiments, done or not.
         run_epochs: Epochs of all their repetitions, done or not.
         sweeps_per_experiment: In how many of the search spaces an experiment is, on average.
-        guessed: Tasks of which a number was guessed, see `survey.tasks.describe`.
+        guessed: Tasks of which a number was guessed, see `survey.tasks.loading.describe`.
         packed: How many of `bundles`, one after the other, are one trial; empty where each is a trial of its own.
     """
 
