@@ -128,7 +128,7 @@ class Request:
         )
 
     def describe(self, task: str, *, may_guess: bool = False) -> TaskDescription:
-        """Describe a task, by its name in the data set, as `survey.tasks.loading.describe` does; also the spaces' own."""
+        """Describe a task by its name in the data set, also a space's own, as `survey.tasks.loading.describe` does."""
         return describe(self._declared[task], user_tasks=self.own_tasks, may_guess=may_guess)
 
     @cached_property
