@@ -175,7 +175,7 @@ def test_a_dry_run_prints_one_object_for_programs(tmp_path):
 def test_json_needs_a_dry_run(tmp_path):
     status, output = launch(write_space(tmp_path), "--json", "--out", tmp_path / "out")
     assert status == 2
-    assert "--json goes with --dry-run" in output
+    assert "--json needs --dry-run" in output
 
 
 def test_a_table_shows_every_number_of_a_small_plan():
