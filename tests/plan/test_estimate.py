@@ -184,7 +184,7 @@ def test_a_table_shows_every_number_of_a_small_plan():
     console = Console(width=120, record=True)
     console.print(price_table(priced(planned())))
     text = console.export_text()
-    for words in ("experiments", "MLflow store", "artifacts", "data set", "time of cores", "on 1 core"):
+    for words in ("experiments", "MLflow store", "artifacts", "data set", "core time", "on 1 core"):
         assert words in text
 
 
