@@ -4,7 +4,7 @@
     result = survey.run("quickstart", out="surveys/first")
     result.summary          # a pandas frame, a row per experiment
 
-`run` and the classes are imported when they are first used, so that `import survey` costs nothing.
+`run` and the classes are imported on first use, so `import survey` is cheap.
 """
 
 from __future__ import annotations
