@@ -1,4 +1,4 @@
-"""Tables in `.npz` files: what their headers claim is looked at before anything is unpacked."""
+"""Tables in `.npz` files. The headers are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-_HELD = 3
-"""How many times the bytes of an array are held: as it is read, as columns, and as inputs."""
+_COPIES = 3
+"""Copies of an array in memory at once: as read, as columns, and as inputs."""
 
 
 def read_arrays(where: str, path: Path, target: str, reading: Reading) -> pd.DataFrame:
-    """Read inputs and target of an archive of arrays as a frame.
+    """Read inputs and target from an `.npz` archive as a frame.
 
     Raises:
-        TaskError: An array is not there, is damaged, takes too much memory, holds Python objects or has another shape.
+        TaskError: An array is missing, damaged, too large for memory, of Python objects, or of the wrong shape.
     """
     if not zipfile.is_zipfile(path):
         raise TaskError(f"{where} cannot be read: it is not an .npz archive")
@@ -35,7 +35,8 @@ def read_arrays(where: str, path: Path, target: str, reading: Reading) -> pd.Dat
         others = [key for key in members if key != target]
         if "X" not in others and len(others) != 1:
             raise TaskError(
-                f"{where}: expected the inputs as array 'X' or as the only other; found {listed(others) or 'none'}"
+                f"{where}: expected the inputs as array 'X' or as the only other array; found "
+                f"{listed(others) or 'none'}"
             )
         key = "X" if "X" in others else others[0]
         shapes = {name: _check_header(where, archive, members[name], name) for name in (key, target)}
@@ -48,7 +49,7 @@ def read_arrays(where: str, path: Path, target: str, reading: Reading) -> pd.Dat
 
 
 def frame_of(where: str, key: str, x: np.ndarray, target: str, y: np.ndarray, reading: Reading) -> pd.DataFrame:
-    """Put inputs [rows, features] and a target [rows] or [rows, 1] into a frame of the chosen columns."""
+    """Return a frame of the chosen columns from inputs [rows, features] and a target [rows] or [rows, 1]."""
     import pandas as pd
 
     names = [f"{key}[:, {column}]" for column in range(x.shape[1])]
@@ -58,7 +59,7 @@ def frame_of(where: str, key: str, x: np.ndarray, target: str, y: np.ndarray, re
 
 
 def _check_header(where: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> tuple[int, ...]:
-    """Return the shape that an array claims, after a look at whether that is true and fits into memory."""
+    """Return the shape of an array; check that the file holds it and that it fits into memory."""
     with archive.open(info) as file:
         shape, dtype, header_bytes = _header(file)
     if dtype.hasobject:
@@ -67,26 +68,26 @@ def _check_header(where: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, n
             f"loaded; save it as numbers or text, such as {name}.astype(float)"
         )
     if dtype.kind not in "biufUM" or (dtype.kind == "f" and dtype.itemsize > 8):
-        raise TaskError(f"{where}: array {shown(name)} is of type {dtype}; expected numbers, as float64, or text")
+        raise TaskError(f"{where}: array {shown(name)} is of type {dtype}; expected numbers, such as float64, or text")
     claimed, held = math.prod(shape) * dtype.itemsize, info.file_size - header_bytes
     size = max(claimed, held)
-    check_memory(_HELD * size, where, f"array {shown(name)} claims the shape {shape} and {size:,} bytes")
+    check_memory(_COPIES * size, where, f"array {shown(name)} claims the shape {shape} and {size:,} bytes")
     if claimed != held:
         raise TaskError(
             f"{where} cannot be read: array {shown(name)} claims the shape {shape} and {claimed:,} bytes, but "
-            f"{held:,} are there; the file is damaged"
+            f"the file holds {held:,}; it is damaged"
         )
     return shape
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], Any, int]:
-    """Read the header of an array: its shape, its type, and the bytes that the header takes."""
+    """Read the header of an array: shape, dtype and length of the header in bytes."""
     from numpy.lib import format as npy
 
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     version = npy.read_magic(file)
     if version not in readers:
-        raise ValueError(f"version {version} of the .npy format is for arrays of records; expected plain arrays")
+        raise ValueError(f"version {version} of the .npy format is for structured arrays; expected plain arrays")
     shape, _, dtype = readers[version](file)
     return shape, dtype, file.tell()
 

@@ -1,4 +1,4 @@
-"""The tasks that are known by name: those of BUTTER, from PMLB, and the sets that come with scikit-learn.
+"""The tasks known by name: those of BUTTER, from PMLB, and the sets that come with scikit-learn.
 
 Pure data, so that a plan can be made without reading a table.
 """
@@ -20,7 +20,7 @@ class PublishedTask:
         rows: Rows of the table.
         num_inputs: Columns once prepared; None where only the data can tell.
         num_outputs: Columns of the prepared target.
-        kind: As BUTTER uses it, which for `201_pol` is not what PMLB says.
+        kind: As BUTTER uses it; for `201_pol` it differs from PMLB's.
     """
 
     name: str
@@ -93,8 +93,8 @@ BUNDLED = {task.name: task for task in _BUNDLED}
 """Sets that come with scikit-learn, by name, which begins with `sklearn:`."""
 
 LIKELY_INPUTS = {"sleep": 13, "adult": 81, "splice": 287}
-"""Columns that tasks may have once prepared, where only the data can tell: by what PMLB's metadata says of their
-columns (sleep: continuous; adult: the codes of its categories) and, of splice, the usual one-hot coding."""
+"""Likely numbers of inputs of tasks whose number only the data can tell: from PMLB's metadata on the columns (sleep:
+continuous; adult: the codes of its categories) and, for splice, the usual one-hot coding."""
 
 PIXEL_MAXIMUM = {"mnist": 255.0, "sklearn:digits": 16.0}
-"""Tasks of images: their inputs are divided by this, and no column is dropped."""
+"""Image tasks: their inputs are divided by this, and no column is dropped."""

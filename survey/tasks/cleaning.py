@@ -1,4 +1,4 @@
-"""Dates as numbers, and missing values left out or filled in: what a user's own table is asked to have done to it."""
+"""Cleaning of a user's own table: dates become numbers, missing values are dropped or filled in."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def clean(table: Table, dates: Sequence[str], missing: Missing) -> Table:
-    """Turn columns of dates into numbers, then do what is asked for with missing values.
+    """Turn columns of dates into numbers, then drop or fill in missing values.
 
     Args:
         table: As it was read.
         dates: Names of the columns that become whole numbers: the microseconds since 1970 (UTC).
-        missing: `drop_rows` leaves rows out where a value is missing. `mean` fills numbers with the mean of their
-            column, and all else with its most frequent value, as `most_frequent` does. A target is never filled in.
+        missing: `drop_rows` drops rows with a missing value. `mean` fills columns of numbers with their mean, and
+            others with their most frequent value, as `most_frequent` does. A target is never filled in.
 
     Raises:
-        TaskError: A column is not there, has something else than dates, or no value at all; or the target lacks one.
+        TaskError: A column does not exist, has values that are not dates, or no value at all; or the target lacks one.
     """
     names = [*map(str, table.inputs.columns), str(table.target.name)]
     for name in dates:
@@ -40,7 +40,7 @@ def clean(table: Table, dates: Sequence[str], missing: Missing) -> Table:
     target = _as_number(table, table.target) if table.target.name in dates else table.target
     table = replace(table, inputs=inputs, target=target)
     if missing == "refuse":
-        return table  # what is missing is found when the columns are prepared
+        return table  # `prepare` finds missing values
     for name, column in table.inputs.items():
         if len(column) and column.isna().all():
             raise TaskError(
@@ -50,20 +50,20 @@ def clean(table: Table, dates: Sequence[str], missing: Missing) -> Table:
 
 
 def _as_number(table: Table, series: pd.Series) -> pd.Series:
-    """Dates as microseconds since 1970 (UTC), as Python's ints; NaN where one is missing."""
+    """Dates as microseconds since 1970 (UTC), Python ints; NaN where one is missing."""
     import pandas as pd
 
     values = series.astype(object)
     present = ~values.isna()
     found = values[present].map(_as_date)
     try:
-        # Year first: other orders of day and month cannot be told apart.
+        # Year first: otherwise 01/02 could be January or February.
         moments = pd.to_datetime(found, format="ISO8601", utc=True, errors="raise")
     except (ValueError, TypeError, OverflowError):
         row = _first_wrong(found)
         raise TaskError(
             f"{table.name}, column {shown(series.name)}, {table.place(row)}: found {shown(values.iloc[row])}; expected "
-            "a date as 2020-12-31, perhaps with a time; convert it, or take the column out of `dates`"
+            "a date such as 2020-12-31, optionally with a time; convert it, or remove the column from `dates`"
         ) from None
     numbers = values.copy()
     numbers[~present] = np.nan
@@ -72,7 +72,7 @@ def _as_number(table: Table, series: pd.Series) -> pd.Series:
 
 
 def _as_date(value: object) -> object:
-    """What pandas is to read as a date: a text as ISO 8601 writes it, also one of digits alone, as in 20201231."""
+    """What pandas reads as a date: text in ISO 8601, also of digits alone, such as 20201231."""
     if isinstance(value, (str, int, float)):
         text = f"{value:.0f}" if isinstance(value, float) else str(value).strip()
         return text if are_dates([text]) or re.fullmatch(r"\d{8}", text) else "no date"
@@ -80,7 +80,7 @@ def _as_date(value: object) -> object:
 
 
 def _first_wrong(values: pd.Series) -> int:
-    """Row of the first value that is no date."""
+    """Row of the first value that is not a date."""
     import pandas as pd
 
     def is_wrong(value: object) -> bool:
@@ -110,7 +110,7 @@ def _filled(table: Table, missing: Missing) -> Table:
     if lacking.any():
         raise TaskError(
             f"{table.name}, target column {shown(table.target.name)}, {table.place(int(lacking.argmax()))}: found a "
-            "missing value, and a target is never filled in; set `missing: drop_rows`, or leave the row out"
+            "missing value, and a target is never filled in; set `missing: drop_rows`, or remove the row"
         )
     gaps = {name: column.isna() for name, column in table.inputs.items()}
     filled = {str(name): _fill(table.inputs[name], missing) for name, is_missing in gaps.items() if is_missing.any()}
@@ -119,7 +119,7 @@ def _filled(table: Table, missing: Missing) -> Table:
 
 
 def _fill(series: pd.Series, missing: Missing) -> pd.Series:
-    """Fill the gaps of one column with scikit-learn's imputer."""
+    """Fill in the missing values of one column."""
     import pandas as pd
     from sklearn.impute import SimpleImputer
 
@@ -131,7 +131,7 @@ def _fill(series: pd.Series, missing: Missing) -> pd.Series:
 
 
 def _numbers(series: pd.Series) -> pd.Series | None:
-    """The column as float64 with NaN where a value is missing; None where it is not one of numbers."""
+    """The column as float64, NaN where a value is missing; None where it is not numeric."""
     import pandas as pd
 
     kind = pd.api.types.infer_dtype(series, skipna=True)

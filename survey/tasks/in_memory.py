@@ -1,4 +1,4 @@
-"""Data that are given from Python: arrays, or a frame with the name of its target."""
+"""Data from Python: arrays, or a frame with the name of its target."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from survey.errors import TaskError
 from survey.tasks.advice import shown
 
-_FORMS = "expected (X, y), with X [rows, features] and y [rows], or (frame, 'TARGET'), perhaps with the kind as a third"
+_FORMS = "expected (X, y), with X [rows, features] and y [rows], or (frame, 'TARGET'), and optionally the kind as third"
 
 
 class InMemory:
-    """A table in memory: a copy, so that later changes to what was given change no survey.
+    """A table in memory: a copy, so that later changes to the original change no survey. Equal if the digests are.
 
     Attributes:
-        frame: Inputs and target, with names that are strings.
-        digest: SHA-256 of what is in it, by which two of them are equal.
+        frame: Inputs and target; the names of its columns are strings.
+        digest: SHA-256, as hex, of names, dtypes and values.
     """
 
     def __init__(self, frame: Any) -> None:
@@ -26,7 +26,7 @@ class InMemory:
         try:
             hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
         except TypeError as error:
-            raise TaskError(f"data in memory: a cell holds something else than one number or text ({error})") from None
+            raise TaskError(f"data in memory: expected one number or text in each cell ({error})") from None
         header = repr([(name, str(kind)) for name, kind in frame.dtypes.items()])
         self.digest = hashlib.sha256(header.encode() + hashes.tobytes()).hexdigest()
 
@@ -38,10 +38,10 @@ class InMemory:
 
 
 def fields_of(given: tuple[Any, ...]) -> dict[str, Any]:
-    """Turn `(X, y)`, `(frame, "target")`, each perhaps with a kind, into fields of a `UserTask`.
+    """Turn `(X, y)` or `(frame, "target")`, each with or without a kind, into fields of a `UserTask`.
 
     Raises:
-        TaskError: It is something else.
+        TaskError: It has another number of items.
     """
     if len(given) not in (2, 3):
         raise TaskError(f"data in memory: {_FORMS}; found a tuple of {len(given)}")
@@ -52,10 +52,10 @@ def fields_of(given: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def taken(data: Any, target: str | None) -> tuple[InMemory, str]:
-    """Take a copy of a frame, or of a pair of arrays; return it and the name of its target.
+    """Copy a frame, or a pair of arrays; return the copy and the name of its target.
 
     Raises:
-        TaskError: It is something else, or its shapes do not fit.
+        TaskError: It is neither, or its shapes do not match.
     """
     import numpy as np
     import pandas as pd
@@ -84,5 +84,5 @@ def taken(data: Any, target: str | None) -> tuple[InMemory, str]:
 
 
 def _named(frame: Any) -> Any:
-    """A copy with strings for names, and rows that are counted."""
+    """A copy whose columns are named by strings and whose rows are numbered from 0."""
     return frame.set_axis([str(name) for name in frame.columns], axis=1).reset_index(drop=True).copy()

@@ -1,4 +1,4 @@
-"""From the name of a task to its prepared data, or to what a plan needs to know of it."""
+"""From the name of a task to its prepared data, or to the description that a plan needs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NONE: Mapping[str, UserTask] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class TaskDescription:
-    """What a plan needs to know of a task, without its data.
+    """What a plan needs to know about a task, without its data.
 
     Attributes:
         name: Canonical name.
@@ -29,8 +29,8 @@ class TaskDescription:
         rows: Rows of the whole data set.
         num_inputs: Columns of the prepared inputs.
         num_outputs: Columns of the prepared targets.
-        guessed: Whether the kind was guessed from the target, for a PMLB data set that BUTTER does not use.
-        inputs_guessed: Whether the number of inputs was guessed, as the data are not at hand.
+        guessed: Whether the kind was guessed from the target, as for a PMLB data set that BUTTER does not use.
+        inputs_guessed: Whether the number of inputs was guessed, because the data are not on this machine.
     """
 
     name: str
@@ -45,15 +45,14 @@ class TaskDescription:
 def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
     """Return the prepared data of a task, from memory if this process has read the same file before.
 
-    A bare name outside the published table is taken for a PMLB data set if its file is at hand: it is what `pmlb:NAME`
-    is called in results.
+    Results call `pmlb:NAME` just NAME, so such a name is taken for a PMLB data set if its file is on this machine.
 
     Args:
         name: As for `check_name`.
         user_tasks: The user's own tasks, by name.
 
     Raises:
-        TaskError: The name means nothing, or its table cannot be found, fetched, read or prepared.
+        TaskError: The name is unknown, or its table cannot be found, fetched, read or prepared.
     """
     _check(name, user_tasks)
     bare = canonical_name(name)
@@ -67,16 +66,15 @@ def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
 
 
 def describe(name: str, user_tasks: Mapping[str, UserTask] = _NONE, *, may_guess: bool = False) -> TaskDescription:
-    """Return what a plan needs: from the catalog where that has it, else from the data.
+    """Describe a task: from the catalog if possible, else from the data.
 
     Args:
         name: As for `check_name`.
         user_tasks: The user's own tasks, by name.
-        may_guess: Guess the inputs of the published tasks that the catalog does not know in full, rather than fetch
-            their data.
+        may_guess: Guess the number of inputs of a published task that the catalog lacks, rather than fetch the data.
 
     Raises:
-        TaskError: As for `load`; of a published or bundled task that the catalog knows in full, only for a wrong name.
+        TaskError: As for `load`; for a task that the catalog knows in full, only for an invalid name.
     """
     _check(name, user_tasks)
     bare = canonical_name(name)
@@ -94,13 +92,13 @@ def describe(name: str, user_tasks: Mapping[str, UserTask] = _NONE, *, may_guess
 
 
 def fetch(name: str) -> Path | None:
-    """Make the table of a public task be at hand, in the cache if it is nowhere else.
+    """Fetch the table of a public task into the cache, unless it is already on this machine.
 
     Returns:
         The file, or None for a set that comes with scikit-learn.
 
     Raises:
-        TaskError: The name means nothing, or the table cannot be fetched.
+        TaskError: The name is unknown, or the table cannot be fetched.
     """
     _check(name, _NONE)
     bare = canonical_name(name)
@@ -116,7 +114,7 @@ def _check(name: str, user_tasks: Mapping[str, UserTask]) -> None:
 
 
 def _version(path: Path | None) -> tuple[int, int] | None:
-    """Return time of change (ns) and size (bytes): a file that changes is read again."""
+    """Return time of modification (ns) and size (bytes), so that a changed file is read again."""
     try:
         status = path.stat() if path else None
     except (OSError, ValueError):
@@ -129,7 +127,7 @@ def _version(path: Path | None) -> tuple[int, int] | None:
 @lru_cache(maxsize=16)
 def _load(name: str, path: Path | None, version: tuple[int, int] | None, own: UserTask | None = None) -> PreparedTask:
     """Read and prepare; `version` is only part of the key."""
-    # Here and not above: it brings NumPy, which a plan that needs no data can do without.
+    # Not above: it imports NumPy, which a plan that reads no data does without.
     from survey.tasks.prepare import guess_kind, prepare
 
     if own is not None:
@@ -145,13 +143,13 @@ def _load(name: str, path: Path | None, version: tuple[int, int] | None, own: Us
 
 
 def _check_stand_in(task: PreparedTask, path: Path) -> None:
-    """Refuse a stand-in of other columns: plans take the published ones, so its networks would not fit."""
+    """Refuse a stand-in with other columns: plans use the published ones, so its networks would not fit."""
     known = PUBLISHED[task.name]
     expected = (known.num_inputs or task.num_inputs, known.num_outputs)
     if (task.num_inputs, task.num_outputs) == expected or sources.sha256(path) == known.sha256:
         return
     raise TaskError(
         f"task {task.name!r}: {path} prepares to {task.num_inputs} inputs and {task.num_outputs} outputs, "
-        f"the published table to {expected[0]} and {expected[1]}: it is another table; take it out of SURVEY_PMLB_DIR, "
+        f"the published table to {expected[0]} and {expected[1]}: it is another table; remove it from SURVEY_PMLB_DIR, "
         "so that the published one is fetched, or define it under `tasks` with a name of its own"
     )

@@ -1,4 +1,4 @@
-"""A task of the user's own: where its data are, and how they are read."""
+"""A user's own task: where its data are, and how they are read."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
 class UserTask(CheckedModel, frozen=True):
-    """A task of the user's own: a file, or data in memory.
+    """A user's own task: a file, or data in memory.
 
-    From Python, `(X, y)` and `(frame, "target")` are taken for one, perhaps with the kind as a third.
+    In Python, `(X, y)` or `(frame, "target")`, optionally with the kind as third item, stands for one.
 
     Attributes:
-        path: A CSV, TSV (both also `.gz`), Parquet or `.npz` file. Arrays are inputs `X` [rows, features], which may
-            have another name where there are no more than two, and the target [rows].
+        path: A CSV, TSV (both also `.gz`), Parquet or `.npz` file. An `.npz` has inputs `X` [rows, features], or with
+            another name if there are only two arrays, and the target [rows].
         target: Name of the target column; in an `.npz`, key of the target array.
-        kind: Classification or regression; guessed from the target of data in memory.
-        columns: Names of the input columns to take; None for all. The order is that of the file.
+        kind: Classification or regression; for data in memory, guessed from the target if left out.
+        columns: Names of the input columns to use, in the order of the file; None for all.
         drop: Names of input columns to leave out.
-        separator: What stands between the cells of a text file; None for a comma, or a tab in TSV.
-        decimal: The decimal sign of a text file.
-        encoding: How a text file is encoded.
+        separator: Separator of the cells of a text file; None for a comma, or a tab in TSV.
+        decimal: Decimal sign of a text file.
+        encoding: Encoding of a text file.
         dates: Names of columns of dates (ISO 8601) that become numbers.
         missing: What to do with missing values, see `survey.tasks.cleaning.clean`.
-        missing_values: Cells that mean that a value is missing, in the place of the usual ones.
-        data: In the place of `path`, a frame, or a pair of arrays.
-        in_memory: Whether the data were given from Python, so that a file that was written of it lacks them.
+        missing_values: Cells that mean a missing value; they replace the default list.
+        data: A frame or a pair of arrays, instead of `path`.
+        in_memory: Whether the data came from Python; a search space written to a file then lacks them.
     """
 
     path: Path | None
@@ -77,7 +77,7 @@ class UserTask(CheckedModel, frozen=True):
         if fields.get("data") is None:
             return {"path": None, **fields} if fields.get("in_memory") is True else fields
         if isinstance(fields["data"], (str, Path)):
-            raise PydanticCustomError("whole", "`data` is for data in memory; give a file as `path`")
+            raise PydanticCustomError("whole", "`data` is for data in memory; pass a file as `path`")
         if fields.get("path") is not None:
             raise PydanticCustomError("whole", "`path` and `data` are both given; expected one of them")
         data, target = taken(fields["data"], fields.get("target"))
@@ -99,7 +99,7 @@ class UserTask(CheckedModel, frozen=True):
     @classmethod
     def _encoding_is_known(cls, encoding: str) -> str:
         try:
-            "".encode(encoding)  # other codecs than those of text are refused here
+            "".encode(encoding)  # refuses codecs that are not of text
             codecs.getincrementaldecoder(encoding)
         except LookupError:
             raise PydanticCustomError(
@@ -109,23 +109,23 @@ class UserTask(CheckedModel, frozen=True):
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
-        """The keys that a search space in a file can give."""
+        """Return the keys that a search space in a file can set."""
         return tuple(name for name in cls.model_fields if name not in _FROM_PYTHON)
 
     @property
     def file(self) -> Path | None:
-        """The absolute path, `~` replaced by the home folder; None for data in memory.
+        """The absolute path, with `~` expanded; None for data in memory.
 
         Raises:
-            TaskError: There is no such home folder.
+            TaskError: The home folder is unknown.
         """
         try:
             return self.path.expanduser().absolute() if self.path is not None else None
         except RuntimeError as error:
-            raise TaskError(f"{self.path}: {error}; give the whole path") from None
+            raise TaskError(f"{self.path}: {error}; give an absolute path") from None
 
     def below(self, folder: Path) -> UserTask:
-        """The task with its path taken as relative to a folder.
+        """Return the task with its path resolved against a folder.
 
         Raises:
             TaskError: As for `file`.
@@ -136,14 +136,14 @@ class UserTask(CheckedModel, frozen=True):
         return self.model_copy(update={"path": path})
 
     def without_folder(self) -> UserTask:
-        """The task with the name of its file alone, for others, who have the file elsewhere."""
+        """Return the task with only the name of its file, for other machines, which have the file elsewhere."""
         return self.model_copy(update={"path": Path(self.path.name)}) if self.path is not None else self
 
     def read(self, name: str) -> Table:
-        """Read the table, with what is asked for done to dates and missing values.
+        """Read the table and clean it, see `survey.tasks.cleaning.clean`.
 
         Raises:
-            TaskError: It cannot be read, or lacks a column; or its data were given from Python, and not here.
+            TaskError: It cannot be read or cleaned, or lacks a column; or its data came from Python and are not here.
         """
         from survey.tasks.cleaning import clean
 
@@ -159,8 +159,8 @@ class UserTask(CheckedModel, frozen=True):
             table = table_of(where, name, frame, self.target, row_place, reading, "data in memory")
         else:
             raise TaskError(
-                f"task {name!r}: its data were given from Python and are not in the search space; give them again as "
-                f"tasks={{{name!r}: (X, y)}}, or save them to a file and give its `path`"
+                f"task {name!r}: its data came from Python and are not in the search space; pass them again as "
+                f"tasks={{{name!r}: (X, y)}}, or save them to a file and set its `path`"
             )
         return clean(table, self.dates, self.missing)
 

@@ -1,4 +1,4 @@
-"""What is refused in a user's own table, where a message can say what to do: text that was hardly meant as classes."""
+"""Checks of a user's own table: columns of text that were hardly meant as categories are refused."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ CATEGORY_LIMIT = 100
 
 
 def refuse_text(column: Column, table: Table) -> None:
-    """Refuse a column of text that was hardly meant as one of categories.
+    """Refuse a column of text that was hardly meant as categories.
 
     Raises:
-        TaskError: Its texts are numbers that are written in another way, or are more than `CATEGORY_LIMIT`, or as many
-            as there are rows.
+        TaskError: Its texts are numbers in another notation, more than `CATEGORY_LIMIT`, or different in every row.
     """
     count, rows = len(column.distinct), len(column.values)
     if column.numeric or count == 1:
@@ -30,27 +29,27 @@ def refuse_text(column: Column, table: Table) -> None:
         row = next(row for row in range(rows) if written_another_way([column.values[row]]))
         raise TaskError(
             f"{column.where}, {table.place(row)}: found {shown(column.values[row])}, which is text; expected a number "
-            f"as computers write it; {hint}, or leave the column out with `drop`"
+            f"such as 1234.5; {hint}, or leave the column out with `drop`"
         )
     if count <= CATEGORY_LIMIT and count < rows:
         return
-    dates = "list it under `dates` to have numbers, or " if are_dates(column.distinct) else ""
-    as_rows = ", as many as there are rows" if count == rows else ""
+    dates = "list it under `dates` to turn it into numbers, or " if are_dates(column.distinct) else ""
+    as_rows = ", one in each row" if count == rows else ""
     raise TaskError(
-        f"{column.where}: found {count:,} different texts{as_rows}, such as {shown(column.distinct[0])}, and each "
-        f"would be an input of its own; {dates}leave the column out with `drop`, or turn it into numbers or into at "
-        f"most {CATEGORY_LIMIT} categories"
+        f"{column.where}: found {count:,} different texts{as_rows}, such as {shown(column.distinct[0])}; each would be "
+        f"an input; {dates}leave the column out with `drop`, or convert it to numbers or to at most {CATEGORY_LIMIT} "
+        "categories"
     )
 
 
 def refuse_names(target: Column) -> None:
-    """Refuse a target of classification in which each row has a text of its own.
+    """Refuse a classification target of text that differs in every row.
 
     Raises:
-        TaskError: It is such a target.
+        TaskError: The target is such a one.
     """
     if not target.numeric and len(target.distinct) == len(target.values):
         raise TaskError(
-            f"{target.where}: found as many classes as rows, such as {shown(target.distinct[0])}; expected classes of "
-            "several rows each; choose another target column"
+            f"{target.where}: found a different class in each row, such as {shown(target.distinct[0])}; expected "
+            "several rows per class; choose another target column"
         )

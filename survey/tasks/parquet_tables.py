@@ -1,4 +1,4 @@
-"""Tables in Parquet files: what the footer claims is looked at before anything is unpacked."""
+"""Tables in Parquet files. The footer is checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _CELL_BYTES = 24
-"""Memory of a cell: in Arrow, in pandas, and as an input."""
+"""Memory of a cell, in bytes: in Arrow, in pandas, and as an input."""
 
 
 def read_parquet(where: str, path: Path, target: str, reading: Reading) -> pd.DataFrame:
-    """Read the chosen columns of a file; an index that pandas has saved with them is left out.
+    """Read the chosen columns of a file; an index that pandas saved with them is left out.
 
     Raises:
-        TaskError: The file is damaged or takes too much memory, or a column is not there or holds lists or records.
+        TaskError: The file is damaged or too large for memory, or a column is missing or holds lists or structs.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -40,7 +40,7 @@ def read_parquet(where: str, path: Path, target: str, reading: Reading) -> pd.Da
                     "each row; convert it, or list it under `drop`"
                 )
         _check_claims(where, file.metadata, chosen)
-    # Texts as references to the distinct ones: a small file can repeat a long one a million times.
+    # Texts as a dictionary: a small file can repeat a long text a million times.
     with pq.ParquetFile(path, read_dictionary=texts) as file:
         groups, held = [], 0
         for number in range(file.num_row_groups):
@@ -50,10 +50,10 @@ def read_parquet(where: str, path: Path, target: str, reading: Reading) -> pd.Da
         table = pa.concat_tables(groups) if groups else schema.empty_table().select(chosen)
     if len(table) != file.metadata.num_rows:
         raise TaskError(
-            f"{where} cannot be read: its footer claims {file.metadata.num_rows:,} rows, but {len(table):,} are there; "
+            f"{where} cannot be read: its footer claims {file.metadata.num_rows:,} rows, but it holds {len(table):,}; "
             "the file is damaged"
         )
-    # Whole numbers stay what they are where one is missing: float64 has not all of them.
+    # Integers with nulls stay integers: float64 cannot represent them all.
     return table.unify_dictionaries().to_pandas(ignore_metadata=True, integer_object_nulls=True)
 
 
@@ -64,13 +64,13 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _columns(schema: pa.Schema) -> list[str]:
-    """Names of the columns, without those of an index of pandas."""
+    """Names of the columns, without those of a pandas index."""
     index = (schema.pandas_metadata or {}).get("index_columns", [])
     return [name for name in schema.names if name not in index]
 
 
 def _check_claims(where: str, metadata: pq.FileMetaData, chosen: list[str]) -> None:
-    """Multiply what the footer claims before anything is read."""
+    """Check the memory that the footer says the columns take, before anything is read."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     columns = [group.column(number) for group in groups for number in range(group.num_columns)]
     unpacked = sum(column.total_uncompressed_size for column in columns if column.path_in_schema in chosen)

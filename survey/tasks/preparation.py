@@ -1,4 +1,4 @@
-"""How the columns of a table became inputs and outputs: what is said of a user's own task before it is trained on."""
+"""How the columns of a user's own table became inputs and outputs, in words, shown before training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN_CLASSES = 6
 
 
 def told(task: PreparedTask) -> dict[str, Any]:
-    """What a task has come to, as plain values: rows, inputs, outputs, and how they were made; {} where not known."""
+    """Return rows, inputs, outputs and how they were made, as values for JSON; {} where this is not known."""
     made = task.preparation
     if made is None:
         return {}
@@ -35,7 +35,7 @@ def told(task: PreparedTask) -> dict[str, Any]:
 
 
 def lines(name: str, told: Mapping[str, Any]) -> Iterator[str]:
-    """Say it in two lines for people, from what `told` has returned."""
+    """Describe a prepared task in two lines, from what `told` returned."""
     if not told:
         return
     kinds = [
@@ -49,7 +49,7 @@ def lines(name: str, told: Mapping[str, Any]) -> Iterator[str]:
     inputs = f"{_counted(told['inputs'], 'input')}: {', '.join(text for count, text in kinds if count)}"
     missing = [
         (told["columns_dropped"], f"columns of one value dropped: {listed(told['columns_dropped'], 5)}"),
-        (told["rows_dropped"], f"{_counted(told['rows_dropped'], 'row')} with missing values left out"),
+        (told["rows_dropped"], f"{_counted(told['rows_dropped'], 'row')} with missing values dropped"),
         (told["cells_filled"], f"{_counted(told['cells_filled'], 'missing value')} filled in"),
     ]
     yield "; ".join([f"{name}: {told['rows']:,} rows, {inputs}", *(text for is_so, text in missing if is_so)])

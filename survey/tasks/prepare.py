@@ -1,8 +1,8 @@
-"""From a table to the arrays that are trained on: one-hot, 0/1 and min-max columns.
+"""From a table to the arrays for training: one-hot, 0/1 and min-max columns.
 
 Source: the preparation of the BUTTER data set (Tripp et al., "The BUTTER Zone", 2022). Every column is prepared on the
-whole data set, before any split: one distinct value: dropped; two: 1 where the value equals the first row's, else 0;
-3 to 20, or not numeric: one-hot in sorted order; more, and numeric: min-max scaled to [0, 1].
+whole data set, before any split. By its number of distinct values: 1: dropped; 2: 1 where the value equals the first
+row's, else 0; 3 to 20, or not numeric: one-hot in sorted order; more, and numeric: min-max scaled to [0, 1].
 """
 
 from __future__ import annotations
@@ -28,28 +28,27 @@ CATEGORY_LIMIT = 1000
 """Most categories that a column, or classes that a target, may have."""
 
 MINIMUM_ROWS = 5
-"""Fewest rows that leave a training and a test set."""
+"""Fewest rows that can be split into a training and a test set."""
 
 
 def prepare(table: Table, kind: Kind, pixel_maximum: float | None = None) -> PreparedTask:
     """Prepare a table.
 
     Args:
-        table: Inputs and target as they were read.
-        kind: A classification target is 0/1 for two classes and one-hot for more, whatever their number; a regression
-            target follows the rule of an input.
+        table: Inputs and target as read.
+        kind: A classification target is 0/1 for two classes and one-hot for more, up to `CATEGORY_LIMIT`; a regression
+            target is prepared like an input.
         pixel_maximum: For images: the inputs are divided by it, and no column is dropped.
 
     Raises:
-        TaskError: A value is missing, infinite or a string among numbers; there are too few rows, no input column with
-            more than one value, no target with more than one value, or too many categories; or it takes too much
-            memory.
+        TaskError: A value is missing, infinite or a string among numbers; no input, or not the target, has more than
+            one value; there are too few rows or too many categories; or the table is too large for memory.
     """
     check_rows(table)
     target = read_column(table, table.target, "target column")
     if table.is_own and kind == "classification":
         refuse_names(target)
-    # The target first: it is cheap, and most likely to be wrong.
+    # The target first: it is cheap to prepare, and most likely to be wrong.
     targets = _classes(target) if kind == "classification" else _regression_target(target)
     inputs, made = _columns(table) if pixel_maximum is None else _pixels(table, pixel_maximum)
     minimum, extent = _units(target) if kind == "regression" and _is_scaled(target) else (None, None)
@@ -66,7 +65,7 @@ def prepare(table: Table, kind: Kind, pixel_maximum: float | None = None) -> Pre
 
 
 def guess_kind(table: Table) -> Kind:
-    """Guess what a data set is for: classification where the target has strings or at most 20 whole numbers.
+    """Guess the kind: classification where the target has strings or at most 20 distinct whole numbers.
 
     Raises:
         TaskError: The target has a missing or infinite value, or a string among numbers.
@@ -78,22 +77,21 @@ def guess_kind(table: Table) -> Kind:
 
 
 def check_rows(table: Table) -> None:
-    """Check that a training and a test set can be made.
+    """Check that the table is large enough for a training and a test set.
 
     Raises:
         TaskError: The table has fewer than `MINIMUM_ROWS` rows.
     """
     rows = len(table.target)
     if rows < MINIMUM_ROWS:
-        left_out = f" after {table.rows_dropped:,} with missing values were left out" if table.rows_dropped else ""
+        dropped = f" after {table.rows_dropped:,} with missing values were dropped" if table.rows_dropped else ""
         raise TaskError(
-            f"{table.name}: found {rows} rows{left_out}; at least {MINIMUM_ROWS} are needed for a training and a test "
-            "set"
+            f"{table.name}: found {rows} rows{dropped}; a training and a test set need at least {MINIMUM_ROWS}"
         )
 
 
 def _columns(table: Table) -> tuple[np.ndarray, Preparation]:
-    """Return the inputs, float32 [rows, num_inputs], column after column by the rule, and how they were made."""
+    """Return the inputs, float32 [rows, num_inputs], each column by the rule, and how they were made."""
     rows, width = len(table.target), 0
     parts: list[np.ndarray] = []
     made = Preparation()
@@ -104,20 +102,20 @@ def _columns(table: Table) -> tuple[np.ndarray, Preparation]:
         _refuse_identifier(column)
         made = _with(made, column)
         width += _width(column)
-        # The columns, and the matrix that they are put into.
+        # The columns, and the matrix that joins them.
         check_memory(2 * 4 * rows * width, table.name, f"{rows:,} rows make {width:,} inputs or more")
         parts.append(_by_rule(column))
     columns = [part for part in parts if part.shape[1]]
     if not columns:
         raise TaskError(
-            f"{table.name}: no usable input column among {len(parts)}; a column with one value throughout is "
-            "dropped; expected at least one column that varies, beside the target"
+            f"{table.name}: no usable input column among {len(parts)}; a column with a single value is dropped; "
+            "expected at least one column that varies, besides the target"
         )
     return np.concatenate(columns, axis=1), made
 
 
 def _with(made: Preparation, column: Column) -> Preparation:
-    """Count a column."""
+
     width = _width(column)
     if width == 0:
         return replace(made, dropped=(*made.dropped, column.name))
@@ -143,7 +141,7 @@ def _pixels(table: Table, maximum: float) -> tuple[np.ndarray, Preparation]:
 
 
 def _width(column: Column) -> int:
-    """How many inputs the rule makes of a column."""
+    """Number of inputs that the rule makes of a column."""
     count = len(column.distinct)
     return count - 1 if count <= 2 else 1 if _is_scaled(column) else count
 
@@ -169,7 +167,7 @@ def _equals_first(column: Column) -> np.ndarray:
 def _min_max(column: Column) -> np.ndarray:
     least, greatest = column.distinct[0], column.distinct[-1]
     if column.values.dtype.kind != "f":
-        exact = column.distinct.astype(object)  # as Python's, which do not overflow
+        exact = column.distinct.astype(object)  # Python numbers do not overflow
         return ((exact - exact[0]) / (exact[-1] - exact[0])).astype(np.float32)[column.codes, np.newaxis]
     # Halved only where the range would overflow; halving is exact there.
     half = 0.5 if greatest / 2 - least / 2 > np.finfo(np.float64).max / 2 else 1.0
@@ -195,13 +193,13 @@ def _classes(target: Column) -> np.ndarray:
     _refuse_constant(target)
     if target.numeric and count > ONE_HOT_LIMIT and not _is_whole(target):
         raise TaskError(
-            f"{target.where}: found {count} different numbers that are not whole, such as {target.distinct[0]!s}, "
-            "which would each be a class; set `kind: regression`, or choose a target of classes"
+            f"{target.where}: found {count} different numbers that are not whole, such as {target.distinct[0]!s}; "
+            "each would be a class; set `kind: regression`, or choose a target of classes"
         )
     if target.numeric and count > CATEGORY_LIMIT:
         raise TaskError(
-            f"{target.where}: found {count} classes, more than {CATEGORY_LIMIT}; "
-            "a target that is a quantity makes the task a regression"
+            f"{target.where}: found {count} classes, more than {CATEGORY_LIMIT}; if the target is a quantity, the task "
+            "is a regression"
         )
     if count == 2:
         return _equals_first(target)
@@ -216,7 +214,7 @@ def _regression_target(target: Column) -> np.ndarray:
     if not target.numeric and count > ONE_HOT_LIMIT:
         raise TaskError(
             f"{target.where}: found {count} different strings, such as {shown(target.distinct[0])}; expected numbers "
-            f"(or at most {ONE_HOT_LIMIT} values) for a regression; a target of classes makes it a classification"
+            f"(or at most {ONE_HOT_LIMIT} values) for a regression; with a target of classes it is a classification"
         )
     return _by_rule(target)
 
@@ -224,13 +222,13 @@ def _regression_target(target: Column) -> np.ndarray:
 def _refuse_constant(target: Column) -> None:
     if len(target.distinct) == 1:
         raise TaskError(
-            f"{target.where}: found the one value {target.distinct[0]!s} in all rows; "
-            "expected at least two; choose another target column"
+            f"{target.where}: found {target.distinct[0]!s} in all rows; expected at least two values; choose another "
+            "target column"
         )
 
 
 def _is_whole(column: Column) -> bool:
-    """Whether a column has no number that is not whole."""
+    """Whether all numbers of a column are whole; true for text."""
     if not column.numeric:
         return True
     if column.distinct.dtype.kind in "iuf":
@@ -239,14 +237,14 @@ def _is_whole(column: Column) -> bool:
 
 
 def _units(target: Column) -> tuple[float, float] | tuple[None, None]:
-    """What a min-max scaled target is turned back by: its least value, and its range."""
+    """Minimum and range of a min-max scaled target, by which it is scaled back."""
     minimum = float(target.distinct[0])
     extent = float(target.distinct[-1]) - minimum
     return (minimum, extent) if math.isfinite(extent) else (None, None)
 
 
 def _counts(target: Column) -> tuple[tuple[str, int], ...]:
-    """The distinct values and their numbers of rows, the most frequent first."""
+    """Distinct values and their numbers of rows, the most frequent first."""
     rows = np.bincount(target.codes)
     order = np.argsort(-rows, kind="stable")
     return tuple((_label(target.distinct[code]), int(rows[code])) for code in order)

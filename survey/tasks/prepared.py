@@ -1,4 +1,4 @@
-"""A task that is ready for training: its arrays, what follows from them, and the digest of their content."""
+"""A task ready for training: its arrays, what follows from them, and the digest of their content."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Preparation:
     """What the preparation of a table did.
 
     Attributes:
-        scaled: Columns that were min-max scaled, or divided as pixels, each to one input.
-        binary: Columns of two values, each of which is one input.
-        one_hot: Columns that are one-hot.
-        one_hot_inputs: Inputs that these make together.
-        dropped: Names of the columns that were dropped, as they have one value throughout.
-        rows_dropped: Rows that were left out, as a value is missing there.
-        cells_filled: Missing values that were filled in.
+        scaled: Number of columns that were min-max scaled, or divided as pixels, each to one input.
+        binary: Number of columns of two values, each of which became one input.
+        one_hot: Number of one-hot columns.
+        one_hot_inputs: Number of inputs that the one-hot columns became.
+        dropped: Names of the columns that were dropped because they have a single value.
+        rows_dropped: Number of rows that were dropped because a value is missing.
+        cells_filled: Number of missing values that were filled in.
         classes: Distinct values of the target with their numbers of rows, the most frequent first; empty where the
             target was min-max scaled.
     """
@@ -48,14 +48,13 @@ class PreparedTask:
         kind: Classification or regression.
         inputs: float32 [rows, num_inputs], C-contiguous, in [0, 1].
         targets: float32 [rows, num_outputs], C-contiguous, in [0, 1].
-        digest: SHA-256, as hex, of the kind, the shapes and the contents; the name is not part of it.
-            Computed unless it is given.
-        preparation: How the columns of its table became inputs and outputs, where that is known.
-        target_minimum: Least value of a min-max scaled target, in its own unit; None where it was not scaled.
-        target_range: Greatest value of that target less the least one.
+        digest: SHA-256, as hex, of kind, shapes and contents, but not of the name; computed unless given.
+        preparation: How the columns of its table became inputs and outputs; None where this is not known.
+        target_minimum: Minimum of a min-max scaled target, in its own unit; None where it was not scaled.
+        target_range: Maximum minus minimum of that target.
 
     Raises:
-        ValueError: Inputs and targets are not two matrices of as many rows.
+        ValueError: Inputs and targets are not matrices with equal numbers of rows.
     """
 
     name: str
@@ -82,17 +81,17 @@ class PreparedTask:
 
     @property
     def num_rows(self) -> int:
-        """Rows of the whole data set."""
+        """Number of rows of the whole data set."""
         return self.inputs.shape[0]
 
     @property
     def num_inputs(self) -> int:
-        """Columns of the inputs."""
+        """Number of columns of the inputs."""
         return self.inputs.shape[1]
 
     @property
     def num_outputs(self) -> int:
-        """Columns of the targets."""
+        """Number of columns of the targets."""
         return self.targets.shape[1]
 
     @property
@@ -102,7 +101,7 @@ class PreparedTask:
 
     @property
     def loss(self) -> Literal["categorical_crossentropy", "binary_crossentropy", "mean_squared_error"]:
-        """The loss that is minimised, by its name in Keras."""
+        """The loss to minimise, by its name in Keras."""
         if self.kind == "regression":
             return "mean_squared_error"
         return "categorical_crossentropy" if self.num_outputs > 1 else "binary_crossentropy"

@@ -1,4 +1,4 @@
-"""Reading a table from a file, of any format."""
+"""Reading a table from a file of any supported format."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from survey.tasks.table import Reading, Table, is_lfs_pointer, name_of, row_plac
 from survey.tasks.text_tables import read_text
 
 FORMATS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz")
-"""Endings of the files that can be read."""
-
+"""Endings of supported files."""
 
 _PLAIN = Reading()
 
@@ -24,11 +23,10 @@ def read_table(task: str, path: Path, target: str, reading: Reading = _PLAIN) ->
         task: Name of the task, for messages.
         path: A file with one of the endings `FORMATS`. Text files have a header line.
         target: Name of the target column; in an `.npz`, key of the target array.
-        reading: How it is read.
+        reading: How to read it.
 
     Raises:
-        TaskError: The file is missing, empty, damaged, of another format or too large for the memory, or has no such
-            target.
+        TaskError: The file is missing, empty, damaged, of another format or too large for memory, or lacks the target.
     """
     where = name_of(task, str(path))
     try:
@@ -36,8 +34,8 @@ def read_table(task: str, path: Path, target: str, reading: Reading = _PLAIN) ->
     except SurveyError:
         raise
     except MemoryError:
-        raise TaskError(f"{where} needs more memory than there is; leave out rows or columns") from None
-    except Exception as error:  # Readers of damaged files raise whatever they meet.
+        raise TaskError(f"{where} does not fit into memory; remove rows or columns") from None
+    except Exception as error:  # On damaged files, readers raise errors of any type.
         raise TaskError(f"{where} cannot be read: {_damage(path, error)}") from error
 
 
@@ -47,7 +45,7 @@ def _read(task: str, path: Path, target: str, reading: Reading, where: str) -> T
         raise TaskError(f"task {task!r}: {path} {found}; expected a file ({', '.join(FORMATS)})")
     ending = next((ending for ending in sorted(FORMATS, key=len) if path.name.lower().endswith(ending)), None)
     if ending is None:
-        raise TaskError(f"task {task!r}: {path} is of a format that cannot be read; expected {', '.join(FORMATS)}")
+        raise TaskError(f"task {task!r}: {path} has an unsupported format; expected {', '.join(FORMATS)}")
     if path.stat().st_size == 0:
         raise TaskError(f"{where} is empty; expected a header and rows")
     place = row_place
@@ -64,10 +62,10 @@ def _read(task: str, path: Path, target: str, reading: Reading, where: str) -> T
 def _damage(path: Path, error: Exception) -> str:
     try:
         if path.is_file() and is_lfs_pointer(path):
-            return "it is a Git LFS pointer, not the table itself; run `git lfs pull` where it comes from"
+            return "it is a Git LFS pointer, not the table itself; run `git lfs pull` in its repository"
     except OSError:
-        pass  # what hinders looking is what `error` says
+        pass  # `error` says why
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}; see to its permissions and its disk"
+        return f"{error.strerror}; check its permissions and its disk"
     text = " ".join(str(error).split())
-    return f"{text[:300] or type(error).__name__}; mend the file or replace it"
+    return f"{text[:300] or type(error).__name__}; repair or replace the file"

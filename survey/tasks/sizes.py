@@ -1,4 +1,4 @@
-"""How much memory a table may take. What it claims is counted against that before anything is expanded."""
+"""How much memory a table may take, checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ MEMORY_FOR_TABLE = 0.8
 
 
 def check_memory(needed_bytes: float, where: str, what: str) -> None:
-    """Refuse what does not fit into memory.
+    """Refuse a table that does not fit into memory.
 
     Args:
-        needed_bytes: Memory that it takes, at least, in bytes.
+        needed_bytes: Least memory that it takes, in bytes.
         where: Task and file, for the message.
-        what: What it says of its size, for the message.
+        what: Its size in words, for the message.
 
     Raises:
-        TaskError: It takes more than `MEMORY_FOR_TABLE` of what this machine has.
+        TaskError: It takes more than `MEMORY_FOR_TABLE` of this machine's memory.
     """
     from rich.filesize import decimal
 
@@ -27,6 +27,6 @@ def check_memory(needed_bytes: float, where: str, what: str) -> None:
     if needed_bytes > available:
         raise TaskError(
             f"{where}: {what}; that takes {decimal(int(needed_bytes))} of memory or more, and a table may take "
-            f"{decimal(available)} here ({MEMORY_FOR_TABLE:.0%} of this machine's); leave out rows or columns, or use "
+            f"{decimal(available)} here ({MEMORY_FOR_TABLE:.0%} of this machine's); remove rows or columns, or use "
             "a machine with more memory"
         )

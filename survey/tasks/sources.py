@@ -1,6 +1,6 @@
-"""Where a public table comes from: scikit-learn, or the Penn Machine Learning Benchmarks (PMLB).
+"""Sources of public tables: scikit-learn and the Penn Machine Learning Benchmarks (PMLB).
 
-A PMLB table is looked for in the folder `SURVEY_PMLB_DIR`, then in the cache (`SURVEY_CACHE_DIR`, else the user's cache
+A PMLB table is looked up in the folder `SURVEY_PMLB_DIR`, then in the cache (`SURVEY_CACHE_DIR`, else the user's cache
 folder), then fetched into the cache from the public repository.
 """
 
@@ -18,13 +18,13 @@ from survey.tasks.names import SKLEARN_PREFIX
 from survey.tasks.table import Table, is_lfs_pointer, row_place
 
 PMLB_URL = "https://github.com/EpistasisLab/pmlb/raw/master/datasets"
-"""The public repository: below it, `NAME/NAME.tsv.gz`."""
+"""The public repository, with files `NAME/NAME.tsv.gz`."""
 
 PMLB_TARGET = "target"
 """The target column of every PMLB table."""
 
 TIMEOUT_S = 10.0
-"""How long a silent server is waited for, in seconds."""
+"""Longest wait for an answer of the server, in seconds."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -35,7 +35,7 @@ def read_bundled(name: str) -> Table:
     from sklearn import datasets
 
     bare = name.removeprefix(SKLEARN_PREFIX)
-    # As measured: scikit-learn's own scaling would only add rounding before ours.
+    # Unscaled: scikit-learn's scaling would only add rounding before ours.
     options = {"scaled": False} if bare == "diabetes" else {}
     data: Any = getattr(datasets, f"load_{bare}")(**options)
     inputs = pd.DataFrame(data.data, columns=[str(column) for column in data.feature_names])
@@ -43,7 +43,7 @@ def read_bundled(name: str) -> Table:
 
 
 def cache_dir() -> Path:
-    """The folder that fetched PMLB tables are kept in, in the layout of `SURVEY_PMLB_DIR`; it need not exist."""
+    """Return the cache of PMLB tables, laid out as `SURVEY_PMLB_DIR`; it need not exist."""
     import pooch
 
     override = os.environ.get("SURVEY_CACHE_DIR")
@@ -53,7 +53,7 @@ def cache_dir() -> Path:
 def find_pmlb(name: str) -> Path | None:
     """Return the file of the PMLB data set `name` in `SURVEY_PMLB_DIR`, or None.
 
-    Its checksum is not looked at: it is the person's own stand-in, and the digest of its content goes with the results.
+    Its checksum is not checked: it is the user's own stand-in, and the results record the digest of its content.
     """
     folder = os.environ.get("SURVEY_PMLB_DIR")
     if not folder:
@@ -69,12 +69,12 @@ def is_at_hand(name: str) -> bool:
 
 
 def obtain_pmlb(name: str) -> Path:
-    """Return the file of the PMLB data set `name`, fetched into the cache if it is nowhere else.
+    """Return the file of the PMLB data set `name`, fetched into the cache unless it is on this machine.
 
-    A cached file whose SHA-256 is not the published one is fetched again; a data set that BUTTER does not use has none.
+    A cached file is fetched again if its SHA-256 is not the published one, which only data sets that BUTTER uses have.
 
     Raises:
-        TaskError: It is not at hand, and there is no network, the server has no such file, or what came is another.
+        TaskError: It is not on this machine, and the server is out of reach, lacks the file, or sends another one.
     """
     found = find_pmlb(name)
     if found is not None:
@@ -85,7 +85,7 @@ def obtain_pmlb(name: str) -> Path:
     url = f"{PMLB_URL}/{name}/{name}.tsv.gz"
     known_hash = PUBLISHED[name].sha256 if name in PUBLISHED else None
     folder, new = cache_dir() / name, list[Path]()
-    # The protocol that pooch declares for a downloader has other parameters than those it passes.
+    # Any: pooch's type of a downloader has other parameters than those it passes.
     downloader: Any = _download
     try:
         new = [each for each in (folder, *folder.parents) if not each.exists()]  # the innermost first
@@ -104,13 +104,13 @@ def sha256(path: Path) -> str:
 
 
 def _download(url: str, output_file: str, pooch: Any) -> None:
-    """Download to a temporary file that pooch verifies and puts into place, and refuse what is no table."""
+    """Download to a temporary file, which pooch verifies and moves into place; refuse anything but gzip."""
     from pooch import HTTPDownloader
 
     HTTPDownloader(chunk_size=1 << 18, timeout=TIMEOUT_S)(url, output_file, pooch)
     path = Path(output_file)
     if is_lfs_pointer(path):
-        raise ValueError("the server sent a Git LFS pointer in place of the file")
+        raise ValueError("the server sent a Git LFS pointer instead of the file")
     with path.open("rb") as file:
         if file.read(len(_GZIP)) != _GZIP:
             raise ValueError("the server sent something that is not a gzip file")
@@ -120,14 +120,14 @@ def _not_obtained(name: str, url: str, error: Exception) -> str:
     folder = os.environ.get("SURVEY_PMLB_DIR")
     looked = f"SURVEY_PMLB_DIR ({folder})" if folder else "SURVEY_PMLB_DIR (not set)"
     return (
-        f"task {name!r}: its table is not at hand. Looked in {looked} and in the cache {cache_dir()}, "
-        f"then tried {url}: {_reason(error)}. Set SURVEY_PMLB_DIR to a folder that has {name}/{name}.tsv.gz, or run "
+        f"task {name!r}: its table was not found. Looked in {looked} and in the cache {cache_dir()}, "
+        f"then tried {url}: {_reason(error)}. Set SURVEY_PMLB_DIR to a folder with {name}/{name}.tsv.gz, or run "
         "`python -m survey.launch --fetch-only` on a machine with a network and share its SURVEY_CACHE_DIR"
     )
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words why nothing came; the exceptions of `requests` are long and speak of its insides."""
+    """Say briefly why the download failed; the messages of `requests` are long and name its internals."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:

@@ -1,4 +1,4 @@
-"""A table as it was read, with nothing prepared: inputs and a target, and how they are to be read."""
+"""A table as read, not yet prepared, and how to read one."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING = ("", "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null")
-"""Cells that mean that a value is missing."""
+"""Cells that mean a missing value, by default."""
 
 Missing = Literal["refuse", "drop_rows", "mean", "most_frequent"]
-"""What can be done with missing values."""
+"""What to do with missing values, see `survey.tasks.cleaning.clean`."""
 
 _LFS_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read, nothing prepared.
+    """A table as read, not yet prepared.
 
     Attributes:
         task: Name of the task, for messages.
         inputs: The input columns, [rows, features], numbers or strings.
         target: The target column, [rows].
-        place: Where a row, counted from 0, stands in the source: `line 2` is the first row of a text file.
-        source: The file, for messages; empty where there is none.
-        is_own: Whether it is a user's own, for which the messages name the keys to use, and text is refused that was
-            hardly meant as categories.
-        rows_dropped: Rows of the source that were left out, as a value is missing there.
-        cells_filled: Missing values that were filled in.
+        place: Names the place of a row, counted from 0, in the source, such as `line 2`, the first row of a text file.
+        source: The file, for messages; empty if there is none.
+        is_own: Whether it is a user's own: messages then name the keys to set, and columns of text that were hardly
+            meant as categories are refused.
+        rows_dropped: Number of rows that were dropped because a value is missing.
+        cells_filled: Number of missing values that were filled in.
     """
 
     task: str
@@ -56,14 +56,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table is read.
+    """How to read a table.
 
     Attributes:
-        separator: What stands between the cells of a text file; None for what its ending says.
-        decimal: The decimal sign of a text file.
-        encoding: How a text file is encoded.
-        missing_values: Cells that mean that a value is missing.
-        columns: Names of the input columns to take; None for all.
+        separator: Separator of the cells of a text file; None for that of its ending.
+        decimal: Decimal sign of a text file.
+        encoding: Encoding of a text file.
+        missing_values: Cells that mean a missing value.
+        columns: Names of the input columns to read; None for all.
         drop: Names of the input columns to leave out.
         is_own: As for `Table`.
     """
@@ -77,10 +77,10 @@ class Reading:
     is_own: bool = False
 
     def chosen(self, where: str, names: Sequence[str], target: str) -> list[str]:
-        """Return those of a table's columns that are to be read, in their order, the target among them.
+        """Return the columns of a table to read, in its order, including the target.
 
         Raises:
-            TaskError: A name occurs twice, or is asked for and not there, or is that of the target.
+            TaskError: A name occurs twice, `columns` or `drop` names the target or no column, or there is no target.
         """
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
@@ -92,7 +92,7 @@ class Reading:
                 if name not in names:
                     raise TaskError(f"{where}: `{key}`: there is no column {not_among(name, names)}")
                 if name == target:
-                    raise TaskError(f"{where}: `{key}` names {shown(name)}, which is the target; list inputs alone")
+                    raise TaskError(f"{where}: `{key}` names {shown(name)}, which is the target; list only inputs")
         wanted = names if self.columns is None else {*self.columns, target}
         return [name for name in names if name in wanted and name not in self.drop]
 
@@ -106,41 +106,45 @@ def table_of(
     reading: Reading,
     source: str = "",
 ) -> Table:
-    """Split a frame of the chosen columns into inputs and target; cells that mean missing values become missing."""
+    """Split a frame of the chosen columns into inputs and target; cells that mean missing values become missing.
+
+    Raises:
+        TaskError: The frame has no column besides the target.
+    """
     import pandas as pd
 
-    # Categories as what they are: a reference for each row.
+    # Categories become objects: references to the distinct values.
     categories = [name for name, column in frame.items() if isinstance(column.dtype, pd.CategoricalDtype)]
     frame = _with_missing(frame.astype(dict.fromkeys(categories, object)), reading.missing_values)
     inputs = frame.drop(columns=[target])
     if inputs.shape[1] == 0:
-        raise TaskError(f"{where} has no column beside the target {shown(target)}; expected inputs")
+        raise TaskError(f"{where} has no column besides the target {shown(target)}; expected inputs")
     return Table(task, inputs, frame.loc[:, target], place, source, reading.is_own)
 
 
 def name_of(task: str, source: str) -> str:
-    """Task and source, for messages."""
+    """Name a task and its source, for messages."""
     return f"task {task!r} ({source})" if source else f"task {task!r}"
 
 
 def not_among(name: str, names: Sequence[str]) -> str:
-    """`'x' (did you mean 'y'?); it has: y, z`."""
+    """Word an unknown name for a message: `'x' (did you mean 'y'?); it has: y, z`."""
     return f"{shown(name)}{nearest(name, names)}; it has: {listed(names) or 'none'}"
 
 
 def row_place(row: int) -> str:
-    """Where a row stands in a source that has no lines."""
+    """Name the place of a row in a source without lines."""
     return f"row {row} (counted from 0)"
 
 
 def is_lfs_pointer(path: Path) -> bool:
-    """Whether the file is what Git keeps in place of a large file."""
+    """Whether the file is a pointer that Git LFS puts in place of a large file."""
     with path.open("rb") as file:
         return file.read(len(_LFS_POINTER)) == _LFS_POINTER
 
 
 def _with_missing(frame: pd.DataFrame, missing_values: tuple[str, ...]) -> pd.DataFrame:
-    """Make missing what means it: texts in columns of text, and numbers such as -999 in columns of numbers."""
+    """Mark cells as missing: texts in columns of text, and numbers such as -999 in columns of numbers."""
     import pandas as pd
 
     numbers: list[float] = pd.to_numeric(pd.Series(missing_values, dtype=object), errors="coerce").dropna().tolist()
@@ -150,6 +154,6 @@ def _with_missing(frame: pd.DataFrame, missing_values: tuple[str, ...]) -> pd.Da
         cells = [*missing_values, *numbers] if kind == "O" else numbers if kind in "iuf" else []
         means_missing = column.isin(cells) if cells else pd.Series(dtype=bool)
         if means_missing.any():
-            # Whole numbers stay what they are: float64 has not all of them.
+            # Integers stay integers: float64 cannot represent them all.
             changed[name] = (column.astype(object) if kind in "iu" else column).mask(means_missing)
     return frame.assign(**changed) if changed else frame

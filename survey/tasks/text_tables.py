@@ -1,4 +1,4 @@
-"""Tables in text files, CSV and TSV: looked through in bounded memory, then read by pandas."""
+"""Tables in text files, CSV and TSV: checked in bounded memory, then read by pandas."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 
 _CELL_BYTES = 24
-"""Memory that pandas takes for a cell while it reads, beside its text: measured on cells of one to eight characters."""
+"""Bytes that pandas takes to read a cell, besides its text: measured on cells of one to eight characters."""
 
 _SEPARATORS = (";", "\t", "|", ",")
 
@@ -44,13 +44,13 @@ _BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 def read_text(
     where: str, path: Path, target: str, reading: Reading, separator: str
 ) -> tuple[pd.DataFrame, Callable[[int], str]]:
-    """Read the chosen columns of a text file; say with them on which line a row, counted from 0, begins.
+    """Read the chosen columns of a text file; also return a function that names the line of a row, counted from 0.
 
     Raises:
-        TaskError: It takes too much memory, is of another format or encoding, has a row with too many cells, or lacks
-            a column.
+        TaskError: The file is too large for memory, of another format or encoding, has a row with too many cells, or
+            lacks a column.
     """
-    _look_through(where, path, reading.encoding, separator)
+    _check_content(where, path, reading.encoding, separator)
     with _open_text(path, reading.encoding) as file:
         line, header = next(_records(file, separator), (0, []))
     if not header:
@@ -64,8 +64,8 @@ def read_text(
     return frame[chosen], lambda row: f"line {_line_of(path, reading.encoding, separator, row)}"
 
 
-def _look_through(where: str, path: Path, encoding: str, separator: str) -> None:
-    """See that the whole text can be decoded and held in memory, and has no NUL, which ends a text in some readers."""
+def _check_content(where: str, path: Path, encoding: str, separator: str) -> None:
+    """Check that the text can be decoded, fits into memory and has no NUL, at which some readers end."""
     packed = path.stat().st_size
     decoder = codecs.getincrementaldecoder(encoding)()
     size, cells, line = 0, 0, 1
@@ -112,13 +112,13 @@ def _refuse_other_format(where: str, begin: bytes, encoding: str) -> None:
 
 
 def _refuse_other_separator(where: str, header: list[str], target: str, separator: str) -> None:
-    """A file with another separator has one column, or columns none of which is the target."""
+    """Refuse a file with another separator: it has one column, or no column is the target."""
     line = separator.join(header)
     for other in _SEPARATORS:
         names = [name.strip(" \"'") for name in line.split(other)]
         if other != separator and target not in header and len(names) > 1 and (target in names or len(header) == 1):
             raise TaskError(
-                f"{where}: its header {shown(line)} has no column {shown(target)} where cells are separated by "
+                f"{where}: its header {shown(line)} has no column {shown(target)} if cells are separated by "
                 f"{separator!r}; set `separator: {_in_yaml(other)}`"
             )
 
@@ -133,8 +133,8 @@ def _refuse_unnamed(
     for place, (name, new) in enumerate(zip(header, names, strict=True)):
         if not name and new in chosen and new not in (reading.columns or ()):
             raise TaskError(
-                f"{where}, line {line}: column {place + 1} has no name, as an index that was saved with the table; "
-                f"leave it out with `drop: ['{new}']`, or give it a name in the file"
+                f"{where}, line {line}: column {place + 1} has no name, like an index saved with the table; leave it "
+                f"out with `drop: ['{new}']`, or name it in the file"
             )
 
 
@@ -167,7 +167,7 @@ def _read_frame(where: str, path: Path, reading: Reading, separator: str, names:
 
 
 def _with_large_numbers(frame: pd.DataFrame, read: Callable[..., pd.DataFrame], decimal: str) -> pd.DataFrame:
-    """Take columns of float64 as whole numbers or decimals where float64 has not all of them, as ids with a gap are."""
+    """Replace columns of float64 by whole numbers or decimals where float64 cannot represent them, such as long ids."""
     import pandas as pd
 
     from survey.tasks.values import LARGEST_EXACT
@@ -189,11 +189,11 @@ def _with_large_numbers(frame: pd.DataFrame, read: Callable[..., pd.DataFrame], 
 
 
 def _exact_numbers() -> dict[str, Any]:
-    """Options that make pandas round every number correctly, so that all its versions give the same digest."""
+    """Options that make pandas round every number correctly, so that all versions give the same digest."""
     import pandas as pd
 
     version = tuple(int(part) for part in pd.__version__.split(".")[:2])
-    # From 3.1 on it is the default, and asking for it is deprecated.
+    # The default since 3.1, which deprecates the option.
     return {} if version >= (3, 1) else {"float_precision": "round_trip"}
 
 
@@ -209,8 +209,8 @@ def _structure(where: str, path: Path, encoding: str, separator: str, columns: i
                     "`separator`"
                 )
     if "EOF inside string" in error:
-        return f"{where} cannot be read: line {line} has a quote that is never closed; close it, or take it out"
-    return f"{where} cannot be read: {' '.join(error.split())}; mend the file or replace it"
+        return f"{where} cannot be read: line {line} has a quote that is never closed; close or remove it"
+    return f"{where} cannot be read: {' '.join(error.split())}; repair or replace the file"
 
 
 def _is_packed(path: Path) -> bool:
@@ -230,8 +230,8 @@ def _open_text(path: Path, encoding: str) -> IO[str]:
 
 
 def _records(file: IO[str], separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line on which each record begins, from 1, and its cells; blank lines are skipped, as pandas does."""
-    csv.field_size_limit(sys.maxsize)  # the process's own limit is 131,072 characters, and pandas has none
+    """Yield the first line of each record, counted from 1, and its cells; skip blank lines, as pandas does."""
+    csv.field_size_limit(sys.maxsize)  # the default is 131,072 characters; pandas has no limit
     reader = csv.reader(file, delimiter=separator)
     line = 1
     for record in reader:

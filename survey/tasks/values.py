@@ -1,4 +1,4 @@
-"""The values of a column: all there, all numbers or all text, and distinct where they were in the source."""
+"""The values of a column: none missing, all numbers or all text, and as distinct as in the source."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from survey.tasks.table import Table
 
 ONE_HOT_LIMIT = 20
-"""Most distinct values of a numeric column that is still one-hot."""
+"""Most distinct values that a numeric column may have to be one-hot."""
 
 LARGEST_EXACT = 2.0**53
-"""Up to here, float64 has every whole number."""
+"""float64 represents every whole number up to this one."""
 
 NUMERIC = {"integer", "floating", "boolean", "decimal", "mixed-integer-float"}
-"""Kinds of columns that are numbers, as pandas names them."""
+"""Kinds of numeric columns, as `pandas.api.types.infer_dtype` names them."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column whose values are all there.
+    """A column without missing values.
 
     Attributes:
         name: Name of the column.
         where: Task, file and column, for messages.
-        numeric: Whether it has numbers.
-        values: float64 [rows]; strings [rows] where not numeric; or, where float64 does not have some of the numbers,
-            such as 2^53 + 1, whole numbers or what Python has, [rows].
+        numeric: Whether its values are numbers.
+        values: [rows]: float64, or strings where not numeric; int64, uint64 or Python objects for numbers that float64
+            cannot represent, such as 2^53 + 1.
         distinct: The distinct values, sorted: numbers by value, strings by code point.
         codes: Index of each row's value among the distinct ones, [rows].
     """
@@ -52,7 +52,7 @@ def read_column(table: Table, series: pd.Series, what: str = "column") -> Column
     """Read a column of a table.
 
     Raises:
-        TaskError: A value is missing, infinite, or a string among numbers, or of a type that is neither.
+        TaskError: A value is missing, infinite, a string among numbers, or neither a number nor a string.
     """
     where = f"{table.name}, {what} {shown(series.name)}"
     values = read_values(table, series, where)
@@ -64,7 +64,7 @@ def read_column(table: Table, series: pd.Series, what: str = "column") -> Column
 
 
 def read_values(table: Table, series: pd.Series, where: str, *, numbers_only: bool = False) -> np.ndarray:
-    """Return the values as float64, or, unless `numbers_only`, as strings where they are not numbers.
+    """Return the values, [rows], as float64 or, where they are not numbers and `numbers_only` is not set, as strings.
 
     Raises:
         TaskError: As for `read_column`.
@@ -89,21 +89,21 @@ def read_values(table: Table, series: pd.Series, where: str, *, numbers_only: bo
         hint = written_another_way([found]) if table.is_own else None
         raise TaskError(
             f"{where}, {table.place(row)}: found {shown(found)} in a column of numbers; expected a number; "
-            + (hint or "correct the value or leave the row out")
+            + (hint or "correct the value or remove the row")
         )
     return series.to_numpy(dtype=object)
 
 
 def exact(value: object) -> object:
-    """A number as it was written, which float64 may not hold: text as a Decimal, what is a number as it is."""
+    """Return a number exactly as it was written: text as a Decimal, anything else unchanged."""
     try:
         return Decimal(value.strip()) if isinstance(value, str) else value
-    except InvalidOperation:  # in a way of writing that other readers of numbers know
+    except InvalidOperation:  # a notation that float reads and Decimal does not
         return float(value)  # pyright: ignore[reportArgumentType]
 
 
 def _without_loss(series: pd.Series, numbers: np.ndarray) -> np.ndarray:
-    """The numbers in float64, or as they are in the source where float64 does not have some of them."""
+    """Return the numbers as float64, or as in the source where float64 cannot represent them all."""
     kind = series.dtype.kind  # O: text, Python's ints, or decimals
     is_large = np.abs(numbers).max(initial=0.0) >= LARGEST_EXACT
     if kind in "fb" or (kind in "iu" and not is_large):
@@ -117,12 +117,12 @@ def _without_loss(series: pd.Series, numbers: np.ndarray) -> np.ndarray:
 def _missing(table: Table, where: str, missing: pd.Series) -> str:
     place = table.place(int(missing.argmax()))
     if not table.is_own:
-        return f"{where}, {place}: found a missing value; fill it in or leave the row or the column out"
+        return f"{where}, {place}: found a missing value; fill it in, or remove the row or the column"
     if missing.all():
         return f"{where}: found no value at all; leave the column out with `drop`"
     return (
         f"{where}, {place}: found a missing value; fill it in, or set `missing: drop_rows`, `mean` or `most_frequent`; "
-        "if cells such as NA are texts here, set `missing_values: []`"
+        "if cells such as NA are text here, set `missing_values: []`"
     )
 
 
@@ -131,7 +131,7 @@ def _of_another_type(table: Table, series: pd.Series, where: str, kind: str) -> 
     if not table.is_own:
         return what
     if kind.startswith("date"):
-        return f"{what}; list the column under `dates` to have them as numbers, or under `drop`"
+        return f"{what}; list the column under `dates` to turn it into numbers, or under `drop`"
     return f"{what}; convert them, or list the column under `drop`"
 
 
@@ -146,6 +146,6 @@ def _finite(table: Table, values: np.ndarray, where: str) -> np.ndarray:
 
 
 def _is_mostly_numeric(series: pd.Series, is_string: np.ndarray) -> bool:
-    """Whether a column has too many values for one-hot and at least half are numbers: its strings are mistakes."""
+    """Whether a column has too many values for one-hot, at least half of them numbers: its strings are mistakes."""
     distinct, numbers = series.nunique(), series.loc[~is_string].nunique()
     return distinct > ONE_HOT_LIMIT and 2 * numbers >= distinct

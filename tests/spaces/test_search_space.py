@@ -377,8 +377,8 @@ BAD = {
     "a task with a control character": (own_task("a\u001bc"), 7, [r"tasks.'a\x1bc'", "can be printed"]),
     "a task with half a character": (own_task("a\ud800"), 6, ["tasks.a", "can be printed"]),
     "a task that leads elsewhere": (own_task("../x"), 7, ["tasks.../x", "no '/'"]),
-    "a device of PMLB": (GRID.replace("mnist", '"pmlb:aux.1"'), 2, ["grids[0].dataset[0]", "a folder can have"]),
-    "a PMLB name that is too long": (GRID.replace("mnist", f'"pmlb:{"x" * 250}"'), 2, ["a folder can have"]),
+    "a device of PMLB": (GRID.replace("mnist", '"pmlb:aux.1"'), 2, ["grids[0].dataset[0]", "valid name for a folder"]),
+    "a PMLB name that is too long": (GRID.replace("mnist", f'"pmlb:{"x" * 250}"'), 2, ["valid name for a folder"]),
     "tasks in capitals and not": (
         GRID.replace("[mnist]", "[mine, Mine]") + "tasks:\n" + TASK.format("mine") + TASK.format("Mine"),
         2,

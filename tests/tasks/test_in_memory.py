@@ -92,7 +92,7 @@ def test_equal_data_are_one_task_and_others_two() -> None:
         ((FRAME.assign(a=[[1]] * ROWS), "kind"), "one number or text"),
         ((FRAME.set_axis(["1", 1, "c", "kind"], axis=1), "kind"), "column '1' occurs twice"),
         ((pd.DataFrame({"y": [1.0] * ROWS}), pd.Series(Y, name="y")), None),
-        (UserTask.model_construct(path=None, target="y", kind="regression", in_memory=True), "given from Python"),
+        (UserTask.model_construct(path=None, target="y", kind="regression", in_memory=True), "came from Python"),
     ],
 )
 def test_what_is_no_data(given: Any, says: str | None) -> None:
@@ -121,7 +121,7 @@ def test_a_space_is_written_without_its_data_and_read_back(tmp_path: Path) -> No
     contents = {"mine": "f" * 64}
     assert back.experiments(contents) == given.experiments(contents)
     assert (back.tasks["mine"].drop, back.tasks["mine"].kind) == (("a",), "classification")
-    with pytest.raises(TaskError, match=r"task 'mine': its data were given from Python .* save them to a file"):
+    with pytest.raises(TaskError, match=r"task 'mine': its data came from Python .* save them to a file"):
         load("mine", back.tasks)
 
 
@@ -149,7 +149,7 @@ def test_a_survey_of_arrays_from_python(tmp_path: Path) -> None:
     assert {each.experiment_id for each in written.experiments(output.contents)} == set(first.summary["experiment_id"])
     assert first.summary["own"].all()
     assert export(output, TrackingStore(output.default_tracking_uri, output_id=output.output_id)).num_new_runs == 0
-    with pytest.raises(TaskError, match="given from Python"):
+    with pytest.raises(TaskError, match="came from Python"):
         survey.run(out / "search_spaces" / "own.yaml", out=out)
     check_units(out / "dataset", float(np.ptp(bunch.target)))
 

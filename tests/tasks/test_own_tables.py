@@ -56,7 +56,7 @@ def refused(path: Path, *parts: str, **keys: Any) -> None:
 @pytest.mark.parametrize(
     ("cells", "parts"),
     [
-        ([f"id{row}" for row in range(ROWS)], ["30 different texts, as many as there are rows", "'id0'", "`drop`"]),
+        ([f"id{row}" for row in range(ROWS)], ["30 different texts, one in each row", "'id0'", "`drop`"]),
         ([f"2020-01-{row % 29 + 1:02}" for row in range(290)], []),
         ([f"2020-01-01T00:{row:02}" for row in range(ROWS)], ["`dates`", "`drop`"]),
         ([f"id{row % 101}" for row in range(202)], ["101 different texts, such as", "at most 100 categories"]),
@@ -78,7 +78,9 @@ def test_text(tmp_path: Path, cells: list, parts: list[str]) -> None:
 
 
 def test_a_target_with_a_name_for_each_row(tmp_path: Path) -> None:
-    refused(table_of(tmp_path / "t.csv", [f"id{row}" for row in range(ROWS)]), "as many classes as rows", target="a")
+    refused(
+        table_of(tmp_path / "t.csv", [f"id{row}" for row in range(ROWS)]), "different class in each row", target="a"
+    )
 
 
 def test_a_quantity_as_a_target_of_classes(tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
     refused(path, "`columns`", "no column 'c'", columns=["c"])
     refused(path, "`dates`", "no column 'c'", dates=["c"])
     refused(path, "`drop` names 'y', which is the target", drop=["y"])
-    refused(path, "no column beside the target 'y'", drop=["age", "b"])
+    refused(path, "no column besides the target 'y'", drop=["age", "b"])
 
 
 def test_columns_keep_the_order_of_the_file(tmp_path: Path) -> None:
@@ -159,10 +161,10 @@ def test_keys_at_their_defaults_change_nothing(tmp_path: Path) -> None:
         ("path: t.csv, columns: [a], drop: [b]", ["`columns` and `drop`"]),
         ("path: t.parquet, decimal: ','", ["`separator`, `decimal` and `encoding` are for text files"]),
         ("path: t.csv, columns: [1]", ["columns[0]", "valid string", "found 1"]),
-        ("data: t.csv", ["give a file as `path`"]),
+        ("data: t.csv", ["pass a file as `path`"]),
         ("path: null", ["expected a file as `path`"]),
         ("drop: [a]", ["the key 'path' is missing"]),
-        ("path: ~nobody-at-all/t.csv", ["~nobody-at-all", "whole path"]),
+        ("path: ~nobody-at-all/t.csv", ["~nobody-at-all", "absolute path"]),
     ],
 )
 def test_keys_that_make_no_sense(tmp_path: Path, keys: str, parts: list[str]) -> None:
@@ -237,11 +239,11 @@ def test_rows_with_missing_values_are_left_out(tmp_path: Path) -> None:
     refused(path, "column 'a'", "line 2", "missing value", "`missing: drop_rows`", "`missing_values: []`")
     task = own(path, missing="drop_rows")
     assert task.num_rows == ROWS - 2
-    assert "2 rows with missing values left out" in next(lines("mine", told(task)))
+    assert "2 rows with missing values dropped" in next(lines("mine", told(task)))
     bad = table_of(tmp_path / "bad.csv", [*GAPS[:25], "inf", *GAPS[25:]])
     refused(bad, "column 'a'", "line 27", "found inf", missing="drop_rows")
     few = table_of(tmp_path / "few.csv", ["", "", *range(4)])
-    refused(few, "found 4 rows after 2 with missing values were left out", missing="drop_rows")
+    refused(few, "found 4 rows after 2 with missing values were dropped", missing="drop_rows")
 
 
 def test_what_is_never_filled_in(tmp_path: Path) -> None:
@@ -388,7 +390,7 @@ NASTY: dict[str, tuple[str, Callable[[Path], Any], list[str]]] = {
     "bytes in arrays": ("t.npz", arrays(X=X.astype("S"), y=Y), ["array 'X'", "text"]),
     "a gap in an array": ("t.npz", arrays(X=np.where(X == 3, np.nan, X), y=Y), ["'X[:, 1]'", "row 1", "missing value"]),
     "scalars": ("t.npz", arrays(X=1.0, y=Y), ["X [rows, features]", "()"]),
-    "no features": ("t.npz", arrays(X=X[:, :0], y=Y), ["no column beside the target"]),
+    "no features": ("t.npz", arrays(X=X[:, :0], y=Y), ["no column besides the target"]),
 }  # fmt: skip
 
 

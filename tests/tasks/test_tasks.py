@@ -202,7 +202,7 @@ def test_too_many_classes() -> None:
 def test_a_target_of_one_value(kind: str) -> None:
     with pytest.raises(TaskError) as error:
         targets_of([3] * 6, kind)
-    says(error, "target column 'y'", "the one value 3", "expected at least two")
+    says(error, "target column 'y'", "found 3.0 in all rows", "expected at least two")
 
 
 def test_a_regression_target_of_many_strings() -> None:
@@ -324,7 +324,7 @@ def test_describe_needs_no_data_where_the_catalog_suffices() -> None:
     assert (about.num_inputs, about.num_outputs, about.guessed) == (126, 3, False)
     with pytest.raises(TaskError) as error:
         describe("adult")
-    says(error, "task 'adult'", "not at hand")
+    says(error, "task 'adult'", "was not found")
 
 
 # Names.
@@ -465,7 +465,7 @@ def test_a_user_task_is_strict_and_frozen(tmp_path: Path) -> None:
     ("file", "content", "parts"),
     [
         ("none.csv", None, ["does not exist", ".parquet"]),
-        ("t.xlsx", b"PK", ["format that cannot be read", ".csv, .csv.gz"]),
+        ("t.xlsx", b"PK", ["unsupported format", ".csv, .csv.gz"]),
         ("t.csv", b"", ["is empty", "expected a header"]),
         ("t.csv", b"\n\n", ["cannot be read"]),
         ("t.csv", b"a,label\n", ["found 0 rows"]),
@@ -691,11 +691,11 @@ def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         fetch("mnist")
     says(
         error,
-        "task 'mnist': its table is not at hand",
+        "task 'mnist': its table was not found",
         f"SURVEY_PMLB_DIR ({tmp_path / 'tables'})",
         f"the cache {tmp_path / 'cache/pmlb'}",
         "http://127.0.0.1:9/datasets/mnist/mnist.tsv.gz: no connection to the server",
-        "has mnist/mnist.tsv.gz",
+        "with mnist/mnist.tsv.gz",
         "`python -m survey.launch --fetch-only`",
         "SURVEY_CACHE_DIR",
     )

@@ -203,7 +203,7 @@ def test_what_is_nowhere_is_told_with_what_was_tried_and_leaves_nothing(folder, 
     bare = name.removeprefix("pmlb:")
     with pytest.raises(TaskError) as error:
         request.load_tasks(request.plan({}))
-    for words in (f"task {bare!r}: its table is not at hand", str(folder / "cache"), f"/datasets/{bare}/{bare}.tsv.gz"):
+    for words in (f"task {bare!r}: its table was not found", str(folder / "cache"), f"/datasets/{bare}/{bare}.tsv.gz"):
         assert words in str(error.value)
     with pytest.raises(TaskError):
         run(space("x", name))
