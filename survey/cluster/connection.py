@@ -157,7 +157,7 @@ def _errors(where: str, hint: str = "") -> Iterator[None]:
         raise InputError(f"{where} cannot be used: {textwrap.shorten(str(error), 400)}{hint}") from None
 
 
-def _cluster(scratch: Path, *, is_own: bool, dashboard: bool, variables: Mapping[str, str] | None = None) -> Cluster:
+def _cluster(scratch: Path, *, is_own: bool, dashboard: bool, variables: Mapping[str, str] = {}) -> Cluster:
     resources = ray.cluster_resources()
     url = ray._private.worker.get_dashboard_url() if dashboard else None
     return Cluster(
@@ -169,7 +169,7 @@ def _cluster(scratch: Path, *, is_own: bool, dashboard: bool, variables: Mapping
         is_local=len({(node["NodeManagerHostname"], node["NodeManagerAddress"]) for node in _nodes()}) == 1,
         scratch=scratch,
         token_file=token_file(scratch) if is_own else None,
-        variables=variables or {},
+        variables=variables,
     )
 
 

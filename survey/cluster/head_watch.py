@@ -41,10 +41,6 @@ class ClusterWatch:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """Stop watching: the cluster is no longer needed."""
         self._watch.stop(wait=False)
 
     def _look(self) -> None:

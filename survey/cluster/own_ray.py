@@ -35,7 +35,7 @@ def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> N
     Raises:
         Exception: Ray does not start; it may raise any exception.
     """
-    files = folder / "r"  # in a folder of its own, as Ray lets everyone write to its own temporary folder
+    files = folder / "r"  # a subfolder, as Ray lets everyone write to its temporary folder
     token = token_file(folder)
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32), encoding="ascii")

@@ -33,7 +33,7 @@ _set = object.__setattr__  # how a frozen class brings its own fields into their
 class Experiment:
     """One setting of every hyperparameter, in canonical form.
 
-    Canonical means: `pmlb:x` is `x`; a penalty of zero or of no type is none, and only the coefficient of its own type
+    Canonical means: `pmlb:x` is `x`; a penalty of zero or without a type is none, and only the coefficient of its type
     is kept; Adam has no momentum. The class brings its fields into this form itself.
 
     Attributes:
@@ -41,7 +41,7 @@ class Experiment:
         shape: Rule that turns (inputs, outputs, size, depth) into layer widths; see `survey.experiments.topology`.
         size: Target number of trainable parameters.
         depth: Number of layers with weights, the output layer included.
-        task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, which its name fixes.
+        task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, fixed by its name.
 
     The defaults are those of version 1 and never change: a field at its default is left out of the identity, so that
     a field added later leaves old ids as they are.

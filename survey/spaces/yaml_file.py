@@ -99,7 +99,7 @@ def _find(name: str) -> Path:
 
 
 def _node_at(node: yaml.Node | None, location: Iterable[int | str]) -> tuple[yaml.Node | None, bool]:
-    """The node at a location, or the last one on the way there, and whether it is the one asked for.
+    """The node at a location, or the last one on the way there, and whether the location was found.
 
     A single value, or a mapping such as `{powers_of_two: ...}`, may stand for a list: an index into it means itself. Of
     a key from a merge (`<<`) and one that overrides it, the latter is last.
@@ -118,6 +118,6 @@ def _node_at(node: yaml.Node | None, location: Iterable[int | str]) -> tuple[yam
 
 
 def _at_key(value: yaml.Node, key: yaml.Node) -> yaml.Node:
-    """The value, said to start where its key stands: a block list starts a line later."""
+    """The value, with the line of its key as its start: a block list starts a line later."""
     value.start_mark = key.start_mark
     return value

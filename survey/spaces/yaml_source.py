@@ -100,7 +100,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Check:
-    """Looks at every node once, however many aliases repeat it, and counts the values that it stands for."""
+    """Checks every node once, however many aliases repeat it, and counts the values that it expands to."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -108,10 +108,10 @@ class _Check:
         self._open: set[yaml.Node] = set()
 
     def count(self, node: yaml.Node) -> int:
-        """Return how many values a node stands for.
+        """Return how many values a node expands to.
 
         Raises:
-            SearchSpaceError: They are too many, or one of them is refused.
+            SearchSpaceError: There are too many, or one of them is refused.
         """
         if node in self._open:
             raise SearchSpaceError(f"{self._source}{line_of(node)}: an alias is within what it names")
@@ -133,7 +133,6 @@ class _Check:
         return []
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
-        """YAML readers let the last of equal keys win in silence."""
         keys = set()
         for key, _ in node.value:
             place = f"{self._source}{line_of(key)}"

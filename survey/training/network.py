@@ -22,7 +22,6 @@ from survey.training.products import product, takes_strided_results
 
 _aten = torch.ops.aten
 
-
 _VECTOR = 32
 """Elements that torch's element-wise loops process at a time: two vectors of AVX-512, or several smaller ones."""
 
@@ -33,7 +32,7 @@ _COLUMNS = 8
 def padded(count: int) -> int:
     """Round up to whole vectors.
 
-    torch computes the rest at the end of an array with other instructions, which round differently. With no such rest, a
+    torch computes the rest at the end of an array with other instructions, which round differently. Without one, a
     run's numbers do not depend on its place in a bundle: bundles give bit for bit what their runs give alone.
     """
     return -(-count // _VECTOR) * _VECTOR

@@ -58,7 +58,7 @@ class Adam:
         rates = self._learning_rate * (1.0 - self.beta2**t).sqrt() / (1.0 - self.beta1**t)
         self.steps += num_steps
         if len(self._rates) != num_steps:
-            # torch's kernel for GPUs wants float32.
+            # torch's kernel for GPUs needs float32.
             dtype = torch.float64 if self._parameters.device.type == "cpu" else torch.float32
             self._all_rates = torch.empty(num_steps, dtype=dtype, device=self._parameters.device)
             self._rates = self._all_rates.unbind()
@@ -74,7 +74,7 @@ class Adam:
             *self._pieces,
             [],
             [self._late] * len(self._pieces[0]),
-            lr=self._rates[number],  # pyright: ignore[reportArgumentType] (a form for tensors is there)
+            lr=self._rates[number],  # pyright: ignore[reportArgumentType] (an overload takes tensors)
             beta1=self.beta1,
             beta2=self.beta2,
             weight_decay=0.0,
@@ -92,7 +92,7 @@ def _pieces(flat: Tensor) -> list[Tensor]:
 
 
 class RMSprop:
-    """RMSprop (Hinton, 2012), rho 0.9, as in Keras up to 2.10; with momentum, epsilon stands under the root."""
+    """RMSprop (Hinton, 2012), rho 0.9, as in Keras up to 2.10; with momentum, epsilon is under the root."""
 
     rho, epsilon = 0.9, 1e-7
 
