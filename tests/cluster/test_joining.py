@@ -82,5 +82,5 @@ def test_a_ray_that_does_not_start_is_told(monkeypatch):
 
 
 def test_cores_of_a_cluster_are_its_own():
-    with pytest.raises(InputError, match="with --address leave them out"):
+    with pytest.raises(InputError, match="leave them out with --address"):
         join("auto", num_cpus=2)

@@ -479,7 +479,7 @@ BAD_LISTS = {
         8,
         ["grids[0].depth", "the list 'moer' is unknown", "did you mean 'more'?", "few, more"],
     ),
-    "no lists": (GRID.replace("depth: 3", "depth: {list: few}"), 5, ["grids[0].depth", "'few'", "none is known"]),
+    "no lists": (GRID.replace("depth: 3", "depth: {list: few}"), 5, ["grids[0].depth", "'few'", "defines none"]),
     "a list that stands below": (
         "lists:\n  a: [{list: b}]\n  b: [1]\n" + GRID,
         2,
