@@ -1,4 +1,4 @@
-"""The Ray cluster of a survey: one of its own on this machine, or one that runs already."""
+"""The Ray cluster of a survey: its own on this machine, or one that runs already."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 # Tune's snapshot of all trials, which nobody reads, takes a millisecond for each of them.
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "inf")
-# What will be Ray's default, of which it warns as long as this is not set: what asks for no GPU does not hide them.
+# Ray's future default, about which it warns unless this is set: tasks that request no GPU do not hide them.
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Tune's newer output engine prints tables whatever `verbose` says.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
@@ -44,7 +44,7 @@ _WORKER_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # One core a trial: the mathematics library's own threads would fight over them.
     "OMP_NUM_THREADS": "1",
-    # On some processors that library adds up in another order in a bundle of another size, unless this is set.
+    # Without it, on some processors, that library's order of summation depends on the size of the bundle.
     "MKL_CBWR": "AUTO",
     # While a tracking server is away, trials keep their epochs and train on; MLflow itself would hold them for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -61,15 +61,15 @@ class Cluster:
 
     Attributes:
         head: Address at which its head listens, `HOST:PORT`.
-        dashboard: Address of the Ray dashboard, or None where there is none.
+        dashboard: Address of the Ray dashboard; None if there is none.
         num_cpus: CPU cores of the cluster.
         num_gpus: GPUs of the cluster.
-        node_memory: Bytes of memory that a trial may ask for: what the machine with the most gives out. 0 where no
-            machine that trains is there yet, on a cluster that grows with what is asked of it.
+        node_memory: Memory that a trial may request, in bytes: what the largest machine offers. 0 if an autoscaling
+            cluster has no machine that trains yet.
         is_local: Whether it consists of this machine alone, so that workers reach its files.
-        scratch: A private folder of this machine, for the time of the connection.
-        token_file: Where the token of its dashboard lies; None where that is for Ray's own command to say.
-        variables: Environment variables that actors and tasks have to be given, as they do not come from the job.
+        scratch: A private folder of this machine, for the duration of the connection.
+        token_file: File with the token of its dashboard; None if only Ray's own command can tell it.
+        variables: Environment variables to pass to actors and tasks, which do not get them from the job.
     """
 
     head: str
@@ -99,21 +99,21 @@ def connected(
 ) -> Iterator[Cluster]:
     """Start a Ray on this machine, or join the one at `address`, or use the one that this process is connected to.
 
-    On leaving, a Ray that was started here ends, and one that was joined is left; that of the caller stays as it was.
+    On exit, a Ray started here is shut down, one joined here is left, and that of the caller keeps running.
 
     Args:
-        survey: Name of the survey, which the job bears in Ray's dashboard.
-        address: Address of a cluster that runs, or None for one of its own (never another that happens to run).
+        survey: Name of the survey, for the job in Ray's dashboard.
+        address: Address of a running cluster; None to start one (and never to join another that happens to run).
         num_cpus: Cores to use on this machine; None for all.
         num_gpus: GPUs to use on this machine; None for all.
         dashboard: Whether to start the dashboard.
-        environment: Variables that workers need beside those of this module.
+        environment: Environment variables for workers, beside those of this module.
 
     Raises:
-        InputError: The cluster cannot be reached, or cores are asked for on one that runs already.
+        InputError: The cluster cannot be reached, or cores are requested on one that runs already.
     """
     if address and (num_cpus is not None or num_gpus is not None):
-        raise InputError("--num-cpus and --num-gpus size a Ray of the survey's own; with --address leave them out")
+        raise InputError("--num-cpus and --num-gpus are for the survey's own Ray: leave them out with --address")
     if not _one_at_a_time.acquire(blocking=False):
         raise InputError("another survey runs in this process: run one after the other, or each in its own process")
     variables = {**_WORKER_ENVIRONMENT, **environment}
@@ -157,8 +157,7 @@ def _errors(where: str, hint: str = "") -> Iterator[None]:
         raise InputError(f"{where} cannot be used: {textwrap.shorten(str(error), 400)}{hint}") from None
 
 
-def _cluster(scratch: Path, *, is_own: bool, dashboard: bool, variables: Mapping[str, str] | None = None) -> Cluster:
-    """What this process is connected to."""
+def _cluster(scratch: Path, *, is_own: bool, dashboard: bool, variables: Mapping[str, str] = {}) -> Cluster:
     resources = ray.cluster_resources()
     url = ray._private.worker.get_dashboard_url() if dashboard else None
     return Cluster(
@@ -170,12 +169,12 @@ def _cluster(scratch: Path, *, is_own: bool, dashboard: bool, variables: Mapping
         is_local=len({(node["NodeManagerHostname"], node["NodeManagerAddress"]) for node in _nodes()}) == 1,
         scratch=scratch,
         token_file=token_file(scratch) if is_own else None,
-        variables=variables or {},
+        variables=variables,
     )
 
 
 class _JobConfig(JobConfig):
-    """A job whose workers do not import from the folder where the launch was started, as Ray has it otherwise."""
+    """A job whose workers do not import from the launch's working folder, as Ray's workers otherwise do."""
 
     def _runtime_env_has_working_dir(self) -> bool:
         return True
@@ -183,7 +182,7 @@ class _JobConfig(JobConfig):
 
 @contextmanager
 def _node_losses_told_shortly() -> Iterator[None]:
-    """Tell what Ray says of its nodes in a line: where one is lost, it prints pages of that node's log."""
+    """Shorten Ray's messages about its nodes to a line: when one is lost, Ray prints pages of that node's log."""
 
     def print_shortly(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
         for text in data["lines"]:
@@ -218,26 +217,26 @@ def address_of_this_machine(address: str) -> str:
 
 
 def tunnel(*addresses: str | None) -> str:
-    """The ssh command that brings the servers at URLs to the same ports of one's own machine."""
+    """Return the ssh command that forwards the servers at URLs to the same ports of the user's machine."""
     places = [urlsplit(address).netloc for address in addresses if address]
     forwards = [f"-L {place.rpartition(':')[2]}:{place}" for place in places]
     return " ".join(["ssh -N", *forwards, socket.gethostname()])
 
 
 def without_proxy(address: str) -> dict[str, str]:
-    """The environment in which a process asks the server at a URL itself, where others are asked through a proxy."""
+    """Return environment variables with which a process bypasses any proxy to the server at a URL."""
     host = urlsplit(address).hostname or ""
     rest = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     return {"no_proxy": f"{rest},{host}" if rest else host}
 
 
 def check_nodes(folder: Path | None, output_id: str, variables: Collection[str]) -> None:
-    """See that every machine of the connected cluster that trains has what trials need.
+    """Check that every machine of the connected cluster that trains has what trials need.
 
     Args:
         folder: The output folder, if trials write to it.
         output_id: Its identity.
-        variables: Names of environment variables; their values stay where they are.
+        variables: Names of environment variables that must be set; their values are not sent.
 
     Raises:
         InputError: A machine lacks something, or does not answer; the message names it.
@@ -249,11 +248,11 @@ def check_nodes(folder: Path | None, output_id: str, variables: Collection[str])
         ): f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
         for node in _nodes_that_train()
     }
-    if not asked:  # none yet, on a cluster that grows with what is asked of it
+    if not asked:  # none yet, on an autoscaling cluster
         return
     _, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_NODES_ANSWER_WITHIN_S)
     if silent:
-        raise InputError(f"{asked[silent[0]]} of the Ray cluster does not answer; is it still there?")
+        raise InputError(f"{asked[silent[0]]} of the Ray cluster does not answer; is it still running?")
     for task, node in asked.items():
         try:
             missing = ray.get(task)
@@ -267,13 +266,13 @@ def check_nodes(folder: Path | None, output_id: str, variables: Collection[str])
 
 
 def _what_is_missing(folder: Path | None, output_id: str, variables: list[str]) -> str:
-    """Say what this machine lacks, and what to do; an empty string if it lacks nothing."""
+    """Return what this machine lacks, and what to do; an empty string if it lacks nothing."""
     unset = [name for name in variables if name not in os.environ]
     if unset:
         return f"the environment variables {', '.join(unset)}, which are set here: set them for `ray start` there"
     if folder and not is_output(folder, output_id):
         return (
             f"the output folder {folder}: --out has to be in a folder that all machines share, or --tracking-uri and "
-            "--artifacts give places that all reach"
+            "--artifacts have to name locations that all reach"
         )
     return ""

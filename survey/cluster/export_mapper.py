@@ -12,7 +12,7 @@ from survey.export.mappers import Result, is_little
 from survey.export.partition import PartitionJob
 
 _WAITING_FOR_EACH_CORE = 2
-"""Tasks that are handed to Ray at a time, for each of its cores."""
+"""Tasks that Ray gets at a time, for each of its cores."""
 
 
 def on_cluster(
@@ -23,12 +23,12 @@ def on_cluster(
 ) -> Iterator[Result | None]:
     """Apply a function to jobs on the connected Ray cluster; results come in any order.
 
-    What falls to a machine that does not have the output, or to one that is lost, is done here.
+    Jobs that go to a machine without the output, or to one that is lost, are done in this process instead.
 
     Args:
         work: The function.
-        jobs: What it is applied to.
-        variables: Environment variables that tasks have to be given.
+        jobs: Its arguments.
+        variables: Environment variables of the tasks.
 
     Raises:
         Exception: What the function raises.

@@ -1,7 +1,7 @@
-"""Looks whether the head of the Ray cluster is there, and ends the process when it is lost.
+"""Watches the head of the Ray cluster, and ends the process when it is lost.
 
 Nothing less helps: the main thread then waits in Ray's client, which no exception reaches, and after a minute that
-client ends the process itself, with nothing but a line of its log.
+client itself ends the process, leaving only a line in its log.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from survey.system.periodic import Periodic
 _ASK_EVERY_S = 2.0
 _ANSWERS_WITHIN_S = 5.0
 _PATIENCE_S = 20.0
-"""How long the head may be away: less than the minute after which Ray's client ends the process."""
+"""How long the head may be unreachable: less than the minute after which Ray's client ends the process."""
 
 
 class ClusterWatch:
-    """While it is entered, a thread connects to the head now and then.
+    """A context manager in which a thread connects to the head every 2 s.
 
     Args:
         address: The head's `HOST:PORT`, where Ray's global control service listens.
-        on_exit: Called with what has happened when nobody has listened there for 20 s; then the process ends.
+        on_exit: Called with an error message when the head has not answered for 20 s; then the process ends.
     """
 
     def __init__(self, address: str, on_exit: Callable[[str], None]) -> None:
@@ -41,10 +41,6 @@ class ClusterWatch:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """Stop watching: the cluster is no longer needed."""
         self._watch.stop(wait=False)
 
     def _look(self) -> None:

@@ -1,6 +1,6 @@
-"""Whether a Ray cluster that runs already can be joined, found out before Ray's own client tries.
+"""Checks that a running Ray cluster can be joined, before Ray's own client tries.
 
-That client tries for up to a minute, prints a line for each try, and ends the process where it has no token.
+That client tries for up to a minute, prints a line for each try, and ends the process if it has no token.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ HOW_TO_JOIN = (
 )
 _ASK = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
 _GCS = "--gcs-address="
-"""Option of each `raylet` process, by which the cluster is known that it belongs to."""
+"""Option of each `raylet` process that names its cluster."""
 
 
 def joinable(address: str) -> str:
-    """Return the `HOST:PORT` of a cluster that takes our token and that this machine belongs to.
+    """Return the `HOST:PORT` of a cluster that accepts our token and that this machine belongs to.
 
     Args:
-        address: `HOST:PORT`, or `auto` for the one that this user, or the system's, has started on this machine.
+        address: `HOST:PORT`, or `auto` for the one that this user, or root, has started on this machine.
 
     Raises:
-        InputError: It cannot be joined; the message says why and what to do.
+        InputError: The cluster cannot be joined; the message says why and what to do.
     """
     is_auto = address == "auto"
     if is_auto:
@@ -52,7 +52,7 @@ def joinable(address: str) -> str:
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"no Ray cluster can be reached at {address}: {reason}; {HOW_TO_JOIN}") from None
-    if not is_auto:  # for which Ray looks for a token itself
+    if not is_auto:  # for `auto`, Ray finds the token itself
         _check_token(address)
     if not any(_raylets()):
         raise InputError(f"this machine does not belong to the Ray cluster at {address}; {HOW_TO_JOIN}")
@@ -60,10 +60,10 @@ def joinable(address: str) -> str:
 
 
 def _own_cluster() -> str:
-    """The address of the cluster that is meant by `auto`.
+    """The address of the cluster that `auto` means.
 
-    Ray itself would take any that runs here, or that a file in the common temporary folder names. Whoever joins the
-    cluster of another user lets that user run any code.
+    Ray itself would take any that runs here, or that a file in the shared temporary folder names. Joining the cluster
+    of another user lets that user run any code.
     """
     raylets = list(_raylets())
     trusted = {0, os.getuid()}
@@ -79,7 +79,7 @@ def _own_cluster() -> str:
 
 
 def _raylets() -> Iterator[tuple[str, int]]:
-    """Yield, for each Ray node of this machine, the address of its cluster and the number of its user."""
+    """Yield, for each Ray node of this machine, the address of its cluster and its user id."""
     for process in psutil.process_iter(["name", "cmdline", "uids"]):
         if (process.info["name"] or "").startswith("raylet") and process.info["uids"]:
             given = [word.removeprefix(_GCS) for word in process.info["cmdline"] or () if word.startswith(_GCS)]
@@ -87,7 +87,7 @@ def _raylets() -> Iterator[tuple[str, int]]:
 
 
 def _check_token(address: str) -> None:
-    """See that what listens at an address is a Ray cluster that takes our token.
+    """Check that a Ray cluster listens at an address, and accepts our token.
 
     Another process asks: Ray's client prints its failures, takes long over them, and aborts without a token.
     """
@@ -95,10 +95,10 @@ def _check_token(address: str) -> None:
     try:
         asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWERS_WITHIN_S, check=False)
     except subprocess.TimeoutExpired:
-        raise InputError(f"what listens at {address} does not answer as a Ray cluster does; {HOW_TO_JOIN}") from None
+        raise InputError(f"the server at {address} does not answer like a Ray cluster; {HOW_TO_JOIN}") from None
     refused = "InvalidAuthToken" in asked.stderr
     if not refused and "RAY_AUTH_TOKEN" not in asked.stderr:
-        return  # all is well, or else Ray itself says what is not
+        return  # accepted; or Ray itself reports what is wrong
     if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
         problem = "asks for a token"
     else:

@@ -1,6 +1,6 @@
-"""A Ray of a launch's own on this machine, which no other machine and no other user can reach.
+"""A launch's own Ray on this machine, which no other machine and no other user can reach.
 
-It listens on the loopback interface alone, has a token of its own, and keeps its files in a private folder.
+It listens on the loopback interface only, has its own token, and keeps its files in a private folder.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _TOKEN_FILE = "auth_token"
 
 
 def token_file(folder: Path) -> Path:
-    """The file with the token of the Ray whose files lie in a folder."""
+    """Return the file with the token of the Ray whose files are in a folder."""
     return folder / _TOKEN_FILE
 
 
 def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> None:
-    """Start it; to be ended with `leave_ray`, whether or not this succeeds.
+    """Start Ray; call `leave_ray` afterwards, even if this fails.
 
     Args:
         folder: A private folder for its files.
@@ -33,9 +33,9 @@ def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> N
         arguments: Those of `ray.init`.
 
     Raises:
-        Exception: It does not start. Ray raises almost any.
+        Exception: Ray does not start; it may raise any exception.
     """
-    files = folder / "r"  # in a folder of its own, as Ray lets everyone write to its own temporary folder
+    files = folder / "r"  # a subfolder, as Ray lets everyone write to its temporary folder
     token = token_file(folder)
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32), encoding="ascii")
@@ -46,8 +46,8 @@ def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> N
         "RAY_AUTH_TOKEN_PATH": str(token),
         ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
     }
-    # What makes Ray take the address of loopback for that of the node is this; elsewhere it is its default, as there
-    # firewalls ask. An address of loopback that `ray.init` is given it would replace.
+    # This makes Ray use the loopback address for the node, as is its default on systems whose firewalls ask. A loopback
+    # address given to `ray.init` would be replaced.
     is_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
     try:
         with environment_of(settings):
@@ -64,14 +64,14 @@ def leave_ray() -> None:
 
 
 def _read_authentication() -> None:
-    """Make Ray's client in this process read again from the environment whether there is a token, and which."""
+    """Make Ray's client in this process read its token from the environment again."""
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextmanager
 def environment_of(variables: Mapping[str, str | None]) -> Iterator[None]:
-    """Set environment variables for a while, or for None remove them."""
+    """Set environment variables within the context; None removes one."""
     before = {name: os.environ.get(name) for name in variables}
     _set(variables)
     try:

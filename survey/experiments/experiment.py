@@ -1,7 +1,7 @@
-"""Experiments and runs: what is trained, and the identity that it keeps for ever.
+"""Experiments and runs: what is trained, and its permanent identity.
 
 An experiment is one setting of every hyperparameter; a run (repetition) is one seeded training of it.
-Two settings that mean the same work have the same canonical form and so the same id, whatever way they were written.
+Two settings that mean the same work have the same canonical form and so the same id, however they are written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TEST_SPLIT = 0.2
 
 
 def num_test_rows(num_rows: int) -> int:
-    """Rows of the test set: ceil(TEST_SPLIT * num_rows), as scikit-learn's `train_test_split` takes."""
+    """Return the rows of the test set: ceil(TEST_SPLIT * num_rows), as scikit-learn's `train_test_split` takes."""
     return -(-num_rows // round(1 / TEST_SPLIT))
 
 
@@ -33,7 +33,7 @@ _set = object.__setattr__  # how a frozen class brings its own fields into their
 class Experiment:
     """One setting of every hyperparameter, in canonical form.
 
-    Canonical means: `pmlb:x` is `x`; a penalty of zero or of no type is none, and only the coefficient of its own type
+    Canonical means: `pmlb:x` is `x`; a penalty of zero or without a type is none, and only the coefficient of its type
     is kept; Adam has no momentum. The class brings its fields into this form itself.
 
     Attributes:
@@ -41,7 +41,7 @@ class Experiment:
         shape: Rule that turns (inputs, outputs, size, depth) into layer widths; see `survey.experiments.topology`.
         size: Target number of trainable parameters.
         depth: Number of layers with weights, the output layer included.
-        task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, which its name fixes.
+        task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, fixed by its name.
 
     The defaults are those of version 1 and never change: a field at its default is left out of the identity, so that
     a field added later leaves old ids as they are.
@@ -64,7 +64,7 @@ class Experiment:
     task_content: str = ""
 
     def __post_init__(self) -> None:
-        # A plan makes hundreds of thousands: what is in canonical form already is left as it is.
+        # A plan makes hundreds of thousands, so fields that are canonical already are not set again.
         if self.dataset.startswith("pmlb:"):
             _set(self, "dataset", self.dataset.removeprefix("pmlb:"))
         for names, kind in ((_INTEGERS, int), (_FLOATS, float)):
@@ -96,7 +96,7 @@ class Experiment:
         return described
 
     def to_dict(self) -> dict[str, object]:
-        """All fields by name; `Experiment(**settings)` makes the experiment again."""
+        """All fields by name; `Experiment(**fields)` makes the experiment again."""
         return asdict(self)
 
     @property
@@ -135,19 +135,19 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One repetition of an experiment: its number, from 0, and what follows from it."""
+    """One repetition of an experiment, numbered from 0."""
 
     experiment_id: int
     repetition: int
 
     @property
     def run_id(self) -> str:
-        """The run's name in the data set: experiment and repetition, so that the same work has the same name."""
+        """The run's name in the data set, made of experiment and repetition: the same work has the same name."""
         return f"{self.experiment_id:016x}-{self.repetition:04d}"
 
     @property
     def seed(self) -> int:
-        """The 63-bit seed of all that is random in the run."""
+        """The 63-bit seed of everything random in the run."""
         return _hash63(f"{self.experiment_id}:{self.repetition}")
 
 
@@ -156,5 +156,5 @@ def _hash63(text: str) -> int:
 
 
 def experiment_of(config: Mapping[str, Any]) -> Experiment:
-    """Return the experiment of a trial's config, which has its fields among others."""
+    """Return the experiment of a trial's config, which contains its fields."""
     return Experiment(**{name: config[name] for name in Experiment.__dataclass_fields__})

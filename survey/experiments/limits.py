@@ -5,7 +5,6 @@ from __future__ import annotations
 MOST_REPETITIONS = 65_535
 """Repetitions of an experiment, at most: the data set numbers them in 16 bits."""
 
-
 MOST_EPOCHS = 10_000_000
 """Epochs of a run, at most: its curves take 800 MB of memory then, and float32 still counts them exactly."""
 

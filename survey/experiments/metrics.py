@@ -1,4 +1,4 @@
-"""What is recorded: the names of the statistics, quantiles over repetitions, epochs that stand for a long training."""
+"""What is recorded: the names of the statistics, quantiles over repetitions, log-spaced epochs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def log_spaced_epochs(num_epochs: int, count: int = 100) -> npt.NDArray[np.int64
 
     Args:
         num_epochs: Last epoch, at least 1.
-        count: Number of epochs before equal ones are joined, at least 2.
+        count: Number of epochs before duplicates are removed, at least 2.
 
     Returns:
         Distinct epochs in increasing order from 1 to `num_epochs`, at most `count` of them.

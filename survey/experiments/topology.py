@@ -1,8 +1,8 @@
 """From shape, size, depth, inputs and outputs to layer widths.
 
 Source: the definitions of the BUTTER data set (Tripp et al., "The BUTTER Zone", 2022). The scale of a shape is found
-by bisection over the integers, and of all networks looked at on the way the nearest in size is taken. A plan looks for
-hundreds of thousands of them, so that the same network is found here with fewer steps, see `layer_widths`.
+by bisection over the integers, and the nearest in size of all networks tried on the way is taken. A plan needs hundreds
+of thousands of them, so `layer_widths` finds the same network in fewer steps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHAPES = (*BASE_SHAPES, *(f"{shape}_residual" for shape in BASE_SHAPES))
 """All shapes that can be named."""
 
 SIZE_TOLERANCE = 0.2
-"""Relative miss of the target size beyond which an experiment is no part of a sweep."""
+"""Relative difference from the target size beyond which an experiment is left out of a sweep."""
 
 _MAX_SCALE = 1 << 30
 
@@ -62,7 +62,7 @@ def layer_widths(shape: str, size: int, depth: int, num_inputs: int, num_outputs
 
     base = shape.removesuffix("_residual")
     # Parameters never become fewer as the scale grows, so the bisection ends between the last scale with too few and
-    # the first with enough. It has looked at both, and no other network is nearer.
+    # the first with enough. It has tried both, and no other network is nearer.
     low, high = _crossing(lambda scale: network(scale)[1], size, -(-size // (num_inputs + 1)))
     smaller, larger = (network(scale) if 1 <= scale < _MAX_SCALE else None for scale in (low, high))
     if smaller is None or larger is None:
@@ -80,11 +80,11 @@ def _crossing(count: Callable[[int], int], size: int, bound: int) -> tuple[int, 
 
     Args:
         count: Parameters of a scale; grows at least as the scale does, and at most as its square.
-        size: Parameters that are to be reached.
+        size: Parameters to reach.
         bound: A scale that has as many.
 
     Returns:
-        The scale before it, or 0, and the scale itself; at most `_MAX_SCALE`, which is no longer looked at.
+        The scale before it, or 0, and the scale itself; at most `_MAX_SCALE`, which is not tried.
     """
     low, high = 0, min(bound, _MAX_SCALE)
     scale = min(math.isqrt(size) + 1, high)
@@ -97,7 +97,7 @@ def _crossing(count: Callable[[int], int], size: int, bound: int) -> tuple[int, 
 
 
 def _first_seen(network: Callable[[int], tuple[tuple[int, ...], int]], size: int, miss: int) -> tuple:
-    """The network that the bisection meets first, of those that miss `size` by `miss`."""
+    """The first network that the bisection tries of those that differ from `size` by `miss`."""
     low, high = 1, _MAX_SCALE
     while True:
         scale = (low + high) // 2
@@ -122,9 +122,9 @@ def num_free_parameters(widths: Sequence[int], num_inputs: int) -> int:
 
 
 def residual_layers(shape: str, widths: Sequence[int]) -> tuple[bool, ...]:
-    """Say for each layer whether it adds its input to its output, after the activation.
+    """Return for each layer whether it adds its input to its output, after the activation.
 
-    In a residual shape each hidden layer but the first does, where the two widths agree; for `wide_first` the second
+    In a residual shape each hidden layer but the first does if the two widths are equal; in `wide_first` the second
     hidden layer does not either.
     """
     if not shape.endswith("_residual"):

@@ -64,7 +64,7 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
     deadline_s = request.began + options.time_limit_s if options.time_limit_s is not None else None
 
     def tell_end(reason: str) -> None:
-        request.say(f"{reason}: stopping the trials that run", style="yellow")
+        request.say(f"{reason}: shutting down", style="yellow")
 
     signals = StopSignals(StopRequest(deadline_s), notice=tell_end, on_exit=partial(recorder.on_exit, "interrupted"))
     with signals, ExitStack() as connection:

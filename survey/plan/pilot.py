@@ -218,14 +218,14 @@ class _Part:
         return default_model(on_gpu=self.on_gpu).epoch_s(self.work)
 
     def shorter(self, share: float) -> _Part:
-        """With a share of the rows, but not less than four minibatches."""
+        """With a share of the rows, but at least four minibatches."""
         least = math.ceil(4 * self.experiment.batch_size / (1 - TEST_SPLIT))
         return replace(
             self, task=replace(self.task, rows=min(self.task.rows, max(least, round(share * self.task.rows))))
         )
 
     def halved(self) -> _Part:
-        """With half of the runs; where there is one, with minibatches of half the rows."""
+        """With half of the runs; if only one is left, with minibatches of half the rows."""
         if self.runs > 1:
             return replace(self, runs=-(-self.runs // 2))
         experiment = replace(self.experiment, batch_size=self.experiment.batch_size // 2)

@@ -1,6 +1,6 @@
 """Search spaces: grids of hyperparameters, from Python or YAML, expanded into experiments.
 
-Read `search_space` first; `yaml_file` finds and reads the files, and says of each mistake where it stands.
+Read `search_space` first; `yaml_file` finds and reads the files, and reports mistakes with their lines.
 """
 
 __all__ = ["search_space", "yaml_file"]

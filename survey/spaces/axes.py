@@ -1,4 +1,4 @@
-"""The axes of a grid: values of a hyperparameter as a list, from YAML or Python, which the data set can hold."""
+"""The axes of a grid: lists of hyperparameter values, from YAML or Python, that the data set can store."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from survey.errors import nearest
 from survey.experiments.limits import MOST_EPOCHS
 
 MOST_VALUES = 50_000
-"""Values of all axes of a search space, at most: its file would be too large to be read again."""
+"""Values of all axes of a search space, at most: with more, its file would be too large to read back."""
 
 _LEAST_FLOAT32 = 2.0**-126
-"""Below it a float32 has fewer digits, down to none, and some devices take it for 0."""
+"""Smaller float32 numbers lose digits, and some devices treat them as 0."""
 
 _MOST_FLOAT32 = (2 - 2.0**-23) * 2.0**127
 
 
 def float32(value: float) -> float:
-    """The number that the data set holds in the place of another: the nearest that has 32 bits."""
+    """Round to the nearest float32, as the data set stores it; infinity if it is too large."""
     try:
         return struct.unpack("<f", struct.pack("<f", value))[0]
     except OverflowError:
@@ -33,7 +33,7 @@ def float32(value: float) -> float:
 
 
 def _as_axis(value: Any) -> Any:
-    """Turn a single value, something with values in an order, or `{powers_of_two: [first, last]}`, into a list."""
+    """Turn a single value, an ordered collection, or `{powers_of_two: [first, last]}` into a list."""
     if isinstance(value, Mapping):
         bounds = value.get("powers_of_two")
         if set(value) != {"powers_of_two"} or not _are_exponents(bounds):
@@ -57,7 +57,7 @@ def _are_exponents(bounds: Any) -> TypeGuard[list[int]]:
 
 
 def _values(value: Any) -> Iterable[Any]:
-    """The values of an axis; arrays and scalars of NumPy, and what pandas and others make arrays of, are taken too."""
+    """The values of an axis, which may be an array or scalar of NumPy, or what NumPy turns into one, as of pandas."""
     if hasattr(value, "dtype"):
         import numpy as np
 
@@ -69,7 +69,7 @@ def _values(value: Any) -> Iterable[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """The Python value of a scalar of NumPy; a float is the one that is written alike, so that 0.1 stays 0.1."""
+    """The Python value of a NumPy scalar; a float keeps its shortest decimal form, so that 0.1 stays 0.1."""
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(value, numpy.generic):
         return value
@@ -84,7 +84,7 @@ def _no_bool(value: Any) -> Any:
 
 
 def _exact(value: float) -> float:
-    """Refuse what the float32 column of the data set would make 0, infinite, or a number of fewer digits."""
+    """Refuse what the data set's float32 column would turn into 0, infinity, or a number of fewer digits."""
     if value and not _LEAST_FLOAT32 <= abs(value) <= _MOST_FLOAT32:
         raise PydanticCustomError(
             "float32",
@@ -96,7 +96,7 @@ def _exact(value: float) -> float:
 
 def _below_1(value: float) -> float:
     if float32(value) >= 1:
-        raise PydanticCustomError("float32", "the data set keeps it in 32 bits, where it is 1; expected less")
+        raise PydanticCustomError("float32", "the data set keeps it in 32 bits, where it rounds to 1; expected less")
     return value
 
 
@@ -118,7 +118,7 @@ def _none_word(value: Any) -> Any:
 
 
 def word(words: tuple[str, ...]) -> BeforeValidator:
-    """Takes one of some words."""
+    """Return a validator that accepts one of `words`."""
     return BeforeValidator(_one_of(words))
 
 

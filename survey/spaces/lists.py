@@ -1,7 +1,7 @@
-"""Named lists of values, which the grids of a search space, and several search spaces, share: `{list: NAME}`.
+"""Named lists of values, `{list: NAME}`, shared by the grids of one or several search spaces.
 
-They are given under the key `lists` of a search space: as a mapping from names to lists, or as the name or path of a
-YAML file that is such a mapping. A list can contain lists that stand above it, as `[{list: NAME}, value, ...]`.
+The key `lists` of a search space defines them: as a mapping from names to lists, or as the name or path of a YAML file
+with such a mapping. A list can contain lists defined above it, as `[{list: NAME}, value, ...]`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _LISTS = SEARCH_SPACES / "lists"
 
 
 class _ListError(SearchSpaceError):
-    """A list that is not known or makes no sense; its text lacks the place, which its catcher adds."""
+    """An unknown or invalid list; whoever catches it adds the place to its text."""
 
 
 def take_lists(document: dict[str, Any], nodes: yaml.Node | None, source: Path) -> None:
-    """Put the values of named lists where the grids of a search space name them, and drop the key `lists`.
+    """Replace named lists in the grids of a search space by their values, and drop the key `lists`.
 
     Args:
-        document: A search space as it is read; changed in place.
-        nodes: Its nodes.
+        document: A search space as read; changed in place.
+        nodes: Its YAML nodes.
         source: Its file, for messages; the path of a file of lists is relative to it.
 
     Raises:
-        SearchSpaceError: A list is unknown or makes no sense; the message says where.
+        SearchSpaceError: A list is unknown or invalid; the message says where.
     """
     given = document.pop("lists", None)
     lists = _lists(given, nodes, source)
@@ -70,7 +70,7 @@ def _lists(given: Any, nodes: yaml.Node | None, source: Path) -> _Lists:
 
 
 def _above_each_other(given: dict[Any, Any], nodes: yaml.Node | None, source: Path, place: tuple[str, ...]) -> _Lists:
-    """Expand lists one after the other, each from those above it: so none can contain itself."""
+    """Expand lists one by one, each from those above it, so that none can contain itself."""
     lists = _Lists()
     for name, value in given.items():
         try:
@@ -85,14 +85,14 @@ def _above_each_other(given: dict[Any, Any], nodes: yaml.Node | None, source: Pa
 
 
 class _Lists:
-    """Lists by their names; it counts the values of all that they are put into."""
+    """Lists by name; counts all values that it expands."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, list[Any]] = {}
         self._count = 0
 
     def expanded(self, value: Any) -> Any:
-        """The value itself, or the list that it names, or a list with the lists that it names put in."""
+        """Return a value with the lists that it names expanded."""
         if not isinstance(value, list):
             return self.expanded([value]) if _names_list(value) else value
         parts = [self._named(part["list"]) if _names_list(part) else [part] for part in value]
@@ -105,7 +105,7 @@ class _Lists:
         if isinstance(name, str) and name in self.by_name:
             return self.by_name[name]
         names = self.by_name
-        known = f"known here are {', '.join(names)}" if names else "none is known here, as `lists` names none above"
+        known = f"known here are {', '.join(names)}" if names else "`lists` defines none above this place"
         raise _ListError(f"the list {name!r} is unknown{nearest(name, names)}; {known}")
 
 
@@ -114,7 +114,7 @@ def _names_list(value: Any) -> bool:
 
 
 def built_in_lists() -> tuple[str, ...]:
-    """Names of the files of lists that come with the package."""
+    """Return the names of the files of lists that come with the package."""
     return yaml_names(_LISTS)
 
 

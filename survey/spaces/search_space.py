@@ -1,7 +1,7 @@
 """Search spaces: fixed grids of hyperparameters, read from YAML or built in Python, expanded into experiments.
 
-A search space is a union of grids. Each grid gives every hyperparameter a list of values; what it leaves out has the
-default of the BUTTER data set. A mistake stops the launch before anything starts, with one message that says where,
+A search space is a union of grids. Each grid gives every hyperparameter a list of values; those left out have the
+defaults of the BUTTER data set. A mistake stops the launch before anything starts, with one message that says where,
 what was found and what is allowed.
 """
 
@@ -48,13 +48,13 @@ _FLOATS = ("learning_rate", "momentum", "kernel_regularizer_l1", "kernel_regular
 
 
 def _refuse(problem: str) -> None:
-    """Raise what says that a grid or a search space makes no sense as a whole, if there is a problem."""
+    """Raise the error of a grid or search space that is invalid as a whole, if there is a problem."""
     if problem:
         raise PydanticCustomError("whole", "{problem}", {"problem": problem})
 
 
 def _without(problem_of: Callable[[str], str]) -> AfterValidator:
-    """Takes names of which nothing is said that is wrong with them."""
+    """Return a validator that accepts names for which `problem_of` returns an empty string."""
 
     def check(name: str) -> str:
         if problem := problem_of(name):
@@ -67,9 +67,9 @@ def _without(problem_of: Callable[[str], str]) -> AfterValidator:
 class Grid(CheckedModel, frozen=True):
     """A hypercube of hyperparameter values: every combination is an experiment.
 
-    Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or several values in
-    an order: a list, a range, an array of NumPy, a column of pandas, a generator. The coefficients of a penalty are
-    crossed with their own type only, and momentum not with adam.
+    Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or an ordered
+    collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty are crossed
+    with their own type only, and momentum is not crossed with adam.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
@@ -108,7 +108,7 @@ class Grid(CheckedModel, frozen=True):
 
     @property
     def num_points(self) -> int:
-        """Combinations of values, found without making them; equal experiments are counted apart."""
+        """Number of combinations of values; equal experiments count separately."""
         crossed = math.prod(len(getattr(self, name)) for name in self._crossed())
         kinds = self.kernel_regularizer_type
         penalties = [1 if kind is None else len(getattr(self, f"kernel_regularizer_{kind}")) for kind in kinds]
@@ -116,14 +116,14 @@ class Grid(CheckedModel, frozen=True):
 
     @property
     def floats(self) -> Iterator[tuple[str, float]]:
-        """Names and values that the data set holds as float32."""
+        """Names and values that the data set stores as float32."""
         return ((name, value) for name in _FLOATS for value in getattr(self, name))
 
     def experiments(self, contents: Mapping[str, str] = {}) -> Iterator[Experiment]:
-        """Yield the experiments of the grid, in the order of its fields; equal ones may come again.
+        """Yield the experiments of the grid, in the order of its fields; equal ones may repeat.
 
         Args:
-            contents: Digest of the prepared data of each task that is a user's own.
+            contents: Digest of the prepared data of each of the user's own tasks.
         """
         axes = {name: getattr(self, name) for name in self._crossed()}
         for penalty in self._penalties():
@@ -147,9 +147,9 @@ class SearchSpace(CheckedModel, frozen=True):
     """A named union of grids.
 
     Attributes:
-        name: Name of the sweep; a column of the data set bears it.
+        name: Name of the sweep, and of its column in the data set.
         description: What the sweep is for.
-        repetitions: Runs of each experiment, each with a seed of its own.
+        repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
         tasks: The user's own data sets, by the name that `dataset` uses.
 
@@ -175,7 +175,7 @@ class SearchSpace(CheckedModel, frozen=True):
 
     @property
     def num_points(self) -> int:
-        """Points of all grids, found without making them; equal experiments are counted apart."""
+        """Number of points of all grids; equal experiments count separately."""
         return sum(grid.num_points for grid in self.grids)
 
     @property
@@ -184,10 +184,10 @@ class SearchSpace(CheckedModel, frozen=True):
         return frozenset(name for grid in self.grids for name in grid.dataset)
 
     def check_datasets(self) -> None:
-        """Check that every data set that the grids name is known, and that each has folders of its own everywhere.
+        """Check that the grids name known data sets only, whose folder names differ on every file system.
 
         Raises:
-            SearchSpaceError: One is not, or has not; the message says where, and what is known.
+            SearchSpaceError: A name is unknown or clashes; the message says where, and what is known.
         """
         used: dict[str, None] = {}
         for index, grid in enumerate(self.grids):
@@ -205,7 +205,7 @@ class SearchSpace(CheckedModel, frozen=True):
         """Expand the grids into distinct experiments, in the order in which they first appear.
 
         Args:
-            contents: Digest of the prepared data of each task that is a user's own, see `survey.tasks`.
+            contents: Digest of the prepared data of each of the user's own tasks.
         """
         return list(dict.fromkeys(itertools.chain.from_iterable(grid.experiments(contents) for grid in self.grids)))
 
@@ -217,13 +217,13 @@ def check_together(
     held: Iterable[tuple[str, float]] = (),
     repetitions: int | None = None,
 ) -> None:
-    """Check what search spaces that are surveyed as one come to, before anything of it is made.
+    """Check the total size of search spaces that are surveyed as one, and their values, before expanding them.
 
     Args:
         spaces: The search spaces.
-        before: Those that were surveyed in the same output, which each export looks at too.
-        held: Names and values of hyperparameters that the output's data set holds as float32.
-        repetitions: Overrides what the search spaces ask for.
+        before: Those surveyed earlier in the same output, which each export looks at too.
+        held: Names and values of hyperparameters that the output's data set stores as float32.
+        repetitions: Overrides the number in the search spaces.
 
     Raises:
         SearchSpaceError: There are too many experiments, or epochs of one, or two values of a hyperparameter would be
@@ -244,7 +244,7 @@ def check_together(
 
 
 def _too_many(spaces: Iterable[SearchSpace]) -> str:
-    """Say that there are more experiments than a launch can have; an empty string where there are not."""
+    """Return the problem if there are more experiments than a launch can have, else an empty string."""
     counts = [
         (grid.num_points, f"grids[{index}] of {space.name}")
         for space in spaces
@@ -260,7 +260,7 @@ def _too_many(spaces: Iterable[SearchSpace]) -> str:
 
 
 def _clash(values: Iterable[tuple[str, float]]) -> str:
-    """Say that two values of a hyperparameter are one in the data set; an empty string where none are."""
+    """Return the problem if two values of a hyperparameter are one in the data set, else an empty string."""
     seen: dict[tuple[str, float], float] = {}
     for name, value in values:
         known = seen.setdefault((name, float32(value)), value)
@@ -273,7 +273,7 @@ def _clash(values: Iterable[tuple[str, float]]) -> str:
 
 
 def own_tasks(spaces: Iterable[SearchSpace]) -> dict[str, UserTask]:
-    """Collect the users' own tasks of several search spaces.
+    """Collect the user's own tasks of several search spaces.
 
     Raises:
         SearchSpaceError: Two of them define one name differently.

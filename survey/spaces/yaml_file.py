@@ -1,4 +1,4 @@
-"""Search spaces as YAML files: found by name or path, read, and every mistake reported with its place."""
+"""Search spaces as YAML files: found by name or path, and read, with every mistake reported at its line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from survey.text.validation import Location, describe
 
 
 def built_in_names() -> tuple[str, ...]:
-    """Names of the search spaces that come with the package."""
+    """Return the names of the search spaces that come with the package."""
     return yaml_names(SEARCH_SPACES)
 
 
@@ -35,7 +35,7 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
 
 
 def spaces_in(folder: Path) -> list[SearchSpace]:
-    """Read the search spaces that an output keeps in a folder, each in the file of its name, as `dump_space` writes it.
+    """Read the search spaces that an output keeps in a folder, in files by their names as `dump_space` writes them.
 
     Raises:
         SearchSpaceError: One has a mistake.
@@ -46,7 +46,7 @@ def spaces_in(folder: Path) -> list[SearchSpace]:
 
 
 def _load(source: Path, *, is_kept: bool = False) -> SearchSpace:
-    """Read a search space; one that an output keeps names no lists, which might lie anywhere."""
+    """Read a search space; in one that an output keeps, `lists` is refused, as it could name any file."""
     document, nodes = read_yaml(source)
     if not isinstance(document, dict):
         raise SearchSpaceError(f"{source}: expected keys such as `grids`, found {type(document).__name__}")
@@ -76,7 +76,7 @@ def _load(source: Path, *, is_kept: bool = False) -> SearchSpace:
 
 
 def dump_space(space: SearchSpace) -> str:
-    """Write a search space as YAML that `load_space` reads back as the same."""
+    """Write a search space as YAML that `load_space` reads back unchanged."""
     return yaml.safe_dump(space.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
 
 
@@ -99,10 +99,10 @@ def _find(name: str) -> Path:
 
 
 def _node_at(node: yaml.Node | None, location: Iterable[int | str]) -> tuple[yaml.Node | None, bool]:
-    """The node at a location, or the last one on the way there, and whether it is the one asked for.
+    """The node at a location, or the last one on the way there, and whether the location was found.
 
-    A single value, or a mapping such as `{powers_of_two: ...}`, stands where a list is meant, so an index into it is it
-    itself. Of a key that a merge (`<<`) has brought, and one that overrides it, the latter is last.
+    A single value, or a mapping such as `{powers_of_two: ...}`, may stand for a list: an index into it means itself. Of
+    a key from a merge (`<<`) and one that overrides it, the latter is last.
     """
     for part in location:
         if isinstance(node, yaml.MappingNode) and part != "[key]":  # pydantic's word for a key that is wrong itself
@@ -118,6 +118,6 @@ def _node_at(node: yaml.Node | None, location: Iterable[int | str]) -> tuple[yam
 
 
 def _at_key(value: yaml.Node, key: yaml.Node) -> yaml.Node:
-    """The value, said to start where its key stands: a block list starts a line later."""
+    """The value, with the line of its key as its start: a block list starts a line later."""
     value.start_mark = key.start_mark
     return value

@@ -1,8 +1,7 @@
-"""YAML files that people write: bounded, parsed with the lines of their nodes, and strict about what YAML reads oddly.
+"""YAML files that people write: limited in size, parsed with line numbers, and strict where YAML surprises.
 
-YAML 1.1, which PyYAML speaks, reads `010` as 8, `1:30` as 90 and `no` as false; it lets the last of equal keys win, and
-an alias repeats what it names, so that a few lines can stand for billions of values. None of this happens in silence
-here.
+YAML 1.1, which PyYAML implements, reads `010` as 8, `1:30` as 90 and `no` as false; the last of equal keys wins, and
+aliases repeat what they name, so that a few lines can stand for billions of values. None of this happens silently here.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ _WRITTEN = {
     "int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
     "float": re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
 }
-"""By the type that YAML gives a scalar: how it may be written, so that nobody reads it as anything else."""
+"""Unambiguous notations of a scalar, by the type that YAML gives it."""
 
 
 def read_yaml(source: Path) -> tuple[Any, yaml.Node | None]:
-    """Return the document of a file and its nodes, which know their lines.
+    """Return the document of a file, and its nodes, which have line numbers.
 
     Raises:
         SearchSpaceError: It cannot be read, is too large, is not valid YAML, has a key twice, or a value that YAML 1.1
-            reads as another than is written; the message says where.
+            reads as something else; the message says where.
     """
     try:
         with source.open("rb") as stream:
@@ -59,7 +58,7 @@ def line_of(node: yaml.Node | None) -> str:
 
 
 def too_many(count: int) -> str:
-    """Say that these are more values than a file may have, written out; an empty string where they are not."""
+    """Return the problem if `count` values are more than a file may have, else an empty string."""
     if count <= MOST_VALUES:
         return ""
     return (
@@ -86,7 +85,7 @@ def _parse(text: str, source: str) -> tuple[Any, yaml.Node | None]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Stops at the first value too many."""
+    """Stops at the first value that is too many."""
 
     def __init__(self, text: str, source: str) -> None:
         super().__init__(text)
@@ -101,7 +100,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Check:
-    """Looks at every node once, however many aliases repeat it, and counts the values that it stands for."""
+    """Checks every node once, however many aliases repeat it, and counts the values that it expands to."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -109,13 +108,13 @@ class _Check:
         self._open: set[yaml.Node] = set()
 
     def count(self, node: yaml.Node) -> int:
-        """Return how many values a node stands for.
+        """Return how many values a node expands to.
 
         Raises:
-            SearchSpaceError: They are too many, or one of them is refused.
+            SearchSpaceError: There are too many, or one of them is refused.
         """
         if node in self._open:
-            raise SearchSpaceError(f"{self._source}{line_of(node)}: an alias stands within what it names")
+            raise SearchSpaceError(f"{self._source}{line_of(node)}: an alias is within what it names")
         if node not in self._counts:
             self._open.add(node)
             self._counts[node] = 1 + sum(map(self.count, self._parts(node)))
@@ -134,14 +133,13 @@ class _Check:
         return []
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
-        """YAML readers let the last of equal keys win in silence."""
         keys = set()
         for key, _ in node.value:
             place = f"{self._source}{line_of(key)}"
             if not isinstance(key, yaml.ScalarNode):
                 raise SearchSpaceError(f"{place}: expected a word as key, found a list or mapping")
             if key.value in keys:
-                raise SearchSpaceError(f"{place}: the key {key.value!r} stands twice")
+                raise SearchSpaceError(f"{place}: the key {key.value!r} appears twice")
             keys.add(key.value)
 
     def _check_scalar(self, node: yaml.Node) -> None:
@@ -149,7 +147,7 @@ class _Check:
         if kind in _WRITTEN and _WRITTEN[kind].fullmatch(text):
             return
         if kind not in _WRITTEN and kind not in _WHAT:
-            return  # refused where its value would be made
+            return  # construct_document refuses it
         if kind in _WHAT or len(text) > _SHOWN_LETTERS:
             what, instead = _WHAT.get(kind, "a number"), ""
         else:

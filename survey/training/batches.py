@@ -13,11 +13,11 @@ from survey.training.outputs import OutputKind, output_kind
 
 @dataclass(frozen=True)
 class Data:
-    """A prepared task as the training loop wants it.
+    """A prepared task in the layout of the training loop.
 
     Attributes:
-        inputs: [rows + 1, columns(num_inputs)], features, a column of ones that meets the bias, and zeros; the last row
-            is zeros altogether.
+        inputs: [rows + 1, columns(num_inputs)], features, a column of ones for the bias, and zeros; the last row is all
+            zeros.
         targets: int64 [rows, 1] classes where the output layer is softmax, else [rows, outputs] in the network's dtype.
         kind: Kind of output layer.
         num_outputs: Number of outputs of the network.
@@ -49,7 +49,7 @@ class Batches:
     """Equal minibatches of one set (training or test) of all runs: where rows are gathered, outputs are stored.
 
     All arrays are [steps, runs, *, rows] so that what one step touches is contiguous; rows beyond `num_valid` are
-    padding, for which the row of zeros at the end of the data stands.
+    padding, whose row number is that of the zeros at the end of the data.
     """
 
     def __init__(self, name: str, data: Data, network: Network, steps: int, rows: int, memory: Memory) -> None:
@@ -59,7 +59,7 @@ class Batches:
         room = self.work.rows
         self.row_numbers = torch.full((steps, runs, room), data.num_rows, dtype=torch.int64, device=device)
         self.targets = data.targets.new_zeros(steps, runs, data.targets.shape[1], room)
-        # What is stored is used up before another chunk, or the other set, has its turn.
+        # Shared: their contents are used up before another chunk, or the other set, needs them.
         self.scores = memory.zeros(f"{name} scores", steps, runs, data.num_outputs, room)
         self.errors = memory.zeros(f"{name} errors", steps, runs, data.num_outputs, room)
         self.by_step = list(zip(self.row_numbers.view(steps, -1), self.targets, self.scores, self.errors, strict=True))

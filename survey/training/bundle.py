@@ -1,4 +1,4 @@
-"""All runs of a trial, as one array where the memory holds it, else in groups of runs, one group after the other."""
+"""All runs of a trial, as one array if it fits into memory, else in groups of runs, one group after the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class MakeTrainer(Protocol):
-    """Makes a trainer of some runs, which has trained no epoch."""
+    """Makes a trainer of some runs that has trained no epoch."""
 
     def __call__(self, *, seeds: Sequence[int]) -> Trainer:
         """Take the seeds of the runs."""
@@ -26,10 +26,10 @@ class MakeTrainer(Protocol):
 
 
 class Bundle:
-    """Trains the runs of a trial, of which memory may hold but a part.
+    """Trains the runs of a trial, even if they do not fit into memory at once.
 
-    A group of runs that does not fit into memory is halved, and what is left of it comes after. A run's numbers
-    do not depend on it, except on a GPU, where products of other shapes may round differently.
+    A group of runs that does not fit is halved, and the rest of it trains later. A run's numbers do not depend on this,
+    except on a GPU, where products of other shapes may round differently.
 
     Args:
         make_trainer: Makes the trainer of a group.
@@ -37,8 +37,8 @@ class Bundle:
         epochs: Epochs to train, of every run.
 
     Attributes:
-        curves: float32 [20, runs, epochs], the statistics of `metrics.HISTORY_COLUMNS`; those of epochs that are not
-            trained yet say nothing.
+        curves: float32 [20, runs, epochs], the statistics of `metrics.HISTORY_COLUMNS`; undefined for epochs that are
+            not trained yet.
     """
 
     def __init__(self, make_trainer: MakeTrainer, seeds: Sequence[int], epochs: int) -> None:
@@ -55,7 +55,7 @@ class Bundle:
 
     @property
     def run_epochs(self) -> int:
-        """Epochs that are trained, summed over the runs."""
+        """Epochs trained, summed over the runs."""
         return self._first * self._epochs + len(range(len(self._seeds))[self._runs]) * self._group_epoch
 
     @property
@@ -73,15 +73,15 @@ class Bundle:
         return self._trainer.epoch if self._trainer else 0
 
     def train_epoch(self) -> None:
-        """Train an epoch of the group that is at work; errors as of `start_epoch`."""
+        """Train an epoch of the current group; raises what `start_epoch` raises."""
         self.start_epoch()
         self.end_epoch()
 
     def start_epoch(self) -> None:
-        """Train an epoch of the group at work; on a GPU, let it start, on the current stream, and do not wait for it.
+        """Train an epoch of the current group; on a GPU, only start it, on the current stream.
 
         Raises:
-            torch.OutOfMemoryError, RuntimeError, MemoryError: The memory does not hold a single run.
+            torch.OutOfMemoryError, RuntimeError, MemoryError: Not even a single run fits into memory.
         """
         if self._group_epoch == self._epochs:
             self._first, self._trainer = self._runs.stop, None
@@ -90,13 +90,13 @@ class Bundle:
         self._has_started = True
 
     def end_epoch(self) -> None:
-        """Wait for the epoch that was started, if one was, on the same stream, and take its statistics."""
+        """Wait for the epoch that was started, if any, on the same stream, and store its statistics."""
         if self._trainer and self._has_started:
             self._has_started = False
             self.curves[:, self._runs, self._trainer.epoch - 1] = self._trainer.end_epoch().numpy()
 
     def _fits(self) -> bool:
-        """Start an epoch, and say whether the memory was enough."""
+        """Start an epoch, and return whether memory was enough."""
         try:
             self._trainer = self._trainer or self._make_trainer(seeds=self._seeds[self._runs])
             self._trainer.start_epoch()
@@ -107,14 +107,14 @@ class Bundle:
         return True
 
     def _is_too_large(self, error: Exception) -> bool:
-        """Whether an error says that the memory does not hold the group, and a smaller one is possible."""
+        """Whether an error says that the group does not fit into memory, and a smaller one is possible."""
         if self._size == 1 or not is_out_of_memory(error):
             return False
         _log.warning("%d runs at once: %s", self._size, str(error).partition("\n")[0])
         return True
 
     def _halve(self) -> None:
-        """Give up the group, whose arrays may be half changed, for one of half as many runs at their beginning."""
+        """Drop the group, whose arrays may be half updated, for one of half as many runs, which starts again."""
         self._trainer = None
         gc.collect()
         if torch.cuda.is_available():
@@ -122,7 +122,7 @@ class Bundle:
         self._size = -(-(self._runs.stop - self._first) // 2)
 
     def state_dict(self) -> dict[str, Any]:
-        """Copy all that is needed to go on from here, between two epochs; of groups that are done, the curves."""
+        """Copy the state needed to continue, between two epochs; of finished groups, only the curves."""
         epochs = self._epochs if self._first else self._group_epoch
         return {
             "first": self._first,
@@ -132,12 +132,12 @@ class Bundle:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict` of a bundle of the same runs.
+        """Continue from a `state_dict` of a bundle of the same runs.
 
-        Where the memory is less than it was then, the group that was at work is halved and begun again.
+        If there is less memory than before, the group that was training is halved and starts again.
 
         Raises:
-            torch.OutOfMemoryError, RuntimeError, MemoryError: The memory does not hold a single run.
+            torch.OutOfMemoryError, RuntimeError, MemoryError: Not even a single run fits into memory.
         """
         self._first, self._size = state["first"], state["size"]
         self.curves[:, :, : state["curves"].shape[2]] = state["curves"].numpy()
@@ -159,5 +159,5 @@ def is_device_lost(error: Exception) -> bool:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory was asked for that was not there."""
+    """Whether an error says that memory ran out."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)

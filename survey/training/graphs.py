@@ -1,7 +1,7 @@
 """Steps recorded once as a CUDA graph, and replayed: small networks' kernels take less time than their launches.
 
-A graph repeats the kernels with the arguments that they had: the same places in memory, the same numbers. So what is
-recorded may change arrays in place, and nothing that Python holds.
+A graph repeats the kernels with the arguments that they had: the same memory addresses, the same numbers. So recorded
+work may change arrays in place, but no Python state.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch import Tensor
 
 @cache
 def side_stream(number: int) -> torch.cuda.Stream:
-    """One of the streams on which bundles train side by side: the same for a number, as libraries keep memory for each.
+    """Return one of the streams on which bundles train side by side, always the same for a number.
 
-    That memory, 32 MB on some GPUs, is given back to nobody, so that streams are few and used again.
+    Libraries keep memory for each stream, 32 MB on some GPUs, and never free it: so streams are few and reused.
     """
     return torch.cuda.Stream()
 
@@ -25,17 +25,17 @@ def side_stream(number: int) -> torch.cuda.Stream:
 def record(work: Callable[[], Tensor], state: Sequence[Tensor]) -> Callable[[], Tensor]:
     """Record what `work` does on a GPU.
 
-    It is recorded on the stream that is current, as graphs that are to run side by side may not share what libraries
-    keep for each stream. Where that is the default one, which cannot be recorded, another stands in for it.
+    It is recorded on the current stream, as graphs that run side by side may not share the memory that libraries keep
+    for each stream. The default stream cannot be recorded, so another one replaces it.
 
     Args:
-        work: Queues kernels on the current stream; neither waits for them nor reads their results. What it reads stays
-            where it is in memory.
-        state: What `work` changes and goes on from. It is as before when this returns: libraries have to be warm before
-            a graph is recorded, which takes a run whose changes do not count.
+        work: Queues kernels on the current stream; neither waits for them nor reads their results. What it reads must
+            stay at the same memory address.
+        state: What `work` changes and continues from. It is restored before this returns: recording needs a warm-up
+            run, for the libraries.
 
     Returns:
-        Does what `work` does, and returns the tensor that it returned, with new contents.
+        A function that does what `work` does, and returns the tensor that it returned, with new contents.
     """
     current = torch.cuda.current_stream()
     stream = side_stream(0) if current == torch.cuda.default_stream() else current

@@ -1,7 +1,7 @@
 """The training loop: every epoch of all runs of a bundle, and the twenty statistics of each.
 
-A bundle is split into chunks of runs whose arrays stay near the processor. In each epoch each chunk makes its pass
-over the data; between epochs the bundle can be stopped, saved and gone on with.
+A bundle is split into chunks of runs whose arrays stay in the processor's caches. In each epoch each chunk makes its
+pass over the data; between epochs the bundle can be stopped, saved and resumed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from survey.training.outputs import APPLY, output_gradient
 from survey.training.statistics import means, sum_over_rows
 
 _EVALUATION_ROWS = 256
-"""Rows of an evaluation batch, at least: smaller ones would spend their time on calls rather than on arithmetic."""
+"""Rows of an evaluation batch, at least: smaller ones spend their time on calls rather than on arithmetic."""
 
 
 def _is_recorded(device: torch.device) -> bool:
-    """Whether an epoch is recorded as a graph, and replayed."""
+    """Whether an epoch is recorded as a CUDA graph and replayed."""
     return device.type == "cuda"
 
 
@@ -58,7 +58,6 @@ class _Chunk:
         self._recorded: Callable[[], Tensor] | None = None
 
     def draw_parameters(self) -> None:
-        """Draw each run's initial parameters."""
         architecture = self.network.architecture
         for run, seed in enumerate(self.seeds):
             dtype = self.data.inputs.dtype
@@ -79,7 +78,7 @@ class _Chunk:
         test_rows = torch.stack([test for _, test in splits]).to(device)
 
         batch_size = self.experiment.batch_size
-        # Regression reads its hinge labels batch by batch, so that there the evaluation keeps to the batch size.
+        # Hinge labels of a regression depend on the minibatch, so its evaluation keeps the batch size.
         multiple = 1 if data.kind == "regression" else -(-_EVALUATION_ROWS // batch_size)
         self._train = split_into_batches(data, self.network, self._train_rows.shape[1], batch_size, memory)
         self._test = split_into_batches(data, self.network, test_rows.shape[1], batch_size * multiple, memory)
@@ -97,7 +96,7 @@ class _Chunk:
         return self._recorded()
 
     def _train_epoch(self) -> Tensor:
-        """Train an epoch in the order of `_keys`, and return its statistics: what depends on no number in Python."""
+        """Train an epoch in the order of `_keys`, and return its statistics; it depends on no number in Python."""
         num_rows = self._train_rows.shape[1]
         order = streams.orders(num_rows, self._keys)
         row_numbers = self._train_rows.gather(1, order)
@@ -149,13 +148,13 @@ class _Chunk:
         return test
 
     def _means(self, parts: Sequence[Batches], num_rows: int) -> Tensor:
-        """The statistics of what the minibatches have stored, which is used up: float64 [10, runs]."""
+        """The statistics of what the minibatches have stored, which is overwritten: float64 [10, runs]."""
         kind = self.data.kind
         sums = torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
         return means(kind, sums, num_rows, self.data.num_outputs)
 
     def state(self) -> dict[str, list[Tensor]]:
-        """All that is needed to go on: parameters and optimizer moments by name, live views [runs, ...] by layer."""
+        """The state needed to continue: parameters and optimizer moments by name, live views [runs, ...] by layer."""
         buffers = {"parameters": self.network.parameters, **self.optimizer.state}
         return {name: self.network.by_layer(flat) for name, flat in buffers.items()}
 
@@ -180,8 +179,7 @@ class Trainer:
         seeds: Seed of each run.
         device: Where to train.
         dtype: float32, or float64 for comparisons.
-        runs_per_chunk: Runs that are trained together; None lets their size decide. On a CPU it changes no number in
-            float32.
+        runs_per_chunk: Runs trained together; None to choose by their size. On a CPU it changes no number in float32.
 
     Attributes:
         epoch: Number of epochs trained so far.
@@ -206,14 +204,14 @@ class Trainer:
         residual = residual_layers(experiment.shape, widths)
         architecture = Architecture(inputs.shape[1], tuple(widths), residual, experiment.activation)
         size = runs_per_chunk or _runs_per_chunk(architecture, experiment.batch_size, data.inputs)
-        # Chunks of nearly equal size, rather than full ones and a small rest.
+        # Chunks of nearly equal size, rather than full ones and a small last one.
         count = -(-len(seeds) // size)
         bounds = [len(seeds) * k // count for k in range(count + 1)]
         memory = Memory(data.inputs)
         self._chunks = [
             _Chunk(experiment, data, architecture, seeds[start:end], memory) for start, end in pairwise(bounds)
         ]
-        # Once all arrays are there: what drawing needs for a moment would else leave holes between them.
+        # After all arrays are allocated: temporary arrays of the draws would otherwise leave holes between them.
         for chunk in self._chunks:
             chunk.draw_parameters()
         self.epoch = 0
@@ -230,7 +228,7 @@ class Trainer:
 
     @torch.inference_mode()
     def start_epoch(self) -> None:
-        """Train one epoch; on a GPU, let it start, on the current stream, and do not wait for its end."""
+        """Train one epoch; on a GPU, only start it, on the current stream."""
         self.epoch += 1
         self._statistics = [chunk.train_epoch(self.epoch) for chunk in self._chunks]
 
@@ -239,11 +237,11 @@ class Trainer:
         return torch.cat([each.cpu() for each in self._statistics], dim=1)
 
     def state_dict(self) -> dict[str, Any]:
-        """Copy all that is needed to go on from here; the draws need nothing, as they depend on seed and epoch.
+        """Copy the state needed to continue; random draws need none, as they depend on seed and epoch.
 
         Returns:
             `epoch`, `steps` of the optimizer, and `tensors`: parameters and moments by name, a list of
-            [runs, fan_out, fan_in + 1] by layer, on the CPU. How the bundle is split into chunks is not in it.
+            [runs, fan_out, fan_in + 1] by layer, on the CPU. It does not depend on the split into chunks.
         """
         states = [chunk.state() for chunk in self._chunks]
         tensors = {
@@ -253,7 +251,7 @@ class Trainer:
         return {"epoch": self.epoch, "steps": self._chunks[0].optimizer.steps, "tensors": tensors}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict` of a trainer of the same experiment and seeds."""
+        """Continue from a `state_dict` of a trainer of the same experiment and seeds."""
         self.epoch, first = state["epoch"], 0
         for chunk in self._chunks:
             chunk.optimizer.steps = state["steps"]
@@ -265,17 +263,16 @@ class Trainer:
 
 
 _CHUNK_BYTES, _CHUNK_SHARE = 5 << 18, 5 / 8
-"""What the arrays of one operation on a layer may take together, for all runs of a chunk: so many bytes, or that share
-of the second-level cache where it is more. A cache that is smaller does not count: calls cost more than misses."""
+"""Limit on the arrays of one operation on a layer, for all runs of a chunk: so many bytes, or that share of the
+second-level cache if it is more. A smaller cache does not count: calls cost more than misses."""
 
 
 def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -> int:
-    """How many runs to train together.
+    """Return how many runs to train together; on an accelerator, all.
 
-    An operation on a layer touches about three arrays of [width, batch] for each run. Where they outgrow the caches,
-    each operation waits for memory; where they are small, the time goes into calls. `python -m benchmarks.chunks`
-    measures it: around what is allowed here the curve is flat, half or double as much costs about a tenth. On an
-    accelerator all runs go together.
+    An operation on a layer touches about three arrays of [width, batch] for each run. If they outgrow the caches, each
+    operation waits for memory; if they are small, the time goes into calls. `python -m benchmarks.chunks` measures it:
+    around the limit used here the curve is flat, half or double as much costs about a tenth.
     """
     if like.device.type != "cpu":
         return 1 << 30
@@ -285,7 +282,7 @@ def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -
 
 
 def _second_level_cache_bytes() -> int:
-    """Size of a core's second-level cache, or 0 where the system does not say, as only Linux does."""
+    """Size of a core's second-level cache; 0 if the system does not tell it, as only Linux does."""
     try:
         size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text(encoding="ascii").strip()
         return 1024 * int(size.removesuffix("K"))

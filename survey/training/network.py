@@ -2,10 +2,10 @@
 
 All runs have the same layer widths. The parameters of a layer are one block [runs, fan_out, fan_in + 1] whose last
 column is the bias, and the blocks of all layers lie in one flat buffer, so that an optimizer step is one element-wise
-operation. Activations are stored features first, [runs, width + 1, rows] with a last row of ones: the bias then costs
-no pass of its own, forward or backward, and the vectorised axis of every element-wise operation is the long one.
+operation. Activations are stored features first, [runs, width + 1, rows] with a last row of ones: the bias then needs
+no separate pass, forward or backward, and the vectorised axis of every element-wise operation is the long one.
 
-In memory both have some more columns and rows, of zeros, see `columns`.
+In memory both are padded with columns and rows of zeros, see `columns`.
 """
 
 from __future__ import annotations
@@ -22,29 +22,27 @@ from survey.training.products import product, takes_strided_results
 
 _aten = torch.ops.aten
 
-
 _VECTOR = 32
-"""Elements that element-wise loops of torch take at a time: two vectors of AVX-512, or several smaller ones."""
+"""Elements that torch's element-wise loops process at a time: two vectors of AVX-512, or several smaller ones."""
 
 _COLUMNS = 8
-"""Elements that matrix products take at a time along a row of their result, at least: a vector of AVX."""
+"""Elements that matrix products process at a time along a row of their result, at least: a vector of AVX."""
 
 
 def padded(count: int) -> int:
     """Round up to whole vectors.
 
-    torch computes what is left over at the end of an array by other instructions, which round differently. Where there
-    are no left-overs, a run's numbers do not depend on where in a bundle it stands: bundles give bit for bit what their
-    runs give alone.
+    torch computes the rest at the end of an array with other instructions, which round differently. Without one, a
+    run's numbers do not depend on its place in a bundle: bundles give bit for bit what their runs give alone.
     """
     return -(-count // _VECTOR) * _VECTOR
 
 
 def columns(fan_in: int) -> int:
-    """Columns in memory of the weights of a layer: its inputs, the bias, and zeros up to whole vectors.
+    """Return the columns in memory of a layer's weights: its inputs, the bias, and zeros up to whole vectors.
 
-    The gradient of the weights, [fan_out, rows] x [rows, columns], is a third faster for it in narrow layers (19
-    columns against 24). And each run's matrix begins at a whole vector: from other places MKL may round differently.
+    The padding makes the gradient of the weights, [fan_out, rows] x [rows, columns], a third faster in narrow layers
+    (19 columns against 24). And each run's matrix starts at a whole vector: elsewhere MKL may round differently.
     """
     return -(-(fan_in + 1) // _COLUMNS) * _COLUMNS
 
@@ -56,7 +54,7 @@ class Activation:
     Attributes:
         forward: `forward(z, out)` writes act(z) to `out`, which may be z itself.
         backward: `backward(gradient, kept, out)` writes gradient * act'(z) to `out`, which may be the gradient itself.
-        keeps_output: Whether `kept` is act(z), which is there anyway, or z.
+        keeps_output: Whether `kept` is act(z), which is stored anyway, or z.
     """
 
     forward: Callable[[Tensor, Tensor], object]
@@ -119,14 +117,14 @@ class Architecture:
 
 
 class Memory:
-    """Arrays that the chunks of a bundle use one after the other: each name and shape is there once."""
+    """Arrays that the chunks of a bundle use one after the other: one for each name and shape."""
 
     def __init__(self, like: Tensor) -> None:
         self._like = like
         self._arrays: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
     def zeros(self, name: str, *shape: int) -> Tensor:
-        """Return the array of this name and shape, of zeros when it is first asked for."""
+        """Return the array of this name and shape; on its first use it is all zeros."""
         return self._arrays.setdefault((name, shape), self._like.new_zeros(shape))
 
 
@@ -136,19 +134,19 @@ class Workspace:
     Attributes:
         inputs: [runs * rows, columns(num_inputs)], to be filled before `Network.forward`: features, a column of ones,
             and zeros.
-        rows: Rows that there is room for, of each run.
-        num_valid: How many of them the minibatch has; the others are padding, whose gradients are to be zero.
+        rows: Rows of each run, padding included.
+        num_valid: How many of them the minibatch has; the others are padding, whose gradients must be zero.
         h: [runs, width, rows], the output of each hidden layer.
-        logits: [runs, outputs, rows], what the output layer gives before its activation.
+        logits: [runs, outputs, rows], the output layer's product, before its activation.
         logits_gradient: [runs, outputs, rows], to be filled before `Network.backward`.
-        z: [runs, width, rows] for each hidden layer, its product before the activation; it may lie where `h` does, or
-            where that of another layer does.
-        kept: [runs, width, rows] for each hidden layer, what its activation's gradient is computed from: `z` or `h`.
-        h_gradient: For each layer, the gradient by its output, in the shape of that.
-        z_gradient: For each layer, the gradient by its product, likewise; it may lie where `h_gradient` does.
-        forward_products: The product of each layer: weights with biases, times what enters the layer.
-        weight_products: The product that gives the gradient of each layer's weights, into `Network.all_gradients`.
-        input_products: The product that gives the gradient by what enters each layer but the first.
+        z: [runs, width, rows] for each hidden layer, its product before the activation; it may share memory with `h`,
+            or with the `z` of another layer.
+        kept: [runs, width, rows] for each hidden layer, from which its activation's gradient is computed: `z` or `h`.
+        h_gradient: For each layer, the gradient with respect to its output, in the same shape.
+        z_gradient: For each layer, that with respect to its product, likewise; may share memory with `h_gradient`.
+        forward_products: The product of each layer: weights with biases, times its inputs.
+        weight_products: The product that writes the gradient of each layer's weights to `Network.all_gradients`.
+        input_products: The product that computes the gradient with respect to the inputs of each layer but the first.
     """
 
     def __init__(self, network: Network, num_valid: int, memory: Memory) -> None:
@@ -160,19 +158,19 @@ class Workspace:
         self.logits_gradient = memory.zeros("logits_gradient", runs, architecture.widths[-1], rows)
         all_h = [memory.zeros(f"h{k}", runs, columns(width), rows) for k, width in enumerate(hidden)]
         for each, width in zip(all_h, hidden, strict=True):
-            each[:, width] = 1.0  # meets the bias
+            each[:, width] = 1.0  # for the bias
         self.h = [each[:, :width] for each, width in zip(all_h, hidden, strict=True)]
-        # What one layer needs for a moment takes turns in two arrays, or three.
+        # Temporary results of layers alternate between two arrays, or three.
         num_scratch = 3 if any(architecture.residual) else 2
         scratch = memory.zeros("scratch", num_scratch, runs * max(hidden, default=0) * rows)
         self._scratch = [[each[: runs * w * rows].view(runs, w, rows) for each in scratch] for w in hidden]
-        # What enters each layer: features first for the forward pass, and rows first, zeros included, for the backward.
+        # Inputs of each layer: features first for the forward pass, and rows first, zeros included, for the backward.
         by_run = self.inputs.view(runs, rows, -1)
         self._set_up_forward(network, [by_run.transpose(1, 2), *all_h], memory)
         self._set_up_backward(network, [by_run, *(each.transpose(1, 2) for each in all_h)])
 
     def _set_up_forward(self, network: Network, layer_inputs: list[Tensor], memory: Memory) -> None:
-        """Choose where each layer's product lies, `z`, and what the backward pass needs of it, `kept`."""
+        """Choose the memory of each layer's product, `z`, and what the backward pass needs of it, `kept`."""
         architecture, activation = network.architecture, ACTIVATIONS[network.architecture.activation]
         self.z: list[Tensor] = []
         self.kept: list[Tensor] = []
@@ -190,14 +188,14 @@ class Workspace:
         self.forward_products = [product(*each, out) for each, out in zip(operands, results, strict=True)]
 
     def _set_up_backward(self, network: Network, layer_inputs: list[Tensor]) -> None:
-        """Choose where gradients lie: by a layer's output, `h_gradient`, and by its product, `z_gradient`."""
+        """Choose the memory of the gradients `h_gradient` and `z_gradient`."""
         num_layers, residual = len(network.weights), network.architecture.residual
         self.h_gradient: list[Tensor] = [self.logits_gradient] * num_layers
         self.z_gradient: list[Tensor] = [self.logits_gradient] * num_layers
         in_use: set[int] = set()
         for k in range(num_layers - 2, -1, -1):
             place = next(each for each in range(3) if each not in in_use)
-            # A layer that adds its input hands its output's gradient on, so that one is not overwritten.
+            # A layer that adds its input passes its output's gradient on, which must not be overwritten.
             other = (place + 1) % 3 if residual[k] else place
             self.h_gradient[k], self.z_gradient[k] = self._scratch[k][place], self._scratch[k][other]
             in_use = {place, other}
@@ -212,10 +210,10 @@ class Workspace:
 
 
 class Network:
-    """The parameters of a chunk of runs, their gradients, and how the two come about.
+    """The parameters of a chunk of runs, their gradients, and the forward and backward pass.
 
     Attributes:
-        parameters: Flat buffer of all runs' parameters, layer after layer, zeros included.
+        parameters: Flat buffer of all runs' parameters, layer after layer, padding zeros included.
         gradients: Flat buffer of the same layout.
         weights: Views of `parameters`, [runs, fan_out, fan_in + 1] for each layer; the last column is the bias.
         weight_gradients: Views of `gradients`, likewise.
@@ -253,7 +251,7 @@ class Network:
             weight[run, :, -1] = bias
 
     def workspace(self, num_valid: int, memory: Memory | None = None) -> Workspace:
-        """Make room for minibatches of `num_valid` rows, in `memory` that others use at other times."""
+        """Allocate a workspace for minibatches of `num_valid` rows, in `memory` that others use at other times."""
         return Workspace(self, num_valid, memory or Memory(self.parameters))
 
     def forward(self, work: Workspace) -> Tensor:
@@ -263,7 +261,7 @@ class Network:
             if k == len(work.h):
                 break
             if self.architecture.residual[k]:
-                # What is kept for the backward pass is apart from the output here.
+                # Here, what is kept for the backward pass is not the output.
                 self._activation.forward(work.z[k], work.z[k] if self._activation.keeps_output else work.h[k])
                 torch.add(work.z[k] if self._activation.keeps_output else work.h[k], work.h[k - 1], out=work.h[k])
             else:
@@ -278,6 +276,6 @@ class Network:
                 return
             work.input_products[k - 1]()  # the layer's kernel, transposed, times z_gradient[k]
             if self.architecture.residual[k]:
-                # What entered the layer went on into its output too; their widths agree.
+                # The layer's input was added to its output; their widths are equal.
                 work.h_gradient[k - 1].add_(work.h_gradient[k])
             self._activation.backward(work.h_gradient[k - 1], work.kept[k - 1], work.z_gradient[k - 1])

@@ -1,7 +1,6 @@
 """Optimizers in the form of Keras, as element-wise operations on flat buffers of parameters.
 
-Source: Keras 2.10 `keras.optimizers.optimizer_v2`, which made the BUTTER data set. PyTorch differs in where epsilon
-stands.
+Source: Keras 2.10 `keras.optimizers.optimizer_v2`, which made the BUTTER data set. PyTorch adds epsilon elsewhere.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ class Optimizer(Protocol):
     """An optimizer bound to a flat parameter buffer and its gradients."""
 
     state: dict[str, Tensor]
-    """Moments, by name; with `steps` all that is needed to go on."""
+    """Moments, by name; with `steps`, all that is needed to continue."""
     steps: int
-    """Number of updates, those of the epoch that has begun included."""
+    """Number of updates, including those of the epoch that has begun."""
 
     def begin_epoch(self, num_steps: int) -> None:
         """Prepare for the steps of an epoch."""
@@ -29,14 +28,14 @@ class Optimizer(Protocol):
     def step(self, number: int) -> None:
         """Update the parameters in place from the gradients, in step `number` of the epoch, from 0.
 
-        What depends on the number of updates lies in arrays that `begin_epoch` fills, so that steps can be recorded.
+        What depends on the number of updates is in arrays that `begin_epoch` fills, so that steps can be recorded.
         """
         ...
 
 
 _PIECES = 36
-"""Pieces in which torch's fused kernel gets a buffer on a GPU: so many it takes in one launch. It uses a block of
-threads for each piece, or for each 65,536 numbers of a larger one: far too few for a small buffer in one piece."""
+"""Pieces of a buffer for torch's fused kernel on a GPU: as many as it takes in one launch. It uses a block of threads
+for each piece, or for each 65,536 numbers of a larger one: far too few for a small buffer in one piece."""
 
 
 class Adam:
@@ -59,7 +58,7 @@ class Adam:
         rates = self._learning_rate * (1.0 - self.beta2**t).sqrt() / (1.0 - self.beta1**t)
         self.steps += num_steps
         if len(self._rates) != num_steps:
-            # torch's kernel for GPUs wants float32.
+            # torch's kernel for GPUs needs float32.
             dtype = torch.float64 if self._parameters.device.type == "cpu" else torch.float32
             self._all_rates = torch.empty(num_steps, dtype=dtype, device=self._parameters.device)
             self._rates = self._all_rates.unbind()
@@ -68,14 +67,14 @@ class Adam:
     def step(self, number: int) -> None:
         """Update the parameters in place.
 
-        torch's fused kernel reads and writes each buffer once. It corrects for the first steps in another place than
-        Keras: so its step count is set as if they were long past, and given the step size of Keras.
+        torch's fused kernel reads and writes each buffer once. It corrects for bias elsewhere than Keras, so its step
+        count is set so high that it corrects nothing, and it gets the step size of Keras.
         """
         torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage, reportCallIssue]
             *self._pieces,
             [],
             [self._late] * len(self._pieces[0]),
-            lr=self._rates[number],  # pyright: ignore[reportArgumentType] (a form for tensors is there)
+            lr=self._rates[number],  # pyright: ignore[reportArgumentType] (an overload takes tensors)
             beta1=self.beta1,
             beta2=self.beta2,
             weight_decay=0.0,
@@ -86,14 +85,14 @@ class Adam:
 
 
 def _pieces(flat: Tensor) -> list[Tensor]:
-    """Views of a buffer as torch's fused kernel is to have it."""
+    """Views of a buffer for torch's fused kernel."""
     if flat.device.type == "cpu":
         return [flat]
     return list(flat.split(padded(-(-len(flat) // _PIECES))))
 
 
 class RMSprop:
-    """RMSprop (Hinton, 2012), rho 0.9, as in Keras up to 2.10; with momentum, epsilon stands under the root."""
+    """RMSprop (Hinton, 2012), rho 0.9, as in Keras up to 2.10; with momentum, epsilon is under the root."""
 
     rho, epsilon = 0.9, 1e-7
 
@@ -146,4 +145,4 @@ class SGD:
 
 
 OPTIMIZERS: dict[str, type[Adam] | type[RMSprop] | type[SGD]] = {"adam": Adam, "RMSprop": RMSprop, "SGD": SGD}
-"""Optimizers by the name that they have in the data set."""
+"""Optimizers by their names in the data set."""

@@ -1,4 +1,4 @@
-"""Output layers with their losses: what the statistics are made of, and the gradient that training starts from.
+"""Output layers with their losses: the terms of the statistics, and the gradient that the backward pass starts from.
 
 Three kinds of task (the definitions of the BUTTER data set, which are those of Keras):
 
@@ -7,7 +7,7 @@ Three kinds of task (the definitions of the BUTTER data set, which are those of 
     regression   sigmoid outputs, mean squared error
 
 For each minibatch an output layer stores its `scores` (log-probabilities, logits, or predictions) and its `errors`
-(predictions minus targets). The ten statistics of an epoch are made of these in one go, see `statistics`.
+(predictions minus targets). The ten statistics of an epoch are computed from these at once, see `statistics`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OutputKind = Literal["softmax", "binary", "regression"]
 
 
 def output_kind(task_kind: str, num_outputs: int) -> OutputKind:
-    """Return the kind of output layer for a task of `classification` or `regression` with so many outputs."""
+    """Return the kind of output layer for a `classification` or `regression` task with `num_outputs` outputs."""
     if task_kind == "regression":
         return "regression"
     return "softmax" if num_outputs > 1 else "binary"
@@ -34,7 +34,7 @@ def _softmax(logits: Tensor, labels: Tensor, scores: Tensor, errors: Tensor) -> 
     errors.scatter_add_(1, labels, _minus_ones(labels.shape, errors.dtype, errors.device))
 
 
-@cache  # for ever, as a recorded graph goes on reading it
+@cache  # never freed, as a recorded graph keeps reading it
 def _minus_ones(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.full(shape, -1.0, dtype=dtype, device=device)
 
@@ -58,13 +58,13 @@ predictions minus targets. Targets of softmax are int64 [runs, 1, rows], the cla
 
 
 def output_gradient(kind: OutputKind, scores: Tensor, errors: Tensor, num_valid: int, out: Tensor) -> None:
-    """Compute the gradient of the mean loss of a minibatch by the logits.
+    """Compute the gradient of the mean loss of a minibatch with respect to the logits.
 
-    A row's is the error for both cross-entropies, and 2 (p - y) p (1 - p) / outputs for the squared error of p.
+    For a row it is the error for both cross-entropies, and 2 (p - y) p (1 - p) / outputs for the squared error of p.
 
     Args:
         kind: Kind of output layer.
-        scores: [runs, outputs, rows], as the output layer has set them.
+        scores: [runs, outputs, rows], as set by the output layer.
         errors: [runs, outputs, rows], likewise.
         num_valid: Rows of the minibatch; the others are padding, whose gradient is zero.
         out: [runs, outputs, rows], set to the gradient.

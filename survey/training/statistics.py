@@ -1,10 +1,10 @@
-"""The ten statistics of a data set, from the outputs that an epoch has stored.
+"""The ten statistics of the training or test set, from the outputs that an epoch has stored.
 
 Source: the metrics of Keras, see docs/definitions.md. All are means over rows, so that the row-weighted mean over an
 epoch's minibatches is the mean over all its rows; the root_mean_squared_error is the root of such a mean.
 
 Arrays are [steps, runs, outputs, rows]: `steps` minibatches. Their rows are padded, see `network.padded`: the first
-`num_valid` of them count. Sums over rows come first, so that the last and smaller minibatch can be added to the others.
+`num_valid` of them count. Rows are summed first, so that the last and smaller minibatch can be added to the others.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _RMSE = STATISTICS.index("root_mean_squared_error")
 
 
 def sum_over_rows(kind: OutputKind, scores: Tensor, errors: Tensor, targets: Tensor, num_valid: int) -> Tensor:
-    """Sum over the rows what the statistics are made of.
+    """Sum the terms of the statistics over the rows.
 
-    `scores` and `errors` are used up: their memory serves for what is in between.
+    `scores` and `errors` are overwritten with intermediate results.
 
     Args:
         kind: Kind of output layer.
@@ -37,7 +37,7 @@ def sum_over_rows(kind: OutputKind, scores: Tensor, errors: Tensor, targets: Ten
         num_valid: Rows of each minibatch that count.
 
     Returns:
-        float64 [sums, runs], which add up over minibatches; `means` makes the statistics of them.
+        float64 [sums, runs], which add up over minibatches; `means` turns them into the statistics.
     """
     by_step = _softmax_sums if kind == "softmax" else partial(_sigmoid_sums, kind)
     # Sums over a minibatch's rows by torch are pairwise: float32 is exact enough. Those over minibatches are float64.
@@ -63,12 +63,12 @@ def _softmax_sums(log_p: Tensor, errors: Tensor, labels: Tensor, num_valid: int)
     log_p_label = log_p.gather(2, labels)[:, :, 0]  # [steps, runs, rows], as all by row
     p_label = errors.amin(2).add_(1.0)
     correct = _correct(log_p, errors, log_p_label, labels)
-    # New arrays of this size would cost more, in fresh pages of memory, than what is done with them.
+    # Allocating new arrays of this size, in fresh pages of memory, would cost more than the arithmetic.
     clipped = log_p.clamp_min_(_LOG_EPSILON).sum((2, 3))
     squared = torch.mul(errors, errors, out=log_p).sum(2)
     p_squared = torch.add(squared, p_label, alpha=2.0).sub_(1.0)
-    # log(1 + max(e, eps)) is log(1 + eps) at the label, where e <= 0, and what is wanted for the other classes. What is
-    # summed are the squares of log((1 + max(e, eps)) / (1 + eps)).
+    # log(1 + max(e, eps)) is log(1 + eps) at the label, where e <= 0, and correct for the other classes. The squares of
+    # log((1 + max(e, eps)) / (1 + eps)) are summed.
     torch.add(_scalar(_SCALE, errors.dtype, errors.device), errors.clamp_min_(_EPSILON), alpha=_SCALE, out=errors)
     by_row = [
         log_p_label,
@@ -84,7 +84,7 @@ def _softmax_sums(log_p: Tensor, errors: Tensor, labels: Tensor, num_valid: int)
 
 
 def _softmax_means(means: Tensor, classes: int) -> list[Tensor]:
-    """The statistics from the means of what `_softmax_sums` sums.
+    """The statistics from the means of the terms of `_softmax_sums`.
 
     The sum over c of |e_c| is 2 (1 - p_l), as the p sum to 1. The hinge is mean_c(1 - y'_c p_c) with y' = 2 y - 1, of
     which no term is negative, as p <= 1.
@@ -107,7 +107,7 @@ def _softmax_means(means: Tensor, classes: int) -> list[Tensor]:
     ]
 
 
-@cache  # for ever, as a recorded graph goes on reading it
+@cache  # never freed, as a recorded graph keeps reading it
 def _scalar(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(value, dtype=dtype, device=device)
 

@@ -25,7 +25,7 @@ _MASK = (1 << 64) - 1
 
 
 class Purpose(IntEnum):
-    """What a stream is for; a number, once given, keeps its meaning."""
+    """What a stream is for; the numbers never change their meaning."""
 
     SPLIT = 1
     PARAMETERS = 2
@@ -61,12 +61,12 @@ def epoch_orders(num_rows: int, *, seeds: Sequence[int], epoch: int, device: tor
 
 
 def order_keys(seeds: Sequence[int], epoch: int) -> Tensor:
-    """Key of each run's order in an epoch: int64 [runs] on the CPU, for `orders`."""
+    """Return the key of each run's order in an epoch: int64 [runs] on the CPU, for `orders`."""
     return _keys([_key(seed, Purpose.ORDER, epoch) for seed in seeds])
 
 
 def orders(num_rows: int, keys: Tensor) -> Tensor:
-    """The orders of `epoch_orders`, drawn where the keys [runs] of `order_keys` are."""
+    """Draw the orders of `epoch_orders` on the device of the keys [runs] from `order_keys`."""
     return _permutation(num_rows, keys)
 
 
@@ -129,7 +129,7 @@ def noisy_values(targets: Tensor, noise: float, *, seed: int) -> Tensor:
 
 
 def _key(seed: int, purpose: Purpose, index: int = 0) -> int:
-    """Key of a stream: each part is mixed in before the next is added, so no two triples meet."""
+    """Key of a stream: each part is mixed in before the next is added, so that no two triples coincide."""
     return _mix_int(_mix_int(_mix_int(seed & _MASK) + purpose * _GOLDEN) + index * _GOLDEN)
 
 
@@ -141,7 +141,7 @@ def _mix_int(word: int) -> int:
 
 
 def _signed(word: int) -> int:
-    """The same 64 bits as Python's signed number, which torch's int64 wants."""
+    """The same 64 bits as a signed number, as torch's int64 needs."""
     word &= _MASK
     return word - (1 << 64) if word >> 63 else word
 

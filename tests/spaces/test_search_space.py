@@ -217,7 +217,7 @@ def test_what_the_example_says_of_defaults_is_true(tmp_path):
     """Its commented lines, taken in: the experiments stay the same."""
     text = (resources.files("survey.spaces") / "example.yaml").read_text(encoding="utf-8")
     plain = load_space(written(tmp_path, text)).experiments()
-    lines = text.replace("    # What is left out", "    ## What is left out").splitlines()
+    lines = text.replace("    # These are the defaults", "    ## These are the defaults").splitlines()
     taken_in = [line.replace("    # ", "    ", 1) if line.startswith("    # ") else line for line in lines]
     assert taken_in != lines
     assert load_space(written(tmp_path, "\n".join(taken_in), "other.yaml")).experiments() == plain
@@ -479,7 +479,7 @@ BAD_LISTS = {
         8,
         ["grids[0].depth", "the list 'moer' is unknown", "did you mean 'more'?", "few, more"],
     ),
-    "no lists": (GRID.replace("depth: 3", "depth: {list: few}"), 5, ["grids[0].depth", "'few'", "none is known"]),
+    "no lists": (GRID.replace("depth: 3", "depth: {list: few}"), 5, ["grids[0].depth", "'few'", "defines none"]),
     "a list that stands below": (
         "lists:\n  a: [{list: b}]\n  b: [1]\n" + GRID,
         2,

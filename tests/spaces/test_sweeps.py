@@ -31,9 +31,9 @@ SWEEPS = {
 PLAN = f"""
 import time
 from functools import partial
-from survey.plan import make_plan
+from survey.plan.make_plan import make_plan
 from survey.spaces.yaml_file import load_space
-from survey.tasks import describe
+from survey.tasks.loading import describe
 
 spaces = [load_space(name) for name in {list(SWEEPS)}]
 done = {{number: {{0}} for number in range(100_000)}}  # other experiments: each id is looked up and none is found
