@@ -4,7 +4,7 @@
     result = survey.run("quickstart", out="surveys/first")
     result.summary          # a pandas frame, a row per experiment
 
-`run` and the classes are imported when they are first used, so that `import survey` costs nothing.
+`run` and the classes are imported on first use, so `import survey` is cheap.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("training-survey")
     if name not in _HOMES:
         raise AttributeError(f"module 'survey' has no attribute {name!r}")
     from importlib import import_module

@@ -10,7 +10,7 @@ from survey.text.terminal import SafeConsole
 
 _COMMANDS = {
     "launch": ("survey.launch.__main__", "Survey how networks train; launched again, train only what is missing."),
-    "status": ("survey.status", "Say how a survey stands."),
+    "status": ("survey.status", "Show the status of a survey."),
     "export": ("survey.export.__main__", "Bring the data set of a survey up to date, and publish it."),
 }
 

@@ -1,4 +1,4 @@
-"""What the command lines share: one message for each error, exit statuses."""
+"""What the command lines share: signals, one message for each error, exit statuses."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from survey.text.terminal import SafeConsole, outlive_readers, reader_is_gone
 def run_app(function: Callable[..., int], name: str) -> None:
     """Run a function as a command line and exit with the status that it returns; wrong usage exits with 2.
 
-    SIGTERM is what Ctrl-C is, until the function has returned: what was asked for is done then, and the status says so.
-    So is SIGHUP, of a terminal or a reader that has gone, unless it is ignored as under `nohup`.
+    Until the function returns, SIGTERM interrupts it as Ctrl-C does; so does SIGHUP, when a terminal or reader closes,
+    unless it is ignored as under `nohup`. From then on both are ignored: the work is done.
     """
 
     @wraps(function)
@@ -45,21 +45,21 @@ def run_app(function: Callable[..., int], name: str) -> None:
 
 
 def _hang_up(number: int, frame: FrameType | None) -> None:
-    """Interrupt the command, once: the shell and the system send a signal each for one terminal that is closed."""
+    """Interrupt the command once: when a terminal closes, the shell and the system each send a signal."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn errors into one message on standard error, and an exit status."""
+    """Turn an error into one message on standard error and an exit status."""
     console = SafeConsole(stderr=True)
     try:
         yield
     except KeyboardInterrupt:
         if reader_is_gone():
             sys.exit(READER_GONE)
-        console.print("interrupted: give the same command again to go on", style="yellow")
+        console.print("interrupted: run the same command again to continue", style="yellow")
         sys.exit(INTERRUPTED)
     except InputError as error:
         console.print(f"error: {error}", style="red")
@@ -67,7 +67,7 @@ def exit_on_error() -> Iterator[None]:
     except SurveyError as error:
         console.print(f"error: {error}", style="red")
         sys.exit(INCOMPLETE)
-    except OSError as error:  # of a file: permissions, a stale handle of a file server, a fault of the disk
+    except OSError as error:  # about a file: permissions, a stale handle on a file server, a disk fault
         if error.filename is None:
             raise
         console.print(f"error: {error.filename}: {error.strerror}", style="red")

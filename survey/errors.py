@@ -1,14 +1,14 @@
-"""All exceptions that the survey raises on purpose, and the exit statuses of its command lines.
+"""Every exception that the survey raises on purpose, and the exit statuses of its command lines.
 
 SurveyError
-├── InputError              what the person gave cannot be used; no trial has been started (exit status 2)
+├── InputError              bad input; no trial has started (exit status 2)
 │   ├── SearchSpaceError    a search space: unknown key, impossible value, misspelt word
-│   │   └── DatasetError    a data set that it names is not known
+│   │   └── DatasetError    it names an unknown data set
 │   ├── TaskError           a data set: not found, not fetched, not numeric, changed
-│   └── OutputError         an output folder: held by another launch, other data under the same name
-├── TrackingError           the MLflow store cannot be reached or answered with an error
-│   └── TrackingAwayError   its server does not answer at present, and may be back soon
-├── DiskFullError           there is no room left on a disk, or in a quota of it
+│   └── OutputError         an output folder: locked by another launch, other data under the same name
+├── TrackingError           the MLflow store cannot be reached, or answered with an error
+│   └── TrackingAwayError   its server does not answer at present
+├── DiskFullError           a disk or its quota is full
 └── ExportError             an artifact or a data set is damaged
 
 A message says what was wrong, where, what was expected, what was found, and what to do.
@@ -20,23 +20,23 @@ import difflib
 from collections.abc import Iterable
 
 DONE, INCOMPLETE, WRONG_INPUT, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
-"""Exit statuses of the command lines. The last one is what a shell says of a program that SIGPIPE has ended."""
+"""Exit statuses of the command lines. The last is what a shell reports for a program that SIGPIPE killed."""
 
 
 class SurveyError(Exception):
-    """Base of all errors raised on purpose; its text is meant for the person at the keyboard."""
+    """Base of all errors raised on purpose; its text is for the user."""
 
 
 class InputError(SurveyError):
-    """What the person gave cannot be used."""
+    """The input cannot be used."""
 
 
 class SearchSpaceError(InputError):
-    """A search space that cannot be read or makes no sense."""
+    """A search space that cannot be read or is invalid."""
 
 
 class DatasetError(SearchSpaceError):
-    """A grid names a data set that is not known; `location` is where, as keys and indices."""
+    """A grid names an unknown data set; `location` is where, as keys and indices."""
 
     def __init__(self, location: tuple[str | int, ...], problem: str) -> None:
         self.location = location
@@ -60,7 +60,7 @@ class TrackingAwayError(TrackingError):
 
 
 class DiskFullError(SurveyError):
-    """There is no room left on a disk."""
+    """A disk or its quota is full."""
 
 
 class ExportError(SurveyError):
@@ -68,11 +68,11 @@ class ExportError(SurveyError):
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str:
-    """Return `" (did you mean 'x'?)"` for the allowed word most like `word`, or an empty string."""
+    """Return `" (did you mean 'x'?)"` for the allowed word closest to `word`, or an empty string."""
     by_lower = {one.lower(): one for one in allowed}
     match = difflib.get_close_matches(str(word).lower(), list(by_lower), n=1, cutoff=0.6)
     return f" (did you mean {by_lower[match[0]]!r}?)" if match else ""
 
 
 FATAL_ERRORS = (TrackingAwayError, DiskFullError)
-"""Errors that every trial would meet: the survey stops, so that they do not fail one after the other."""
+"""Errors that every trial would meet: they stop the survey, so that its trials do not fail one by one."""

@@ -1,6 +1,6 @@
-"""How a survey stands: `python -m survey.status --out DIR [--watch]`, from any shell, while it runs and after.
+"""The status of a survey: `python -m survey.status --out DIR [--watch]`, from any shell, while it runs and after.
 
-It reads what lies in the output folder, and neither takes its lock nor asks Ray or MLflow, so it disturbs no launch.
+It only reads files of the output folder, takes no lock, and asks no Ray and no MLflow server: it disturbs no launch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from survey.output.launch_record import EXPORTING, STARTING, LaunchRecord, read_
 from survey.output.progress import block, duration
 from survey.text.terminal import SafeConsole
 from survey.tracking.database import completed_runs, holds_experiments
-from survey.tracking.local_store import live_database
+from survey.tracking.store_note import live_database
 
 _LOOK_EVERY_S = 2.0
 _PLAIN_EVERY_S = 10.0
@@ -33,24 +33,24 @@ _PLAIN_EVERY_S = 10.0
 _ENDS = {
     "done": "done",
     "incomplete": "ended; some runs are missing: launch again with the same arguments to train them",
-    "interrupted": "interrupted: launch again with the same arguments to go on",
-    "out of time": "stopped at its time limit: launch again with the same arguments to go on",
-    "error": "ended by an error; fix its cause, then launch again with the same arguments to go on",
+    "interrupted": "interrupted: launch again with the same arguments to continue",
+    "out of time": "stopped at its time limit: launch again with the same arguments to continue",
+    "error": "ended by an error; fix its cause, then launch again with the same arguments to continue",
 }
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a survey stands.
+    """The status of a survey.
 
     Attributes:
         out: The output folder.
-        state: The phase of the last launch or how it has ended (see `LaunchRecord`), `lost` where it went without a
-            word, or `unknown` where none has left a record.
+        state: Phase of the last launch, or how it ended (see `LaunchRecord`); `lost` if it ended without recording
+            that; `unknown` if there is no record of a launch.
         num_runs_done: Runs in the data set or finished in MLflow.
-        num_runs: Runs that the survey asks for, or None where no launch has left a record.
-        disk: What it takes on disk.
-        launch: What the last launch says of itself.
+        num_runs: Runs that the survey asks for; None if there is no record of a launch.
+        disk: Disk usage of the output.
+        launch: Record of the last launch, if there is one.
     """
 
     out: str
@@ -62,21 +62,21 @@ class Status:
 
     @property
     def is_running(self) -> bool:
-        """Whether a launch is at work."""
+        """Whether a launch is running."""
         return self.launch is not None and self.state == self.launch.phase and not self.launch.has_ended
 
 
 def survey_status(out: Path | str, disk: DiskUse | None = None, *, read_only: bool = False) -> Status:
-    """Look at an output folder.
+    """Return the status of the survey in an output folder.
 
     Args:
         out: The folder.
-        disk: What it takes on disk, as counted lately; None to count it now.
-        read_only: Whether to leave the MLflow store alone. To open its file can make others beside it, and a note can
-            say that it lies elsewhere.
+        disk: Its disk usage, if counted recently; None to count it now.
+        read_only: Whether to leave the MLflow store alone: opening its file can create others beside it, and a note in
+            the folder can say that it lies elsewhere.
 
     Raises:
-        OutputError: There is no survey.
+        OutputError: The folder holds no survey.
     """
     output = Output.at(out, must_exist=True)
     record = read_record(output)
@@ -87,7 +87,7 @@ def survey_status(out: Path | str, disk: DiskUse | None = None, *, read_only: bo
 
 
 def _num_runs_done(output: Output, record: LaunchRecord | None, read_only: bool) -> int:
-    """As a launch says; where none does, or one can do so no longer, as data set and MLflow store say."""
+    """From the record of a launch; without one, or if the launch is lost, from the data set and the MLflow store."""
     if record and not record.is_silent:
         return record.num_runs_done
     finished = CompletedRuns()
@@ -101,7 +101,7 @@ def _num_runs_done(output: Output, record: LaunchRecord | None, read_only: bool)
 
 
 def render(status: Status) -> RenderableType:
-    """The status, for people."""
+    """Render the status for a terminal."""
     title = f"{status.launch.name} in {status.out}" if status.launch else status.out
     parts: list[RenderableType] = [Text(title, style="bold"), _state_line(status), _runs_line(status)]
     if status.launch and (status.launch.figures.epochs or status.launch.figures.failures):
@@ -115,7 +115,7 @@ def _state_line(status: Status) -> Text:
     record = status.launch
     if record is None:
         return Text(
-            "no launch has left a record here that can be read: launch again with the same arguments to go on",
+            "no launch has left a record here that can be read: launch again with the same arguments to continue",
             style="yellow",
         )
     who = f"process {record.pid} on {record.host}, since {_clock(record.began_s)}"
@@ -125,7 +125,7 @@ def _state_line(status: Status) -> Text:
     if status.state == "lost":
         return Text(
             f"ended unexpectedly ({who}), last heard of at {_clock(record.updated_s)}: launch again with the same "
-            "arguments to go on",
+            "arguments to continue",
             style="red",
         )
     error = f": {record.error}" if record.error else ""
@@ -144,19 +144,19 @@ def _clock(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
 
 
-_Out = Annotated[Path, typer.Option(help="Folder that a launch has made.")]
-_Watch = Annotated[bool, typer.Option("--watch", help="Look again every 2 seconds, until the launch ends.")]
+_Out = Annotated[Path, typer.Option(help="Output folder of a launch.")]
+_Watch = Annotated[bool, typer.Option("--watch", help="Refresh every 2 seconds until the launch ends.")]
 _ReadOnly = Annotated[
     bool,
-    typer.Option("--read-only", help="Write nothing to the folder, and open no MLflow store: for one of strangers."),
+    typer.Option("--read-only", help="Write nothing to the folder, open no MLflow store: for others' folders."),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def status(out: _Out, watch: _Watch = False, read_only: _ReadOnly = False, as_json: _Json = False) -> int:
-    """Say how a survey stands: what is done, running and failed, how fast it is, and what is left.
+    """Show the status of a survey: what is done, running and failed, how fast it is, and what is left.
 
-    Exit status: 0, whatever the survey has come to; 2 wrong usage, or no survey in the folder.
+    Exit status: 0 whatever the status; 2 wrong usage, or no survey in the folder.
     """
     console = SafeConsole()
     if as_json:
@@ -169,7 +169,7 @@ def status(out: _Out, watch: _Watch = False, read_only: _ReadOnly = False, as_js
 
 
 def _watch(out: Path, console: SafeConsole, *, read_only: bool) -> None:
-    """Show the status again and again until the launch has ended, or until Ctrl-C."""
+    """Show the status until the launch ends or Ctrl-C is pressed."""
     now = survey_status(out, read_only=read_only)
     disk = DiskWatch(Output.at(out), now.disk)
     disk.start()
@@ -188,7 +188,7 @@ def _watch(out: Path, console: SafeConsole, *, read_only: bool) -> None:
 
 
 def main(name: str = "python -m survey.status") -> None:
-    """Run the command line, which calls itself by this name."""
+    """Run the command line under this program name."""
     run_app(status, name)
 
 

@@ -93,6 +93,7 @@ def test_what_users_call_is_no_module():
     for function in (analysis.combine, analysis.curves, analysis.read, analysis.read_batches, analysis.recommend):
         assert callable(function)
     assert callable(survey.run)
+    assert survey.__version__  # which a report of a fault is to name, see SECURITY.md
     rooms = {room.rpartition(".")[2] for room in ROOMS if room.startswith("survey.")}
     assert rooms.isdisjoint(survey.__all__)
 

@@ -1,4 +1,4 @@
-"""Data sets made in different places become one.
+"""Data sets made in different locations become one.
 
 Partition by partition and experiment by experiment, in bounded memory, by the same writer as an export's: so the halves
 of a survey, combined, are what the survey would have been, whole.
@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from survey.dataset.compatibility import check_definitions, check_same_experiment, sweeps_of_all
 from survey.dataset.experiments_table import write_experiments
-from survey.dataset.layout import REPETITIONS, existing_tasks, metadata_file, partition_file, partitions, task_of
+from survey.dataset.layout import REPETITIONS, partition_file, partitions, task_of
 from survey.dataset.partition import (
     OldRuns,
     PartitionWriter,
@@ -30,23 +31,14 @@ from survey.dataset.partition import (
     with_target_unit,
     write_schemas,
 )
-from survey.dataset.reading import check_run_ids, read_file, sweeps_of
-from survey.dataset.schema import PARTITION_COLUMNS, TARGET_UNIT, summary_schema
+from survey.dataset.reading import check_run_ids, read_file
 from survey.errors import InputError, OutputError
 from survey.experiments.metrics import HISTORY_COLUMNS
 from survey.system.files import temporary_file
-from survey.text.names import MOST_BYTES, clash, inside, is_of_system
+from survey.text.names import MOST_BYTES, is_of_system
 
 _SHOWN = 5
 """Conflicts that a message names."""
-
-_ONE_FOR_ALL = ("task_version", "test_split", "test_split_method")
-"""Definitions that all runs of a data set share."""
-
-_ORIGIN = ("batch", *TARGET_UNIT)
-"""Columns of an experiment that tell where it was made, and of what."""
-
-_NEEDED = ("experiment_id", "run_id", "repetition", "task_digest", *_ONE_FOR_ALL)
 
 
 @dataclass(frozen=True)
@@ -101,9 +93,9 @@ def combine(
         else sources[0].absolute().with_name("+".join(each.absolute().name for each in sources))
     )
     _check_target(target)
-    work = _Work(sources, _sweeps(sources), on_conflict)
-    _check_definitions(sources)
-    # In a folder that is there, as it may be where a disk is mounted, and hold what its system keeps there.
+    work = _Work(sources, sweeps_of_all(sources), on_conflict)
+    check_definitions(sources)
+    # Within the folder where it exists: a disk may be mounted there, with what its system keeps on it.
     temporary = temporary_file(target / target.name if target.exists() else target)
     try:
         for name in sorted({name for source in sources for name in partitions(source / REPETITIONS)}):
@@ -128,7 +120,7 @@ def _check_target(target: Path) -> None:
 
 
 def _put_in_place(dataset: Path, target: Path) -> None:
-    """Give a new data set its place; in a folder that is there the runs come last, as they make it one."""
+    """Move a new data set to its folder; where that exists, the runs come last, as they make it a data set."""
     if not target.exists():
         dataset.replace(target)
         return
@@ -176,16 +168,16 @@ class _Work:
 
     def _experiments(self, files: Sequence[Path], partition: str) -> Iterator[pa.Table]:
         runs = [OldRuns(file) for file in files]
-        held = [set(each.experiment_ids) for each in runs]
-        for experiment_id in sorted(set().union(*held)):
-            having = [k for k, ids in enumerate(held) if experiment_id in ids]
+        existing = [set(each.experiment_ids) for each in runs]
+        for experiment_id in sorted(set().union(*existing)):
+            having = [k for k, ids in enumerate(existing) if experiment_id in ids]
             tables = [conform(runs[k].of(experiment_id), runs_schema()) for k in having]
             for k, table in zip(having, tables, strict=True):
                 check_run_ids(table, files[k])
             merged = tables[0]
             for k, table in zip(having[1:], tables[1:], strict=True):
                 names = self.sources[having[0]], self.sources[k]
-                _check_same_experiment(merged, table, names)
+                check_same_experiment(merged, table, names)
                 merged = self._merged(merged, table, names, partition)
             self.num_experiments += 1
             self.num_runs += len(merged)
@@ -206,74 +198,6 @@ class _Work:
                 self.num_equal += 1
         new = ~np.isin(other["repetition"].to_numpy(), shared)
         return pa.concat_tables([one, other.filter(pa.array(new))])
-
-
-def _sweeps(sources: Sequence[Path]) -> list[str]:
-    """Names of all sweeps, after a look at whether these are data sets that can be combined."""
-    names: set[str] = set()
-    for source in sources:
-        if not source.is_dir():
-            raise InputError(f"{source}: no such folder; expected that of a data set on this machine")
-        file = metadata_file(source, REPETITIONS)
-        if not file.is_file():
-            raise InputError(f"{source}: not a data set with runs: no {REPETITIONS}/_common_metadata in it")
-        try:
-            schema = pq.read_schema(file)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{file}: cannot be read ({error})") from None
-        missing = [name for name in _NEEDED if name not in schema.names]
-        kind = schema.field("experiment_id").type if "experiment_id" in schema.names else None
-        if missing or kind != pa.uint64():
-            lacks = f"it lacks {', '.join(missing)}" if missing else f"its experiment_id is {kind}, not uint64"
-            raise InputError(
-                f"{source}: cannot be mixed with data sets of this program: {lacks}. Its ids mean something else; read "
-                f"both side by side"
-            )
-        names |= set(sweeps_of(schema, file))
-    if problem := clash(sorted(names), "sweep"):
-        raise InputError(f"the data sets cannot be combined: {problem}")
-    return sorted(names)
-
-
-def _check_definitions(sources: Sequence[Path]) -> None:
-    """Refuse to mix versions, splits, or other data under the name of one task."""
-    if problem := clash((task for source in sources for task in existing_tasks(source)), "task"):
-        raise InputError(f"the data sets cannot be combined: {problem}")
-    seen: dict[tuple[str, str], tuple[Any, Path]] = {}
-    for source in sources:
-        table = inside(source, REPETITIONS)
-        for partition in partitions(table):
-            task = task_of(partition)
-            rows = read_file(partition_file(table, partition), ["task_digest", *_ONE_FOR_ALL])
-            for name in rows.column_names:
-                key = (name, task if name == "task_digest" else "")
-                for value in rows[name].unique().to_pylist():
-                    known, where = seen.setdefault(key, (value, source))
-                    if known != value:
-                        raise InputError(_mixture(name, task, (known, where), (value, source)))
-
-
-def _mixture(name: str, task: str, one: tuple[Any, Path], other: tuple[Any, Path]) -> str:
-    if name == "task_digest":
-        return (
-            f"the task {task!r} stands for other data in {one[1]} (digest {one[0][:16]}...) than in {other[1]} "
-            f"({other[0][:16]}...): their runs cannot be mixed"
-        )
-    return f"{name} is {one[0]} in {one[1]} and {other[0]} in {other[1]}: runs of both cannot be mixed"
-
-
-def _check_same_experiment(one: pa.Table, other: pa.Table, names: tuple[Path, Path]) -> None:
-    """Refuse an experiment that is described otherwise under the same id."""
-    for column in summary_schema([]).names:
-        if column not in one.column_names or column in _ORIGIN or column in PARTITION_COLUMNS:
-            continue
-        left, right = one[column][0].as_py(), other[column][0].as_py()
-        if left != right:
-            experiment_id = one["experiment_id"][0].as_py()
-            raise InputError(
-                f"experiment {experiment_id:016x}: {column} is {left} in {names[0]} and {right} in {names[1]}: their "
-                f"definitions differ, so their runs cannot be mixed"
-            )
 
 
 def _add_flags(file: Path, flags: dict[str, set[int]]) -> None:

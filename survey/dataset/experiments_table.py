@@ -35,8 +35,8 @@ _MOST_TABLES = 100
 _UNKNOWN = "?"
 """Stands for a partition whose summary does not say what it is made of: its rows are always read again."""
 
-Place = tuple[int, int]
-"""The first row, and that after the last."""
+Bounds = tuple[int, int]
+"""The first row, and the one after the last."""
 
 
 class _DamagedError(Exception):
@@ -97,18 +97,18 @@ class _Earlier:
     """The file as an earlier export has left it; without rows where there is none that is whole.
 
     Attributes:
-        places: Where the rows of each partition are, by its key.
+        bounds: Where the rows of each partition are, by its key.
     """
 
     def __init__(self, rows: Slices | None = None, parts: str = "") -> None:
         self._rows = rows
-        self.places: dict[str, Place] = {}
+        self.bounds: dict[str, Bounds] = {}
         end = 0
         for key, count in (line.split() for line in parts.splitlines()):
-            self.places[key] = (end, end := end + int(count))
+            self.bounds[key] = (end, end := end + int(count))
         if end != (rows.num_rows if rows else 0):
             raise ValueError("its partitions have other rows than the file")
-        self.places.pop(_UNKNOWN, None)
+        self.bounds.pop(_UNKNOWN, None)
 
     @classmethod
     def read(cls, file: Path) -> _Earlier:
@@ -121,7 +121,7 @@ class _Earlier:
     def is_of(self, schema: pa.Schema, keys: list[str]) -> bool:
         """Whether it is made of these summaries."""
         same = self._rows is not None and self._rows.schema.equals(schema, check_metadata=True)
-        return same and list(self.places) == keys
+        return same and list(self.bounds) == keys
 
     def rows(self, start: int, end: int) -> pa.Table:
         """Some of its rows.
@@ -142,7 +142,7 @@ def _write(file: Path, dataset: Path, keys: Mapping[str, str], schema: pa.Schema
     group = _Group(schema, old)
     with TableWriter(file, schema) as writer:
         for partition, key in keys.items():
-            rows = old.places.get(key) or _read(dataset, partition, schema)
+            rows = old.bounds.get(key) or _read(dataset, partition, schema)
             parts.append(f"{key} {group.add(rows)}")
             if group.num_rows >= _GROUP_ROWS:
                 writer.write(group.table())
@@ -163,32 +163,32 @@ class _Group:
         self._schema, self._old = schema, old
         self._tables = [schema.empty_table()]
         self._fresh: list[pa.Table] = []
-        self._place: Place | None = None
+        self._old_bounds: Bounds | None = None
         self.num_rows = 0
 
-    def add(self, rows: pa.Table | Place) -> int:
+    def add(self, rows: pa.Table | Bounds) -> int:
         """Add the rows of a partition, and return how many they are."""
         if isinstance(rows, pa.Table):
-            if self._place or len(self._fresh) == _MOST_TABLES:
+            if self._old_bounds or len(self._fresh) == _MOST_TABLES:
                 self._settle()
             self._fresh.append(rows)
             count = len(rows)
         else:
-            if self._place and self._place[1] == rows[0]:
-                self._place = (self._place[0], rows[1])
+            if self._old_bounds and self._old_bounds[1] == rows[0]:
+                self._old_bounds = (self._old_bounds[0], rows[1])
             else:
                 self._settle()
-                self._place = rows
+                self._old_bounds = rows
             count = rows[1] - rows[0]
         self.num_rows += count
         return count
 
     def _settle(self) -> None:
         """Make one table in the schema of what waits; what a partition of an older version does not have is null."""
-        waiting = [self._old.rows(*self._place)] if self._place else self._fresh
+        waiting = [self._old.rows(*self._old_bounds)] if self._old_bounds else self._fresh
         joined = pa.concat_tables([self._schema.empty_table(), *waiting], promote_options="default")
         self._tables.append(conform(joined, self._schema).combine_chunks())
-        self._fresh, self._place = [], None
+        self._fresh, self._old_bounds = [], None
 
     def table(self) -> pa.Table:
         """All rows."""

@@ -202,8 +202,8 @@ def with_target_unit(runs: pa.Table) -> pa.Table:
     for name in TARGET_UNIT:
         known = runs[name].drop_null()
         if 0 < len(known) < len(runs):
-            place = runs.schema.get_field_index(name)
-            runs = runs.set_column(place, runs.schema.field(name), runs[name].fill_null(known[0]))
+            index = runs.schema.get_field_index(name)
+            runs = runs.set_column(index, runs.schema.field(name), runs[name].fill_null(known[0]))
     return runs
 
 

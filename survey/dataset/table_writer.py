@@ -15,7 +15,7 @@ from survey.system.files import remove_leftovers, sync, temporary_file
 
 
 class Slices:
-    """Rows of a Parquet file by their place, with few row groups in memory; best taken in order.
+    """Rows of a Parquet file by their position, with few row groups in memory; best taken in order.
 
     Args:
         file: The file.

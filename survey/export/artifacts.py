@@ -2,7 +2,7 @@
 
 Where a store says that an artifact lies is not believed: a store may come from someone else, and would have files of
 this machine read and removed, and credentials sent to any server. The history of a run lies in the output's own folder
-for artifacts, in a folder that has the marker of this output, or in a place that somebody has named: with
+for artifacts, in a folder that has the marker of this output, or in a location that somebody has named: with
 `--artifacts`, or by naming another store that says so.
 """
 
@@ -23,7 +23,7 @@ from survey.output.folder import Output
 from survey.output.ownership import has_marker
 from survey.system.files import remove_with_folders
 from survey.text.uris import local_path
-from survey.tracking.artifact_place import marker_in
+from survey.tracking.artifact_location import marker_in
 from survey.tracking.errors import tracking_errors
 from survey.tracking.finished import FinishedTrial
 from survey.tracking.store import TrackingStore
@@ -41,15 +41,15 @@ class Artifacts:
         folder: The output's own folder for them.
         tracking_uri: MLflow tracking URI, for those that lie elsewhere.
         marker: What a folder of this machine says that this output has made.
-        places: URIs of further folders whose artifacts may be read.
-        own_places: Those of them whose artifacts may be removed too.
+        locations: URIs of further folders whose artifacts may be read.
+        own_locations: Those of them whose artifacts may be removed too.
     """
 
     folder: Path
     tracking_uri: str
     marker: str
-    places: frozenset[str] = frozenset()
-    own_places: frozenset[str] = frozenset()
+    locations: frozenset[str] = frozenset()
+    own_locations: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, output: Output, store: TrackingStore, given: str | None) -> Artifacts:
@@ -58,18 +58,18 @@ class Artifacts:
         Args:
             output: The output.
             store: Its tracking store.
-            given: URI of the place that was given by `--artifacts`, if one was.
+            given: URI of the location that was given by `--artifacts`, if one was.
 
         Raises:
-            TrackingError: The store cannot be read, or the place does not answer.
+            TrackingError: The store cannot be read, or the location does not answer.
         """
         named = frozenset() if store.is_own else frozenset(_credible(store.artifact_locations(), store.uri))
         own = named
         if given:
-            place = output.artifacts_at(given)
-            named |= {place}
-            is_own = local_path(place) is None and marker_in(place, store.uri) == output.marker
-            own |= {place} if is_own else frozenset()
+            location = output.artifacts_at(given)
+            named |= {location}
+            is_own = local_path(location) is None and marker_in(location, store.uri) == output.marker
+            own |= {location} if is_own else frozenset()
         return cls(output.artifacts, store.uri, output.marker, named, own)
 
     def check(self, trials: Iterable[FinishedTrial]) -> None:
@@ -78,16 +78,16 @@ class Artifacts:
         Raises:
             InputError: They do not; the message says where they are said to lie, and what to do.
         """
-        foreign = [trial for trial in trials if self._place(trial) is None and not self._own_file(trial).exists()]
+        foreign = [trial for trial in trials if self._location(trial) is None and not self._own_file(trial).exists()]
         # Where an output has been moved, or its file is gone, nothing is there to be read: that is told as damage.
         foreign = [trial for trial in foreign if not _is_gone(trial.history_uri)]
         if foreign:
             trial = foreign[0]
-            place, layout, _ = trial.history_uri.rpartition(_layout(trial))
-            where = place if layout else trial.history_uri
+            location, layout, _ = trial.history_uri.rpartition(_layout(trial))
+            where = location if layout else trial.history_uri
             raise InputError(
                 f"the tracking store says that {len(foreign):,} finished trials have their histories in {where!r}, "
-                "which is neither the output's own folder nor a place that was named, so nothing is read there: if "
+                "which is neither the output's own folder nor a location that was named, so nothing is read there: if "
                 f"you trust it, give --artifacts {where.rpartition('/')[0]!r}"
             )
 
@@ -111,10 +111,10 @@ class Artifacts:
 
     def local(self, trial: FinishedTrial) -> Path | None:
         """The file on this file system, whether or not it is there; None for an artifact that lies elsewhere."""
-        own, place = self._own_file(trial), self._place(trial)
-        if place is None or own.exists():
+        own, location = self._own_file(trial), self._location(trial)
+        if location is None or own.exists():
             return own
-        folder = local_path(place)
+        folder = local_path(location)
         return folder / trial.mlflow_run_id / "artifacts" / HISTORY_FILE if folder else None
 
     def _own_file(self, trial: FinishedTrial) -> Path:
@@ -124,34 +124,35 @@ class Artifacts:
             raise ExportError(f"artifact {file}: is a link that leads out of the output, and is left alone")
         return file
 
-    def _place(self, trial: FinishedTrial) -> str | None:
-        """The further place in which the history lies; None where it lies in the output, or may not be read."""
-        place, layout, rest = trial.history_uri.rpartition(_layout(trial))
-        return place if layout and not rest and (place in self.places or self._is_marked(place)) else None
+    def _location(self, trial: FinishedTrial) -> str | None:
+        """The location elsewhere that has the history; None where it lies in the output, or may not be read."""
+        location, layout, rest = trial.history_uri.rpartition(_layout(trial))
+        return location if layout and not rest and (location in self.locations or self._is_marked(location)) else None
 
-    def _is_marked(self, place: str) -> bool:
-        folder = local_path(place)
+    def _is_marked(self, location: str) -> bool:
+        folder = local_path(location)
         return folder is not None and has_marker(folder, self.marker)
 
     def existing(self, trials: Iterable[FinishedTrial]) -> Iterator[FinishedTrial]:
-        """Leave out the trials whose artifacts are gone; elsewhere, each place is asked once for the runs that it has.
+        """Yield the trials whose artifacts exist; a location elsewhere is asked once for the runs that it has.
 
         Raises:
             TrackingError: An object store does not answer, or refuses.
         """
         listed: dict[str, Collection[str] | None] = {}
         for trial in trials:
-            file, place = self.local(trial), self._place(trial)
-            if file is None and place and place not in listed:
-                listed[place] = self._runs_in(place)
-            runs = listed.get(place or "")
+            file, location = self.local(trial), self._location(trial)
+            if file is None and location and location not in listed:
+                listed[location] = self._runs_in(location)
+            runs = listed.get(location or "")
             if file.exists() if file else runs is None or trial.mlflow_run_id in runs:
                 yield trial
 
     def may_be_removed(self, trial: FinishedTrial) -> bool:
-        """Whether the history lies in the output, or where the output has proof that the place is its own."""
-        place = self._place(trial)
-        return place is None or place in self.own_places or self._is_marked(place) or self._own_file(trial).exists()
+        """Whether the history lies in the output, or where the output has proof that the location is its own."""
+        location = self._location(trial)
+        is_own = location is None or location in self.own_locations or self._is_marked(location)
+        return is_own or self._own_file(trial).exists()
 
     def remove(self, trial: FinishedTrial) -> int:
         """Remove the artifact of a trial, which `may_be_removed`; return its size in bytes, or 0 if it lies elsewhere.
@@ -187,21 +188,21 @@ class Artifacts:
                 )
             return _table(Path(file))
 
-    def _runs_in(self, place: str) -> Collection[str] | None:
-        """The MLflow runs that have artifacts in a place; None where it does not say."""
+    def _runs_in(self, location: str) -> Collection[str] | None:
+        """The MLflow runs that have artifacts in a location; None where it does not say."""
         from mlflow.exceptions import MlflowException
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        with tracking_errors(place, "be listed", what="the place of artifacts"):
+        with tracking_errors(location, "be listed", what="the location of artifacts"):
             try:
-                found = get_artifact_repository(place, tracking_uri=self.tracking_uri).list_artifacts()
+                found = get_artifact_repository(location, tracking_uri=self.tracking_uri).list_artifacts()
             except MlflowException:
                 return None
         return {Path(each.path).name for each in found}
 
 
 def _layout(trial: FinishedTrial) -> str:
-    """How MLflow lays out the artifacts of a run in its place."""
+    """How MLflow lays out the artifacts of a run in its location."""
     return f"/{trial.mlflow_run_id}/artifacts/{HISTORY_FILE}"
 
 

@@ -30,7 +30,7 @@ class PruneResult:
     num_left: int = 0
 
     def __str__(self) -> str:
-        left = f"; left {self.num_left:,} in a place without the marker of this output" if self.num_left else ""
+        left = f"; left {self.num_left:,} in a location without the marker of this output" if self.num_left else ""
         return (
             f"dropped {self.num_artifacts:,} artifacts ({self.num_bytes / 1e6:,.0f} MB) that the data set holds{left}"
         )
@@ -42,13 +42,13 @@ def prune_artifacts(
     """Drop the history artifacts whose every row is in the data set.
 
     The rows are read back from both and compared, value by value; an artifact of which one is missing or differs stays.
-    The MLflow runs stay as they are. Outside of the output nothing is dropped, unless the place has its marker.
+    The MLflow runs stay as they are. Outside of the output nothing is dropped, unless the location has its marker.
 
     Args:
         output: The output.
         store: Its tracking store.
         mapper: How partitions are shared out.
-        artifacts: URI of the place that was given by `--artifacts`, if one was.
+        artifacts: URI of the location that was given by `--artifacts`, if one was.
 
     Raises:
         ExportError: A file of the data set is damaged.

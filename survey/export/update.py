@@ -58,7 +58,7 @@ def export(
         output: The output.
         store: Its tracking store.
         mapper: How partitions are shared out.
-        artifacts: URI of the place that was given by `--artifacts`, if one was.
+        artifacts: URI of the location that was given by `--artifacts`, if one was.
         only_new_runs: Leave partitions without new runs as they are, although their summaries or sweep flags are out of
             date. A sweep that is new to an output makes all of them so.
 

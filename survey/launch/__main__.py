@@ -20,10 +20,8 @@ _Spaces = Annotated[
     list[str] | None,
     typer.Argument(help="Search spaces: names of files in search_spaces/, or paths.", show_default="quickstart"),
 ]
-_Out = Annotated[Path | None, typer.Option(help="Folder for all that the survey makes.", show_default="surveys/NAME")]
-_Address = Annotated[
-    str | None, typer.Option(help="Ray cluster to join.", show_default="a Ray of its own on this machine")
-]
+_Out = Annotated[Path | None, typer.Option(help="Folder for all files of the survey.", show_default="surveys/NAME")]
+_Address = Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default="its own Ray on this machine")]
 _NumCpus = Annotated[int | None, typer.Option(min=1, help="CPU cores to use.", show_default="all")]
 _NumGpus = Annotated[float | None, typer.Option(min=0, help="GPUs to use.", show_default="all")]
 _GpusPerTrial = Annotated[
@@ -34,7 +32,7 @@ _Pack = Annotated[
     typer.Option(
         parser=parse_pack,
         metavar="auto|N",
-        help="Small experiments to pack into a trial on a GPU; auto: where --pilot finds that it pays.",
+        help="Small experiments to pack into a trial on a GPU; auto: if --pilot finds that it pays.",
     ),
 ]
 _TrackingUri = Annotated[str | None, typer.Option(help="MLflow tracking URI.", show_default="a sqlite file in --out")]
@@ -44,15 +42,15 @@ _Artifacts = Annotated[
         metavar="FOLDER|URI", help="Where MLflow's artifacts go, such as s3://BUCKET/PREFIX.", show_default="--out"
     ),
 ]
-_MlflowEpochs = Annotated[Epochs, typer.Option(help="Epochs that go to MLflow.")]
-_MlflowRuns = Annotated[Runs, typer.Option(help="What has an MLflow run of its own.")]
+_MlflowEpochs = Annotated[Epochs, typer.Option(help="Epochs that MLflow records.")]
+_MlflowRuns = Annotated[Runs, typer.Option(help="What gets its own MLflow run.")]
 _Repetitions = Annotated[
     int | None, typer.Option(min=1, max=MOST_REPETITIONS, help="Runs of each experiment.", show_default="as in SPACE")
 ]
-_Limit = Annotated[int | None, typer.Option(min=1, help="Take the first N experiments only.", show_default="all")]
+_Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first N experiments.", show_default="all")]
 _TimeLimit = Annotated[
     Any,
-    typer.Option(parser=parse_duration, metavar="DURATION", help="Stop in good order after, e.g., 90s, 15m or 1h30m."),
+    typer.Option(parser=parse_duration, metavar="DURATION", help="Stop cleanly after, e.g., 90s, 15m or 1h30m."),
 ]
 _Redo = Annotated[
     str | None,
@@ -61,11 +59,11 @@ _Redo = Annotated[
     ),
 ]
 _PruneArtifacts = Annotated[
-    bool, typer.Option("--prune-artifacts", help="Drop histories among MLflow's artifacts that the data set holds.")
+    bool, typer.Option("--prune-artifacts", help="Delete MLflow's history artifacts that the data set holds.")
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")]
 _Pilot = Annotated[
-    bool, typer.Option("--pilot", help="Train a few epochs of some trials first, a minute at most, to know all costs.")
+    bool, typer.Option("--pilot", help="First train a few epochs of some trials, a minute at most, to estimate costs.")
 ]
 _Json = Annotated[bool, typer.Option("--json", help="With --dry-run: print one JSON object and nothing else.")]
 _FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="Fetch the data sets into the cache and train nothing.")]
@@ -108,7 +106,7 @@ def launch(
         typer.echo((resources.files("survey.spaces") / "example.yaml").read_text(encoding="utf-8"), nl=False)
         return 0
     if as_json and not dry_run:
-        raise InputError("--json goes with --dry-run")
+        raise InputError("--json needs --dry-run")
     names = space or ["quickstart"]
     if fetch_only:
         return _fetch(names, console)
@@ -155,7 +153,7 @@ def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
     from survey.launch.api import prepare
 
     request = prepare(names, options, console)
-    from survey.launch.launcher import Launch  # and MLflow, which takes seconds: a mistake is told at once
+    from survey.launch.launcher import Launch  # imports MLflow, which takes seconds: mistakes come first
     from survey.launch.messages import show_result
 
     result = Launch(request).run()
@@ -164,7 +162,6 @@ def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
 
 
 def _fetch(names: list[str], console: SafeConsole) -> int:
-    """Fill the cache with the data sets of search spaces."""
     from survey.spaces.search_space import own_tasks
     from survey.spaces.yaml_file import load_space
     from survey.tasks.loading import fetch
@@ -176,7 +173,7 @@ def _fetch(names: list[str], console: SafeConsole) -> int:
 
 
 def main(name: str = "python -m survey.launch") -> None:
-    """Run the command line, which calls itself by this name."""
+    """Run the command line under this program name."""
     run_app(launch, name)
 
 

@@ -1,4 +1,4 @@
-"""The Python face: `survey.run`."""
+"""The Python API: `survey.run`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from survey.text.names import folded
 from survey.text.terminal import SafeConsole
 
 Space = str | Path | SearchSpace
-"""A search space: the name of a built-in one, the path of a YAML file, or the thing itself."""
+"""A search space: the name of a built-in one, the path of a YAML file, or a `SearchSpace`."""
 
 
 def run(
@@ -47,28 +47,26 @@ def run(
     """Run a survey: train what is missing, export it, write the report.
 
     Args:
-        space: Name of a built-in search space, path of a YAML file, or a `SearchSpace`; or several of them, which are
-            surveyed as one.
+        space: Name of a built-in search space, path of a YAML file, or a `SearchSpace`; or several, surveyed as one.
         out: Output folder; `surveys/NAME` if None.
-        address: Address of a Ray cluster that runs; None uses the Ray that this process is connected to, which is left
-            as it is, or else starts one on this machine for the survey.
+        address: Address of a running Ray cluster; None uses the Ray that this process is connected to and leaves it
+            running, or else starts one on this machine for the survey.
         num_cpus: Cores of the survey's own Ray; None for all.
         num_gpus: GPUs of the survey's own Ray; None for all.
         gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.
-        pack: How many small experiments are packed into a trial on a GPU; `auto` packs them where a pilot has
-            found that it pays.
+        pack: Small experiments to pack into a trial on a GPU; `auto` packs them if a pilot finds that it pays.
         tracking_uri: MLflow tracking URI; None for a sqlite file in the output folder.
         artifacts: Where MLflow's artifacts go: a folder that all machines share, or a URI such as `s3://BUCKET/PREFIX`;
-            None for the output folder, or what an MLflow server at `tracking_uri` decides.
-        mlflow_epochs: Whether MLflow gets every epoch, log-spaced ones, or what keeps it quick.
-        mlflow_runs: Whether each repetition has an MLflow run of its own, or only each experiment.
-        repetitions: Runs of each experiment, instead of what the search space asks for.
-        limit: Take the first so many experiments only.
-        time_limit_s: Stop in good order after so many seconds.
-        pilot: Train a few epochs of some trials first, a minute at most, so that the forecast that the report compares
-            with is one of this machine.
-        redo: Train finished experiments again, such as `dataset=sklearn:iris,depth=3`; their rows are replaced.
-        prune_artifacts: Drop the histories among MLflow's artifacts that the data set holds.
+            None for the output folder, or the choice of an MLflow server at `tracking_uri`.
+        mlflow_epochs: Epochs that MLflow records: `all`, log-spaced ones, or what keeps MLflow quick.
+        mlflow_runs: What gets its own MLflow run: each repetition, or only each experiment.
+        repetitions: Runs of each experiment; None for the number in the search space.
+        limit: Use only the first `limit` experiments.
+        time_limit_s: Seconds after which to stop cleanly.
+        pilot: First train a few epochs of some trials, for a minute at most, so that the forecast in the report is made
+            for this machine.
+        redo: Finished experiments to train again, such as `dataset=sklearn:iris,depth=3`; their rows are replaced.
+        prune_artifacts: Delete MLflow's history artifacts that the data set holds.
         ui: Whether to start the MLflow UI and the Ray dashboard.
         console: Where to show progress; None for standard output.
 
@@ -76,7 +74,7 @@ def run(
         Counts, failures and paths; `.summary` is a pandas frame.
 
     Raises:
-        InputError: What was given cannot be used; no trial has been started.
+        InputError: The input cannot be used; no trial has started.
         SurveyError: The tracking store or the data set failed.
     """
     # All but three parameters are the fields of `Options`, by name.
@@ -85,16 +83,16 @@ def run(
         names = ("space", *given, "console")
         raise InputError(f"survey.run: unknown argument {name!r}{nearest(name, names)}; allowed are {', '.join(names)}")
     request = prepare(space, Options(**given), console)
-    from survey.launch.launcher import Launch  # and MLflow, as for the command line
+    from survey.launch.launcher import Launch  # imports MLflow, as for the command line
 
     return Launch(request).run()
 
 
 def prepare(space: Space | Sequence[Space], options: Options, console: Console | None = None) -> Request:
-    """Check what is given, and return it as one request; arguments as for `run`.
+    """Check the arguments, which are as for `run`, and return them as one request.
 
     Raises:
-        InputError: What was given cannot be used.
+        InputError: The input cannot be used.
     """
     given = [space] if isinstance(space, Space) or not isinstance(space, Sequence) else list(space)
     for one in given:

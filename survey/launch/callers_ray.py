@@ -1,4 +1,4 @@
-"""The Ray that a Python program has started or joined before it calls `survey.run`: used, and left as it was."""
+"""The Ray that a Python program is connected to when it calls `survey.run`: used, and left running."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from survey.launch.options import Options
 
 
 def with_callers_ray(options: Options) -> Options:
-    """Return options that fit the Ray which this process is connected to; where there is none, those given.
+    """Return options that fit the Ray that this process is connected to, if any; otherwise return them unchanged.
 
-    They have its address if it is a cluster that runs beside this process, as if that had been given.
+    If that Ray is a cluster that runs beside this process, they get its address, as if the user had given it.
 
     Raises:
-        InputError: They ask for another Ray, or for a part of this one.
+        InputError: The options ask for another Ray, or for a part of this one.
     """
-    ray = sys.modules.get("ray")  # who has one has imported it; to import it takes a second
+    ray = sys.modules.get("ray")  # a process with a Ray has imported it; importing it takes a second
     if ray is None or not ray.is_initialized():
         return options
-    leave_out = "leave it out, or call ray.shutdown() before"
+    leave_out = "leave it out, or call ray.shutdown() first"
     if ray.util.client.ray.is_connected():
-        raise InputError("this process uses Ray Client, through which no survey can run: call ray.shutdown() before")
+        raise InputError("this process uses Ray Client, which cannot run a survey: call ray.shutdown() first")
     for name in ("num_cpus", "num_gpus"):
         if getattr(options, name) is not None:
-            raise InputError(f"{name}: a Ray runs in this process already, with cores and GPUs of its own; {leave_out}")
+            raise InputError(f"{name}: a Ray runs in this process already, with its own cores and GPUs; {leave_out}")
     address = ray.get_runtime_context().gcs_address
     if options.address not in (None, "auto", address):
         raise InputError(

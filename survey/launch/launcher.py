@@ -37,7 +37,7 @@ class Launch:
     """One launch of a survey.
 
     Args:
-        request: What was asked for.
+        request: Search spaces and options.
     """
 
     def __init__(self, request: Request) -> None:
@@ -47,7 +47,7 @@ class Launch:
         """Train what is missing, export it and write the report.
 
         Raises:
-            InputError: What was asked for cannot be used. No trial has been started.
+            InputError: The request cannot be fulfilled. No trial has started.
             SurveyError: The tracking store, the data set or the disk failed.
         """
         with disk_full_errors(self._output.folder):
@@ -59,7 +59,7 @@ class Launch:
         if not output.exists:
             request.load_tasks(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
         with output.held(), ExitStack() as held:
-            request.check_own_data()  # before anything is written: what is refused leaves the output as it was
+            request.check_own_data()  # before writing anything: a refused launch leaves the output unchanged
             held.enter_context(request.tracking.held())
             output.record(list(request.spaces), request.contents)
             store = request.tracking.open_at_start()
@@ -80,14 +80,14 @@ class Launch:
                 return result
 
     def _train(self, plan: Plan, to_replace: dict[str, int], recorder: Recorder) -> tuple[Plan, Training]:
-        """Train a plan; return what is still missing, and what was trained.
+        """Train a plan; return the plan of what is still missing, and what was trained.
 
-        Much has to start, each part on one core: so the MLflow server comes first, and Ray starts beside it.
+        The MLflow server and Ray each take long to start, on one core: so the server starts first, and Ray beside it.
         """
         from survey.launch.ray_session import check_nodes, ray_session
 
         request = self._request
-        # What can be refused is refused before anything starts.
+        # Refuse what can be refused before anything starts.
         request.load_tasks(plan, bundled=self._output.dataset.exists())
         request.tracking.check_artifacts()
         self._tell(plan_lines(request.name, plan, request.own_data()))
@@ -108,7 +108,7 @@ class Launch:
             self._tell_addresses(access, session)
             store = request.tracking.open()
             if request.redo:
-                request.redo.mark(to_replace)  # only now: a launch that is refused asks nothing of the next one
+                request.redo.mark(to_replace)  # only now: a refused launch must not affect the next one
             settings = self._trial_settings(data, self._tracking_settings(plan, store, access), cluster)
             failures, loop_seconds = self._fit(plan, settings, store, session, recorder)
             if stop.fatal_error:
@@ -116,10 +116,10 @@ class Launch:
             if stop.reason:
                 request.say("exporting what is finished", style="yellow")
             recorder.export()
-            self._close_and_export(store, session.mapper)  # for which the cluster is still needed
+            self._close_and_export(store, session.mapper)  # still needs the cluster
             session.leave()
             after = self._done()
-            # The forecast is of a launch without its pilot.
+            # The forecast leaves out the pilot.
             forecast.end(after, wall_s=time.monotonic() - request.began - pilot_s)
             left = request.plan(after, on_gpu=cluster.num_gpus > 0)
             num_runs = left.num_runs_done - plan.num_runs_done
@@ -175,11 +175,11 @@ class Launch:
         all_epochs, repetition_runs = recording(request, plan)
         self._tell([recording_line(all_epochs=all_epochs, repetition_runs=repetition_runs)])
         note, location = note_of(request.spaces), request.tracking.artifacts
-        experiment_id = store.open_experiment(request.name, note=note, artifact_location=location)
-        uri, sql_artifacts = access.for_workers(store, experiment_id)
+        mlflow_experiment_id = store.open_experiment(request.name, note=note, artifact_location=location)
+        uri, sql_artifacts = access.for_workers(store, mlflow_experiment_id)
         return TrackingSettings(
             uri,
-            experiment_id,
+            mlflow_experiment_id,
             all_epochs,
             repetition_runs,
             git_commit=git_commit(),
@@ -190,7 +190,7 @@ class Launch:
         """Close the MLflow runs of trials that no longer train, and export those that have finished.
 
         Returns:
-            Partitions that are out of date and were left so, with `only_new_runs` as in `survey.export.update.export`.
+            Number of partitions left out of date, because of `only_new_runs`; see `survey.export.update.export`.
         """
         from survey.export.update import export
 
@@ -212,7 +212,7 @@ class Launch:
         return CompletedRuns.of_dataset(self._output.dataset, self._output.redo_log.superseded.union(to_replace))
 
     def _drop_checkpoints(self, *, all_done: bool) -> None:
-        """Remove what trials, which remove their own, have left: checkpoints that others have made useless."""
+        """Remove left-over checkpoints: a trial removes only its own, and others can make one useless."""
         folder = self._output.checkpoints
         with suppress(OSError):  # no result depends on them
             if all_done and any(folder.iterdir()):

@@ -1,4 +1,4 @@
-"""What a launch tells people, line by line."""
+"""The lines that a launch prints."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from survey.cluster.connection import Cluster
 
 _SHOWN = 20
-"""Experiments that are named, at most."""
+"""Missing experiments that are named, at most."""
 
 
 def plan_lines(name: str, plan: Plan, own_data: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """What is to be trained, and how each of a user's own tables was prepared."""
+    """What will be trained, and how each of the user's own tables was prepared."""
     text = (
         f"{name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
         f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {_counted(len(plan.trials), 'trial')}"
     )
     if plan.num_out_of_tolerance:
-        text += f"; {plan.num_out_of_tolerance:,} experiments left out: no network of theirs comes near their size"
+        text += f"; {plan.num_out_of_tolerance:,} experiments left out: none of their networks comes near their size"
     yield text
     for task, told in own_data.items():
         yield from preparation.lines(task, told)
@@ -43,14 +43,14 @@ def packed_lines(plan: Plan) -> Iterator[str]:
 
 
 def recording_line(*, all_epochs: bool, repetition_runs: bool) -> str:
-    """What goes to MLflow."""
+    """What MLflow records."""
     epochs = "every epoch" if all_epochs else "log-spaced epochs"
     runs = " and one for each repetition" if repetition_runs else ""
     return f"MLflow records {epochs}, in a run for each experiment{runs}"
 
 
 def address_lines(mlflow: str | None, cluster: Cluster, *, is_joined: bool) -> Iterator[str]:
-    """Where to look at the survey: the MLflow server, how to reach a cluster from elsewhere, Ray's dashboard."""
+    """Addresses for the user: the MLflow server, an ssh tunnel into a cluster, Ray's dashboard."""
     if mlflow:
         yield f"MLflow UI      {mlflow}"
     if mlflow and is_joined:
@@ -64,12 +64,12 @@ def address_lines(mlflow: str | None, cluster: Cluster, *, is_joined: bool) -> I
 
 
 def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool) -> None:
-    """Print what a launch has come to.
+    """Print the result of a launch.
 
     Args:
-        result: What it has come to.
+        result: The result.
         console: Where to print.
-        with_mlflow: Whether its MLflow store is the output's own, which a command shows then.
+        with_mlflow: Whether the MLflow store is the output's own; then a command that shows it is printed.
     """
     for failure in result.failures:
         console.print(f"failed: {failure}", style="red")
@@ -77,7 +77,7 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
         why = "interrupted" if result.interrupted else "the time limit is reached"
         number, runs = len(result.missing), result.num_runs - result.num_runs_done
         lacking = f" ({runs:,} runs of {_counted(number, 'experiment')} are missing)" if number else ""
-        console.print(f"{why}: launch again with the same arguments to go on{lacking}", style="yellow")
+        console.print(f"{why}: launch again with the same arguments to continue{lacking}", style="yellow")
     else:
         for line in _missing_lines(result.missing):
             console.print(line, style="yellow")

@@ -23,7 +23,7 @@ class Epochs(StrEnum):
 
 
 class Runs(StrEnum):
-    """What has an MLflow run of its own."""
+    """What gets its own MLflow run."""
 
     AUTO = "auto"
     EXPERIMENT = "experiment"
@@ -40,8 +40,8 @@ _RANGES = {
 _KINDS = {
     **dict.fromkeys(("num_cpus", "pack", "repetitions", "limit"), (Integral, "a whole number")),
     **dict.fromkeys(("num_gpus", "gpus_per_trial", "time_limit_s"), (Real, "a number")),
-    **dict.fromkeys(("address", "tracking_uri", "artifacts", "redo"), (str, "a text")),
-    "out": (str | Path, "a text or a path"),
+    **dict.fromkeys(("address", "tracking_uri", "artifacts", "redo"), (str, "a string")),
+    "out": (str | Path, "a string or a path"),
 }
 _WORDS = {"mlflow_epochs": Epochs, "mlflow_runs": Runs}
 
@@ -53,12 +53,12 @@ class Options:
     Attributes:
         gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.
         pack: Experiments of a trial on a GPU; `auto` packs as many as a pilot finds to pay.
-        time_limit_s: Seconds after which to stop in good order; None for no limit.
-        pilot: Train a few epochs of some trials first, to know what all of them cost.
+        time_limit_s: Seconds after which to stop cleanly; None for no limit.
+        pilot: First train a few epochs of some trials, to estimate the cost of all.
         redo: Which experiments to train again, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
 
     Raises:
-        InputError: A value is of another kind or out of its range, or a word is none of those that are expected.
+        InputError: A value has the wrong type, is out of range, or is not one of the expected words.
     """
 
     out: str | Path | None = None

@@ -1,4 +1,4 @@
-"""What a launch is to train and what that costs: asked of a dry run, and fitted to the cluster of a launch."""
+"""What a launch would train and cost: for a dry run, and fitted to the cluster of a launch."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 METRIC_ROW_BUDGET = 2_000_000
-"""Metric rows up to which every epoch goes to MLflow under `--mlflow-epochs auto`."""
+"""Metric rows up to which MLflow records every epoch under `--mlflow-epochs auto`."""
 
 REPETITION_RUN_LIMIT = 1_000
-"""Runs up to which each repetition has an MLflow run of its own under `--mlflow-runs auto`."""
+"""Runs up to which each repetition gets its own MLflow run under `--mlflow-runs auto`."""
 
 
 def dry_run(request: Request) -> Price:
-    """Return what a launch would train and what that costs, and start and write nothing.
+    """Return what a launch would train and what that would cost; start and write nothing.
 
     Raises:
-        InputError: What was asked for cannot be used.
+        InputError: The request cannot be fulfilled.
     """
     request.check_sizes(may_guess=True)
     store = request.tracking.open() if request.tracking.exists else None
@@ -49,7 +49,7 @@ def dry_run(request: Request) -> Price:
 
 
 def with_pilot(request: Request, plan: Plan, *, may_guess: bool = False) -> tuple[Plan, Pilot | None]:
-    """Measure this machine if that is asked for; return the plan with the costs that were found."""
+    """Run the pilot if the options ask for it; return the plan with the measured costs, and the pilot."""
     if not request.options.pilot or not plan.bundles:
         return plan, None
     import torch
@@ -62,7 +62,7 @@ def with_pilot(request: Request, plan: Plan, *, may_guess: bool = False) -> tupl
 
 
 def on_gpus(request: Request, plan: Plan, pilot: Pilot | None) -> Plan:
-    """Give trials their shares of GPUs, packed as was asked for, or where the pilot has found that it pays."""
+    """Give trials their shares of GPUs, packed as the options say, or where the pilot has found that it pays."""
     size = request.options.pack
     packing = pilot.packing if pilot else None
     if size != "auto":
@@ -80,8 +80,8 @@ def for_cluster(
 ) -> tuple[Plan, Pilot | None]:
     """Fit a plan to a cluster: trials get their shares of its GPUs.
 
-    Where it has another kind of device than this machine, which a pilot measured, all is planned again: what is
-    trained stays the same; how it is split, and what it costs, does not.
+    If it has another kind of device than this machine, which the pilot measured, everything is planned again: the same
+    runs, but split differently and at other costs.
 
     Raises:
         InputError: An option asks for GPUs, and the cluster has none.
@@ -90,7 +90,7 @@ def for_cluster(
     on_gpu = cluster.num_gpus > 0
     if on_gpu != (request.num_gpus > 0):
         plan = request.plan(done(), on_gpu=on_gpu)
-        dropped = "; what the pilot has measured here does not count" if pilot else ""
+        dropped = "; the pilot's measurements of this machine do not apply" if pilot else ""
         device = "GPUs" if on_gpu else "CPU cores"
         request.say(f"planned for the {device} of the cluster: {len(plan.trials):,} trials{dropped}")
         pilot = None
@@ -103,11 +103,11 @@ def _check_gpu_options(options: Options, cluster: Cluster) -> None:
     if options.gpus_per_trial != "auto":
         raise InputError("--gpus-per-trial: this Ray cluster has no GPU")
     if options.pack not in ("auto", 1):
-        raise InputError("--pack: experiments are packed on GPUs alone, and this Ray cluster has none")
+        raise InputError("--pack: experiments are packed on GPUs only, and this Ray cluster has none")
 
 
 def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:
-    """Price a plan on so many cores and GPUs, with what goes to MLflow as was asked for."""
+    """Estimate the cost of a plan on `num_cpus` cores and `num_gpus` GPUs, with MLflow recording as in the options."""
     from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, recorded_epochs
 
     all_epochs, repetition_runs = recording(request, plan)
@@ -126,7 +126,7 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
 
 
 def recording(request: Request, plan: Plan) -> tuple[bool, bool]:
-    """Whether MLflow gets every epoch, and whether each repetition has an MLflow run of its own."""
+    """Return whether MLflow records every epoch, and whether each repetition gets its own MLflow run."""
     from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
 
     options = request.options

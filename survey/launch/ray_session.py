@@ -1,4 +1,4 @@
-"""The Ray of a launch: started or joined, stopped in good order, and watched."""
+"""The Ray of a launch: started or joined, watched, and stopped cleanly."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class RaySession:
 
     Attributes:
         cluster: The cluster.
-        signals: Ask its trials to stop.
-        leave: Leaves the cluster, before the session ends.
+        signals: Signals and the time limit, which ask trials to stop.
+        leave: Leaves the cluster before the session ends.
     """
 
     cluster: Cluster
@@ -45,12 +45,12 @@ class RaySession:
 
 @contextmanager
 def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, str]) -> Iterator[RaySession]:
-    """Start or join the cluster that was asked for.
+    """Start or join the cluster that the options name.
 
     Args:
-        request: What was asked for.
-        recorder: Notes how the launch ends where its process has to end at once.
-        environment: Variables that workers need.
+        request: The request, with its options.
+        recorder: Records how the launch ends if its process has to end at once.
+        environment: Environment variables for workers.
 
     Raises:
         InputError: The cluster cannot be joined.
@@ -64,12 +64,12 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
     deadline_s = request.began + options.time_limit_s if options.time_limit_s is not None else None
 
     def tell_end(reason: str) -> None:
-        request.say(f"{reason}: ending what has been started", style="yellow")
+        request.say(f"{reason}: stopping the trials that run", style="yellow")
 
     signals = StopSignals(StopRequest(deadline_s), notice=tell_end, on_exit=partial(recorder.on_exit, "interrupted"))
     with signals, ExitStack() as connection:
         try:
-            with kept_from_children(signal.SIGHUP):  # workers outlive a terminal for as long as a checkpoint takes
+            with kept_from_children(signal.SIGHUP):  # workers outlive a terminal, to write checkpoints
                 cluster = connection.enter_context(
                     connected(
                         survey=request.name,
@@ -81,7 +81,7 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
                     )
                 )
         except SystemExit as error:
-            if error.code == signal.SIGTERM:  # of Ray's own handler, which it puts in the place of ours
+            if error.code == signal.SIGTERM:  # from Ray's handler, which replaces ours
                 raise KeyboardInterrupt from None
             raise
         finally:
@@ -91,10 +91,10 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
 
 
 def check_nodes(request: Request, cluster: Cluster) -> None:
-    """See that the machines of a cluster that runs already have what trials need.
+    """Check that the machines of a joined cluster have what trials need.
 
     Raises:
-        InputError: One lacks something; the message says what.
+        InputError: A machine lacks something; the message says what.
     """
     from survey.cluster import connection
 
@@ -104,7 +104,7 @@ def check_nodes(request: Request, cluster: Cluster) -> None:
     if uri and uri.startswith("sqlite:") and not cluster.is_local:
         raise InputError(
             "--tracking-uri: the cluster has several machines, which cannot share a sqlite file: leave the option "
-            "out, and the launch itself runs an MLflow server for them"
+            "out, and the launch runs an MLflow server for them"
         )
     variables = variables_needed(os.environ) if uri or not tracking.is_in_output else []
     folder = request.output.folder if tracking.is_in_output else None

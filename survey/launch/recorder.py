@@ -22,14 +22,14 @@ _RENEWED_EVERY_S = 2.0
 
 
 class Recorder:
-    """Keeps the record of a launch, from when it is entered to its end, however it ends.
+    """Keeps the record of a launch up to date until the launch ends, however it ends; a context manager.
 
-    It never stands in the launch's way: where the record cannot be written, the next one may be.
+    A record that cannot be written is skipped: the launch goes on, and later ones may succeed.
 
     Args:
         output: The output of the launch.
         name: Name of the survey.
-        plan: What it is to train.
+        plan: What the launch will train.
     """
 
     def __init__(self, output: Output, name: str, plan: Plan) -> None:
@@ -72,24 +72,24 @@ class Recorder:
         self._write()
 
     def train(self, figures: Callable[[], Figures]) -> None:
-        """Say that trials train; `figures` is called now and then, in another thread."""
+        """Record that trials train; `figures` is called repeatedly, from another thread."""
         self._figures = figures
         self._enter(TRAINING)
 
     def export(self) -> None:
-        """Say that trials have ended; the figures stay as they are."""
+        """Record that trials have ended; the figures no longer change."""
         self._freeze()
         self._enter(EXPORTING)
 
     def end(self, result: SurveyResult) -> None:
-        """Note what the launch has come to."""
+        """Record the result of the launch."""
         complete: Phase = "incomplete" if result.missing else "done"
         phase: Phase = "interrupted" if result.interrupted else "out of time" if result.out_of_time else complete
         self._record = replace(self._record, phase=phase)
         self._runs_done = result.num_runs_done
 
     def on_exit(self, phase: Phase, error: str = "") -> None:
-        """Record how this process ends, just before it does; from any thread."""
+        """Record how this process ends, just before it does; callable from any thread."""
         self._renewal.stop(wait=False)
         self._record = replace(self._record, phase=phase, error=error)
         self._write()
@@ -104,7 +104,7 @@ class Recorder:
         self._write()
 
     def _write(self) -> None:
-        # What is written is taken within the lock: an older state never replaces that of `on_exit`.
+        # The state is read within the lock, so that an older one never overwrites that of `on_exit`.
         with self._writing, suppress(OSError):
             figures = self._figures()
             counted = self._record.num_runs_before + figures.runs_done

@@ -1,8 +1,8 @@
-"""Finished experiments that are trained again: `--redo`.
+"""`--redo`: finished experiments that are trained again.
 
-The MLflow runs of the trials that trained them are noted as superseded, right before anything is trained: their runs
-are missing from then on, and so are trained by this launch or a later one. The rows in the data set stay until the new
-ones are there, and give way to them run by run, atomically in each partition.
+Right before training, the MLflow runs of the trials that trained them are recorded as superseded. From then on their
+runs count as missing, so that this launch or a later one trains them. Their rows stay in the data set until new ones
+replace them, run by run, atomically in each partition.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _TYPES = get_type_hints(Experiment)
 
 @dataclass(frozen=True)
 class RedoFilter:
-    """A filter over experiments: values by hyperparameter, of which every one has to be met.
+    """A filter over experiments: required values of hyperparameters.
 
     Attributes:
-        text: The filter as it was given.
-        values: Name of a hyperparameter and the value that it has to have.
+        text: The filter as the user gave it.
+        values: Pairs of a hyperparameter's name and its required value.
     """
 
     text: str
@@ -39,10 +39,10 @@ class RedoFilter:
 
     @classmethod
     def parse(cls, text: str) -> RedoFilter:
-        """Read `NAME=VALUE`, or several of them with commas between: `dataset=sklearn:digits,depth=3`.
+        """Parse `NAME=VALUE[,NAME=VALUE...]`, such as `dataset=sklearn:digits,depth=3`.
 
         Raises:
-            InputError: It is no filter; the message says what is allowed.
+            InputError: The text is not a filter; the message says what is allowed.
         """
         pairs = []
         for part in text.split(","):
@@ -52,25 +52,25 @@ class RedoFilter:
                 raise InputError(f"--redo: expected NAME=VALUE[,NAME=VALUE...], found {text!r}")
             if name not in _NAMES:
                 hint = nearest(name, _NAMES)
-                raise InputError(f"--redo: {name!r} is no hyperparameter{hint}; expected one of {', '.join(_NAMES)}")
+                raise InputError(f"--redo: {name!r} is not a hyperparameter{hint}; expected one of {', '.join(_NAMES)}")
             pairs.append((name, _value(name, value)))
         return cls(text, tuple(pairs))
 
     def matches(self, experiment: Experiment) -> bool:
-        """Whether an experiment meets every value."""
+        """Whether an experiment has every required value."""
         return all(getattr(experiment, name) == value for name, value in self.values)
 
 
 class Redo:
-    """The experiments of a survey that are to be trained again.
+    """The experiments of a survey to train again.
 
     Args:
-        wanted: Which.
+        wanted: Filter that they match.
         output: The output of the survey.
         experiments: The experiments of the survey.
 
     Raises:
-        InputError: None of them is wanted.
+        InputError: None of them matches.
     """
 
     def __init__(self, wanted: RedoFilter, output: Output, experiments: Iterable[Experiment]) -> None:
@@ -82,15 +82,15 @@ class Redo:
     def find(self, store: TrackingStore | None, plan: Callable[..., Plan]) -> dict[str, int]:
         """Return the MLflow runs that this launch supersedes, and the experiment of each.
 
-        They are those that have trained what this launch takes of the wanted experiments. Where an earlier launch with
-        the same filter has not come to its end, what it has begun with is not begun again.
+        They trained repetitions of matching experiments that this launch takes. If an earlier launch with the same
+        filter did not finish, experiments that it has already superseded are left out.
 
         Args:
-            store: The tracking store, where there is one.
+            store: The tracking store, if there is one.
             plan: `Request.plan`.
 
         Raises:
-            InputError: The launch takes none of the wanted experiments.
+            InputError: The launch takes none of the matching experiments.
         """
         taken = self._taken(plan)
         trained = [*trained_runs(self._output.dataset, self._ids), *(store.trained_runs(self._ids) if store else ())]
@@ -104,7 +104,7 @@ class Redo:
         }
 
     def _taken(self, plan: Callable[..., Plan]) -> dict[int, set[int]]:
-        """The repetitions that the launch takes of each wanted experiment, done or not."""
+        """The repetitions of each matching experiment that the launch takes, done or not."""
         taken: dict[int, set[int]] = {}
         for bundle in plan({}).bundles:
             if bundle.experiment.experiment_id in self._ids:
@@ -117,7 +117,7 @@ class Redo:
         return taken
 
     def _begun(self, trained: Iterable[TrainedRuns], plan: Callable[..., Plan]) -> set[int]:
-        """Experiments that earlier launches with this filter have begun with; none if they have come to their end."""
+        """Experiments that earlier launches with this filter have superseded; none if those launches have finished."""
         earlier = frozenset(self._output.redo_log.by_filter().get(self._text, ()))
         if not earlier:
             return set()
@@ -129,15 +129,15 @@ class Redo:
         return {each.experiment_id for each in trained if each.mlflow_run_id in earlier}
 
     def mark(self, found: Mapping[str, int]) -> None:
-        """Note the MLflow runs that `find` has found as superseded; checkpoints of their experiments are removed."""
+        """Record the MLflow runs from `find` as superseded, and remove the checkpoints of their experiments."""
         if found:
-            # In this order: what is marked is trained from its beginning, also after a kill in between.
+            # In this order: superseded experiments are trained from the beginning, even after a kill in between.
             remove_checkpoints(self._output.checkpoints, found.values())
             self._output.redo_log.add(self._text, found)
 
 
 def _value(name: str, text: str) -> object:
-    """A value in the type of its hyperparameter; a regularizer of type `none` is None."""
+    """Parse the value of a hyperparameter; the regularizer type `none` is None."""
     if name == "dataset":
         return text.removeprefix("pmlb:")
     if name == "kernel_regularizer_type":

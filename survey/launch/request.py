@@ -1,4 +1,4 @@
-"""What a launch has been asked for: the search spaces with its options, and what of them is to be trained."""
+"""The request for a launch: search spaces with options, and the plan of what is missing."""
 
 from __future__ import annotations
 
@@ -38,27 +38,27 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """Search spaces, and how they are to be surveyed.
+    """Search spaces, and how to survey them.
 
     Args:
         spaces: What to survey.
         options: How.
-        console: Where to say what happens.
+        console: Where to print messages.
 
     Attributes:
-        began: `time.monotonic()` when it was made.
-        name: Name of the survey: those of its search spaces.
+        began: `time.monotonic()` when the request was made.
+        name: Name of the survey: the names of its search spaces, joined by `+`.
         spaces: As given.
-        options: As given; with the address of the cluster that this process is connected to, if it is.
+        options: As given, with the address of the cluster that this process is connected to, if any.
         console: As given.
         own_tasks: The tasks that the search spaces define, by name.
-        contents: Digest of the prepared data of each of them that is used.
+        contents: Digest of the prepared data of each of these tasks that is used, by name.
         output: Where results go.
         tracking: Where MLflow's runs and artifacts go.
-        redo: What is to be retrained although it is done; None for nothing.
+        redo: Finished experiments to train again; None for none.
 
     Raises:
-        InputError: From every method: what was given cannot be used. No trial has been started then.
+        InputError: From every method: the input cannot be used. No trial has started then.
     """
 
     def __init__(self, spaces: Sequence[SearchSpace], options: Options, console: Console) -> None:
@@ -85,14 +85,14 @@ class Request:
             self.redo = Redo(RedoFilter.parse(options.redo), self.output, experiments)
 
     def say(self, text: str, style: str | None = None) -> None:
-        """Tell people something, in one line."""
+        """Print a message on one line."""
         say(self.console, text, style)
 
     def _check_names(self) -> None:
-        """See that no two names of the search spaces and the output are one on some systems, or mean two things."""
+        """Check that the names of search spaces and output stay distinct on every system, and mean one thing each."""
         for space in self.spaces:
             for name in sorted(space.datasets):
-                check_name(name, self.own_tasks)  # which the tasks of another one may contradict
+                check_name(name, self.own_tasks)  # tasks of another space may contradict it
         problem = clash([*self.output.sweeps, *(space.name for space in self.spaces)], "search space")
         problem = problem or clash([*existing_tasks(self.output.dataset), *self._declared], "task")
         if problem:
@@ -110,8 +110,8 @@ class Request:
 
         Args:
             done: Repetitions that are done, by experiment_id.
-            on_gpu: Whether trials run on GPUs; None for whether this machine has any.
-            may_guess: As for `survey.tasks.describe`.
+            on_gpu: Whether trials run on GPUs; None if they do wherever this machine has any.
+            may_guess: As for `describe`.
             limited: Whether to leave out experiments beyond `--limit`.
         """
         if on_gpu is None:
@@ -128,12 +128,12 @@ class Request:
         )
 
     def describe(self, task: str, *, may_guess: bool = False) -> TaskDescription:
-        """Describe a task, by its name in the data set, as `survey.tasks.describe` does; also the spaces' own."""
+        """Describe a task, also a user's own, by its name in the data set; see `survey.tasks.loading.describe`."""
         return describe(self._declared[task], user_tasks=self.own_tasks, may_guess=may_guess)
 
     @cached_property
     def num_gpus(self) -> float:
-        """GPUs that a Ray of this machine would have."""
+        """GPUs that a Ray started on this machine would have."""
         if self.options.num_gpus is not None or not Path("/proc/driver/nvidia").exists():
             return self.options.num_gpus or 0.0
         import torch
@@ -141,26 +141,26 @@ class Request:
         return float(torch.cuda.device_count())
 
     def to_replace(self, store: TrackingStore | None, *, may_guess: bool = False) -> dict[str, int]:
-        """MLflow runs that `--redo` is to let count no more, and the experiment of each."""
+        """MLflow runs that `--redo` supersedes, and the experiment of each."""
         return self.redo.find(store, partial(self.plan, may_guess=may_guess)) if self.redo else {}
 
     def check_sizes(self, *, may_guess: bool = False) -> None:
-        """See that there is an experiment with a network of about its size."""
+        """Check that at least one experiment has a network of about its size."""
         check_sizes(self.spaces, contents=self.contents, describe=partial(self.describe, may_guess=may_guess))
 
     def own_data(self) -> dict[str, dict[str, Any]]:
-        """What each task of a user's own has come to, by name, as `survey.tasks.told` says it."""
+        """How each of the user's own tasks was prepared, by name; see `survey.tasks.preparation.told`."""
         return {name: told(load(name, self.own_tasks)) for name in self.contents}
 
     def check_own_data(self) -> None:
-        """See that a user's own data are those of the rows that are there."""
+        """Check that the user's own data are those of the rows in the data set."""
         for name, digest in self.contents.items():
             check_task_digest(self.output.dataset, name, digest)
 
     def load_tasks(self, plan: Plan, *, bundled: bool = True) -> dict[str, PreparedTask]:
-        """Prepare the data of all planned trials, and see that they are those of the rows that are there.
+        """Prepare the data of all planned trials, and check that they are those of the rows in the data set.
 
-        Without `bundled`, only those that may not be at hand: scikit-learn takes two seconds to import.
+        Without `bundled`, leave out data that come with scikit-learn, which takes two seconds to import.
         """
         used = {bundle.experiment.dataset for bundle in plan.bundles}
         names = sorted(used if bundled else used - set(BUNDLED))
@@ -171,6 +171,6 @@ class Request:
 
 
 def note_of(spaces: Sequence[SearchSpace]) -> str:
-    """What search spaces are for, as MLflow takes it: for Markdown."""
+    """The descriptions of search spaces, as Markdown for MLflow."""
     paragraphs = (text for space in spaces for text in space.description.split("\n\n"))
     return "\n\n".join(markdown(text) for text in paragraphs if text.strip())

@@ -1,4 +1,4 @@
-"""What a launch has come to."""
+"""The result of a launch."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """What the trials of a launch have come to.
+    """The result of a launch's trials.
 
     Attributes:
-        num_runs: Runs that they have added to the data set.
-        failures: For each trial that failed: its name, and the last line of its error.
+        num_runs: Runs that they added to the data set.
+        failures: For each failed trial: its name, and the last line of its error.
         loop_seconds: Seconds in which at least one trial was in its epoch loop.
         interrupted: Whether a signal ended the launch.
-        out_of_time: Whether its time limit did.
+        out_of_time: Whether its time limit ended it.
     """
 
     num_runs: int = 0
@@ -38,21 +38,21 @@ class Training:
 
 @dataclass(frozen=True)
 class SurveyResult:
-    """What a launch has come to.
+    """The result of a launch.
 
     Attributes:
         num_experiments: Experiments that the survey asks for, within the size tolerance.
-        num_runs: Repetitions that it asks for.
-        num_runs_done: Those that the data set holds.
-        num_runs_trained: Those that this launch has added.
-        failures: For each trial that failed: its name, and the last line of its error.
-        missing: Names of the experiments that lack repetitions, with how many.
+        num_runs: Repetitions of all these experiments.
+        num_runs_done: Repetitions in the data set.
+        num_runs_trained: Repetitions that this launch added.
+        failures: For each failed trial: its name, and the last line of its error.
+        missing: For each experiment that lacks repetitions: its name, and how many it lacks.
         interrupted: Whether a signal ended the launch.
-        out_of_time: Whether its time limit did.
+        out_of_time: Whether its time limit ended it.
         dataset: Folder of the Parquet data set.
-        report: The report, or None where there is nothing to report yet.
-        seconds: Time from launch to here.
-        loop_seconds: Those of them in which at least one trial was in its epoch loop.
+        report: The report's page; None if there is nothing to report yet.
+        seconds: Seconds from start to end.
+        loop_seconds: Seconds in which at least one trial was in its epoch loop.
     """
 
     num_experiments: int
@@ -70,7 +70,7 @@ class SurveyResult:
 
     @classmethod
     def of(cls, left: Plan, training: Training, dataset: Path, report: Path | None, seconds: float) -> SurveyResult:
-        """Sum up a launch, which leaves the plan `left` still to be trained."""
+        """Summarize a launch that leaves the plan `left` to train."""
         return cls(
             num_experiments=left.num_experiments,
             num_runs=left.num_runs,
@@ -88,7 +88,7 @@ class SurveyResult:
 
     @property
     def exit_status(self) -> int:
-        """0 all done, 1 runs failed or are missing, 130 interrupted."""
+        """0 if all is done, 1 if runs failed or are missing, 130 if interrupted."""
         if self.interrupted:
             return INTERRUPTED
         return INCOMPLETE if self.failures or self.missing else DONE
@@ -107,12 +107,12 @@ def _missing(bundle: PlannedBundle) -> str:
 
 
 def write_report(output: Output, title: str, *, renew: bool) -> Path | None:
-    """Write the report on the data set of an output; return its page, or None where nothing is to be reported yet.
+    """Write the report on the data set of an output; return its page, or None if there is nothing to report yet.
 
     Args:
         output: The output.
         title: Heading of the page.
-        renew: Write it again where there is one.
+        renew: Whether to rewrite an existing report.
     """
     page = output.report / "index.html"
     if page.exists() and not renew:

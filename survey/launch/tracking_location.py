@@ -1,4 +1,4 @@
-"""Where a launch tracks: its MLflow store, and where artifacts go."""
+"""The location of a launch's MLflow store and artifacts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class TrackingLocation:
     Args:
         options: How the survey is launched.
         output: Its output.
-        say: Tells people something.
+        say: Prints a message.
 
     Raises:
         InputError: A URI holds a password.
 
     Attributes:
-        given_artifacts: URI of the folder that was given for artifacts, which outputs may share; None for none.
+        given_artifacts: URI of the artifact folder in the options, which outputs may share; None if not given.
         is_own_store: Whether the MLflow store is the output's own.
     """
 
@@ -40,11 +40,11 @@ class TrackingLocation:
         self._options, self._output, self._say = options, output, say
         self.is_own_store = options.tracking_uri is None
         self.given_artifacts = folder_uri(options.artifacts) if options.artifacts else None
-        # Machines that join the cluster later, as some do, could not write to a sqlite file here.
+        # Machines that join the cluster later could not write to a sqlite file here.
         self._own = OwnStore(output, on_node=options.address is not None, artifacts=self.given_artifacts, say=say)
 
     def held(self) -> AbstractContextManager[object]:
-        """Hold the output's own store in place, if it is used; to be entered under the output's lock."""
+        """Keep the output's own store in place, if it is used; enter it under the output's lock."""
         return self._own if self.is_own_store else nullcontext()
 
     @property
@@ -56,46 +56,46 @@ class TrackingLocation:
 
     @property
     def exists(self) -> bool:
-        """Whether there may be MLflow runs of this output already."""
+        """Whether the store may already have MLflow runs of this output."""
         return self._output.exists and (not self.is_own_store or holds_experiments(self._own.file))
 
     @property
     def artifacts(self) -> str | None:
-        """URI of the folder of artifacts; None for where an MLflow server wants them."""
+        """URI of the artifact folder; None if the MLflow server chooses it."""
         if self.given_artifacts is None and (self._options.tracking_uri or "").startswith("http"):
             return None
         return self._output.artifacts_at(self.given_artifacts)
 
     @property
     def is_in_output(self) -> bool:
-        """Whether artifacts go to the output folder, which each machine has to have then."""
+        """Whether artifacts go to the output folder, which every machine must then share."""
         return self.artifacts == self._output.artifacts.as_uri()
 
     def check_artifacts(self) -> None:
-        """See that artifacts can be stored in the folder that was given for them, before anything is trained.
+        """Check, before anything is trained, that artifacts can be stored in the folder given for them.
 
         Raises:
             InputError: They cannot; the message says why.
         """
         if self.given_artifacts:
-            from survey.tracking.artifact_place import claim
+            from survey.tracking.artifact_location import claim
 
             claim(self._output.artifacts_at(self.given_artifacts), self.uri, self._output.marker)
 
     def open(self) -> TrackingStore:
-        """Open the store; a sqlite file is created where there is none.
+        """Open the store; a sqlite file is created if missing.
 
         Raises:
-            TrackingError: It cannot be reached.
+            TrackingError: The store cannot be reached.
         """
         from survey.tracking.store import TrackingStore
 
         return TrackingStore(self.uri, output_id=self._output.output_id, is_own=self.is_own_store)
 
     def open_at_start(self) -> TrackingStore | None:
-        """Open the store if it holds something, and put in again what was lost of it with the disk of a node.
+        """Open the store if it holds something, and restore what was lost of it with the disk of a node.
 
-        A store elsewhere is opened in any case, as it may be out of reach.
+        A store elsewhere is always opened, to fail at once if it is out of reach.
         """
         lost_node = self._own.lost_node
         store = self.open() if self.exists or not self.is_own_store or lost_node else None
@@ -105,11 +105,11 @@ class TrackingLocation:
             recovered = recover(self._output, store, self.given_artifacts, hint=self._own.lost_artifacts)
             self._own.recovered()
             self._say(
-                f"the MLflow store lay on {lost_node} and is not found; {recovered:,} finished trials that its backup "
-                "lacks were taken from their artifacts"
+                f"the MLflow store was on {lost_node} and is not found; {recovered:,} finished trials that its backup "
+                "lacks were restored from their artifacts"
             )
         return store
 
     def back_up(self) -> None:
-        """Bring the backup of the output's own store up to date, where it has one."""
+        """Update the backup of the output's own store, if it has one."""
         self._own.back_up()

@@ -1,4 +1,4 @@
-"""The MLflow server over an output's own store, and how workers reach the store with or without it."""
+"""The MLflow server of an output's own store, and how workers reach the store with or without it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class TrackingAccess:
 
     Attributes:
         output: The output of the launch.
-        server: The server over its own store; None where there is none.
-        is_for_workers: Whether workers write to the server, rather than to the store.
+        server: The server of its own store; None if there is none.
+        is_for_workers: Whether workers write to the server rather than to the store.
     """
 
     output: Output
@@ -34,7 +34,7 @@ class TrackingAccess:
 
     @property
     def address(self) -> str | None:
-        """Address of the server, for people."""
+        """Address of the server, for the user."""
         return self.server.address if self.server else None
 
     def wait(self) -> None:
@@ -46,7 +46,7 @@ class TrackingAccess:
         """Return how workers reach an MLflow experiment of the store: `uri` and `sql_artifacts` of their settings.
 
         Raises:
-            TrackingError: Another server answers at the address of the one that was started.
+            TrackingError: Another server answers at the address of ours.
         """
         if self.server and self.is_for_workers:
             self.server.check_serves(mlflow_experiment_id, {OUTPUT: self.output.output_id})
@@ -62,7 +62,7 @@ class TrackingAccess:
 
 @contextmanager
 def serving(location: TrackingLocation, options: Options, output: Output) -> Iterator[TrackingAccess]:
-    """Start the MLflow server over the output's own store: for people, and on a cluster for workers in any case."""
+    """Start the MLflow server of the output's own store: for the user's browser, and on a cluster for workers."""
     if not location.is_own_store or not (options.ui or options.address):
         yield TrackingAccess(output)
         return

@@ -137,12 +137,12 @@ class Output:
         """Where MLflow's artifacts lie."""
         return self.folder / "artifacts"
 
-    def artifacts_at(self, place: str | None) -> str:
-        """URI of the folder in which MLflow's artifacts lie: under a `place` that outputs may share, or in the output.
+    def artifacts_at(self, location: str | None) -> str:
+        """URI of the folder in which MLflow's artifacts lie: in a `location` that outputs may share, or in the output.
 
         What is in it is this output's alone.
         """
-        return f"{place}/{self.output_id}" if place else self.artifacts.as_uri()
+        return f"{location}/{self.output_id}" if location else self.artifacts.as_uri()
 
     @property
     def checkpoints(self) -> Path:

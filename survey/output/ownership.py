@@ -1,7 +1,7 @@
 """Proof that an output has made a folder that lies outside of it, without which nothing in that folder is removed.
 
 What an output says of itself proves nothing: it may be a copy of another one, or come from someone else. So the folder
-itself says whose it is, in a file that names the output's identity and the place where the output lies.
+itself says whose it is, in a file that names the output's identity and its folder.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The plan: experiments x repetitions, less what is done, as trials with their resources and their cost.
+"""The plan: experiments x repetitions minus completed runs, as trials with their resources and costs.
 
-Read `make_plan` first, then `plan` and `bundles`. What is done is asked of the result store; the plan holds no state of
-its own. So resuming, extending a grid, adding repetitions and overlapping sweeps are one act. `cost_model` foretells
-what a trial takes, `pilot` measures it, `estimate` sums it up.
+Read `make_plan` first, then `plan` and `bundles`. Completed runs are read from the results; the plan keeps no state. So
+resuming, extending a grid, adding repetitions and overlapping sweeps all work the same way. `cost_model` predicts the
+cost of a trial, `pilot` measures it, `estimate` adds it up.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What trials are planned of: bundles, each of an experiment with those of its repetitions that are to be trained."""
+"""Bundles, of which trials are planned: each is an experiment with the repetitions to train."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from survey.plan.cost_model import Work
 
 @dataclass(frozen=True, slots=True)
 class PlannedBundle:
-    """An experiment with those of its repetitions that are to be trained.
+    """An experiment with the repetitions of it to train.
 
     Attributes:
         experiment: The hyperparameters.
         repetitions: Numbers of the repetitions to train, from 0.
-        num_repetitions: How many repetitions the survey asks for altogether.
+        num_repetitions: How many repetitions the survey asks for in total.
         widths: Layer widths of the network.
         num_free_parameters: Its exact number of trainable parameters.
-        work: What an epoch makes the device do.
+        work: Operation counts of an epoch.
         cost_s: Estimated seconds on its device.
-        training_s: Those of them in training.
+        training_s: The part of `cost_s` spent in training.
         bundle_bytes: Estimated memory of the bundle, in bytes.
         num_gpus: Fraction of a GPU; 0 on one CPU core.
     """
@@ -45,12 +45,12 @@ class PlannedBundle:
 
 
 def in_order(bundles: Iterable[PlannedBundle]) -> tuple[PlannedBundle, ...]:
-    """Longest first, so that no core idles long."""
+    """Sort bundles by cost, highest first, so that no core idles long."""
     return tuple(sorted(bundles, key=lambda bundle: -bundle.cost_s))
 
 
 def resource_name(num_gpus: float) -> str:
-    """What a trial with that part of a GPU takes, in words: `1/8 GPU`; without one, `1 CPU core`."""
+    """Name the resource of a trial with this fraction of a GPU: `1/8 GPU`; `1 CPU core` for 0."""
     if not num_gpus:
         return "1 CPU core"
     parts = round(1 / num_gpus)

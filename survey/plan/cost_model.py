@@ -1,6 +1,6 @@
-"""What training costs: the operations of an epoch, and a linear model of the seconds that they take.
+"""The cost of training: the operations of an epoch, and a linear model of the seconds that they take.
 
-The models' coefficients are those of one core and of one GPU; the pilot (`survey.plan.pilot`) fits them to others.
+The built-in coefficients are those of one core and of one GPU; the pilot (`survey.plan.pilot`) fits them to others.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from survey.experiments.experiment import Experiment, num_test_rows
 from survey.tasks.loading import TaskDescription
 
 _CHUNK_BYTES = 5 << 18
-"""Memory in which the training core lets runs of a bundle be trained together on a CPU, see `survey.training.loop`."""
+"""Memory for the runs of a bundle that train together on a CPU, see `survey.training.loop`."""
 
 _UPDATE_WEIGHT = {"adam": 1.0, "RMSprop": 0.8, "SGD": 0.4}
 _PENALTY_WEIGHT = 2.0
-"""What optimizers, and a penalty, do with each parameter in a step, relative to adam."""
+"""Cost of optimizers, and of a penalty, for each parameter and step, relative to adam."""
 
 
 class Work(NamedTuple):
-    """What one epoch of a bundle makes a device do; each field is a count that a coefficient turns into seconds.
+    """Operation counts of one epoch of a bundle; a coefficient turns each into seconds.
 
     Attributes:
-        steps: Minibatches of all chunks of runs: calls that are made once for each.
-        layer_steps: Layers of all these minibatches: calls that are made for each layer.
+        steps: Minibatches of all chunks of runs: for calls made once per minibatch.
+        layer_steps: Layers of all these minibatches: for calls made once per layer.
         flops: Floating-point operations of the matrix products, of training and test set.
         activations: Numbers that pass between layers.
-        updates: Parameters, once for each step that changes them.
-        rows: Rows of all runs, which are shuffled, gathered and measured, times inputs and outputs.
+        updates: Parameters times steps, weighted by optimizer and penalty.
+        rows: Rows of all runs, which are shuffled, gathered and evaluated, times weighted inputs and outputs.
     """
 
     steps: float
@@ -43,12 +43,12 @@ class Work(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """Seconds on one device.
+    """Linear cost model of one device.
 
     Attributes:
-        seconds: Seconds for one of each field of `Work`.
-        trial_s: What a trial costs beside its epochs.
-        run_s: What each of its runs costs beside its epochs, in data and artifacts.
+        seconds: Seconds per unit of each field of `Work`.
+        trial_s: Seconds of a trial beside its epochs.
+        run_s: Seconds of each of its runs beside its epochs, for data and artifacts.
     """
 
     seconds: Work
@@ -56,7 +56,7 @@ class CostModel:
     run_s: float = 0.002
 
     def epoch_s(self, work: Work) -> float:
-        """Seconds of an epoch of a bundle."""
+        """Predict the seconds of an epoch of a bundle."""
         s = self.seconds
         return (
             s.steps * work.steps
@@ -68,26 +68,26 @@ class CostModel:
         )
 
     def bundle_s(self, work: Work, *, epochs: int, runs: int) -> tuple[float, float]:
-        """Seconds of a trial, and those of them in training."""
+        """Predict the seconds of a trial, and the part of them spent in training."""
         training_s = epochs * self.epoch_s(work)
         return training_s + self.trial_s + self.run_s * runs, training_s
 
 
 CORE_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9))
-"""Rough costs of one core of an AMD EPYC, for the order of trials where no pilot has measured the machine."""
+"""Rough costs of one core of an AMD EPYC, to order trials if no pilot has measured the machine."""
 
 GPU_MODEL = CostModel(Work(9e-6, 1.6e-5, 2.3e-14, 1.2e-11, 1.9e-11, 6e-11), trial_s=0.1)
-"""The same of an NVIDIA H100: `python -m benchmarks.costs --device cuda`."""
+"""The same for an NVIDIA H100: `python -m benchmarks.costs --device cuda`."""
 
 
 def default_model(*, on_gpu: bool) -> CostModel:
-    """The model of a core, or of a GPU, that no pilot has measured."""
+    """Return the built-in model of a core or of a GPU."""
     return GPU_MODEL if on_gpu else CORE_MODEL
 
 
 @lru_cache(maxsize=1 << 17)
 def _of_widths(widths: tuple[int, ...], num_inputs: int) -> tuple[int, int, int, int]:
-    """Sum and maximum of the widths, and operations of a row forward, and backward."""
+    """Sum and maximum of the widths; operations of a row's forward and backward pass."""
     pairs = list(zip((num_inputs, *widths), widths, strict=False))
     forward = sum(2 * fan_in * fan_out for fan_in, fan_out in pairs)
     # Backward there are two products of that size for each layer but the first, which needs no gradient of its inputs.
@@ -103,7 +103,7 @@ def epoch_work(
     runs: int,
     on_gpu: bool = False,
 ) -> Work:
-    """Count what one epoch of `runs` runs of an experiment takes, training and test set, on a core or on a GPU."""
+    """Count the operations of one epoch of `runs` runs, training and test set, on a core or on a GPU."""
     sum_widths, widest, forward, backward = _of_widths(widths, task.num_inputs)
     test_rows = num_test_rows(task.rows)
     train_rows = task.rows - test_rows
@@ -126,12 +126,12 @@ def epoch_work(
 
 
 def task_bytes(task: TaskDescription) -> int:
-    """Memory of the data of a task, which the runs of a bundle share, in bytes."""
+    """Estimate the memory of a task's data, which the runs of a bundle share, in bytes."""
     return 4 * task.rows * (task.num_inputs + 1)
 
 
 def run_bytes(experiment: Experiment, task: TaskDescription, widths: Sequence[int], num_parameters: int) -> int:
-    """Memory that each run of a bundle takes, in bytes."""
+    """Estimate the memory of each run of a bundle, in bytes."""
     activations = experiment.batch_size * (task.num_inputs + 3 * sum(widths))
     stored = task.rows * (2 * task.num_outputs + 4)
     history = 20 * experiment.epochs

@@ -1,4 +1,4 @@
-"""What a plan costs: time, and bytes on disk.
+"""The cost of a plan: time, and bytes on disk.
 
 Bytes are counted from rows and curves, with sizes measured on surveys of this program (docs/scale.md).
 """
@@ -33,7 +33,7 @@ _RUN_CURVES, _SUMMARY_CURVES = 20, 46
 """Curves of a run, and of an experiment in a summary."""
 
 _ARTIFACT_BYTES, _RUNS_FILE_BYTES, _SUMMARY_FILE_BYTES, _EXECUTIVE_FILE_BYTES = 31_000, 30_000, 60_000, 38_000
-"""What a file takes beside its curves: mostly its footer, which describes every column."""
+"""Size of a file beside its curves: mostly its footer, which describes every column."""
 
 _METRIC_ROW_S = 7e-6
 """Time of a trial for each metric row that it writes to MLflow's sqlite file."""
@@ -45,15 +45,15 @@ _EXPORT_S_PER_EXPERIMENT, _REPORT_S_PER_EXPERIMENT = 0.05, 0.0015
 """Time of a launch after its last trial, for each experiment that it trains, and for each that the survey has."""
 
 _partition = attrgetter(*(name.replace(".", "_") for name in PARTITION_COLUMNS))
-"""What decides in which partition of the data set an experiment lies."""
+"""The hyperparameters that determine an experiment's partition of the data set."""
 
 UNMEASURED_FACTOR = 3.0
-"""How far off a time may be where no pilot has measured the machine: cores differ by so much."""
+"""How far off a time may be, as a factor, if no pilot has measured the machine: cores differ by so much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What goes to MLflow.
+    """Numbers of rows and runs that go to MLflow.
 
     Attributes:
         rows: Metric rows of all trials.
@@ -73,9 +73,9 @@ class Rows:
     """Metric rows that a trial writes to MLflow for each epoch that is recorded.
 
     Attributes:
-        of_trial: Those of its own run.
-        of_repetition: Those of each repetition's run; 0 where repetitions have none.
-        epochs: How many of so many epochs are recorded.
+        of_trial: Rows of its own run.
+        of_repetition: Rows of each repetition's run; 0 if repetitions have none.
+        epochs: Returns how many of a given number of epochs are recorded.
     """
 
     of_trial: int
@@ -96,7 +96,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """An estimate, and where the truth should lie."""
+    """An estimate with its lower and upper bounds."""
 
     estimate: float
     low: float
@@ -110,24 +110,23 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a plan asks for, and what it is expected to cost.
+    """The size of a plan, and its estimated cost.
 
     Attributes:
-        experiments_new: Experiments of which no run or only some are done.
-        epochs: Epochs to be trained, over all runs.
-        trials: Trials to be trained, by what each takes: `1 CPU core`, `1/8 GPU`.
+        experiments_new: Experiments with missing runs.
+        epochs: Epochs to train, over all runs.
+        trials: Number of trials to train, by the resource of each: `1 CPU core`, `1/8 GPU`.
         flops: Floating-point operations of all matrix products.
         tracking_bytes: Growth of the MLflow store.
         artifact_bytes: Histories of the trials.
         dataset_bytes: Growth of the Parquet data set.
-        core_hours: Hours of cores that trials without a GPU are busy.
-        gpu_hours: Hours of GPUs.
-        training_hours: Hours of trials in training, whatever they train on; the rest of their time is tracking, and
-            beginning and ending.
+        core_hours: Core hours of trials without a GPU.
+        gpu_hours: GPU hours.
+        training_hours: Hours that trials spend in training, on any device; the rest is tracking, start and end.
         wall_hours: From the start of the launch to its end.
         measured: Whether a pilot has measured this machine; otherwise times are those of a machine like ours, roughly.
-        guessed: Tasks whose inputs are guessed, as their data are not at hand.
-        own_data: What each task of a user's own has come to, by name, as `survey.tasks.told` says it.
+        guessed: Tasks whose number of inputs is guessed, as their data have not been fetched.
+        own_data: How each of the user's own tasks was prepared, by name; see `survey.tasks.preparation.told`.
     """
 
     experiments_new: int
@@ -159,21 +158,21 @@ class Price:
 
 @collector_paused()
 def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: float, measured: bool) -> Price:
-    """Price a plan.
+    """Estimate the cost of a plan.
 
     Args:
-        plan: With the costs of the machine that it is priced for, and the fractions of GPUs.
+        plan: With the costs of the machine that will train it, and the fractions of GPUs.
         rows: What goes to MLflow.
         num_cpus: Cores that train.
         num_gpus: GPUs that train.
         factor: How far off a time may be, as a factor.
-        measured: Whether a pilot has found the costs.
+        measured: Whether a pilot has measured the costs.
     """
     recording = rows.recording(plan.bundles)
     tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.bundles))
     core_s = sum(bundle.cost_s + tracking_s for bundle in plan.bundles if not bundle.num_gpus)
-    # Trials that share a GPU take turns on it: a share of it makes none of them cheaper, but while one writes to the
-    # tracking store, others train.
+    # Trials that share a GPU take turns on it: sharing makes none of them cheaper, but while one writes to the tracking
+    # store, others train.
     gpu_s = sum(bundle.cost_s + bundle.num_gpus * tracking_s for bundle in plan.bundles if bundle.num_gpus)
     training_s = sum(bundle.training_s for bundle in plan.bundles)
     wall_s = _makespan(plan.trials, tracking_s, num_cpus=num_cpus, num_gpus=num_gpus)
@@ -229,9 +228,9 @@ def _parquet_bytes(plan: Plan) -> tuple[int, int]:
 
 
 def _makespan(trials: Sequence[Sequence[PlannedBundle]], tracking_s: float, *, num_cpus: int, num_gpus: float) -> float:
-    """Seconds until all are done, each taken by the first place that is free, fraction by fraction of a GPU.
+    """Seconds until all trials are done, each in the first free slot, one fraction of a GPU after the other.
 
-    Trials that share a GPU take turns on it, but for the time in which they write to the tracking store.
+    Trials that share a GPU take turns on it, except while they write to the tracking store.
     """
     classes: dict[float, list[tuple[float, int]]] = {}
     for trial in trials:

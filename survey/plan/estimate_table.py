@@ -1,4 +1,4 @@
-"""How a price is shown to a person."""
+"""An estimate as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from survey.tasks.preparation import lines
 
 
 def price_table(price: Price) -> Table:
-    """A table of two columns: what, and how much."""
+    """Return a table of two columns: quantity and value."""
     table = Table(show_header=False, box=None)
     table.add_column(justify="left")
     table.add_column(justify="right")
@@ -22,7 +22,7 @@ def price_table(price: Price) -> Table:
 
 
 def price_notes(price: Price) -> Iterator[str]:
-    """What has to be known of the numbers, and what a user's own data have come to."""
+    """Yield caveats about the numbers, and how the user's own data were prepared."""
     for name, told in price.own_data.items():
         yield from lines(name, told)
     if not price.measured and price.runs_to_train:
@@ -33,8 +33,8 @@ def price_notes(price: Price) -> Iterator[str]:
         )
     if price.guessed:
         yield (
-            f"The data of {', '.join(price.guessed)} are not at hand: how many inputs they have, and so which of their "
-            "experiments are within the size tolerance, is a guess; --fetch-only fetches them"
+            f"The data of {', '.join(price.guessed)} are not at hand: their numbers of inputs, and so which of their "
+            "experiments are within the size tolerance, are guesses; --fetch-only fetches them"
         )
 
 
@@ -56,9 +56,9 @@ def _lines(price: Price) -> Iterator[tuple[str, str]]:
     yield "MLflow store", f"+ {decimal(price.tracking_bytes)}"
     yield "artifacts", f"+ {decimal(price.artifact_bytes)}"
     yield "data set", f"+ {decimal(price.dataset_bytes)}"
-    yield "time of cores", _range(price.core_hours)
+    yield "core time", _range(price.core_hours)
     if price.num_gpus:
-        yield "time of GPUs", _range(price.gpu_hours)
+        yield "GPU time", _range(price.gpu_hours)
     where = f"{price.num_cpus:,} core{'s' * (price.num_cpus != 1)}"
     if price.num_gpus:
         where += f" and {price.num_gpus:g} GPU{'s' * (price.num_gpus != 1)}"

@@ -1,4 +1,4 @@
-"""Whether anything is left of search spaces once experiments are out whose networks do not come near their size."""
+"""Whether search spaces have any experiment whose network comes near its size; all others are left out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_sizes(
     """Check that at least one experiment has a network that comes near its size; arguments as for `make_plan`.
 
     Raises:
-        SearchSpaceError: None has; the message says for each data set which sizes are possible.
+        SearchSpaceError: None has; the message names the nearest possible size for each data set.
     """
     nearest: dict[str, _Miss] = {}
     for experiment in (each for space in spaces for grid in space.grids for each in grid.experiments(contents)):
@@ -40,7 +40,7 @@ def check_sizes(
 
 @dataclass(frozen=True, slots=True)
 class _Miss:
-    """The network with a number of parameters that comes nearest to the size of an experiment."""
+    """The network that comes nearest to the size of its experiment."""
 
     task: TaskDescription
     experiment: Experiment
@@ -48,7 +48,7 @@ class _Miss:
 
     @property
     def relative(self) -> float:
-        """By how much it misses the size, as a part of it."""
+        """Relative difference from the size."""
         return abs(self.found - self.experiment.size) / self.experiment.size
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Trials on GPUs: the share of one that each has, and small experiments that are packed into one trial."""
+"""Trials on GPUs: the share of a GPU that each gets, and small experiments packed into one trial."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dataclasses import dataclass, replace
 from survey.plan.bundles import PlannedBundle, in_order
 
 GPU_FRACTIONS = (0.125, 0.25, 0.5, 1.0)
-"""Fractions of a GPU that a trial can have: few, as an actor is used again only for the same request."""
+"""Fractions of a GPU that a trial can have: few, as Ray reuses an actor only for an equal request."""
 
 MOST_PACKED = 24
-"""Experiments of a trial, at most: torch has 32 streams, some of which serve other ends."""
+"""Experiments of a trial, at most: torch has 32 streams, some of them for other uses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Which experiments are packed into one trial on a GPU: small ones, each of which leaves most of it idle.
+    """Which experiments to pack into one trial on a GPU: small ones, each of which leaves most of it idle.
 
     Attributes:
         size: Experiments of a trial, at most.
-        most_flops: Operations of all matrix products of a step beyond which experiments stay alone.
-        gain: How many times as fast they are together as one after the other.
-        num_gpus: Share of a GPU that they have together. Of the whole one they make the most: where processes take
-            turns on it, they gain nothing from being packed (docs/performance.md).
+        most_flops: Matrix-product operations of a step beyond which experiments are not packed.
+        gain: Speed together relative to one after the other.
+        num_gpus: Share of a GPU for the trial. The whole is best: where processes take turns on a GPU, packing gains
+            nothing (docs/performance.md).
     """
 
     size: int
@@ -36,7 +36,7 @@ class Packing:
 def placed(
     bundles: Iterable[PlannedBundle], fraction: Callable[[int], float], packing: Packing | None
 ) -> list[list[PlannedBundle]]:
-    """Pack bundles into trials and give each its fraction of a GPU, see `Plan.on_gpus`: the bundles of each trial."""
+    """Pack bundles into trials with their fractions of a GPU, see `Plan.on_gpus`; return the bundles of each trial."""
     trials = []
     for trial in _packed(in_order(bundles), packing, fraction):
         gain, num_gpus = 1.0, fraction(trial[0].bundle_bytes)
@@ -48,7 +48,7 @@ def placed(
                 for each in trial
             ]
         )
-    # By fraction first, as actors are used again only for the same.
+    # By fraction first, as actors are reused only for equal fractions.
     trials.sort(key=lambda trial: (-trial[0].num_gpus, -sum(bundle.cost_s for bundle in trial)))
     return trials
 
@@ -56,7 +56,7 @@ def placed(
 def _packed(
     bundles: Iterable[PlannedBundle], packing: Packing | None, fraction: Callable[[int], float]
 ) -> list[list[PlannedBundle]]:
-    """Pack those that may be, in their order; each that may not is alone."""
+    """Pack the small bundles, in order; each of the others is a trial of its own."""
     trials: list[list[PlannedBundle]] = []
     begun: list[PlannedBundle] = []
     for bundle in bundles:
@@ -71,11 +71,11 @@ def _packed(
 
 
 def _have_room(trial: Sequence[PlannedBundle], bundle: PlannedBundle, fraction: Callable[[int], float]) -> bool:
-    """Whether half of a GPU holds a trial with another bundle, or it has a fixed share whatever it takes."""
+    """Whether half of a GPU holds the trial with another bundle, or its share is fixed."""
     return fraction(sum(each.bundle_bytes for each in (*trial, bundle))) <= max(0.5, fraction(0))
 
 
 def fraction_for(bundle_bytes: int, gpu_bytes: int) -> float:
-    """The least of `GPU_FRACTIONS` whose share of the card's memory holds the bundle and CUDA's own half gibibyte."""
+    """The least of `GPU_FRACTIONS` whose share of the GPU's memory holds the bundle and CUDA's own half gibibyte."""
     needed = (bundle_bytes + (1 << 29)) / gpu_bytes
     return next((fraction for fraction in GPU_FRACTIONS if needed <= fraction), 1.0)

@@ -1,4 +1,4 @@
-"""From search spaces to a plan: experiments x repetitions, less what is done, split where they are too large."""
+"""From search spaces to a plan: experiments x repetitions minus completed runs, split where they are too large."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ LONGEST_TRIAL_S = 24 * 3600.0
 class Bound:
     """How large a trial may become before its repetitions are split.
 
-    A bundle is split into parts of equally many repetitions, as few as keep each part within both bounds. It is split
-    as if all of its repetitions were to be trained, and by the built-in cost model, so that the parts are the same at
-    each launch and a part that was cut short finds its checkpoint. No run's numbers depend on it, but for rounding on a
-    GPU.
+    A bundle is split into the fewest parts, of equally many repetitions, that are within both bounds. It is split as if
+    none of its repetitions were done, and by the built-in cost model, so that the parts are the same at each launch and
+    an interrupted part finds its checkpoint. Except for rounding on a GPU, no run's numbers depend on it.
 
     Attributes:
         seconds: Longest time on a core or a GPU, by `survey.plan.cost_model.default_model`.
@@ -57,16 +56,16 @@ def make_plan(
 
     Args:
         spaces: Search spaces; an experiment of several is planned once, with the most repetitions that any asks for.
-        contents: Digest of the prepared data of each task that is a user's own.
-        describe: Gives rows, inputs and outputs of a task by its name.
+        contents: Digest of the prepared data of each of the user's own tasks.
+        describe: Returns rows, inputs and outputs of a task by its name.
         done: Repetitions that are done, by experiment_id.
-        repetitions: Overrides what the search spaces ask for.
-        limit: Take the first so many experiments only.
+        repetitions: Overrides the number in the search spaces.
+        limit: Plan only the first `limit` experiments.
         bound: How large a trial may become before its repetitions are split.
-        on_gpu: Whether its work is to be that of a GPU.
+        on_gpu: Whether to plan the work for GPUs.
 
     Raises:
-        InputError: There are too many trials to be planned.
+        InputError: There are too many trials to plan.
     """
     wanted, memberships = _wanted(spaces, contents, repetitions)
     tasks: dict[str, TaskDescription] = {}
@@ -110,7 +109,7 @@ def make_plan(
 def _wanted(
     spaces: Sequence[SearchSpace], contents: Mapping[str, str], repetitions: int | None
 ) -> tuple[dict[Experiment, int], int]:
-    """The repetitions that are wanted of each experiment, and how often all spaces together name one."""
+    """The number of repetitions of each experiment, and how often all spaces together name one."""
     wanted: dict[Experiment, int] = {}
     memberships = 0
     for space in spaces:
@@ -169,7 +168,7 @@ def _bundles(
 
 
 def _split(missing: tuple[int, ...], asked: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """Yield what is missing of each part of all repetitions, where something is."""
+    """Yield the missing repetitions of each part of all repetitions that lacks some."""
     whole = len(missing) == asked
     for first, end in pairwise([asked * part // parts for part in range(parts + 1)]):
         numbers = _range(first, end)

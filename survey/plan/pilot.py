@@ -1,10 +1,10 @@
-"""The pilot: trains a few epochs of some planned bundles on the machine at hand, to know what all of them cost.
+"""The pilot: trains a few epochs of some planned bundles on this machine, to estimate the cost of all.
 
-Trials are drawn with a chance that is proportional to their expected cost, evenly over all costs. Each is made small
-enough to take a second or two: of its runs only as many as are trained together, of its rows only some minibatches, and
-networks beyond some millions of parameters are replaced by smaller ones of their shape. Timing does not depend on
-values, so the data are random numbers, and none need be at hand. The costs of `cost_model.Work` are then fitted, in
-relative terms, and held near the built-in ones in proportion, as far as the measurements do not say otherwise.
+Bundles are drawn with probability proportional to their expected cost, evenly over all costs. Each is cut down to take
+a second or two: only as many runs as train together, only some minibatches of rows, and a smaller network of the same
+shape in place of one with more than some millions of parameters. Timing does not depend on values, so the data are
+random numbers. The costs of `cost_model.Work` are then fitted in relative terms, and held near the built-in ones in
+proportion, unless the measurements say otherwise.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from survey.training.graphs import side_stream
 from survey.training.loop import Trainer
 
 PILOT_S = 45.0
-"""Time after which no further bundle is begun; each takes few seconds."""
+"""Time after which no further bundle is started; each takes a few seconds."""
 
 _SAMPLES = 24
 _MOST_PARAMETERS, _MOST_ON_GPU = 1 << 22, 1 << 26
 _EPOCHS_AT_LEAST = 3
 _OVERRUN = 4.0
-"""How many times as long as it should an epoch of a sample may take, before its minibatches are cut."""
+"""How many times its target an epoch of a sample may take before its minibatches are cut."""
 
 _HELD = 0.15
 
 PACKED = 16
-"""Experiments that are tried side by side on a GPU, and packed where that pays."""
+"""Experiments tried side by side on a GPU, and packed where that pays."""
 
 _GAIN_AT_LEAST = 1.3
-"""How many times as fast they have to be together."""
+"""Speed together, relative to one after the other, from which packing pays."""
 
 _MOST_PACKED_BYTES = 4 << 30
-"""Memory of the bundles that are tried side by side, at most."""
+"""Memory of the bundles tried side by side, at most."""
 
 _DRIFT = 0.08
 """Relative difference between minutes of one machine, which no number of samples averages out."""
@@ -58,14 +58,14 @@ _DRIFT = 0.08
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """What the pilot has found.
+    """The results of the pilot.
 
     Attributes:
         model: Costs of this machine.
-        packing: Which experiments to pack on a GPU; None where it does not pay, and on a CPU.
+        packing: Which experiments to pack on a GPU; None if packing does not pay, and on a CPU.
         factor: How far off the cost of the whole plan may be, as a factor, in 19 of 20 cases.
-        num_trials: Trials that have been tried.
-        seconds: Time that it took.
+        num_trials: Bundles measured.
+        seconds: Duration of the pilot.
     """
 
     model: CostModel
@@ -77,13 +77,13 @@ class Pilot:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was measured of a part of a bundle.
+    """A measurement of a part of a bundle.
 
     Attributes:
-        work: What an epoch of it makes the device do.
-        epoch_s: Seconds that it takes.
-        gain: How many times as fast several of it are side by side as one after the other; None on a CPU, and where
-            they would take too much memory.
+        work: Operation counts of its epoch.
+        epoch_s: Seconds of its epoch.
+        gain: Speed of several copies side by side relative to one after the other; None on a CPU, and if they would
+            take too much memory.
     """
 
     work: Work
@@ -97,10 +97,10 @@ def run_pilot(
     """Measure some bundles of a plan, which has at least one, and fit the costs.
 
     Args:
-        plan: What is to be trained.
-        describe: Gives rows, inputs and outputs of a task by its name.
+        plan: The plan to measure.
+        describe: Returns rows, inputs and outputs of a task by its name.
         device: Where trials train.
-        budget_s: Seconds after which no further bundle is begun.
+        budget_s: Seconds after which no further bundle is started.
     """
     began = time.perf_counter()
     threads = torch.get_num_threads()
@@ -137,14 +137,14 @@ def _choose(bundles: Sequence[PlannedBundle], count: int) -> list[PlannedBundle]
 def measure(
     bundle: PlannedBundle, task: TaskDescription, device: str, seconds: float, *, packed: int = PACKED
 ) -> Sample:
-    """Train a small part of a bundle for about so many seconds, beside the first epoch.
+    """Train a small part of a bundle for about `seconds`, not counting the first epoch.
 
     Args:
-        bundle: Of which a part is trained.
-        task: Its task, in whose place random numbers stand.
+        bundle: The bundle to take a part of.
+        task: Its task; random numbers replace its data.
         device: Where to train.
         seconds: How long.
-        packed: How many of it to try side by side on a GPU, for half as long again; 1 for none.
+        packed: How many copies to try side by side on a GPU, for half as long again; 1 for none.
     """
     on_gpu = device == "cuda"
     part = _part_of(bundle, task, seconds / (_EPOCHS_AT_LEAST + 1), on_gpu)
@@ -167,7 +167,7 @@ def measure(
 
 
 def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
-    """Time for an epoch of a trainer, where all train side by side as in a packed trial."""
+    """Seconds for an epoch of one trainer, if all train side by side as in a packed trial."""
     streams = [side_stream(number) if len(trainers) > 1 else None for number, _ in enumerate(trainers, start=1)]
 
     def start(number: int) -> None:
@@ -233,7 +233,7 @@ class _Part:
 
 
 def _part_of(bundle: PlannedBundle, task: TaskDescription, epoch_s: float, on_gpu: bool) -> _Part:
-    """A part of a bundle that is expected to take so many seconds for an epoch, or little more."""
+    """A part of a bundle whose epoch is expected to take `epoch_s` seconds, or little more."""
     experiment, widths, parameters = _smaller(bundle, task)
     whole = epoch_work(experiment, task, widths, parameters, runs=len(bundle.repetitions), on_gpu=on_gpu)
     chunks = max(1, round(whole.steps / epoch_work(experiment, task, widths, parameters, runs=1).steps))
@@ -268,11 +268,11 @@ def find_packing(works: Sequence[Work], gains: Sequence[float]) -> Packing | Non
     """Find which experiments to pack: those whose steps take fewer operations than any that gains too little.
 
     Args:
-        works: What an epoch of each sample makes a GPU do.
-        gains: How many times as fast `PACKED` of it are side by side as one after the other.
+        works: Operation counts of an epoch of each sample.
+        gains: Speed of `PACKED` copies of it side by side relative to one after the other.
 
     Returns:
-        None where even the smallest gains too little.
+        None if even the smallest gains too little.
     """
     packed: list[tuple[float, float]] = []
     for flops, gain in sorted((work.flops / work.steps, gain) for work, gain in zip(works, gains, strict=True)):
@@ -294,10 +294,10 @@ def fit_costs(
     their cost, so that makes the sum over the whole plan right.
 
     Args:
-        works: What an epoch of each sample makes the device do.
-        epoch_s: Seconds that it takes.
-        like: What is expected of such a device.
-        held: How firmly each coefficient is held: as much as so many measurements that say nothing else.
+        works: Operation counts of an epoch of each sample.
+        epoch_s: Measured seconds of that epoch.
+        like: The expected costs of such a device.
+        held: How firmly each coefficient is held near its expected value: as by so many measurements.
 
     Returns:
         The model, and how far off the cost of the whole plan may be, as a factor.

@@ -1,4 +1,4 @@
-"""The plan of a launch: what is to be trained, in its order, and what of the survey is done already."""
+"""The plan of a launch: what to train, in order, and how much of the survey is done already."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from survey.plan.gpu_sharing import Packing, placed
 
 @dataclass(frozen=True)
 class Plan:
-    """What a launch is to train, and what it need not.
+    """What a launch trains, and what is done already.
 
     Attributes:
-        bundles: What is to be trained, in the order of scheduling: by GPU fraction, then longest first. What is packed
-            into one trial stands together.
+        bundles: What to train, in scheduling order: by GPU fraction, then longest first. Bundles packed into one trial
+            are neighbours.
         num_experiments: Experiments within the size tolerance.
-        num_experiments_done: Those of which every repetition is done.
+        num_experiments_done: Experiments whose repetitions are all done.
         num_out_of_tolerance: Experiments left out because no network of their shape comes near their size.
         num_runs: Repetitions of all experiments.
-        num_runs_done: Those that are done.
+        num_runs_done: Repetitions that are done.
         epochs: Epochs of all experiments, done or not.
         run_epochs: Epochs of all their repetitions, done or not.
-        sweeps_per_experiment: In how many of the search spaces an experiment is, on average.
-        guessed: Tasks of which a number was guessed, see `survey.tasks.describe`.
-        packed: How many of `bundles`, one after the other, are one trial; empty where each is a trial of its own.
+        sweeps_per_experiment: Average number of search spaces that contain an experiment.
+        guessed: Tasks with a guessed number of inputs, see `survey.tasks.loading.describe`.
+        packed: Number of `bundles`, in order, in each trial; empty if each is a trial of its own.
     """
 
     bundles: tuple[PlannedBundle, ...]
@@ -45,7 +45,7 @@ class Plan:
 
     @cached_property
     def trials(self) -> tuple[tuple[PlannedBundle, ...], ...]:
-        """What each trial is to train: one bundle, or several that are packed."""
+        """The bundles of each trial: one, or several that are packed."""
         if not self.packed:
             return tuple((trial,) for trial in self.bundles)
         ends = accumulate(self.packed)
@@ -53,16 +53,16 @@ class Plan:
 
     @property
     def num_runs_planned(self) -> int:
-        """Repetitions to be trained."""
+        """Repetitions to train."""
         return sum(len(trial.repetitions) for trial in self.bundles)
 
     @property
     def run_epochs_planned(self) -> int:
-        """Epochs to be trained, summed over repetitions."""
+        """Epochs to train, summed over repetitions."""
         return sum(trial.run_epochs for trial in self.bundles)
 
     def with_costs(self, model: CostModel) -> Plan:
-        """Estimate the costs by another model, and order the bundles by them; none are packed."""
+        """Estimate the costs by another model, and order the bundles by them, unpacked."""
         bundles = []
         for each in self.bundles:
             cost_s, training_s = model.bundle_s(each.work, epochs=each.experiment.epochs, runs=len(each.repetitions))
@@ -70,9 +70,9 @@ class Plan:
         return replace(self, bundles=in_order(bundles), packed=())
 
     def on_gpus(self, fraction: Callable[[int], float], packing: Packing | None = None) -> Plan:
-        """Pack bundles into trials, and give each the fraction of a GPU that `fraction` finds for its memory in bytes.
+        """Pack bundles into trials; give each the fraction of a GPU that `fraction` returns for its memory in bytes.
 
-        What is packed is alike in cost, so that it ends together, and takes half of a GPU's memory at most, unless
+        Packed bundles are of similar cost, so that they end together, and take half of a GPU's memory at most, unless
         `fraction` is the same for all.
         """
         trials = placed(self.bundles, fraction, packing)

@@ -18,7 +18,7 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 __all__ = [
-    "artifact_place",
+    "artifact_location",
     "credentials",
     "database",
     "errors",
@@ -28,6 +28,7 @@ __all__ = [
     "server",
     "sqlite",
     "store",
+    "store_note",
     "tags",
     "trial_run",
 ]

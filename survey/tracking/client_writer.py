@@ -18,10 +18,10 @@ _ROWS_PER_CALL = 1000
 class ClientWriter:
     """A `Writer` over MLflow's client."""
 
-    def __init__(self, uri: str, experiment_id: str) -> None:
+    def __init__(self, uri: str, mlflow_experiment_id: str) -> None:
         with tracking_errors(uri):
             self._client = MlflowClient(uri)
-        self._uri, self._experiment_id = uri, experiment_id
+        self._uri, self._mlflow_experiment_id = uri, mlflow_experiment_id
 
     def create_runs(self, runs: Sequence[NewRun]) -> list[str]:
         """Create runs one by one."""
@@ -29,7 +29,7 @@ class ClientWriter:
         with tracking_errors(self._uri):
             for run in runs:
                 tags = run.tags_with_parent(ids)
-                created = self._client.create_run(self._experiment_id, run.start_time_ms, tags, run.name)
+                created = self._client.create_run(self._mlflow_experiment_id, run.start_time_ms, tags, run.name)
                 params = [Param(key, value) for key, value in run.params.items()]
                 self._client.log_batch(created.info.run_id, params=params)
                 ids.append(created.info.run_id)

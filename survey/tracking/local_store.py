@@ -2,18 +2,14 @@
 
 On one machine whose output folder lies on a disk of its own, the file is `mlflow.db` in that folder. A sqlite file that
 several processes write to does not work on a network file system, and other machines cannot write to it at all: there
-the file lies on a disk of the node that launches, and `mlflow.db` is its backup. While it lies there, the note
-`mlflow-node.json` says where. A launch that ends leaves the whole store in `mlflow.db` and no note; a note that is
+the file lies on a disk of the node that launches, and `mlflow.db` is its backup. While it lies there, a note says where
+(`survey.tracking.store_note`). A launch that ends leaves the whole store in `mlflow.db` and no note; a note that is
 found is one of a launch that died. Its file is restored to the output folder if this is the same node; else the node is
 lost, and with it what was not yet backed up (`survey.tracking.recovery`).
-
-A note is no more than a hint: of a copied output it is that of the original, and an output may come from someone else.
-The file that it names is taken only where its folder says that this output has made it (`survey.output.ownership`).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sqlite3
@@ -21,64 +17,21 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from survey.errors import InputError, TrackingError
 from survey.output.folder import Output
-from survey.output.ownership import MARKER, has_marker, mark
-from survey.system.files import write_text
+from survey.output.ownership import MARKER, mark
 from survey.system.filesystem import on_network
 from survey.system.periodic import Periodic
-from survey.text.json_files import read_json
 from survey.text.uris import sqlite_uri
 from survey.tracking.database import holds_experiments, remove_half_made
 from survey.tracking.sqlite import copy_database, end_log
-
-_FILE = "mlflow.db"
+from survey.tracking.store_note import DATABASE_NAME, StoreNote, live_database
 
 _BACKUP_EVERY_S = 60.0
 _MOST_OF_TIME = 0.05
 """The most of the time that may go to backups."""
-
-
-@dataclass(frozen=True)
-class _Note:
-    """Where the file lies: the node, and the path there; the folder of the file is for this one launch.
-
-    With it, the place that the launch was given for artifacts, by its URI.
-    """
-
-    host: str
-    file: str
-    artifacts: str | None = None
-
-    @classmethod
-    def of(cls, output: Output) -> _Note | None:
-        try:
-            return read_json(output.store_note, cls)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError):
-            return cls("", "")  # a node that nobody can find any more
-
-    def found(self, output: Output) -> Path | None:
-        """The file, if this is its node and it is still there, in a folder that this output has made."""
-        if self.host != socket.gethostname():
-            return None
-        folder = Path(self.file).parent
-        file = folder / _FILE
-        try:
-            its_own = folder.stat(follow_symlinks=False).st_uid == os.getuid() and has_marker(folder, output.marker)
-            return file if its_own and file.is_file() and not file.is_symlink() else None
-        except OSError:
-            return None
-
-
-def live_database(output: Output) -> Path:
-    """Return the file that has the latest word on an output, for those that only read."""
-    note = _Note.of(output)
-    return (note and note.found(output)) or output.database
 
 
 class OwnStore:
@@ -87,7 +40,7 @@ class OwnStore:
     Args:
         output: The output.
         on_node: Whether the file has to lie on a disk of this node.
-        artifacts: URI of the place that was given for artifacts; None for the output folder.
+        artifacts: URI of the location that was given for artifacts; None for the output folder.
         say: Called with a message where a backup fails, which the survey outlives.
 
     Raises:
@@ -137,7 +90,7 @@ class OwnStore:
 
     def _restore(self) -> None:
         """Restore the file of a launch that died to the output folder, or note what is lost."""
-        note = _Note.of(self._output)
+        note = StoreNote.of(self._output)
         if note is None:
             return
         file = note.found(self._output)
@@ -153,7 +106,7 @@ class OwnStore:
     def _put_on_node(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="survey-mlflow-", dir=_folder_of_this_node()))
         mark(folder, self._output.marker)
-        self.file, self._is_placed = folder / _FILE, True
+        self.file, self._is_placed = folder / DATABASE_NAME, True
         # The note of a node that is lost stays until all is recovered.
         if self.lost_node is None:
             self._write_note()
@@ -163,8 +116,7 @@ class OwnStore:
                 copy_database(self._output.database, self.file, scratch=folder)
 
     def _write_note(self) -> None:
-        note = _Note(socket.gethostname(), str(self.file), self._artifacts)
-        write_text(self._output.store_note, json.dumps(asdict(note)))
+        StoreNote(socket.gethostname(), str(self.file), self._artifacts).write(self._output)
 
     def recovered(self) -> None:
         """Say that all that can be has been recovered from the loss of a node."""
@@ -207,7 +159,7 @@ class OwnStore:
 def _remove_folder(folder: Path) -> None:
     """Remove a folder that a launch has made for the file: what is its own in it, and the folder if that is all."""
     with suppress(OSError):
-        for file in (*folder.glob(f"{_FILE}*"), *folder.glob(f"copy-of-{_FILE}*"), folder / MARKER):
+        for file in (*folder.glob(f"{DATABASE_NAME}*"), *folder.glob(f"copy-of-{DATABASE_NAME}*"), folder / MARKER):
             file.unlink(missing_ok=True)
         folder.rmdir()
 

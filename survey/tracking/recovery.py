@@ -46,7 +46,7 @@ class _Orphan:
 def recover(output: Output, store: TrackingStore, given: str | None, *, hint: str | None) -> int:
     """Give each history that the ledger lacks a finished MLflow run, and return how many there were.
 
-    They are looked for in the output and in the place of artifacts that somebody has named; where a note of the lost
+    They are looked for in the output and in the location of artifacts that somebody has named; where a note of the lost
     launch names another one, also there, if it has the marker of this output. A history that cannot be read is of a
     trial that did not finish. A new MLflow run is tagged with the id of the lost one, and has log-spaced epochs. When
     this is cut short, it can be called again.
@@ -54,7 +54,7 @@ def recover(output: Output, store: TrackingStore, given: str | None, *, hint: st
     Args:
         output: The output.
         store: Its tracking store.
-        given: URI of the place that was given by `--artifacts`, if one was.
+        given: URI of the location that was given by `--artifacts`, if one was.
         hint: The same of the lost launch, as its note says. What does not lie in a folder is not looked for: its trials
             are trained again.
 
@@ -66,9 +66,9 @@ def recover(output: Output, store: TrackingStore, given: str | None, *, hint: st
     done.merge(store.completed_runs(superseded))
     known = store.all_finished_run_ids() | superseded
     recovered = 0
-    for place, is_own in _places(output, given, hint).items():
-        for orphan in _orphans(place, done, known):
-            _record(store, place.as_uri(), orphan)
+    for artifacts, is_own in _folders(output, given, hint).items():
+        for orphan in _orphans(artifacts, done, known):
+            _record(store, artifacts.as_uri(), orphan)
             done.add(orphan.experiment.experiment_id, orphan.repetitions)
             recovered += 1
             if is_own:
@@ -77,15 +77,15 @@ def recover(output: Output, store: TrackingStore, given: str | None, *, hint: st
     return recovered
 
 
-def _places(output: Output, given: str | None, hint: str | None) -> dict[Path, bool]:
+def _folders(output: Output, given: str | None, hint: str | None) -> dict[Path, bool]:
     """Return the folders in which histories may lie, and whether this output has proof that they are its own."""
-    places = {output.artifacts: True}
+    folders = {output.artifacts: True}
     for uri in (given, hint):
         folder = local_path(output.artifacts_at(uri)) if isinstance(uri, str) else None
         is_own = folder is not None and has_marker(folder, output.marker)
         if folder and (is_own or uri == given):
-            places[folder] = is_own
-    return places
+            folders[folder] = is_own
+    return folders
 
 
 def _orphans(artifacts: Path, done: CompletedRuns, known: Collection[str]) -> Iterator[_Orphan]:
@@ -115,15 +115,15 @@ def _read(file: Path) -> _Orphan | None:
 def _record(store: TrackingStore, artifacts: str, orphan: _Orphan) -> None:
     """Record an orphan as its trial would have, had it been as quick."""
     name = str(orphan.first("batch"))
-    mlflow_experiment = store.open_experiment(name, note="", artifact_location=artifacts)
+    mlflow_experiment_id = store.open_experiment(name, note="", artifact_location=artifacts)
     run = TrialRun(
         TrackingSettings(
             store.uri,
-            mlflow_experiment,
+            mlflow_experiment_id,
             all_epochs=False,
             repetition_runs=False,
             git_commit=str(orphan.first("git_hash") or ""),
-            sql_artifacts=store.sql_artifacts(mlflow_experiment),
+            sql_artifacts=store.sql_artifacts(mlflow_experiment_id),
         ),
         orphan.experiment,
         orphan.repetitions,

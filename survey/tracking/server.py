@@ -43,7 +43,7 @@ class MlflowServer:
 
     Args:
         backend_uri: The tracking store that it shows; it creates a sqlite file where there is none.
-        artifacts: Default place of artifacts.
+        artifacts: Default location of artifacts.
         log: File for what it says.
         host: The one address of this machine at which it listens, beside the loopback interface. It has no login, so
             whoever reaches that address can read and change the store.
@@ -101,14 +101,14 @@ class MlflowServer:
             f"the MLflow server did not start: see {self._log}; on one machine, `--no-ui` runs without it"
         )
 
-    def check_serves(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+    def check_serves(self, mlflow_experiment_id: str, tags: Mapping[str, str]) -> None:
         """See that it serves an MLflow experiment with these tags, so that workers write to no other launch's store.
 
         Raises:
             TrackingError: It does not, or does not answer.
         """
         try:
-            answer = self._get("/api/2.0/mlflow/experiments/get", experiment_id=experiment_id)
+            answer = self._get("/api/2.0/mlflow/experiments/get", experiment_id=mlflow_experiment_id)
         except requests.RequestException as error:
             raise TrackingError(f"the MLflow server at {self.address} does not answer: {error}") from None
         found = answer.json().get("experiment", {}).get("tags", []) if answer.ok else []

@@ -52,10 +52,11 @@ DIALECTS = frozenset({"sqlite", "postgresql", "mysql"})
 class SqlWriter:
     """A `Writer` over the store's database, one transaction for each call."""
 
-    def __init__(self, uri: str, experiment_id: str, artifacts: str) -> None:
+    def __init__(self, uri: str, mlflow_experiment_id: str, artifacts: str) -> None:
         with tracking_errors(uri):
             self._engine = _engine(uri)
-        self._uri, self._experiment_id, self._artifacts = uri, int(experiment_id), artifacts.rstrip("/")
+        self._uri, self._mlflow_experiment_id = uri, int(mlflow_experiment_id)
+        self._artifacts = artifacts.rstrip("/")
 
     def create_runs(self, runs: Sequence[NewRun]) -> list[str]:
         """Create runs."""
@@ -83,7 +84,7 @@ class SqlWriter:
             "source_version": "",
             "lifecycle_stage": "active",
             "artifact_uri": self._artifact_uri(run_id),
-            "experiment_id": self._experiment_id,
+            "experiment_id": self._mlflow_experiment_id,
         }
 
     def _artifact_uri(self, run_id: str) -> str:

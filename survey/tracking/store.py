@@ -130,9 +130,9 @@ class TrackingStore:
         abandoned = [run.info for run in self._runs("attributes.status = 'RUNNING'")]
         # The clock of the worker that has started one may be ahead of this machine's.
         now_ms = max([int(time.time() * 1000), *(info.start_time for info in abandoned)])
-        for experiment_id in {info.experiment_id for info in abandoned}:
-            run_ids = [info.run_id for info in abandoned if info.experiment_id == experiment_id]
-            self._writer(experiment_id).end_runs(run_ids, "KILLED", now_ms)
+        for mlflow_experiment_id in {info.experiment_id for info in abandoned}:
+            run_ids = [info.run_id for info in abandoned if info.experiment_id == mlflow_experiment_id]
+            self._writer(mlflow_experiment_id).end_runs(run_ids, "KILLED", now_ms)
         return len(abandoned)
 
     def optimize(self) -> None:
@@ -148,10 +148,11 @@ class TrackingStore:
                     for statement in _ANALYZE[engine.dialect.name]:
                         connection.execute(text(statement))
 
-    def sql_artifacts(self, experiment_id: str) -> str | None:
+    def sql_artifacts(self, mlflow_experiment_id: str) -> str | None:
         """Return where an MLflow experiment keeps artifacts, if its rows may be written by SQL; else None."""
         with tracking_errors(self.uri):
-            return self.client.get_experiment(experiment_id).artifact_location if self._engine() is not None else None
+            experiment = self.client.get_experiment(mlflow_experiment_id)
+            return experiment.artifact_location if self._engine() is not None else None
 
     def _engine(self) -> Engine | None:
         """The store's database, if it is a known kind whose tables have the known columns and no others."""
@@ -163,8 +164,8 @@ class TrackingStore:
             return None
         return store.engine
 
-    def _writer(self, experiment_id: str) -> Writer:
-        return make_writer(self.uri, experiment_id, sql_artifacts=self.sql_artifacts(experiment_id))
+    def _writer(self, mlflow_experiment_id: str) -> Writer:
+        return make_writer(self.uri, mlflow_experiment_id, sql_artifacts=self.sql_artifacts(mlflow_experiment_id))
 
     def _experiments(self) -> list:
         return list(self.client.search_experiments(filter_string=f"tags.`{OUTPUT}` = '{self._output_id}'"))

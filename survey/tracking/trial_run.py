@@ -68,7 +68,7 @@ class TrackingSettings:
 
     Attributes:
         uri: MLflow tracking URI, valid in every worker.
-        experiment_id: MLflow experiment of the survey.
+        mlflow_experiment_id: The MLflow experiment of the survey.
         all_epochs: Whether every epoch is logged, or log-spaced ones.
         repetition_runs: Whether each repetition has a child run of its own.
         git_commit: Commit of the survey's source, or an empty string.
@@ -76,7 +76,7 @@ class TrackingSettings:
     """
 
     uri: str
-    experiment_id: str
+    mlflow_experiment_id: str
     all_epochs: bool
     repetition_runs: bool
     git_commit: str = ""
@@ -122,7 +122,7 @@ class TrialRun:
         first_epoch: int = 1,
         recovered_from: str | None = None,
     ) -> None:
-        self._writer = make_writer(settings.uri, settings.experiment_id, sql_artifacts=settings.sql_artifacts)
+        self._writer = make_writer(settings.uri, settings.mlflow_experiment_id, sql_artifacts=settings.sql_artifacts)
         epochs = experiment.epochs
         wanted = recorded_epochs(epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from survey.output.progress import ClassFigures, Figures, RunningTrial
@@ -62,12 +62,50 @@ class _ClassCount:
 
 
 @dataclass
-class _Running:
-    """A trial that runs: its configuration, when it started, and the last epoch that it has reported."""
+class _Trial:
+    """A trial that has not ended.
+
+    Attributes:
+        config: Its configuration.
+        began_s: When its latest try started.
+        epoch: The last epoch that this try has reported.
+        is_running: Whether it runs, and does not wait for its next try.
+        has_reported: Whether one of its tries has reported.
+        done: Numbers of its experiments that are done.
+    """
 
     config: Mapping[str, Any]
-    began_s: float
+    began_s: float = 0.0
     epoch: int = 0
+    is_running: bool = False
+    has_reported: bool = False
+    done: set[int] = field(default_factory=set)
+
+    @property
+    def resource_class(self) -> str:
+        """What it trains on, such as `1 CPU core`."""
+        return resource_name(configs_of(self.config)[0]["num_gpus"])
+
+    @property
+    def experiments_left(self) -> list[ExperimentConfig]:
+        """Experiments that are not done."""
+        return [each for number, each in enumerate(configs_of(self.config)) if number not in self.done]
+
+    @property
+    def runs_left(self) -> int:
+        """Runs of these experiments."""
+        return sum(len(each["repetitions"]) for each in self.experiments_left)
+
+    def describe(self, now: float) -> RunningTrial:
+        """Return what is shown of it; its epochs are the most of its experiments."""
+        experiments = configs_of(self.config)
+        return RunningTrial(
+            name=label_of(self.config),
+            num_runs=sum(len(each["repetitions"]) for each in experiments),
+            epoch=self.epoch,
+            epochs=max(each["epochs"] for each in experiments),
+            seconds=now - self.began_s,
+        )
 
 
 class Counts:
@@ -82,10 +120,8 @@ class Counts:
     def __init__(self, *, num_runs: int, total_cost: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._num_runs, self._total_cost, self._cost, self._clock = num_runs, total_cost, 0.0, clock
         self._first_report_s: float | None = None
-        self._reported: set[str] = set()
-        self._done: defaultdict[str, set[int]] = defaultdict(set)  # by trial, numbers of its experiments
-        self._running: dict[str, _Running] = {}
-        self._failed: dict[str, tuple[int, str]] = {}  # runs, reason
+        self._trials: dict[str, _Trial] = {}  # in the order of their starts
+        self._failed: Counter[str] = Counter()  # runs, by reason
         self._classes: defaultdict[str, _ClassCount] = defaultdict(_ClassCount)
         self._loops = CoveredTime()
         self._changing = threading.Lock()
@@ -98,120 +134,91 @@ class Counts:
     def start(self, trial_id: str, config: Mapping[str, Any]) -> None:
         """Count a trial that starts, or starts again, as running."""
         with self._changing:
-            self._running[trial_id] = _Running(config, self._clock())
-            self._classes[_resource_class(config)]  # it is shown from here on
-            self._failed.pop(trial_id, None)
+            trial = self._trials[trial_id] = self._take(trial_id, config)
+            trial.began_s, trial.epoch, trial.is_running = self._clock(), 0, True
+            self._classes[trial.resource_class]  # it is shown from here on
+
+    def _take(self, trial_id: str, config: Mapping[str, Any]) -> _Trial:
+        """Remove a trial from those that have not ended; one that fails early may not have started."""
+        return self._trials.pop(trial_id, None) or _Trial(config)
 
     def report(self, trial_id: str, config: Mapping[str, Any], report: TrialReport) -> None:
         """Count what a trial reports."""
         with self._changing:
-            now = self._clock()
+            now, trial = self._clock(), self._trials.setdefault(trial_id, _Trial(config))
             began = now - report["loop_s"]
             self._first_report_s = began if self._first_report_s is None else self._first_report_s
             self._loops.add(began, now)
-            count = self._classes[_resource_class(config)]
+            count = self._classes[trial.resource_class]
             count.add(report["run_epochs"], now)
-            is_first = trial_id not in self._reported
-            self._reported.add(trial_id)
             for number, (epoch, run_epochs, is_done) in report["by_experiment"].items():
                 experiment = configs_of(config)[number]
-                if is_done and number not in self._done[trial_id]:
-                    self._done[trial_id].add(number)
+                if is_done and number not in trial.done:
+                    trial.done.add(number)
                     count.runs_done += len(experiment["repetitions"])
-                self._spend(experiment, epoch, run_epochs, is_first=is_first)
-            if trial_id in self._running:
-                self._running[trial_id].epoch = report["epoch"]
+                self._spend(experiment, epoch, run_epochs, is_first=not trial.has_reported)
+            trial.epoch, trial.has_reported = report["epoch"], True
 
     def _spend(self, experiment: ExperimentConfig, epoch: int, run_epochs: int, *, is_first: bool) -> None:
         """Count the cost of epochs that are trained."""
-        epoch_cost, num_runs = experiment["cost_s"] / experiment["epochs"], len(experiment["repetitions"])
+        epoch_cost = experiment["cost_s"] / experiment["epochs"]
+        trained = run_epochs / len(experiment["repetitions"])
         if is_first:  # what a checkpoint has spared is not to be done
-            self._total_cost -= epoch_cost * (epoch - run_epochs / num_runs)
-        self._cost += epoch_cost * run_epochs / num_runs
+            self._total_cost -= epoch_cost * (epoch - trained)
+        self._cost += epoch_cost * trained
+
+    def wait(self, trial_id: str) -> None:
+        """Count a trial that has failed, and waits for its next try, as not running."""
+        with self._changing:
+            if trial_id in self._trials:
+                self._trials[trial_id].is_running = False
 
     def end(self, trial_id: str, config: Mapping[str, Any], failed: Mapping[int, str]) -> None:
         """Count a trial that has ended well, or is stopped; `failed` has the errors of packed experiments by number."""
         with self._changing:
-            self._running.pop(trial_id, None)
-            self._done.pop(trial_id, None)
+            self._trials.pop(trial_id, None)
             for number, reason in failed.items():
-                num_runs = len(configs_of(config)[number]["repetitions"])
-                self._failed[f"{trial_id} {number}"] = (num_runs, reason)
-
-    def wait(self, trial_id: str) -> None:
-        """Count a trial that has failed, and waits to be tried again, as not running."""
-        with self._changing:
-            self._running.pop(trial_id, None)
+                self._failed[reason] += len(configs_of(config)[number]["repetitions"])
 
     def fail(self, trial_id: str, config: Mapping[str, Any], reason: str) -> None:
         """Count the runs of a trial that has failed for good, except those that are done."""
         with self._changing:
-            self._running.pop(trial_id, None)
-            self._failed[trial_id] = (self._runs_left(trial_id, config), reason)
+            self._failed[reason] += self._take(trial_id, config).runs_left
 
     def running(self) -> tuple[int, int]:
         """Return how many trials run, and how many of their experiments are not done."""
         with self._changing:
-            left = [self._left(trial_id, trial.config) for trial_id, trial in self._running.items()]
-            return len(left), sum(map(len, left))
+            left = [len(trial.experiments_left) for trial in self._running()]
+            return len(left), sum(left)
+
+    def _running(self) -> list[_Trial]:
+        return [trial for trial in self._trials.values() if trial.is_running]
 
     def figures(self) -> Figures:
         """Return what has been trained so far."""
         with self._changing:
-            now = self._clock()
+            now, running = self._clock(), self._running()
             seconds = 0.0 if self._first_report_s is None else now - self._first_report_s
-            classes = self._class_figures(now, seconds)
-            reasons: Counter[str] = Counter()
-            for num_runs, reason in self._failed.values():
-                reasons[reason] += num_runs
+            at_work = Counter(trial.resource_class for trial in running)
+            classes = {
+                name: ClassFigures(at_work[name], count.runs_done, count.epochs, count.rate(now, seconds))
+                for name, count in sorted(self._classes.items())
+            }
             return Figures(
                 runs_planned=self._num_runs,
                 runs_done=sum(each.runs_done for each in classes.values()),
-                runs_running=sum(self._runs_left(trial_id, trial.config) for trial_id, trial in self._running.items()),
-                runs_failed=reasons.total(),
+                runs_running=sum(trial.runs_left for trial in running),
+                runs_failed=self._failed.total(),
                 epochs=sum(each.epochs for each in classes.values()),
                 epochs_per_s=sum(each.epochs_per_s for each in classes.values()),
                 seconds=seconds,
                 seconds_left=self._seconds_left(seconds),
-                failures=dict(reasons),
+                failures=dict(self._failed),
                 classes=classes,
-                running=tuple(_running_trial(each, now) for each in list(self._running.values())[:_RUNNING_TOLD]),
+                running=tuple(trial.describe(now) for trial in running[:_RUNNING_TOLD]),
             )
-
-    def _class_figures(self, now: float, seconds: float) -> dict[str, ClassFigures]:
-        running = Counter(_resource_class(trial.config) for trial in self._running.values())
-        return {
-            name: ClassFigures(running[name], count.runs_done, count.epochs, count.rate(now, seconds))
-            for name, count in sorted(self._classes.items())
-        }
-
-    def _left(self, trial_id: str, config: Mapping[str, Any]) -> list[ExperimentConfig]:
-        """Experiments of a trial that are not done."""
-        done = self._done.get(trial_id, ())
-        return [each for number, each in enumerate(configs_of(config)) if number not in done]
-
-    def _runs_left(self, trial_id: str, config: Mapping[str, Any]) -> int:
-        """Runs of a trial that are not done."""
-        return sum(len(each["repetitions"]) for each in self._left(trial_id, config))
 
     def _seconds_left(self, elapsed: float) -> float | None:
         if self._cost <= 0 or self._total_cost <= 0:
             return None
         return elapsed * max(0.0, self._total_cost / self._cost - 1.0)
-
-
-def _resource_class(config: Mapping[str, Any]) -> str:
-    """Return the name of what a trial trains on, such as `1 CPU core`."""
-    return resource_name(configs_of(config)[0]["num_gpus"])
-
-
-def _running_trial(trial: _Running, now: float) -> RunningTrial:
-    """Describe a trial that runs; its epochs are the most of its experiments."""
-    experiments = configs_of(trial.config)
-    return RunningTrial(
-        name=label_of(trial.config),
-        num_runs=sum(len(each["repetitions"]) for each in experiments),
-        epoch=trial.epoch,
-        epochs=max(each["epochs"] for each in experiments),
-        seconds=now - trial.began_s,
-    )

@@ -17,7 +17,8 @@ import torch
 
 from survey.dataset.history import history_table
 from survey.errors import FATAL_ERRORS, DiskFullError, TrackingError
-from survey.experiments.experiment import Run, experiment_of
+from survey.experiments.experiment import Experiment, Run, experiment_of
+from survey.tasks.prepared import PreparedTask
 from survey.tracking.trial_run import TrialRun
 from survey.training.bundle import Bundle, is_device_lost, is_out_of_memory
 from survey.training.loop import Trainer
@@ -122,7 +123,6 @@ class ExperimentTraining:
             (`survey.errors.FATAL_ERRORS`).
 
     Attributes:
-        config: As it was given.
         experiment: What is trained.
         is_done: Whether its results are safe.
     """
@@ -130,7 +130,7 @@ class ExperimentTraining:
     def __init__(
         self, config: ExperimentConfig, context: TrialContext, stream: torch.cuda.Stream | None = None
     ) -> None:
-        self.config, self._context, self._stream = config, context, stream
+        self._config, self._context, self._stream = config, context, stream
         self.experiment = experiment_of(config)
         self._task = context.settings.tasks[self.experiment.dataset]
         self._checkpoint = Checkpoint(
@@ -151,36 +151,12 @@ class ExperimentTraining:
             return
         if finished_by:
             saved = None  # the note of another trial
-        self._run.open(self._trial_run(first_epoch=saved["epoch"] + 1 if saved else 1))
+        first_epoch = saved["epoch"] + 1 if saved else 1
+        self._run.open(_trial_run(self._config, self.experiment, self._context, first_epoch=first_epoch))
         with self._run.failure_marked():
-            self._bundle = self._make_bundle()
+            self._bundle = _bundle(self._config, self.experiment, self._task, self._context.device)
             if saved:
                 self._restore(saved)
-
-    def _trial_run(self, *, first_epoch: int) -> TrialRun:
-        config = self.config
-        return TrialRun(
-            self._context.settings.tracking,
-            self.experiment,
-            config["repetitions"],
-            num_repetitions=config["num_repetitions"],
-            params={"num_free_parameters": config["num_free_parameters"], "widths": config["widths"]},
-            trial_id=self._context.trial_id,
-            first_epoch=first_epoch,
-        )
-
-    def _make_bundle(self) -> Bundle:
-        make_trainer = partial(
-            Trainer,
-            self.experiment,
-            inputs=torch.tensor(self._task.inputs),
-            targets=torch.tensor(self._task.targets),
-            task_kind=self._task.kind,
-            widths=self.config["widths"],
-            device=self._context.device,
-        )
-        seeds = [Run(self.experiment.experiment_id, number).seed for number in self.config["repetitions"]]
-        return Bundle(make_trainer, seeds, self.experiment.epochs)
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
@@ -260,7 +236,7 @@ class ExperimentTraining:
                 self._checkpoint.remove()
 
     def _history(self) -> pa.Table:
-        repetitions = self.config["repetitions"]
+        repetitions = self._config["repetitions"]
         origin = {
             **self._context.settings.origin,
             **process_origin(self._context.device),
@@ -268,7 +244,7 @@ class ExperimentTraining:
             "trial_id": self._context.trial_id,
             "mlflow_run_id": self.run_id,
         }
-        widths, curves = self.config["widths"], self._bundle.curves
+        widths, curves = self._config["widths"], self._bundle.curves
         return history_table(self.experiment, repetitions, self._task, widths, curves, origin)
 
     def remove_checkpoint(self) -> None:
@@ -306,3 +282,33 @@ class ExperimentTraining:
             self._run.kill()
         else:
             self._run.abandon()
+
+
+def _trial_run(
+    config: ExperimentConfig, experiment: Experiment, context: TrialContext, *, first_epoch: int
+) -> TrialRun:
+    """Make the MLflow run of an experiment."""
+    return TrialRun(
+        context.settings.tracking,
+        experiment,
+        config["repetitions"],
+        num_repetitions=config["num_repetitions"],
+        params={"num_free_parameters": config["num_free_parameters"], "widths": config["widths"]},
+        trial_id=context.trial_id,
+        first_epoch=first_epoch,
+    )
+
+
+def _bundle(config: ExperimentConfig, experiment: Experiment, task: PreparedTask, device: torch.device) -> Bundle:
+    """Make the bundle of an experiment, before its first epoch."""
+    make_trainer = partial(
+        Trainer,
+        experiment,
+        inputs=torch.tensor(task.inputs),
+        targets=torch.tensor(task.targets),
+        task_kind=task.kind,
+        widths=config["widths"],
+        device=device,
+    )
+    seeds = [Run(experiment.experiment_id, number).seed for number in config["repetitions"]]
+    return Bundle(make_trainer, seeds, experiment.epochs)

@@ -324,3 +324,20 @@ def test_the_calls_of_the_page_read_all_with_their_types(quickstart, monkeypatch
 
 def test_the_page_has_a_call_for_each_reader():
     assert len(blocks(ROOT / "docs" / "readers.md", "python")) == 5
+
+
+@pytest.mark.service
+def test_ray_data_reads_the_file_with_its_types(quickstart, monkeypatch):
+    import ray
+
+    file = quickstart / "surveys/quickstart/dataset" / FILE
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        found = ray.data.read_parquet(str(file))
+        assert dict(zip(found.schema().names, found.schema().types, strict=True)) == {
+            field.name: field.type for field in pq.read_schema(file)
+        }
+        assert len(found.to_pandas()) == pq.read_metadata(file).num_rows
+    finally:
+        ray.shutdown()

@@ -27,6 +27,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data_set(tmp_path_factory.mktemp("notebook") / "dataset", rows, repetitions=5)
 
 
+@pytest.mark.launch
 def test_the_notebook_runs(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SURVEY_DATASET", str(dataset))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

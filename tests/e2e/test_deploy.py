@@ -154,6 +154,7 @@ def slurm(tmp_path) -> Slurm:
     return slurm
 
 
+@pytest.mark.launch
 def test_the_batch_script_starts_rays_launcher_on_every_node(slurm):
     status, output = slurm.run("space.yaml", "--out", "a folder")
     assert status == 0, output
@@ -177,6 +178,7 @@ def time_limit(slurm: Slurm) -> int:
     return int(value.removesuffix("s"))
 
 
+@pytest.mark.launch
 def test_the_batch_script_stops_in_good_order_before_its_time(slurm):
     began = int(time.time())
     ends = began + 36_000
@@ -187,18 +189,21 @@ def test_the_batch_script_stops_in_good_order_before_its_time(slurm):
     assert began <= ends - 300 - time_limit(slurm) <= time.time()
 
 
+@pytest.mark.launch
 def test_the_margin_is_kept_however_long_the_nodes_take(slurm):
     ends = int(time.time()) + 3600
     assert slurm.run("x", SLURM_JOB_END_TIME=str(ends), SURVEY_MARGIN_S="60", FAKE_WAIT="8")[0] == 0
     assert time_limit(slurm) <= 3600 - 60 - 8
 
 
+@pytest.mark.launch
 def test_the_batch_script_refuses_a_job_that_is_too_short(slurm):
     status, output = slurm.run("x", SLURM_JOB_END_TIME=str(int(time.time()) + 200))
     assert (status, "ask for more --time" in output) == (2, True), output
     assert not slurm.began
 
 
+@pytest.mark.launch
 def test_no_launch_begins_when_only_the_margin_is_left(slurm):
     tool(slurm.folder, "date", DATE)
     ends = int(time.time()) + 60 + 3000
@@ -207,28 +212,33 @@ def test_no_launch_begins_when_only_the_margin_is_left(slurm):
     assert not slurm.began
 
 
+@pytest.mark.launch
 def test_usr1_interrupts_the_launch(slurm):
     status, output = slurm.signalled("record", FAKE_TRAINS="100000")
     assert status == 130, output
     assert slurm.interrupted
 
 
+@pytest.mark.launch
 def test_usr1_before_the_launch_keeps_it_from_beginning(slurm):
     status, output = slurm.signalled("record-srun", hold="before")
     assert (status, "interrupted before the launch began" in output) == (130, True), output
     assert not slurm.began
 
 
+@pytest.mark.launch
 def test_usr1_after_the_launch_changes_nothing(slurm):
     status, output = slurm.signalled("record-after", hold="after", FAKE_STATUS="1")
     assert status == 1, output
     assert not slurm.interrupted
 
 
+@pytest.mark.launch
 def test_the_batch_script_passes_on_how_the_launch_ended(slurm):
     assert slurm.run("x", FAKE_STATUS="1")[0] == 1
 
 
+@pytest.mark.launch
 def test_the_batch_script_says_where_it_looks_for_python(slurm):
     status, output = slurm.run("x", SURVEY_PYTHON="/nowhere/python")
     assert (status, "no Python at /nowhere/python" in output) == (2, True), output

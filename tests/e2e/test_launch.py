@@ -308,6 +308,7 @@ def test_one_of_joined_experiments_fails_and_the_others_go_on(tmp_path):
     assert numbers(out) == numbers(alone)
 
 
+@pytest.mark.launch
 def test_without_its_data_a_launch_starts_and_leaves_nothing(tmp_path):
     space = tmp_path / "far.yaml"
     space.write_text("grids: [{dataset: mnist, shape: rectangle, size: 16384, depth: 3}]")
@@ -320,6 +321,7 @@ def test_without_its_data_a_launch_starts_and_leaves_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.launch
 def test_a_tracking_server_that_does_not_answer_stops_the_launch(tmp_path):
     space = write_space(tmp_path, epochs=3)
     status, output = launch(space, "--out", tmp_path / "out", "--tracking-uri", "http://127.0.0.1:9")

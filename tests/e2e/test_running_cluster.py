@@ -129,7 +129,7 @@ def test_an_address_at_which_nobody_listens(space):
 def test_gpus_asked_for_where_there_are_none(space, address):
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
     assert "this Ray cluster has no GPU" in refused(space, address, "--gpus-per-trial", 0.5, **token)
-    assert "experiments are packed on GPUs alone" in refused(space, address, "--pack", 4, **token)
+    assert "experiments are packed on GPUs only" in refused(space, address, "--pack", 4, **token)
 
 
 def test_a_machine_that_does_not_belong_to_the_cluster(address, monkeypatch):

@@ -17,7 +17,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from survey.output.folder import Output
-from survey.tracking.local_store import live_database
+from survey.tracking.store_note import live_database
 from tests.support.awaiting import await_that
 from tests.support.launching import launch, numbers, rows, site, start
 from tests.support.paths import ROOT

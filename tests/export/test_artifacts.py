@@ -33,11 +33,11 @@ def test_of_another_store_what_lies_with_it_is_read(survey, location, is_read):
             return {location}
 
     store: TrackingStore = Store()  # pyright: ignore[reportAssignmentType]
-    assert Artifacts.of(survey.output, store, None).places == (frozenset((location,)) if is_read else frozenset())
+    assert Artifacts.of(survey.output, store, None).locations == (frozenset((location,)) if is_read else frozenset())
     assert urlsplit(location).path
 
 
 def test_the_own_store_does_not_say_where_artifacts_lie(survey):
     survey.location = "s3://bucket/x"
     survey.store.open_experiment("alpha", note="", artifact_location=survey.location)
-    assert Artifacts.of(survey.output, survey.store, None).places == frozenset()
+    assert Artifacts.of(survey.output, survey.store, None).locations == frozenset()

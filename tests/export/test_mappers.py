@@ -26,7 +26,12 @@ def cluster():
     ray.shutdown()
 
 
-@pytest.fixture(params=["processes", pytest.param("cluster", marks=pytest.mark.service)])
+@pytest.fixture(
+    params=[
+        pytest.param("processes", marks=pytest.mark.launch),
+        pytest.param("cluster", marks=pytest.mark.service),
+    ]
+)
 def mapper(request, monkeypatch):
     monkeypatch.setattr(mappers, "FEW_TRIALS", 0)
     if request.param == "processes":

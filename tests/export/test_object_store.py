@@ -13,7 +13,7 @@ from survey.errors import TrackingAwayError, TrackingError
 from survey.export.artifacts import Artifacts
 from survey.export.update import ExportResult
 from survey.tracking import trial_run
-from survey.tracking.artifact_place import claim
+from survey.tracking.artifact_location import claim
 from survey.tracking.errors import tracking_errors
 from tests.support.export_data import EXPERIMENTS
 from tests.support.s3_server import AWAY

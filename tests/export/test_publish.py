@@ -27,7 +27,7 @@ from pyarrow import fs
 from analysis.reading.tables import read as analysis_read
 from survey.errors import ExportError, InputError, OutputError
 from survey.export.publish.description import About
-from survey.export.publish.destination import Place
+from survey.export.publish.destination import Destination
 from survey.export.publish.upload import JOURNAL, SUMS, publish
 from survey.spaces.search_space import SearchSpace
 from tests.support.awaiting import await_that
@@ -240,14 +240,14 @@ import time
 from pathlib import Path
 from survey.export import publish as module
 from survey.export.publish.description import About
-from survey.export.publish.destination import Place
-put, sent = Place.put, []
+from survey.export.publish.destination import Destination
+put, sent = Destination.put, []
 def put_some(self, path, file):
     sent.extend([path] if path != module.JOURNAL else [])
     if len(sent) > 22:
         time.sleep(100_000)
     put(self, path, file)
-Place.put = put_some
+Destination.put = put_some
 module._WORKERS = 2
 module._JOURNAL_S = 0.0
 module.publish(Path({str(made.folder)!r}), "s3://bucket/killed", About("Killed"))
@@ -258,26 +258,26 @@ module.publish(Path({str(made.folder)!r}), "s3://bucket/killed", About("Killed")
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
 
-    there = Place.at("s3://bucket/killed").sizes()
+    there = Destination.at("s3://bucket/killed").sizes()
     assert JOURNAL in there
     assert SUMS not in there
     finished = len(set(there) - {JOURNAL})
     assert finished
     result = publish(made.folder, "s3://bucket/killed", About("Killed"))
     assert result.num_sent == result.num_files - finished
-    assert set(Place.at("s3://bucket/killed").sizes()) == {*_listed("s3://bucket/killed"), SUMS}
+    assert set(Destination.at("s3://bucket/killed").sizes()) == {*_listed("s3://bucket/killed"), SUMS}
     for path, digest in _listed("s3://bucket/killed").items():
-        assert Place.at("s3://bucket/killed").sha256(path) == digest
+        assert Destination.at("s3://bucket/killed").sha256(path) == digest
     assert publish(made.folder, "s3://bucket/killed", About("Killed")).num_sent == 0
 
 
 def _listed(where: str) -> dict[str, str]:
-    return dict(reversed(line.split("  ")) for line in Place.at(where).text(SUMS).splitlines())
+    return dict(reversed(line.split("  ")) for line in Destination.at(where).text(SUMS).splitlines())
 
 
 def test_a_store_that_fails_is_told_and_what_was_sent_is_kept(made, s3, monkeypatch):
     sent = []
-    whole = Place.put
+    whole = Destination.put
 
     def put_five(self, path, file):
         sent.append(path)
@@ -286,10 +286,10 @@ def test_a_store_that_fails_is_told_and_what_was_sent_is_kept(made, s3, monkeypa
                 raise OSError("AWS Error NETWORK_CONNECTION")
         whole(self, path, file)
 
-    monkeypatch.setattr(Place, "put", put_five)
+    monkeypatch.setattr(Destination, "put", put_five)
     with pytest.raises(ExportError, match=r"s3://bucket/failed at 127.*NETWORK_CONNECTION.*publish again"):
         publish(made.folder, "s3://bucket/failed", ABOUT)
-    monkeypatch.setattr(Place, "put", whole)
+    monkeypatch.setattr(Destination, "put", whole)
     result = publish(made.folder, "s3://bucket/failed", ABOUT)
     assert result.num_sent == result.num_files - 4  # the fifth was the list of what is there
     assert publish(made.folder, "s3://bucket/failed", ABOUT).num_sent == 0
@@ -308,7 +308,7 @@ def test_a_bucket_that_is_not_there_is_told(made, s3):
 
 def test_no_credentials_are_published(made, s3):
     publish(made.folder, "s3://bucket/secret", ABOUT, spaces=made.output.spaces())
-    place = Place.at("s3://bucket/secret")
+    place = Destination.at("s3://bucket/secret")
     for path in ("README.md", "croissant.json", "columns.md", SUMS):
         assert "testing-secret" not in place.text(path)
 

@@ -99,7 +99,7 @@ def test_errors_become_a_message_and_a_status(raised, status, capsys):
     printed = capsys.readouterr()
     assert printed.out == ""
     assert ("error: x [bold]y[/bold]" in printed.err) == (status != 130), "as it stands, not as markup"
-    assert "give the same command again" in printed.err or status != 130
+    assert "run the same command again" in printed.err or status != 130
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), OSError("of no file")])
@@ -192,8 +192,8 @@ BAD_USAGE = {
     "limit 0": (["--limit", "0", "--dry-run"], ["--limit", "greater than or equal to 1"]),
     "limit text": (["--limit", "few", "--dry-run"], ["--limit", "valid integer"]),
     "repetitions 0": (["--repetitions", "0", "--dry-run"], ["--repetitions", "1"]),
-    "time limit": (["--time-limit", "soon", "--dry-run"], ["--time-limit", "'soon' is no duration", "1h30m"]),
-    "gpus per trial": (["--gpus-per-trial", "1.5", "--dry-run"], ["--gpus-per-trial", "'1.5' is no share of a GPU"]),
+    "time limit": (["--time-limit", "soon", "--dry-run"], ["--time-limit", "'soon' is not a duration", "1h30m"]),
+    "gpus per trial": (["--gpus-per-trial", "1.5", "--dry-run"], ["--gpus-per-trial", "'1.5' is not a share of a GPU"]),
     "epochs to log": (["--mlflow-epochs", "some", "--dry-run"], ["--mlflow-epochs", "auto", "all", "log"]),
     "space twice": (["quickstart", "quickstart", "--dry-run"], ["different names", "quickstart, quickstart"]),
     "out that is a file": (["--out", "../file"], ["file", "expected a folder"]),
@@ -235,7 +235,7 @@ def test_an_export_of_nothing_is_refused(folder):
 @pytest.mark.parametrize(
     ("program", "status", "told"),
     [
-        ("run_app(lambda: wait() or 0, 'x')", 130, "interrupted: give the same command again"),
+        ("run_app(lambda: wait() or 0, 'x')", 130, "interrupted: run the same command again"),
         ("atexit.register(wait); run_app(lambda: 0, 'x')", 0, ""),
     ],
 )
@@ -275,8 +275,8 @@ def test_sigterm_interrupts_a_command_until_it_has_done_what_was_asked_for(progr
         ({"num_gpus": "auto"}, "num_gpus: expected a number, found 'auto'"),
         ({"gpus_per_trial": "half"}, "gpus_per_trial: expected a number, found 'half'"),
         ({"time_limit_s": "1h"}, "time_limit_s: expected a number, found '1h'"),
-        ({"out": 5}, "out: expected a text or a path, found 5"),
-        ({"redo": {"depth": 3}}, "redo: expected a text, found {'depth': 3}"),
+        ({"out": 5}, "out: expected a string or a path, found 5"),
+        ({"redo": {"depth": 3}}, "redo: expected a string, found {'depth': 3}"),
     ],
 )
 def test_what_the_command_line_refuses_is_refused_from_python_too(given, expected):

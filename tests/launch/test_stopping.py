@@ -144,7 +144,7 @@ def test_where_nothing_trains_yet_nothing_is_said_to_be_stopped(tmp_path):
     assert str(stopping) == "time limit reached: no trial is training"
 
 
-AGAIN = "launch again with the same arguments to go on"
+AGAIN = "launch again with the same arguments to continue"
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_command_that_is_hung_up_on_says_so_where_it_still_can(tmp_path):
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGHUP)
     _, errors = process.communicate(timeout=HANGS_S)
-    assert (process.returncode, errors) == (130, b"interrupted: give the same command again to go on\n")
+    assert (process.returncode, errors) == (130, b"interrupted: run the same command again to continue\n")
 
 
 def test_under_nohup_a_command_goes_on(tmp_path):

@@ -16,7 +16,7 @@ from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.output.ownership import has_marker, mark
 from survey.text.terminal import SafeConsole
-from survey.tracking.artifact_place import marker_in
+from survey.tracking.artifact_location import marker_in
 from tests.support.dead_launch import die
 from tests.support.export_data import EXPERIMENTS, Survey
 from tests.support.launching import launch

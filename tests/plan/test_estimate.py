@@ -175,7 +175,7 @@ def test_a_dry_run_prints_one_object_for_programs(tmp_path):
 def test_json_needs_a_dry_run(tmp_path):
     status, output = launch(write_space(tmp_path), "--json", "--out", tmp_path / "out")
     assert status == 2
-    assert "--json goes with --dry-run" in output
+    assert "--json needs --dry-run" in output
 
 
 def test_a_table_shows_every_number_of_a_small_plan():
@@ -184,7 +184,7 @@ def test_a_table_shows_every_number_of_a_small_plan():
     console = Console(width=120, record=True)
     console.print(price_table(priced(planned())))
     text = console.export_text()
-    for words in ("experiments", "MLflow store", "artifacts", "data set", "time of cores", "on 1 core"):
+    for words in ("experiments", "MLflow store", "artifacts", "data set", "core time", "on 1 core"):
         assert words in text
 
 

@@ -7,5 +7,4 @@ from survey.tracking.local_store import OwnStore
 
 def die(own: OwnStore) -> None:
     """Leave things as a killed process does."""
-    own._ended.set()
-    own._thread.join()
+    own._backups.stop()

@@ -16,10 +16,11 @@ from survey.errors import InputError, TrackingError
 from survey.status import survey_status
 from survey.tracking import local_store, sqlite
 from survey.tracking.database import completed_runs, holds_experiments
-from survey.tracking.local_store import OwnStore, live_database
+from survey.tracking.local_store import OwnStore
 from survey.tracking.recovery import recover
 from survey.tracking.sqlite import copy_database
 from survey.tracking.store import TrackingStore
+from survey.tracking.store_note import live_database
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.dead_launch import die
 from tests.support.export_data import EXPERIMENTS, Survey, runs_of

@@ -303,7 +303,7 @@ def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp
     assert "interrupted: stopping 1 trial and writing checkpoints" in told[0]
     assert told[-3].startswith("interrupted: stopping 1 trial and writing checkpoints")
     assert told[-2] == "exporting what is finished"
-    assert told[-1].startswith("interrupted: launch again with the same arguments to go on (2 runs of 1 experiment ")
+    assert told[-1].startswith("interrupted: launch again with the same arguments to continue (2 runs of 1 experiment ")
 
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 0, output

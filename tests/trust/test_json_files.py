@@ -24,7 +24,7 @@ from survey.output.launch_record import LaunchRecord, read_record
 from survey.output.progress import ClassFigures, Figures, RunningTrial
 from survey.status import render, survey_status
 from survey.text.json_files import read_json
-from survey.tracking.local_store import live_database
+from survey.tracking.store_note import live_database
 from tests.support.no_json import NO_JSON
 from tests.support.surveyed import surveyed
 
@@ -99,7 +99,7 @@ def test_a_record_of_the_right_types_is_read(output):
 
 @pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON)
 def test_a_file_that_is_no_json_is_ignored_or_refused_with_one_message(output, text, monkeypatch):
-    monkeypatch.setattr("survey.output.folder._MOST_REDO_BYTES", 10_000_000)
+    monkeypatch.setattr("survey.output.redo_log._MOST_BYTES", 10_000_000)
     for file in ("launch.json", "forecasts.json", "mlflow-node.json"):
         (output.folder / file).write_text(text, encoding="latin-1")
     assert "no launch has left a record here that can be read" in shown(output)

@@ -20,9 +20,10 @@ from survey.export import __main__ as export_main
 from survey.export.update import ExportResult
 from survey.output.folder import Output
 from survey.text.terminal import SafeConsole
-from survey.tracking.artifact_place import claim
-from survey.tracking.local_store import OwnStore, live_database
+from survey.tracking.artifact_location import claim
+from survey.tracking.local_store import OwnStore
 from survey.tracking.store import TrackingStore
+from survey.tracking.store_note import live_database
 from survey.trials.checkpoint import Checkpoint
 from tests.support.export_data import EXPERIMENTS, Survey, files
 
@@ -46,8 +47,7 @@ def export(output: Output, *, artifacts: str | None = None, prune: bool = False)
 def live(output: Output) -> OwnStore:
     """Put the store of an output on this node, and leave it there as a killed launch does."""
     own = OwnStore(output, on_node=True).__enter__()
-    own._ended.set()
-    own._thread.join()
+    own._backups.stop()
     return own
 
 

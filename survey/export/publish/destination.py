@@ -21,14 +21,14 @@ _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """A folder in a file system of pyarrow, written so that a file is there whole or not at all."""
 
     store: Location
 
     @classmethod
-    def at(cls, where: str) -> Place:
-        """Find a place by a local path or `s3://BUCKET/FOLDER`.
+    def at(cls, where: str) -> Destination:
+        """Find a destination by a local path or `s3://BUCKET/FOLDER`.
 
         Raises:
             InputError: It is of another kind, or has credentials in it.
@@ -43,11 +43,11 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The place as it was given."""
+        """The destination as it was given."""
         return self.store.name
 
     def sizes(self) -> dict[str, int]:
-        """Sizes of all files, in bytes, by path relative to the place; empty where it is not there.
+        """Sizes of all files, in bytes, by path relative to the destination; empty where it is not there.
 
         What systems put into folders is left out, and links to folders are not followed.
         """
@@ -64,7 +64,7 @@ class Place:
         """Where a file lies in the file system.
 
         Raises:
-            InputError: It is a local one, and a link leads out of the place.
+            InputError: It is a local one, and a link leads out of the destination.
         """
         return self.store.path(path) if self.store.host else str(inside(Path(self.store.root), path))
 

@@ -90,9 +90,9 @@ def _write_without_personal(file: Path, target: Path) -> Path:
                 rows = source.read_row_group(number)
                 check_run_ids(rows, file)
                 for name in PERSONAL_COLUMNS:
-                    place = rows.schema.get_field_index(name)
-                    field = rows.schema.field(place)
-                    rows = rows.set_column(place, field, pa.nulls(len(rows), field.type))
+                    index = rows.schema.get_field_index(name)
+                    field = rows.schema.field(index)
+                    rows = rows.set_column(index, field, pa.nulls(len(rows), field.type))
                 writer.write(rows)
             writer.commit()
     except (pa.ArrowException, OSError) as error:

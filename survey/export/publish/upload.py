@@ -24,7 +24,7 @@ from survey.errors import ExportError, OutputError
 from survey.export.publish.croissant import CROISSANT, croissant
 from survey.export.publish.data_card import data_card
 from survey.export.publish.description import About, describe
-from survey.export.publish.destination import Place, is_left_over
+from survey.export.publish.destination import Destination, is_left_over
 from survey.export.publish.files import FLAT, Piece, experiments_piece, flat_piece, table_pieces, text_piece
 from survey.spaces.search_space import SearchSpace
 from survey.spaces.yaml_file import dump_space
@@ -68,17 +68,17 @@ def publish(
         hostnames: Publish the names of the hosts that trained the runs.
 
     Raises:
-        InputError: There is no data set, a name or a link in it leads elsewhere, or the place cannot be used.
-        OutputError: The place holds other things.
+        InputError: There is no data set, a name or a link in it leads elsewhere, or the destination cannot be used.
+        OutputError: The destination holds other things.
         ExportError: A file cannot be read or sent; the same call goes on where it stopped.
     """
     facts = describe(dataset)
-    place = Place.at(where)
-    if not place.store.host and Path(place.store.root).resolve().is_relative_to(dataset.resolve()):
+    destination = Destination.at(where)
+    if not destination.store.host and Path(destination.store.root).resolve().is_relative_to(dataset.resolve()):
         raise OutputError(f"{where}: lies in the data set that is to be published; choose another folder")
     tables = sorted({*_TABLES, *map(sweep_table, facts.sweeps)})
-    pieces = list(table_pieces(dataset, tables, hostnames=hostnames))  # what is refused leaves nothing at the place
-    with tempfile.TemporaryDirectory(prefix="publish-") as scratch, _Upload.to(place, Path(scratch)) as upload:
+    pieces = list(table_pieces(dataset, tables, hostnames=hostnames))  # what is refused sends nothing
+    with tempfile.TemporaryDirectory(prefix="publish-") as scratch, _Upload.to(destination, Path(scratch)) as upload:
         upload.send(pieces)
         upload.send([experiments_piece(dataset), flat_piece(dataset)])
         upload.send(
@@ -99,9 +99,9 @@ def _without_paths(space: SearchSpace) -> SearchSpace:
 
 @dataclass
 class _Upload:
-    """Files on their way to a place, and what is known of those that are there."""
+    """Files on their way to a destination, and what is known of those that are there."""
 
-    place: Place
+    destination: Destination
     scratch: Path
     there: dict[str, int]
     known: dict[str, str]
@@ -113,30 +113,32 @@ class _Upload:
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
-    def to(cls, place: Place, scratch: Path) -> _Upload:
-        """Begin, or go on with what lies at the place.
+    def to(cls, destination: Destination, scratch: Path) -> _Upload:
+        """Begin, or go on with what lies at the destination.
 
         Raises:
             OutputError: It holds other things than a publication, or a list of them.
         """
-        there = place.sizes()
+        there = destination.sizes()
         lists = [name for name in (SUMS, JOURNAL) if name in there]
         foreign = sorted(path for path in there if not is_left_over(path))
         if foreign and not lists:
             raise OutputError(
-                f"{place.name}: holds other things, such as {foreign[0]}, and no {SUMS} of an earlier publication; "
-                f"choose an empty or new folder"
+                f"{destination.name}: holds other things, such as {foreign[0]}, and no {SUMS} of an earlier "
+                f"publication; choose an empty or new folder"
             )
-        known = {path: digest for name in lists for path, digest in _parse(place.text(name), f"{place.name}/{name}")}
+        known: dict[str, str] = {}
+        for name in lists:
+            known |= _parse(destination.text(name), f"{destination.name}/{name}")
         known = {path: digest for path, digest in known.items() if path in there}
-        return cls(place, scratch, there, known, is_whole=lists == [SUMS])
+        return cls(destination, scratch, there, known, is_whole=lists == [SUMS])
 
     def __enter__(self) -> _Upload:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and self.num_sent:
-            with suppress(ExportError):  # the place may be out of reach
+            with suppress(ExportError):  # the destination may be out of reach
                 self._write_journal()
 
     def send(self, pieces: Iterable[Piece]) -> None:
@@ -157,11 +159,11 @@ class _Upload:
         if old:
             self._open()
         for path in old:
-            self.place.remove(path)
+            self.destination.remove(path)
         text = _format(self.sums)
         if not self.is_whole:
             self._put_text(SUMS, text)
-            self.place.remove(JOURNAL)
+            self.destination.remove(JOURNAL)
         return PublishResult(len(self.sums), self.num_sent, self.num_bytes_sent, len(old))
 
     def _send(self, piece: Piece) -> None:
@@ -172,7 +174,7 @@ class _Upload:
             is_there = self._is_there(piece.path, digest, size)
             if not is_there:
                 self._open()
-                self.place.put(piece.path, file)
+                self.destination.put(piece.path, file)
         finally:
             temporary.unlink(missing_ok=True)
         with self._lock:
@@ -186,16 +188,16 @@ class _Upload:
         if self.there.get(path) != size:
             return False
         known = self.known.get(path, _UNKNOWN)
-        return (self.place.sha256(path) if known == _UNKNOWN else known) == digest
+        return (self.destination.sha256(path) if known == _UNKNOWN else known) == digest
 
     def _open(self) -> None:
-        """Before the first change: the place is no whole publication from here on."""
+        """Before the first change: the destination is no whole publication from here on."""
         with self._lock:
             if self.is_whole or JOURNAL not in self.there:
                 self._write_journal()
                 self.there[JOURNAL] = 0
             if SUMS in self.there:
-                self.place.remove(SUMS)
+                self.destination.remove(SUMS)
                 del self.there[SUMS]
             self.is_whole = False
 
@@ -206,7 +208,7 @@ class _Upload:
     def _put_text(self, path: str, text: str) -> None:
         file = self.scratch / path
         file.write_text(text, encoding="utf-8", newline="\n")
-        self.place.put(path, file)
+        self.destination.put(path, file)
 
 
 def _sha256(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""A place of artifacts outside of the output: whether it can be written to, and whose it is."""
+"""A location of artifacts outside of the output: whether it can be written to, and whose it is."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from survey.tracking.errors import tracking_errors
 
 
 def claim(uri: str, tracking_uri: str, marker: str) -> None:
-    """Store an output's marker in a place, which shows that artifacts can be stored there.
+    """Store an output's marker in a location, which shows that artifacts can be stored there.
 
-    A place that an output has marked stays that output's: where this one is a copy of it, or has been moved, something
-    else is stored and removed again.
+    A location that an output has marked stays that output's: where this one is a copy of it, or has been moved, another
+    file is stored and removed again.
 
     Raises:
         InputError: Nothing can be stored there; the message says why.
     """
     try:
         with tracking_errors(uri, "be written to", what="--artifacts"), tempfile.TemporaryDirectory() as folder:
-            place = get_artifact_repository(uri, tracking_uri=tracking_uri)
-            is_claimed = _marker_in(place) is not None
+            repository = get_artifact_repository(uri, tracking_uri=tracking_uri)
+            is_claimed = _marker_in(repository) is not None
             file = Path(folder) / ("can-be-written.txt" if is_claimed else MARKER)
             file.write_text(marker, encoding="utf-8")
-            place.log_artifact(str(file))
+            repository.log_artifact(str(file))
     except TrackingError as error:
         raise InputError(str(error)) from None
     if is_claimed:
         # A survey needs to store artifacts, and not to remove them.
         with suppress(TrackingError), tracking_errors(uri):
-            place.delete_artifacts(file.name)
+            repository.delete_artifacts(file.name)
 
 
 def marker_in(uri: str, tracking_uri: str) -> str | None:
-    """Return the marker in a place; None where there is none.
+    """Return the marker in a location; None where there is none.
 
     Raises:
-        TrackingError: The place does not answer, or refuses.
+        TrackingError: The location does not answer, or refuses.
     """
-    with tracking_errors(uri, "be read", what="the place of artifacts"):
+    with tracking_errors(uri, "be read", what="the location of artifacts"):
         return _marker_in(get_artifact_repository(uri, tracking_uri=tracking_uri))
 
 
-def _marker_in(place: ArtifactRepository) -> str | None:
+def _marker_in(repository: ArtifactRepository) -> str | None:
     try:
-        if MARKER not in {each.path for each in place.list_artifacts()}:
+        if MARKER not in {each.path for each in repository.list_artifacts()}:
             return None
         with tempfile.TemporaryDirectory() as folder:
-            return Path(place.download_artifacts(MARKER, folder)).read_text(encoding="utf-8")
+            return Path(repository.download_artifacts(MARKER, folder)).read_text(encoding="utf-8")
     except (MlflowException, FileNotFoundError):
         return None

@@ -1,0 +1,109 @@
+"""Whether data sets can be combined: what all runs of one have to agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from survey.dataset.layout import REPETITIONS, existing_tasks, metadata_file, partition_file, partitions, task_of
+from survey.dataset.reading import read_file, sweeps_of
+from survey.dataset.schema import PARTITION_COLUMNS, TARGET_UNIT, summary_schema
+from survey.errors import InputError
+from survey.text.names import clash, inside
+
+_ONE_FOR_ALL = ("task_version", "test_split", "test_split_method")
+"""Definitions that all runs of a data set share."""
+
+_ORIGIN = ("batch", *TARGET_UNIT)
+"""Columns of an experiment that tell where it was made, and of what."""
+
+_NEEDED = ("experiment_id", "run_id", "repetition", "task_digest", *_ONE_FOR_ALL)
+
+
+def sweeps_of_all(sources: Sequence[Path]) -> list[str]:
+    """Return the names of all sweeps of some data sets, in order.
+
+    Raises:
+        InputError: A folder is no data set of this program, or two names are one but for capitals.
+    """
+    names: set[str] = set()
+    for source in sources:
+        if not source.is_dir():
+            raise InputError(f"{source}: no such folder; expected that of a data set on this machine")
+        file = metadata_file(source, REPETITIONS)
+        if not file.is_file():
+            raise InputError(f"{source}: not a data set with runs: no {REPETITIONS}/_common_metadata in it")
+        try:
+            schema = pq.read_schema(file)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{file}: cannot be read ({error})") from None
+        missing = [name for name in _NEEDED if name not in schema.names]
+        kind = schema.field("experiment_id").type if "experiment_id" in schema.names else None
+        if missing or kind != pa.uint64():
+            lacks = f"it lacks {', '.join(missing)}" if missing else f"its experiment_id is {kind}, not uint64"
+            raise InputError(
+                f"{source}: cannot be mixed with data sets of this program: {lacks}. Its ids mean something else; read "
+                f"both side by side"
+            )
+        names |= set(sweeps_of(schema, file))
+    if problem := clash(sorted(names), "sweep"):
+        raise InputError(f"the data sets cannot be combined: {problem}")
+    return sorted(names)
+
+
+def check_definitions(sources: Sequence[Path]) -> None:
+    """Check that data sets have one version of tasks and of splits, and the same data under the name of a task.
+
+    Raises:
+        InputError: They do not; the message names both.
+    """
+    if problem := clash((task for source in sources for task in existing_tasks(source)), "task"):
+        raise InputError(f"the data sets cannot be combined: {problem}")
+    seen: dict[tuple[str, str], tuple[Any, Path]] = {}
+    for source in sources:
+        table = inside(source, REPETITIONS)
+        for partition in partitions(table):
+            task = task_of(partition)
+            rows = read_file(partition_file(table, partition), ["task_digest", *_ONE_FOR_ALL])
+            for name in rows.column_names:
+                key = (name, task if name == "task_digest" else "")
+                for value in rows[name].unique().to_pylist():
+                    known, where = seen.setdefault(key, (value, source))
+                    if known != value:
+                        raise InputError(_mixture(name, task, (known, where), (value, source)))
+
+
+def _mixture(name: str, task: str, one: tuple[Any, Path], other: tuple[Any, Path]) -> str:
+    if name == "task_digest":
+        return (
+            f"the task {task!r} stands for other data in {one[1]} (digest {one[0][:16]}...) than in {other[1]} "
+            f"({other[0][:16]}...): their runs cannot be mixed"
+        )
+    return f"{name} is {one[0]} in {one[1]} and {other[0]} in {other[1]}: runs of both cannot be mixed"
+
+
+def check_same_experiment(one: pa.Table, other: pa.Table, names: tuple[Path, Path]) -> None:
+    """Check that two data sets describe an experiment alike, which has the same id in both.
+
+    Args:
+        one: Runs of the experiment in the one.
+        other: Those in the other.
+        names: The folders of both.
+
+    Raises:
+        InputError: They do not; the message names both.
+    """
+    for column in summary_schema([]).names:
+        if column not in one.column_names or column in _ORIGIN or column in PARTITION_COLUMNS:
+            continue
+        left, right = one[column][0].as_py(), other[column][0].as_py()
+        if left != right:
+            experiment_id = one["experiment_id"][0].as_py()
+            raise InputError(
+                f"experiment {experiment_id:016x}: {column} is {left} in {names[0]} and {right} in {names[1]}: their "
+                f"definitions differ, so their runs cannot be mixed"
+            )
