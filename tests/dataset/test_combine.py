@@ -189,7 +189,7 @@ def test_misuse_is_told(surveys, tmp_path):
     (tmp_path / "full" / "thesis.txt").write_text("x")
     with pytest.raises(InputError, match="full: not a data set"):
         combine(here.folder, tmp_path / "full", out=tmp_path / "one")
-    with pytest.raises(OutputError, match="full: is there already"):
+    with pytest.raises(OutputError, match="full: already exists"):
         combine(here.folder, here.folder, out=tmp_path / "full")
     command = [sys.executable, "-m", "analysis.combine", str(here.folder), "--out", str(tmp_path / "one")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
