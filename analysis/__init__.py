@@ -1,7 +1,4 @@
-"""Reading data sets of the survey, and what is drawn from them.
-
-Everything here works from the Parquet tables alone; nothing needs the code that trained.
-"""
+"""Reading and analysing data sets of the survey, from their Parquet tables alone."""
 
 from analysis.combine import combine
 from analysis.reading.curves import curves

@@ -1,4 +1,4 @@
-"""Two data sets beside each other: do the same experiments reach the same losses?"""
+"""Comparing two data sets: do the same experiments reach the same losses?"""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ MATCHED = (
     "kernel_regularizer.l1",
     "kernel_regularizer.l2",
 )
-"""Hyperparameters that make two experiments the same, as far as both data sets have them: their ids can differ."""
+"""Hyperparameters by which experiments are matched, as far as both data sets have them: their ids can differ."""
 
 LOSSES = ("final", "minimum")
-"""The test loss of a run at its last epoch, and the least over its epochs."""
+"""Test losses of a run: at its last epoch, and the least over its epochs."""
 
 _Array = npt.NDArray[np.float64]
 Correction = Literal["holm", "benjamini-hochberg"]
@@ -45,29 +45,28 @@ def compare(
     correction: Correction = "holm",
     statistic: str = "val_loss",
 ) -> pd.DataFrame:
-    """Test, for each experiment that two data sets share, whether the losses of its runs differ.
+    """Test, for each experiment in both data sets, whether the losses of its runs differ.
 
-    The test is the two-sided one of Mann and Whitney, on the ranks of the final and of the minimum test losses of the
-    runs; a loss that is not finite ranks last. The p-values are corrected together for all experiments and both losses.
+    The test is the two-sided Mann-Whitney test on the final and on the minimum test losses of the runs; a loss that is
+    not finite ranks last. The p-values are corrected together for all experiments and both losses.
 
     Args:
         a: Rows of `all_repetitions` of one data set, with the hyperparameters that tell its experiments apart.
-        b: The same of the other: ours and the published, or before and after a change.
-        by: Columns whose values two experiments share; by default those of `MATCHED` that both frames have. With
-            `["dataset"]` all runs of a task are compared as one, which makes sense only where both data sets have the
-            same experiments.
-        correction: `holm` keeps the chance of any false alarm at the level at which the corrected p-values are read;
-            `benjamini-hochberg` keeps the expected part of false alarms among the alarms.
+        b: The same of the other, such as the published one, or one from before a change.
+        by: Columns to match experiments by; by default those of `MATCHED` that both frames have. With `["dataset"]` all
+            runs of a task are pooled, which makes sense only if both data sets have the same experiments.
+        correction: `holm` bounds the probability of any false positive (family-wise error rate);
+            `benjamini-hochberg` bounds the expected share of false positives (false discovery rate).
         statistic: The curve of a run.
 
     Returns:
         A row per experiment in both, in the order of `a`, with the columns `by`, runs_a and runs_b, and for each NAME
-        of `LOSSES`: NAME_a and NAME_b, the medians; NAME_superiority, the part of the pairs of a run of each in which
-        that of b has the greater loss, ties counted as half (0.5 where neither tends to be greater); NAME_p, the
-        p-value; and NAME_p_corrected.
+        of `LOSSES`: NAME_a and NAME_b, the medians; NAME_superiority, the share of pairs of runs (a, b) in which b has
+        the greater loss, ties counting half (0.5 where neither tends to be greater); NAME_p, the p-value; and
+        NAME_p_corrected.
 
     Raises:
-        InputError: A column is missing, nothing can be matched, or the correction is unknown.
+        InputError: A column is missing, the frames share no hyperparameter, or the correction is unknown.
     """
     if correction not in ("holm", "benjamini-hochberg"):
         raise InputError(f"correction {correction!r} is unknown; known are holm and benjamini-hochberg")
@@ -96,7 +95,7 @@ _TOLD = ("a", "b", "superiority", "p")
 def _runs(frame: pd.DataFrame, names: Sequence[str], statistic: str) -> dict[tuple[object, ...], _Array]:
     """Final and minimum losses, (runs, 2), of each experiment; a loss that is not finite is infinite."""
     losses = run_losses(frame[statistic])
-    # Of one type in both data sets, and equal to themselves: nulls too, and rounded as float32 is.
+    # Comparable across data sets: one type for all numbers, rounded to float32, and None for nulls.
     keys = {name: _comparable(frame[name].tolist()) for name in names}
     groups: dict[tuple[object, ...], list[int]] = {}
     for row, key in enumerate(zip(*keys.values(), strict=True)):
@@ -114,7 +113,7 @@ def _comparable(column: Sequence[object]) -> list[object]:
 def run_losses(curves: Iterable[object]) -> _Array:
     """Return the final and the minimum loss of runs, (runs, 2), from their curves.
 
-    One that is not finite is infinite: a final loss, or the minimum of a curve that has no finite loss or is missing.
+    A final loss that is not finite, and the minimum of a curve that is missing or has no finite loss, are infinite.
     """
     return np.array([_losses(values) for values in curves]).reshape(-1, len(LOSSES))
 
@@ -129,8 +128,8 @@ def _losses(values: object) -> tuple[float, float]:
 def _tested(pairs: Sequence[tuple[_Array, _Array]]) -> _Array:
     """Medians, superiority and p-value, (pairs, 4), of pairs of losses."""
     found = np.empty((len(pairs), len(_TOLD)))
-    # Pairs of as many runs are tested in one call: 100,000 calls would take minutes. Those with ties are apart, as the
-    # test takes its exact form, which suits few runs, only where there are none in any of its pairs.
+    # One call for all pairs with equal numbers of runs: 100,000 calls would take minutes. Pairs with ties apart: a
+    # single tie keeps the test from its exact form, which suits few runs.
     alike: dict[tuple[int, int, bool], list[int]] = {}
     for number, (one, other) in enumerate(pairs):
         found[number, :2] = _median(one), _median(other)
@@ -145,7 +144,7 @@ def _tested(pairs: Sequence[tuple[_Array, _Array]]) -> _Array:
 
 
 def _median(values: _Array) -> float:
-    """The median, infinite where it falls next to a loss that is."""
+    """The median; infinite if one of the two middle losses is."""
     ordered = np.sort(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
     return float(low if low == high else (low + high) / 2)

@@ -1,7 +1,7 @@
-"""What is recommended for a new task, and why.
+"""Recommendations for a new task, and the reasons.
 
-A rule ranks what was surveyed within the budget; it is first judged on the surveyed tasks, each left out in turn
-(`analysis.advice.regret`). Where it does not beat a fixed default there, nothing is recommended.
+A rule ranks the surveyed settings within the budget. It is first judged on the surveyed tasks, each left out in turn
+(`analysis.advice.regret`). If it does not beat a fixed default there, nothing is recommended.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from survey.errors import InputError
 from survey.tasks.catalog import Kind
 
 RULE = "mean ratio"
-"""The rule that is used, of `analysis.advice.rules.RULES`; docs/recommend.md has what each of them did."""
+"""The default rule, of `analysis.advice.rules.RULES`; docs/recommend.md compares them."""
 
 NEAREST = 3
-"""Tasks whose fits are named."""
+"""Number of tasks whose fits are named."""
 
 LEAST_TASKS = 3
-"""Surveyed tasks without which a rule cannot be judged."""
+"""Fewest surveyed tasks on which a rule can be judged."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What is recommended for a task, and why.
+    """Recommendations for a task, and the reasons.
 
     Attributes:
         task: The task.
         budget: The budget.
-        settings: A row for each recommended setting, the best first: the columns of a setting, `epochs`,
+        settings: A row for each recommended setting, best first: the columns of a setting, `epochs`,
             `num_free_parameters` and `widths` on this task, `score` (of the rule, least is best), `loss_ratio`
-            (geometric mean over the tasks of the loss to the least one within the budget), `worst_ratio` (ten at most)
-            and `worst_task`, `num_tasks` that have it, and `seconds` for a run, where the survey tells. Empty where
-            nothing is recommended.
-        alternatives: The values of each number of the first setting, side by side.
-        tasks: The surveyed tasks, the nearest first, and how the first setting did on each.
-        verdict: How the rule did on tasks that it had not seen, against a fixed default.
+            (geometric mean over the tasks of the loss to the least one within the budget), `worst_ratio` (at most ten)
+            and `worst_task`, `num_tasks` that have it, and `seconds` of a run (NaN where unknown). Empty if nothing is
+            recommended.
+        alternatives: The values of each number of the first setting, compared.
+        tasks: The surveyed tasks, nearest first, and how the first setting did on each.
+        verdict: How the rule did on unseen tasks, against a fixed default.
         statements: What the data cannot tell, or why nothing is recommended, in sentences.
     """
 
@@ -72,22 +72,22 @@ def recommend(
     count: int = 5,
     rule: str = RULE,
 ) -> Advice:
-    """Recommend settings for a task that was not surveyed.
+    """Recommend settings for a task outside the survey.
 
     Args:
-        dataset: Folder of a data set with several tasks.
-        rows: Rows of the task's whole data set.
-        inputs: Columns of its inputs, once prepared (see `survey.tasks`).
-        outputs: Columns of its target, once prepared: 1 for two classes, else the number of classes.
+        dataset: Folder of a data set with at least three tasks.
+        rows: Number of rows of the task's whole data set.
+        inputs: Number of columns of its prepared inputs (see `survey.tasks`).
+        outputs: Number of columns of its prepared target: 1 for two classes, else the number of classes.
         kind: `classification` or `regression`.
-        budget: What a training may take; a number is one of epochs.
-        sweep: Name of a search space whose experiments alone are taken; all by default.
-        count: Settings to return at most.
+        budget: What one training may take; a number means epochs.
+        sweep: Name of a search space: use only its experiments.
+        count: Most settings to return.
         rule: Name of the rule, of `analysis.advice.rules.RULES`.
 
     Raises:
-        InputError: A number is not positive, the kind is unknown, or the data set has fewer than three tasks or nothing
-            within the budget.
+        InputError: A number is not positive, the kind or the rule is unknown, or the data set has fewer than three
+            tasks, nothing within the budget, or no times for a budget of seconds.
         ExportError: A file of the data set is damaged.
     """
     if min(rows, inputs, outputs) < 1 or kind not in ("classification", "regression") or rule not in RULES:
@@ -99,17 +99,16 @@ def recommend(
     task, data = Task("new", kind, rows, inputs, outputs), surveyed(dataset, sweep, bound.epochs)
     if len(data.tasks) < LEAST_TASKS:
         raise InputError(
-            f"{dataset}: has {len(data.tasks)} tasks; at least {LEAST_TASKS} are needed to judge advice by leaving one "
-            f"out"
+            f"{dataset}: has {len(data.tasks)} tasks; judging advice by leaving one out needs at least {LEAST_TASKS}"
         )
     cost = costs(dataset, data) if "all_repetitions" in tables(dataset) else None
     if bound.seconds is not None and (cost is None or np.isnan(cost.row_epoch_s).all()):
-        raise InputError(f"{dataset}: does not tell how long its runs took; give a budget of epochs or parameters")
+        raise InputError(f"{dataset}: has no times of its runs; set a budget of epochs or parameters")
     allowed = within(data, task, bound, cost)
     settings = np.logical_or.reduce(allowed, axis=1)
     possible = bounded(data, allowed).only(settings, np.logical_or.reduce(allowed, axis=0))
     if possible.settings.empty or not np.isfinite(possible.losses).any():
-        raise InputError(f"{dataset}: nothing that was surveyed is within this budget on such a task")
+        raise InputError(f"{dataset}: no surveyed setting is within this budget on such a task")
     verdict = leave_one_out(data, RULES[rule], bound, cost)
     advice = _advice(possible, task, bound, verdict, rule, count, int(data.epochs[-1]), cost and cost.of(settings))
     return advice if advice.settings.empty else _with_fits(advice, data)
@@ -134,14 +133,14 @@ def _advice(
     statements = doubts(data, task, ranked[0], values, last_epoch)
     if budget.epochs is not None and budget.epochs > last_epoch:
         statements.append(
-            f"epochs: the survey ends at {last_epoch}; what the other {budget.epochs - last_epoch} do is not known"
+            f"epochs: the survey ends at {last_epoch}; the effect of the other {budget.epochs - last_epoch} is unknown"
         )
     settings = _settings(data, task, scores, ranked, cost)
     return Advice(task, budget, settings, values, nearest_tasks(data, task, ranked[0]), verdict, tuple(statements))
 
 
 def _with_fits(advice: Advice, data: Surveyed) -> Advice:
-    """Add what the fits say of the number of epochs."""
+    """Add the number of epochs by the fits."""
     first = advice.settings.iloc[0]
     others = [name for name in data.settings.columns if name != "size"]
     alike = (data.settings[others] == first[others]).all(axis=1).to_numpy(bool)
@@ -151,14 +150,14 @@ def _with_fits(advice: Advice, data: Surveyed) -> Advice:
     known = tasks[np.isfinite(tasks["fitted_epoch"])]
     said = [f"{row.dataset} {row.fitted_epoch:.0f}" for row in known.head(NEAREST).itertuples()]
     if said:
-        statement = f"epochs: the fits to the nearest tasks put the least loss of such a size at {', '.join(said)}"
+        statement = f"epochs: by the fits to the nearest tasks, this size has its least loss at {', '.join(said)}"
     else:
-        statement = "epochs: nothing to fit: on no task did two sizes have their least loss before the end"
+        statement = "epochs: nothing to fit: on no task did two sizes reach their least loss before the end"
     return replace(advice, tasks=tasks, statements=(*advice.statements, statement))
 
 
 def refusal(verdict: Verdict) -> str:
-    """Why nothing is recommended."""
+    """Say why nothing is recommended."""
     return (
         f"nothing is recommended: on the surveyed tasks, each left out in turn, the rule's choice has "
         f"{verdict.chosen_ratio:.3g} times the least loss and the fixed default {verdict.default_ratio:.3g} times "

@@ -1,4 +1,4 @@
-"""What a training may take, and which candidates stay within it on a task."""
+"""Budgets of a training, and the candidates within one on a task."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from survey.experiments.topology import layer_widths, within_tolerance
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one training of a network may take; None is no bound.
+    """What one training of a network may take; None means no bound.
 
     Attributes:
-        epochs: Epochs.
-        parameters: Trainable parameters.
-        seconds: Seconds in the epoch loop, on a machine like that of the survey.
+        epochs: Most epochs.
+        parameters: Most trainable parameters.
+        seconds: Most seconds in the epoch loop, on a machine like that of the survey.
 
     Raises:
         InputError: A bound is not positive.
@@ -41,21 +41,21 @@ class Budget:
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of a row and an epoch for each setting, (S,), as the survey's own runs took them; NaN where unknown."""
+    """Seconds per row and epoch of each setting, (S,), as measured in the survey's runs; NaN where unknown."""
 
     row_epoch_s: npt.NDArray[np.float64]
 
     def seconds(self, task: Task, epochs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Seconds that a run of each candidate takes on a task, (S, E)."""
+        """Return the seconds of a run of each candidate on a task, (S, E)."""
         return self.row_epoch_s[:, None] * (task.rows or np.nan) * epochs
 
     def of(self, settings: npt.NDArray[np.bool_]) -> Costs:
-        """Those of some settings."""
+        """Return the costs of the settings in a mask (S,)."""
         return Costs(self.row_epoch_s[settings])
 
 
 def costs(dataset: Path | str, data: Surveyed) -> Costs:
-    """Read how long the runs of a data set took: the median over tasks of their seconds for each row and epoch."""
+    """Read how long the runs of a data set took: the median over tasks of the seconds per row and epoch."""
     keys = list(data.settings.columns)
     runs = read(dataset, table="all_repetitions", columns=["dataset", *keys, "epochs", "train_seconds"])
     rows = runs["dataset"].map({task.name: task.rows or np.nan for task in data.tasks})
@@ -66,7 +66,7 @@ def costs(dataset: Path | str, data: Surveyed) -> Costs:
 
 
 def networks(data: Surveyed, task: Task) -> list[tuple[tuple[int, ...], int]]:
-    """Layer widths and number of parameters of each setting on a task, S."""
+    """Return layer widths and number of parameters of each of the S settings on a task."""
     return [
         layer_widths(shape, size, depth, task.inputs, task.outputs)
         for shape, size, depth in zip(
@@ -76,10 +76,7 @@ def networks(data: Surveyed, task: Task) -> list[tuple[tuple[int, ...], int]]:
 
 
 def within(data: Surveyed, task: Task, budget: Budget, cost: Costs | None) -> npt.NDArray[np.bool_]:
-    """Which candidates a task and a budget allow, (S, E).
-
-    A setting of which no network comes near its size is not allowed, as in a survey.
-    """
+    """Return which candidates a task and a budget allow, (S, E): as in a survey, a network must come near its size."""
     allowed = np.ones(data.losses.shape[1:], bool)
     if task.inputs:
         sizes = data.settings["size"].tolist()
@@ -93,11 +90,11 @@ def within(data: Surveyed, task: Task, budget: Budget, cost: Costs | None) -> np
     if budget.parameters is not None:
         allowed &= (np.array(counts) <= budget.parameters)[:, None]
     if budget.seconds is not None and cost is not None:
-        # A comparison with NaN is false: what is not known to be within is not.
+        # Comparisons with NaN are false: an unknown time exceeds the budget.
         allowed &= cost.seconds(task, data.epochs) <= budget.seconds
     return allowed
 
 
 def bounded(data: Surveyed, allowed: npt.NDArray[np.bool_]) -> Surveyed:
-    """The same with the losses of the candidates that are not allowed unknown."""
+    """Return the same with NaN for the losses of candidates that are not allowed."""
     return replace(data, losses=np.where(allowed, data.losses, np.nan))

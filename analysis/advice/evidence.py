@@ -1,4 +1,4 @@
-"""What speaks for each number that is recommended, and where the data cannot tell."""
+"""The evidence for each recommended number, and what the data cannot tell."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from analysis.advice.surveyed import Surveyed
 from analysis.advice.task import Task
 
 CHANCE = 0.1
-"""A value is told from another where so clear a majority of tasks comes about by chance less often (sign test)."""
+"""Level of the sign test over tasks by which one value is better than another."""
 
 FAR = 1.0
-"""Distance of the nearest task from which on it is said to be far: a tenfold of rows, or the other kind."""
+"""Distance from which the nearest task is called far: ten times the rows, or the other kind."""
 
 
 def ranking(data: Surveyed, scores: Scores, count: int) -> list[Candidate]:
-    """The best settings, each at its best epoch, by increasing score, at most `count` of them."""
+    """Return at most `count` settings, each at its best epoch, by increasing score."""
     known = np.logical_or.reduce(np.isfinite(scores), axis=1)
     least = np.where(known, np.min(np.where(np.isnan(scores), np.inf, scores), axis=1), np.inf)
     order = np.lexsort((data.settings["size"].to_numpy(), least))
@@ -28,14 +28,14 @@ def ranking(data: Surveyed, scores: Scores, count: int) -> list[Candidate]:
 
 
 def alternatives(data: Surveyed, scores: Scores, chosen: Candidate) -> pd.DataFrame:
-    """Each number of a setting against the other values that it could have, the rest being the same.
+    """Compare each number of a setting with its other possible values, the rest being the same.
 
     Returns:
         A row for each value of each number: `name`, `value`, `is_chosen`, `score`, `loss_ratio` (geometric mean over
-        the tasks of the loss to the least one), `num_tasks` that have both, `num_better` of these on which the chosen
-        value is better, and `is_told`: whether that majority is clear.
+        the tasks of the loss to the least one), `num_tasks` that have both, with different losses, `num_better` of
+        these on which the chosen value is better, and `is_told`: whether that majority is significant.
     """
-    from scipy.stats import binomtest  # not above: it takes long to import
+    from scipy.stats import binomtest  # not above: slow to import
 
     ratios = log_ratios(data.losses)
     rows = []
@@ -60,19 +60,19 @@ def alternatives(data: Surveyed, scores: Scores, chosen: Candidate) -> pd.DataFr
 
 
 def best_epochs(data: Surveyed, setting: int) -> npt.NDArray[np.float64]:
-    """The epoch, of those looked at, of each task's least loss with a setting, (T,); NaN where it was not surveyed."""
+    """Return the epoch of each task's least loss with a setting, (T,); NaN where it was not surveyed."""
     losses = data.losses[:, setting]
     known = np.logical_or.reduce(np.isfinite(losses), axis=1)
     return np.where(known, data.epochs[np.where(np.isnan(losses), np.inf, losses).argmin(1)], np.nan)
 
 
 def nearest_tasks(data: Surveyed, task: Task, chosen: Candidate | None) -> pd.DataFrame:
-    """The surveyed tasks, the nearest first, and how the chosen candidate did on each.
+    """Return the surveyed tasks, nearest first, and how the chosen candidate did on each.
 
     Returns:
         Columns `dataset`, `kind`, `rows`, `inputs`, `outputs`, `distance`, `weight`, `trained_with`; and, for a
-        candidate, `loss_ratio`, its loss divided by the least one of the task, and `best_epoch`, at which its setting
-        had its least loss.
+        candidate, `loss_ratio`, its loss divided by the least one of the task, and `best_epoch`, of the least loss of
+        its setting.
     """
     frame = pd.DataFrame(
         {
@@ -94,14 +94,14 @@ def nearest_tasks(data: Surveyed, task: Task, chosen: Candidate | None) -> pd.Da
 
 
 def doubts(data: Surveyed, task: Task, chosen: Candidate, values: pd.DataFrame, last_epoch: int) -> list[str]:
-    """Say plainly what the data cannot tell about a chosen candidate.
+    """Say what the data cannot tell about a chosen candidate.
 
     Args:
-        data: What was surveyed, within the budget.
+        data: The survey, within the budget.
         task: The new task.
         chosen: The candidate.
-        values: As `alternatives` gives them.
-        last_epoch: The last epoch that was surveyed.
+        values: As `alternatives` returns them.
+        last_epoch: The last surveyed epoch.
     """
     found = []
     for name, group in values.groupby("name", sort=False):
@@ -110,28 +110,26 @@ def doubts(data: Surveyed, task: Task, chosen: Candidate, values: pd.DataFrame, 
         if len(unclear):
             shown = [f"{_text(row.value)} ({row.num_better} of {row.num_tasks})" for row in unclear.itertuples()]
             found.append(
-                f"{name}: the data cannot tell {_text(own)} from {', '.join(shown)}; in brackets, on how many tasks "
-                f"{_text(own)} is better"
+                f"{name}: the data cannot tell {_text(own)} from {', '.join(shown)} (in brackets: tasks on which "
+                f"{_text(own)} is better)"
             )
     row = data.settings.iloc[chosen.setting]
     for name in ("size", "learning_rate"):
         every = data.settings[name]
         if every.nunique() > 1 and row[name] in (every.min(), every.max()):
             end = "least" if row[name] == every.min() else "greatest"
-            found.append(f"{name}: {_text(row[name])} is the {end} that could be taken; what lies beyond is not known")
+            found.append(f"{name}: {_text(row[name])} is the {end} possible value; beyond it nothing is known")
     if data.epochs[chosen.epoch] == data.epochs[-1]:
         why = "surveyed" if data.epochs[-1] == last_epoch else "allowed"
-        found.append(f"epochs: the loss was still falling at the last one {why}, {data.epochs[-1]}; more may be better")
+        found.append(f"epochs: the loss was still falling at the last {why} one, {data.epochs[-1]}; more may be better")
     nearest = min(data.tasks, key=task.distance)
     if task.distance(nearest) >= FAR:
-        found.append(
-            f"the nearest surveyed task, {nearest.name}, is far from this one: this is a guess beyond the data"
-        )
+        found.append(f"the nearest surveyed task, {nearest.name}, is far from this one: this is an extrapolation")
     return found
 
 
 def _variants(data: Surveyed, scores: Scores, chosen: Candidate) -> Iterator[tuple[str, object, Candidate]]:
-    """Each value of each number with the candidate that has it and is like the chosen one otherwise."""
+    """Each value of each number, with the candidate that has it and otherwise equals the chosen one."""
     row = data.settings.iloc[chosen.setting]
     for name in data.settings.columns:
         others = [other for other in data.settings.columns if other != name]
@@ -146,7 +144,7 @@ def _variants(data: Surveyed, scores: Scores, chosen: Candidate) -> Iterator[tup
 
 
 def _some_epochs(data: Surveyed, scores: Scores, chosen: Candidate) -> list[int]:
-    """Places of the chosen epoch, of half and a quarter of it, and of the last one."""
+    """Indices of the chosen epoch, of half and a quarter of it, and of the last one."""
     own = data.epochs[chosen.epoch]
     wanted = {int(np.abs(data.epochs - own * share).argmin()) for share in (0.25, 0.5, 1.0)} | {len(data.epochs) - 1}
     return sorted(place for place in wanted if np.isfinite(scores[chosen.setting, place]))

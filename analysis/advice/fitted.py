@@ -1,4 +1,4 @@
-"""Where the published relation between size and minimizing epoch puts the least loss of a setting, task by task."""
+"""The epoch of the least loss of a setting on each task, by the published relation to size."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from analysis.advice.surveyed import Surveyed
 def fitted_epochs(data: Surveyed, settings: npt.NDArray[np.bool_], parameters: int) -> npt.NDArray[np.float64]:
     """Predict the minimizing epoch of a network from the relation fitted to each task.
 
-    Source: `analysis.fits`, after Tripp et al., "The BUTTER Zone" (2022), equation 1. The relation is fitted to the
-    epochs that were surveyed; a minimum in their last 3 % may not be one, and is left out, as in the publication.
+    Source: `analysis.fits`, after Tripp et al., "The BUTTER Zone" (2022), equation 1. As in the publication, minima in
+    the last 3 % of the surveyed epochs are left out: the loss may still have been falling.
 
     Args:
-        data: All that was surveyed, whatever the budget.
-        settings: Which settings are alike but for their size, (S,).
+        data: The survey, regardless of the budget.
+        settings: Mask of settings that differ only in size, (S,).
         parameters: Number of trainable parameters.
 
     Returns:
-        Epochs, (T,); NaN where a task has fewer than two sizes to fit, and infinite where no minimum is foreseen.
+        Epochs, (T,); NaN where a task has fewer than two sizes to fit, infinite where the fit has no minimum.
     """
-    from analysis.fits.fits import fit_minimizing_epoch, landmarks  # not above: they take long to import
+    from analysis.fits.fits import fit_minimizing_epoch, landmarks  # not above: slow to import
 
     sizes = data.settings["size"].to_numpy(float)[settings]
     predicted = np.full(len(data.tasks), np.nan)

@@ -1,4 +1,4 @@
-"""How well a rule does on a task that it has not seen: each surveyed task is left out in turn."""
+"""How well a rule does on an unseen task: each surveyed task is left out in turn."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from analysis.advice.surveyed import Surveyed
 from analysis.reading.labels import size_text
 
 WORST = 10.0
-"""Ratio to the best loss that counts for one that is greater, or not finite."""
+"""Ratios to the best loss that are greater, or not finite, count as this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Regret:
-    """What a rule chose for a task that was left out.
+    """What a rule chose for a left-out task.
 
     Attributes:
         task: Name of the task.
         best_loss: Least median test loss of the task within the budget.
-        best: Setting and epoch of it, in words.
-        chosen: What the rule chose.
-        chosen_ratio: Its median test loss on the task, divided by the best; 1 is none to regret.
-        default: The fixed default, or what is nearest to it among the candidates.
+        best: Its setting and epoch, in words.
+        chosen: The rule's choice, in words.
+        chosen_ratio: Median test loss of the choice on the task, divided by the best; 1 means no regret.
+        default: The allowed candidate nearest to the fixed default, in words.
         default_ratio: Its ratio.
     """
 
@@ -60,12 +60,12 @@ class Verdict:
 
     @property
     def is_better(self) -> bool:
-        """Better on average, and on more tasks than it is worse."""
+        """Whether the rule is better on average, and on more tasks than it is worse."""
         return self.chosen_ratio < self.default_ratio and self.wins > self.losses
 
 
 def leave_one_out(data: Surveyed, rule: Rule, budget: Budget, cost: Costs | None = None) -> Verdict:
-    """Choose for each task from the others, and compare with the best that was surveyed of it."""
+    """Choose for each task from the others, and compare the choice with the task's best surveyed candidate."""
     regrets = []
     for number, task in enumerate(data.tasks):
         allowed = within(data, task, budget, cost) & ~np.isnan(data.losses[number])
@@ -101,7 +101,7 @@ def _regret(data: Surveyed, number: int, allowed: np.ndarray, chosen: Candidate)
 
 
 def default_within(data: Surveyed, allowed: np.ndarray) -> Candidate:
-    """The fixed default, or what is nearest to it among the candidates that are allowed; there must be one."""
+    """Return the allowed candidate nearest to the fixed default; there must be one."""
     settings = np.logical_or.reduce(allowed, axis=1)
     nearest = fixed_default(data.only(settings, np.ones(len(data.epochs), bool)))
     assert nearest is not None
@@ -110,7 +110,7 @@ def default_within(data: Surveyed, allowed: np.ndarray) -> Candidate:
 
 
 def words(data: Surveyed, candidate: Candidate) -> str:
-    """A candidate in words, such as `rectangle d3 2^12, lr 0.001, epoch 84`."""
+    """Word a candidate, such as `rectangle d3 2^12, lr 0.001, epoch 84`."""
     row = data.settings.iloc[candidate.setting]
     others = [f"{name} {row[name]}" for name in data.settings.columns[4:]]
     name = f"{row['shape']} d{row['depth']} {size_text(int(row['size']))}, lr {row['learning_rate']:.6g}"

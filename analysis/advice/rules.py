@@ -1,4 +1,4 @@
-"""Rules by which a setting and a number of epochs are chosen for a task: each scores every candidate; least is best."""
+"""Rules that choose a setting and a number of epochs for a task: each scores every candidate; least is best."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Scores = npt.NDArray[np.float64]
 """Scores of the candidates, (S, E); NaN for one that too few tasks have."""
 
 _LEAST_SHARE = 0.5
-"""Share of the tasks, by weight, that must have a candidate."""
+"""Least share of the tasks, by weight, that must have a candidate."""
 
 DEFAULT_SHAPE, DEFAULT_SIZE, DEFAULT_DEPTH, DEFAULT_RATE = "rectangle", 4096, 3, 1e-3
-"""The fixed default: two hidden layers of equal width, some thousand parameters, the usual learning rate of adam, all
-epochs of the budget. It was fixed before any regret was looked at."""
+"""The fixed default: two hidden layers of equal width, some thousand parameters, the usual learning rate of Adam, all
+epochs of the budget. It was chosen before any regret was computed."""
 
 DEFAULT = f"{DEFAULT_SHAPE}, size {DEFAULT_SIZE}, depth {DEFAULT_DEPTH}, learning rate {DEFAULT_RATE:g}, all epochs"
 """The fixed default in words."""
@@ -27,18 +27,15 @@ DEFAULT = f"{DEFAULT_SHAPE}, size {DEFAULT_SIZE}, depth {DEFAULT_DEPTH}, learnin
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Places in the arrays of a `Surveyed`: a setting and an epoch."""
+    """Indices of a setting and an epoch in the arrays of a `Surveyed`."""
 
     setting: int
     epoch: int
 
 
 def normalised_ranks(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Rank the candidates of each task: (T, S, E) losses to ranks above 0 and up to 1, equal ones sharing their mean.
-
-    Infinite losses share the last ranks; NaN stays NaN.
-    """
-    from scipy.stats import rankdata  # not above: it takes long to import
+    """Rank the candidates of each task: losses (T, S, E) to ranks in (0, 1], ties sharing their mean; NaN stays NaN."""
+    from scipy.stats import rankdata  # not above: slow to import
 
     ranks = np.full_like(losses, np.nan)
     for task, values in enumerate(losses):
@@ -49,34 +46,34 @@ def normalised_ranks(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
 
 
 def log_ratios(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Natural logarithms of the ratios of losses to the least one of their task, at most log(10); NaN stays NaN."""
+    """Return natural logarithms of the ratios of losses to their task's least, at most log(10); NaN stays NaN."""
     least = np.nanmin(losses.reshape(len(losses), -1), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.minimum(np.log(losses / least[:, None, None]), np.log(10))
 
 
 def nearness(data: Surveyed, task: Task) -> npt.NDArray[np.float64]:
-    """Weights of the surveyed tasks, (T,): exp(-distance^2 / 2), so that a tenfold in one respect weighs 0.6."""
+    """Return weights of the surveyed tasks, (T,): exp(-distance^2 / 2), so 0.6 at ten times the rows."""
     return np.exp([-0.5 * task.distance(each) ** 2 for each in data.tasks])
 
 
 def mean_rank(data: Surveyed, task: Task) -> Scores:
-    """Mean normalised rank over the tasks, all of which count alike."""
+    """Score by the mean normalised rank over the tasks, equally weighted."""
     return _mean(normalised_ranks(data.losses), np.ones(len(data.tasks)))
 
 
 def nearest_rank(data: Surveyed, task: Task) -> Scores:
-    """Mean normalised rank over the tasks, those nearest to the new one counting most."""
+    """Score by the mean normalised rank over the tasks, weighted by `nearness`."""
     return _mean(normalised_ranks(data.losses), nearness(data, task))
 
 
 def mean_ratio(data: Surveyed, task: Task) -> Scores:
-    """Mean logarithm of the ratio to the least loss, over the tasks, all of which count alike."""
+    """Score by the mean logarithm of the ratio to the least loss over the tasks, equally weighted."""
     return _mean(log_ratios(data.losses), np.ones(len(data.tasks)))
 
 
 def nearest_ratio(data: Surveyed, task: Task) -> Scores:
-    """Mean logarithm of the ratio to the least loss, the tasks nearest to the new one counting most."""
+    """Score by the mean logarithm of the ratio to the least loss over the tasks, weighted by `nearness`."""
     return _mean(log_ratios(data.losses), nearness(data, task))
 
 
@@ -88,11 +85,11 @@ RULES: dict[str, Rule] = {
     "mean ratio": mean_ratio,
     "nearest tasks' ratio": nearest_ratio,
 }
-"""The rules that were tried, the simplest first."""
+"""The rules, the simplest first."""
 
 
 def best(data: Surveyed, scores: Scores) -> Candidate | None:
-    """The candidate of the least score, or None: the smallest network and the fewest epochs win a tie."""
+    """Return the candidate of the least score, or None; the smallest network and the fewest epochs win a tie."""
     if not np.isfinite(scores).any():
         return None
     order = np.argsort(data.settings["size"].to_numpy(), kind="stable")
@@ -101,7 +98,7 @@ def best(data: Surveyed, scores: Scores) -> Candidate | None:
 
 
 def fixed_default(data: Surveyed) -> Candidate | None:
-    """The candidate that is nearest to the fixed default: by shape and depth, then by size, then by learning rate."""
+    """Return the candidate nearest to the fixed default: by shape, depth, size, then learning rate; None if none."""
     if data.settings.empty or not len(data.epochs):
         return None
     settings = data.settings
@@ -117,7 +114,7 @@ def fixed_default(data: Surveyed) -> Candidate | None:
 
 
 def _mean(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> Scores:
-    """Weighted mean over the tasks that have a candidate; NaN where those weigh too little."""
+    """Weighted mean over the tasks that have a candidate; NaN where their weight is too small."""
     known = ~np.isnan(values)
     weight = (known * weights[:, None, None]).sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):

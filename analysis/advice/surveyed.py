@@ -17,13 +17,13 @@ from survey.errors import InputError
 from survey.experiments.metrics import log_spaced_epochs
 
 SETTINGS = ("shape", "size", "depth", "learning_rate")
-"""What is recommended, beside the number of epochs."""
+"""What is recommended, besides the number of epochs."""
 
 OTHERS = ("batch_size", "optimizer", "momentum", "activation")
 """Hyperparameters that are part of a setting only where they take several values within a task."""
 
 EPOCH_COUNT = 40
-"""Log-spaced epochs that are looked at."""
+"""Number of log-spaced epochs to consider."""
 
 _COLUMNS = ("dataset", "task", *SETTINGS, "kernel_regularizer.type", "label_noise", "epochs", "widths")
 _IF_THERE = (*OTHERS, "network_structure")
@@ -37,10 +37,10 @@ class Surveyed:
     Attributes:
         tasks: The tasks, T.
         settings: A row for each setting, S: `SETTINGS`, and those of `OTHERS` that vary within a task.
-        epochs: The epochs looked at, counted from 1, int64 (E,).
+        epochs: The epochs considered, counted from 1, int64 (E,).
         losses: Median test losses, float64 (T, S, E): NaN where there was no such experiment, infinite where the median
             is not finite.
-        fixed: What is the same for all settings of a task, as text, such as `batch size 32`, T.
+        fixed: Hyperparameters that all settings of a task share, in words, such as `batch size 32`, T.
     """
 
     tasks: tuple[Task, ...]
@@ -50,13 +50,13 @@ class Surveyed:
     fixed: tuple[str, ...]
 
     def without(self, number: int) -> Surveyed:
-        """The same without one task."""
+        """Return the same without one task."""
         keep = [k for k in range(len(self.tasks)) if k != number]
         tasks, fixed = tuple(self.tasks[k] for k in keep), tuple(self.fixed[k] for k in keep)
         return Surveyed(tasks, self.settings, self.epochs, self.losses[keep], fixed)
 
     def only(self, settings: npt.NDArray[np.bool_], epochs: npt.NDArray[np.bool_]) -> Surveyed:
-        """The same with some settings (S,) and some epochs (E,) only."""
+        """Return the same with only the settings and epochs of two masks, (S,) and (E,)."""
         losses = self.losses[:, settings][:, :, epochs]
         return Surveyed(
             self.tasks, self.settings[settings].reset_index(drop=True), self.epochs[epochs], losses, self.fixed
@@ -66,15 +66,15 @@ class Surveyed:
 def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = None) -> Surveyed:
     """Read the losses of a data set: experiments without penalty and label noise.
 
-    Where a setting was trained for several numbers of epochs, the longest training counts.
+    If a setting was trained for several numbers of epochs, the longest training counts.
 
     Args:
         dataset: Folder of the data set.
-        sweep: Name of a search space whose experiments alone are taken; all by default.
-        epoch: An epoch to look at beside the log-spaced ones, such as the last of a budget.
+        sweep: Name of a search space: use only its experiments.
+        epoch: An epoch to consider besides the log-spaced ones, such as the last of a budget.
 
     Raises:
-        InputError: The folder is no data set, or has no such experiments.
+        InputError: The folder is not a data set, or has no such experiments.
         ExportError: A file of the data set is damaged.
     """
     known = schema_of(dataset, _TABLE).names
@@ -86,7 +86,7 @@ def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = 
     columns = [*_COLUMNS, *(name for name in _IF_THERE if name in known)]
     frame = read(dataset, table=_TABLE, filters=filters, columns=columns)
     if frame.empty:
-        raise InputError(f"{dataset}: no experiments without penalty and label noise, which advice is drawn from")
+        raise InputError(f"{dataset}: no experiments without penalty and label noise, on which advice is based")
     others = [name for name in OTHERS if name in known]
     keys = [*SETTINGS, *(name for name in others if (frame.groupby("dataset")[name].nunique() > 1).any())]
     settings = frame[keys].drop_duplicates().sort_values(keys).reset_index(drop=True)
@@ -106,7 +106,7 @@ def _losses_of(
     settings: pd.DataFrame,
     epochs: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """Losses of one task, (S, E): a task at a time, as curves are large."""
+    """Losses of one task, (S, E): one at a time, because curves are large."""
     frame = read(dataset, table=_TABLE, filters=filters, columns=[*keys, "epochs", "test_loss_median"])
     frame = frame.sort_values("epochs").drop_duplicates(keys, keep="last")
     rows = frame[keys].merge(settings.reset_index(), on=keys, how="left")["index"].to_numpy()

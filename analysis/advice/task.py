@@ -1,4 +1,4 @@
-"""What is known of a task before anything is trained on it, and how far two tasks are apart."""
+"""What is known of a task before training, and the distance between two tasks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from survey.tasks.catalog import BUNDLED, PUBLISHED
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task by its size.
+    """The kind and size of a task.
 
     Attributes:
         name: Its name.
-        kind: Classification or regression.
-        rows: Rows of the whole data set; 0 where that is not known.
-        inputs: Columns of the prepared inputs; 0 where that is not known.
+        kind: `classification` or `regression`.
+        rows: Rows of the whole data set; 0 if unknown.
+        inputs: Columns of the prepared inputs; 0 if unknown.
         outputs: Columns of the prepared targets.
     """
 
@@ -28,9 +28,9 @@ class Task:
     outputs: int
 
     def distance(self, other: Task) -> float:
-        """How far tasks are apart: a tenfold of rows, inputs or outputs, or the other kind, is 1 each; Euclidean.
+        """Return the Euclidean distance: ten times the rows, inputs or outputs, or the other kind, is 1 each.
 
-        What is not known of one of them does not count.
+        A number unknown for one of the tasks does not count.
         """
         pairs = ((self.rows, other.rows), (self.inputs, other.inputs), (self.outputs, other.outputs))
         parts = [math.log10(one / another) for one, another in pairs if one and another]
@@ -38,7 +38,7 @@ class Task:
 
 
 def surveyed_task(name: str, kind: str, outputs: int, network_structure: str | None) -> Task:
-    """A task of a data set: what the catalogue knows of it, else what its networks tell."""
+    """Describe a task of a data set, from the catalog if possible, else from its networks."""
     known = PUBLISHED.get(name) or BUNDLED.get(name)
     inputs = known.num_inputs if known else None
     return Task(name, kind, known.rows if known else 0, inputs or _inputs(network_structure), outputs)

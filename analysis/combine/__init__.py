@@ -1,4 +1,4 @@
-"""Several data sets made one: `python -m analysis.combine A B ... --out DIR`."""
+"""Combining data sets: `python -m analysis.combine A B ... --out DIR`."""
 
 from survey.dataset.combine import CombineResult, combine
 

@@ -1,4 +1,4 @@
-"""`python -m analysis.combine A B ... --out DIR`: several data sets made one."""
+"""`python -m analysis.combine A B ... --out DIR`: the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from survey.text.terminal import SafeConsole
 
 
 class OnConflict(StrEnum):
-    """What is done about a run that several data sets have with other values."""
+    """What to do with a run whose values differ between data sets."""
 
     REFUSE = "refuse"
     FIRST = "first"
@@ -25,10 +25,10 @@ def command(
     datasets: Annotated[list[Path], typer.Argument(help="Folders of the data sets, two or more.")],
     out: Annotated[Path, typer.Option(help="Folder of the new data set; must be new or empty.")],
     on_conflict: Annotated[
-        OnConflict, typer.Option(help="Refuse runs with other values, or take those of the first data set.")
+        OnConflict, typer.Option(help="If a run differs between data sets: refuse, or take it from the first.")
     ] = OnConflict.REFUSE,
 ) -> int:
-    """Make one data set of several, which were made in different places."""
+    """Combine several data sets, such as those of different clusters, into a new one."""
     if len(datasets) < 2:
         raise InputError(f"expected two data sets or more, found {len(datasets)}")
     settled = "first" if on_conflict is OnConflict.FIRST else "refuse"
@@ -36,7 +36,7 @@ def command(
     conflicts = f", {result.num_conflicts:,} conflicts" if result.num_conflicts else ""
     SafeConsole().print(
         f"{result.dataset}: {result.num_experiments:,} experiments, {result.num_runs:,} runs; "
-        f"{result.num_equal:,} runs were in several{conflicts}"
+        f"{result.num_equal:,} runs were in more than one data set{conflicts}"
     )
     return 0
 

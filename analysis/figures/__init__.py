@@ -1,4 +1,4 @@
-"""All figures: matplotlib figures of frames that `analysis.read` gives, for a screen or for print."""
+"""Matplotlib figures of frames that `analysis.read` returns, for screen and print."""
 
 from analysis.figures.compare_figure import comparison
 from analysis.figures.curve_figures import learning_curves

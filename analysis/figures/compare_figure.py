@@ -1,4 +1,4 @@
-"""Two data sets beside each other: the losses of their runs, and where a test says that they differ."""
+"""The figure that compares two data sets: the losses of their runs, and where they differ significantly."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from analysis.reading.labels import figure_text, fixed_text, loss_words
 from survey.errors import InputError
 
 LEVEL = 0.05
-"""Corrected p-value below which two distributions are said to differ."""
+"""Corrected p-value below which two distributions differ significantly."""
 
 MAX_TASKS = 3
-"""Tasks drawn side by side."""
+"""Most tasks drawn side by side."""
 
 MAX_SIZES = 12
-"""Sizes drawn of each, evenly chosen."""
+"""Most sizes drawn of each task, evenly chosen."""
 
 _HUES, _APART = ("#0072b2", "#d55e00"), 1.13
 
@@ -34,16 +34,16 @@ _HUES, _APART = ("#0072b2", "#d55e00"), 1.13
 def comparison(
     a: pd.DataFrame, b: pd.DataFrame, names: tuple[str, str] = ("first", "second"), *, statistic: str = "val_loss"
 ) -> Figure:
-    """Draw final and minimum test losses of the runs of two data sets, of the experiments that both have.
+    """Draw final and minimum test losses of the runs of two data sets, for experiments in both.
 
-    A dot per run and a bar at the median, those of the first data set to the left, by size; of all other
-    hyperparameters the most frequent values. A star stands above where the test of `analysis.compare.compare`,
-    corrected for all experiments that both have, says that the two differ; the footnote counts them all.
+    By size, a dot per run and a bar at the median, the first data set to the left; other hyperparameters have their
+    most frequent values. A star marks experiments that differ by the test of `analysis.compare.compare`, corrected for
+    all experiments in both; the footnote counts them all.
 
     Args:
-        a: Rows of `all_repetitions` of one data set, as `compare` takes them.
+        a: Rows of `all_repetitions` of one data set, as for `compare`.
         b: The same of the other.
-        names: What to call them.
+        names: Names of the two, for the legend.
         statistic: The curve of a run.
 
     Returns:
@@ -54,7 +54,7 @@ def comparison(
     """
     compared = compare(a, b, statistic=statistic)
     if compared.empty:
-        raise InputError("the two data sets share no experiment; compare those of the same hyperparameters")
+        raise InputError("the two data sets share no experiment; compare some with the same hyperparameters")
     shared, fixed = base(compared, [])
     tasks = distinct(shared, "dataset")[:MAX_TASKS]
     figure, rows = layout(
@@ -91,7 +91,7 @@ def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _losses(frame: pd.DataFrame, shown: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    """Size, final and minimum loss of the runs of some experiments; NaN where they are not finite."""
+    """Size, final and minimum loss of the runs of some experiments; NaN where not finite."""
     names = [name for name in MATCHED if name in shown.columns]
     wanted = shown[names].astype({name: frame[name].dtype for name in names})  # also where all are null
     runs = frame[[*names, statistic]].merge(wanted, on=names)

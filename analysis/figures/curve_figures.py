@@ -1,4 +1,4 @@
-"""Learning curves of a task: the loss by epoch, with bands."""
+"""Learning curves of a task: the loss by epoch, with quartile bands."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from analysis.reading.labels import loss_words
 from survey.experiments.metrics import log_spaced_epochs
 
 MAX_SIZES = 6
-"""Networks whose learning curves are drawn in one panel."""
+"""Most networks whose learning curves are drawn in one panel."""
 
 MAX_LISTED = 9
-"""Sizes in the legend of the learning curves; colours between them are read off."""
+"""Most sizes in the legend; colours of others lie between."""
 
 _DASHES = (0, (3, 2))
 
@@ -45,12 +45,12 @@ _DASHES = (0, (3, 2))
 def learning_curves(frame: pd.DataFrame) -> Figure:
     """Draw the loss by epoch: test (solid, with the band between its quartiles) and training (dashed).
 
-    One panel as in `butter_zone`, and in it one colour per size, at most `MAX_SIZES` of them, evenly chosen. Curves are
-    drawn at 200 log-spaced epochs, each to its own end. The loss is logarithmic where all that is drawn is positive.
+    Panels are as in `butter_zone`; in each, a colour per size, at most `MAX_SIZES`, evenly chosen. Curves are drawn at
+    200 log-spaced epochs, each to its own end. The loss axis is logarithmic if all losses are positive.
 
     Args:
-        frame: Rows of a summary table of one task, with shape, depth, size, num_free_parameters and test_loss_median;
-            test_loss_q1, test_loss_q3 and train_loss_median are drawn where they are there.
+        frame: Rows of a summary table of one task, with shape, depth, size, num_free_parameters, test_loss_median and,
+            optionally, test_loss_q1, test_loss_q3 and train_loss_median.
 
     Returns:
         The figure, 8.6 inches wide (6.4 with one panel), at most `MAX_PANELS` panels.
@@ -108,7 +108,7 @@ def _draw_curves(
 
 
 def _signs(sizes: Sequence[int], colours: dict[float, Colour]) -> list[tuple[str, list[Artist]]]:
-    """Explain the lines: their kinds, and the colours of the sizes."""
+    """Entries of the legend: kinds of lines, and colours of sizes."""
     kinds: list[Artist] = [
         Line2D([], [], color=INK, linewidth=1.4, label="test"),
         Line2D([], [], color=INK, linewidth=1.0, linestyle=_DASHES, label="training"),

@@ -1,4 +1,4 @@
-"""Landmarks and fits of a task by panel: what the figure of the generalization statistics draws and a table lists."""
+"""Landmarks and fits of a task by panel, for the figure of the generalization statistics and for a table."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class PanelFits:
     """The landmarks of the experiments of a panel, and the fits to them.
 
     Attributes:
-        panel: The panel; its frame has a row per experiment whose landmarks are known, with the columns `LANDMARKS`.
-        fits: The fits; NaN where there are too few points.
+        panel: The panel; its frame has a row per experiment with known landmarks, and the columns `LANDMARKS`.
+        fits: The fits; NaN if there are too few points.
     """
 
     panel: Panel
@@ -27,14 +27,14 @@ class PanelFits:
 
 @dataclass(frozen=True, slots=True)
 class FitRow:
-    """A row of the table of fits: the title of a panel, and m, b, c, p, s0, f, l, s1, a0; NaN where there is no fit."""
+    """A row of the table of fits: the title of a panel, and m, b, c, p, s0, f, l, s1, a0; NaN if there is no fit."""
 
     title: str
     values: tuple[float, ...]
 
 
 def panel_fits(frame: pd.DataFrame) -> list[PanelFits]:
-    """Find the landmarks of one task's experiments and fit each panel, at most `MAX_PANELS` of them.
+    """Find the landmarks of one task's experiments and fit each panel, at most `MAX_PANELS`.
 
     Args:
         frame: Rows of a summary table of one task, with shape, depth, size, num_free_parameters and test_loss_median.
@@ -50,7 +50,7 @@ def panel_fits(frame: pd.DataFrame) -> list[PanelFits]:
 
 
 def fit_rows(frame: pd.DataFrame) -> list[FitRow]:
-    """Fit each panel of one task; panels of which nothing can be fitted have no row. Arguments as `panel_fits`."""
+    """Fit each panel of one task, as `panel_fits`; panels without any fit have no row."""
     rows = [
         FitRow(each.panel.title, tuple(value for name in LANDMARKS for value in getattr(each.fits, name)))
         for each in panel_fits(frame)

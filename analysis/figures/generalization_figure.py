@@ -34,19 +34,18 @@ from analysis.reading.frames import distinct, where
 from analysis.reading.labels import figure_text, fixed_text, loss_words
 
 MAX_DEPTHS = 6
-"""Depths drawn, evenly chosen."""
+"""Most depths drawn, evenly chosen."""
 
 _MARKERS = "os^Dv<>P"
 _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-"""Colours that colour-blind people tell apart (Okabe and Ito, "Color Universal Design", 2008)."""
+"""Colours for colour-blind people (Okabe and Ito, "Color Universal Design", 2008)."""
 
 
 def generalization(frame: pd.DataFrame) -> Figure:
     """Draw minimizing epoch, minimum test loss and descent slope of one task against the number of parameters.
 
-    Of all hyperparameters but shape, depth and size the most frequent values are taken. A marker per shape, a colour
-    per depth (per shape where there is but one depth), and the published fit to each as a line, where there are
-    points enough.
+    A marker per shape, a colour per depth (per shape if there is one depth), and a line for the published fit to each,
+    if there are enough points. Hyperparameters other than shape, depth and size have their most frequent values.
 
     Args:
         frame: Rows of a summary table of one task, with shape, depth, size, num_free_parameters and test_loss_median.
@@ -95,7 +94,7 @@ def _points(
     markers: dict[str, str],
     colours: dict[tuple[str, int], Colour | str],
 ) -> None:
-    """Draw one landmark of a panel, and the fit to it as far as it stays near the points."""
+    """Draw one landmark of a panel, and the part of the fit that is near the points."""
     frame = each.panel.frame
     if frame.empty:
         return
@@ -122,7 +121,7 @@ def _dress(axes: Axes, y: str, drawn: Sequence[PanelFits]) -> None:
 def _scale(first: Axes, second: Axes, drawn: Sequence[PanelFits], frame: pd.DataFrame) -> None:
     log_sizes(first, frame["num_free_parameters"].to_numpy(np.float64), most=5)
     low, high = first.get_xlim()
-    first.set_xlim(low / 1.3, high * 1.3)  # whole markers at both ends
+    first.set_xlim(low / 1.3, high * 1.3)  # room for whole markers at both ends
     found = pd.concat([each.panel.frame for each in drawn])
     epochs, losses = (found[name].to_numpy(np.float64) for name in LANDMARKS[:2])
     if epochs.size:

@@ -1,4 +1,4 @@
-"""A grid of panels on one figure: places, shared axes, ticks. Nothing here touches matplotlib's global state."""
+"""A grid of panels on one figure: layout, shared axes, ticks. It leaves matplotlib's global state alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from analysis.figures.panels import Panel
 from analysis.reading.labels import figure_text, size_text
 
 MAX_PANELS = 12
-"""Panels of one figure; the figure says how many were left out."""
+"""Most panels of one figure; the figure says how many it leaves out."""
 
 INK, MUTED = "#1f2933", "#5f6b7a"
 WIDTH, SINGLE_WIDTH = 8.6, 6.4
@@ -30,12 +30,12 @@ _LEFT, _TOP, _BOTTOM, _NOTE, _GAP_X, _GAP_Y = 0.72, 0.36, 0.58, 0.28, 0.34, 0.36
 
 
 def grid(panels: Sequence[Panel], *, right: float, noted: bool) -> tuple[Figure, list[Axes]]:
-    """Lay out a titled pair of axes per panel, all sharing their scales.
+    """Lay out titled axes for each panel, all with shared scales.
 
     Args:
         panels: At least one panel; at most `MAX_PANELS` are drawn.
         right: Room to the right of the panels, in inches, for a colour bar or a legend.
-        noted: Whether there will be a footnote.
+        noted: Whether to leave room for a footnote.
 
     Returns:
         The figure, 8.6 inches wide, and its axes in the order of the panels.
@@ -79,7 +79,7 @@ def layout(
     """Make axes in rows and columns; all lengths are in inches.
 
     Returns:
-        The figure, as high as its rows need, and its axes by row.
+        The figure, as high as its rows require, and its axes by row.
     """
     height = top + rows * panel_height + (rows - 1) * gap_y + bottom
     panel_width = (width - _LEFT - right - (columns - 1) * gap_x) / columns
@@ -107,13 +107,13 @@ def layout(
 
 
 def rule(axes: Axes) -> None:
-    """Rule the axes with faint lines behind the data."""
+    """Draw faint grid lines behind the data."""
     axes.grid(visible=True, color="#e4e7eb", linewidth=0.6)
     axes.set_axisbelow(True)
 
 
 def key(figure: Figure, axes: Sequence[Axes], groups: Sequence[tuple[str, Sequence[Artist]]]) -> None:
-    """Explain signs to the right of the panels, in groups one below the other, each with a title."""
+    """Draw legends to the right of the panels, one below the other, each with a title."""
     boxes = [one.get_position() for one in axes]
     left, top = max(box.x1 for box in boxes) + 0.08 / figure.get_figwidth(), max(box.y1 for box in boxes)
     for title, handles in (group for group in groups if group[1]):
@@ -135,10 +135,10 @@ def key(figure: Figure, axes: Sequence[Axes], groups: Sequence[tuple[str, Sequen
 
 
 def shades(values: Sequence[float]) -> dict[float, Colour]:
-    """A colour for each of some increasing positive values, by their logarithm.
+    """Return a colour for each of some increasing positive values, by their logarithm.
 
-    From the darker part of viridis, which is told apart by people who see no red or green and in greys: its lightest
-    yellow is lost on white.
+    From viridis, which colour-blind people can read, and which prints in grey; without its lightest yellow, which is
+    faint on white.
     """
     norm = LogNorm(values[0], values[-1]) if len(values) > 1 else Normalize(values[0], values[0] + 1)
     return {value: matplotlib.colormaps["viridis"](0.86 * float(norm(value))) for value in values}
@@ -156,7 +156,7 @@ def name_axes(figure: Figure, axes: Sequence[Axes], *, x: str, y: str) -> None:
 
 
 def footnote(figure: Figure, text: str, num_panels: int) -> None:
-    """Write a line under the panels, with the number of panels left out where there are any."""
+    """Write a line under the panels, with the number of panels left out, if any."""
     if num_panels > MAX_PANELS:
         left_out = num_panels - MAX_PANELS
         text = f"{text}   {left_out} more panel{'s' if left_out > 1 else ''} of {num_panels} not drawn.".strip()
@@ -165,13 +165,13 @@ def footnote(figure: Figure, text: str, num_panels: int) -> None:
 
 
 def notice(axes: Axes, text: str) -> None:
-    """Say in a panel why there is nothing to see in it."""
+    """Say in a panel why it is empty."""
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=9, color=MUTED, wrap=True)
     axes.set_facecolor("#f4f5f7")
 
 
 def log_sizes(axes: Axes, parameters: npt.NDArray[np.float64], most: int = 7) -> None:
-    """Make x a logarithmic axis of trainable parameters with at most so many ticks, at powers of two."""
+    """Make x a logarithmic axis of trainable parameters with at most `most` ticks, at powers of two."""
     low, high = float(parameters.min()), float(parameters.max())
     axes.set_xscale("log", base=2)
     axes.set_xlim(low, high if high > low else 2 * low)
@@ -182,14 +182,14 @@ def log_sizes(axes: Axes, parameters: npt.NDArray[np.float64], most: int = 7) ->
 
 
 def log_epochs(axis: object, last: int) -> None:
-    """Put ticks 1, 10, 100, ... and the like on a logarithmic axis of epochs up to `last`."""
+    """Put ticks 1, 10, 100, ... (below 50 epochs also 2, 5, 20) on a logarithmic axis of epochs up to `last`."""
     steps = (1, 2, 5) if last < 50 else (1,)
     ticks = [float(step * 10**power) for power in range(8) for step in steps if step * 10**power <= max(last, 2)]
     _fix(axis, ticks, lambda value, _: f"{value:,.0f}")
 
 
 def loss_axis(axes: Axes, values: npt.NDArray[np.float64], *, cut: bool = True) -> None:
-    """Scale y to finite values: logarithmic where all are positive, with readable ticks; `cut` leaves out far ones."""
+    """Scale y to finite values: logarithmic if all are positive; `cut` leaves out those far above the median."""
     if values.min() <= 0:
         axes.yaxis.set_major_locator(MaxNLocator(6))
         return
@@ -202,13 +202,13 @@ def loss_axis(axes: Axes, values: npt.NDArray[np.float64], *, cut: bool = True) 
 
 
 def parameters_text(size: int) -> str:
-    """Write a size for a legend: a superscript power of two where it is one."""
+    """Write a size for a legend, as a power of two if it is one."""
     text = size_text(size)
     return f"$2^{{{text[2:]}}}$" if text.startswith("2^") else f"{size:,}"
 
 
 def _columns(panels: Sequence[Panel]) -> int:
-    """A column per shape where there are two or three, so that panels to compare stand side by side."""
+    """A column per shape if there are two or three, so that panels to compare are side by side."""
     shapes = len({panel.frame["shape"].iloc[0] for panel in panels})
     return min(len(panels), shapes if shapes in (2, 3) else 2 if shapes == 4 else 3)
 

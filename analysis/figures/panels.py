@@ -1,4 +1,4 @@
-"""How experiments are split into the panels of a figure: which of them, and by what they differ."""
+"""Splitting experiments into the panels of a figure, and choosing which to draw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Experiments of one task that differ in size alone.
+    """Experiments of one task that differ only in size.
 
     Attributes:
         title: What they have in common, such as `rectangle, depth 3, batch size 64`.
@@ -30,16 +30,16 @@ class Panel:
 
 
 def panels(frame: pd.DataFrame) -> list[Panel]:
-    """Split the experiments of one task by everything they differ in but their size.
+    """Split the experiments of one task by everything in which they differ, except size.
 
-    The number of epochs tells panels apart only where one network was trained for several numbers of them: otherwise
-    the long and the short curves of a panel are drawn side by side.
+    Panels are split by the number of epochs only if one network was trained for several; otherwise a panel has long and
+    short curves together.
 
     Args:
         frame: Rows of a summary table, with shape, depth, size, num_free_parameters and any of `SETTINGS`.
 
     Returns:
-        The panels, by the other hyperparameters, then depth, then shape.
+        The panels, sorted by the other hyperparameters, then depth, then shape.
 
     Raises:
         InputError: The frame has no rows, holds several data sets, or lacks a column.
@@ -62,17 +62,17 @@ def panels(frame: pd.DataFrame) -> list[Panel]:
 
 
 def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Take the experiments that share the most frequent values of all hyperparameters but some.
+    """Select the experiments with the most frequent combination of all hyperparameters except some.
 
-    Of combinations that are equally frequent, the one with the least `test_loss_min_value_median` is taken where the
-    frame has it, else the first.
+    Of equally frequent combinations, the one with the least `test_loss_min_value_median` wins, or the first if the
+    frame lacks that column.
 
     Args:
         frame: Rows of a summary table, of any number of tasks.
-        free: Hyperparameters that may vary, beside data set and size.
+        free: Hyperparameters that may vary, besides data set and size.
 
     Returns:
-        The experiments, and the values that they share, of hyperparameters that vary in `frame`.
+        The experiments, and the values that they share of hyperparameters that vary in `frame`.
     """
     names = [name for name in ("shape", "depth", *SETTINGS) if name in frame.columns and name not in free]
     others = [name for name in ("dataset", "size", *free, *names) if name in frame.columns and name != "epochs"]
@@ -93,10 +93,9 @@ def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[s
 
 
 def base_of_tasks(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Take experiments as `base` does, if that leaves some of every task; else with each task's own settings.
+    """Select experiments as `base` does if that leaves some of every task, else with each task's own settings.
 
-    Batch sizes and the like are often chosen for each task, so that tasks may have none in common. Shape and depth are
-    in common in any case.
+    Tasks may have no settings such as batch sizes in common. Shape and depth are always shared.
     """
     shared, fixed = base(frame, free)
     if len(distinct(shared, "dataset")) == len(distinct(frame, "dataset")):
@@ -106,9 +105,9 @@ def base_of_tasks(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFram
 
 
 def representative(frame: pd.DataFrame, count: int) -> pd.DataFrame:
-    """Take experiments of one task that make at most `count` panels: all where that is possible.
+    """Select experiments of one task that make at most `count` panels: all, if possible.
 
-    Otherwise those of the most frequent settings, and of their shapes and depths evenly chosen ones.
+    Otherwise select those with the most frequent settings, and of their shapes and depths some, evenly chosen.
     """
     if len(panels(frame)) <= count:
         return frame
@@ -121,13 +120,17 @@ def representative(frame: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def evenly(items: Sequence[Item], count: int) -> list[Item]:
-    """Choose at most `count` items, evenly, the first and the last among them."""
+    """Choose at most `count` items, evenly, including the first and the last."""
     places = np.rint(np.linspace(0, len(items) - 1, min(len(items), count)))
     return [items[int(place)] for place in places]
 
 
 def require(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """Raise an InputError where a frame has no rows or lacks one of the columns."""
+    """Check that a frame has rows and the columns.
+
+    Raises:
+        InputError: It has no rows or lacks a column.
+    """
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise InputError(f"the frame lacks {', '.join(missing)}; read the table with these columns")
@@ -136,5 +139,5 @@ def require(frame: pd.DataFrame, names: Sequence[str]) -> None:
 
 
 def varied(frame: pd.DataFrame) -> list[str]:
-    """Name the settings beside data set, shape, size and depth that take more than one value, in a fixed order."""
+    """Return the `SETTINGS` that take more than one value, in order."""
     return [name for name in SETTINGS if name in frame.columns and len(frame[[name]].drop_duplicates()) > 1]

@@ -1,4 +1,4 @@
-"""Figures as a page takes them: small PNGs, the same bytes for the same figure."""
+"""Figures for a page: small PNGs, the same bytes for the same figure."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 _DPI = 160
-"""Pixels per inch: two for each point of the page on a fine screen, and enough for print."""
+"""Pixels per inch: enough for high-resolution screens and print."""
 
 _PAGE_DPI = 118
-"""Pixels per inch of the page: 8.6 inches fill its width."""
+"""CSS pixels per inch: 8.6 inches fill the width of the page."""
 
 _COLOURS = 224
-"""Colours of a picture: the maps have 26 shades; edges of lines and text, and bands that cross, have the others."""
+"""Colours of a picture: the maps have 26 shades; the rest is for edges of lines and text, and for crossing bands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure as it stands in a page.
+    """A figure in a page.
 
     Attributes:
         data: PNG in base64.
-        width: Width in the page, in CSS pixels; the picture has more, for fine screens and print.
+        width: Width in the page, in CSS pixels; the PNG has more pixels.
         height: Height in the page, in CSS pixels.
         alt: What it shows, in words.
     """
@@ -45,7 +45,7 @@ def picture(figure: Figure, alt: str) -> Picture:
 
 
 def png(figure: Figure) -> bytes:
-    """Draw a figure as a PNG with a palette, half the size of one with all colours."""
+    """Draw a figure as a PNG with a palette, half the size of one in full colour."""
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(_DPI)
     canvas.draw()

@@ -1,4 +1,4 @@
-"""Slices of a task along one hyperparameter: how good training gets, and how soon, as it alone varies."""
+"""Slices of a task along one hyperparameter: how low the loss gets, and how soon, as only it varies."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from analysis.reading.labels import SETTINGS, figure_text, fixed_text, loss_word
 from survey.errors import InputError, nearest
 
 ALONG = ("depth", "shape", *(name for name in SETTINGS if name != "kernel_regularizer.type"))
-"""Hyperparameters that a slice can be taken along."""
+"""Hyperparameters along which a slice can be taken."""
 
 MAX_SIZES = 7
-"""Sizes drawn in a slice, evenly chosen."""
+"""Most sizes drawn in a slice, evenly chosen."""
 
 _MEASURES = ("test_loss_min_value", "test_loss_min_epoch")
 _WORDS = {
@@ -32,32 +32,32 @@ _WORDS = {
     "label_noise": "label noise (fraction)",
 }
 _CHARACTERS = 40
-"""Room for the names of values along the axis."""
+"""Characters of values that fit along the axis."""
 
 _FEW = 6
-"""Values up to which they are spaced evenly and each is named on the axis."""
+"""Most values that are spaced evenly, whatever they are."""
 
 
 def slices(frame: pd.DataFrame, along: str) -> Figure:
-    """Draw the least test loss, and the epoch where it is reached, against one hyperparameter.
+    """Draw the least test loss, and its epoch, against one hyperparameter.
 
-    Of all other hyperparameters but the size the most frequent values are taken. A line per size: the median over the
-    repetitions, each at its own best epoch, with the band between its quartiles.
+    A line per size: the median over the repetitions, each at its own best epoch, with a band between the quartiles.
+    Other hyperparameters have their most frequent values.
 
     Args:
         frame: Rows of a summary table of one task, with size and the scalar columns test_loss_min_value_q1, _median,
-            _q3 and test_loss_min_epoch_q1, _median, _q3; no curve is needed.
-        along: One of `ALONG`. Along a penalty's coefficient, experiments without a penalty stand at "none".
+            _q3 and test_loss_min_epoch_q1, _median, _q3; it needs no curves.
+        along: One of `ALONG`. Along a penalty's coefficient, experiments without a penalty are at "none".
 
     Returns:
         The figure, 8.6 inches wide, of two panels.
 
     Raises:
-        InputError: The frame has no rows, holds several tasks, or lacks a column, or `along` is no hyperparameter.
+        InputError: The frame has no rows, holds several tasks or lacks a column, or `along` is not in `ALONG`.
     """
     if along not in ALONG:
         raise InputError(
-            f"{along!r} is no hyperparameter to slice along{nearest(along, ALONG)}; there are {', '.join(ALONG)}"
+            f"{along!r} is not a hyperparameter to slice along{nearest(along, ALONG)}; expected {', '.join(ALONG)}"
         )
     columns = [f"{name}_{part}" for name in _MEASURES for part in ("q1", "median", "q3")]
     require(frame, ("size", along, *columns))
@@ -67,7 +67,7 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
     scale = _Scale.of(column(shared, along))
     sizes = evenly(distinct(shared, "size"), MAX_SIZES)
     colours = shades(sizes)
-    bottom = 1.3 if isinstance(scale.values[-1], str) and len(scale.values) > 3 else 0.86  # room for names aslant
+    bottom = 1.3 if isinstance(scale.values[-1], str) and len(scale.values) > 3 else 0.86  # room for slanted names
     figure, ((left, right),) = layout(1, 2, panel_height=2.9, right=1.28, bottom=bottom, gap_x=0.78, sharey=False)
     words = (f"least test {loss_words(frame)}", "epoch of the least test loss")
     for axes, name, y in zip((left, right), _MEASURES, words, strict=True):
@@ -85,7 +85,7 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Places of a hyperparameter's values on x: their own where there are many numbers, else evenly spaced."""
+    """Positions of a hyperparameter's values on x: the values if they are many numbers, else evenly spaced."""
 
     values: list[object]
     places: dict[object, float]
@@ -104,7 +104,7 @@ class _Scale:
 
 
 def _with_or_without(frame: pd.DataFrame, along: str) -> pd.DataFrame:
-    """Along a penalty: the experiments with it and those with none. Along anything else: all."""
+    """Along a penalty: the experiments with it and those without any; else all."""
     if not along.startswith("kernel_regularizer."):
         return frame
     other = {"kernel_regularizer.l1": "kernel_regularizer.l2", "kernel_regularizer.l2": "kernel_regularizer.l1"}[along]
@@ -137,7 +137,7 @@ def _dress(axes: Axes, finite: npt.NDArray[np.float64], scale: _Scale, y: str, x
         axes.set_xscale("log")
     texts = {place: _text(value) for value, place in scale.places.items()}
     room = max(2, _CHARACTERS // (2 + max(map(len, texts.values()))))
-    names = isinstance(scale.values[-1], str)  # of which all are shown, aslant where they are long
+    names = isinstance(scale.values[-1], str)  # all names are shown, slanted if they are long
     shown = list(texts) if names else evenly(list(texts), room)
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -28,7 +28,7 @@ class MinMax:
 
     @classmethod
     def of(cls, values: Sequence[npt.NDArray[np.float64]]) -> MinMax:
-        """Take the limits from the finite values of some arrays; 0 and 0 where there are none."""
+        """Take the limits from the finite values of some arrays; 0 and 0 if there are none."""
         finite = np.concatenate([value[np.isfinite(value)] for value in values])
         return cls(float(finite.min()), float(finite.max())) if finite.size else cls(0.0, 0.0)
 
@@ -59,7 +59,7 @@ def least(panels: Sequence[Panel], statistic: str = "test_loss_median") -> Minim
     """Find the least finite value of a curve; the earliest panel, smallest network and first epoch win a tie.
 
     Returns:
-        The minimum, or None where no value is finite.
+        The minimum, or None if no value is finite.
     """
     best: Minimum | None = None
     for panel in panels:
@@ -77,7 +77,7 @@ def least(panels: Sequence[Panel], statistic: str = "test_loss_median") -> Minim
 def relative_loss(loss: npt.ArrayLike, minimum: float, maximum: float) -> npt.NDArray[np.float64]:
     """Relate losses to the minimum: the ratio, at most `CAP`; NaN stays NaN.
 
-    A ratio to a minimum of zero or less says nothing: there, 1 at the minimum to `CAP` at the maximum, linearly.
+    With a minimum of zero or less, ratios mean nothing: the scale is linear, 1 at the minimum, `CAP` at the maximum.
     """
     values = np.asarray(loss, dtype=np.float64)
     if minimum > 0:
@@ -86,21 +86,21 @@ def relative_loss(loss: npt.ArrayLike, minimum: float, maximum: float) -> npt.ND
 
 
 def zone_value(ratio: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Compute -log10(min(2, ratio) - 0.9): 1 at the minimum, falling to -0.04 at twice its loss and beyond."""
+    """Compute -log10(min(2, ratio) - 0.9): 1 at the minimum, -0.04 at twice its loss and beyond."""
     return -np.log10(np.minimum(CAP, np.asarray(ratio, dtype=np.float64)) - 0.9)
 
 
 def variation(stddev: npt.ArrayLike, avg: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Coefficient of variation over repetitions, stddev / avg; NaN where the average is not positive."""
+    """Compute the coefficient of variation over repetitions, stddev / avg; NaN where avg is not positive."""
     mean = np.asarray(avg, dtype=np.float64)
     return np.asarray(stddev, dtype=np.float64) / np.where(mean > 0, mean, np.nan)
 
 
 def variation_value(coefficient: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Compute log(1 + 10 coefficient), natural: 0 where the repetitions agree."""
+    """Compute the natural logarithm of 1 + 10 coefficient: 0 where the repetitions agree."""
     return np.log1p(10 * np.asarray(coefficient, dtype=np.float64))
 
 
 def all_epochs(frame: pd.DataFrame, statistic: str) -> npt.NDArray[np.float64]:
-    """Gather a curve of n experiments at all epochs: (n, epochs), NaN where there is no finite value."""
+    """Gather the curves of n experiments at all epochs, (n, epochs); NaN where there is no finite value."""
     return curve_matrix(frame[statistic], np.arange(1, num_epochs(frame[statistic]) + 1))

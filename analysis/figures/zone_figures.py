@@ -1,4 +1,4 @@
-"""Maps of the butter zone: of one task by its panels, and of several tasks side by side."""
+"""Maps of the butter zone: of one task by panel, and of several tasks side by side."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from analysis.reading.labels import figure_text, fixed_text
 from survey.experiments.metrics import log_spaced_epochs
 
 MAX_COLUMNS = 6
-"""Depths or shapes of a grid of tasks."""
+"""Most depths or shapes of a grid of tasks."""
 
 _LEVELS = np.linspace(0, 1, 26)
 _RATIOS = (1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0)
@@ -55,8 +55,6 @@ _BAR = 1.28
 
 @dataclass(frozen=True, slots=True)
 class _Colours:
-    """How values become colours: their scale, the map, and the ticks of the colour bar."""
-
     scale: MinMax
     map: str
     title: str
@@ -66,15 +64,14 @@ class _Colours:
 def butter_zone(frame: pd.DataFrame, *, statistic: str = "test_loss_median", minimum: float | None = None) -> Figure:
     """Draw where, over size and epoch, the median test loss of a task is near its minimum.
 
-    A contour map per shape and depth (and per value of whatever else the experiments differ in but their size), over
-    trainable parameters and 100 log-spaced epochs, both logarithmic. The colour is
-    -log10(min(2, loss / minimum) - 0.9), min-max scaled over the figure. A filled triangle marks the task's minimum,
-    a hollow one a panel's.
+    A contour map per shape, depth and other hyperparameter that varies, over trainable parameters and 100 log-spaced
+    epochs, both logarithmic. The colour is -log10(min(2, loss / minimum) - 0.9), min-max scaled over the figure. A
+    filled triangle marks the task's minimum, a hollow one a panel's.
 
     Args:
         frame: Rows of a summary table of one task, with shape, depth, size, num_free_parameters and `statistic`.
         statistic: Per-epoch column to draw.
-        minimum: Loss to relate to; by default the least finite one of the frame.
+        minimum: Loss to divide by; by default the least finite one of the frame.
 
     Returns:
         The figure, 8.6 inches wide (6.4 with one panel), at most `MAX_PANELS` panels. The triangles are lines whose
@@ -111,13 +108,13 @@ def butter_zone(frame: pd.DataFrame, *, statistic: str = "test_loss_median", min
 def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> Figure:
     """Draw the butter zones of several tasks side by side: a row per task, a column per depth or shape.
 
-    Of all other hyperparameters the most frequent values are taken, or each task's own where tasks have none in common.
-    Colours as in `butter_zone`, each task's losses being related to its own minimum; or, with `vary`, by log(1 + 10
-    stddev / avg) of the test loss over the repetitions, min-max scaled over the figure.
+    Other hyperparameters have their most frequent values, or each task its own if tasks share none. Colours are as in
+    `butter_zone`, relative to each task's own minimum; or, with `vary`, log(1 + 10 stddev / avg) of the test loss over
+    the repetitions, min-max scaled over the figure.
 
     Args:
         frame: Rows of a summary table, with dataset, shape, depth, size, num_free_parameters and test_loss_median; with
-            `vary` test_loss_stddev and test_loss_avg too.
+            `vary` also test_loss_stddev and test_loss_avg.
         by: `depth` or `shape`.
         vary: Draw the coefficient of variation instead of the loss.
 
@@ -226,7 +223,7 @@ def _draw_task(
 def _contours(
     axes: Axes, panel: Panel, epochs: npt.NDArray[np.int64], colours: _Colours, values: npt.NDArray[np.float64]
 ) -> bool:
-    """Fill a panel with contours, or with the reason why there are none."""
+    """Fill a panel with contours, or with the reason for having none; return whether it has them."""
     parameters, first = np.unique(panel.frame["num_free_parameters"].to_numpy(np.float64), return_index=True)
     if len(parameters) < 2 or len(epochs) < 2:
         notice(axes, "one size only:\nno map" if len(parameters) < 2 else "one epoch only:\nno map")
@@ -299,7 +296,7 @@ def _colour_bar(figure: Figure, axes: Sequence[Axes], colours: _Colours) -> None
 
 
 def _apart(one: tuple[float, str], other: tuple[float, str]) -> bool:
-    """Whether the texts of two neighbouring ticks of a colour bar have room."""
+    """Whether there is room for the texts of two neighbouring ticks of a colour bar."""
     return abs(other[0] - one[0]) > 0.04
 
 

@@ -1,4 +1,4 @@
-"""Fits of the published relations to the experiments of a panel, with uncertainty from repetitions, and predictions."""
+"""Fits of the published relations to a panel, their uncertainty from repetitions, and predictions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """The three fits of a panel: experiments that differ in size alone. NaN where there are too few points."""
+    """The three fits of a panel, whose experiments differ only in size. NaN where there are too few points."""
 
     minimizing_epoch: MinimizingEpoch
     minimum_loss: MinimumLoss
@@ -51,13 +51,13 @@ class Fits:
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """Fits of a panel, and those that other repetitions might have given.
+    """Fits of a panel, and of resamples of its repetitions.
 
     Attributes:
-        fits: Of the medians over the repetitions that there are.
-        landmarks: Of the same, a row per experiment by increasing number of parameters.
-        samples: Fits of the medians over repetitions drawn with replacement.
-        landmark_samples: Landmarks of the same: float64 (resamples, experiments, 3), the last axis being `LANDMARKS`.
+        fits: Fits to the medians over the repetitions.
+        landmarks: Landmarks of these medians, a row per experiment by increasing number of parameters.
+        samples: Fits to the medians over repetitions drawn with replacement.
+        landmark_samples: Landmarks of those medians, float64 (resamples, experiments, 3); the last axis is `LANDMARKS`.
     """
 
     fits: Fits
@@ -66,7 +66,7 @@ class Bootstrap:
     landmark_samples: npt.NDArray[np.float64]
 
     def parameters(self, level: float = 0.9) -> pd.DataFrame:
-        """The parameters of the fits: columns relation, parameter, estimate, low and high (a percentile interval)."""
+        """Return the parameters of the fits: relation, parameter, estimate, low and high (percentile interval)."""
         rows = []
         for relation in LANDMARKS:
             estimate = getattr(self.fits, relation)
@@ -80,17 +80,17 @@ def fit(found: pd.DataFrame, *, limit: float | None = None) -> Fits:
     """Fit the three relations to the landmarks of a panel.
 
     Args:
-        found: Landmarks, a row per experiment, with `num_free_parameters`. Where several have the same, the one whose
-            `size` is nearest to it counts, as in the publication.
-        limit: Epochs from which a minimizing epoch is not fitted; by default 2900 of 3000, in proportion to the
-            greatest `epochs` where the frame has this column.
+        found: Landmarks, a row per experiment, with `num_free_parameters`. Of several with the same number, the one
+            whose `size` is nearest to it counts, as in the publication.
+        limit: Epoch from which minimizing epochs are not fitted; by default 2900 of 3000, in proportion to the greatest
+            `epochs` if the frame has this column.
 
     Raises:
         InputError: A column is missing.
     """
     missing = [name for name in ("num_free_parameters", *LANDMARKS) if name not in found.columns]
     if missing:
-        raise InputError(f"the frame lacks {', '.join(missing)}; give what analysis.fits.landmarks returns")
+        raise InputError(f"the frame lacks {', '.join(missing)}; pass what analysis.fits.landmarks returns")
     points = _one_per_size(found)
     if limit is None:
         lengths = points["epochs"].to_numpy(np.float64) if "epochs" in points.columns else np.empty(0)
@@ -105,13 +105,13 @@ def fit(found: pd.DataFrame, *, limit: float | None = None) -> Fits:
 
 
 def bootstrap(repetitions: pd.DataFrame, *, seed: int, resamples: int = 200, statistic: str = "val_loss") -> Bootstrap:
-    """Fit a panel, and fit it again to the medians over repetitions that are drawn again, with replacement.
+    """Fit a panel, and fit it again to medians over repetitions drawn with replacement.
 
     Args:
         repetitions: Rows of `all_repetitions` of the experiments of one panel: experiment_id, num_free_parameters, the
-            statistic, and size, dataset and epochs where these are known.
-        seed: Of the draws.
-        resamples: Number of draws.
+            statistic and, optionally, size, dataset and epochs.
+        seed: Seed of the draws.
+        resamples: Number of resamples.
         statistic: The curve of a repetition.
 
     Raises:
@@ -120,7 +120,7 @@ def bootstrap(repetitions: pd.DataFrame, *, seed: int, resamples: int = 200, sta
     missing = [name for name in ("experiment_id", "num_free_parameters", statistic) if name not in repetitions.columns]
     if missing or repetitions.empty:
         raise InputError(
-            f"the frame lacks {', '.join(missing) or 'rows'}; give rows of all_repetitions with experiment_id, "
+            f"the frame lacks {', '.join(missing) or 'rows'}; pass rows of all_repetitions with experiment_id, "
             f"num_free_parameters and {statistic}"
         )
     experiments = _one_per_size(repetitions.drop_duplicates("experiment_id")).drop(columns=statistic)
@@ -144,17 +144,17 @@ def bootstrap(repetitions: pd.DataFrame, *, seed: int, resamples: int = 200, sta
 def predict(
     fitted: Fits | Bootstrap, sizes: npt.ArrayLike, *, epochs: int | None = None, level: float = 0.9
 ) -> pd.DataFrame:
-    """Predict the landmarks of networks of other sizes, and for other numbers of epochs.
+    """Predict the landmarks of networks of other sizes, or trained for other numbers of epochs.
 
     Args:
         fitted: What `fit` or `bootstrap` returned.
         sizes: Numbers of trainable parameters (n,).
-        epochs: Length of the runs. A minimum that would come later is not reached: the loss is least at the last epoch.
-        level: Of the intervals, which a `Bootstrap` has: the part of the resampled fits that lie in them. They say how
-            far other repetitions would move the fit, not how well the relation holds.
+        epochs: Length of the runs, in epochs. If the minimum would come later, the loss is least at the last epoch.
+        level: Share of the resampled fits in the intervals of a `Bootstrap`. They show how far other repetitions would
+            move the fit, not how well the relation holds.
 
     Returns:
-        Columns num_free_parameters, minimizing_epoch (at most `epochs`), minimum_loss (of training without end) and
+        Columns num_free_parameters, minimizing_epoch (at most `epochs`), minimum_loss (of unlimited training) and
         descent_slope; with `epochs`, also `reached`, whether the minimum comes within them; and for a `Bootstrap`
         NAME_low and NAME_high of each landmark.
     """
@@ -175,7 +175,7 @@ def predict(
 
 
 def _one_per_size(frame: pd.DataFrame) -> pd.DataFrame:
-    """By number of parameters; of experiments with as many, the one whose size is nearest."""
+    """Sort by number of parameters; of experiments with the same, keep the one whose size is nearest."""
     parameters = frame["num_free_parameters"].astype(np.int64)
     missed = (parameters - frame["size"].astype(np.int64)).abs() if "size" in frame.columns else parameters * 0
     order = np.lexsort([missed, parameters])
@@ -203,7 +203,7 @@ def _landmarks(losses: Sequence[npt.NDArray[np.float32]], experiments: pd.DataFr
 
 
 def _interval(drawn: npt.NDArray[np.float64], level: float) -> npt.NDArray[np.float64]:
-    """Percentile interval over the first axis: (2, ...). Observed values, as some may be infinite; NaN left out."""
+    """Percentile interval over the first axis, (2, ...), without NaN; of observed values, as some may be infinite."""
     known = np.where(np.isnan(drawn), np.inf, drawn)
     count = (~np.isnan(drawn)).sum(axis=0)
     ordered = np.sort(known, axis=0)

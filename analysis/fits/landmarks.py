@@ -1,4 +1,4 @@
-"""Landmarks of learning curves: where a smoothed test loss is least, how low it is, and how steeply it falls before.
+"""Landmarks of learning curves: where the smoothed test loss is least, how low it is, and how steeply it falls to it.
 
 Source: Tripp et al., "The BUTTER Zone" (2022), and the notebook of its generalization statistics.
 """
@@ -17,13 +17,13 @@ from analysis.reading.curves import curve_matrix, holds_lists, num_epochs
 from survey.errors import InputError
 
 LANDMARKS = ("minimizing_epoch", "minimum_loss", "descent_slope")
-"""Columns: an epoch, from 1, which may lie between two; a loss; and a loss per epoch, zero or less."""
+"""Columns: an epoch, from 1, possibly fractional; a loss; and a loss per epoch, zero or less."""
 
 POINTS = 3000
-"""Of a resampled curve, evenly spaced in the logarithm of the epoch."""
+"""Points of a resampled curve, evenly spaced in the logarithm of the epoch."""
 
 NEAR = 1.1
-"""Multiple of the minimum beyond which a loss is no longer near it."""
+"""Greatest multiple of the minimum that counts as near it."""
 
 _CHUNK = 500  # rows smoothed at a time: 12 MB an array
 _Array = npt.NDArray[np.float64]
@@ -39,7 +39,7 @@ class Smoothing:
 
 USUAL = Smoothing(101, 1)
 FOR_EPOCH = {"529_pollen": Smoothing(901, 2)}
-"""Data sets whose minimizing epoch and descent slope, but not minimum loss, are smoothed otherwise than `USUAL`."""
+"""Tasks whose curves are smoothed otherwise than by `USUAL` for minimizing epoch and descent slope."""
 
 
 def landmarks(
@@ -51,26 +51,25 @@ def landmarks(
 ) -> pd.DataFrame:
     """Find the landmarks of learning curves, as the published notebook does.
 
-    The base-10 logarithm of the loss is resampled linearly at `POINTS` epochs that are evenly spaced in the logarithm,
-    and smoothed. (So are the epochs in the publication, which leaves them as they are.) Epochs whose loss is missing,
-    not finite or not positive are left out.
+    The base-10 logarithm of the loss is resampled linearly at `POINTS` epochs evenly spaced in the logarithm, then
+    smoothed. (The publication smooths the epochs too, which leaves them unchanged.) Losses that are missing, not finite
+    or not positive are ignored.
 
     Args:
-        curves: Rows of a summary as `analysis.read` gives them, or `analysis.curves` made of them (which need
+        curves: Rows of a summary as `analysis.read` returns them, or the same from `analysis.curves` (which need
             `experiment_id`), or an array (n, epochs) of losses.
-        statistic: The curve, where they are a frame.
+        statistic: The curve, if `curves` is a frame.
         epochs: Epochs of the columns of an array, increasing; 1, 2, ... by default.
-        dataset: Name of the task, of which `FOR_EPOCH` depends, where there is no column of this name.
+        dataset: Name of the task, for `FOR_EPOCH`, unless there is a column of this name.
 
     Returns:
-        A row per experiment, in order, with the columns of `LANDMARKS` after those of the frame that hold no curves.
-        The minimizing epoch is that of the least smoothed loss, the first where several are, and the minimum loss is
-        its value. The descent slope is (loss_k - loss_min) / (epoch_k - epoch_min), with k the last point before the
-        minimum whose loss is more than `NEAR` times the minimum, and 0 where there is none. All NaN where no loss can
-        be used.
+        A row per experiment, in order, with the columns of `LANDMARKS` after those of the frame without curves. The
+        minimizing epoch is the first with the least smoothed loss, and the minimum loss is that loss. The descent slope
+        is (loss_k - loss_min) / (epoch_k - epoch_min), with k the last point before the minimum whose loss is more than
+        `NEAR` times the minimum, or 0 if there is none. All are NaN for a curve without a usable loss.
 
     Raises:
-        InputError: A frame lacks the statistic or `experiment_id`, or the epochs do not fit an array.
+        InputError: A frame lacks the statistic or `experiment_id`, or the epochs do not match the array.
     """
     if not isinstance(curves, pd.DataFrame):
         return pd.DataFrame(_of_matrix(*_matrix(curves, epochs), dataset), columns=list(LANDMARKS))
@@ -85,7 +84,7 @@ def landmarks(
 
 
 def needed_epochs(last: int) -> npt.NDArray[np.int64]:
-    """The epochs of a whole curve of `last` epochs on which its landmarks depend: no other is looked at."""
+    """Return the epochs, of 1 to `last`, on which the landmarks of a complete curve depend."""
     epochs = np.arange(1, last + 1)
     right, _ = _between(np.log10(epochs), _grid(np.log10(epochs)))
     return np.unique(np.concatenate([epochs[right - 1], epochs[right]])) if last > 1 else epochs
@@ -97,7 +96,7 @@ def smooth(losses: npt.ArrayLike, epochs: npt.ArrayLike, smoothing: Smoothing = 
     Args:
         losses: Array (n, m), finite and positive.
         epochs: Their m epochs, increasing.
-        smoothing: Of the filter.
+        smoothing: Parameters of the filter.
 
     Returns:
         Epochs (POINTS,) and smoothed losses (n, POINTS).
@@ -110,16 +109,16 @@ def smooth(losses: npt.ArrayLike, epochs: npt.ArrayLike, smoothing: Smoothing = 
 def _matrix(curves: npt.ArrayLike, epochs: Iterable[int] | None) -> tuple[_Array, _Array]:
     losses = np.asarray(curves, dtype=np.float64)
     if losses.ndim != 2:
-        raise InputError(f"an array of shape {losses.shape}; expected (experiments, epochs)")
+        raise InputError(f"found an array of shape {losses.shape}; expected (experiments, epochs)")
     at = np.arange(1, losses.shape[1] + 1) if epochs is None else np.fromiter(epochs, dtype=np.int64)
     if at.shape != losses.shape[1:] or (at < 1).any() or (np.diff(at) <= 0).any():
-        raise InputError(f"{len(at)} epochs for {losses.shape[1]} columns; expected as many, increasing from 1 or more")
+        raise InputError(f"{len(at)} epochs for {losses.shape[1]} columns; expected one each, increasing from 1 on")
     return losses, at.astype(np.float64)
 
 
 def _of_long(long: pd.DataFrame, statistic: str, dataset: str | None) -> pd.DataFrame:
     if "experiment_id" not in long.columns:
-        raise InputError("the curves lack experiment_id, which tells them apart; read the table with this column")
+        raise InputError("the frame lacks experiment_id, which tells curves apart; read the table with this column")
     described = long.drop_duplicates("experiment_id").drop(columns=["epoch", statistic]).reset_index(drop=True)
     table = long.pivot(index="experiment_id", columns="epoch", values=statistic)
     matrix = table.reindex(described["experiment_id"]).to_numpy(np.float64)
@@ -130,7 +129,7 @@ def _of_long(long: pd.DataFrame, statistic: str, dataset: str | None) -> pd.Data
 
 
 def _by_dataset(frame: pd.DataFrame, dataset: str | None) -> list[tuple[str | None, npt.NDArray[np.intp]]]:
-    """Names of the data sets, and the rows of each."""
+    """Names of the tasks, and the rows of each."""
     if "dataset" not in frame.columns:
         return [(dataset, np.arange(len(frame)))]
     groups = frame.groupby("dataset", sort=False).indices
@@ -156,7 +155,7 @@ def _of_matrix(losses: _Array, epochs: _Array, dataset: str | None) -> _Array:
     found = np.full((len(losses), len(LANDMARKS)), np.nan)
     with np.errstate(invalid="ignore"):
         usable = np.isfinite(losses) & (losses > 0)
-    # Curves that can be used at the same epochs, which nearly all can, are smoothed together.
+    # Curves usable at the same epochs (nearly all) are smoothed together.
     patterns, of_row = np.unique(np.packbits(usable, axis=1), axis=0, return_inverse=True)
     for number in range(len(patterns)):
         rows = np.flatnonzero(of_row.ravel() == number)
@@ -195,7 +194,7 @@ def _grid(x: _Array) -> _Array:
 
 
 def _between(x: _Array, grid: _Array) -> tuple[npt.NDArray[np.int64], _Array]:
-    """Which of the x lies to the right of each point of the grid, and how near the point is to it, from 0 to 1."""
+    """Index of the x to the right of each point of the grid, and its weight, from 0 to 1, in the interpolation."""
     right = np.searchsorted(x, grid).clip(1, max(len(x) - 1, 1))
     if len(x) == 1:
         return right, np.ones(len(grid))

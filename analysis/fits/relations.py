@@ -1,6 +1,6 @@
 """The published relations between the size of a network and the landmarks of its learning curve, and their fits.
 
-Source: Tripp et al., "The BUTTER Zone" (2022), equations 1 to 3 and the notebook that fits them. Sigma is the number of
+Source: Tripp et al., "The BUTTER Zone" (2022), equations 1 to 3, and its notebook of fits. Sigma is the number of
 trainable parameters; all logarithms are to base 10.
 """
 
@@ -15,7 +15,7 @@ from scipy.optimize import least_squares
 from survey.errors import InputError
 
 LIMIT = 2900.0
-"""A minimizing epoch from here on, of 3000, is that of a curve that may still have been falling at its end."""
+"""A minimizing epoch from here on, of 3000, may belong to a curve that was still falling at its end."""
 
 _Array = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ class MinimizingEpoch(NamedTuple):
     b: float
 
     def predict(self, sizes: npt.ArrayLike) -> _Array:
-        """Minimizing epochs of networks of these sizes; infinite where the right hand side is zero or less."""
+        """Predict minimizing epochs for sizes; infinite where the right-hand side is zero or less."""
         root = self.m * np.log10(np.asarray(sizes, dtype=np.float64)) + self.b
         with np.errstate(divide="ignore"):
             return np.where(np.isnan(root), np.nan, np.maximum(root, 0.0) ** -3)
@@ -42,7 +42,7 @@ class MinimumLoss(NamedTuple):
     f: float
 
     def predict(self, sizes: npt.ArrayLike) -> _Array:
-        """Minimum losses of networks of these sizes; NaN where log(sigma) is s0 or less."""
+        """Predict minimum losses for sizes; NaN where log(sigma) is s0 or less."""
         x = np.log10(np.asarray(sizes, dtype=np.float64)) - self.s0
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             return np.where(x > 0, 10 ** (self.c * x**-self.p + self.f), np.nan)
@@ -56,7 +56,7 @@ class DescentSlope(NamedTuple):
     a0: float
 
     def predict(self, sizes: npt.ArrayLike) -> _Array:
-        """Descent slopes of networks of these sizes, as loss per epoch."""
+        """Predict descent slopes for sizes, as loss per epoch."""
         return self.a0 - self.l * (np.log10(np.asarray(sizes, dtype=np.float64)) - self.s1) ** 2
 
 
@@ -67,15 +67,15 @@ def fit_minimizing_epoch(sizes: npt.ArrayLike, epochs: npt.ArrayLike, *, limit: 
     and above that of the next larger size.
 
     Args:
-        sizes: Numbers of parameters (n,), in any order, each of them once.
-        epochs: Their minimizing epochs (n,). Sizes where one is NaN are left out.
+        sizes: Distinct numbers of parameters (n,), in any order.
+        epochs: Their minimizing epochs (n,); NaN is ignored.
         limit: `LIMIT` for curves of 3000 epochs.
 
     Returns:
-        The fit; NaN where fewer than two points are left.
+        The fit; NaN if fewer than two points are left.
 
     Raises:
-        InputError: The arrays differ in length, or a size is not positive or is there twice.
+        InputError: The arrays differ in length, or a size is not positive or occurs twice.
     """
     x, theta = _by_size(sizes, epochs)
     chosen = _falling(theta, limit)
@@ -88,25 +88,25 @@ def fit_minimizing_epoch(sizes: npt.ArrayLike, epochs: npt.ArrayLike, *, limit: 
 def fit_minimum_loss(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> MinimumLoss:
     """Fit the minimum loss on all sizes by least squares in log(phi), with c, p and s0 at least zero.
 
-    The publication's solver starts at one place; here the best of a grid of p and s0 is the start, and c and f are
-    solved for, as the relation is linear in them: the sum of squares is the same, and no start is a bad one.
+    The publication's solver has a fixed start. Here the start is the best of a grid of p and s0, and c and f are solved
+    for, as the relation is linear in them: the sum of squares is the same, but no start is bad.
 
     Args:
-        sizes: Numbers of parameters (n,), in any order, each of them once.
-        losses: Their minimum losses (n,). Sizes where one is NaN or not positive are left out.
+        sizes: Distinct numbers of parameters (n,), in any order.
+        losses: Their minimum losses (n,); those that are NaN or not positive are ignored.
 
     Returns:
-        The fit; NaN where fewer than four points are left.
+        The fit; NaN if fewer than four points are left.
 
     Raises:
-        InputError: The arrays differ in length, or a size is not positive or is there twice.
+        InputError: The arrays differ in length, or a size is not positive or occurs twice.
     """
     values = np.asarray(losses, dtype=np.float64)
     x, phi = _by_size(sizes, np.where(values > 0, values, np.nan))
     if len(x) < 4:
         return MinimumLoss(np.nan, np.nan, np.nan, np.nan)
     y = np.log10(phi)
-    # The relation is undefined from s0 down.
+    # The relation is undefined at s0 and below.
     most = float(x[0]) * (1 - 1e-6)
     p, s0 = (grid.ravel() for grid in np.meshgrid(np.geomspace(0.05, 50, 16), most * np.r_[0:0.9:7j, 0.95, 0.99]))
     squares = [float((_misfit(x, y, *start) ** 2).sum()) for start in zip(p, s0, strict=True)]
@@ -128,19 +128,19 @@ def fit_minimum_loss(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> MinimumLoss
 def fit_descent_slope(sizes: npt.ArrayLike, epochs: npt.ArrayLike, slopes: npt.ArrayLike) -> DescentSlope:
     """Fit the descent slope by least squares, with l at least zero.
 
-    The points are those of `fit_minimizing_epoch` without its limit, less those whose slope is zero.
+    The points are those of `fit_minimizing_epoch` without a limit, except those whose slope is zero.
 
     Args:
-        sizes: Numbers of parameters (n,), in any order, each of them once.
-        epochs: Their minimizing epochs (n,), which choose the points.
-        slopes: Their descent slopes (n,). Sizes where an epoch or a slope is NaN are left out.
+        sizes: Distinct numbers of parameters (n,), in any order.
+        epochs: Their minimizing epochs (n,), which select the points.
+        slopes: Their descent slopes (n,). Sizes whose epoch or slope is NaN are ignored.
 
     Returns:
-        The fit; NaN where fewer than three points are left. Where the points bend the other way, so that the best l
-        would be below zero, l and s1 are 0 and a0 is the mean slope.
+        The fit; NaN if fewer than three points are left. If the best l would be negative, because the points bend the
+        other way, l and s1 are 0 and a0 is the mean slope.
 
     Raises:
-        InputError: The arrays differ in length, or a size is not positive or is there twice.
+        InputError: The arrays differ in length, or a size is not positive or occurs twice.
     """
     x, theta, alpha = _by_size(sizes, epochs, slopes)
     chosen = _falling(theta, np.inf) & (alpha != 0)
@@ -154,13 +154,13 @@ def fit_descent_slope(sizes: npt.ArrayLike, epochs: npt.ArrayLike, slopes: npt.A
 
 
 def _by_size(sizes: npt.ArrayLike, *values: npt.ArrayLike) -> list[_Array]:
-    """Logarithms of the sizes in increasing order, and the values, where all of them are known."""
+    """Logarithms of the sizes, increasing, and the values, where all are finite."""
     arrays = [np.asarray(array, dtype=np.float64) for array in (sizes, *values)]
     if {array.shape for array in arrays} != {(arrays[0].size,)}:
         shapes = ", ".join(str(array.shape) for array in arrays)
-        raise InputError(f"arrays of shapes {shapes}; expected one value for each size")
+        raise InputError(f"found arrays of shapes {shapes}; expected one value for each size")
     if (arrays[0] <= 0).any() or len(np.unique(arrays[0])) < arrays[0].size:
-        raise InputError("a size is not positive, or is there twice; expected each number of parameters once")
+        raise InputError("a size is not positive or occurs twice; expected distinct numbers of parameters")
     order = arrays[0].argsort()
     known = np.all(np.isfinite(np.stack(arrays)), axis=0)
     order = order[known[order]]
@@ -178,12 +178,12 @@ def _falling(theta: _Array, limit: float) -> npt.NDArray[np.bool_]:
 
 
 def _linear(x: _Array, y: _Array, p: float, s0: float) -> tuple[float, float]:
-    """The best c (zero or more) and f for a p and an s0."""
+    """The best c (zero or more) and f for given p and s0."""
     with np.errstate(over="ignore"):
         u = (x - s0) ** -p
     if not np.isfinite(u).all():
         return 0.0, float(y.mean())
-    # Scaled, as u can be of any magnitude.
+    # Scaled, because u can have any magnitude.
     scale = float(u.max())
     v = u / scale
     spread = float(((v - v.mean()) ** 2).sum())

@@ -1,4 +1,4 @@
-"""Training curves of experiments: from one list a row to a row per epoch, or to a matrix."""
+"""Training curves: from a list in each row to a row per epoch, or to a matrix."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ def curves(
     """Turn curves into a table with a row per experiment (or run) and epoch.
 
     Args:
-        frame: Table as `analysis.read` gives it.
-        statistics: Names of its per-epoch columns, such as `test_loss_median`; by default all that it has.
-        epochs: Epochs to keep, counted from 1; all by default. An experiment that never reached one has no row for it.
-        log_spaced: Keep about this many epochs, evenly spaced in their logarithms up to the last epoch of the longest
-            curve (`survey.experiments.metrics.log_spaced_epochs`), rather than `epochs`.
+        frame: Table as `analysis.read` returns it.
+        statistics: Names of per-epoch columns, such as `test_loss_median`; by default all.
+        epochs: Epochs to keep, counted from 1; all by default. An experiment has no row for an epoch that it did not
+            reach.
+        log_spaced: Instead of `epochs`: keep about this many, evenly spaced in the logarithm up to the last epoch of
+            the longest curve (`survey.experiments.metrics.log_spaced_epochs`).
 
     Returns:
-        The columns of `frame` that hold no lists, repeated; `epoch`, int64 from 1; and a column per statistic, of the
-        type of its curves. In the order of `frame`, then of the epochs.
+        The columns of `frame` without lists, repeated; `epoch`, int64, from 1; and a column per statistic, with the
+        dtype of its curves. Ordered as `frame`, then by epoch.
 
     Raises:
-        InputError: A statistic is no per-epoch column of the frame, two curves of a row differ in length, or both
+        InputError: A statistic is not a per-epoch column of the frame, curves of a row differ in length, or both
             `epochs` and `log_spaced` are given.
     """
     if epochs is not None and log_spaced is not None:
@@ -69,7 +70,7 @@ def curve_matrix(column: Iterable[object], epochs: npt.NDArray[np.int64]) -> npt
         epochs: m epochs, counted from 1.
 
     Returns:
-        Array (n, m); NaN where a curve does not reach the epoch or is not finite there.
+        Array (n, m), float64; NaN where a curve does not reach the epoch or is not finite.
     """
     rows = list(column)
     matrix = np.full((len(rows), len(epochs)), np.nan)
@@ -82,18 +83,18 @@ def curve_matrix(column: Iterable[object], epochs: npt.NDArray[np.int64]) -> npt
 
 
 def num_epochs(column: Iterable[object]) -> int:
-    """Length of the longest curve of a per-epoch column; 0 where there is none."""
+    """Return the length of the longest curve of a per-epoch column; 0 if there is none."""
     return max((len(_curve(values)) for values in column), default=0)
 
 
 def holds_lists(column: Iterable[object]) -> bool:
-    """Whether a column of a table has a curve, or another list, in any of its rows."""
+    """Whether any row of a column has a curve or another list."""
     return any(isinstance(value, (np.ndarray, list)) for value in column)
 
 
 def _epochs_of(lengths: set[int], kept: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
     if len(lengths) > 1:
-        raise InputError(f"curves of one row differ in length: {sorted(lengths)}; ask for them one by one")
+        raise InputError(f"curves of one row differ in length: {sorted(lengths)}; request them one by one")
     last = max(lengths, default=0)
     return np.arange(1, last + 1) if kept is None else kept[(kept >= 1) & (kept <= last)]
 

@@ -1,4 +1,4 @@
-"""Filters on the rows of a table: from (column, operator, value) triples to pyarrow expressions."""
+"""Filters on rows of a table: from (column, operator, value) triples to pyarrow expressions."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _UNDERSCORED = {dotted: underscored for underscored, dotted in _DOTTED.items()}
 
 
 def dotted(name: str) -> str:
-    """The name of a column as the data have it: with the dots of `kernel_regularizer.l1` and its like."""
+    """Return the name of a column with dots, such as `kernel_regularizer.l1` for `kernel_regularizer_l1`."""
     return _DOTTED.get(name, name)
 
 
 def column(name: str, schema: pa.Schema) -> str:
-    """Find a column by its name in either spelling.
+    """Return the name of a column as the table spells it, with dots or underscores.
 
     Raises:
-        InputError: There is none.
+        InputError: The table lacks it.
     """
     for candidate in (name, dotted(name), _UNDERSCORED.get(name, name)):
         if candidate in schema.names:
@@ -49,17 +49,17 @@ def column(name: str, schema: pa.Schema) -> str:
 
 
 class Condition:
-    """What rows are asked for, as an expression, and what of it can be said of some of the columns alone."""
+    """The filters on rows as an expression, and their consequences for some columns alone."""
 
     def __init__(self, filters: Filters | None, schema: pa.Schema) -> None:
-        """Check the filters and give their values the types of their columns.
+        """Check the filters and convert their values to the types of their columns.
 
         Args:
-            filters: As `analysis.read` takes them.
-            schema: Of the table.
+            filters: As for `analysis.read`.
+            schema: Schema of the table.
 
         Raises:
-            InputError: A filter makes no sense, or its column is not in the table.
+            InputError: A filter is invalid, or its column is not in the table.
         """
         self._alternatives: list[list[tuple[str, pc.Expression]]] = []
         self.expression: pc.Expression | None = None
@@ -71,7 +71,7 @@ class Condition:
             self.expression = self.of({name for terms in self._alternatives for name, _ in terms})
 
     def of(self, columns: Collection[str]) -> pc.Expression | None:
-        """What must hold of these columns wherever the condition holds; None where nothing must."""
+        """Return what the whole condition implies for these columns alone; None if nothing."""
         known = [[term for name, term in terms if name in columns] for terms in self._alternatives]
         if not known or not all(known):
             return None

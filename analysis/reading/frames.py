@@ -1,4 +1,4 @@
-"""Typed helpers for frames: pandas' own annotations leave open whether `frame[x]` is a column or a frame."""
+"""Typed helpers for frames: by pandas' annotations, `frame[x]` can be a column or a frame."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import pandas as pd
 
 
 def column(frame: pd.DataFrame, name: str) -> pd.Series:
-    """One column."""
+    """Return one column."""
     return cast(pd.Series, frame[name])
 
 
 def where(frame: pd.DataFrame, condition: Any) -> pd.DataFrame:
-    """The rows for which a condition, an array of booleans, holds."""
+    """Return the rows where a boolean array is true."""
     return cast(pd.DataFrame, frame.take(np.flatnonzero(np.asarray(condition, dtype=bool))))
 
 
 def equal(frame: pd.DataFrame, name: str, value: object) -> pd.DataFrame:
-    """The rows that have a value in a column."""
+    """Return the rows with a value in a column."""
     return where(frame, column(frame, name).isin([value]))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows, each by the names of its columns."""
+    """Return the rows as dictionaries from column to value."""
     return cast(list[dict[str, Any]], frame.to_dict("records"))
 
 
 def distinct(frame: pd.DataFrame, name: str) -> list[Any]:
-    """The distinct values of a column in order, missing ones left out."""
+    """Return the distinct values of a column, sorted, without missing ones."""
     return sorted(column(frame, name).dropna().unique().tolist())

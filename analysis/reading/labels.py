@@ -21,7 +21,7 @@ SETTINGS = {
     "activation": "{}",
     "epochs": "{} epochs",
 }
-"""Hyperparameters beside data set, shape, size and depth, in the order of titles, and the words for a value."""
+"""Hyperparameters besides data set, shape, size and depth, in the order of titles, and the words for a value."""
 
 _LOSSES = {
     "classification": "loss: cross-entropy (nats)",
@@ -31,29 +31,29 @@ _PENALTY = ("kernel_regularizer.l1", "kernel_regularizer.l2")
 
 
 def fixed_text(values: Mapping[str, Any]) -> str:
-    """Put in words what `base` gives: `shape rectangle, depth 3, learning rate 0.0001`."""
+    """Word the values that `base` returns: `shape rectangle, depth 3, learning rate 0.0001`."""
     named = [f"{name} {values[name]}" for name in ("shape", "depth") if name in values]
     return ", ".join([*named, *settings(values, list(values))])
 
 
 def loss_words(frame: pd.DataFrame) -> str:
-    """Name the loss with its unit; of several kinds of tasks, or where the frame does not say, just `loss`."""
+    """Name the loss with its unit; just `loss` if the kinds of tasks differ or are unknown."""
     kinds = set(frame["task"]) if "task" in frame.columns else set()
     return _LOSSES[kinds.pop()] if len(kinds) == 1 and kinds <= set(_LOSSES) else "loss"
 
 
 def describe(row: Mapping[Any, Any], names: Sequence[str]) -> str:
-    """Put an experiment in words: `rectangle, depth 3`, then those of its settings that are named."""
+    """Word an experiment: `rectangle, depth 3`, then its settings in `names`."""
     return ", ".join([f"{row['shape']}, depth {row['depth']}", *settings(row, names)])
 
 
 def label(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Name an experiment within its task, such as `rectangle d3 2^10`, with those of its settings that are named."""
+    """Name an experiment within its task: `rectangle d3 2^10`, then its settings in `names`."""
     return ", ".join([f"{row['shape']} d{row['depth']} {size_text(int(row['size']))}", *settings(row, names)])
 
 
 def settings(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """Put those settings of an experiment that are named in words, in a fixed order."""
+    """Word the settings of an experiment in `names`, in the order of `SETTINGS`."""
     texts = []
     for name in (name for name in SETTINGS if name in names):
         value = row[name]
@@ -66,11 +66,11 @@ def settings(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
 
 
 def figure_text(text: str) -> str:
-    """The text for a figure that shows it as it is: a dollar sign begins no formula."""
+    """Escape a text for a figure, so that a dollar sign begins no formula."""
     return printable(text).replace("$", r"\$")
 
 
 def size_text(size: int) -> str:
-    """Write a size as a power of two where it is one: `2^10`, else `1000`."""
+    """Write a size, as a power of two if it is one: `2^10`, `1000`."""
     exponent = size.bit_length() - 1
     return f"2^{exponent}" if size == 1 << exponent else str(size)

@@ -1,4 +1,4 @@
-"""The files of a table, found without listing the folders of which a filter says that they hold nothing."""
+"""The files of a table, found without listing folders that the filters exclude."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from survey.text.names import NULL, check_partition, inside
 
 
 def partition_files(filesystem: fs.FileSystem, root: str, schema: pa.Schema, condition: Condition) -> list[str]:
-    """List the files of a hive-partitioned table that may hold rows that meet a condition.
+    """List the files of a hive-partitioned table that may have rows that meet a condition.
 
-    The folders are walked level by level for as long as the condition says something of the level's column, and listed
-    at once below that: in an object store each listing is a request, and a table can have 100,000 folders.
+    The folders are walked level by level while the condition restricts the level's column, and listed recursively below
+    that: in an object store each listing is a request, and a table can have 100,000 folders.
 
     Args:
-        filesystem: Of the table.
+        filesystem: File system of the table.
         root: Folder of the table in it.
-        schema: Of the table, partition columns included.
-        condition: What is asked of the rows.
+        schema: Schema of the table, including partition columns.
+        condition: The filters on the rows.
 
     Returns:
-        Paths of the files, in order: those that end in `.parquet`, in folders of the table's columns. Whatever else
-        lies in its folder is left alone, and so are names that begin with `_` or `.`, as hidden.
+        Sorted paths of the files that end in `.parquet`, in folders of the table's columns. Anything else is ignored,
+        and so are names that begin with `_` or `.`.
 
     Raises:
-        InputError: A folder has a value that its column cannot hold, or a link leads out of the table.
-        OSError: What the file system says.
+        InputError: A folder has a value that its column cannot have, or a link leads out of the table.
+        OSError: The file system fails.
     """
     folders, columns = [root], frozenset(schema.names)
     known: dict[str, list[str | None]] = {}
@@ -58,7 +58,7 @@ def partition_files(filesystem: fs.FileSystem, root: str, schema: pa.Schema, con
 
 
 def partition_schema(files: Sequence[str], root: str, schema: pa.Schema) -> pa.Schema:
-    """The columns that stand in the paths of the files, with their types."""
+    """Return the fields of the columns in the paths of the files."""
     keys = [part.partition("=")[0] for part in files[0].removeprefix(root).split("/") if "=" in part] if files else []
     return pa.schema([schema.field(key) for key in keys if key in schema.names])
 
@@ -97,7 +97,7 @@ def _is_of(path: str, columns: Collection[str]) -> bool:
 
 
 def _check(files: Sequence[str], root: str, *, is_local: bool) -> None:
-    """Refuse values that their column cannot hold, and links that lead out of the table."""
+    """Refuse values that their column cannot have, and links that lead out of the table."""
     seen = {root}
     for file in files:
         path = file

@@ -1,4 +1,4 @@
-"""Reading the tables of a data set, the way published readers of BUTTER do."""
+"""Reading the tables of a data set, as published readers of BUTTER do."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from survey.errors import InputError, nearest
 from survey.text.names import is_of_system, is_word
 
 COMMON_METADATA = "_common_metadata"
-"""File of a table that holds its full schema, partition columns included."""
+"""File with the full schema of a table, including partition columns."""
 
 SUMMARY = "complete_summary"
 
 _FILES = 200
-"""Files open at once: a dataset of Arrow keeps the metadata of its files, half a megabyte for each of a summary."""
+"""Files open at once: an Arrow dataset keeps the metadata of its files, half a megabyte for each of a summary."""
 
 
 def read(
@@ -40,27 +40,27 @@ def read(
     """Read one table of a data set.
 
     Args:
-        path_or_url: Folder of the data set, which holds `complete_summary/` and its like: a local one, or one in an
+        path_or_url: Folder of the data set, with `complete_summary/` and other tables in it: a local one, or one in an
             object store, such as `s3://oedi-data-lake/butter`, see `survey.dataset.location.open_location`.
-        sweep: Name of a sweep: its own table `NAME_summary` is read, whatever `table` says.
-        filters: `(column, operator, value)` triples that all hold, a list of such lists of which one holds, or a
-            pyarrow expression. Operators: = == != < > <= >= in, not in. A value is first rounded to the type of its
-            column, so that 1e-4 finds the float32 learning rate 1e-4; None finds nulls. Files are left out by the
-            values in their paths, and row groups by their statistics.
-        columns: Columns to read, all by default; no other is fetched. `kernel_regularizer_l1` and
-            `kernel_regularizer.l1` are the same, whichever the data set has.
+        sweep: Name of a sweep: read its table `NAME_summary`, whatever `table` says.
+        filters: A list of `(column, operator, value)` triples, all of which must hold; a list of such lists, any of
+            which must hold; or a pyarrow expression. Operators: = == != < > <= >= in, not in. Values are first
+            converted to the type of the column, so that 1e-4 finds the float32 learning rate 1e-4; None finds nulls.
+            Files are skipped by the values in their paths, row groups by their statistics.
+        columns: Columns to read, all by default; no others are fetched. `kernel_regularizer_l1` and
+            `kernel_regularizer.l1` mean the same, whichever the data set has.
         table: Name of the table: `all_repetitions`, `complete_summary`, `complete_executive_summary`.
-        units: `scaled`, as the data have them, or `target`: errors of a regression are turned back to the unit of its
-            target, see `analysis.reading.units.in_target_units`. Filters are on the values as the data have them.
+        units: `scaled`, as in the data, or `target`: errors of a regression are converted to the unit of its target,
+            see `analysis.reading.units.in_target_units`. Filters always apply to the values in the data.
 
     Returns:
         A row per experiment (or run) in the order of the files. Curves are object columns of float32 arrays of shape
-        (epochs,), index 0 being epoch 1; the other columns have the types of the data set, which for ours are those of
-        `survey.dataset.schema`. The columns of the regularizer are named with dots.
+        (epochs,), index 0 being epoch 1; other columns have the types of the data set (`survey.dataset.schema` for
+        ours). The columns of the regularizer are named with dots.
 
     Raises:
-        InputError: The folder is not a data set, or has no such table or column, or a filter makes no sense, or its
-            store is out of reach or refuses access; or errors cannot be turned back to the unit of the target.
+        InputError: The folder is not a data set or lacks the table or a column, a filter is invalid, the store is out
+            of reach or refuses access, or errors cannot be converted to the unit of the target.
         ExportError: A file of the table is damaged.
     """
     location = open_location(path_or_url)
@@ -80,22 +80,21 @@ def read_batches(
     rows: int = 1000,
     units: Units = "scaled",
 ) -> Iterator[pd.DataFrame]:
-    """Walk a table that may be larger than memory, some rows at a time.
+    """Read a table that may be larger than memory, some rows at a time.
 
     Args:
-        path_or_url: As `read` takes it; so are `sweep`, `filters`, `columns` and `table`.
+        path_or_url: As for `read`; so are `sweep`, `filters`, `columns`, `table` and `units`.
         rows: Rows of each frame; the last one may have fewer. A run of 3000 epochs with all its 20 curves takes 240 kB.
-        units: As for `read`.
 
     Yields:
-        Frames as `read` gives them; put together they are what it gives. Beyond a frame, memory holds a few row groups.
+        Frames that together make the one that `read` returns. Besides one, memory holds a few row groups.
 
     Raises:
-        InputError: As `read`, or `rows` is less than 1. Raised when the first frame is asked for.
+        InputError: As for `read`, or `rows` is less than 1. Raised on the first frame.
         ExportError: A file of the table is damaged.
     """
     if rows < 1:
-        raise InputError(f"rows is {rows}; at least 1 is needed")
+        raise InputError(f"rows is {rows}; expected at least 1")
     location = open_location(path_or_url)
     parts, names, condition = _open(location, _table_name(sweep, table), filters, columns, units)
     waiting: list[pa.RecordBatch] = []
@@ -127,7 +126,7 @@ def _batches(
 
 
 def schema_of(path_or_url: str | Path, table: str = SUMMARY) -> pa.Schema:
-    """Read the schema of a table, partition columns included.
+    """Read the schema of a table, including partition columns.
 
     Raises:
         InputError: The folder is not a data set or has no such table.
@@ -137,7 +136,7 @@ def schema_of(path_or_url: str | Path, table: str = SUMMARY) -> pa.Schema:
 
 
 def tables(path_or_url: str | Path) -> list[str]:
-    """List the tables of a data set, in order of name; empty where the folder is none.
+    """List the tables of a data set by name; empty if the folder is not a data set.
 
     Raises:
         InputError: The store of the folder is out of reach or refuses access.
@@ -148,7 +147,7 @@ def tables(path_or_url: str | Path) -> list[str]:
 def _open(
     location: Location, table: str, filters: Filters | None, columns: Sequence[str] | None, units: Units
 ) -> tuple[Iterator[ds.Dataset], list[str] | None, Condition]:
-    """Open those files of a table in which the filters may find something, `_FILES` of them at a time."""
+    """Open the files of a table in which rows may match the filters, `_FILES` of them at a time."""
     check_units(units)
     schema = _schema(location, table)
     names = None if columns is None else [column(name, schema) for name in columns]
@@ -198,12 +197,12 @@ def _schema(location: Location, table: str) -> pa.Schema:
 
 
 def _missing(location: Location, table: str) -> InputError:
-    """Say why a table is not there."""
+    """Say why a table is missing."""
     there = _tables(location)
     if there:
         sweep = table.removesuffix("_summary")
         if table != sweep and sweep in there:
-            return InputError(f"{location.name}: {sweep!r} is a table, not a sweep; ask for table={sweep!r}")
+            return InputError(f"{location.name}: {sweep!r} is a table, not a sweep; pass table={sweep!r}")
         return InputError(f"{location.name}: no table {table!r}{nearest(table, there)}; there are {', '.join(there)}")
     with location.reading(location.root):
         if location.filesystem.get_file_info(location.root).type != fs.FileType.Directory:

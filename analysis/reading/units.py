@@ -1,4 +1,4 @@
-"""Losses of a regression in the unit of its target: what min-max scaling made of them is turned back."""
+"""Losses of a regression in the unit of its target: min-max scaling undone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Units = Literal["scaled", "target"]
 RANGE, PENALTY, DATASET = "target_range", "kernel_regularizer.type", "dataset"
 
 _POWERS = {"loss": 2, "mean_squared_error": 2, "mean_absolute_error": 1, "root_mean_squared_error": 1}
-"""By which power of the range of the target a statistic grows."""
+"""The power of the target's range with which a statistic scales."""
 
 _SCALED = re.compile(
     rf"(?:val_|test_|train_)?(?P<statistic>{'|'.join(_POWERS)})"
@@ -27,26 +27,26 @@ _SCALED = re.compile(
 
 
 def check_units(units: str) -> None:
-    """Check that `units` is known.
+    """Check `units`.
 
     Raises:
-        InputError: It is not.
+        InputError: It is neither `scaled` nor `target`.
     """
     if units not in ("scaled", "target"):
         raise InputError(f"units is {units!r}; expected 'scaled' or 'target'")
 
 
 def needed(names: Sequence[str] | None, schema: pa.Schema) -> list[str] | None:
-    """The columns to read so that those of `names`, or all, can be turned back.
+    """Return the columns to read to convert those of `names`; None for all.
 
     Raises:
-        InputError: The table does not have them, as that of an older data set.
+        InputError: The table lacks them, because its data set is older.
     """
     missing = [name for name in (RANGE, DATASET) if name not in schema.names]
     if missing:
         raise InputError(
-            f"units='target': the table has no column {missing[0]}, by which losses are turned back: it was made by an "
-            "older version, or is the published data set"
+            f"units='target': the table has no column {missing[0]}, which the conversion needs: it is of an older "
+            "version, or of the published data set"
         )
     if names is None:
         return None
@@ -54,32 +54,32 @@ def needed(names: Sequence[str] | None, schema: pa.Schema) -> list[str] | None:
 
 
 def in_target_units(frame: pd.DataFrame, names: Sequence[str] | None) -> pd.DataFrame:
-    """Turn losses back, and keep the columns of `names` alone.
+    """Convert losses to the unit of the target, and keep only the columns of `names`.
 
     Args:
-        frame: Rows as `analysis.read` gives them, with the columns of `needed`.
+        frame: Rows as `analysis.read` returns them, with the columns of `needed`.
         names: Columns to keep; None for all.
 
     Returns:
-        Squared errors and losses times the square of the range of the target, absolute errors and their roots times the
-        range, all in float64. Other columns are as they were.
+        Squared errors and losses times the square of the target's range, absolute and root-mean-square errors times the
+        range, all in float64. Other columns are unchanged.
 
     Raises:
-        InputError: A row has a target that was not scaled, or a loss with a penalty, which is no error of the target.
+        InputError: A row has a target that was not scaled, or a loss that includes a penalty.
     """
     kept = list(frame.columns) if names is None else list(names)
     unknown = frame.loc[frame[RANGE].isna(), DATASET]
     if len(unknown):
         raise InputError(
-            f"units='target': the target of {', '.join(map(repr, sorted(set(unknown))))} was not scaled, as that of a "
-            f"classification, or the runs are of an older version ({RANGE} is null); leave them out with a filter"
+            f"units='target': the target of {', '.join(map(repr, sorted(set(unknown))))} was not scaled, as in a "
+            f"classification, or the runs are of an older version ({RANGE} is null); exclude them with a filter"
         )
     powers = {name: power for name in kept if (power := power_of(name))}
     losses = [name for name in powers if "loss" in name]
     if losses and frame[PENALTY].notna().any():
         raise InputError(
-            f"units='target': {losses[0]} includes an L1 or L2 penalty in some rows, which has no unit of the target; "
-            f"ask for mean_squared_error instead, or leave these rows out with the filter ('{PENALTY}', '=', None)"
+            f"units='target': {losses[0]} includes an L1 or L2 penalty in some rows, which is not in that unit; "
+            f"read mean_squared_error instead, or exclude these rows with the filter ('{PENALTY}', '=', None)"
         )
     changed = {
         name: [
@@ -92,6 +92,6 @@ def in_target_units(frame: pd.DataFrame, names: Sequence[str] | None) -> pd.Data
 
 
 def power_of(name: str) -> int:
-    """By which power of the range of the target a column grows: 0 for one that is no error of it."""
+    """Return the power of the target's range with which a column scales; 0 if it is not an error of the target."""
     match = _SCALED.fullmatch(name)
     return _POWERS[match["statistic"]] if match else 0

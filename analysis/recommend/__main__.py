@@ -42,13 +42,13 @@ def command(
     epochs: Annotated[int | None, typer.Option("--budget-epochs", help="Epochs at most.")] = None,
     parameters: Annotated[int | None, typer.Option("--budget-parameters", help="Trainable parameters at most.")] = None,
     seconds: Annotated[float | None, typer.Option("--budget-seconds", help="Seconds of a run at most.")] = None,
-    sweep: Annotated[str | None, typer.Option(help="Take the experiments of this search space alone.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Use only experiments of this search space.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Settings to print.")] = 5,
     regret: Annotated[
-        bool, typer.Option("--regret", help="Print how each rule does on tasks left out, in Markdown, and no advice.")
+        bool, typer.Option("--regret", help="Print no advice, but how each rule does on left-out tasks, in Markdown.")
     ] = False,
 ) -> int:
-    """Recommend size, depth, shape, learning rate and epochs for a task that was not surveyed."""
+    """Recommend size, depth, shape, learning rate and epochs for a task outside the survey."""
     budget = Budget(epochs, parameters, seconds)
     if regret:
         SafeConsole().print(regrets(dataset, budget, sweep))
@@ -58,7 +58,7 @@ def command(
     task = load(_NAME, {_NAME: UserTask(path=like, target=target, kind=_kind(like, target, kind))})
     shape = (task.num_rows, task.num_inputs, task.num_outputs, task.kind)
     advice = recommend(dataset, *shape, budget, sweep=sweep, count=count)
-    # Tables that go into a file or a pipe are not squeezed into the width of a terminal.
+    # Tables in a file or a pipe need not fit into a terminal.
     show(advice, SafeConsole(width=None if sys.stdout.isatty() else _FILE_WIDTH))
     return 0
 
@@ -72,16 +72,16 @@ def _kind(file: Path, target: str, kind: str | None) -> Kind:
 
 
 def show(advice: Advice, console: SafeConsole) -> None:
-    """Print advice: the settings, the evidence beside each number, and what the data cannot tell."""
+    """Print advice: the settings, the evidence for each number, and what the data cannot tell."""
     task = advice.task
     console.print(f"{task.kind}, {task.rows:,} rows, {task.inputs:,} inputs, {task.outputs:,} outputs")
     _print_judgement(advice.verdict, console)
     if not advice.settings.empty:
-        console.print("\nRecommended, the best first:")
+        console.print("\nRecommended, best first:")
         console.print(_table(advice.settings.assign(widths=advice.settings["widths"].map(_widths))))
-        console.print("\nEach number of the first, against the other values it could have:")
+        console.print("\nEach number of the first, against its other possible values:")
         console.print(_table(advice.alternatives.drop(columns=["is_told"])))
-    console.print("\nSurveyed tasks, the nearest first:")
+    console.print("\nSurveyed tasks, nearest first:")
     console.print(_table(advice.tasks))
     console.print("\nWhat the data cannot tell:" if not advice.settings.empty else "")
     for statement in advice.statements:
@@ -97,7 +97,7 @@ def _print_judgement(verdict: Verdict, console: SafeConsole) -> None:
 
 
 def regrets(dataset: Path, budget: Budget, sweep: str | None = None) -> str:
-    """How each rule does on the surveyed tasks, each left out in turn, as Markdown.
+    """Write how each rule does on the surveyed tasks, each left out in turn, in Markdown.
 
     Raises:
         InputError: The folder is no data set.
@@ -131,7 +131,7 @@ def regrets(dataset: Path, budget: Budget, sweep: str | None = None) -> str:
 def _table(frame: pd.DataFrame) -> Table:
     made = Table(box=None, pad_edge=False)
     for name in frame.columns:
-        # Where there is little room, words and numbers go on in the next line rather than being cut.
+        # In a narrow terminal, cells wrap rather than being cut.
         justify = "right" if is_numeric_dtype(frame[name]) else "left"
         made.add_column(str(name).replace("_", " "), justify=justify, overflow="fold")
     for row in frame.to_dict("records"):

@@ -1,6 +1,6 @@
-"""One self-contained page on a data set: `python -m analysis.report DATASET`.
+"""A self-contained page on a data set: `python -m analysis.report DATASET`.
 
-Read `page` first; `sections` draws, `facts`, `gaps` and `forecasts` count.
+Read `page` first. `sections` draws the figures; `facts`, `gaps` and `forecasts` gather the numbers.
 """
 
 __all__ = ["condense", "facts", "forecasts", "gaps", "page"]

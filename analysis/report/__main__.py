@@ -17,15 +17,15 @@ def command(
     dataset: Annotated[Path, typer.Argument(help="Folder of the data set, with complete_summary/ in it.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder that the report is written to, as index.html.", show_default="report/ beside it"),
+        typer.Option(help="Folder for the report, index.html.", show_default="report/ beside it"),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     read_only: Annotated[
         bool,
-        typer.Option("--read-only", help="Write nothing to the folder of the data set; --out has to be elsewhere."),
+        typer.Option("--read-only", help="Refuse to write to the output of the survey; --out must be elsewhere."),
     ] = False,
 ) -> int:
-    """Write a report on a data set: one page with figures and tables, which needs no other file."""
+    """Write a report on a data set: one self-contained page with figures and tables."""
     if read_only:
         _check_elsewhere(dataset.resolve(), out)
     path = write_report(dataset, dataset.resolve().parent / "report" if out is None else out, title)
@@ -34,14 +34,12 @@ def command(
 
 
 def _check_elsewhere(dataset: Path, out: Path | None) -> None:
-    """See that a report does not go to the folder of a data set, nor to the output of a survey that it is in."""
+    """Check that the report does not go into the data set, nor into the output of a survey that contains it."""
     folder = dataset.parent if (dataset.parent / "survey.json").exists() else dataset
     if out is None:
-        raise InputError(f"--read-only: the report goes beside the data set by default; give --out outside of {folder}")
+        raise InputError(f"--read-only: by default the report goes beside the data set; set --out outside of {folder}")
     if out.resolve().is_relative_to(folder):
-        raise InputError(
-            f"--read-only: --out {out} lies in {folder}, which is not to be changed; give a folder elsewhere"
-        )
+        raise InputError(f"--read-only: --out {out} is in {folder}, which must not change; choose a folder elsewhere")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Experiments with their curves condensed to a few numbers: what a report on very many of them works from."""
+"""Experiments with their curves condensed to a few numbers, so that a report on many fits into memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DESCRIPTION = (
     "num_runs",
     *SETTINGS,
 )
-"""Columns that say what an experiment is; those of them that a data set lacks are left out."""
+"""Columns that describe an experiment; those that a data set lacks are left out."""
 
 _CURVES = ("test_loss_median", "test_loss_num_finite", "num")
 _SCALARS = (
@@ -37,14 +37,14 @@ _ROWS = 2000
 
 
 def experiments(dataset: Path) -> pd.DataFrame:
-    """Read all experiments of a data set in bounded memory, as `condense` makes them.
+    """Read and condense all experiments of a data set, in bounded memory.
 
     Returns:
-        A row per experiment in the order of the files, with `DESCRIPTION`, the sweeps, the scalars that slices are
-        drawn from, and the columns of `condense`.
+        A row per experiment in the order of the files, with `DESCRIPTION`, the sweeps, the scalars that slices need,
+        and the columns of `condense`.
 
     Raises:
-        InputError: The folder is not a data set, or has a sweep that cannot be called so.
+        InputError: The folder is not a data set, or has a sweep with an invalid name.
         ExportError: A file of the data set is damaged.
     """
     columns = known_columns(dataset, (*DESCRIPTION, *_SCALARS, *_CURVES))
@@ -54,7 +54,7 @@ def experiments(dataset: Path) -> pd.DataFrame:
 
 
 def known_columns(dataset: Path, names: Iterable[str]) -> list[str]:
-    """Those of some columns that the summary has."""
+    """Return those of `names` that are columns of the summary."""
     there = set(schema_of(dataset).names)
     return [name for name in names if name in there]
 
@@ -63,15 +63,15 @@ def condense(frame: pd.DataFrame) -> pd.DataFrame:
     """Condense the curves of experiments.
 
     Args:
-        frame: Rows of a summary table with test_loss_median; num and test_loss_num_finite are used where it has them.
+        frame: Rows of a summary table with test_loss_median and, optionally, num and test_loss_num_finite.
 
     Returns:
-        The frame without those curves, and instead of them:
-        least_loss: the least finite value of the median test loss, float64; NaN where there is none.
-        least_epoch: its epoch, counted from 1, the first of equals; 0 where there is none.
-        final_loss: the median test loss at the last epoch; NaN where it is not finite.
-        recorded: epochs recorded, summed over runs.
-        diverged: runs whose test loss is not finite at the last epoch.
+        The frame without those curves, and in their place:
+        least_loss: least finite value of the median test loss, float64; NaN if there is none.
+        least_epoch: its first epoch, counted from 1, int64; 0 if there is none.
+        final_loss: median test loss at the last epoch, float64; NaN where it is not finite.
+        recorded: number of epochs recorded, summed over runs, int64.
+        diverged: number of runs whose test loss is not finite at the last epoch, int64.
     """
     losses = [_curve(values) for values in frame["test_loss_median"]]
     least = [_least(loss) for loss in losses]
@@ -100,9 +100,9 @@ def curves_of(dataset: Path, chosen: pd.DataFrame, columns: Sequence[str]) -> pd
         columns: Names of per-epoch columns; those that the data set lacks are left out.
 
     Returns:
-        `chosen` in its order, with the curves beside.
+        `chosen`, in its order, with the curves as further columns.
     """
-    # Conditions on the partition columns spare the reader all other files.
+    # Filters on the partition columns keep the reader from opening all other files.
     partitions = [name for name in ("dataset", "shape", "depth", "learning_rate", "batch_size") if name in chosen]
     filters = [(name, "in", sorted(chosen[name].unique().tolist())) for name in partitions]
     filters.append(("experiment_id", "in", chosen["experiment_id"].tolist()))

@@ -1,4 +1,4 @@
-"""What a report says in words and numbers: how a data set was made, and a line per experiment."""
+"""Words and numbers of a report: how a data set was made, and a line per experiment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from survey.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One experiment in a table. Losses and accuracies are medians over repetitions; NaN where there is none.
+    """A row of the table of experiments. Losses and accuracies are medians over repetitions; NaN if there is none.
 
     Attributes:
         dataset: Name of the task.
@@ -55,11 +55,11 @@ def lines(experiments: pd.DataFrame, count: int | None = None) -> list[Line]:
     """Describe experiments of one task.
 
     Args:
-        experiments: Rows that `analysis.report.condense` has condensed.
-        count: Only as many of them, those of the least losses; all by default.
+        experiments: Rows as `analysis.report.condense` returns them.
+        count: How many to take, those with the least losses; all by default.
 
     Returns:
-        In the order of the panels, then by parameters; with `count` by `best_loss`.
+        Lines in the order of the panels, then of the parameters; with `count`, of `best_loss`.
     """
     names = varied(experiments)
     if count is None:
@@ -70,11 +70,11 @@ def lines(experiments: pd.DataFrame, count: int | None = None) -> list[Line]:
 
 
 def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
-    """Say what was surveyed and how it was made, as pairs of a term and its description.
+    """Describe what was surveyed and how, as pairs of a term and its description.
 
     Args:
         dataset: Folder of the data set.
-        experiments: All rows of `complete_summary`, as `analysis.report.condense.experiments` gives them.
+        experiments: All its experiments, as `analysis.report.condense.experiments` returns them.
 
     Raises:
         InputError: There are no experiments.
@@ -99,7 +99,7 @@ def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def widths_text(widths: Any) -> str:
-    """Write layer widths with three or more equal ones joined: `64, 64, 64, 10` is `64×3, 10`."""
+    """Write layer widths, three or more equal ones as a product: `64, 64, 64, 10` becomes `64×3, 10`."""
     runs = [(int(width), len(list(same))) for width, same in groupby(() if widths is None else widths)]
     return ", ".join(f"{width}×{count}" if count > 2 else ", ".join([str(width)] * count) for width, count in runs)
 
@@ -137,7 +137,7 @@ def _sizes(values: Iterable[int]) -> str:
 
 
 def _settings(experiments: pd.DataFrame) -> str:
-    """Values of the other hyperparameters, whether they vary or not; those that are zero throughout are left out."""
+    """Values of the other hyperparameters, without those that are always zero."""
     parts = []
     for name in (
         name for name in SETTINGS if name in experiments and name not in ("epochs", "kernel_regularizer.type")

@@ -1,4 +1,4 @@
-"""Predicted against actual: what launches were expected to cost, from `forecasts.json` beside a data set."""
+"""Predicted and actual cost of launches, from `forecasts.json` beside a data set."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from survey.output.forecasts import Ended, Entry, read_forecasts
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One launch that has come to its end.
+    """A finished launch.
 
     Attributes:
-        began: When, as text.
-        runs: Runs that it has trained.
-        runs_planned: Runs that it was to train.
-        training_s: Seconds in training, summed over its runs: what they took, and what was predicted of them.
-        factor: How far off the prediction was said to be at most, as a factor.
-        wall_s: Seconds from start to end; the prediction is NaN where not all was trained.
+        began: When it began (UTC), as text.
+        runs: Number of runs that it trained.
+        runs_planned: Number of runs that it was to train.
+        training_s: Seconds in training, summed over the trained runs.
+        training_s_predicted: The prediction of `training_s`.
+        factor: The stated uncertainty of the prediction, as a factor; NaN where nothing was predicted.
+        wall_s: Seconds from start to end.
+        wall_s_predicted: The prediction of `wall_s`; NaN unless all planned runs were trained.
         measured: Whether a pilot had measured the machine.
     """
 
@@ -41,12 +43,12 @@ class Launch:
 
     @property
     def miss(self) -> float:
-        """Predicted over actual time in training, less 1; NaN where nothing was trained."""
+        """Predicted over actual time in training, minus 1; NaN where nothing was trained."""
         return self.training_s_predicted / self.training_s - 1.0 if self.training_s > 0 else math.nan
 
 
 def launches(dataset: Path) -> list[Launch]:
-    """The launches of a data set that are known, in order; none where there is no file of forecasts."""
+    """Return the recorded launches of a data set, in order; none without `forecasts.json`."""
     ended = [(entry, entry.end) for entry in read_forecasts(dataset.parent) if entry.end and entry.end.runs]
     if not ended or "all_repetitions" not in tables(dataset):
         return []

@@ -1,4 +1,4 @@
-"""What failed or is missing: the search spaces and the launch beside a data set, compared with its experiments."""
+"""What failed or is missing: the experiments of a data set against the search spaces and the launch beside it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from survey.output.folder import Output
 from survey.output.launch_record import read_record
 
 MAX_LISTED = 25
-"""Experiments of a kind of gap that are named."""
+"""Most experiments listed for each kind of gap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """An experiment that is not whole.
+    """An incomplete experiment.
 
     Attributes:
         dataset: Name of the task.
@@ -43,13 +43,13 @@ class Gaps:
     """What failed or is missing.
 
     Attributes:
-        runs_missing: Runs that the search spaces ask for and the data set lacks, of experiments that it has.
-        unexplained: Experiments of the search spaces of which there is no run, but for those of `left_out`.
-        left_out: Experiments that the last launch left out, as no network comes near their size, or by `--limit`.
-        diverged: Runs whose test loss is not finite at the last epoch.
-        failures: Runs of the last launch that failed, by the reason.
-        known: Whether search spaces lie beside the data set: only then can it be known what is missing.
-        listed: Experiments with missing or diverged runs, those with the most in front, and those without any; at most
+        runs_missing: Number of missing runs of experiments that the data set has.
+        unexplained: Number of experiments of the search spaces without any run, besides those of `left_out`.
+        left_out: Number of experiments that the last launch left out: no network comes near their size, or `--limit`.
+        diverged: Number of runs whose test loss is not finite at the last epoch.
+        failures: Numbers of failed runs of the last launch, by reason.
+        known: Whether search spaces lie beside the data set; without them missing runs are unknown.
+        listed: Experiments with missing or diverged runs, those with most first, then those without any run; at most
             `MAX_LISTED` of each.
     """
 
@@ -63,17 +63,17 @@ class Gaps:
 
     @property
     def none(self) -> bool:
-        """Whether nothing is known to have failed or to be missing."""
+        """Whether nothing failed or is missing, as far as known."""
         return not (self.runs_missing or self.unexplained or self.diverged or self.failures)
 
 
 def gaps(dataset: Path, experiments: pd.DataFrame) -> Gaps:
-    """Find what is not there.
+    """Find what failed or is missing.
 
     Args:
-        dataset: Folder of the data set. `search_spaces/`, `survey.json` and `launch.json` beside it, as a launch leaves
-            them, are read where they are there and whole.
-        experiments: All experiments of the data set, as `analysis.report.condense.experiments` gives them.
+        dataset: Folder of the data set. `search_spaces/`, `survey.json` and `launch.json` of a launch, beside it, are
+            read unless missing or damaged.
+        experiments: All its experiments, as `analysis.report.condense.experiments` returns them.
     """
     asked = _asked(dataset.parent)
     ids, runs, diverged = (experiments[name].to_numpy() for name in ("experiment_id", "num_runs", "diverged"))
@@ -111,12 +111,12 @@ def _without(absent: list[Experiment]) -> Iterator[Gap]:
 
 
 def _asked(folder: Path) -> dict[int, tuple[Experiment, int]]:
-    """Experiments that the search spaces of an output ask for, with their repetitions, by id."""
+    """Experiments of the search spaces of an output, with their repetitions, by id."""
     asked: dict[int, tuple[Experiment, int]] = {}
     output = Output(folder)
     try:
         spaces, contents = output.spaces(), output.contents
-    except SurveyError:  # of another version, or damaged: nothing can be said
+    except SurveyError:  # of another version, or damaged
         return {}
     for space in spaces:
         for experiment in space.experiments(contents):

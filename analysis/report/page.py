@@ -1,4 +1,4 @@
-"""One self-contained page on a data set."""
+"""The page of a report on a data set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from survey.system.files import write_text
 from survey.text.escaping import printable, python_literal
 
 MAX_ROWS = 500
-"""Experiments listed in the page."""
+"""Most experiments listed in the page."""
 
 
 def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
@@ -28,15 +28,15 @@ def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
 
     Args:
         dataset: Folder of the data set, with `complete_summary/` in it.
-        out: Folder of the report; made where it is not there.
+        out: Folder of the report, created if missing.
         title: Heading of the page; by default it names the tasks.
 
     Returns:
-        Path of `index.html`, which needs no other file. The same data set, with the same files of a launch beside it,
-        gives the same bytes.
+        Path of `index.html`, which needs no other file. Its bytes depend only on the data set and the files of a launch
+        beside it.
 
     Raises:
-        InputError: The folder is not a data set, or holds no experiments.
+        InputError: The folder is not a data set, or has no experiments.
         OutputError: The report cannot be written.
         ExportError: A file of the data set is damaged.
     """
@@ -72,7 +72,7 @@ def _page(dataset: Path, title: str | None) -> str:
 
 
 def _listed(tasks: Mapping[str, pd.DataFrame]) -> list[Line]:
-    """All experiments, or where they are too many the best of each task."""
+    """All experiments or, if they are too many, the best of each task."""
     if sum(map(len, tasks.values())) <= MAX_ROWS:
         return [line for rows in tasks.values() for line in lines(rows)]
     return [line for rows in tasks.values() for line in lines(rows, max(1, MAX_ROWS // len(tasks)))][:MAX_ROWS]
@@ -98,7 +98,7 @@ def _template() -> jinja2.Template:
 
 
 def _duration(seconds: float) -> str:
-    """`42 s`, `12.3 min` or `5.1 h`; a dash for a time that is not known."""
+    """`42 s`, `12.3 min` or `5.1 h`; a dash for an unknown time."""
     if not math.isfinite(seconds):
         return "–"
     unit, length = next((one for one in (("h", 3600), ("min", 60)) if seconds >= 2 * one[1]), ("s", 1))

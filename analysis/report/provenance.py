@@ -1,4 +1,4 @@
-"""How the runs of a data set were made: versions, machines, seeds and time, gathered in one walk through them."""
+"""How the runs of a data set were made: versions, machines, seeds and time, gathered in one pass."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ROWS = 100_000
 
 
 def provenance(dataset: Path) -> list[tuple[str, str]]:
-    """Say how the runs were made, as far as their table says it, as pairs of a term and its description.
+    """Describe how the runs were made, as far as their table says, as pairs of a term and its description.
 
-    Hosts are counted, not named, so that a report can be shown to anyone; their names are in the data.
+    Hosts are counted, not named, so that a report can be shared; the data have their names.
 
     Raises:
         InputError: The data set has no table of runs.
@@ -48,8 +48,6 @@ def provenance(dataset: Path) -> list[tuple[str, str]]:
 
 @dataclass
 class _Runs:
-    """What is kept of runs that have been walked through."""
-
     values: dict[str, set[str]] = field(default_factory=dict)
     seeds: list[np.ndarray] = field(default_factory=list)
     first: list[int] = field(default_factory=list)
@@ -68,7 +66,7 @@ class _Runs:
             kept.extend([int(extreme(times))] if len(times) else [])
 
     def named(self, name: str) -> str:
-        """Distinct values of a column, at most six named."""
+        """Distinct values of a column, at most six of them."""
         found = sorted(self.values.get(name, ()))
         return ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
 
@@ -80,7 +78,7 @@ class _Runs:
 
     @property
     def seeds_text(self) -> str:
-        """How many distinct seeds there are; with two runs of one seed the repetitions would not be independent."""
+        """The number of distinct seeds: repetitions with equal seeds would not be independent."""
         seeds = np.concatenate(self.seeds) if self.seeds else np.empty(0, np.int64)
         if not seeds.size:
             return ""

@@ -1,4 +1,4 @@
-"""The parts of a report with figures: all tasks side by side, and each task by itself."""
+"""The figures of a report: all tasks side by side, then each task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOP = 5
 """Experiments listed for each task."""
 
 MAX_TASKS = 16
-"""Tasks that have figures of their own, and rows of the grid."""
+"""Most tasks with figures of their own, and rows of the grid."""
 
 _TASK_CURVES = ("test_loss_q1", "test_loss_median", "test_loss_q3", "train_loss_median")
 _GRID_CURVES = ("test_loss_median", "test_loss_stddev", "test_loss_avg")
@@ -33,7 +33,7 @@ _GRID_CURVES = ("test_loss_median", "test_loss_stddev", "test_loss_avg")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A figure in the page, with its heading and what there is to know to read it."""
+    """A figure in the page, with its heading and caption."""
 
     title: str
     caption: str
@@ -42,7 +42,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What the page says of one task."""
+    """The part of the page on one task."""
 
     dataset: str
     task: str
@@ -54,7 +54,7 @@ class Section:
 
 
 def across(dataset: Path, experiments: pd.DataFrame) -> list[Shown]:
-    """Draw all tasks side by side, by depth and by shape where they differ; of one task only how its runs vary."""
+    """Draw all tasks side by side, by depth and by shape where they vary; for a single task, only how its runs vary."""
     names = distinct(experiments, "dataset")[:MAX_TASKS]
     tasks = where(experiments, experiments["dataset"].isin(names))
     ways = [by for by in ("depth", "shape") if len(distinct(tasks, by)) > 1] or ["depth"]
@@ -74,7 +74,7 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
 
     Args:
         dataset: Folder of the data set.
-        experiments: Its experiments, as `analysis.report.condense.experiments` gives them.
+        experiments: Its experiments, as `analysis.report.condense.experiments` returns them.
     """
     name, task = str(experiments["dataset"].iloc[0]), str(experiments["task"].iloc[0])
     minimum = _least(experiments)
@@ -84,7 +84,7 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
         _shown(
             f"Butter zone of {name}",
             "Where the median test loss is near the task's minimum, over the size of the network and the epoch. "
-            "Yellow is the best; grey has no finite value." + _left_out(experiments, drawn),
+            "Yellow is best; grey has no finite value." + _left_out(experiments, drawn),
             butter_zone(drawn),
             f"Contour map of the median test loss of {name} over trainable parameters and epoch: {least_at}.",
         ),
@@ -105,7 +105,7 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
 
 
 def place(minimum: Minimum) -> str:
-    """Say where a minimum is."""
+    """Describe where a minimum is."""
     return f"epoch {minimum.epoch:,} with {minimum.num_free_parameters:,} parameters ({minimum.title})"
 
 
@@ -124,7 +124,7 @@ def _least(experiments: pd.DataFrame) -> Minimum | None:
 def _left_out(experiments: pd.DataFrame, drawn: pd.DataFrame) -> str:
     if len(drawn) == len(experiments):
         return ""
-    return f" Shown are {len(drawn):,} of {len(experiments):,} experiments, chosen to stand for the others."
+    return f" Shown are {len(drawn):,} of {len(experiments):,} experiments, chosen to represent the others."
 
 
 def _varies(experiments: pd.DataFrame, along: str) -> bool:
@@ -151,7 +151,7 @@ def _zone_grid(frame: pd.DataFrame, by: str) -> Shown:
 def _variation_grid(frame: pd.DataFrame, by: str) -> Shown:
     return _shown(
         f"Variation between repetitions, by {by}",
-        "Standard deviation of the test loss over the repetitions, divided by its mean: yellow where runs of one "
+        "Standard deviation of the test loss over the repetitions, divided by its mean: yellow where the runs of an "
         "experiment differ most.",
         zone_grid(frame, by=by, vary=True),
         f"Contour maps of the coefficient of variation of the test loss, a row for each task and a column per {by}.",
@@ -162,7 +162,7 @@ def _generalization(name: str, frame: pd.DataFrame) -> Shown:
     return _shown(
         f"Generalization statistics of {name}",
         "Against the number of parameters: the epoch of the least smoothed median test loss, that loss, and the slope "
-        "by which the loss falls to it; lines are the fits of the table below.",
+        "of the descent to it; lines are the fits of the table below.",
         generalization(frame),
         f"Minimizing epoch, minimum test loss and descent slope of {name} against the number of parameters.",
     )
@@ -172,7 +172,7 @@ def _slice(name: str, experiments: pd.DataFrame, along: str) -> Shown:
     words = along.replace("kernel_regularizer.", "penalty ").replace("_", " ")
     return _shown(
         f"{name} along {words}",
-        "Each run at its own best epoch: the median over the repetitions, with the band between the quartiles.",
+        "Each run at its own best epoch: the median over the repetitions, and a band between the quartiles.",
         slices(experiments, along),
         f"Least test loss of {name}, and its epoch, against {words}, a line per size.",
     )

@@ -1,7 +1,7 @@
-"""The Parquet data set: its columns, its folders and files, and what it holds.
+"""The Parquet data set: its columns, folders, files and content.
 
 Read `schema` first, then `layout` and `partition`. `history` makes the rows of a trial, `summary` those of an
-experiment; `completed_runs` says what is done; `combine` makes one data set of several.
+experiment; `completed_runs` says which runs are done; `combine` makes one data set of several.
 """
 
 __all__ = [

@@ -1,7 +1,6 @@
-"""Data sets made in different locations become one.
+"""Combining data sets into one, by partition and experiment, in bounded memory.
 
-Partition by partition and experiment by experiment, in bounded memory, by the same writer as an export's: so the halves
-of a survey, combined, are what the survey would have been, whole.
+An export uses the same writer, so combining the halves of a survey gives the whole survey.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ from survey.system.files import temporary_file
 from survey.text.names import MOST_BYTES, is_of_system
 
 _SHOWN = 5
-"""Conflicts that a message names."""
+"""Most conflicts that a message lists."""
 
 
 @dataclass(frozen=True)
 class CombineResult:
-    """What was combined.
+    """A combined data set.
 
     Attributes:
-        dataset: Folder of the new data set.
-        num_experiments: Experiments in it.
-        num_runs: Runs in it.
-        num_equal: Runs that several data sets had, with the same values.
-        num_conflicts: Runs that several had with other values, of which the first data set's was taken.
+        dataset: Its folder.
+        num_experiments: Number of its experiments.
+        num_runs: Number of its runs.
+        num_equal: Number of runs that several data sets had with the same values.
+        num_conflicts: Number of runs that several had with different values; the first data set's were taken.
     """
 
     dataset: Path
@@ -69,21 +68,21 @@ def combine(
 ) -> CombineResult:
     """Make one data set of several.
 
-    A run that several have is one row if its seed and all its curves are the same, bit for bit, and a conflict if they
-    are not; where it was made is said by the first that has it. An experiment belongs to a sweep if one of them says
-    so. Summaries are computed again.
+    A run in several data sets becomes one row if its seed and all its curves are equal bit for bit, else it is a
+    conflict; the first data set gives its provenance. An experiment belongs to a sweep if any data set says so.
+    Summaries are computed again.
 
     Args:
         a: Folder of a data set.
         b: Folder of another.
         more: Folders of more.
-        out: Folder of the new one, which must not be there or be empty; by default `A+B` beside the first.
+        out: Folder of the new one, new or empty; by default `A+B` beside the first.
         on_conflict: Refuse conflicts, or take the run of the first data set that has it.
 
     Raises:
-        InputError: A folder is no data set, their definitions or versions cannot be mixed, or runs are in conflict; the
-            message names both. Nothing has been written then.
-        OutputError: The new folder holds something, or cannot be written.
+        InputError: A folder is not a data set, definitions or versions cannot be mixed, or there are conflicts; the
+            message names both sides, and nothing was written.
+        OutputError: The new folder is not empty, or cannot be written.
         ExportError: A file is damaged.
     """
     sources = [Path(each) for each in (a, b, *more)]
@@ -95,7 +94,7 @@ def combine(
     _check_target(target)
     work = _Work(sources, sweeps_of_all(sources), on_conflict)
     check_definitions(sources)
-    # Within the folder where it exists: a disk may be mounted there, with what its system keeps on it.
+    # Inside the folder if it exists: a disk may be mounted there.
     temporary = temporary_file(target / target.name if target.exists() else target)
     try:
         for name in sorted({name for source in sources for name in partitions(source / REPETITIONS)}):
@@ -112,15 +111,15 @@ def combine(
 
 
 def _check_target(target: Path) -> None:
-    """Refuse a folder that holds something, or that cannot be made."""
+    """Refuse a folder that is not empty, or whose name is too long."""
     if len(os.fsencode(temporary_file(target).name)) > MOST_BYTES:
-        raise OutputError(f"{target}: this name is too long for a folder; give a shorter one as out")
+        raise OutputError(f"{target}: this name is too long for a folder; choose a shorter one as out")
     if target.exists() and (not target.is_dir() or not all(is_of_system(each.name) for each in target.iterdir())):
-        raise OutputError(f"{target}: is there already; give a new or empty folder as out")
+        raise OutputError(f"{target}: already exists; choose a new or empty folder as out")
 
 
 def _put_in_place(dataset: Path, target: Path) -> None:
-    """Move a new data set to its folder; where that exists, the runs come last, as they make it a data set."""
+    """Move a new data set to its folder; if that exists, move the runs last, as they make it a data set."""
     if not target.exists():
         dataset.replace(target)
         return
@@ -131,8 +130,6 @@ def _put_in_place(dataset: Path, target: Path) -> None:
 
 @dataclass
 class _Work:
-    """What is done for each partition, and what has been found."""
-
     sources: list[Path]
     sweeps: list[str]
     on_conflict: Literal["refuse", "first"]
@@ -155,13 +152,13 @@ class _Work:
                 writer.commit()
 
     def refuse_conflicts(self) -> None:
-        """Raise an InputError if there are conflicts that are not to be settled."""
+        """Raise an InputError for conflicts, unless the first data set's runs are to be taken."""
         if not self.conflicts or self.on_conflict == "first":
             return
         rest = f"\n  and {len(self.conflicts) - _SHOWN:,} more" if len(self.conflicts) > _SHOWN else ""
         raise InputError(
-            f"{len(self.conflicts):,} runs are in several data sets with different values; train them again in one of "
-            f"the places (--redo), or take those of the first data set (on_conflict 'first'):\n  "
+            f"{len(self.conflicts):,} runs are in several data sets with different values; train them again for one of "
+            f"these (--redo), or take those of the first data set (on_conflict 'first'):\n  "
             + "\n  ".join(self.conflicts[:_SHOWN])
             + rest
         )
@@ -212,14 +209,14 @@ def _run(runs: pa.Table, repetition: int) -> pa.Table:
 
 
 def _difference(one: pa.Table, other: pa.Table) -> tuple[str, Any, Any] | None:
-    """Where two rows of a run differ first: what, and both values; NaN equals NaN."""
+    """The first difference of two rows of a run: what, and both values; NaN equals NaN."""
     if one["seed"][0] != other["seed"][0]:
         return "seed", one["seed"][0], other["seed"][0]
     for name in HISTORY_COLUMNS:
         left, right = (each[name].combine_chunks().flatten().to_numpy(zero_copy_only=False) for each in (one, other))
         if len(left) != len(right):
             return f"the number of epochs of {name}", len(left), len(right)
-        # By their bits: NaN is unlike itself otherwise.
+        # By their bits, so that NaN equals NaN.
         unlike = np.flatnonzero(left.view(np.int32) != right.view(np.int32))
         if len(unlike):
             return f"{name} at epoch {unlike[0] + 1}", left[unlike[0]], right[unlike[0]]

@@ -1,4 +1,4 @@
-"""Whether data sets can be combined: what all runs of one have to agree on."""
+"""Whether data sets can be combined: in what all runs of one must agree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ONE_FOR_ALL = ("task_version", "test_split", "test_split_method")
 """Definitions that all runs of a data set share."""
 
 _ORIGIN = ("batch", *TARGET_UNIT)
-"""Columns of an experiment that tell where it was made, and of what."""
+"""Columns of an experiment that describe its launch and data, and may differ between data sets."""
 
 _NEEDED = ("experiment_id", "run_id", "repetition", "task_digest", *_ONE_FOR_ALL)
 
@@ -28,7 +28,7 @@ def sweeps_of_all(sources: Sequence[Path]) -> list[str]:
     """Return the names of all sweeps of some data sets, in order.
 
     Raises:
-        InputError: A folder is no data set of this program, or two names are one but for capitals.
+        InputError: A folder is not a data set of this program, or two names differ only in capitals.
     """
     names: set[str] = set()
     for source in sources:
@@ -47,7 +47,7 @@ def sweeps_of_all(sources: Sequence[Path]) -> list[str]:
             lacks = f"it lacks {', '.join(missing)}" if missing else f"its experiment_id is {kind}, not uint64"
             raise InputError(
                 f"{source}: cannot be mixed with data sets of this program: {lacks}. Its ids mean something else; read "
-                f"both side by side"
+                f"both separately"
             )
         names |= set(sweeps_of(schema, file))
     if problem := clash(sorted(names), "sweep"):

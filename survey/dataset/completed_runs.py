@@ -1,4 +1,4 @@
-"""Which repetitions of which experiments are done, and which MLflow run trained each: read from the data set."""
+"""The repetitions of each experiment that are done, and the MLflow runs that trained them, from the data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PartitionRuns:
         partition: Path of the partition, relative to its table.
         experiment_ids: uint64 [runs].
         repetitions: uint16 [runs].
-        mlflow_run_ids: [runs], the MLflow run of the trial that trained each.
+        mlflow_run_ids: [runs], the MLflow runs of their trials.
     """
 
     partition: str
@@ -56,7 +56,7 @@ class TrainedRuns(NamedTuple):
 
 
 def trained_runs(dataset: Path, experiment_ids: Collection[int]) -> Iterator[TrainedRuns]:
-    """Yield the runs of some experiments in a data set, one by one; errors as of `partition_runs`."""
+    """Yield the runs of some experiments in a data set, one by one; errors as for `partition_runs`."""
     for runs in partition_runs(dataset):
         for mlflow_run_id, experiment_id, repetition in runs:
             if experiment_id in experiment_ids:
@@ -71,14 +71,14 @@ class CompletedRuns(dict[int, set[int]]):
 
     @classmethod
     def of_dataset(cls, dataset: Path, superseded: Collection[str] = ()) -> CompletedRuns:
-        """Collect what a data set has, except for the runs of `superseded` MLflow runs; errors as `partition_runs`."""
+        """Collect the runs of a data set, except those of `superseded` MLflow runs; errors as for `partition_runs`."""
         completed = cls()
         for runs in partition_runs(dataset):
             completed.add_partition(runs, superseded)
         return completed
 
     def add_partition(self, runs: PartitionRuns, superseded: Collection[str] = ()) -> None:
-        """Add the runs of a partition, except for those of `superseded` MLflow runs."""
+        """Add the runs of a partition, except those of `superseded` MLflow runs."""
         for mlflow_run_id, experiment_id, repetition in runs:
             if mlflow_run_id not in superseded:
                 self.setdefault(experiment_id, set()).add(repetition)
@@ -88,7 +88,7 @@ class CompletedRuns(dict[int, set[int]]):
         self.setdefault(experiment_id, set()).update(repetitions)
 
     def merge(self, other: Mapping[int, Iterable[int]]) -> None:
-        """Add all that another one has, such as what is finished in a tracking store."""
+        """Add all of another one, such as the finished runs in a tracking store."""
         for experiment_id, repetitions in other.items():
             self.add(experiment_id, repetitions)
 
@@ -98,5 +98,5 @@ class CompletedRuns(dict[int, set[int]]):
 
     @property
     def num_runs(self) -> int:
-        """How many runs are done."""
+        """Number of runs that are done."""
         return sum(map(len, self.values()))

@@ -1,4 +1,4 @@
-"""The history of a trial: a row per run, with all that is known of it and its twenty curves."""
+"""The history of a trial: a row per run, with its description and its twenty curves."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def history_table(
 
 
 def _curve_array(curves: np.ndarray, kind: pa.ListType) -> pa.ListArray:
-    """float32 [runs, epochs] as a list array, without a Python object for each value."""
+    """float32 [runs, epochs] as a list array, made without a Python object for each value."""
     runs, epochs = curves.shape
     offsets = np.arange(0, (runs + 1) * epochs, epochs, dtype=np.int32)
     values = np.ascontiguousarray(curves, dtype=np.float32).ravel()

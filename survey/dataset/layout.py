@@ -1,4 +1,4 @@
-"""Where the data set has what: hive-partitioned Parquet in the published layout, one file for each partition."""
+"""The layout of the data set: hive-partitioned Parquet as published, one file per partition."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ EXECUTIVE = "complete_executive_summary"
 
 _FILE = "part-0.parquet"
 METADATA = "_common_metadata"
-"""The file of a table that has its full schema."""
+"""The file of a table with its full schema."""
 
 
 def sweep_table(sweep: str) -> str:
-    """Name of the table that summarises a sweep."""
+    """Return the name of the table that summarises a sweep."""
     return f"{sweep}_summary"
 
 
 def sweep_of(table: str) -> str:
-    """Name of the sweep that a table summarises; an empty string where it is not called so."""
+    """Return the name of the sweep that a table summarises; an empty string for other tables."""
     return table.removesuffix("_summary") if table.endswith("_summary") else ""
 
 
 def partition_of(experiment: Experiment) -> str:
-    """Path of the partition that holds an experiment, relative to its table, such as `dataset=mnist/.../depth=3`."""
+    """Return the path of an experiment's partition, relative to its table, such as `dataset=mnist/.../depth=3`."""
     settings = {**experiment.to_dict(), "kernel_regularizer.type": experiment.kernel_regularizer_type}
     return "/".join(partition_folder(name, settings[name]) for name in PARTITION_COLUMNS)
 
 
 def partitions(table: Path, task: str | None = None) -> Iterator[str]:
-    """Yield the partitions of a table that have a file, in order; whatever else lies in its folder is left alone.
+    """Yield the partitions of a table that have a file, in order; ignore other files and folders.
 
     Args:
         table: Folder of the table.
-        task: Those of this task alone.
+        task: Yield only those of this task.
 
     Raises:
-        InputError: A folder has a value that its column cannot hold, or a link leads out of the table.
+        InputError: A folder has a value that its column cannot have, or a link leads out of the table.
         ExportError: A folder cannot be listed.
     """
     found = [""] if task is None else [f"{partition_folder('dataset', task)}/"]
@@ -56,7 +56,7 @@ def partitions(table: Path, task: str | None = None) -> Iterator[str]:
 
 
 def _folders(table: Path, above: str, column: str) -> Iterator[str]:
-    """Yield the folders of a column's values."""
+
     try:
         with os.scandir(table / above) as entries:
             for entry in entries:
@@ -83,12 +83,12 @@ def floats_in_paths(dataset: Path) -> Iterator[tuple[str, float]]:
         for part in folder.parts[-len(names) :]:
             name, _, text = part.partition("=")
             if name in ("learning_rate", "label_noise"):
-                with suppress(ValueError):  # null, or nothing that we have written
+                with suppress(ValueError):  # null, or not written by us
                     yield name, float(text)
 
 
 def partition_file(table: Path, partition: str) -> Path:
-    """The one file of a partition."""
+    """Return the file of a partition."""
     return table / partition / _FILE
 
 
@@ -102,18 +102,18 @@ def is_file_of_table(path: str) -> bool:
 
 
 def task_of(partition: str) -> str:
-    """The task of a partition."""
+    """Return the task of a partition."""
     return unquote(partition.partition("/")[0].partition("=")[2])
 
 
 def existing_tasks(dataset: Path) -> list[str]:
-    """The tasks for which a data set has a folder."""
+    """Return the tasks for which a data set has a folder, sorted."""
     table = dataset / REPETITIONS
     return sorted(task_of(folder) for folder in _folders(table, "", PARTITION_COLUMNS[0]))
 
 
 def metadata_file(dataset: Path, name: str) -> Path:
-    """The file of a table that has its full schema.
+    """Return the file of a table with its full schema.
 
     Raises:
         InputError: It is a link that leads out of the data set.

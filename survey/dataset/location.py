@@ -1,4 +1,4 @@
-"""Where a data set lies: a folder of this machine, or an object store that speaks S3."""
+"""The location of a data set: a folder of this machine, or an S3 object store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from survey.errors import ExportError, InputError
 CONNECT_TIMEOUT_S = 5
 REQUEST_TIMEOUT_S = 10
 ATTEMPTS = 3
-"""Of a request to an object store: one that is out of reach is given up after about half a minute at most."""
+"""Attempts of a request: an unreachable object store is given up after at most about half a minute."""
 
 _AWAY = re.compile(r"NETWORK_CONNECTION|curlCode|[Tt]imeout|SERVICE_UNAVAILABLE|SLOW_DOWN|HTTP status 50\d")
 _DENIED = re.compile(r"ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|HTTP status 40[13]")
@@ -27,13 +27,13 @@ _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|[Bb]ucket '[^']*' not found|bucket does
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A folder and the file system that it is in.
+    """A folder and its file system.
 
     Attributes:
-        filesystem: Of pyarrow.
+        filesystem: The file system, of pyarrow.
         root: Path of the folder in it, without a slash at the end.
-        name: The folder as it was given, for messages.
-        host: Of the object store, and how it is asked; empty for a local folder.
+        name: The folder as given, for messages.
+        host: Host of the object store; empty for a local folder.
     """
 
     filesystem: fs.FileSystem
@@ -42,12 +42,12 @@ class Location:
     host: str = ""
 
     def path(self, *parts: str) -> str:
-        """Path of something in the folder."""
+        """Return a path below the folder."""
         return "/".join((self.root, *parts))
 
     @contextmanager
     def reading(self, path: str) -> Iterator[None]:
-        """Turn what pyarrow raises while `path` is read into an error for the person at the keyboard.
+        """Turn errors of pyarrow while it reads `path` into errors for users.
 
         Raises:
             InputError: The store is out of reach, refuses access, or has no such bucket.
@@ -66,14 +66,14 @@ class Location:
         if _AWAY.search(said):
             raise InputError(
                 f"{self.name}: the object store at {self.host} does not answer ({said}); check the network, set "
-                f"AWS_ENDPOINT_URL if the data lie in another store than Amazon's, or read a local copy"
+                f"AWS_ENDPOINT_URL if the data are not in Amazon's store, or read a local copy"
             ) from error
         if _NO_BUCKET.search(said):
             raise InputError(f"{self.name}: the object store at {self.host} has no such bucket") from error
         if _DENIED.search(said):
             raise InputError(
-                f"{self.name}: the object store at {self.host} refuses access ({said}); it is asked with the "
-                f"credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or without any where these are not set"
+                f"{self.name}: the object store at {self.host} refuses access ({said}); credentials are taken from "
+                f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, if set"
             ) from error
 
 
@@ -89,7 +89,7 @@ def open_location(where: str | Path) -> Location:
     Raises:
         InputError: The URL has another scheme or no bucket, or the region cannot be looked up.
     """
-    # A pathlib.Path has one slash left of the two.
+    # pathlib.Path reduces the two slashes to one.
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(where), flags=re.DOTALL)
     if match is None:
         return Location(fs.LocalFileSystem(), str(Path(where)), str(where))
@@ -104,7 +104,7 @@ def open_location(where: str | Path) -> Location:
 
 
 def one_line(error: BaseException) -> str:
-    """The text of an error without line breaks."""
+    """Return the text of an error on one line."""
     return " ".join(str(error).split())
 
 
@@ -120,7 +120,7 @@ def _s3(path: str) -> Location:
     host = address.netloc if address else "amazonaws.com"
     if not region:
         region = "us-east-1" if address else _region(path.partition("/")[0], name)
-    # Not pyarrow's own chain of credentials: it asks the metadata service of a cloud machine, which can take long.
+    # Not pyarrow's own chain of credentials: it queries the metadata service of a cloud machine, which can take long.
     access = (
         {"access_key": key, "secret_key": secret, "session_token": environment.get("AWS_SESSION_TOKEN")}
         if key and secret

@@ -1,7 +1,7 @@
 """The files of one partition of the data set, written a group of experiments at a time, in bounded memory.
 
-All files are written beside their targets; the runs are put in place first and the complete summary, which carries a
-fingerprint of the runs that it is made of, last. The same runs give the same bytes, in one step or several.
+All files are written beside their targets. The runs are put in place first and the complete summary, with a fingerprint
+of its runs, last. The same runs give the same bytes, in one step or several.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def fingerprint_of(
     mlflow_run_ids: Iterable[str],
     sweeps: Mapping[str, Collection[int]],
 ) -> str:
-    """SHA-256 of what a summary depends on: the runs in order, what trained them, and the sweeps they belong to."""
+    """Return the SHA-256, as hex, of what a summary depends on: the runs in order, their MLflow runs, their sweeps."""
     digest = hashlib.sha256(repr(sorted(sweeps)).encode())
     for experiment_id in np.unique(experiment_ids).tolist():
         digest.update("".join("01"[experiment_id in sweeps[name]] for name in sorted(sweeps)).encode())
@@ -58,7 +58,7 @@ def fingerprint_of(
 
 
 def stored_fingerprint(dataset: Path, partition: str) -> str | None:
-    """The fingerprint of the runs that a partition's summary is made of, or None where there is no whole summary."""
+    """Return the fingerprint in a partition's summary; None if there is no readable summary."""
     try:
         metadata = pq.read_metadata(partition_file(dataset / SUMMARY, partition)).metadata or {}
     except (pa.ArrowException, OSError):
@@ -82,11 +82,11 @@ class OldRuns:
 
     @property
     def experiment_ids(self) -> list[int]:
-        """The experiments that have runs here, in order."""
+        """The ids of the experiments that have runs here, in order."""
         return list(self._rows)
 
     def of(self, experiment_id: int) -> pa.Table:
-        """The runs of one of these experiments.
+        """Return the runs of one of these experiments.
 
         Raises:
             ExportError: The file is damaged.
@@ -105,7 +105,7 @@ class PartitionWriter:
         dataset: Folder of the data set.
         partition: Path of the partition, relative to its tables.
         sweeps: Experiments of this partition that belong to each sweep.
-        stack: Closes the files; what has not been put in place is removed then.
+        stack: Closes the files, and removes those that were not put in place.
     """
 
     def __init__(self, dataset: Path, partition: str, sweeps: Mapping[str, Collection[int]], stack: ExitStack) -> None:
@@ -118,11 +118,11 @@ class PartitionWriter:
 
     @property
     def num_runs(self) -> int:
-        """Runs that have been written."""
+        """Number of runs written."""
         return len(self._mlflow_run_ids)
 
     def write(self, runs: pa.Table) -> None:
-        """Write the runs of whole experiments, and every summary of them."""
+        """Write the runs of complete experiments, and all their summaries."""
         runs = _with_flags(runs, self._sweeps)
         self._append(REPETITIONS, runs)
         summary = summarise(runs, summary_schema(self._names))
@@ -145,7 +145,7 @@ class PartitionWriter:
         self._writers[name].write(table)
 
     def commit(self) -> None:
-        """Put the files in place: the runs first, and the complete summary with their fingerprint last."""
+        """Put the files in place: the runs first, the complete summary with their fingerprint last."""
         sweep_tables = [sweep_table(name) for name in self._names]
         for name in (REPETITIONS, *sweep_tables, EXECUTIVE):
             if name in self._writers:
@@ -158,7 +158,7 @@ class PartitionWriter:
 
 
 def groups(runs: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Join the runs of experiments to row groups of a few tens of megabytes."""
+    """Yield the runs of experiments joined to row groups of a few tens of megabytes."""
     group: list[pa.Table] = []
     run_epochs = 0
     for table in runs:
@@ -172,7 +172,7 @@ def groups(runs: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _with_flags(runs: pa.Table, sweeps: Mapping[str, Collection[int]]) -> pa.Table:
-    """Put a boolean column for each sweep in front."""
+    """Prepend a boolean column for each sweep."""
     ids = runs["experiment_id"].to_pylist()
     for name in sorted(sweeps, reverse=True):
         runs = runs.add_column(0, name, pa.array([i in sweeps[name] for i in ids], pa.bool_()))
@@ -184,12 +184,12 @@ def _without_partitions(schema: pa.Schema) -> pa.Schema:
 
 
 def runs_schema() -> pa.Schema:
-    """What a partition's file says of a run, but for the sweeps that it belongs to."""
+    """Return the schema of the runs in a partition's file, without the sweeps."""
     return _without_partitions(history_schema())
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The columns of a schema; one that an older version did not write is null."""
+    """Return the table with the columns of a schema; those that it lacks, as from an older version, are null."""
     columns = [
         table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
         for field in schema
@@ -198,7 +198,7 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def with_target_unit(runs: pa.Table) -> pa.Table:
-    """Runs of an experiment, those that an older version has trained with the unit of the target that others know."""
+    """Return the runs of an experiment, with the target's unit filled in where an older version did not record it."""
     for name in TARGET_UNIT:
         known = runs[name].drop_null()
         if 0 < len(known) < len(runs):
@@ -216,7 +216,7 @@ def write_schemas(dataset: Path, sweeps: Sequence[str]) -> None:
 
 
 def write_common_metadata(table: Path, schema: pa.Schema) -> None:
-    """Write `_common_metadata`, the full schema with the partition columns, if it is not there as it should be."""
+    """Write `_common_metadata`, the full schema with the partition columns, unless it is up to date."""
     file = table / METADATA
     if file.exists() and pq.read_schema(file).equals(schema, check_metadata=True):
         return

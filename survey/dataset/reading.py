@@ -1,4 +1,4 @@
-"""Reading a data set: its tables, its files, and the sweeps that its schema names."""
+"""Reading a data set: its tables, its files, and the sweeps in its schema."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def open_table(dataset: Path, name: str) -> ds.Dataset:
-    """Open a table of a data set, partition columns included: the files of `partitions`, and no others.
+    """Open a table of a data set, including partition columns: only the files of `partitions`.
 
     Raises:
-        InputError: As `partitions`.
+        InputError: As for `partitions`.
         pa.ArrowException, OSError: Its schema cannot be read.
     """
     import pyarrow.dataset as ds
@@ -40,25 +40,25 @@ def open_table(dataset: Path, name: str) -> ds.Dataset:
 
 
 def read_schema(dataset: Path, name: str) -> pa.Schema:
-    """Read the full schema of a table; errors as of `open_table`."""
+    """Read the full schema of a table; errors as for `open_table`."""
     return pq.read_schema(metadata_file(dataset, name))
 
 
 def sweeps_of(schema: pa.Schema, where: object) -> list[str]:
-    """Names of the sweeps of a table, which are its boolean columns, in order.
+    """Return the names of the sweeps of a table, which are its boolean columns, in order.
 
     Args:
-        schema: Of the table.
-        where: What the schema was read from, for messages.
+        schema: Schema of the table.
+        where: Source of the schema, for messages.
 
     Raises:
-        InputError: No sweep can have the name of one, or two are one but for capitals; the message says which.
+        InputError: A name is invalid, or two differ only in capitals; the message says which.
     """
     names = [field.name for field in schema if pa.types.is_boolean(field.type)]
     for name in names:
         if problem := sweep_problem(name):
             raise InputError(
-                f"{where}: has the boolean column {name!r}, which cannot be the name of a sweep: {problem}"
+                f"{where}: has the boolean column {name!r}, which is not a valid name of a sweep: {problem}"
             )
     if problem := clash(names, "sweep"):
         raise InputError(f"{where}: {problem}")
@@ -66,10 +66,10 @@ def sweeps_of(schema: pa.Schema, where: object) -> list[str]:
 
 
 def check_run_ids(runs: pa.Table, file: Path) -> None:
-    """Check the names of runs that were read from a file.
+    """Check the ids of runs read from a file.
 
     Raises:
-        InputError: One of them is none; the message says which.
+        InputError: One is invalid; the message says which.
     """
     for run_id in runs["run_id"].to_pylist():
         if not is_run_id(run_id):
@@ -87,13 +87,13 @@ def read_file(file: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.ParquetFile(file).read(columns)
     except (pa.ArrowException, OSError) as error:
         raise ExportError(
-            f"{file}: this file of the data set is damaged ({error}); remove it, and its runs are taken again from "
-            f"their artifacts or trained again"
+            f"{file}: this file of the data set is damaged ({error}); remove it, and its runs are exported again from "
+            f"their artifacts, or trained again"
         ) from None
 
 
 def with_partition(rows: pa.Table, partition: str, schema: pa.Schema) -> pa.Table:
-    """Return rows of a partition with the columns that stand in its path."""
+    """Return rows of a partition with the columns in its path."""
     for part in partition.split("/"):
         name, _, text = part.partition("=")
         value = pa.scalar(None if text == NULL else unquote(text), pa.string()).cast(schema.field(name).type)
@@ -102,16 +102,16 @@ def with_partition(rows: pa.Table, partition: str, schema: pa.Schema) -> pa.Tabl
 
 
 def check_task_digest(dataset: Path, task: str, digest: str) -> None:
-    """Refuse to go on with a task whose data are not those of the rows that the data set holds.
+    """Check that the data of a task are those of its runs in the data set.
 
     Raises:
-        OutputError: Rows of another digest are there; the message names both.
+        OutputError: It has runs with another digest; the message names both.
     """
     table = dataset / REPETITIONS
     for partition in partitions(table, task):
         for found in read_file(partition_file(table, partition), ["task_digest"])["task_digest"].unique().to_pylist():
             if found != digest:
                 raise OutputError(
-                    f"{dataset}: holds runs of the task {task!r} on other data: there with digest {found[:16]}..., now "
-                    f"with {digest[:16]}...; use another --out, or bring back the data that it was made with"
+                    f"{dataset}: has runs of the task {task!r} on other data, with digest {found[:16]}..., now "
+                    f"{digest[:16]}...; use another --out, or restore the original data"
                 )

@@ -1,8 +1,7 @@
-"""The columns of the published BUTTER data set, as pyarrow schemas, and what ours has in addition.
+"""The columns of the published BUTTER data set and our additions, as pyarrow schemas.
 
-Three tables, and one more summary for each sweep: a row per run (`all_repetitions`), a row per experiment
-(`complete_summary`, `NAME_summary`), and the latter without its per-epoch columns (`complete_executive_summary`), and
-once more without any lists, as one file (`experiments.parquet`).
+A row per run: `all_repetitions`. A row per experiment: `complete_summary` and, for each sweep, `NAME_summary`; without
+most per-epoch columns: `complete_executive_summary`; without any lists, as one file: `experiments.parquet`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ PARTITION_COLUMNS = (
 """Hive partition columns, in the order of the directories."""
 
 TARGET_UNIT = ("target_minimum", "target_range")
-"""Columns by which a scaled target is turned back to its unit: what the data were, and no part of what was trained."""
+"""Columns by which a scaled target is converted back to its unit: they describe the data, not the training."""
 
 _CURVE = pa.list_(pa.field("element", pa.float32()))  # the name that Parquet gives the items of lists
 
@@ -104,7 +103,7 @@ BEST_EPOCHS = {
     "mean_squared_error": "min",
     "kullback_leibler_divergence": "min",
 }
-"""Test statistics whose best epoch is found in each repetition, and whether the best is the least or the greatest."""
+"""Test statistics whose best epoch is found in each repetition, and whether the best is the minimum or the maximum."""
 
 BEST_STATISTICS = ("min", *_QUARTILES, "max", "avg")
 """Statistics over repetitions of a best epoch and of the value there."""
@@ -125,7 +124,7 @@ def _description_fields() -> list[pa.Field]:
 
 
 def history_schema() -> pa.Schema:
-    """Schema of a trial's artifact: a row per run, all that is known of it but the sweeps it belongs to."""
+    """Return the schema of a trial's artifact: a row per run, with everything but its sweeps."""
     curves = [
         _field(
             name,
@@ -138,12 +137,12 @@ def history_schema() -> pa.Schema:
 
 
 def repetition_schema(sweeps: Sequence[str]) -> pa.Schema:
-    """Schema of `all_repetitions/`: a row per run, with a boolean for each sweep."""
+    """Return the schema of `all_repetitions/`: a row per run, with a boolean for each sweep."""
     return pa.schema([*_sweep_fields(sweeps), *history_schema()])
 
 
 def curve_fields() -> list[pa.Field]:
-    """Fields of the per-epoch statistics over repetitions, in order."""
+    """Return the fields of the per-epoch statistics over repetitions, in order."""
     return [
         _field(f"{part}_{name}_{statistic}", _CURVE, f"{statistic} of {part} {name} over the repetitions, by epoch")
         for part in ("test", "train")
@@ -153,7 +152,7 @@ def curve_fields() -> list[pa.Field]:
 
 
 def best_fields() -> list[pa.Field]:
-    """Fields of the statistics over the repetitions' best epochs, in order."""
+    """Return the fields of the statistics over the repetitions' best epochs, in order."""
     return [
         _field(
             f"test_{name}_{best}_{what}_{statistic}",
@@ -167,7 +166,7 @@ def best_fields() -> list[pa.Field]:
 
 
 def summary_schema(sweeps: Sequence[str]) -> pa.Schema:
-    """Schema of `complete_summary/` and `NAME_summary/`: a row per experiment."""
+    """Return the schema of `complete_summary/` and `NAME_summary/`: a row per experiment."""
     counts = [
         _field("num_runs", pa.uint16(), "Number of runs summarised"),
         _field("num", pa.list_(pa.field("element", pa.uint16())), "Number of runs that reached each epoch"),
@@ -176,11 +175,11 @@ def summary_schema(sweeps: Sequence[str]) -> pa.Schema:
 
 
 def executive_schema(sweeps: Sequence[str]) -> pa.Schema:
-    """Schema of `complete_executive_summary/`: the summary with no per-epoch columns but the test loss quartiles."""
+    """Return the schema of `complete_executive_summary/`: of per-epoch columns only the test loss quartiles."""
     curves = {field.name for field in curve_fields()} - set(_EXECUTIVE_CURVES)
     return pa.schema([field for field in summary_schema(sweeps) if field.name not in curves | {"num"}])
 
 
 def experiments_schema(executive: pa.Schema) -> pa.Schema:
-    """Schema of `experiments.parquet`: what is no list in the executive summary of a data set."""
+    """Return the schema of `experiments.parquet`: the executive summary without lists."""
     return pa.schema([field for field in executive if not pa.types.is_list(field.type)])

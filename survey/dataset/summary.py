@@ -1,4 +1,4 @@
-"""From the runs of an experiment to its summary: statistics over repetitions, by epoch and at each run's best epoch."""
+"""From the runs of an experiment to its summary: statistics over repetitions, by epoch and at the best epochs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
 
 
 def summarise(runs: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Summarise runs, of any number of experiments with equally many epochs.
+    """Summarise the runs of experiments with equal numbers of epochs.
 
     Args:
-        runs: Rows of `all_repetitions`, those of an experiment one after the other.
+        runs: Rows of `all_repetitions`, those of an experiment together.
         schema: `survey.dataset.schema.summary_schema`; columns that `runs` lacks (partition columns) are left out.
 
     Returns:
-        A row for each experiment, in the order in which they come.
+        A row for each experiment, in the order of `runs`.
     """
     ids = runs["experiment_id"].to_numpy()
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], dtype=int)
@@ -68,7 +68,7 @@ def over_repetitions(values: np.ndarray, statistics: tuple[str, ...]) -> dict[st
 
     Args:
         values: float [repetitions, ...].
-        statistics: Of num_finite, min, q1, median, q3, max, avg, stddev (of a sample).
+        statistics: Some of num_finite, min, q1, median, q3, max, avg, stddev (of a sample).
 
     Returns:
         float32 [...] by statistic; NaN where there are too few finite values.
@@ -97,7 +97,7 @@ def _or_nan(values: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def _best(curves: np.ndarray, name: str, best: str) -> dict[str, np.ndarray]:
-    """Statistics over the repetitions of the best epoch, from 1, and of the value there; the first of equals wins."""
+    """Statistics over the repetitions of the (first) best epoch, from 1, and of the value there."""
     sign = 1.0 if best == "min" else -1.0
     ordered = np.where(np.isfinite(curves), sign * curves, np.inf)
     index = ordered.argmin(1)

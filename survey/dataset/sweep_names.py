@@ -1,4 +1,4 @@
-"""What a sweep may be called: its name becomes a column and a table of the data set."""
+"""Valid names of sweeps: each becomes a column and a table of the data set."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from survey.text.names import folded, is_device, is_word
 _MOST_LETTERS = 100
 
 _TABLES = ("complete", "complete_executive")
-"""Tables of the data set that are called as that of a sweep would be, without `_summary`."""
+"""Tables of the data set whose names, here without `_summary`, look like that of a sweep."""
 
 ADDED_BY_ANALYSIS = (
     *("epoch", "least_loss", "least_epoch", "final_loss", "recorded", "diverged"),
     *("minimizing_epoch", "minimum_loss", "descent_slope"),
 )
-"""Columns that `analysis` puts beside those of a table."""
+"""Columns that `analysis` adds to those of a table."""
 
 
 def sweep_problem(name: str) -> str:
-    """Say why a sweep cannot be called so; an empty string if it can."""
+    """Say why a sweep cannot have this name; an empty string if it can."""
     if not is_word(name) or len(name) > _MOST_LETTERS:
         return f"expected at most {_MOST_LETTERS} letters, digits, _ and -, the first a letter or digit"
     if is_device(name):
-        return "on Windows this is the name of a device: choose another"
+        return "Windows has a device of this name: choose another"
     if folded(name).replace(".", "_") in _taken():
         return "the data set has a column or table of this name: choose another"
     return ""
@@ -32,6 +32,6 @@ def sweep_problem(name: str) -> str:
 
 @cache
 def _taken() -> frozenset[str]:
-    """Names of columns and tables as `folded` has them, with underscores for the dots that some readers replace."""
+    """Names of columns and tables, `folded`, with underscores for dots, as some readers write them."""
     names = {*repetition_schema([]).names, *summary_schema([]).names, *_TABLES, *ADDED_BY_ANALYSIS}
     return frozenset(folded(name).replace(".", "_") for name in names)

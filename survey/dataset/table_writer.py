@@ -1,4 +1,4 @@
-"""How tables of curves are written as Parquet, atomically and piece by piece."""
+"""Reading and writing Parquet tables of curves piece by piece; writing is atomic."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from survey.system.files import remove_leftovers, sync, temporary_file
 
 
 class Slices:
-    """Rows of a Parquet file by their position, with few row groups in memory; best taken in order.
+    """Rows of a Parquet file by position, with few row groups in memory; fastest if read in order.
 
     Args:
         file: The file.
 
     Raises:
-        OSError, pyarrow.ArrowException: From every method too: it cannot be read.
+        OSError, pyarrow.ArrowException: It cannot be read; from every method too.
 
     Attributes:
-        num_rows: Rows of the file.
+        num_rows: Number of rows of the file.
         schema: Its schema.
-        metadata: Its further metadata.
+        metadata: Its key-value metadata.
     """
 
     def __init__(self, file: Path) -> None:
@@ -39,7 +39,7 @@ class Slices:
         self._table = pa.table({})
 
     def rows(self, start: int, end: int) -> pa.Table:
-        """The rows from `start` on, up to but without `end`."""
+        """Return the rows from `start` up to, but without, `end`."""
         first = int(np.searchsorted(self._bounds, start, side="right")) - 1
         last = int(np.searchsorted(self._bounds, end, side="left"))
         if self._groups != range(first, last):
@@ -50,11 +50,11 @@ class Slices:
 
 
 class TableWriter:
-    """Writes a table beside its target and renames it, so that a reader finds the old file or the new one, whole.
+    """Writes a table beside its target and renames it, so that a reader finds either the old file or the new one.
 
     Floats of list columns are split by byte, which compresses curves best; all other columns have dictionaries.
-    As a context manager it leaves nothing behind unless `commit` has been called; what a killed process has left, the
-    next writer of the same file removes.
+    As a context manager it leaves nothing behind unless `commit` was called; the next writer of the same file removes
+    the remains of a killed process.
     """
 
     def __init__(self, file: Path, schema: pa.Schema) -> None:

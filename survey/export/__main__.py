@@ -28,15 +28,15 @@ _PUBLISHING = "Publishing"
 
 def command(
     out: Annotated[Path | None, typer.Option(help="Output folder of a survey.")] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, if the launch was given one.")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, if the launch had one.")] = None,
     artifacts: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER|URI", help="Where MLflow's artifacts went, if the launch was told.", show_default="--out"
+            metavar="FOLDER|URI", help="Location of MLflow's artifacts, if the launch had one.", show_default="--out"
         ),
     ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune-artifacts", help="Drop histories among MLflow's artifacts that the data set holds.")
+        bool, typer.Option("--prune-artifacts", help="Drop MLflow artifacts with histories that are in the data set.")
     ] = False,
     where: Annotated[
         str | None,
@@ -44,20 +44,18 @@ def command(
             "--publish",
             metavar="DIR_OR_URL",
             rich_help_panel=_PUBLISHING,
-            help="Put a data set that others can use into a folder, or into s3://BUCKET/FOLDER.",
+            help="Publish the data set in a folder, or in s3://BUCKET/FOLDER.",
         ),
     ] = None,
     dataset: Annotated[
-        Path | None, typer.Option(rich_help_panel=_PUBLISHING, help="Folder of a data set, in the place of --out.")
+        Path | None, typer.Option(rich_help_panel=_PUBLISHING, help="Folder of a data set, instead of --out.")
     ] = None,
     title: Annotated[str, typer.Option(rich_help_panel=_PUBLISHING, help="Title of the data set.")] = "",
     licence: Annotated[
-        str, typer.Option(rich_help_panel=_PUBLISHING, help="Licence of the data: a short name, or an address.")
+        str, typer.Option(rich_help_panel=_PUBLISHING, help="Licence of the data: a short name or a URL.")
     ] = "CC-BY-4.0",
     creator: Annotated[str, typer.Option(rich_help_panel=_PUBLISHING, help="Who publishes it.")] = "",
-    url: Annotated[
-        str, typer.Option(rich_help_panel=_PUBLISHING, help="Address at which the published folder is read by HTTP.")
-    ] = "",
+    url: Annotated[str, typer.Option(rich_help_panel=_PUBLISHING, help="HTTP address of the published folder.")] = "",
     hostnames: Annotated[
         bool, typer.Option("--with-hostnames", rich_help_panel=_PUBLISHING, help="Keep the names of hosts.")
     ] = False,
@@ -124,7 +122,7 @@ def _title(dataset: Path) -> str:
 
 
 def main(name: str = "python -m survey.export") -> None:
-    """Run the command line, which calls itself by this name."""
+    """Run the command line under a name."""
     run_app(command, name)
 
 

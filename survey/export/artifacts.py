@@ -1,9 +1,8 @@
-"""The histories of finished trials: artifacts on this file system, or fetched from where the store keeps them.
+"""The histories of finished trials: artifacts on this file system, or fetched from another location.
 
-Where a store says that an artifact lies is not believed: a store may come from someone else, and would have files of
-this machine read and removed, and credentials sent to any server. The history of a run lies in the output's own folder
-for artifacts, in a folder that has the marker of this output, or in a location that somebody has named: with
-`--artifacts`, or by naming another store that says so.
+The locations in a store are not trusted: a store from a stranger could have files of this machine read and removed, and
+credentials sent to any server. Histories are read only from the output's own folder for artifacts, from a folder with
+the marker of this output, and from locations that the user named: with `--artifacts`, or by naming another store.
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
 
 _BUCKETS = ("s3", "gs")
-"""Kinds of URI that name a bucket and no host."""
+"""Schemes of URIs that name a bucket rather than a host."""
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Where the artifacts of an output are to be found.
+    """Where the artifacts of an output are.
 
     Attributes:
         folder: The output's own folder for them.
-        tracking_uri: MLflow tracking URI, for those that lie elsewhere.
-        marker: What a folder of this machine says that this output has made.
+        tracking_uri: MLflow tracking URI, for those elsewhere.
+        marker: Content of the marker in folders of this output.
         locations: URIs of further folders whose artifacts may be read.
-        own_locations: Those of them whose artifacts may be removed too.
+        own_locations: Those of them whose artifacts may also be removed.
     """
 
     folder: Path
@@ -58,7 +57,7 @@ class Artifacts:
         Args:
             output: The output.
             store: Its tracking store.
-            given: URI of the location that was given by `--artifacts`, if one was.
+            given: URI of the location given by `--artifacts`, if any.
 
         Raises:
             TrackingError: The store cannot be read, or the location does not answer.
@@ -73,13 +72,13 @@ class Artifacts:
         return cls(output.artifacts, store.uri, output.marker, named, own)
 
     def check(self, trials: Iterable[FinishedTrial]) -> None:
-        """See that the histories of trials lie where they may be read.
+        """Check that the histories of trials are in locations that may be read.
 
         Raises:
-            InputError: They do not; the message says where they are said to lie, and what to do.
+            InputError: They are not; the message names the location, and what to do.
         """
         foreign = [trial for trial in trials if self._location(trial) is None and not self._own_file(trial).exists()]
-        # Where an output has been moved, or its file is gone, nothing is there to be read: that is told as damage.
+        # A missing file, as after an output was moved, is reported as damage.
         foreign = [trial for trial in foreign if not _is_gone(trial.history_uri)]
         if foreign:
             trial = foreign[0]
@@ -87,16 +86,16 @@ class Artifacts:
             where = location if layout else trial.history_uri
             raise InputError(
                 f"the tracking store says that {len(foreign):,} finished trials have their histories in {where!r}, "
-                "which is neither the output's own folder nor a location that was named, so nothing is read there: if "
-                f"you trust it, give --artifacts {where.rpartition('/')[0]!r}"
+                "which is neither the output's own folder nor a location that you named, so nothing is read there; if "
+                f"you trust it, set --artifacts {where.rpartition('/')[0]!r}"
             )
 
     def read(self, trial: FinishedTrial) -> pa.Table:
         """Read the history of a trial.
 
         Raises:
-            ExportError: It is not there, damaged, or of other runs; the message names the trial.
-            TrackingError: The object store that has it does not answer, or refuses.
+            ExportError: It is missing, damaged, or of other runs; the message names the trial.
+            TrackingError: Its object store does not answer, or refuses access.
         """
         where = f"artifact of MLflow run {trial.mlflow_run_id} ({trial.experiment.label})"
         try:
@@ -110,7 +109,7 @@ class Artifacts:
         return table
 
     def local(self, trial: FinishedTrial) -> Path | None:
-        """The file on this file system, whether or not it is there; None for an artifact that lies elsewhere."""
+        """Return the path on this file system, whether or not it exists; None for an artifact elsewhere."""
         own, location = self._own_file(trial), self._location(trial)
         if location is None or own.exists():
             return own
@@ -118,14 +117,14 @@ class Artifacts:
         return folder / trial.mlflow_run_id / "artifacts" / HISTORY_FILE if folder else None
 
     def _own_file(self, trial: FinishedTrial) -> Path:
-        """Where the history lies in the output, which may have been moved since."""
+        """Where the history is in the output, which may have been moved."""
         file = self.folder / trial.mlflow_run_id / "artifacts" / HISTORY_FILE
         if not file.resolve().is_relative_to(self.folder.resolve()):
-            raise ExportError(f"artifact {file}: is a link that leads out of the output, and is left alone")
+            raise ExportError(f"artifact {file}: is a link that leads out of the output, and is ignored")
         return file
 
     def _location(self, trial: FinishedTrial) -> str | None:
-        """The location elsewhere that has the history; None where it lies in the output, or may not be read."""
+        """The location elsewhere that has the history; None if it is in the output, or may not be read."""
         location, layout, rest = trial.history_uri.rpartition(_layout(trial))
         return location if layout and not rest and (location in self.locations or self._is_marked(location)) else None
 
@@ -134,10 +133,10 @@ class Artifacts:
         return folder is not None and has_marker(folder, self.marker)
 
     def existing(self, trials: Iterable[FinishedTrial]) -> Iterator[FinishedTrial]:
-        """Yield the trials whose artifacts exist; a location elsewhere is asked once for the runs that it has.
+        """Yield the trials whose artifacts exist; list each location elsewhere once.
 
         Raises:
-            TrackingError: An object store does not answer, or refuses.
+            TrackingError: An object store does not answer, or refuses access.
         """
         listed: dict[str, Collection[str] | None] = {}
         for trial in trials:
@@ -149,17 +148,17 @@ class Artifacts:
                 yield trial
 
     def may_be_removed(self, trial: FinishedTrial) -> bool:
-        """Whether the history lies in the output, or where the output has proof that the location is its own."""
+        """Whether the history is in the output, or in a location with the output's marker."""
         location = self._location(trial)
         is_own = location is None or location in self.own_locations or self._is_marked(location)
         return is_own or self._own_file(trial).exists()
 
     def remove(self, trial: FinishedTrial) -> int:
-        """Remove the artifact of a trial, which `may_be_removed`; return its size in bytes, or 0 if it lies elsewhere.
+        """Remove the artifact of a trial that `may_be_removed`; return its size in bytes, or 0 if it is elsewhere.
 
         Raises:
             ExportError: It cannot be removed.
-            TrackingError: The object store that has it does not answer, or refuses.
+            TrackingError: Its object store does not answer, or refuses access.
         """
         file = self.local(trial)
         if file is None:
@@ -180,7 +179,7 @@ class Artifacts:
     def _fetched(self, trial: FinishedTrial) -> pa.Table:
         from mlflow.artifacts import download_artifacts
 
-        # MLflow leaves a folder that it makes itself.
+        # MLflow would not remove a folder of its own.
         with tempfile.TemporaryDirectory() as folder:
             with _elsewhere(trial.history_uri, "be fetched"):
                 file = download_artifacts(
@@ -189,7 +188,7 @@ class Artifacts:
             return _table(Path(file))
 
     def _runs_in(self, location: str) -> Collection[str] | None:
-        """The MLflow runs that have artifacts in a location; None where it does not say."""
+        """The MLflow runs that have artifacts in a location; None if it cannot be listed."""
         from mlflow.exceptions import MlflowException
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -212,7 +211,7 @@ def _is_gone(uri: str) -> bool:
 
 
 def _credible(locations: Iterable[str], tracking_uri: str) -> Iterator[str]:
-    """Leave out what a store says of other hosts, to which MLflow would send the credentials of the store."""
+    """Leave out locations on other hosts, to which MLflow would send the credentials of the store."""
     server = urlsplit(tracking_uri)
     for location in locations:
         parts = urlsplit(location)
@@ -229,7 +228,7 @@ def _table(file: Path) -> pa.Table:
 
 @contextmanager
 def _elsewhere(uri: str, purpose: str) -> Iterator[None]:
-    """Tell an artifact that MLflow says cannot be had from an object store that is away or refuses."""
+    """Tell an artifact that MLflow cannot get from an object store that does not answer or refuses access."""
     from mlflow.exceptions import MlflowException
 
     with tracking_errors(uri, purpose, what="the artifact"):

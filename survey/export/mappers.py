@@ -1,4 +1,4 @@
-"""Partitions shared out among the cores of this machine."""
+"""Sharing out partitions among the cores of this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class Mapper(Protocol):
-    """Applies a function to jobs, perhaps in other processes: `map`, or what works like it in any order."""
+    """Applies a function to jobs, like `map`, but possibly in other processes and in any order."""
 
     def __call__(
         self, work: Callable[[PartitionJob], Result | None], jobs: Sequence[PartitionJob], /
@@ -26,21 +26,21 @@ class Mapper(Protocol):
 
 
 FEW_TRIALS = 200
-"""Trials up to which other processes would take longer to start than the work takes."""
+"""Most trials for which it is faster to start no other processes."""
 
 
 def is_little(jobs: Sequence[PartitionJob]) -> bool:
-    """Whether jobs are so few that they are best done where they are."""
+    """Whether jobs are so few that they are best done in this process."""
     return len(jobs) == 1 or sum(len(job.trials) + job.is_stale for job in jobs) <= FEW_TRIALS
 
 
 def in_processes(
     work: Callable[[PartitionJob], Result | None], jobs: Sequence[PartitionJob]
 ) -> Iterator[Result | None]:
-    """Apply a function to jobs, in as many processes as there are cores; results come in any order.
+    """Apply a function to jobs, with a process per core; yield results in any order.
 
     Raises:
-        ExportError: What the function raises, or: a process was killed.
+        ExportError: A process was killed; other errors are those of the function.
     """
     if is_little(jobs):
         yield from map(work, jobs)
@@ -49,7 +49,7 @@ def in_processes(
         yield from Parallel(cpu_count(), return_as="generator_unordered")(delayed(work)(job) for job in jobs)
     except TerminatedWorkerError:
         raise ExportError(
-            "a process of the export was killed, perhaps for want of memory; export again to go on where it was"
+            "a process of the export was killed, perhaps for lack of memory; export again to continue"
         ) from None
     finally:
         get_reusable_executor().shutdown(wait=True, kill_workers=True)

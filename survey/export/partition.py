@@ -1,9 +1,7 @@
-"""One partition of the data set, brought up to date experiment by experiment, in bounded memory.
+"""Updates one partition of the data set experiment by experiment, in bounded memory.
 
-Its runs are rewritten in order, a row group of a few whole experiments at a time, and its summaries with them. All
-files are written beside their targets; the runs are put in place first and the complete summary, which carries a
-fingerprint of the runs that it is made of, last. So an export that was cut short is finished by the next one, and the
-same runs give the same bytes, in one step or several.
+`survey.dataset.partition` puts the runs in place first and the summary with their fingerprint last, so the next export
+finishes one that was interrupted.
 """
 
 from __future__ import annotations
@@ -27,17 +25,17 @@ from survey.tracking.finished import FinishedTrial
 
 @dataclass(frozen=True)
 class PartitionJob:
-    """What there is to do in a partition.
+    """A partition to update.
 
     Attributes:
         output_id: Identity of the output.
         dataset: Folder of its data set.
         partition: Path of the partition, relative to its tables.
-        trials: The finished trials that are concerned, oldest first.
+        trials: Its finished trials to add, oldest first.
         sweeps: Experiments of this partition that belong to each sweep.
-        superseded: MLflow runs whose rows give way to new ones.
+        superseded: MLflow runs whose rows are to be replaced.
         artifacts: Where the histories of the trials are.
-        is_stale: Whether its summaries are to be written even if no run is new.
+        is_stale: Whether to write its summaries even if no run is new.
     """
 
     output_id: str
@@ -52,7 +50,7 @@ class PartitionJob:
 
 @dataclass(frozen=True)
 class PartitionResult:
-    """What has been done in a partition: runs that are new, whether it was written, and artifacts that are damaged."""
+    """The number of new runs of a partition, whether it was written, and a message for each damaged artifact."""
 
     num_new_runs: int
     is_written: bool
@@ -60,11 +58,11 @@ class PartitionResult:
 
 
 def update_partition(job: PartitionJob) -> PartitionResult | None:
-    """Bring a partition up to date; return None on a machine that does not have the output.
+    """Update a partition; return None on a machine without the output.
 
     Raises:
         ExportError: Its file is damaged, or cannot be written.
-        DiskFullError: There is no room left for it.
+        DiskFullError: The disk is full.
     """
     if not is_output(job.dataset.parent, job.output_id):
         return None
@@ -86,7 +84,7 @@ def update_partition(job: PartitionJob) -> PartitionResult | None:
 
 
 class _Runs:
-    """All runs of a partition, old and new, as a table for each experiment in the order of their ids."""
+    """All runs of a partition, old and new, as a table for each experiment, sorted by id."""
 
     def __init__(self, job: PartitionJob) -> None:
         self._job = job
@@ -108,7 +106,7 @@ class _Runs:
                 yield runs.sort_by("repetition")
 
     def _merged(self, old: pa.Table | None, trials: Iterable[FinishedTrial]) -> pa.Table:
-        """The runs of an experiment, old and new; superseded ones leave where they have been trained again."""
+        """The runs of an experiment, old and new; superseded ones are dropped if they were trained again."""
         fresh, taken = [], set()
         if old is not None:
             stays = pa.array([run not in self._job.superseded for run in old["mlflow_run_id"].to_pylist()])

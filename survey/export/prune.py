@@ -1,4 +1,4 @@
-"""Histories that the data set holds, dropped from the artifacts after they have been compared with it."""
+"""Dropping artifacts with histories that are also in the data set, after comparing the two."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from survey.tracking.store import TrackingStore
 
 @dataclass(frozen=True)
 class PruneResult:
-    """How many artifacts were dropped, the size of those on a file system, and how many may not be dropped."""
+    """The number of dropped artifacts, the bytes of those on a file system, and the number that may not be dropped."""
 
     num_artifacts: int
     num_bytes: int
@@ -41,14 +41,14 @@ def prune_artifacts(
 ) -> PruneResult:
     """Drop the history artifacts whose every row is in the data set.
 
-    The rows are read back from both and compared, value by value; an artifact of which one is missing or differs stays.
-    The MLflow runs stay as they are. Outside of the output nothing is dropped, unless the location has its marker.
+    Rows are read back from both and compared value by value; an artifact with a missing or different row stays. MLflow
+    runs are unchanged. Outside of the output nothing is dropped, unless the location has its marker.
 
     Args:
         output: The output.
         store: Its tracking store.
-        mapper: How partitions are shared out.
-        artifacts: URI of the location that was given by `--artifacts`, if one was.
+        mapper: How to share out the partitions.
+        artifacts: URI of the location given by `--artifacts`, if any.
 
     Raises:
         ExportError: A file of the data set is damaged.
@@ -60,7 +60,7 @@ def prune_artifacts(
 
 
 def _jobs(output: Output, store: TrackingStore, artifacts: Artifacts) -> tuple[list[PartitionJob], int]:
-    """Return what there is to do, and how many artifacts may not be removed."""
+    """Return the jobs, and the number of artifacts that may not be removed."""
     exported: dict[str, str] = {}
     for runs in partition_runs(output.dataset):
         exported |= dict.fromkeys(runs.mlflow_run_ids, runs.partition)
@@ -81,13 +81,13 @@ def _jobs(output: Output, store: TrackingStore, artifacts: Artifacts) -> tuple[l
 
 
 def prune_partition(job: PartitionJob) -> PruneResult | None:
-    """Drop the artifacts of these trials, if they are in the partition; None on a machine without the output."""
+    """Drop the artifacts of a job's trials that are in the partition; return None on a machine without the output."""
     if not is_output(job.dataset.parent, job.output_id):
         return None
     file = partition_file(job.dataset / REPETITIONS, job.partition)
     runs = OldRuns(file)
     exported = set(runs.experiment_ids)
-    for path in (file, *file.relative_to(job.dataset).parents):  # it has to outlive a loss of power
+    for path in (file, *file.relative_to(job.dataset).parents):  # the data must survive a power failure
         sync(job.dataset / path)
     num_artifacts = num_bytes = 0
     for trial in sorted(job.trials, key=lambda trial: trial.experiment.experiment_id):
@@ -96,7 +96,7 @@ def prune_partition(job: PartitionJob) -> PruneResult | None:
             continue
         try:
             history = job.artifacts.read(trial)
-        except ExportError:  # a damaged one is not dropped, as nobody can say what it held
+        except ExportError:  # damaged: its content is unknown, so it stays
             continue
         if _holds(runs.of(experiment_id), history, trial.mlflow_run_id):
             num_bytes += job.artifacts.remove(trial)

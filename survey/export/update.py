@@ -1,8 +1,4 @@
-"""From finished MLflow runs to the data set: `python -m survey.export --out DIR`.
-
-Each partition is one file. It is rewritten only where it has new runs or other sweep flags, and its summaries with it
-(`survey.export.partition`); partitions are independent of each other, so several processes or machines share them.
-"""
+"""From finished MLflow runs to the data set."""
 
 from __future__ import annotations
 
@@ -32,10 +28,10 @@ class ExportResult:
     """What an export did.
 
     Attributes:
-        num_new_runs: Runs that the data set did not hold before.
-        num_partitions_written: Partitions that were rewritten.
+        num_new_runs: Number of runs that are new to the data set.
+        num_partitions_written: Number of partitions that were rewritten.
         damaged: A message for each artifact that cannot be read; its runs count as missing.
-        num_partitions_left: Partitions that are out of date and were left so.
+        num_partitions_left: Number of partitions that were left out of date.
     """
 
     num_new_runs: int
@@ -57,13 +53,13 @@ def export(
     Args:
         output: The output.
         store: Its tracking store.
-        mapper: How partitions are shared out.
-        artifacts: URI of the location that was given by `--artifacts`, if one was.
-        only_new_runs: Leave partitions without new runs as they are, although their summaries or sweep flags are out of
-            date. A sweep that is new to an output makes all of them so.
+        mapper: How to share out the partitions.
+        artifacts: URI of the location given by `--artifacts`, if any.
+        only_new_runs: Leave partitions without new runs unchanged, even if their summaries or sweep flags are out of
+            date, as all of them are after a new sweep.
 
     Raises:
-        InputError: Histories are said to lie where nobody has asked to read.
+        InputError: By the store, histories are in a location that nobody named.
         ExportError: The data set is damaged or cannot be written.
         TrackingError: The store cannot be read.
     """
@@ -96,9 +92,9 @@ class ExportedPartition:
     """The state of a partition.
 
     Attributes:
-        experiment_ids: Its experiments.
-        superseded: MLflow runs of its rows that give way to new ones.
-        fingerprint: Of its runs.
+        experiment_ids: Ids of its experiments.
+        superseded: MLflow runs whose rows are to be replaced.
+        fingerprint: Fingerprint of its runs.
         is_stale: Whether its summaries are out of date.
     """
 
@@ -115,7 +111,7 @@ def _jobs(
     partitions: dict[str, ExportedPartition],
     artifacts: Artifacts,
 ) -> list[PartitionJob]:
-    """Find the partitions in which there is something to do, those with the most to do first."""
+    """Find the partitions to update, those with the most trials first."""
     new: dict[str, list[FinishedTrial]] = {}
     for trial in trials:
         partition = partition_of(trial.experiment)
@@ -142,7 +138,7 @@ def _jobs(
 def exported_partitions(
     dataset: Path, sweeps: Mapping[str, frozenset[int]], superseded: Collection[str]
 ) -> tuple[dict[str, ExportedPartition], CompletedRuns]:
-    """Read the state of each partition, and what is done in all of them, except for `superseded` MLflow runs."""
+    """Read the state of each partition, and the completed runs of all, except those of `superseded` MLflow runs."""
     partitions: dict[str, ExportedPartition] = {}
     done = CompletedRuns()
     for runs in partition_runs(dataset):

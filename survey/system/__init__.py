@@ -1,6 +1,6 @@
-"""The machine: files that are replaced at once, file systems, memory, processes, threads, private folders.
+"""The machine: atomic files, file systems, memory, processes, threads, private folders.
 
-Each module stands by itself; read what you need. It knows nothing of surveys.
+The modules are independent of each other and know nothing of surveys.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The time of day for records that durations are read from: it does not jump with the machine's clock."""
+"""A clock for records from which durations are computed: it does not jump with the machine's."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 
 
 class Clock:
-    """The time of day, looked at once and counted on from there.
+    """The time of day at the start, plus the time elapsed since.
 
-    The clock of a machine that is set, by hand or by a time server, would leave a trial that ends before it starts.
+    Otherwise a trial could end before it starts, when somebody or a time server sets the machine's clock.
 
     Args:
-        not_before_ms: A time of day in the past, in milliseconds since 1970: none that is returned is before it.
+        not_before_ms: The least time to return, in milliseconds since 1970.
     """
 
     def __init__(self, not_before_ms: int = 0) -> None:
@@ -19,5 +19,5 @@ class Clock:
         self._started_s = time.monotonic()
 
     def now_ms(self) -> int:
-        """The time, in milliseconds since 1970."""
+        """Return the time in milliseconds since 1970."""
         return self._start_ms + int((time.monotonic() - self._started_s) * 1000)

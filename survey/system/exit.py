@@ -1,6 +1,6 @@
-"""Ends a process with a message, although its main thread waits for what may never come.
+"""Ends a process with a message even if its main thread is blocked.
 
-All that a launch writes is whole at any moment, so nothing but time is lost.
+Everything that a launch writes is complete at any moment, so only time is lost.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ def end_process(message: str, status: int, *, on_exit: Callable[[], object] = la
     """End this process, from any thread.
 
     Args:
-        message: What to say on standard error.
+        message: Printed on standard error.
         status: Exit status.
-        on_exit: Called before that.
+        on_exit: Called first.
     """
     try:
         on_exit()

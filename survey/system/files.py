@@ -1,4 +1,4 @@
-"""Small files written atomically, and one error for a disk that is full."""
+"""Files written atomically, and one error for a full disk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SAYS_FULL = ("No space left on device", "database or disk is full", "Disk quota
 
 @contextmanager
 def replacing(file: Path, *, lasting: bool = True) -> Iterator[Path]:
-    """Give a path beside a file, for what is to take its place, whole or not at all: after an error it is removed.
+    """Replace a file atomically: yield a path beside it to write to, then rename that; remove it after an error.
 
     Args:
         file: The file.
-        lasting: Whether the file has to be whole after a power failure too; that takes some milliseconds.
+        lasting: Whether the file must survive a power failure, which takes some milliseconds.
 
     Raises:
-        OSError: It cannot take the place; the file is as it was.
+        OSError: It cannot be replaced; the file is unchanged.
     """
     temporary = temporary_file(file)
     try:
@@ -38,22 +38,22 @@ def replacing(file: Path, *, lasting: bool = True) -> Iterator[Path]:
 
 
 def temporary_file(file: Path) -> Path:
-    """Where this process writes what is to take the place of a file."""
+    """Return the path at which this process writes the replacement of a file."""
     return file.with_name(f".{file.name}.{os.getpid()}.tmp")
 
 
 def remove_leftovers(file: Path) -> None:
-    """Remove what processes that were killed have left of writing a file.
+    """Remove incomplete replacements of a file that killed processes left.
 
     Raises:
-        OSError: It cannot be removed.
+        OSError: One cannot be removed.
     """
     for left in file.parent.glob(f".{file.name}.*.tmp"):
         left.unlink(missing_ok=True)
 
 
 def remove_with_folders(file: Path, *, num_folders: int) -> int:
-    """Remove a file, and so many of the folders above it as are empty then; return its size in bytes.
+    """Remove a file, and up to `num_folders` folders above it that are then empty; return its size in bytes.
 
     Raises:
         OSError: The file cannot be removed.
@@ -61,21 +61,21 @@ def remove_with_folders(file: Path, *, num_folders: int) -> int:
     size = file.stat().st_size
     file.unlink()
     for folder in list(file.parents)[:num_folders]:
-        with suppress(OSError):  # something else is in it
+        with suppress(OSError):  # not empty
             folder.rmdir()
     return size
 
 
 def write_text(file: Path, text: str, *, lasting: bool = True) -> None:
-    """Replace the text of a file; arguments and errors as of `replacing`."""
+    """Replace the text of a file; arguments and errors as for `replacing`."""
     with replacing(file, lasting=lasting) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def sync(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk.
+    """Write a file, or the names in a folder, from the system's cache to the disk.
 
-    A file that is renamed before it is on the disk may be there without its content after a power failure.
+    Otherwise a renamed file may be empty after a power failure.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -85,12 +85,12 @@ def sync(path: Path) -> None:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error says that there is no room left on a disk, or in somebody's share of it."""
+    """Whether an error means a full disk or an exceeded quota."""
     return getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _SAYS_FULL)
 
 
 def disk_full_error(where: object) -> DiskFullError:
-    """The error that says that there is no room left for something."""
+    """Return the error for a full disk at `where`."""
     return DiskFullError(
         f"{where}: the disk is full; make room and launch again with the same arguments: what is trained is kept"
     )
@@ -98,7 +98,7 @@ def disk_full_error(where: object) -> DiskFullError:
 
 @contextmanager
 def disk_full_errors(where: Path) -> Iterator[None]:
-    """Turn an error that says that a disk is full into a `DiskFullError`, which names the file, or else `where`."""
+    """Turn an `OSError` of a full disk into a `DiskFullError` that names the file, or else `where`."""
     try:
         yield
     except OSError as error:

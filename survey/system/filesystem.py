@@ -1,4 +1,4 @@
-"""What kind of file system a folder lies on."""
+"""The kind of file system of a folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _NETWORK_FILE_SYSTEMS = (
 
 
 def on_network(folder: Path) -> bool:
-    """Whether a folder lies on a file system that other machines may write to as well."""
+    """Whether a folder is on a file system to which other machines may also write."""
     mounts = [p for p in psutil.disk_partitions(all=True) if folder.resolve().is_relative_to(p.mountpoint)]
-    # Of several at one place the last one counts: what is mounted on demand lies over the one that waits for it.
+    # Of several at one mount point, the last counts: file systems mounted on demand cover their automounter.
     mount = max(reversed(mounts), key=lambda p: len(p.mountpoint), default=None)
     return mount is not None and mount.fstype.startswith(_NETWORK_FILE_SYSTEMS)

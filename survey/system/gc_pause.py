@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause Python's collector of cyclic garbage, for work that makes millions of objects without cycles.
+    """Pause Python's collector of cyclic garbage, for code that makes millions of objects without cycles.
 
-    It would walk through all of them again and again: a third of the time of planning all published sweeps.
+    It would traverse them repeatedly, which takes a third of the time of planning all published sweeps.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,6 +1,6 @@
-"""A home folder for a user who has none, as in a container that runs with any user id.
+"""A home folder for users without one, as in a container with an arbitrary user id.
 
-Libraries keep settings and caches there, and some cannot even be imported without one.
+Libraries keep settings and caches there, and some cannot even be imported without it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from survey.errors import InputError
 
 
 def ensure_home() -> None:
-    """See that this process and those that it starts have a home folder, and a folder for the caches of matplotlib.
+    """Give this process and its children a home folder, and a folder for the caches of matplotlib, if they have none.
 
-    What is missing becomes a temporary folder, which is removed when this process ends. A home that can be read but
-    not written stays: it may hold credentials or fetched data.
+    The new one is temporary and removed when this process ends. A home that is readable but not writable stays: it may
+    have credentials or fetched data.
     """
     home = _home()
     if home and (os.access(home, os.W_OK) or "MPLCONFIGDIR" in os.environ):
         return
     from survey.system.private_folder import PrivateFolder
 
-    with suppress(InputError):  # what needs the folder then says so itself
+    with suppress(InputError):  # code that needs the folder reports it
         folder = PrivateFolder()
         folder.__enter__()
         atexit.register(folder.__exit__)
@@ -32,7 +32,7 @@ def ensure_home() -> None:
 
 
 def _home() -> Path | None:
-    """The home folder, of HOME or of the system's list of users, if there is such a folder."""
+    """The home folder, from HOME or the system's list of users, if it can be read."""
     try:
         home = Path.home()
     except RuntimeError:

@@ -1,6 +1,6 @@
-"""From where modules are imported: not from the folder that a command happens to be started in.
+"""Keeps modules from being imported from the working folder.
 
-A user's folder or file there may be called as a package of ours or as one that we use.
+A user's folder or file there may have the name of a package of ours or of one that we use.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The folder with this package and with those that come with it: `analysis` and `search_spaces`."""
+"""The folder with this package and those beside it: `analysis` and `search_spaces`."""
 
 SEARCH_SPACES = ROOT / "search_spaces"
 
 
 def is_installed() -> bool:
-    """Whether this package lies where the interpreter looks by itself, rather than in a checkout."""
+    """Whether this package is installed in site-packages, rather than used from a checkout."""
     return str(ROOT) in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
 
 
 def forget_working_folder() -> None:
-    """Import nothing more from the working folder, which `python -m` has put first; nor do processes started later.
+    """Stop importing from the working folder, which `python -m` puts first, in this process and its later children.
 
-    A checkout of this package that is the working folder itself stays.
+    The working folder stays if it is a checkout of this package.
     """
     working = Path.cwd()
     if not sys.flags.safe_path and sys.path and sys.path[0] == str(working) and working.resolve() != ROOT:
@@ -39,7 +39,7 @@ def forget_working_folder() -> None:
 
 @contextmanager
 def own_package(name: str) -> Iterator[None]:
-    """While it is entered, a name such as `analysis` is that of the package beside this one, whoever else uses it."""
+    """Let a name such as `analysis` mean the package beside this one, even if another module has that name."""
     if _is_own(name):
         yield
         return
@@ -57,7 +57,7 @@ def own_package(name: str) -> Iterator[None]:
 
 
 def _is_own(name: str) -> bool:
-    """Whether an import of this name gives the package beside this one."""
+    """Whether this name imports the package beside this one."""
     try:
         spec = find_spec(name)
     except ValueError:  # a module without one, as some programs make
@@ -67,6 +67,6 @@ def _is_own(name: str) -> bool:
 
 
 def _taken_out(name: str) -> dict[str, ModuleType]:
-    """Take a package and its modules out of those that are imported; return them."""
+    """Remove a package and its modules from `sys.modules`; return them."""
     names = [each for each in sys.modules if each == name or each.startswith(f"{name}.")]
     return {each: sys.modules.pop(each) for each in names}

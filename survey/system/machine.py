@@ -1,4 +1,4 @@
-"""What this machine has, as far as this process may use it."""
+"""Cores and memory of this machine that this process may use."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from pathlib import Path
 import psutil
 
 MEMORY_FOR_TRIALS = 0.8
-"""Part of the memory that all trials together may take."""
+"""Share of the memory that all trials together may take."""
 
 _ASSUMED_GPU_BYTES = 16 << 30
-"""Memory of a GPU that only other machines of the cluster have."""
+"""Assumed memory of a GPU, if only other machines of the cluster have any."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory_bytes() -> int:
-    """Memory of this machine, or what the container or the batch job of this process may take of it."""
+    """Return the memory of this machine, or the limit of this process's container or batch job, in bytes."""
     return min([psutil.virtual_memory().total, *_cgroup_limits(Path("/proc/self/cgroup"))])
 
 
 def _cgroup_limits(groups: Path) -> Iterator[int]:
-    """Yield the limits of the control groups that a process is in, of version 2 and of version 1, and those above.
+    """Yield the memory limits of a process's control groups (versions 1 and 2) and of those above them.
 
     Args:
-        groups: Lists them, as `/proc/self/cgroup` does: `0::/system.slice/job`, or `9:memory:/slurm/job`.
+        groups: The list of groups, as `/proc/self/cgroup`: `0::/system.slice/job`, or `9:memory:/slurm/job`.
     """
     lines = groups.read_text(encoding="utf-8").splitlines() if groups.exists() else []
     for _, controllers, path in (line.split(":", 2) for line in lines):
@@ -47,15 +47,15 @@ def _cgroup_limits(groups: Path) -> Iterator[int]:
 
 
 def bytes_per_core() -> int:
-    """A core's part of the memory that trials may take.
+    """Return a core's share, in bytes, of the memory that trials may take.
 
-    Of all cores, also where a launch uses fewer: so a trial is split alike in each launch.
+    It counts all cores, even if a launch uses fewer, so that each launch splits trials alike.
     """
     return int(MEMORY_FOR_TRIALS * memory_bytes()) // num_cores()
 
 
 def gpu_bytes() -> int:
-    """Memory of a GPU of this machine, or of one as a cluster may have."""
+    """Return the memory, in bytes, of a GPU of this machine, or an assumed value."""
     import torch
 
     return torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else _ASSUMED_GPU_BYTES

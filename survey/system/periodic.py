@@ -1,4 +1,4 @@
-"""A thread that does something again and again, until it is stopped."""
+"""A thread that calls a function periodically until it is stopped."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 
 class Periodic:
-    """Calls a function every few seconds, in a thread of its own that never keeps the process alive.
+    """Calls a function every few seconds in a daemon thread.
 
-    As a context manager it starts on entering, and on leaving it stops and waits for a call that is under way.
+    As a context manager it starts on entering; on leaving it stops and waits for a running call.
 
     Args:
         name: Name of the thread.
-        call: What to call. An exception of it ends the thread.
+        call: The function; an exception ends the thread.
         every_s: Seconds from the end of a call to the next one.
         first_after_s: Seconds from the start to the first call; `every_s` if None.
-        most_of_time: The most of the time that calls may take, as a fraction: after a long one the pause is longer.
+        most_of_time: Largest fraction of the time that calls may take: after a long call the pause is longer.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Periodic:
         self._thread.start()
 
     def stop(self, *, wait: bool = True) -> None:
-        """Call no more, from any thread.
+        """Stop calling; safe from any thread.
 
         Args:
-            wait: Whether to wait for a call that is under way.
+            wait: Whether to wait for a running call.
         """
         self._stopped.set()
         if wait and self._thread.is_alive() and self._thread is not threading.current_thread():

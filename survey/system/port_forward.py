@@ -1,6 +1,6 @@
-"""Passes connections to a port of the loopback interface on to the same port of another address of this machine.
+"""Forwards a port of the loopback interface to the same port of another address of this machine.
 
-`kubectl port-forward` and Ray's own port forwarding reach nothing but the loopback interface of a node.
+`kubectl port-forward` and Ray's own port forwarding reach only the loopback interface of a node.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _CHUNK_BYTES = 1 << 16
 
 
 class Relay(socketserver.ThreadingTCPServer):
-    """Listens at once. A connection is closed where nobody listens at the other address.
+    """Forwards from when it is made. It closes a connection if nobody listens at the other address.
 
     Args:
         host: The other address.
         port: The port of both.
 
     Raises:
-        OSError: Another process listens there.
+        OSError: Another process listens on the loopback port.
     """
 
     allow_reuse_address = True
@@ -35,7 +35,7 @@ class Relay(socketserver.ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, name="relay", daemon=True).start()
 
     def finish_request(self, request: Any, client_address: object) -> None:
-        """Pass a connection on until both sides have closed it; the base class calls it in a thread of its own."""
+        """Forward a connection until both sides close it; the base class calls this in a new thread."""
         with suppress(OSError), socket.create_connection(self.target) as other:
             back = threading.Thread(target=_copy, args=(other, request), daemon=True)
             back.start()
@@ -43,7 +43,7 @@ class Relay(socketserver.ThreadingTCPServer):
             back.join()
 
     def stop(self) -> None:
-        """Listen no more; connections that are open end with the server."""
+        """Stop listening."""
         self.shutdown()
         self.server_close()
 

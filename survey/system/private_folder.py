@@ -1,6 +1,6 @@
-"""A temporary folder on a disk of this node that no other user can read or write, for Ray's files and Tune's.
+"""A temporary folder on this node that no other user can read or write, for the files of Ray and Tune.
 
-Ray's own choice is `ray` in the common temporary folder: everyone may change its files, some of which are unpickled.
+By default Ray uses `ray` in the common temporary folder, where everyone may change files that are unpickled.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _SOCKET = "/r/session_2026-12-31_23-59-59_999999_4194304/sockets/dash_MetricsHea
 """The longest path of a Unix socket that Ray makes below the folder."""
 _SYSTEM_TAKES = 107
 _LONGEST = _SYSTEM_TAKES - len(_SOCKET) - len(f"/{_PREFIX}") - _RANDOM
-"""Bytes that the path of the folder above may have: else Ray's sockets cannot be made."""
+"""Most bytes of the path of the folder above, so that Ray can make its sockets."""
 
 
 class PrivateFolder:
-    """A new folder while it is entered; then it is removed with all that is in it.
+    """A new folder, made on entering the context and removed with its content on leaving.
 
-    A process that is killed leaves its own behind: the next one of the same user removes it.
+    A killed process leaves its folder behind; the next one of the same user removes it.
 
     Raises:
-        InputError: There is no place for one; on entering.
+        InputError: No location is suitable; on entering.
 
     Attributes:
-        path: The folder: short enough for Ray's sockets, and of letters that Ray takes.
+        path: The folder, short enough for Ray's sockets and in ASCII.
     """
 
     path: Path
@@ -54,8 +54,8 @@ class PrivateFolder:
                     problem = error.strerror or str(error)
             unfit[place] = f"{f'{name}={place}' if name else place} ({problem})"
         raise InputError(
-            f"no temporary folder on this machine will do: {', '.join(unfit.values())}; set TMPDIR to a folder on a "
-            f"disk of this machine that can be written, whose path is plain ASCII and no longer than {_LONGEST} bytes"
+            f"no temporary folder on this machine is suitable: {', '.join(unfit.values())}; set TMPDIR to a writable "
+            f"folder on a disk of this machine, whose path is plain ASCII and no longer than {_LONGEST} bytes"
         )
 
     def _make_in(self, place: Path) -> None:
@@ -63,7 +63,7 @@ class PrivateFolder:
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))  # mode 0700
             self._lock = _lock_of(self.path)
-            with suppress(Timeout):  # another launch, which has just taken it for abandoned, removes it
+            with suppress(Timeout):  # another launch takes it for abandoned and removes it
                 self._lock.acquire(timeout=0)
                 return
 
@@ -73,7 +73,7 @@ class PrivateFolder:
 
 
 def _places() -> Iterator[tuple[str, Path]]:
-    """Yield folders that may do, the best first, with the environment variable that names each."""
+    """Yield candidate folders, the best first, with the environment variable that names each."""
     for name in ("RAY_TMPDIR", "TMPDIR"):
         if os.environ.get(name):
             yield name, Path(os.environ[name])
@@ -83,7 +83,7 @@ def _places() -> Iterator[tuple[str, Path]]:
 
 
 def _problem(place: Path) -> str | None:
-    """Why a folder does not do."""
+    """Why a folder is unsuitable; None if it is not."""
     if not place.is_absolute():
         return "not an absolute path"
     if not str(place).isascii():
@@ -93,17 +93,17 @@ def _problem(place: Path) -> str | None:
     with suppress(OSError):
         mode = place.stat().st_mode
         if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
-            return "others can rename what is in it"
+            return "others can rename its content"
     return "on a network file system" if on_network(place) else None
 
 
 def _lock_of(folder: Path) -> FileLock:
-    """What the process that uses a folder holds for as long as it lives."""
+    """The lock that the process that uses a folder holds while it lives."""
     return FileLock(folder / "survey.lock")
 
 
 def _remove_abandoned(place: Path) -> None:
-    """Remove folders of this user's whose process has been killed."""
+    """Remove this user's folders whose process was killed."""
     for folder in place.glob(_PREFIX + "?" * _RANDOM):
         with suppress(OSError, Timeout):
             lock = _lock_of(folder)

@@ -1,7 +1,7 @@
 """Runs a command for as long as its parent lives: `python -m survey.system.supervise COMMAND ...`.
 
-The parent holds the other end of this process's standard input. When that closes, however the parent ended (kill -9
-included), the command and all its children are ended. It imports nothing heavy.
+The parent holds the other end of this process's standard input. When it closes, because the parent ended (even by
+kill -9), this process ends the command and all its children. It imports nothing heavy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON files of an output, which may be a stranger's: bounded, and of the types that are meant."""
+"""Reading untrusted JSON files of an output: bounded in size and checked by type."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 MOST_BYTES = 10_000_000
-"""Bytes of a file, at most, unless more is expected of it."""
-
+"""Default limit of the size of a file, in bytes."""
 
 Count = Annotated[int, Field(ge=0, le=10**18)]
 Seconds = Annotated[float, Field(ge=0, le=1e13)]
-"""A duration that `datetime.timedelta` can be made of."""
+"""A duration in seconds that `datetime.timedelta` can represent."""
 
 Moment = Annotated[float, Field(ge=0, le=2.5e11)]
-"""Seconds since 1970 that `datetime.datetime` can be made of: to the year 9892."""
+"""Seconds since 1970 that `datetime.datetime` can represent, to the year 9892."""
 
 
 def read_json(file: Path, kind: Any, *, most_bytes: int = MOST_BYTES) -> Any:
-    """Return what a JSON file holds, as a type, a dataclass or what pydantic makes of it.
+    """Read a JSON file as `kind`: a type, a dataclass or anything else that pydantic validates.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is too large, no JSON, nested too deeply, or of another type; the message is one line.
+        OSError: The file cannot be read.
+        ValueError: It is larger than `most_bytes`, not JSON, nested too deeply, or not a `kind`; one line says which.
     """
     with file.open("rb") as stream:
         text = stream.read(most_bytes + 1)

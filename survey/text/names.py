@@ -1,7 +1,7 @@
-"""What sweeps, tasks, partitions and runs may be called, and paths that are made of such names.
+"""Valid names of sweeps, tasks, partitions and runs, and paths made of them.
 
-A name becomes a column, a folder or a file, and a data set is copied to other systems. The same rules hold for a search
-space and wherever a name is read from data, which somebody else may have made.
+A name becomes a column, a folder or a file, and a data set is copied to other systems. The same rules hold in search
+spaces and for names in data from strangers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from survey.errors import InputError
 
 MOST_BYTES = 255
-"""Bytes that the name of a file or folder may have."""
+"""Most bytes of the name of a file or folder."""
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 """Stands for a missing value in the path of a partition."""
@@ -36,15 +36,15 @@ _OF_SYSTEMS_BEGIN = ("._", ".Trash", ".nfs")
 
 
 def task_problem(name: str) -> str:
-    """Say why no task can be called so, without the prefix of where it comes from; an empty string if one can."""
+    """Say why a task cannot have this name, given without prefix; an empty string if it can."""
     if not name.strip() or ":" in name or "/" in name:
         return "expected a name that is not empty and has no ':' and no '/'"
     if not name.isprintable():
-        return "expected letters and signs that can be printed"
+        return "expected characters that can be printed"
     if name == NULL:
-        return "this stands for a missing value in the paths of the data set: choose another name"
+        return "it means a missing value in the paths of the data set: choose another name"
     if name.endswith("."):
-        return "on Windows a dot at the end is dropped: choose another name"
+        return "Windows drops a dot at the end: choose another name"
     num_bytes = len(partition_folder("dataset", name))
     if num_bytes > MOST_BYTES:
         return (
@@ -55,51 +55,51 @@ def task_problem(name: str) -> str:
 
 
 def is_run_id(name: object) -> bool:
-    """Whether this is the name of a run: its experiment and its repetition, as `survey.experiment.Run` has them."""
+    """Whether this is the id of a run: 16 hexadecimal digits of its experiment, `-`, and its repetition."""
     return isinstance(name, str) and _RUN_ID.fullmatch(name) is not None
 
 
 def is_word(name: str) -> bool:
-    """Whether a name has letters, digits, _ and - alone, the first a letter or digit: it leads nowhere else."""
+    """Whether a name has only letters, digits, _ and -, the first a letter or digit, and so is safe in a path."""
     return _WORD.fullmatch(name) is not None
 
 
 def is_device(name: str) -> bool:
-    """Whether Windows takes a file of this name, with any ending, for a device."""
+    """Whether Windows takes a file with this name, whatever its ending, for a device."""
     return name.partition(".")[0].lower() in _DEVICES
 
 
 def folded(name: str) -> str:
-    """What is left of a name where neither capitals nor the encoding of accents count, as on Windows and macOS."""
+    """Return the name as Windows and macOS compare it, without case and Unicode normalisation."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def clash(names: Iterable[str], kind: str) -> str:
-    """Say which two of some names are one as `folded`; an empty string if none are.
+    """Say which two different names are equal as `folded`; an empty string if none are.
 
     Args:
-        names: The names; one may come again.
-        kind: What they are names of, such as `task`.
+        names: The names; repeats are allowed.
+        kind: What they name, such as `task`.
     """
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(folded(name), name)
         if other != name:
             return (
-                f"the {kind}s {other!r} and {name!r} differ in capitals or the encoding of accents alone, and would "
-                f"have one folder on Windows and macOS: give one of them another name"
+                f"the {kind}s {other!r} and {name!r} differ only in capitals or the encoding of accents, and would "
+                f"have the same folder on Windows and macOS: give one of them another name"
             )
     return ""
 
 
 def partition_folder(column: str, value: object) -> str:
-    """The folder of a partition for a value of one of its columns, such as `depth=3`."""
+    """Return the name of the folder for a value of a partition column, such as `depth=3`."""
     return f"{column}={NULL if value is None else quote(str(value), safe='')}"
 
 
 @lru_cache(maxsize=4096)
 def partition_problem(folder: str) -> str:
-    """Say what is wrong with the name of a folder of a partition, as `partition_folder` gives it; empty if nothing."""
+    """Say what is wrong with the name of a partition folder; an empty string if nothing."""
     column, _, text = folder.partition("=")
     value = unquote(text)
     if column == "dataset":
@@ -112,25 +112,29 @@ def partition_problem(folder: str) -> str:
 
 
 def check_partition(folders: Iterable[str], where: object) -> None:
-    """Check the folders of a partition that lies somewhere.
+    """Check the names of partition folders.
+
+    Args:
+        folders: The names.
+        where: Where they are, for the message.
 
     Raises:
-        InputError: The value of one cannot be what its column holds; the message names it.
+        InputError: A column cannot have such a value; the message names the folder.
     """
     for folder in folders:
         if problem := partition_problem(folder):
-            raise InputError(f"{where}: holds the partition {unquote(folder)!r}: {problem}")
+            raise InputError(f"{where}: has the partition {unquote(folder)!r}: {problem}")
 
 
 def inside(folder: Path, *parts: str) -> Path:
-    """The path of something in a folder, where its name or the folder's content comes from data.
+    """Return the path of an entry of a folder whose name or content is untrusted.
 
     Args:
-        folder: The folder; it may be a link itself.
-        parts: Names in it.
+        folder: The folder; it may itself be a link.
+        parts: Names below it.
 
     Raises:
-        InputError: The path, with all links followed, leads out of the folder.
+        InputError: The path, with links followed, leads out of the folder.
     """
     path = folder.joinpath(*parts)
     try:
@@ -139,19 +143,19 @@ def inside(folder: Path, *parts: str) -> Path:
         is_inside = False
     if not is_inside:
         raise InputError(
-            f"{folder}: {'/'.join(parts)!r} leads out of this folder, and is neither read nor written; put a copy of "
-            f"what it stands for in its place, or remove it"
+            f"{folder}: {'/'.join(parts)!r} leads out of this folder, and is neither read nor written; replace it by a "
+            "copy of its target, or remove it"
         )
     return path
 
 
 def yaml_names(folder: Path) -> tuple[str, ...]:
-    """Names of the search spaces, or lists, in a folder, without `.yaml`; whatever else lies there is left alone."""
+    """Return the sorted names of the YAML files in a folder, without `.yaml`; ignore other files and invalid names."""
     files = (entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
     stems = (name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))
     return tuple(sorted(stem for stem in stems if is_word(stem)))
 
 
 def is_of_system(name: str) -> bool:
-    """Whether a system, a file manager or a notebook puts a file or folder of this name into people's folders."""
+    """Whether an operating system, a file manager or a notebook creates files or folders with this name."""
     return name in _OF_SYSTEMS or name.startswith(_OF_SYSTEMS_BEGIN)

@@ -1,4 +1,4 @@
-"""The terminal, or the file or pipe in its place: a console that shows texts as they are, and may go away."""
+"""Printing to a terminal, file or pipe: a console that shows text literally, and that may be closed."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from survey.text.escaping import printable
 
 
 class SafeConsole(Console):
-    """A console on which a text does nothing but stand there: neither control characters nor markup have an effect."""
+    """A console that shows text literally: control characters and markup have no effect."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Take a text, with its control characters as they will be shown, so that columns are as wide as they are."""
+        """Escape control characters before the widths of columns are measured."""
         return super().render_str(printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render anything; whatever it is made of, the only control characters are those of rich itself."""
+        """Render anything, with no control characters except those of rich itself."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 def say(console: Console, message: str, style: str | None = None) -> None:
-    """Print a message on a console, also on one of the caller's own, which takes markup."""
+    """Print a message literally on any console, even one that interprets markup."""
     console.print(Text(printable(message)), style=style)
 
 
@@ -46,7 +46,7 @@ class _Log(logging.Formatter):
 
 
 class _Stream(io.FileIO):
-    """Standard output or standard error, which may go away while the program has still things to do."""
+    """Standard output or standard error, whose reader may go away before the program ends."""
 
     reader_is_gone = False
 
@@ -56,7 +56,7 @@ class _Stream(io.FileIO):
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EIO):
                 raise
-            # A terminal that is closed, which gives EIO, sends the signal itself.
+            # A closed terminal, which gives EIO, sends the signal itself.
             if error.errno == errno.EPIPE and not _Stream.reader_is_gone:
                 _Stream.reader_is_gone = True
                 if callable(signal.getsignal(signal.SIGHUP)):
@@ -65,14 +65,14 @@ class _Stream(io.FileIO):
 
 
 def outlive_readers() -> None:
-    """Let this process end in good order when nobody reads what it prints: that is a SIGHUP then, and no error.
+    """Turn the loss of the reader of this process's output into a SIGHUP rather than an error.
 
-    Messages of the program's own log are as harmless from here on as those on a console.
+    Also escape control characters in log messages from here on.
     """
     if logging.lastResort:
         logging.lastResort.setFormatter(_Log())
     for name in ("stdout", "stderr"):
-        with suppress(AttributeError, OSError):  # there is none, or it is no file
+        with suppress(AttributeError, OSError):  # it does not exist, or is not a file
             setattr(sys, name, _outliving(getattr(sys, name)))
 
 
@@ -83,5 +83,5 @@ def _outliving(stream: TextIO) -> TextIO:
 
 
 def reader_is_gone() -> bool:
-    """Whether the other end of the pipe has been closed that this process prints to, as by `| head`."""
+    """Whether the pipe to which this process prints has been closed, as by `| head`."""
     return _Stream.reader_is_gone

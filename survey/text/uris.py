@@ -1,7 +1,4 @@
-"""Paths as URIs and back: the only place where one is made of the other.
-
-A path may hold letters that mean something else in a URI (`%`, `?`, `#`, `&`), and then names another file in it.
-"""
+"""Converts paths to URIs and back, only here: `%`, `?`, `#` and `&` mean something else in a URI."""
 
 from __future__ import annotations
 
@@ -12,24 +9,24 @@ from survey.errors import InputError
 
 
 def sqlite_uri(file: Path) -> str:
-    """Return the URI by which MLflow and SQLAlchemy open a sqlite file.
+    """Return the URI with which MLflow and SQLAlchemy open an SQLite file.
 
     Raises:
-        InputError: This version of SQLAlchemy cannot name the file: it would open another one.
+        InputError: SQLAlchemy would open another file.
     """
     from sqlalchemy.engine import URL, make_url
 
     path = str(file.absolute())
     plain = f"sqlite:///{path}"
-    # With the name of a driver in it, MLflow does not take the quoted path for that of a folder and make it.
+    # The driver in the URI keeps MLflow from creating the quoted path as a folder.
     uri = plain if make_url(plain).database == path else URL.create("sqlite+pysqlite", database=path).render_as_string()
     if sqlite_file(uri) != file.absolute():
-        raise InputError(f"{file}: a sqlite file cannot lie there, as its path cannot be written as a URI: use another")
+        raise InputError(f"{file}: this path of an SQLite file cannot be written as a URI: use another")
     return uri
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Return the absolute path of the file that a sqlite URI names; None for any other URI, and for one in memory."""
+    """Return the absolute path of the file of an SQLite URI; None for other URIs and for a database in memory."""
     if not uri.startswith("sqlite"):
         return None
     from sqlalchemy.engine import make_url
@@ -43,12 +40,12 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def folder_uri(folder: str | Path) -> str:
-    """Return the URI of a folder that is given as a path, or as a URI already; without a slash at the end."""
+    """Return the URI of a folder given as a path or a URI, without a slash at the end."""
     return str(folder).rstrip("/") if "://" in str(folder) else Path(folder).expanduser().absolute().as_uri()
 
 
 def local_path(uri: str) -> Path | None:
-    """Return the path of a `file:` URI, or of a text that is no URI; None for what lies elsewhere."""
+    """Return the path of a `file:` URI, or of a plain path; None for other URIs."""
     parts = urlsplit(uri)
     if parts.scheme == "":
         return Path(uri)

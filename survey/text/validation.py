@@ -1,4 +1,4 @@
-"""What is wrong with values that people give: one line for each mistake, from YAML and Python alike."""
+"""Messages on invalid values from YAML and Python: one line for each mistake."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pydantic_core import ErrorDetails
 from survey.errors import SearchSpaceError, nearest
 
 Location = tuple[int | str, ...]
-"""Where a mistake is: keys and indices."""
+"""Location of a mistake: keys and indices."""
 
 _MOST_LINES = 20
-"""Mistakes that a message tells."""
+"""Most mistakes that a message lists."""
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 100
 
 
 class CheckedModel(BaseModel, frozen=True, extra="forbid"):
-    """A frozen model whose constructor says what is wrong as a search space's file does.
+    """A frozen model whose constructor reports mistakes as a search space's file does.
 
     Raises:
-        SearchSpaceError: An argument is unknown, missing or wrong; the message has a line for each.
+        SearchSpaceError: Arguments are unknown, missing or invalid; the message has a line for each.
     """
 
     def __init__(self, /, **values: Any) -> None:
@@ -36,10 +36,10 @@ class CheckedModel(BaseModel, frozen=True, extra="forbid"):
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
-        """The fields that people give."""
+        """Return the fields that users can set."""
         return tuple(cls.model_fields)
 
-    # So pydantic does not call it for a model within another, whose mistakes are told with their place in the whole.
+    # Keeps pydantic from calling it for nested models, whose mistakes are reported with their location in the whole.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
@@ -49,16 +49,16 @@ def describe(
     source: Callable[[Location], tuple[str, bool]],
     more_fields: Iterable[str] = (),
 ) -> str:
-    """Return one line for each mistake: file and line, place, what is wrong, what was found.
+    """Return one line for each mistake: file and line, location, what is wrong, what was found.
 
     Args:
-        error: What pydantic found.
-        model: What was to be made.
-        source: Gives file and line of a location, and whether what is there was given, and so can be told.
+        error: The mistakes, as pydantic found them.
+        model: The model that was to be made.
+        source: Returns file and line of a location, and whether the user gave its value, so that it can be shown.
         more_fields: Further keys that are allowed at the top.
     """
     errors = error.errors(include_url=False)
-    # A list none of whose items is valid is also reported as too short: the items say what is wrong.
+    # pydantic also reports a list without any valid item as too short: the items already say what is wrong.
     inside = {tuple(each["loc"])[:k] for each in errors for k in range(len(each["loc"]))}
     shown = [each for each in errors if each["type"] != "too_short" or tuple(each["loc"]) not in inside]
     lines = list(dict.fromkeys(_describe_one(each, model, source, more_fields) for each in shown))

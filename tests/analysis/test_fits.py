@@ -183,7 +183,7 @@ def test_smoothed_curves_lie_on_log_spaced_epochs() -> None:
         ((np.ones((2, 3)), [1, 2]), "2 epochs for 3 columns"),
         ((np.ones((2, 2)), [2, 1]), "increasing from 1"),
         ((pd.DataFrame({"size": [1]}),), "lacks test_loss_median"),
-        ((pd.DataFrame({"epoch": [1], "test_loss_median": [1.0]}),), "lack experiment_id"),
+        ((pd.DataFrame({"epoch": [1], "test_loss_median": [1.0]}),), "lacks experiment_id"),
     ],
 )
 def test_landmarks_say_what_is_wrong(given: tuple, message: str) -> None:
@@ -292,7 +292,7 @@ def test_too_few_points_are_no_fit() -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "epochs", "message"),
-    [([1, 2], [1], "one value for each size"), ([1, 1], [2, 1], "is there twice"), ([0, 1], [2, 1], "not positive")],
+    [([1, 2], [1], "one value for each size"), ([1, 1], [2, 1], "occurs twice"), ([0, 1], [2, 1], "not positive")],
 )
 def test_fits_say_what_is_wrong(sizes: list, epochs: list, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -146,7 +146,7 @@ def test_credentials_come_from_the_environment(store: S3, monkeypatch: pytest.Mo
             "no table 'complete_sumary' (did you mean 'complete_summary'",
         ),
         ("s3://lake/butter", {"sweep": "primary_sweep"}, "there are all_repetitions, complete_executive_summary"),
-        ("s3://lake/butter", {"sweep": "all_repetitions"}, "is a table, not a sweep; ask for table='all_repetitions'"),
+        ("s3://lake/butter", {"sweep": "all_repetitions"}, "is a table, not a sweep; pass table='all_repetitions'"),
         ("s3://lake/buter", {}, "s3://lake/buter: no such folder; expected the folder of a data set"),
         ("s3://lake", {}, "not a data set: no table with a _common_metadata file in it; found butter"),
         ("s3://puddle/butter", {}, "no such"),
@@ -257,7 +257,7 @@ def test_batches_of_a_store_and_of_nothing(store: S3, published: Path) -> None:
     together = pd.concat(read_batches(URL, **asked, rows=5), ignore_index=True)
     pd.testing.assert_frame_equal(together, read(published, **asked))
     assert list(read_batches(published, filters=[("size", "=", 1)])) == []
-    with pytest.raises(InputError, match="rows is 0; at least 1 is needed"):
+    with pytest.raises(InputError, match="rows is 0; expected at least 1"):
         next(read_batches(published, rows=0))
 
 

@@ -112,10 +112,10 @@ def test_what_the_data_cannot_tell_is_said(dataset):
     assert "size: the data cannot tell" in statements, "two tasks want 2^10, three want 2^12"
     assert "still falling" not in statements
     short = "\n".join(recommend(dataset, 1000, 20, 3, "classification", 10).statements)
-    assert "still falling at the last one allowed, 10" in short
+    assert "still falling at the last allowed one, 10" in short
     far = "\n".join(recommend(dataset, 10**7, 900, 90, "classification", 300).statements)
-    assert "is far from this one: this is a guess beyond the data" in far
-    assert "the survey ends at 60; what the other 240 do is not known" in far
+    assert "is far from this one: this is an extrapolation" in far
+    assert "the survey ends at 60; the effect of the other 240 is unknown" in far
 
 
 def test_where_the_fixed_default_is_as_good_nothing_is_recommended(default_is_best):
@@ -301,10 +301,10 @@ def test_misuse_is_told(dataset, tmp_path):
         recommend(dataset, 10, 4, 3, "sorting", 60)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="a budget of 0 epochs: expected more than 0"):
         recommend(dataset, 10, 4, 3, "classification", 0)
-    with pytest.raises(InputError, match="nothing that was surveyed is within this budget"):
+    with pytest.raises(InputError, match="no surveyed setting is within this budget"):
         recommend(dataset, 10, 4, 3, "classification", Budget(parameters=10))
     few = [each for each in _experiments(_deep_and_fast) if each["dataset"] in ("sklearn:iris", "537_houses")]
-    with pytest.raises(InputError, match="has 2 tasks; at least 3 are needed"):
+    with pytest.raises(InputError, match=r"has 2 tasks; judging advice .* needs at least 3"):
         recommend(write_data_set(tmp_path / "few", few, repetitions=1), 10, 4, 3, "classification", 60)
 
 

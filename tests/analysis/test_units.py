@@ -174,5 +174,5 @@ def test_data_that_are_published_have_no_unit(exported, tmp_path):
     shutil.copytree(exported, tmp_path / "old")
     aged(tmp_path / "old")
     assert len(analysis.read(tmp_path / "old")) == 2
-    with pytest.raises(InputError, match="or is the published data set"):
+    with pytest.raises(InputError, match="or of the published data set"):
         analysis.read(tmp_path / "old", columns=["test_loss_median"], units="target")

@@ -77,9 +77,9 @@ def test_where_no_place_does_each_is_named_with_what_is_wrong(monkeypatch, tmp_p
     with pytest.raises(InputError) as error, PrivateFolder():
         pass
     assert str(error.value) == (
-        "no temporary folder on this machine will do: RAY_TMPDIR=here (not an absolute path), TMPDIR=/dé (not plain "
-        "ASCII), /tmp (4 bytes long), /var/tmp (8 bytes long), XDG_RUNTIME_DIR=/run/user/1 (11 bytes long); set TMPDIR "
-        "to a folder on a disk of this machine that can be written, whose path is plain ASCII and no longer than 3 "
+        "no temporary folder on this machine is suitable: RAY_TMPDIR=here (not an absolute path), TMPDIR=/dé (not "
+        "plain ASCII), /tmp (4 bytes long), /var/tmp (8 bytes long), XDG_RUNTIME_DIR=/run/user/1 (11 bytes long); set "
+        "TMPDIR to a writable folder on a disk of this machine, whose path is plain ASCII and no longer than 3 "
         "bytes"
     )
 

@@ -189,7 +189,7 @@ def test_misuse_is_told(surveys, tmp_path):
     (tmp_path / "full" / "thesis.txt").write_text("x")
     with pytest.raises(InputError, match="full: not a data set"):
         combine(here.folder, tmp_path / "full", out=tmp_path / "one")
-    with pytest.raises(OutputError, match="full: is there already"):
+    with pytest.raises(OutputError, match="full: already exists"):
         combine(here.folder, here.folder, out=tmp_path / "full")
     command = [sys.executable, "-m", "analysis.combine", str(here.folder), "--out", str(tmp_path / "one")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -212,7 +212,7 @@ def test_two_halves_of_a_real_survey_made_apart_equal_the_survey_made_whole(undi
     command = [sys.executable, "-m", "analysis.combine", *halves, "--out", str(one)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout == f"{one}: 8 experiments, 24 runs; 0 runs were in several\n"
+    assert result.stdout == f"{one}: 8 experiments, 24 runs; 0 runs were in more than one data set\n"
 
     told_of_making = ["start_time", "update_time", "train_seconds", "trial_id", "mlflow_run_id"]
     made, made_whole = (rows(out).drop(columns=told_of_making) for out in (one.parent, undisturbed))

@@ -373,7 +373,7 @@ def test_a_folder_with_other_things_is_refused(made, tmp_path):
     with pytest.raises(OutputError, match=r"holds other things, such as thesis\.txt"):
         publish(made.folder, str(tmp_path), ABOUT)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-    with pytest.raises(OutputError, match="lies in the data set"):
+    with pytest.raises(OutputError, match="is inside the data set"):
         publish(made.folder, str(made.folder / "published"), ABOUT)
 
 

@@ -264,7 +264,7 @@ def test_a_place_with_what_systems_leave_is_as_good_as_empty(world):
         lambda: publish(world / "data", str(world / "other"), ABOUT),
         lambda: combine(world / "data", world / "good", out=world / "other"),
     ):
-        with pytest.raises(OutputError, match=r"holds other things, such as thesis\.txt|is there already"):
+        with pytest.raises(OutputError, match=r"holds other things, such as thesis\.txt|already exists"):
             act()
 
 
@@ -288,7 +288,7 @@ def test_data_sets_whose_names_are_one_on_some_systems_are_not_combined(world):
 
 
 def test_names_of_folders_that_are_too_long_are_told(world, monkeypatch):
-    with pytest.raises(OutputError, match="too long for a folder; give a shorter one as out"):
+    with pytest.raises(OutputError, match="too long for a folder; choose a shorter one as out"):
         combine(world / "data", world / "good", out=world / ("x" * 250))
     monkeypatch.chdir(world / "data")
     assert combine(Path(), world / "good").dataset == world / "data+good"

@@ -166,7 +166,7 @@ def test_an_artifact_uri_in_the_store_sends_nothing_anywhere(survey, server, mon
     survey.artifact(survey.train(MINE, [0])).unlink()
     uri = kind.format(f"127.0.0.1:{server.server_port}")
     set_uris(survey.output, uri)
-    with pytest.raises(InputError, match=f"have their histories in '{uri}', .* give --artifacts"):
+    with pytest.raises(InputError, match=f"have their histories in '{uri}', .* set --artifacts"):
         export(survey.output)
     assert server.heard == []  # pyright: ignore[reportAttributeAccessIssue]
     assert not survey.folder.exists(), "nothing is written either"

@@ -1,6 +1,6 @@
-"""A data set that a stranger can use, put into a folder or an object store.
+"""Publishing a data set for others in a folder or an object store.
 
-Read `upload` first: it writes the files (`files`), the data card, and the Croissant description, each from what
+Read `upload` first: it writes the files (`files`), the data card and the Croissant description, from the facts that
 `description` finds in the data.
 """
 

@@ -72,9 +72,9 @@ def croissant(facts: Facts, about: About, *, tables: Sequence[str], sums: Mappin
     """Describe the data set as JSON-LD: its files, and the experiments and the executive summary column by column.
 
     Args:
-        facts: What the data say.
-        about: What the publisher says.
-        tables: The partitioned tables.
+        facts: The facts in the data.
+        about: The publisher's details.
+        tables: Names of the partitioned tables.
         sums: Checksums of files, SHA-256 as hex, by their paths.
     """
     described: dict[str, Any] = {

@@ -12,12 +12,12 @@ from survey.text.escaping import markdown, markdown_code, python_literal
 
 
 def data_card(facts: Facts, about: About, *, hostnames: bool) -> str:
-    """Write the card as Markdown. Whatever is put into it is shown as it is, unless the template says otherwise.
+    """Return the card in Markdown. All values are escaped, unless the template says otherwise.
 
     Args:
-        facts: What the data say.
-        about: What the publisher says.
-        hostnames: Whether the names of hosts are among the data.
+        facts: The facts in the data.
+        about: The publisher's details.
+        hostnames: Whether the data include names of hosts.
     """
     folder = resources.files("survey.export.publish")
     environment = jinja2.Environment(

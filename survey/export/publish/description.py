@@ -1,4 +1,4 @@
-"""What is said of a published data set: what people say of it, and what the data say of themselves."""
+"""The description of a published data set: the publisher's details, and facts from the data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LICENCES = {
     "ODbL-1.0": "https://opendatacommons.org/licenses/odbl/1-0/",
     "PDDL-1.0": "https://opendatacommons.org/licenses/pddl/1-0/",
 }
-"""Addresses of licences for data that are known by a short name."""
+"""URLs of licences for data, by short name."""
 
 _SETTINGS = (
     "shape", "size", "depth", "learning_rate", "batch_size", "optimizer", "momentum", "kernel_regularizer.type",
@@ -40,14 +40,14 @@ _MADE_BY = (
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the publisher says.
+    """The publisher's details.
 
     Attributes:
         title: Title of the data set.
-        licence: Short name of a licence, as in `LICENCES`, or its address.
-        creator: Who publishes it; empty for nobody.
-        url: Address at which the published folder can be read by HTTP; empty where there is none. Without it the
-            Croissant description names files by their relative path, and works in a copy of the folder.
+        licence: Short name of a licence, as in `LICENCES`, or its URL.
+        creator: Who publishes it; may be empty.
+        url: HTTP address of the published folder; empty if there is none: the Croissant description then names files by
+            relative path, and works in a copy of the folder.
     """
 
     title: str
@@ -57,25 +57,25 @@ class About:
 
     @property
     def licence_url(self) -> str:
-        """Address of the licence, or what was given in its place."""
+        """URL of the licence, or the licence as given."""
         return LICENCES.get(self.licence, self.licence)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the data say.
+    """The facts in the data.
 
     Attributes:
         sweeps: Number of experiments of each search space, by its name.
         tasks: A row for each task: dataset, kind, number of experiments and of runs.
         settings: Values that each hyperparameter takes, as text, by its column.
-        num_experiments: Experiments.
-        num_runs: Runs.
-        num_epochs: Epochs, summed over runs.
+        num_experiments: Number of experiments.
+        num_runs: Number of runs.
+        num_epochs: Number of epochs, summed over runs.
         runs_per_experiment: Least and greatest number of runs of an experiment.
-        made_by: What made the runs, as text, by column.
+        made_by: Versions, platforms and devices of the runs, as text, by column.
         began: Day on which the first trial began (UTC).
-        ended: Day on which the last trial ended.
+        ended: Day on which the last trial ended (UTC).
         train_hours: Hours in training, summed over runs.
         executive: Schema of the executive summary.
     """
@@ -94,16 +94,16 @@ class Facts:
     executive: pa.Schema
 
     def columns_page(self) -> str:
-        """The page of columns."""
+        """Return the page of columns, in Markdown."""
         origin = "Made from the schema that wrote the data."
         return page(origin, sorted(self.sweeps))
 
 
 def describe(dataset: Path) -> Facts:
-    """Read what the data say of themselves.
+    """Read the facts in the data.
 
     Raises:
-        InputError: The folder is no data set, there are no runs in it, or a name in it cannot be.
+        InputError: The folder is not a data set, has no runs, or has an invalid name in it.
         ExportError: A file of it is damaged.
     """
     missing = [name for name in (REPETITIONS, EXECUTIVE) if not metadata_file(dataset, name).is_file()]
@@ -141,15 +141,13 @@ def describe(dataset: Path) -> Facts:
 
 @dataclass
 class _Made:
-    """How the runs were made."""
-
     values: dict[str, set[Any]]
     times_ms: set[int] = field(default_factory=set)
     train_s: float = 0.0
 
 
 def _made(table: ds.Dataset) -> _Made:
-    """Look at all runs, some at a time: there may be millions."""
+    """Walk all runs, some at a time: there may be millions."""
     made = _Made({name: set() for name in _MADE_BY})
     for batch in table.to_batches(columns=[*_MADE_BY, "start_time", "update_time", "train_seconds"]):
         for name, values in made.values.items():

@@ -1,4 +1,4 @@
-"""Where a data set is published: a local folder, or an object store."""
+"""The destination of a published data set: a local folder, or an object store."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A folder in a file system of pyarrow, written so that a file is there whole or not at all."""
+    """A folder in a file system of pyarrow, in which files are written atomically."""
 
     store: Location
 
     @classmethod
     def at(cls, where: str) -> Destination:
-        """Find a destination by a local path or `s3://BUCKET/FOLDER`.
+        """Open a destination, a local path or `s3://BUCKET/FOLDER`.
 
         Raises:
             InputError: It is of another kind, or has credentials in it.
@@ -43,13 +43,13 @@ class Destination:
 
     @property
     def name(self) -> str:
-        """The destination as it was given."""
+        """The destination as given."""
         return self.store.name
 
     def sizes(self) -> dict[str, int]:
-        """Sizes of all files, in bytes, by path relative to the destination; empty where it is not there.
+        """Return the sizes of all files, in bytes, by relative path; empty if the destination does not exist.
 
-        What systems put into folders is left out, and links to folders are not followed.
+        Files of operating systems are left out, and links to folders are not followed.
         """
         with self._errors("be listed"):
             if not self.store.host:
@@ -61,21 +61,22 @@ class Destination:
         return {path: size for path, size in paths.items() if not any(map(is_of_system, path.split("/")))}
 
     def _path(self, path: str) -> str:
-        """Where a file lies in the file system.
-
-        Raises:
-            InputError: It is a local one, and a link leads out of the destination.
-        """
+        """Path of a file in the file system; InputError for a local one if a link leads out of the destination."""
         return self.store.path(path) if self.store.host else str(inside(Path(self.store.root), path))
 
     def text(self, path: str) -> str:
-        """The text of a file; errors as of all that follow: InputError for one that a link leads away from here."""
+        """Return the text of a file.
+
+        Raises:
+            InputError: A link leads out of the destination; here and in the methods below.
+            ExportError: The file system fails; also there.
+        """
         where = self._path(path)
         with self._errors("be read"), self.store.filesystem.open_input_stream(where) as stream:
             return stream.read().decode(errors="replace")
 
     def sha256(self, path: str) -> str:
-        """SHA-256 of a file that is there, as hex: it is read whole."""
+        """Read a file; return its SHA-256, as hex."""
         digest, where = hashlib.sha256(), self._path(path)
         with self._errors("be read"), self.store.filesystem.open_input_stream(where) as stream:
             while chunk := stream.read(_CHUNK_BYTES):
@@ -83,10 +84,10 @@ class Destination:
         return digest.hexdigest()
 
     def put(self, path: str, file: Path) -> None:
-        """Write a file, under its own name only once it is whole."""
+        """Write a file atomically."""
         target = self._path(path)
         with self._errors("be written to"):
-            # An object of a store is there when it is whole; a local file is renamed then.
+            # Objects of a store appear only when complete; a local file is renamed then.
             beside = target if self.store.host else _beside(target)
             if not self.store.host:
                 Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,7 @@ class Destination:
                 self.store.filesystem.move(beside, target)
 
     def remove(self, path: str) -> None:
-        """Remove a file, and the local folders that this leaves empty."""
+        """Remove a file, and local folders that are then empty."""
         where = self._path(path)
         with self._errors("be written to"):
             self.store.filesystem.delete_file(where)
@@ -114,8 +115,7 @@ class Destination:
         except (pa.ArrowException, OSError) as error:
             where = f" at {self.store.host}" if self.store.host else ""
             raise ExportError(
-                f"{self.name}{where} cannot {what} ({one_line(error)}); publish again, with the same arguments, to go "
-                f"on where it stopped"
+                f"{self.name}{where} cannot {what} ({one_line(error)}); to continue, publish with the same arguments"
             ) from None
 
 
@@ -132,7 +132,7 @@ def _local_sizes(root: Path) -> Iterator[tuple[str, int]]:
 
 
 def is_left_over(path: str) -> bool:
-    """Whether a file is what a writer that was killed has left."""
+    """Whether a file is the remains of a killed writer."""
     name = path.rpartition("/")[2]
     return name.startswith(".") and name.endswith(".publishing")
 

@@ -1,4 +1,4 @@
-"""The files of a published data set, each made when it is its turn."""
+"""The files of a published data set, each made just before it is sent."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from survey.errors import ExportError
 from survey.text.names import inside
 
 PERSONAL_COLUMNS = ("hostname",)
-"""Columns that tell who made the data, or on which machine: null in what is published, unless they are asked for."""
+"""Columns that tell who made the data, or on which machine: published as null by default."""
 
 FLAT = f"{EXECUTIVE}.parquet"
-"""The executive summary once more, as one file with all columns in it."""
+"""The executive summary as one file, with all columns in it."""
 
 _FLAT_ROWS = 1000
-"""Rows of a row group of that file: 36 MB with curves of 3000 epochs."""
+"""Rows in a row group of that file: 36 MB with curves of 3000 epochs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Piece:
 
     Attributes:
         path: Path relative to the publication.
-        make: Gives the file: either it writes the file that it is given, or it returns another that is there.
+        make: Returns the file: either it writes to the path that it receives, or it returns an existing file.
     """
 
     path: str
@@ -40,10 +40,10 @@ class Piece:
 
 
 def table_pieces(dataset: Path, tables: Sequence[str], *, hostnames: bool) -> Iterator[Piece]:
-    """Yield the files of the tables, as they are but for what is personal.
+    """Yield the files of the tables, unchanged except for `PERSONAL_COLUMNS`.
 
     Raises:
-        InputError: A name of a partition cannot be, or a file is a link that leads out of the data set.
+        InputError: A partition has an invalid name, or a file is a link that leads out of the data set.
     """
     for table in tables:
         folder = inside(dataset, table)
@@ -56,17 +56,17 @@ def table_pieces(dataset: Path, tables: Sequence[str], *, hostnames: bool) -> It
 
 
 def flat_piece(dataset: Path) -> Piece:
-    """The executive summary as one file, which needs no paths to be read."""
+    """Return the executive summary as one file, readable without its path."""
     return Piece(FLAT, lambda target: _write_flat(dataset, target))
 
 
 def experiments_piece(dataset: Path) -> Piece:
-    """The experiments as one file, that of the data set if it is up to date."""
+    """Return the experiments as one file, that of the data set if it is up to date."""
     return Piece(EXPERIMENTS, lambda target: write_experiments(dataset, target=target))
 
 
 def text_piece(path: str, text: str) -> Piece:
-    """A file with a text."""
+    """Return a file with a text."""
 
     def make(target: Path) -> Path:
         target.write_text(text, encoding="utf-8", newline="\n")
@@ -101,7 +101,7 @@ def _write_without_personal(file: Path, target: Path) -> Path:
 
 
 def _write_flat(dataset: Path, target: Path) -> Path:
-    """Write all rows of the executive summary, partition columns included, in the order of the partitions."""
+    """Write all rows of the executive summary, with partition columns, in the order of the partitions."""
     try:
         schema, source = read_schema(dataset, EXECUTIVE), open_table(dataset, EXECUTIVE)
         with TableWriter(target, schema) as writer:

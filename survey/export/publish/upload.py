@@ -1,8 +1,8 @@
-"""A data set that a stranger can use, put into a folder or an object store: `python -m survey.export --publish WHERE`.
+"""Publishing a data set in a folder or an object store: `python -m survey.export --publish WHERE`.
 
-What is there already is known by its checksum, so that an upload which was interrupted goes on where it stopped, and
-one that is repeated sends what has changed. `SHA256SUMS` is written last: where it lies, the publication is whole.
-While it is not, `SHA256SUMS.partial` lists what is there; a file that this list lacks is read back and compared.
+Only files whose checksums differ are sent, so an interrupted upload continues, and a repeated one sends the changes.
+`SHA256SUMS` is written last: it marks the publication as complete. Until then, `SHA256SUMS.partial` lists the files
+sent; files at the destination that it lacks are read back and compared.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ SUMS = "SHA256SUMS"
 JOURNAL = "SHA256SUMS.partial"
 
 _JOURNAL_S = 10.0
-"""Seconds between writings of the list of what is there."""
+"""Seconds between updates of the list of files sent."""
 
 _WORKERS = 8
-"""Files that are sent at a time: most of the time goes by waiting for the store."""
+"""Files sent at a time: most of the time is spent waiting for the store."""
 
 _TABLES = (REPETITIONS, SUMMARY, EXECUTIVE)
 _CARD, _COLUMNS, _SPACES = "README.md", "columns.md", "search_spaces"
@@ -47,7 +47,7 @@ _UNKNOWN = "0" * 64
 
 @dataclass(frozen=True)
 class PublishResult:
-    """What a publication did: files altogether, those that were sent and their bytes, and old ones removed."""
+    """The numbers of files of a publication, of those sent, of bytes sent, and of old files removed."""
 
     num_files: int
     num_sent: int
@@ -62,20 +62,20 @@ def publish(
 
     Args:
         dataset: Folder of the data set.
-        where: A local folder or `s3://BUCKET/FOLDER`: empty, or an earlier publication, which is brought up to date.
-        about: Title, licence and the like.
-        spaces: The search spaces that were surveyed, which are published too, without the paths of a user's own tasks.
+        where: A local folder or `s3://BUCKET/FOLDER`: empty, or an earlier publication, which is updated.
+        about: Title, licence and other details.
+        spaces: Search spaces to publish with it, without the paths of a user's own tasks.
         hostnames: Publish the names of the hosts that trained the runs.
 
     Raises:
-        InputError: There is no data set, a name or a link in it leads elsewhere, or the destination cannot be used.
-        OutputError: The destination holds other things.
-        ExportError: A file cannot be read or sent; the same call goes on where it stopped.
+        InputError: There is no data set, a name or a link in it leads elsewhere, or the destination is invalid.
+        OutputError: The destination has other files, or is in the data set.
+        ExportError: A file cannot be read or sent; the same call continues where it stopped.
     """
     facts = describe(dataset)
     destination = Destination.at(where)
     if not destination.store.host and Path(destination.store.root).resolve().is_relative_to(dataset.resolve()):
-        raise OutputError(f"{where}: lies in the data set that is to be published; choose another folder")
+        raise OutputError(f"{where}: is inside the data set to publish; choose another folder")
     tables = sorted({*_TABLES, *map(sweep_table, facts.sweeps)})
     pieces = list(table_pieces(dataset, tables, hostnames=hostnames))  # what is refused sends nothing
     with tempfile.TemporaryDirectory(prefix="publish-") as scratch, _Upload.to(destination, Path(scratch)) as upload:
@@ -93,13 +93,13 @@ def publish(
 
 
 def _without_paths(space: SearchSpace) -> SearchSpace:
-    """A search space whose own tasks name their file without its folder."""
+
     return space.model_copy(update={"tasks": {name: task.without_folder() for name, task in space.tasks.items()}})
 
 
 @dataclass
 class _Upload:
-    """Files on their way to a destination, and what is known of those that are there."""
+    """An upload of files, with what is known of those at the destination."""
 
     destination: Destination
     scratch: Path
@@ -114,10 +114,10 @@ class _Upload:
 
     @classmethod
     def to(cls, destination: Destination, scratch: Path) -> _Upload:
-        """Begin, or go on with what lies at the destination.
+        """Begin an upload, or continue the one at the destination.
 
         Raises:
-            OutputError: It holds other things than a publication, or a list of them.
+            OutputError: It has files that are not of a publication.
         """
         there = destination.sizes()
         lists = [name for name in (SUMS, JOURNAL) if name in there]
@@ -142,7 +142,7 @@ class _Upload:
                 self._write_journal()
 
     def send(self, pieces: Iterable[Piece]) -> None:
-        """Send those files that are not there as they should be, several at a time."""
+        """Send the files that are missing or differ, several at a time."""
         pool = ThreadPoolExecutor(_WORKERS)
         try:
             for _ in pool.map(self._send, pieces):
@@ -151,7 +151,7 @@ class _Upload:
             pool.shutdown(cancel_futures=True)
 
     def finish(self) -> PublishResult:
-        """Remove what belongs to an earlier publication only, and write the list of all files."""
+        """Remove files of earlier publications only, and write the list of all files."""
         folders = {path.partition("/")[0] for path in self.sums if "/" in path}
         of_tables = {path for path in self.there if path.partition("/")[0] in folders and _is_ours(path)}
         left_over = {path for path in self.there if is_left_over(path)}
