@@ -267,7 +267,7 @@ def test_a_trial_that_fails_and_data_that_changed(tmp_path):
     data.write_text("a,b,y\n" + "\n".join([*lines, "0.1,0.9,no"]))
     status, output = launch(space, "--out", out, "--no-ui")
     assert status == 2, output
-    assert re.search(r"there with digest [0-9a-f]{16}\.\.\., now with [0-9a-f]{16}", output)
+    assert re.search(r"with digest [0-9a-f]{16}\.\.\., now [0-9a-f]{16}", output)
     assert "Traceback" not in output
     assert contents(out) == before, "what is refused changes nothing"
 

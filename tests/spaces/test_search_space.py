@@ -382,7 +382,7 @@ BAD = {
     "tasks in capitals and not": (
         GRID.replace("[mnist]", "[mine, Mine]") + "tasks:\n" + TASK.format("mine") + TASK.format("Mine"),
         2,
-        ["grids[0].dataset[1]", "'mine' and 'Mine'", "one folder"],
+        ["grids[0].dataset[1]", "'mine' and 'Mine'", "the same folder"],
     ),
     "tasks of PMLB and of one's own": (
         GRID.replace("[mnist]", '["pmlb:titanic", Titanic]') + "tasks:\n" + TASK.format("Titanic"),

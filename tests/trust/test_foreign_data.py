@@ -275,14 +275,14 @@ def test_data_sets_whose_names_are_one_on_some_systems_are_not_combined(world):
     for table in (world / "good").iterdir():
         for folder in table.glob("dataset=*"):
             folder.rename(folder.with_name("dataset=mine"))
-    with pytest.raises(InputError, match="tasks 'mine' and 'Mine' differ in capitals"):
+    with pytest.raises(InputError, match="tasks 'mine' and 'Mine' differ only in capitals"):
         combine(world / "good", world / "data", out=world / "target")
     shutil.rmtree(world / "data")
     shutil.copytree(world / "good", world / "data")
     for file in (world / "data").glob("*/_common_metadata"):
         schema = pq.read_schema(file)
         pq.write_metadata(pa.schema([f.with_name("Alpha") if f.name == "alpha" else f for f in schema]), file)
-    with pytest.raises(InputError, match="sweeps 'Alpha' and 'alpha' differ in capitals"):
+    with pytest.raises(InputError, match="sweeps 'Alpha' and 'alpha' differ only in capitals"):
         combine(world / "good", world / "data", out=world / "target")
     assert not (world / "target").exists()
 

@@ -131,7 +131,7 @@ def test_sweeps_of_one_launch_and_of_one_output_differ_in_more_than_capitals(fol
     output.prepare()
     output.record([space("Small")], {})
     before = sorted(folder.rglob("*"))
-    with pytest.raises(InputError, match="search spaces 'Small' and 'small' differ in capitals"):
+    with pytest.raises(InputError, match="search spaces 'Small' and 'small' differ only in capitals"):
         prepared(space("small"), out=folder / "out")
     assert sorted(folder.rglob("*")) == before
     assert prepared(space("Small"), space("other"), out=folder / "out").name == "Small+other"
@@ -140,11 +140,11 @@ def test_sweeps_of_one_launch_and_of_one_output_differ_in_more_than_capitals(fol
 def test_tasks_of_one_launch_and_of_one_output_differ_in_more_than_capitals(folder):
     table = folder / "t.csv"
     table.write_text(TABLE.replace("\t", ","))
-    with pytest.raises(InputError, match="tasks 'Mine' and 'mine' differ in capitals"):
+    with pytest.raises(InputError, match="tasks 'Mine' and 'mine' differ only in capitals"):
         prepared(space("a", "mine", mine=table), space("b", "Mine", Mine=table))
     (folder / "out" / "dataset" / "all_repetitions" / "dataset=MINE").mkdir(parents=True)
     (folder / "out" / "survey.json").write_text('{"output_id": "x", "contents": {}}')
-    with pytest.raises(InputError, match="tasks 'MINE' and 'mine' differ in capitals"):
+    with pytest.raises(InputError, match="tasks 'MINE' and 'mine' differ only in capitals"):
         prepared(space("a", "mine", mine=table), out=folder / "out")
 
 

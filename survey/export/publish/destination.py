@@ -115,7 +115,7 @@ class Destination:
         except (pa.ArrowException, OSError) as error:
             where = f" at {self.store.host}" if self.store.host else ""
             raise ExportError(
-                f"{self.name}{where} cannot {what} ({one_line(error)}); to continue, publish with the same arguments"
+                f"{self.name}{where} cannot {what} ({one_line(error)}); to continue, publish again with these arguments"
             ) from None
 
 
