@@ -24,7 +24,7 @@ def sweep_problem(name: str) -> str:
     if not is_word(name) or len(name) > _MOST_LETTERS:
         return f"expected at most {_MOST_LETTERS} letters, digits, _ and -, the first a letter or digit"
     if is_device(name):
-        return "Windows has a device of this name: choose another"
+        return "on Windows this is the name of a device: choose another"
     if folded(name).replace(".", "_") in _taken():
         return "the data set has a column or table of this name: choose another"
     return ""

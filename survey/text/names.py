@@ -44,7 +44,7 @@ def task_problem(name: str) -> str:
     if name == NULL:
         return "it means a missing value in the paths of the data set: choose another name"
     if name.endswith("."):
-        return "Windows drops a dot at the end: choose another name"
+        return "on Windows a dot at the end is dropped: choose another name"
     num_bytes = len(partition_folder("dataset", name))
     if num_bytes > MOST_BYTES:
         return (
