@@ -238,7 +238,7 @@ def test_an_upload_that_was_killed_goes_on_where_it_stopped(made, s3):
     script = f"""
 import time
 from pathlib import Path
-from survey.export import publish as module
+from survey.export.publish import upload as module
 from survey.export.publish.description import About
 from survey.export.publish.destination import Destination
 put, sent = Destination.put, []
