@@ -53,7 +53,7 @@ def test_a_store_that_is_away_ends_an_export(stored, monkeypatch):
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", AWAY)
     with pytest.raises(TrackingAwayError, match=r"s3://bucket/.* cannot be read: Could not connect"):
         stored.export()
-    artifacts = Artifacts(stored.output.artifacts, stored.store.uri, "", places=frozenset((stored.location,)))
+    artifacts = Artifacts(stored.output.artifacts, stored.store.uri, "", locations=frozenset((stored.location,)))
     with pytest.raises(TrackingAwayError, match=r"the artifact s3://bucket/.* cannot be fetched: Could not connect"):
         artifacts.read(next(stored.store.finished_trials()))
 
@@ -71,7 +71,7 @@ def test_an_artifact_that_cannot_be_removed_is_told(stored, monkeypatch):
     artifacts = Artifacts.of(stored.output, stored.store, stored.given)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")  # so that there is another bucket's client
     gone = type(trial)(**{**vars(trial), "history_uri": trial.history_uri.replace("bucket", "nowhere")})
-    nowhere = replace(artifacts, places=frozenset(place.replace("bucket", "nowhere") for place in artifacts.places))
+    nowhere = replace(artifacts, locations=frozenset(place.replace("bucket", "nowhere") for place in artifacts.locations))
     with pytest.raises(TrackingError, match=r"the artifact s3://nowhere/.* cannot be removed: .*NoSuchBucket"):
         nowhere.remove(gone)
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", AWAY)
