@@ -250,7 +250,7 @@ def test_the_fit_of_the_minimum_loss_is_no_worse_than_the_published_solver(truth
     bounds = ([0, 0, 0, -np.inf], [np.inf, np.inf, 0.9999 * x[0], np.inf])
     try:
         published, _ = curve_fit(relation, x, y, p0=[5, 0.5, 0, 0], bounds=bounds)
-    except RuntimeError:
+    except (RuntimeError, ValueError):  # it does not converge, or steps to where its relation is infinite
         assume(False)
     squares = [float(((relation(x, *one) - y) ** 2).sum()) for one in (fit_minimum_loss(SIZES, 10**y), published)]
     assert squares[0] <= squares[1] * (1 + 1e-4) + 1e-12

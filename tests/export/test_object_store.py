@@ -71,7 +71,7 @@ def test_an_artifact_that_cannot_be_removed_is_told(stored, monkeypatch):
     artifacts = Artifacts.of(stored.output, stored.store, stored.given)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")  # so that there is another bucket's client
     gone = type(trial)(**{**vars(trial), "history_uri": trial.history_uri.replace("bucket", "nowhere")})
-    nowhere = replace(artifacts, locations=frozenset(place.replace("bucket", "nowhere") for place in artifacts.locations))
+    nowhere = replace(artifacts, locations=frozenset(each.replace("bucket", "nowhere") for each in artifacts.locations))
     with pytest.raises(TrackingError, match=r"the artifact s3://nowhere/.* cannot be removed: .*NoSuchBucket"):
         nowhere.remove(gone)
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", AWAY)

@@ -20,6 +20,7 @@ from analysis.advice.budget import Budget
 from analysis.compare import compare
 from analysis.recommend.__main__ import regrets
 from analysis.report import page
+from analysis.report.__main__ import command as report_command
 from survey.errors import InputError
 from survey.status import survey_status
 from tests.support.analysis_data import DIGITS, grid, mixed_data_set, write_data_set
@@ -118,8 +119,8 @@ def test_a_report_is_written_elsewhere_alone(stranger, tmp_path):
     dataset, beside = stranger / "dataset", tmp_path / "report"
     (tmp_path / "link").symlink_to(stranger)
     with unchanged(stranger, stranger.parent / "elsewhere"):
-        with pytest.raises(InputError, match="give --out outside of"):
-            page.command(dataset, read_only=True)
+        with pytest.raises(InputError, match="set --out outside of"):
+            report_command(dataset, read_only=True)
         for inside in (
             stranger,
             stranger / "report",
@@ -127,10 +128,10 @@ def test_a_report_is_written_elsewhere_alone(stranger, tmp_path):
             tmp_path / "link" / "report",
             beside / ".." / "out",
         ):
-            with pytest.raises(InputError, match=f"lies in {stranger}"):
-                page.command(dataset, out=inside, read_only=True)
-        assert page.command(dataset, out=beside, read_only=True) == 0
-        assert page.command(tmp_path / "link" / "dataset", out=beside, read_only=True) == 0
+            with pytest.raises(InputError, match=f"is in {stranger}"):
+                report_command(dataset, out=inside, read_only=True)
+        assert report_command(dataset, out=beside, read_only=True) == 0
+        assert report_command(tmp_path / "link" / "dataset", out=beside, read_only=True) == 0
     assert [file.name for file in beside.iterdir()] == ["index.html"]
 
 
@@ -138,6 +139,6 @@ def test_a_report_is_written_elsewhere_alone(stranger, tmp_path):
 def test_beside_a_data_set_that_is_in_no_output_there_is_room_for_a_report(tmp_path):
     dataset = mixed_data_set(tmp_path / "published")
     with unchanged(dataset):
-        assert page.command(dataset, out=tmp_path / "report", read_only=True) == 0
-        with pytest.raises(InputError, match=f"lies in {dataset}"):
-            page.command(dataset, out=dataset / "report", read_only=True)
+        assert report_command(dataset, out=tmp_path / "report", read_only=True) == 0
+        with pytest.raises(InputError, match=f"is in {dataset}"):
+            report_command(dataset, out=dataset / "report", read_only=True)
