@@ -18,6 +18,7 @@ from survey.errors import SurveyError
 from survey.experiments.experiment import Experiment
 from survey.output.folder import Output
 from survey.output.launch_record import read_record
+from survey.text.counting import counted
 
 MAX_LISTED = 25
 """Most experiments listed for each kind of gap."""
@@ -99,7 +100,7 @@ def _listed(experiments: pd.DataFrame, missing: npt.NDArray[np.int64]) -> Iterat
     rows = records(cast(pd.DataFrame, experiments.take(worst)))
     names = {name: varied(equal(experiments, "dataset", name)) for name in {row["dataset"] for row in rows}}
     for row, lacking in zip(rows, missing[worst], strict=True):
-        problems = [f"{lacking} run{'' if lacking == 1 else 's'} missing"] if lacking else []
+        problems = [f"{counted(lacking, 'run')} missing"] if lacking else []
         problems += [f"{row['diverged']} of {row['num_runs']} runs diverged"] if row["diverged"] else []
         yield Gap(row["dataset"], label(row, names[row["dataset"]]), ", ".join(problems))
 

@@ -17,6 +17,7 @@ from analysis.report.gaps import gaps
 from analysis.report.sections import MAX_TASKS, across, place, section
 from survey.errors import OutputError
 from survey.system.files import write_text
+from survey.text.counting import counted
 from survey.text.escaping import printable, python_literal
 
 MAX_ROWS = 500
@@ -90,7 +91,7 @@ def _template() -> jinja2.Template:
     environment.filters["literal"] = python_literal
     environment.filters["loss"] = lambda value: "–" if not np.isfinite(value) else f"{value:#.4g}".rstrip(".")
     environment.filters["count"] = lambda value: "–" if not np.isfinite(value) or value <= 0 else f"{value:,.10g}"
-    environment.filters["many"] = lambda number, noun: f"{number:,} {noun}{'' if number == 1 else 's'}"
+    environment.filters["many"] = counted
     environment.filters["percent"] = lambda value: "–" if not np.isfinite(value) else f"{value:.2%}"
     environment.filters["duration"] = _duration
     environment.filters["place"] = place

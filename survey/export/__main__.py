@@ -14,7 +14,7 @@ from survey.dataset.sweep_names import sweep_problem
 from survey.errors import INCOMPLETE, InputError
 from survey.export.mappers import in_processes
 from survey.export.publish.description import About
-from survey.export.update import export
+from survey.export.update import update_dataset
 from survey.output.folder import Output
 from survey.spaces.search_space import SearchSpace
 from survey.system.files import disk_full_errors
@@ -91,7 +91,7 @@ def _export(
         if own.lost_node:
             recover(output, store, artifacts, hint=own.lost_artifacts)
             own.recovered()
-        result = export(output, store, in_processes, artifacts=artifacts)
+        result = update_dataset(output, store, in_processes, artifacts=artifacts)
         pruned = prune_artifacts(output, store, in_processes, artifacts=artifacts) if prune else None
     for message in result.damaged:
         console.print(f"not exported: {message}", style="yellow")

@@ -40,7 +40,7 @@ class ExportResult:
     num_partitions_left: int = 0
 
 
-def export(
+def update_dataset(
     output: Output,
     store: TrackingStore,
     mapper: Mapper = map,

@@ -71,7 +71,7 @@ _NoUi = Annotated[bool, typer.Option("--no-ui", help="Start neither the MLflow U
 _Example = Annotated[bool, typer.Option("--example", help="Print a search space to start from.")]
 
 
-def launch(
+def command(
     space: _Spaces = None,
     out: _Out = None,
     address: _Address = None,
@@ -174,7 +174,7 @@ def _fetch(names: list[str], console: SafeConsole) -> int:
 
 def main(name: str = "python -m survey.launch") -> None:
     """Run the command line under this program name."""
-    run_app(launch, name)
+    run_app(command, name)
 
 
 if __name__ == "__main__":

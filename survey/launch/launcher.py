@@ -14,7 +14,7 @@ from survey.launch.messages import address_lines, packed_lines, plan_lines, reco
 from survey.launch.planning import for_cluster, price_of, recording, with_pilot
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request, note_of
-from survey.launch.result import SurveyResult, Training, write_report
+from survey.launch.result import SurveyResult, Training, report_on
 from survey.launch.tracking_server import TrackingAccess, serving
 from survey.output.forecasts import Forecast
 from survey.plan.plan import Plan
@@ -73,7 +73,7 @@ class Launch:
                     plan, training = self._train(plan, to_replace, recorder)
                 elif store and left:
                     self._close_and_export(store, in_processes)
-                report = write_report(output, request.name, renew=training.num_runs > 0)
+                report = report_on(output, request.name, renew=training.num_runs > 0)
                 result = SurveyResult.of(plan, training, output.dataset, report, time.monotonic() - request.began)
                 self._drop_checkpoints(all_done=not result.missing)
                 recorder.end(result)
@@ -190,15 +190,15 @@ class Launch:
         """Close the MLflow runs of trials that no longer train, and export those that have finished.
 
         Returns:
-            Number of partitions left out of date, because of `only_new_runs`; see `survey.export.update.export`.
+            Number of partitions left out of date, because of `only_new_runs`; see `export.update.update_dataset`.
         """
-        from survey.export.update import export
+        from survey.export.update import update_dataset
 
         request = self._request
         store.close_abandoned_runs()
         request.tracking.back_up()  # first, so that the MLflow run of a row in the data set is never lost
         given = request.tracking.given_artifacts
-        result = export(self._output, store, mapper, artifacts=given, only_new_runs=only_new_runs)
+        result = update_dataset(self._output, store, mapper, artifacts=given, only_new_runs=only_new_runs)
         for message in result.damaged:
             request.say(f"not exported, to be trained again: {message}", style="yellow")
         store.optimize()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from survey.launch.result import SurveyResult
 from survey.plan.plan import Plan
 from survey.tasks import preparation
+from survey.text.counting import counted
 from survey.text.terminal import SafeConsole
 from survey.text.uris import sqlite_uri
 
@@ -26,7 +27,7 @@ def plan_lines(name: str, plan: Plan, own_data: Mapping[str, Mapping[str, Any]])
     """What will be trained, and how each of the user's own tables was prepared."""
     text = (
         f"{name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
-        f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {_counted(len(plan.trials), 'trial')}"
+        f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {counted(len(plan.trials), 'trial')}"
     )
     if plan.num_out_of_tolerance:
         text += f"; {plan.num_out_of_tolerance:,} experiments left out: none of their networks comes near their size"
@@ -39,7 +40,7 @@ def packed_lines(plan: Plan) -> Iterator[str]:
     """How many experiments share a trial, if any do."""
     packed = [count for count in plan.packed if count > 1]
     if packed:
-        yield f"{sum(packed):,} experiments are packed into {_counted(len(packed), 'trial')}"
+        yield f"{sum(packed):,} experiments are packed into {counted(len(packed), 'trial')}"
 
 
 def recording_line(*, all_epochs: bool, repetition_runs: bool) -> str:
@@ -76,7 +77,7 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
     if result.interrupted or result.out_of_time:
         why = "interrupted" if result.interrupted else "the time limit is reached"
         number, runs = len(result.missing), result.num_runs - result.num_runs_done
-        lacking = f" ({runs:,} runs of {_counted(number, 'experiment')} are missing)" if number else ""
+        lacking = f" ({runs:,} runs of {counted(number, 'experiment')} are missing)" if number else ""
         console.print(f"{why}: launch again with the same arguments to continue{lacking}", style="yellow")
     else:
         for line in _missing_lines(result.missing):
@@ -101,7 +102,3 @@ def _missing_lines(missing: Sequence[str]) -> Iterator[str]:
     yield from (f"missing: {name}" for name in missing[:_SHOWN])
     if len(missing) > _SHOWN:
         yield f"missing: {len(missing) - _SHOWN:,} more experiments"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"

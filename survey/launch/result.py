@@ -106,7 +106,7 @@ def _missing(bundle: PlannedBundle) -> str:
     return f"{bundle.experiment.label}: {len(bundle.repetitions)} of {bundle.num_repetitions} runs"
 
 
-def write_report(output: Output, title: str, *, renew: bool) -> Path | None:
+def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
     """Write the report on the data set of an output; return its page, or None if there is nothing to report yet.
 
     Args:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from survey.plan.estimate import UNMEASURED_FACTOR, Price, Range
 from survey.tasks.preparation import lines
+from survey.text.counting import counted
 
 
 def price_table(price: Price) -> Table:
@@ -59,7 +60,7 @@ def _lines(price: Price) -> Iterator[tuple[str, str]]:
     yield "core time", _range(price.core_hours)
     if price.num_gpus:
         yield "GPU time", _range(price.gpu_hours)
-    where = f"{price.num_cpus:,} core{'s' * (price.num_cpus != 1)}"
+    where = counted(price.num_cpus, "core")
     if price.num_gpus:
         where += f" and {price.num_gpus:g} GPU{'s' * (price.num_gpus != 1)}"
     yield f"from start to end on {where}", _range(price.wall_hours)

@@ -10,6 +10,7 @@ from survey.experiments.experiment import Experiment
 from survey.experiments.topology import SIZE_TOLERANCE, layer_widths, within_tolerance
 from survey.spaces.search_space import SearchSpace
 from survey.tasks.loading import TaskDescription
+from survey.text.counting import counted
 
 
 def check_sizes(
@@ -53,8 +54,8 @@ class _Miss:
 
     def __str__(self) -> str:
         task, experiment = self.task, self.experiment
-        outputs = f"{task.num_outputs:,} output{'s' * (task.num_outputs != 1)}"
+        inputs, outputs = counted(task.num_inputs, "input"), counted(task.num_outputs, "output")
         return (
-            f"{task.name!r} ({task.num_inputs:,} input{'s' * (task.num_inputs != 1)}, {outputs}) comes nearest with "
+            f"{task.name!r} ({inputs}, {outputs}) comes nearest with "
             f"{self.found:,} parameters for size {experiment.size:,} ({experiment.shape}, depth {experiment.depth})"
         )

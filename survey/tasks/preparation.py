@@ -7,6 +7,7 @@ from typing import Any
 
 from survey.tasks.advice import listed, shown
 from survey.tasks.prepared import PreparedTask
+from survey.text.counting import counted
 
 _SHOWN_CLASSES = 6
 
@@ -39,29 +40,25 @@ def lines(name: str, told: Mapping[str, Any]) -> Iterator[str]:
     if not told:
         return
     kinds = [
-        (told["columns_scaled"], f"{_counted(told['columns_scaled'], 'column')} scaled to [0, 1]"),
-        (told["columns_of_two_values"], f"{_counted(told['columns_of_two_values'], 'column')} of two values"),
+        (told["columns_scaled"], f"{counted(told['columns_scaled'], 'column')} scaled to [0, 1]"),
+        (told["columns_of_two_values"], f"{counted(told['columns_of_two_values'], 'column')} of two values"),
         (
             told["inputs_one_hot"],
-            f"{told['inputs_one_hot']:,} of {_counted(told['columns_one_hot'], 'one-hot column')}",
+            f"{told['inputs_one_hot']:,} of {counted(told['columns_one_hot'], 'one-hot column')}",
         ),
     ]
-    inputs = f"{_counted(told['inputs'], 'input')}: {', '.join(text for count, text in kinds if count)}"
+    inputs = f"{counted(told['inputs'], 'input')}: {', '.join(text for count, text in kinds if count)}"
     missing = [
         (told["columns_dropped"], f"columns of one value dropped: {listed(told['columns_dropped'], 5)}"),
-        (told["rows_dropped"], f"{_counted(told['rows_dropped'], 'row')} with missing values dropped"),
-        (told["cells_filled"], f"{_counted(told['cells_filled'], 'missing value')} filled in"),
+        (told["rows_dropped"], f"{counted(told['rows_dropped'], 'row')} with missing values dropped"),
+        (told["cells_filled"], f"{counted(told['cells_filled'], 'missing value')} filled in"),
     ]
     yield "; ".join([f"{name}: {told['rows']:,} rows, {inputs}", *(text for is_so, text in missing if is_so)])
     yield f"{name}: {told['kind']}, {_outputs(told)}"
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
-
-
 def _outputs(told: Mapping[str, Any]) -> str:
-    outputs = _counted(told["outputs"], "output")
+    outputs = counted(told["outputs"], "output")
     if told["target_range"] is not None:
         least = told["target_minimum"]
         return f"{outputs}: a target from {least:g} to {least + told['target_range']:g}, scaled to [0, 1]"

@@ -19,6 +19,7 @@ from rich.text import Text
 from survey.output.disk_usage import DiskWatch, disk_line
 from survey.output.folder import Output
 from survey.output.progress import Figures, block, line
+from survey.text.counting import counted
 from survey.trials.checkpoint import times_written
 from survey.trials.counts import Counts
 from survey.trials.messages import TrialReport
@@ -42,8 +43,9 @@ class Stopping:
     """
 
     def __init__(self, reason: str, *, num_trials: int, num_checkpoints: int, folder: Path | None) -> None:
-        trials = f"{num_trials:,} trial{'s' * (num_trials != 1)}"
-        doing = f"stopping {trials} and writing checkpoints" if num_trials else "no trial is training"
+        doing = (
+            f"stopping {counted(num_trials, 'trial')} and writing checkpoints" if num_trials else "no trial is training"
+        )
         self._text = f"{reason}: {doing}"
         self._total, self._folder, self._before = num_checkpoints, folder, times_written(folder)
 

@@ -145,11 +145,11 @@ def test_a_new_sweep_is_a_new_column_and_replaced_runs_change_it(exported):
 
 
 def test_partitions_that_are_left_as_they_are_lack_the_new_column(exported):
-    from survey.export.update import export
+    from survey.export.update import update_dataset
 
     exported.output.record([sweep("gamma")], {})
     exported.train(EXPERIMENTS[0], (8,))
-    export(exported.output, exported.store, only_new_runs=True)
+    update_dataset(exported.output, exported.store, only_new_runs=True)
     gamma = pq.read_table(exported.folder / FILE)["gamma"].to_pylist()
     assert None in gamma
     assert True in gamma

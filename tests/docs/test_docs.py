@@ -23,7 +23,7 @@ from survey.dataset import columns_page
 from survey.dataset.schema import executive_schema, repetition_schema, summary_schema
 from survey.errors import SearchSpaceError
 from survey.export.__main__ import command as publish_command
-from survey.launch.__main__ import launch
+from survey.launch.__main__ import command as launch
 from survey.spaces.yaml_file import load_space
 from survey.tasks.own import UserTask
 from tests.support.pages import blocks, read

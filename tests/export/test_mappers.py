@@ -45,9 +45,9 @@ def test_partitions_are_shared_out_and_the_bytes_are_the_same(survey, mapper):
     assert survey.export().num_new_runs == 30
     in_one_process = files(survey.folder)
     shutil.rmtree(survey.folder)
-    assert update.export(survey.output, survey.store, mapper) == update.ExportResult(30, 4, ())
+    assert update.update_dataset(survey.output, survey.store, mapper) == update.ExportResult(30, 4, ())
     assert files(survey.folder) == in_one_process
-    assert update.export(survey.output, survey.store, mapper) == update.ExportResult(0, 0, ())
+    assert update.update_dataset(survey.output, survey.store, mapper) == update.ExportResult(0, 0, ())
 
 
 def test_what_goes_wrong_elsewhere_is_told_here(survey, mapper):
@@ -55,7 +55,7 @@ def test_what_goes_wrong_elsewhere_is_told_here(survey, mapper):
     survey.export()
     survey.train(EXPERIMENTS[0], (2,))
     survey.artifact(survey.train(EXPERIMENTS[1])).unlink()
-    (damaged,) = update.export(survey.output, survey.store, mapper).damaged
+    (damaged,) = update.update_dataset(survey.output, survey.store, mapper).damaged
     assert EXPERIMENTS[1].label in damaged
 
     survey.train(EXPERIMENTS[0], (3,))

@@ -565,7 +565,7 @@ def test_a_sweep_recorded_later_updates_the_flags(survey):
     gamma = sweep("gamma", shape=["trapezoid", "exponential"])
     survey.output.record([gamma], {})
     before = files(survey.folder)
-    left = update.export(survey.output, survey.store, only_new_runs=True)
+    left = update.update_dataset(survey.output, survey.store, only_new_runs=True)
     assert left == update.ExportResult(0, 0, (), num_partitions_left=2)
     assert {name for name, data in files(survey.folder).items() if before.get(name) != data} == {
         "experiments.parquet",

@@ -19,7 +19,7 @@ import survey
 from survey import __main__ as main_module
 from survey.cli import exit_on_error
 from survey.errors import ExportError, InputError, OutputError, SearchSpaceError, TrackingError
-from survey.launch.__main__ import launch
+from survey.launch.__main__ import command as launch
 from survey.launch.options import Options
 from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
 from survey.spaces.yaml_file import load_space

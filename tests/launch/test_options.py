@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 
 import survey
-from survey.launch.__main__ import launch
+from survey.launch.__main__ import command as launch
 from survey.launch.options import Options
 
 OF_OPTIONS = {field.name: field.default for field in dataclasses.fields(Options)}

@@ -11,7 +11,7 @@ import pytest
 
 import survey
 from survey.errors import SearchSpaceError
-from survey.launch.__main__ import launch
+from survey.launch.__main__ import command as launch
 from survey.output.folder import Output
 from survey.plan.fitting import check_sizes
 from survey.spaces.search_space import Grid, SearchSpace

@@ -118,7 +118,7 @@ class Survey:
         return prune_artifacts(self.output, self.store, mapper, artifacts=self.given)
 
     def export(self) -> update.ExportResult:
-        return update.export(self.output, self.store, artifacts=self.given)
+        return update.update_dataset(self.output, self.store, artifacts=self.given)
 
     @property
     def folder(self) -> Path:

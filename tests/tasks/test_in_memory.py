@@ -15,7 +15,7 @@ from sklearn import datasets
 import survey
 from survey import Grid, SearchSpace
 from survey.errors import InputError, SearchSpaceError, TaskError
-from survey.export.update import export
+from survey.export.update import update_dataset
 from survey.launch.result import SurveyResult
 from survey.output.folder import Output
 from survey.spaces.search_space import own_tasks
@@ -148,7 +148,9 @@ def test_a_survey_of_arrays_from_python(tmp_path: Path) -> None:
     (written,) = output.spaces()
     assert {each.experiment_id for each in written.experiments(output.contents)} == set(first.summary["experiment_id"])
     assert first.summary["own"].all()
-    assert export(output, TrackingStore(output.default_tracking_uri, output_id=output.output_id)).num_new_runs == 0
+    assert (
+        update_dataset(output, TrackingStore(output.default_tracking_uri, output_id=output.output_id)).num_new_runs == 0
+    )
     with pytest.raises(TaskError, match="came from Python"):
         survey.run(out / "search_spaces" / "own.yaml", out=out)
     check_units(out / "dataset", float(np.ptp(bunch.target)))
