@@ -95,7 +95,7 @@ def data_of(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
 
 def seeds_of(cell: Cell, num_runs: int) -> list[int]:
     """Return the seeds of the first runs."""
-    return [Run(cell.experiment.experiment_id, number).seed for number in range(num_runs)]
+    return [Run(cell.experiment, number).seed for number in range(num_runs)]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 from survey.dataset.history import history_table
 from survey.dataset.layout import partition_of
 from survey.experiments.experiment import Experiment
+from survey.experiments.metrics import HISTORY_COLUMNS
 from survey.experiments.topology import layer_widths
 from survey.output.folder import Output
 from survey.spaces.search_space import Grid, SearchSpace
@@ -70,7 +71,8 @@ def _train(settings: TrackingSettings, repetitions: tuple[int, ...], experiment:
     curves = _curves(experiment, repetitions)
     run.log_epoch(experiment.epochs, curves[:, :, -1])
     origin = {"batch": "filled", "start_time": 0, "update_time": 0, "mlflow_run_id": run.run_id}
-    run.finish(history_table(experiment, repetitions, _TASK, widths, curves, origin))
+    named = dict(zip(HISTORY_COLUMNS, curves, strict=True))
+    run.finish(history_table(experiment, repetitions, _TASK, widths, named, origin))
 
 
 def _curves(experiment: Experiment, repetitions: Sequence[int]) -> np.ndarray:

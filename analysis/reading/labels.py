@@ -20,6 +20,7 @@ SETTINGS = {
     "label_noise": "label noise {}",
     "activation": "{}",
     "epochs": "{} epochs",
+    "draws": "{} draws",
 }
 """Hyperparameters besides data set, shape, size and depth, in the order of titles, and the words for a value."""
 

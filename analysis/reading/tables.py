@@ -16,6 +16,7 @@ from analysis.reading.filters import Condition, Filters, column, dotted
 from analysis.reading.partitions import partition_files, partition_schema
 from analysis.reading.units import Units, check_units, in_target_units, needed
 from survey.dataset.location import Location, open_location
+from survey.dataset.schema import BEFORE
 from survey.errors import InputError, nearest
 from survey.text.names import is_of_system, is_word
 
@@ -178,6 +179,8 @@ def _table_name(sweep: str | None, table: str) -> str:
 
 def _frame(table: pa.Table, columns: Sequence[str] | None, units: Units) -> pd.DataFrame:
     frame = table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
+    for name in BEFORE.keys() & set(frame):
+        frame[name] = frame[name].fillna(BEFORE[name])
     if units == "scaled":
         return frame
     return in_target_units(frame, None if columns is None else [dotted(name) for name in columns])

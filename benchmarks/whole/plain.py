@@ -40,7 +40,7 @@ def train(run: PlainRun) -> Iterator[dict[str, float]]:
     """Train a run and yield its statistics by epoch."""
     experiment = run.experiment
     task = load(experiment.dataset)
-    seed = Run(experiment.experiment_id, run.repetition).seed
+    seed = Run(experiment, run.repetition).seed
     inputs, targets = torch.tensor(task.inputs), torch.tensor(task.targets)
     is_softmax = task.kind == "classification"
     train_rows, test_rows = streams.split(len(inputs), seed=seed)

@@ -20,6 +20,7 @@ SWEEP = "SWEEP"
 """Stands for the name of a search space."""
 
 OURS = (
+    "draws",
     "momentum",
     "task_digest",
     "target_minimum",
@@ -30,6 +31,7 @@ OURS = (
     "mlflow_version",
     "device",
     "train_seconds",
+    "epoch_seconds",
     "trial_id",
     "mlflow_run_id",
 )

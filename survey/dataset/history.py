@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from survey.dataset.schema import history_schema
-from survey.experiments.experiment import TEST_SPLIT, TRAINING_VERSION, Experiment, Run
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.experiments.experiment import TEST_SPLIT, Experiment, Run
 from survey.experiments.topology import num_free_parameters, residual_layers
 from survey.tasks.prepared import PreparedTask
 
@@ -23,7 +22,7 @@ def history_table(
     repetitions: Sequence[int],
     task: PreparedTask,
     widths: Sequence[int],
-    curves: np.ndarray,
+    curves: Mapping[str, np.ndarray],
     origin: Mapping[str, Any],
 ) -> pa.Table:
     """Make the table of a trial's runs.
@@ -33,7 +32,7 @@ def history_table(
         repetitions: Numbers of the repetitions.
         task: The prepared data.
         widths: Layer widths of the network.
-        curves: float32 [20, repetitions, epochs], in the order of `HISTORY_COLUMNS`.
+        curves: float32 [repetitions, epochs] by the name of their column; one that is not given is null.
         origin: Where and when the trial ran, by column name: versions, host, device, times.
 
     Returns:
@@ -41,7 +40,7 @@ def history_table(
     """
     schema = history_schema()
     described = _description(experiment, task, widths) | dict(origin)
-    runs = [Run(experiment.experiment_id, number) for number in repetitions]
+    runs = [Run(experiment, number) for number in repetitions]
     columns: dict[str, Any] = {name: [described.get(name)] * len(runs) for name in schema.names}
     columns["run_id"] = [run.run_id for run in runs]
     columns["repetition"] = list(repetitions)
@@ -49,9 +48,7 @@ def history_table(
     columns["command"] = [json.dumps({**experiment.to_dict(), "repetition": r, "seed": run.seed}, sort_keys=True)
                           for r, run in zip(repetitions, runs, strict=True)]  # fmt: skip
     arrays = [
-        _curve_array(curves[HISTORY_COLUMNS.index(name)], field.type)
-        if name in HISTORY_COLUMNS
-        else pa.array(values, field.type)
+        _curve_array(curves[name], field.type) if name in curves else pa.array(values, field.type)
         for (name, values), field in zip(columns.items(), schema, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -78,7 +75,7 @@ def _description(experiment: Experiment, task: PreparedTask, widths: Sequence[in
         "kernel_regularizer.l2": experiment.kernel_regularizer_l2 if penalty == "l2" else None,
         "output_activation": task.output_activation,
         "task": task.kind,
-        "task_version": TRAINING_VERSION,
+        "task_version": experiment.training_version,
         "task_digest": task.digest,
         "target_minimum": task.target_minimum,
         "target_range": task.target_range,

@@ -25,6 +25,7 @@ from survey.dataset.layout import (
 )
 from survey.dataset.reading import read_file
 from survey.dataset.schema import (
+    BEFORE,
     PARTITION_COLUMNS,
     TARGET_UNIT,
     executive_schema,
@@ -189,9 +190,11 @@ def runs_schema() -> pa.Schema:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the table with the columns of a schema; those that it lacks, as from an older version, are null."""
+    """Return the table with the columns of a schema; those that it lacks, as from an older version, are as `BEFORE`."""
     columns = [
-        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
+        table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.repeat(pa.scalar(BEFORE.get(field.name), field.type), len(table))
         for field in schema
     ]
     return pa.table(columns, schema=schema)

@@ -27,6 +27,9 @@ PARTITION_COLUMNS = (
 TARGET_UNIT = ("target_minimum", "target_range")
 """Columns by which a scaled target is converted back to its unit: they describe the data, not the training."""
 
+BEFORE = {"draws": "independent"}
+"""What a column that an older version did not record would have held."""
+
 _CURVE = pa.list_(pa.field("element", pa.float32()))  # the name that Parquet gives the items of lists
 
 _DESCRIPTION = {
@@ -36,6 +39,10 @@ _DESCRIPTION = {
     "batch_size": (pa.uint32(), "Rows in a minibatch"),
     "dataset": (pa.string(), "Task: NAME (PMLB), sklearn:NAME, or a name of the search space"),
     "depth": (pa.uint8(), "Number of layers with weights, the output layer included"),
+    "draws": (
+        pa.string(),
+        "paired: runs of a task with the same repetition share split, orders and noise; independent: none do",
+    ),
     "early_stopping": (pa.string(), "Always null: no run stops early"),
     "epochs": (pa.uint32(), "Number of epochs asked for"),
     "input_activation": (pa.string(), "Activation of the first hidden layer"),
@@ -133,7 +140,10 @@ def history_schema() -> pa.Schema:
         )
         for name in HISTORY_COLUMNS
     ]
-    return pa.schema([*_description_fields(), *(_field(name, *about) for name, about in _RUN.items()), *curves])
+    times = _field(
+        "epoch_seconds", _CURVE, "Time of the epoch, divided by the runs that shared it, in seconds, by epoch"
+    )
+    return pa.schema([*_description_fields(), *(_field(name, *about) for name, about in _RUN.items()), *curves, times])
 
 
 def repetition_schema(sweeps: Sequence[str]) -> pa.Schema:

@@ -12,8 +12,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raised when the numbers that an experiment yields change by more than rounding; it is part of every id."""
+
+_VERSIONS = (1, 2)
+
+DRAWS = ("paired", "independent")
+"""How the random draws of different experiments relate to each other, see `Run.seed`."""
 
 TEST_SPLIT = 0.2
 """Fraction of a task's rows held out as the test set of a run."""
@@ -42,9 +47,15 @@ class Experiment:
         size: Target number of trainable parameters.
         depth: Number of layers with weights, the output layer included.
         task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, fixed by its name.
+        draws: `paired`: repetitions with the same number share their random draws in all experiments of a task;
+            `independent`: no two runs share any, as in the published data. Always the latter in version 1.
+        training_version: Version of the definitions by which it is trained.
 
-    The defaults are those of version 1 and never change: a field at its default is left out of the identity, so that
-    a field added later leaves old ids as they are.
+    The defaults never change: a field at its default is left out of the identity, so that a field added later leaves
+    old ids as they are.
+
+    Raises:
+        ValueError: This program does not know the training version.
     """
 
     dataset: str
@@ -62,6 +73,21 @@ class Experiment:
     activation: str = "relu"
     epochs: int = 3000
     task_content: str = ""
+    draws: str = "paired"
+    training_version: int = TRAINING_VERSION
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Experiment:
+        """Make the experiment of a record, which has its fields by name, and perhaps others.
+
+        Args:
+            record: A trial's configuration, or what MLflow or an artifact keep. One without a version is of version 1.
+
+        Raises:
+            TypeError, ValueError: It is not the record of an experiment.
+        """
+        fields_here = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
+        return cls(**{"training_version": 1, **fields_here})
 
     def __post_init__(self) -> None:
         # A plan makes hundreds of thousands, so fields that are canonical already are not set again.
@@ -76,6 +102,10 @@ class Experiment:
             _set(self, "momentum", 0.0)
         if self.kernel_regularizer_type or self.kernel_regularizer_l1 or self.kernel_regularizer_l2:
             self._make_penalty_canonical()
+        if self.training_version != TRAINING_VERSION:
+            if self.training_version not in _VERSIONS:
+                raise ValueError(f"training_version {self.training_version!r} is unknown; expected one of {_VERSIONS}")
+            _set(self, "draws", "independent")
 
     def _make_penalty_canonical(self) -> None:
         kind = self.kernel_regularizer_type
@@ -87,12 +117,14 @@ class Experiment:
 
     @property
     def canonical(self) -> dict[str, object]:
-        """The fields that differ from their version-1 defaults, and the training version."""
-        described: dict[str, object] = {"training_version": TRAINING_VERSION}
+        """The fields that differ from their defaults, and the training version."""
+        described: dict[str, object] = {"training_version": self.training_version}
         for name, default in _FIELDS:
             value = getattr(self, name)
             if value != default:
                 described[name] = value
+        if self.training_version == 1:
+            described.pop("draws")  # version 1 knew no others
         return described
 
     def to_dict(self) -> dict[str, object]:
@@ -110,14 +142,15 @@ class Experiment:
         exponent = self.size.bit_length() - 1
         size = f"2^{exponent}" if self.size == 1 << exponent else str(self.size)
         parts = [self.dataset.rpartition(":")[2], self.shape, f"d{self.depth}", size]
+        described = self.canonical
         for field, short in _LABELS.items():
             value = getattr(self, field)
-            if value != Experiment.__dataclass_fields__[field].default:
+            if field in described:
                 parts.append(f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}")
         return " ".join(parts)
 
 
-_FIELDS = tuple((field.name, field.default) for field in fields(Experiment))
+_FIELDS = tuple((field.name, field.default) for field in fields(Experiment) if field.name != "training_version")
 _to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 _LABELS = {
@@ -130,6 +163,7 @@ _LABELS = {
     "label_noise": "noise",
     "activation": "",
     "epochs": "e",
+    "draws": "",
 }
 
 
@@ -137,24 +171,27 @@ _LABELS = {
 class Run:
     """One repetition of an experiment, numbered from 0."""
 
-    experiment_id: int
+    experiment: Experiment
     repetition: int
 
     @property
     def run_id(self) -> str:
         """The run's name in the data set, made of experiment and repetition: the same work has the same name."""
-        return f"{self.experiment_id:016x}-{self.repetition:04d}"
+        return f"{self.experiment.experiment_id:016x}-{self.repetition:04d}"
 
     @property
     def seed(self) -> int:
-        """The 63-bit seed of everything random in the run."""
-        return _hash63(f"{self.experiment_id}:{self.repetition}")
+        """The 63-bit seed of everything random in the run.
+
+        If draws are paired, it depends on the task and the number of the repetition alone: then all experiments of the
+        task have the same split and orders of rows in this repetition, and differences between them are not those of
+        their draws.
+        """
+        experiment = self.experiment
+        if experiment.draws == "paired":
+            return _hash63(_to_json([experiment.dataset, experiment.task_content, self.repetition]))
+        return _hash63(f"{experiment.experiment_id}:{self.repetition}")
 
 
 def _hash63(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def experiment_of(config: Mapping[str, Any]) -> Experiment:
-    """Return the experiment of a trial's config, which contains its fields."""
-    return Experiment(**{name: config[name] for name in Experiment.__dataclass_fields__})

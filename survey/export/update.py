@@ -63,9 +63,9 @@ def update_dataset(
         ExportError: The data set is damaged or cannot be written.
         TrackingError: The store cannot be read.
     """
-    contents = output.contents
+    contents, version = output.contents, output.training_version
     sweeps = {
-        space.name: frozenset(experiment.experiment_id for experiment in space.experiments(contents))
+        space.name: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
         for space in output.spaces()
     }
     superseded = output.redo_log.superseded

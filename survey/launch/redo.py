@@ -21,7 +21,7 @@ from survey.trials.checkpoint import remove_checkpoints
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
 
-_NAMES = tuple(field.name for field in fields(Experiment) if field.name != "task_content")
+_NAMES = tuple(field.name for field in fields(Experiment) if field.name not in ("task_content", "training_version"))
 _TYPES = get_type_hints(Experiment)
 
 

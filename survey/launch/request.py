@@ -71,6 +71,7 @@ class Request:
         if options.out is None and len(self.name) > MOST_BYTES:
             raise InputError(f"the names of {len(spaces)} search spaces together are too long for a folder; give --out")
         self.output = Output.at(options.out or Path("surveys") / self.name)
+        self.output.check_version()
         before = self.output.spaces()
         held = floats_in_paths(self.output.dataset)
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from survey.errors import OutputError
+from survey.experiments.experiment import TRAINING_VERSION
 from survey.output.lock import OutputLock
 from survey.output.ownership import marker_of
 from survey.output.redo_log import RedoLog
@@ -31,6 +32,7 @@ class _Identity:
 
     output_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     contents: dict[str, str]
+    training_version: Annotated[int, Field(ge=1)] = 1  # which did not say it
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Output:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._identity_file.exists():
-                write_text(self._identity_file, json.dumps(asdict(_Identity(uuid.uuid4().hex, {}))))
+                write_text(self._identity_file, json.dumps(asdict(_Identity(uuid.uuid4().hex, {}, TRAINING_VERSION))))
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
 
@@ -121,6 +123,24 @@ class Output:
     def contents(self) -> dict[str, str]:
         """Digest of the prepared data of each task that is a user's own, by name."""
         return self._identity.contents
+
+    @property
+    def training_version(self) -> int:
+        """Version of the definitions by which its runs are trained."""
+        return self._identity.training_version
+
+    def check_version(self) -> None:
+        """Check that a launch may add to the output, if there is one.
+
+        Raises:
+            OutputError: Its runs are of another training version.
+        """
+        if self.exists and self.training_version != TRAINING_VERSION:
+            raise OutputError(
+                f"{self.folder}: holds runs of training version {self.training_version}, and this program trains by "
+                f"version {TRAINING_VERSION} (docs/identity.md): their numbers differ, so they cannot be added; choose "
+                "another --out. What is here can still be exported, reported, read, combined and published"
+            )
 
     @property
     def dataset(self) -> Path:

@@ -155,7 +155,7 @@ def measure(
         targets=_targets(part.task),
         task_kind=part.task.kind,
         widths=part.widths,
-        seeds=[Run(part.experiment.experiment_id, number).seed for number in range(part.runs)],
+        seeds=[Run(part.experiment, number).seed for number in range(part.runs)],
         device=device,
     )
     epoch_s = _epoch_s([make_trainer()], seconds)

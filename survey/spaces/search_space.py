@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import DatasetError, SearchSpaceError, TaskError
-from survey.experiments.experiment import Experiment
+from survey.experiments.experiment import DRAWS, TRAINING_VERSION, Experiment
 from survey.experiments.limits import MOST_EXPERIMENTS, MOST_REPETITIONS, MOST_RUN_EPOCHS
 from survey.experiments.topology import SHAPES
 from survey.spaces.axes import (
@@ -89,6 +89,7 @@ class Grid(CheckedModel, frozen=True):
     label_noise: Annotated[tuple[Fraction, ...], Axis] = (0.0,)
     activation: Annotated[tuple[Annotated[str, word(ACTIVATIONS)], ...], Axis] = ("relu",)
     epochs: Annotated[tuple[Epochs, ...], Axis] = (3000,)
+    draws: Annotated[tuple[Annotated[str, word(DRAWS)], ...], Axis] = ("paired",)
 
     @model_validator(mode="after")
     def _penalties_are_complete(self) -> Grid:
@@ -119,17 +120,21 @@ class Grid(CheckedModel, frozen=True):
         """Names and values that the data set stores as float32."""
         return ((name, value) for name in _FLOATS for value in getattr(self, name))
 
-    def experiments(self, contents: Mapping[str, str] = {}) -> Iterator[Experiment]:
+    def experiments(
+        self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
+    ) -> Iterator[Experiment]:
         """Yield the experiments of the grid, in the order of its fields; equal ones may repeat.
 
         Args:
             contents: Digest of the prepared data of each of the user's own tasks.
+            training_version: That of the output that they are of.
         """
         axes = {name: getattr(self, name) for name in self._crossed()}
         for penalty in self._penalties():
             for values in itertools.product(*axes.values()):
                 setting = dict(zip(axes, values, strict=True))
-                yield Experiment(**setting, **penalty, task_content=contents.get(setting["dataset"], ""))
+                content = contents.get(setting["dataset"], "")
+                yield Experiment(**setting, **penalty, task_content=content, training_version=training_version)
 
     @classmethod
     def _crossed(cls) -> list[str]:
@@ -201,13 +206,12 @@ class SearchSpace(CheckedModel, frozen=True):
                     raise DatasetError(("grids", index, "dataset", place), problem)
                 used[bare] = None
 
-    def experiments(self, contents: Mapping[str, str] = {}) -> list[Experiment]:
-        """Expand the grids into distinct experiments, in the order in which they first appear.
-
-        Args:
-            contents: Digest of the prepared data of each of the user's own tasks.
-        """
-        return list(dict.fromkeys(itertools.chain.from_iterable(grid.experiments(contents) for grid in self.grids)))
+    def experiments(
+        self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
+    ) -> list[Experiment]:
+        """Expand the grids into distinct experiments, in order of appearance; arguments as of a grid."""
+        grids = (grid.experiments(contents, training_version=training_version) for grid in self.grids)
+        return list(dict.fromkeys(itertools.chain.from_iterable(grids)))
 
 
 def check_together(

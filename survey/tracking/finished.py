@@ -63,7 +63,7 @@ class FinishedRow(NamedTuple):
             TrackingError: The settings are not those of the experiment that the row is said to be of.
         """
         try:
-            experiment = Experiment(**json.loads(self.experiment))
+            experiment = Experiment.from_record(json.loads(self.experiment))
             if experiment.experiment_id != self.experiment_id:
                 raise ValueError
         except (AttributeError, TypeError, ValueError, RecursionError):

@@ -103,8 +103,7 @@ def _read(file: Path) -> _Orphan | None:
     try:
         history = pq.ParquetFile(file).read()
         command = json.loads(history["command"][0].as_py())
-        settings = {name: value for name, value in command.items() if name in Experiment.__dataclass_fields__}
-        experiment, repetitions = Experiment(**settings), tuple(history["repetition"].to_pylist())
+        experiment, repetitions = Experiment.from_record(command), tuple(history["repetition"].to_pylist())
     except (pa.ArrowException, OSError, KeyError, IndexError, TypeError, ValueError):
         return None
     if experiment.experiment_id != history["experiment_id"][0].as_py():

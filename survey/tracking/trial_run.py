@@ -267,7 +267,7 @@ def parent_run(
 
 def child_run(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:
     """Describe the MLflow run of a repetition, a child of its trial's."""
-    run = Run(experiment.experiment_id, repetition)
+    run = Run(experiment, repetition)
     kept = (EXPERIMENT_ID, "mlflow.user", "mlflow.source.name", "mlflow.source.type")
     tags = {ROLE: REPETITION_ROLE, "mlflow.parentRunId": "", **{key: parent.tags[key] for key in kept}}
     params = {"repetition": str(repetition), "seed": str(run.seed)}

@@ -39,6 +39,7 @@ class Bundle:
     Attributes:
         curves: float32 [20, runs, epochs], the statistics of `metrics.HISTORY_COLUMNS`; undefined for epochs that are
             not trained yet.
+        epoch_seconds: float32 [runs, epochs], what each epoch took, divided by the runs that it was shared by.
     """
 
     def __init__(self, make_trainer: MakeTrainer, seeds: Sequence[int], epochs: int) -> None:
@@ -47,6 +48,12 @@ class Bundle:
         self._trainer: Trainer | None = None
         self._has_started = False
         self.curves: npt.NDArray[np.float32] = np.empty((len(HISTORY_COLUMNS), len(seeds), epochs), dtype=np.float32)
+        self.epoch_seconds: npt.NDArray[np.float32] = np.empty((len(seeds), epochs), dtype=np.float32)
+
+    @property
+    def curves_by_name(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The curves and `epoch_seconds`, float32 [runs, epochs], by their columns in the data set."""
+        return {**dict(zip(HISTORY_COLUMNS, self.curves, strict=True)), "epoch_seconds": self.epoch_seconds}
 
     @property
     def epoch(self) -> int:
@@ -95,6 +102,11 @@ class Bundle:
             self._has_started = False
             self.curves[:, self._runs, self._trainer.epoch - 1] = self._trainer.end_epoch().numpy()
 
+    def took(self, seconds: float) -> None:
+        """Note what the epoch took that has ended last."""
+        if self._group_epoch:
+            self.epoch_seconds[self._runs, self._group_epoch - 1] = seconds / len(self._seeds[self._runs])
+
     def _fits(self) -> bool:
         """Start an epoch, and return whether memory was enough."""
         try:
@@ -129,6 +141,7 @@ class Bundle:
             "size": self._size,
             "trainer": self._trainer.state_dict() if self._trainer else None,
             "curves": torch.tensor(self.curves[:, :, :epochs]),
+            "epoch_seconds": torch.tensor(self.epoch_seconds[:, :epochs]),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -141,6 +154,7 @@ class Bundle:
         """
         self._first, self._size = state["first"], state["size"]
         self.curves[:, :, : state["curves"].shape[2]] = state["curves"].numpy()
+        self.epoch_seconds[:, : state["epoch_seconds"].shape[1]] = state["epoch_seconds"].numpy()
         self._trainer = None
         if not state["trainer"]:
             return

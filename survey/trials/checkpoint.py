@@ -27,7 +27,7 @@ _INTERVAL_S = 120.0
 _SHARE = 0.01
 """The largest share of the time that writing checkpoints may take: large ones are written less often."""
 
-_FORMAT = 2
+_FORMAT = 3
 """Number of the layout of the state; checkpoints of another one are not read."""
 
 _NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]+\.pt")

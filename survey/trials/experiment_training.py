@@ -17,7 +17,7 @@ import torch
 
 from survey.dataset.history import history_table
 from survey.errors import FATAL_ERRORS, DiskFullError, TrackingError
-from survey.experiments.experiment import Experiment, Run, experiment_of
+from survey.experiments.experiment import Experiment, Run
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.trial_run import TrialRun
 from survey.training.bundle import Bundle, is_device_lost, is_out_of_memory
@@ -131,7 +131,7 @@ class ExperimentTraining:
         self, config: ExperimentConfig, context: TrialContext, stream: torch.cuda.Stream | None = None
     ) -> None:
         self._config, self._context, self._stream = config, context, stream
-        self.experiment = experiment_of(config)
+        self.experiment = Experiment.from_record(config)
         self._task = context.settings.tasks[self.experiment.dataset]
         self._checkpoint = Checkpoint(
             context.settings.checkpoints, self.experiment, config["repetitions"], data_digest=self._task.digest
@@ -218,7 +218,7 @@ class ExperimentTraining:
         with self._run.failure_marked():
             with torch.cuda.stream(self._stream):
                 self._bundle.end_epoch()
-            self._time.end_epoch(not_before)
+            self._bundle.took(self._time.end_epoch(not_before))
             self._run.log_epochs(self._bundle.curves, self._bundle.epoch)
         return time.perf_counter()
 
@@ -244,7 +244,7 @@ class ExperimentTraining:
             "trial_id": self._context.trial_id,
             "mlflow_run_id": self.run_id,
         }
-        widths, curves = self._config["widths"], self._bundle.curves
+        widths, curves = self._config["widths"], self._bundle.curves_by_name
         return history_table(self.experiment, repetitions, self._task, widths, curves, origin)
 
     def remove_checkpoint(self) -> None:
@@ -310,5 +310,5 @@ def _bundle(config: ExperimentConfig, experiment: Experiment, task: PreparedTask
         widths=config["widths"],
         device=device,
     )
-    seeds = [Run(experiment.experiment_id, number).seed for number in config["repetitions"]]
+    seeds = [Run(experiment, number).seed for number in config["repetitions"]]
     return Bundle(make_trainer, seeds, experiment.epochs)

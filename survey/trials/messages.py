@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict, cast
 
-from survey.experiments.experiment import experiment_of
+from survey.experiments.experiment import Experiment
 from survey.plan.bundles import PlannedBundle
 from survey.tasks.prepared import PreparedTask
 
@@ -136,4 +136,4 @@ def label_of(config: Mapping[str, Any]) -> str:
     """Return a trial's name for people: that of its first experiment, and how many others it has."""
     configs = configs_of(config)
     others = f" and {len(configs) - 1} more" if len(configs) > 1 else ""
-    return experiment_of(configs[0]).label + others
+    return Experiment.from_record(configs[0]).label + others

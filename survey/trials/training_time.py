@@ -21,9 +21,14 @@ class TrainingTime:
         """Note that an epoch starts."""
         self._epoch_began = time.perf_counter()
 
-    def end_epoch(self, not_before: float) -> None:
-        """Count the epoch that ends; time before `not_before`, by `time.perf_counter`, counts for another one."""
-        self._train_s += time.perf_counter() - max(self._epoch_began, not_before)
+    def end_epoch(self, not_before: float) -> float:
+        """Count the epoch that ends, and return its seconds.
+
+        Time before `not_before`, by `time.perf_counter`, counts for another one.
+        """
+        seconds = time.perf_counter() - max(self._epoch_began, not_before)
+        self._train_s += seconds
+        return seconds
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

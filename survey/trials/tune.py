@@ -17,7 +17,7 @@ from ray.train._internal import storage
 from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
 
 from survey.cluster.connection import Cluster
-from survey.experiments.experiment import experiment_of
+from survey.experiments.experiment import Experiment
 from survey.plan.bundles import PlannedBundle
 from survey.trials.lost_workers import LostWorkers
 from survey.trials.messages import TrialSettings, configs_of, label_of
@@ -135,7 +135,7 @@ def _failures(result: Any) -> Iterator[str]:
         yield f"{label_of(result.config)}: {_last_line(result.error)}"
         return
     for number, error in ((result.metrics or {}).get("failed") or {}).items():
-        yield f"{experiment_of(configs_of(result.config)[int(number)]).label}: {error}"
+        yield f"{Experiment.from_record(configs_of(result.config)[int(number)]).label}: {error}"
 
 
 def report_every_s(num_trials: float) -> float:

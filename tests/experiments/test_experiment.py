@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from survey.experiments.experiment import Experiment, Run
+from survey.experiments.experiment import DRAWS, Experiment, Run
 
 
 def make(**changes) -> Experiment:
@@ -80,6 +82,7 @@ def test_the_canonical_form_is_what_is_kept():
         {"activation": "tanh"},
         {"epochs": 300},
         {"task_content": "00"},
+        {"draws": "independent"},
     ],
 )
 def test_other_work_has_another_id(changes):
@@ -88,7 +91,7 @@ def test_other_work_has_another_id(changes):
 
 
 # Ids name directories of results that others hold: if one of these has to be changed, TRAINING_VERSION goes up.
-FROZEN = [
+FROZEN_1 = [
     (make(), 8617331666232749195),
     (
         # the first of the quickstart, as of version 0.1.0
@@ -118,18 +121,50 @@ FROZEN = [
 ]
 
 
-@pytest.mark.parametrize(("experiment", "experiment_id"), FROZEN)
+FROZEN = [experiment for experiment, _ in FROZEN_1]
+FROZEN_2 = [
+    (make(), 7359199396667335873),
+    (make(draws="independent"), 7555635624932459397),
+    (FROZEN[1], 5072544352636954663),
+    (FROZEN[2], 4463395026770541534),
+    (FROZEN[3], 2783499986706287986),
+]
+
+
+@pytest.mark.parametrize(("experiment", "experiment_id"), FROZEN_1)
+def test_ids_of_version_1_never_change(experiment, experiment_id):
+    recorded = {**experiment.to_dict(), "training_version": 1}
+    assert Experiment(**recorded).experiment_id == experiment_id
+    # Nor did its records say their version, or how runs draw.
+    for name in ("training_version", "draws"):
+        del recorded[name]
+    assert Experiment.from_record(recorded).experiment_id == experiment_id
+    assert Experiment.from_record(recorded).draws == "independent"
+
+
+@pytest.mark.parametrize(("experiment", "experiment_id"), FROZEN_2)
 def test_ids_never_change(experiment, experiment_id):
     assert experiment.experiment_id == experiment_id
 
 
+def test_ids_of_two_versions_never_meet():
+    for experiment in [*FROZEN, make(draws="independent")]:
+        assert dataclasses.replace(experiment, training_version=1).experiment_id != experiment.experiment_id
+
+
+@pytest.mark.parametrize("version", [0, 3, "2"])
+def test_a_version_that_is_not_known_is_refused(version):
+    with pytest.raises(ValueError, match=r"training_version .* is unknown; expected one of"):
+        make(training_version=version)
+
+
 def test_the_id_is_a_hash_of_the_canonical_json():
-    text = '{"dataset":"mnist","depth":3,"shape":"rectangle","size":1024,"training_version":1}'
+    text = '{"dataset":"mnist","depth":3,"shape":"rectangle","size":1024,"training_version":2}'
     assert make().experiment_id == int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) // 2
 
 
 def test_fields_at_their_defaults_are_left_out_of_the_canonical_form():
-    required = {"dataset": "mnist", "shape": "rectangle", "size": 1024, "depth": 3, "training_version": 1}
+    required = {"dataset": "mnist", "shape": "rectangle", "size": 1024, "depth": 3, "training_version": 2}
     assert make().canonical == required
     assert make(epochs=300).canonical == {**required, "epochs": 300}
     # Only the values: an id made before a field existed stays what it was.
@@ -138,7 +173,7 @@ def test_fields_at_their_defaults_are_left_out_of_the_canonical_form():
             assert make(**{field.name: field.default}).experiment_id == make().experiment_id
 
 
-def test_the_defaults_of_version_1_are_butters():
+def test_the_defaults_are_butters():
     found = {f.name: f.default for f in dataclasses.fields(Experiment) if f.default is not dataclasses.MISSING}
     assert found == {
         "learning_rate": 1e-4,
@@ -152,6 +187,8 @@ def test_the_defaults_of_version_1_are_butters():
         "activation": "relu",
         "epochs": 3000,
         "task_content": "",
+        "draws": "paired",  # but for this one, as comparisons of its own are what a survey is made for
+        "training_version": 2,
     }
 
 
@@ -159,9 +196,10 @@ def test_the_defaults_of_version_1_are_butters():
     size=st.integers(1, 1 << 40), depth=st.integers(2, 255), rate=st.floats(1e-8, 10), repetition=st.integers(0, 65534)
 )
 def test_ids_and_seeds_have_63_bits(size, depth, rate, repetition):
-    experiment_id = make(size=size, depth=depth, learning_rate=rate).experiment_id
-    assert 0 <= experiment_id < 1 << 63
-    assert 0 <= Run(experiment_id, repetition).seed < 1 << 63
+    for draws in DRAWS:
+        experiment = make(size=size, depth=depth, learning_rate=rate, draws=draws)
+        assert 0 <= experiment.experiment_id < 1 << 63
+        assert 0 <= Run(experiment, repetition).seed < 1 << 63
 
 
 def test_the_high_bits_of_ids_are_used():
@@ -171,8 +209,8 @@ def test_the_high_bits_of_ids_are_used():
 
 
 def test_an_experiment_survives_json():
-    for experiment, _ in FROZEN:
-        assert Experiment(**json.loads(json.dumps(experiment.to_dict()))) == experiment
+    for experiment in FROZEN:
+        assert Experiment.from_record(json.loads(json.dumps(experiment.to_dict()))) == experiment
 
 
 def test_an_experiment_is_frozen():
@@ -181,25 +219,38 @@ def test_an_experiment_is_frozen():
 
 
 @pytest.mark.parametrize(
-    ("repetition", "run_id", "seed"),
+    ("experiment", "repetition", "run_id", "seed"),
     [
-        (0, "7796e97e6d872c8b-0000", 5982200792720196544),
-        (1, "7796e97e6d872c8b-0001", 817671388827828490),
+        (make(training_version=1), 0, "7796e97e6d872c8b-0000", 5982200792720196544),
+        (make(training_version=1), 1, "7796e97e6d872c8b-0001", 817671388827828490),
+        (make(), 0, "662120dc4da024c1-0000", 4797032581660979665),
+        (make(), 1, "662120dc4da024c1-0001", 4877655962986852001),
+        (make(draws="independent"), 0, "68db0291c462c385-0000", 9133822299446828935),
     ],
 )
-def test_names_and_seeds_of_runs_never_change(repetition, run_id, seed):
-    run = Run(make().experiment_id, repetition)
+def test_names_and_seeds_of_runs_never_change(experiment, repetition, run_id, seed):
+    run = Run(experiment, repetition)
     assert run.run_id == run_id
     assert run.seed == seed
 
 
 def test_small_ids_are_padded_so_that_names_sort():
-    assert Run(255, 12).run_id == "00000000000000ff-0012"
+    small = cast(Experiment, SimpleNamespace(experiment_id=255))
+    assert Run(small, 12).run_id == "00000000000000ff-0012"
 
 
-def test_every_run_has_a_seed_of_its_own():
-    seeds = {Run(experiment.experiment_id, number).seed for experiment, _ in FROZEN for number in range(50)}
+def test_independent_runs_have_seeds_of_their_own():
+    independent = [dataclasses.replace(experiment, draws="independent") for experiment in FROZEN]
+    seeds = {Run(experiment, number).seed for experiment in independent for number in range(50)}
     assert len(seeds) == 50 * len(FROZEN)
+
+
+def test_paired_runs_share_a_seed_by_task_content_and_repetition_alone():
+    others = [{"shape": "trapezoid"}, {"size": 9}, {"depth": 9}, {"learning_rate": 1}, {"batch_size": 1}]
+    others += [{"label_noise": 0.1}, {"epochs": 1}, {"optimizer": "SGD", "momentum": 0.9}, {"activation": "elu"}]
+    assert {Run(make(**each), 7).seed for each in others} == {Run(make(), 7).seed}
+    own = [{}, {"dataset": "sleep"}, {"task_content": "00"}, {"task_content": "01"}]
+    assert len({Run(make(**each), number).seed for each in own for number in range(50)}) == 50 * len(own)
 
 
 @pytest.mark.parametrize(
@@ -209,10 +260,10 @@ def test_every_run_has_a_seed_of_its_own():
         (make(dataset="sklearn:digits", size=1000), "digits rectangle d3 1000"),
         (make(size=1 << 25), "mnist rectangle d3 2^25"),
         (
-            dataclasses.replace(FROZEN[2][0], epochs=3000),
+            dataclasses.replace(FROZEN[2], epochs=3000),
             "537_houses wide_first_2x_residual d5 2^12 lr0.01 b64 SGD mu0.9 l2=0.0003125",
         ),
-        (FROZEN[3][0], "mine trapezoid d2 500 noise0.05"),
+        (FROZEN[3], "mine trapezoid d2 500 noise0.05"),
         (make(activation="tanh", learning_rate=1e-5), "mnist rectangle d3 2^10 lr1e-05 tanh"),
         (make(kernel_regularizer_type="l1", kernel_regularizer_l1=0.32), "mnist rectangle d3 2^10 l1=0.32"),
     ],

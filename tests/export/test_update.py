@@ -242,7 +242,7 @@ def test_runs_are_what_was_put_in(exported):
         curves = curves_of(experiment, range(5))
         widths, parameters = layer_widths(experiment.shape, experiment.size, 3, 4, 3)
         for number in range(5):
-            run = Run(experiment.experiment_id, number)
+            run = Run(experiment, number)
             row = found[run.run_id]
             l2 = experiment.kernel_regularizer_l2
             expected = {

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from survey.dataset.history import history_table
 from survey.experiments.experiment import Experiment
+from survey.experiments.metrics import HISTORY_COLUMNS
 from survey.experiments.topology import layer_widths
 from survey.export import update
 from survey.export.prune import PruneResult, prune_artifacts
@@ -103,7 +104,8 @@ class Survey:
         run = TrialRun(settings, experiment, repetitions, num_repetitions=9, params={}, trial_id="abc_00001")
         widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
         made = curves_of(experiment, repetitions) if curves is None else curves
-        table = history_table(experiment, repetitions, task, widths, made, {**ORIGIN, "mlflow_run_id": run.run_id})
+        named = dict(zip(HISTORY_COLUMNS, made, strict=True))
+        table = history_table(experiment, repetitions, task, widths, named, {**ORIGIN, "mlflow_run_id": run.run_id})
         if finish:
             run.finish(table)
         else:

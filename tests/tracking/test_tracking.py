@@ -294,7 +294,7 @@ def test_each_repetition_has_a_child_run(store):
     )
     assert [child.data.params["repetition"] for child in children] == ["0", "1", "2"]
     for number, child in enumerate(children):
-        assert child.data.params["seed"] == str(Run(EXPERIMENT.experiment_id, number).seed)
+        assert child.data.params["seed"] == str(Run(EXPERIMENT, number).seed)
         assert child.data.tags["survey.role"] == "repetition"
         assert child.data.tags["experiment_id"] == f"{EXPERIMENT.experiment_id:016x}"
         assert set(child.data.metrics) == {"test_loss", "test_accuracy", "train_loss", "train_accuracy"}

@@ -14,6 +14,7 @@ import pyarrow as pa
 from survey.dataset.columns_page import page
 from survey.dataset.layout import EXECUTIVE, REPETITIONS, metadata_file
 from survey.dataset.reading import open_table, read_schema, sweeps_of
+from survey.dataset.schema import BEFORE
 from survey.errors import ExportError, InputError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ LICENCES = {
 
 _SETTINGS = (
     "shape", "size", "depth", "learning_rate", "batch_size", "optimizer", "momentum", "kernel_regularizer.type",
-    "kernel_regularizer.l1", "kernel_regularizer.l2", "label_noise", "activation", "epochs",
+    "kernel_regularizer.l1", "kernel_regularizer.l2", "label_noise", "activation", "epochs", "draws",
 )  # fmt: skip
 _MADE_BY = (
     "python_version", "torch_version", "ray_version", "mlflow_version", "platform", "device", "git_hash",
@@ -113,7 +114,10 @@ def describe(dataset: Path) -> Facts:
         schema = read_schema(dataset, EXECUTIVE)
         sweeps = sweeps_of(schema, metadata_file(dataset, EXECUTIVE))
         summary = open_table(dataset, EXECUTIVE)
-        rows = summary.to_table(["dataset", "task", "num_runs", *_SETTINGS, *sweeps]).to_pandas()
+        settings = [name for name in _SETTINGS if name in schema.names]
+        rows = summary.to_table(["dataset", "task", "num_runs", *settings, *sweeps]).to_pandas()
+        for name, value in BEFORE.items():
+            rows[name] = rows[name].fillna(value) if name in rows else value
         made = _made(open_table(dataset, REPETITIONS))
     except (pa.ArrowException, OSError) as error:
         raise ExportError(f"{dataset}: cannot be read: {error}; export again") from None
