@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survey.experiments.experiment import Experiment, Run
-from survey.experiments.topology import layer_widths
-from survey.training import streams
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths
+from survey.networks.training import streams
+from survey.workloads.experiment import Run
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Cell:
         return f"{self.task}-2^{self.size.bit_length() - 1}{batch}"
 
     @property
-    def experiment(self) -> Experiment:
+    def experiment(self) -> NetworkExperiment:
         """The experiment: a rectangle of relu layers, Adam at 1e-4."""
-        return Experiment(
+        return NetworkExperiment(
             dataset=self.task, shape="rectangle", size=self.size, depth=self.depth, batch_size=self.batch_size
         )
 

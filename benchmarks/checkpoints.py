@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.cells import CELLS, data_of, seeds_of
-from survey.training.loop import Trainer
+from survey.networks.training.loop import Trainer
 from survey.trials.checkpoint import _INTERVAL_S, Checkpoint
 
 _NUM_RUNS = 5

@@ -7,7 +7,7 @@ import time
 import torch
 
 from benchmarks.cells import CELLS, data_of, seeds_of
-from survey.training.loop import Trainer
+from survey.networks.training.loop import Trainer
 
 _NUM_RUNS = 24
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 24)

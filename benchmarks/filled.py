@@ -17,9 +17,9 @@ import numpy as np
 
 from survey.dataset.history import history_table
 from survey.dataset.layout import partition_of
-from survey.experiments.experiment import Experiment
-from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.experiments.topology import layer_widths
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.spaces.search_space import Grid, SearchSpace
 from survey.tasks.prepared import PreparedTask
@@ -43,7 +43,7 @@ def space(epochs: int) -> SearchSpace:
     return SearchSpace(name="filled", grids=(grid,))
 
 
-def fill(folder: Path, experiments: Sequence[Experiment], repetitions: Sequence[int]) -> None:
+def fill(folder: Path, experiments: Sequence[NetworkExperiment], repetitions: Sequence[int]) -> None:
     """Leave an output and its store as after trials of these experiments, in as many processes as there are cores."""
     output = Output.at(folder)
     output.prepare()
@@ -64,7 +64,7 @@ def fill(folder: Path, experiments: Sequence[Experiment], repetitions: Sequence[
             pass
 
 
-def _train(settings: TrackingSettings, repetitions: tuple[int, ...], experiment: Experiment) -> None:
+def _train(settings: TrackingSettings, repetitions: tuple[int, ...], experiment: NetworkExperiment) -> None:
     """What a trial leaves: its MLflow run, with the statistics of its last epoch only, and its history."""
     run = TrialRun(settings, experiment, repetitions, num_repetitions=len(repetitions), params={}, trial_id="made-up")
     widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, _TASK.num_inputs, _TASK.num_outputs)
@@ -75,7 +75,7 @@ def _train(settings: TrackingSettings, repetitions: tuple[int, ...], experiment:
     run.finish(history_table(experiment, repetitions, _TASK, widths, named, origin))
 
 
-def _curves(experiment: Experiment, repetitions: Sequence[int]) -> np.ndarray:
+def _curves(experiment: NetworkExperiment, repetitions: Sequence[int]) -> np.ndarray:
     """float32 [20, repetitions, epochs]: falling and noisy, as losses are."""
     random = np.random.default_rng([experiment.experiment_id, *repetitions])
     epoch = np.arange(1, experiment.epochs + 1, dtype=np.float32)

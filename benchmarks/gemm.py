@@ -8,7 +8,7 @@ from functools import partial
 import torch
 
 from benchmarks.cells import Cell
-from survey.training.products import Product, product
+from survey.networks.training.products import Product, product
 
 _BATCH_COUNTS = (1, 4, 8, 16, 30, 64)
 _MEASURE_S = 0.15

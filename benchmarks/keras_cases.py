@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survey.experiments.experiment import Experiment, Run
-from survey.experiments.topology import SHAPES
-from survey.training.network import ACTIVATIONS
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import SHAPES
+from survey.networks.training.network import ACTIVATIONS
+from survey.workloads.experiment import Run
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Case:
     """What is trained: an experiment on a task, and the seed of its one run."""
 
     name: str
-    experiment: Experiment
+    experiment: NetworkExperiment
     seed: int
 
 
@@ -109,7 +110,7 @@ def cases() -> list[Case]:
     for settings in (*_networks(), *_optimizers(), *_penalties_and_noise(), *_activations(), *_batches(), *_targets()):
         # Of version 1, as its seeds are those of the stored numbers; both versions train alike.
         fixed = {"shape": "rectangle", "size": 300, "depth": 3, "batch_size": 32, "training_version": 1}
-        experiment = Experiment(**{**fixed, **settings})
+        experiment = NetworkExperiment(**{**fixed, **settings})
         named[experiment.label] = experiment
     return [Case(name, experiment, Run(experiment, 0).seed) for name, experiment in named.items()]
 

@@ -1,4 +1,4 @@
-"""Train small networks with Keras 3 on TensorFlow and write their statistics, for `tests/training/test_keras.py`.
+"""Train small networks with Keras 3 on TensorFlow and write their statistics, for `tests/networks/training/test_keras.py`.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.keras_reference
 
@@ -6,12 +6,12 @@ needs `pip install -e '.[bench]' -c constraints.txt` and takes some twenty minut
 Keras's own layers, losses, metrics, regularizers and optimizers, by `fit`: training statistics are the running metrics
 of the epoch, test statistics the validation after it. Each case is trained in float64 and, up to a learning rate of
 1e-3, in float32: above that rounding grows too fast for two programs to agree. Initial parameters, split, epoch orders
-and label noise are the draws of `survey.training.streams`.
+and label noise are the draws of `survey.networks.training.streams`.
 
 Where Keras 3 differs from Keras 2.10, which made BUTTER and whose definitions ours are:
 
 - RMSprop without momentum: Keras 3 divides by sqrt(v + epsilon), Keras 2.10 by sqrt(v) + epsilon. It is in no case;
-  `tests/training/test_keras.py` steps the formula by hand instead. With momentum the two agree.
+  `tests/networks/training/test_keras.py` steps the formula by hand instead. With momentum the two agree.
 - cosine_similarity: a row shorter than 1e-7 is divided by 1e-7 in Keras 3 and here, one shorter than 1e-6 by 1e-6 in
   Keras 2.10. No case has such rows, other than rows of zeros, whose similarity is 0 in all.
 
@@ -37,10 +37,10 @@ import numpy as np
 import torch
 
 from benchmarks.keras_cases import Case, Task, cases, common_inputs, tasks
-from survey.experiments.experiment import Experiment
-from survey.experiments.metrics import HISTORY_COLUMNS, STATISTICS
-from survey.experiments.topology import layer_widths, residual_layers
-from survey.training import streams
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import HISTORY_COLUMNS, STATISTICS
+from survey.networks.topology import layer_widths, residual_layers
+from survey.networks.training import streams
 
 OUTPUT = Path(__file__).parent.parent / "tests" / "data" / "keras_reference.json"
 EPOCHS = 5
@@ -84,7 +84,7 @@ def train(case: Case, task: Task, precision: str) -> np.ndarray:
     return np.array(history, dtype=np.float64)
 
 
-def _noisy(targets: torch.Tensor, kind: str, experiment: Experiment, seed: int) -> torch.Tensor:
+def _noisy(targets: torch.Tensor, kind: str, experiment: NetworkExperiment, seed: int) -> torch.Tensor:
     """Training targets [rows, outputs] with the label noise that the run draws."""
     noise = experiment.label_noise
     if not noise:
@@ -97,7 +97,7 @@ def _noisy(targets: torch.Tensor, kind: str, experiment: Experiment, seed: int) 
     return torch.eye(classes, dtype=torch.float64)[streams.noisy_labels(targets.argmax(1), classes, noise, seed=seed)]
 
 
-def _model(experiment: Experiment, kind: str, num_inputs: int, num_outputs: int, seed: int, precision: str):
+def _model(experiment: NetworkExperiment, kind: str, num_inputs: int, num_outputs: int, seed: int, precision: str):
     """A compiled Keras model with the run's initial parameters."""
     import keras
 
@@ -135,7 +135,7 @@ def _activation(name: str, precision: str):
     return keras.activations.get(name)
 
 
-def _regularizer(experiment: Experiment, precision: str):
+def _regularizer(experiment: NetworkExperiment, precision: str):
     """Keras's L1 or L2 penalty; it rounds its coefficient to float32, so that is set again."""
     import keras
 
@@ -148,7 +148,7 @@ def _regularizer(experiment: Experiment, precision: str):
     return regularizer
 
 
-def _optimizer(experiment: Experiment, precision: str):
+def _optimizer(experiment: NetworkExperiment, precision: str):
     import keras
 
     # Keras casts these to the weights' type by way of float32, unless they have a type of their own.

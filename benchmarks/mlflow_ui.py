@@ -26,8 +26,8 @@ import psutil
 import requests
 
 from benchmarks.filled import space
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import layer_widths
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.tracking.rows import MetricRow, Writer
 from survey.tracking.server import MlflowServer
@@ -41,7 +41,7 @@ _KEYS = (*METRICS, "test_loss_q1", "test_loss_q3", "test_accuracy_q1", "test_acc
 _NAME = "filled"
 
 
-def fill(output: Output, experiments: Sequence[Experiment], num_full: int) -> None:
+def fill(output: Output, experiments: Sequence[NetworkExperiment], num_full: int) -> None:
     """Write the runs of finished trials; the last `num_full` have all the epochs that a long survey records."""
     store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
     experiment_id = store.open_experiment(_NAME, note="", artifact_location=output.artifacts.as_uri())
@@ -56,7 +56,9 @@ def fill(output: Output, experiments: Sequence[Experiment], num_full: int) -> No
             _write(writer, settings, some, epochs)
 
 
-def _write(writer: Writer, settings: TrackingSettings, experiments: Sequence[Experiment], epochs: np.ndarray) -> None:
+def _write(
+    writer: Writer, settings: TrackingSettings, experiments: Sequence[NetworkExperiment], epochs: np.ndarray
+) -> None:
     runs, now = [], int(time.time() * 1000)
     for experiment in experiments:
         widths, exact = layer_widths(experiment.shape, experiment.size, experiment.depth, 64, 10)

@@ -23,9 +23,9 @@ from survey.dataset.layout import REPETITIONS, partition_file, partition_of
 from survey.dataset.partition import conform, write_common_metadata
 from survey.dataset.schema import PARTITION_COLUMNS, repetition_schema
 from survey.dataset.table_writer import write_table
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import layer_widths, within_tolerance
 from survey.export.update import exported_partitions
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths, within_tolerance
 from survey.output.folder import Output
 from survey.spaces.yaml_file import load_space
 from survey.tasks.loading import describe
@@ -53,7 +53,7 @@ def fill(folder: Path) -> int:
     in_file = pa.schema([field for field in schema if field.name not in PARTITION_COLUMNS])
     experiments = dict.fromkeys(e for sweep in SWEEPS for e in load_space(sweep).experiments())
     within = [experiment for experiment in experiments if _is_within(experiment)]
-    by_partition: dict[str, list[Experiment]] = {}
+    by_partition: dict[str, list[NetworkExperiment]] = {}
     for experiment in random.Random(0).sample(within, EXPERIMENTS):
         by_partition.setdefault(partition_of(experiment), []).append(experiment)
     for partition, members in by_partition.items():
@@ -73,7 +73,7 @@ def fill(folder: Path) -> int:
     return len(by_partition)
 
 
-def _is_within(experiment: Experiment) -> bool:
+def _is_within(experiment: NetworkExperiment) -> bool:
     task = describe(experiment.dataset, may_guess=True)
     shape = (experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
     return within_tolerance(layer_widths(*shape)[1], experiment.size)

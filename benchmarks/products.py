@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.worker import pin
-from survey.training.network import columns
-from survey.training.products import has_small_kernels, product
+from survey.networks.training.network import columns
+from survey.networks.training.products import has_small_kernels, product
 
 _BATCH_SIZES = (32, 256, 1024)
 _LAYERS = ((11, 18), (18, 18), (36, 36), (85, 85), (160, 160), (251, 251), (400, 400), (719, 719), (85, 7), (784, 82))

@@ -90,7 +90,7 @@ def timed_trials(folder: Path) -> None:
         """A trial whose process times its training."""
 
         def setup(self, config, **shared):
-            from survey.training.bundle import Bundle
+            from survey.trials.bundle import Bundle
 
             super().setup(config, **shared)
             file, trained_s = folder / f"{os.getpid()}.json", [0.0]

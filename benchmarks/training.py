@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.cells import CELLS, Cell
 from benchmarks.gemm import best_rate
 from benchmarks.worker import pin, serve
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS
 
 
 class _Peer(NamedTuple):

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from survey.errors import InputError, SurveyError
-    from survey.experiments.experiment import Experiment, Run
     from survey.launch.api import run
     from survey.launch.result import SurveyResult
     from survey.spaces.search_space import Grid, SearchSpace
     from survey.tasks.own import UserTask
+    from survey.workloads.experiment import Experiment, Run
 
 __all__ = [
     "Experiment",

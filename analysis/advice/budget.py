@@ -12,7 +12,7 @@ from analysis.advice.surveyed import Surveyed
 from analysis.advice.task import Task
 from analysis.reading.tables import read
 from survey.errors import InputError
-from survey.experiments.topology import layer_widths, within_tolerance
+from survey.networks.topology import layer_widths, within_tolerance
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from analysis.reading.curves import curve_matrix
 from analysis.reading.filters import Filter
 from analysis.reading.tables import read, schema_of
 from survey.errors import InputError
-from survey.experiments.metrics import log_spaced_epochs
+from survey.workloads.metrics import log_spaced_epochs
 
 SETTINGS = ("shape", "size", "depth", "learning_rate")
 """What is recommended, besides the number of epochs."""

@@ -31,7 +31,7 @@ from analysis.figures.grid import (
 from analysis.figures.panels import Panel, evenly, panels, require
 from analysis.reading.curves import curve_matrix, num_epochs
 from analysis.reading.labels import loss_words
-from survey.experiments.metrics import log_spaced_epochs
+from survey.workloads.metrics import log_spaced_epochs
 
 MAX_SIZES = 6
 """Most networks whose learning curves are drawn in one panel."""

@@ -41,7 +41,7 @@ from analysis.figures.zone import (
 from analysis.reading.curves import curve_matrix, num_epochs
 from analysis.reading.frames import distinct, equal
 from analysis.reading.labels import figure_text, fixed_text
-from survey.experiments.metrics import log_spaced_epochs
+from survey.workloads.metrics import log_spaced_epochs
 
 MAX_COLUMNS = 6
 """Most depths or shapes of a grid of tasks."""

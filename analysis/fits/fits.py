@@ -20,7 +20,7 @@ from analysis.fits.relations import (
     fit_minimum_loss,
 )
 from survey.errors import InputError
-from survey.experiments.metrics import quantiles
+from survey.workloads.metrics import quantiles
 
 __all__ = [
     "FOR_EPOCH",

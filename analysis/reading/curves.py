@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from survey.errors import InputError, nearest
-from survey.experiments.metrics import log_spaced_epochs
+from survey.workloads.metrics import log_spaced_epochs
 
 
 def curves(
@@ -28,7 +28,7 @@ def curves(
         epochs: Epochs to keep, counted from 1; all by default. An experiment has no row for an epoch that it did not
             reach.
         log_spaced: Instead of `epochs`: keep about this many, evenly spaced in the logarithm up to the last epoch of
-            the longest curve (`survey.experiments.metrics.log_spaced_epochs`).
+            the longest curve (`survey.workloads.metrics.log_spaced_epochs`).
 
     Returns:
         The columns of `frame` without lists, repeated; `epoch`, int64, from 1; and a column per statistic, with the

@@ -15,10 +15,10 @@ from analysis.figures.panels import varied
 from analysis.reading.frames import equal, records
 from analysis.reading.labels import label
 from survey.errors import SurveyError
-from survey.experiments.experiment import Experiment
 from survey.output.folder import Output
 from survey.output.launch_record import read_record
 from survey.text.counting import counted
+from survey.workloads.experiment import Experiment
 
 MAX_LISTED = 25
 """Most experiments listed for each kind of gap."""

@@ -19,7 +19,7 @@ class Epochs:
 
     Attributes:
         seconds: Duration of each epoch, all runs together.
-        statistics: [epochs, 20, runs], in the order of `survey.experiments.metrics.HISTORY_COLUMNS`.
+        statistics: [epochs, 20, runs], in the order of `survey.networks.metrics.HISTORY_COLUMNS`.
     """
 
     seconds: list[float]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from survey.experiments.metrics import STATISTICS
+from survey.networks.metrics import STATISTICS
 
 _EPSILON = 1e-7
 _RMSE = STATISTICS.index("root_mean_squared_error")

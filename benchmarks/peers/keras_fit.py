@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from benchmarks.cells import Cell, data_of, draws_of, seeds_of
 from benchmarks.peers import Epochs
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS
 
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)

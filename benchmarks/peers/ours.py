@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.cells import Cell, data_of, seeds_of
 from benchmarks.peers import Epochs
-from survey.training.loop import Trainer
+from survey.networks.training.loop import Trainer
 
 
 class Peer:

@@ -9,18 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.peers.definitions import regression_sums, softmax_sums
-from survey.experiments.experiment import Experiment, Run
-from survey.experiments.metrics import STATISTICS
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import STATISTICS
+from survey.networks.training import streams
 from survey.plan.make_plan import make_plan
 from survey.spaces.yaml_file import load_space
 from survey.tasks.loading import describe, load
-from survey.training import streams
+from survey.workloads.experiment import Run
 
 
 class PlainRun(NamedTuple):
     """A run: its experiment, the number of its repetition, and the widths of its network."""
 
-    experiment: Experiment
+    experiment: NetworkExperiment
     repetition: int
     widths: tuple[int, ...]
 

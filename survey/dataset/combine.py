@@ -32,7 +32,7 @@ from survey.dataset.partition import (
 )
 from survey.dataset.reading import check_run_ids, read_file
 from survey.errors import InputError, OutputError
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS
 from survey.system.files import temporary_file
 from survey.text.names import MOST_BYTES, is_of_system
 

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from survey.dataset.schema import history_schema
-from survey.experiments.experiment import TEST_SPLIT, Experiment, Run
-from survey.experiments.topology import num_free_parameters, residual_layers
+from survey.networks.experiment import TEST_SPLIT
+from survey.networks.topology import num_free_parameters, residual_layers
 from survey.tasks.prepared import PreparedTask
+from survey.workloads.experiment import Experiment, Run
 
 SPLIT_METHOD = "shuffled_train_test_split"
 

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from survey.dataset.schema import PARTITION_COLUMNS
 from survey.errors import ExportError
-from survey.experiments.experiment import Experiment
 from survey.text.names import check_partition, inside, partition_folder, partition_problem
+from survey.workloads.experiment import Experiment
 
 REPETITIONS = "all_repetitions"
 SUMMARY = "complete_summary"

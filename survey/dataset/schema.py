@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS
 
 PARTITION_COLUMNS = (
     "dataset",

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from survey.dataset.schema import BEST_EPOCHS, BEST_STATISTICS, CURVE_STATISTICS
-from survey.experiments.metrics import quantiles
+from survey.workloads.metrics import quantiles
 
 _QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
 

@@ -11,10 +11,10 @@ import typer
 
 from survey.cli import run_app
 from survey.errors import InputError
-from survey.experiments.limits import MOST_REPETITIONS
 from survey.launch.options import Epochs, Options, Runs
 from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
 from survey.text.terminal import SafeConsole
+from survey.workloads.limits import MOST_REPETITIONS
 
 _Spaces = Annotated[
     list[str] | None,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from survey.errors import InputError
-from survey.experiments.limits import MOST_REPETITIONS
 from survey.plan.gpu_sharing import MOST_PACKED
+from survey.workloads.limits import MOST_REPETITIONS
 
 
 class Epochs(StrEnum):

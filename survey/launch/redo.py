@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, get_type_hints
 
 from survey.dataset.completed_runs import CompletedRuns, TrainedRuns, trained_runs
 from survey.errors import InputError, nearest
-from survey.experiments.experiment import Experiment
 from survey.output.folder import Output
 from survey.plan.plan import Plan
 from survey.trials.checkpoint import remove_checkpoints
+from survey.workloads.experiment import Experiment
 
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore

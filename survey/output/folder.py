@@ -14,7 +14,6 @@ from typing import Annotated
 from pydantic import Field
 
 from survey.errors import OutputError
-from survey.experiments.experiment import TRAINING_VERSION
 from survey.output.lock import OutputLock
 from survey.output.ownership import marker_of
 from survey.output.redo_log import RedoLog
@@ -24,6 +23,7 @@ from survey.system.files import write_text
 from survey.text.json_files import read_json
 from survey.text.names import is_of_system, yaml_names
 from survey.text.uris import sqlite_uri
+from survey.workloads.experiment import TRAINING_VERSION
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from survey.experiments.experiment import Experiment
 from survey.plan.cost_model import Work
+from survey.workloads.experiment import Experiment
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from survey.experiments.experiment import Experiment, num_test_rows
+from survey.networks.experiment import num_test_rows
 from survey.tasks.loading import TaskDescription
+from survey.workloads.experiment import Experiment
 
 _CHUNK_BYTES = 5 << 18
-"""Memory for the runs of a bundle that train together on a CPU, see `survey.training.loop`."""
+"""Memory for the runs of a bundle that train together on a CPU, see `survey.networks.training.loop`."""
 
 _UPDATE_WEIGHT = {"adam": 1.0, "RMSprop": 0.8, "SGD": 0.4}
 _PENALTY_WEIGHT = 2.0

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from survey.errors import SearchSpaceError
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import SIZE_TOLERANCE, layer_widths, within_tolerance
+from survey.networks.topology import SIZE_TOLERANCE, layer_widths, within_tolerance
 from survey.spaces.search_space import SearchSpace
 from survey.tasks.loading import TaskDescription
 from survey.text.counting import counted
+from survey.workloads.experiment import Experiment
 
 
 def check_sizes(

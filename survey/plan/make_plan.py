@@ -9,15 +9,15 @@ from functools import lru_cache
 from itertools import pairwise
 
 from survey.errors import InputError
-from survey.experiments.experiment import Experiment
-from survey.experiments.limits import MOST_EXPERIMENTS
-from survey.experiments.topology import layer_widths, within_tolerance
+from survey.networks.topology import layer_widths, within_tolerance
 from survey.plan.bundles import PlannedBundle, in_order
 from survey.plan.cost_model import Work, default_model, epoch_work, run_bytes, task_bytes
 from survey.plan.plan import Plan
 from survey.spaces.search_space import SearchSpace
 from survey.system.gc_pause import collector_paused
 from survey.tasks.loading import TaskDescription
+from survey.workloads.experiment import Experiment
+from survey.workloads.limits import MOST_EXPERIMENTS
 
 LONGEST_TRIAL_S = 24 * 3600.0
 """Estimated time on a core or a GPU beyond which the repetitions of an experiment are split into several trials."""

@@ -22,15 +22,16 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from survey.experiments.experiment import TEST_SPLIT, Experiment, Run
-from survey.experiments.topology import layer_widths
+from survey.networks.experiment import TEST_SPLIT
+from survey.networks.topology import layer_widths
+from survey.networks.training.graphs import side_stream
+from survey.networks.training.loop import Trainer
 from survey.plan.bundles import PlannedBundle
 from survey.plan.cost_model import CostModel, Work, default_model, epoch_work
 from survey.plan.gpu_sharing import Packing
 from survey.plan.plan import Plan
 from survey.tasks.loading import TaskDescription
-from survey.training.graphs import side_stream
-from survey.training.loop import Trainer
+from survey.workloads.experiment import Experiment, Run
 
 PILOT_S = 45.0
 """Time after which no further bundle is started; each takes a few seconds."""

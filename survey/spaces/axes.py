@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from survey.errors import nearest
-from survey.experiments.limits import MOST_EPOCHS
+from survey.workloads.limits import MOST_EPOCHS
 
 MOST_VALUES = 50_000
 """Values of all axes of a search space, at most: with more, its file would be too large to read back."""

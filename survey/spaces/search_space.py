@@ -17,9 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import DatasetError, SearchSpaceError, TaskError
-from survey.experiments.experiment import DRAWS, TRAINING_VERSION, Experiment
-from survey.experiments.limits import MOST_EXPERIMENTS, MOST_REPETITIONS, MOST_RUN_EPOCHS
-from survey.experiments.topology import SHAPES
+from survey.networks.topology import SHAPES
 from survey.spaces.axes import (
     MOST_VALUES,
     Axis,
@@ -40,6 +38,8 @@ from survey.tasks.names import canonical_name, check_name, user_name_problem
 from survey.tasks.own import UserTask
 from survey.text.names import clash
 from survey.text.validation import CheckedModel
+from survey.workloads.experiment import DRAWS, TRAINING_VERSION, Experiment
+from survey.workloads.limits import MOST_EXPERIMENTS, MOST_REPETITIONS, MOST_RUN_EPOCHS
 
 OPTIMIZERS = ("adam", "RMSprop", "SGD")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "elu", "swish")

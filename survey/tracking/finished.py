@@ -11,9 +11,9 @@ from typing import NamedTuple
 from sqlalchemy import Engine, select
 
 from survey.errors import TrackingError
-from survey.experiments.experiment import Experiment
 from survey.tracking.sql_writer import RUNS, TAGS
 from survey.tracking.tags import EXPERIMENT, EXPERIMENT_ID, HISTORY_FILE, REPETITIONS, ROLE, TRIAL_ROLE
+from survey.workloads.experiment import Experiment
 
 _ROWS_AT_ONCE = 1000
 

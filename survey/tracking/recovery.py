@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.dataset.completed_runs import CompletedRuns
-from survey.experiments.experiment import Experiment
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS
 from survey.output.folder import Output
 from survey.output.ownership import has_marker
 from survey.system.files import remove_with_folders
@@ -27,6 +26,7 @@ from survey.tracking.finished import RUN_ID
 from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
 from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
+from survey.workloads.experiment import Experiment
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ import pyarrow as pa
 
 from survey.dataset.table_writer import write_table
 from survey.errors import TrackingAwayError, TrackingError
-from survey.experiments.experiment import Experiment, Run
-from survey.experiments.metrics import HISTORY_COLUMNS, log_spaced_epochs, quantiles
+from survey.networks.metrics import HISTORY_COLUMNS
 from survey.system.clock import Clock
 from survey.system.files import disk_full_errors
 from survey.tracking.rows import MetricRow, NewRun
@@ -33,6 +32,8 @@ from survey.tracking.tags import (
     TRIAL_ROLE,
 )
 from survey.tracking.writer import make_writer
+from survey.workloads.experiment import Experiment, Run
+from survey.workloads.metrics import log_spaced_epochs, quantiles
 
 METRICS = tuple(
     f"test_{name.removeprefix('val_')}" if name.startswith("val_") else f"train_{name}" for name in HISTORY_COLUMNS

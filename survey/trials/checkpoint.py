@@ -18,8 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from survey.experiments.experiment import Experiment
 from survey.system.files import remove_leftovers, replacing
+from survey.workloads.experiment import Experiment
 
 _INTERVAL_S = 120.0
 """Seconds of training between two checkpoints, at least."""

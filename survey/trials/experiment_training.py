@@ -17,15 +17,15 @@ import torch
 
 from survey.dataset.history import history_table
 from survey.errors import FATAL_ERRORS, DiskFullError, TrackingError
-from survey.experiments.experiment import Experiment, Run
+from survey.networks.training.loop import Trainer
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.trial_run import TrialRun
-from survey.training.bundle import Bundle, is_device_lost, is_out_of_memory
-from survey.training.loop import Trainer
+from survey.trials.bundle import Bundle, is_device_lost, is_out_of_memory
 from survey.trials.checkpoint import Checkpoint
 from survey.trials.messages import ExperimentConfig, TrialSettings
 from survey.trials.provenance import process_origin
 from survey.trials.training_time import TrainingTime
+from survey.workloads.experiment import Experiment, Run
 
 _log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict, cast
 
-from survey.experiments.experiment import Experiment
 from survey.plan.bundles import PlannedBundle
 from survey.tasks.prepared import PreparedTask
+from survey.workloads.experiment import Experiment
 
 if TYPE_CHECKING:
     from survey.tracking.trial_run import TrackingSettings

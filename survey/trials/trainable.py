@@ -85,7 +85,7 @@ class SurveyTrial(tune.Trainable):
 
     def _open(self, number: int) -> None:
         """Open an experiment of the trial, to train it from its beginning or from its checkpoint."""
-        from survey.training.graphs import side_stream
+        from survey.networks.training.graphs import side_stream
         from survey.trials.experiment_training import ExperimentTraining
 
         is_side_by_side = self._context.is_packed and self._context.device.type == "cuda"
@@ -185,7 +185,7 @@ class SurveyTrial(tune.Trainable):
         Returns:
             What `act` returns, or True if that is None; None if it fails.
         """
-        from survey.training.bundle import is_device_lost
+        from survey.trials.bundle import is_device_lost
 
         try:
             result = act()

@@ -17,7 +17,6 @@ from ray.train._internal import storage
 from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
 
 from survey.cluster.connection import Cluster
-from survey.experiments.experiment import Experiment
 from survey.plan.bundles import PlannedBundle
 from survey.trials.lost_workers import LostWorkers
 from survey.trials.messages import TrialSettings, configs_of, label_of
@@ -25,6 +24,7 @@ from survey.trials.progress import Progress, ReportCounter
 from survey.trials.searcher import PlanOrder
 from survey.trials.stopper import StopRequest
 from survey.trials.trainable import RETRIES, SurveyTrial
+from survey.workloads.experiment import Experiment
 
 # Tune would send these to its actors, and Ray's logs and dashboard would show them. Workers have them from their nodes.
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])

@@ -19,7 +19,7 @@ from analysis.reading.curves import curve_matrix
 from analysis.reading.labels import label
 from analysis.report.page import write_report
 from survey.errors import ExportError, InputError
-from survey.experiments.metrics import log_spaced_epochs
+from survey.workloads.metrics import log_spaced_epochs
 from tests.support.analysis_data import DIGITS, SIZES, SWEEPS, bowl, experiment, grid, mixed_data_set, write_data_set
 
 

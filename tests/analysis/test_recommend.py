@@ -33,8 +33,8 @@ from analysis.advice.surveyed import SETTINGS, Surveyed, surveyed
 from analysis.advice.task import Task
 from analysis.recommend import Budget
 from survey.errors import InputError
-from survey.experiments.metrics import log_spaced_epochs
-from survey.experiments.topology import layer_widths
+from survey.networks.topology import layer_widths
+from survey.workloads.metrics import log_spaced_epochs
 from tests.support.analysis_data import bowl, experiment, write_data_set
 
 TASKS = {"sklearn:iris": 10, "sklearn:wine": 10, "sklearn:digits": 12, "wine_quality_white": 12, "537_houses": 12}

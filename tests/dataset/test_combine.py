@@ -17,7 +17,7 @@ import pytest
 from analysis import combine
 from survey.dataset.layout import partition_file, partitions
 from survey.errors import InputError, OutputError
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS
 from tests.support.export_data import DIGITS, EXPERIMENTS, TABLES, Survey, curves_of, files, read
 from tests.support.launching import launch, rows
 from tests.support.small_survey import SMALL

@@ -202,11 +202,11 @@ def test_filters_of_the_mlflow_page_are_understood():
 
 
 def test_the_mlflow_page_has_every_tag_and_parameter():
-    from survey.experiments.experiment import Experiment
+    from survey.networks.experiment import NetworkExperiment
     from survey.tracking import tags, trial_run
 
     penalty = {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 0.1}
-    experiment = Experiment(dataset="mnist", shape="rectangle", size=1024, depth=3, **penalty)
+    experiment = NetworkExperiment(dataset="mnist", shape="rectangle", size=1024, depth=3, **penalty)
     settings = trial_run.TrackingSettings("sqlite://", "1", all_epochs=True, repetition_runs=True, git_commit="abc")
     params = {"num_free_parameters": 1000, "widths": (5, 10)}
     parent = trial_run.parent_run(settings, experiment, [0, 1], 2, params, "t1", start_time_ms=0)
@@ -217,8 +217,8 @@ def test_the_mlflow_page_has_every_tag_and_parameter():
 
 
 def test_metrics_and_limits_of_the_mlflow_page_are_those_of_the_code():
-    from survey.experiments.metrics import STATISTICS
     from survey.launch import planning
+    from survey.networks.metrics import STATISTICS
     from survey.tracking import trial_run
 
     page = read(ROOT / "docs" / "mlflow.md")

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from survey.errors import TrackingAwayError
-from survey.experiments.experiment import Experiment
+from survey.networks.experiment import NetworkExperiment
 from survey.tracking import trial_run
 from survey.tracking.sqlite import copy_database
 from survey.tracking.trial_run import TrackingSettings, TrialRun
@@ -32,7 +32,7 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
     monkeypatch.setattr(trial_run, "_ASK_AGAIN_S", 0.0)
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
-    experiment = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
+    experiment = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
     curves = np.random.default_rng(0).random((6, 20, 2), dtype=np.float32)
     with tracking_server(tmp_path, port):
         settings = TrackingSettings(uri, MlflowClient(uri).create_experiment("x"), True, False)
@@ -164,7 +164,7 @@ def test_artifacts_cut_short_are_told_and_their_runs_trained_again(seed, tmp_pat
 ALWAYS_FAILS = """
 import sys
 if "default_worker" in " ".join(sys.orig_argv):
-    from survey.training.bundle import Bundle
+    from survey.trials.bundle import Bundle
     start_epoch = Bundle.start_epoch
 
     def failing(bundle):
@@ -204,7 +204,7 @@ OUT_OF_MEMORY = """
 import sys
 if "default_worker" in " ".join(sys.orig_argv):
     import pathlib, random, torch
-    from survey.training.loop import Trainer
+    from survey.networks.training.loop import Trainer
     start_epoch = Trainer.start_epoch
 
     def short_of_memory(trainer):

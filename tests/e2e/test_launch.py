@@ -216,7 +216,7 @@ def test_both_interfaces_are_up_and_end_with_the_survey(tmp_path):
 
 
 TRAPEZOIDS_FAIL = """
-import survey.experiments.topology as t
+import survey.networks.topology as t
 real = t.residual_layers
 def residual_layers(shape, widths):
     if shape == 'trapezoid':

@@ -35,7 +35,7 @@ import sys
 if "default_worker" in " ".join(sys.orig_argv):
     import os, time
     from pathlib import Path
-    from survey.training.bundle import Bundle
+    from survey.trials.bundle import Bundle
     start_epoch, folder = Bundle.start_epoch, Path("FOLDER/together")
 
     def held(bundle):

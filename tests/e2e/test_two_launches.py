@@ -20,7 +20,7 @@ from tests.support.small_survey import EPOCHS
 NEVER_DONE = """
 import sys, time
 if "default_worker" in " ".join(sys.orig_argv):
-    from survey.training.bundle import Bundle
+    from survey.trials.bundle import Bundle
     start_epoch = Bundle.start_epoch
 
     def held(bundle):

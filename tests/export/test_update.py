@@ -19,15 +19,16 @@ from survey.dataset.reading import check_task_digest
 from survey.dataset.schema import executive_schema, repetition_schema, summary_schema
 from survey.dataset.table_writer import TableWriter
 from survey.errors import ExportError, OutputError
-from survey.experiments.experiment import Experiment, Run
-from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.experiments.topology import layer_widths
 from survey.export import update
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.spaces.search_space import SearchSpace
 from survey.tasks.own import UserTask
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore
+from survey.workloads.experiment import Run
 from tests.support.export_data import (
     ALPHA,
     BETA,
@@ -283,7 +284,7 @@ def test_runs_are_what_was_put_in(exported):
                 np.testing.assert_array_equal(np.array(row[name], np.float32), curves[k, number])
             command = json.loads(row["command"])
             assert (command.pop("repetition"), command.pop("seed")) == (number, run.seed)
-            assert Experiment(**command) == experiment
+            assert NetworkExperiment(**command) == experiment
             assert (json.loads(row["kernel_regularizer"] or "null")) == ({"type": "l2", "l2": l2} if l2 else None)
             structure = json.loads(row["network_structure"])
             assert [layer["units"] for layer in structure["layers"]] == list(widths)
@@ -668,6 +669,6 @@ def test_an_output_in_a_folder_with_odd_characters_is_exported(tmp_path, empty_s
 
 
 def test_a_partition_path_is_quoted_and_read_back():
-    path = layout.partition_of(Experiment(dataset="a b=c%", shape="rectangle", size=8, depth=2))
+    path = layout.partition_of(NetworkExperiment(dataset="a b=c%", shape="rectangle", size=8, depth=2))
     assert path.startswith("dataset=a%20b%3Dc%25/learning_rate=0.0001/batch_size=256/")
     assert f"kernel_regularizer.type={NULL}/label_noise=0.0/epochs=3000/shape=rectangle/depth=2" in path

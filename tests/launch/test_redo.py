@@ -10,9 +10,9 @@ import pytest
 
 from survey.dataset.completed_runs import CompletedRuns, trained_runs
 from survey.errors import InputError
-from survey.experiments.experiment import Experiment
 from survey.export import update
 from survey.launch.redo import Redo, RedoFilter
+from survey.networks.experiment import NetworkExperiment
 from survey.plan.make_plan import make_plan
 from survey.plan.plan import Plan
 from survey.spaces.yaml_file import dump_space
@@ -21,7 +21,7 @@ from tests.support.awaiting import await_that
 from tests.support.export_data import BETA, EXPERIMENTS, read, runs_of
 from tests.support.launching import launch, rows, site, start
 
-EXPERIMENT = Experiment(dataset="sklearn:iris", shape="rectangle", size=128, depth=3, learning_rate=0.003)
+EXPERIMENT = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=128, depth=3, learning_rate=0.003)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_is_no_filter_is_refused(text, told):
         RedoFilter.parse(text)
 
 
-def redo(survey, experiment: Experiment) -> set[str]:
+def redo(survey, experiment: NetworkExperiment) -> set[str]:
     """Let what trained an experiment count no more, as a launch does before it trains."""
     ids = {experiment.experiment_id}
     trained = [*survey.store.trained_runs(ids), *trained_runs(survey.folder, ids)]
@@ -231,7 +231,7 @@ import sys
 if "default_worker" in " ".join(sys.orig_argv):
     import time
     from pathlib import Path
-    from survey.training.bundle import Bundle
+    from survey.trials.bundle import Bundle
     start_epoch = Bundle.start_epoch
 
     def held(bundle):

@@ -18,7 +18,7 @@ import pytest
 import requests
 from rich.console import Console
 
-from survey.experiments.experiment import Experiment
+from survey.networks.experiment import NetworkExperiment
 from survey.output.folder import Output
 from survey.output.launch_record import process_start_s, read_record
 from survey.output.progress import Figures, block, line
@@ -217,7 +217,12 @@ def test_a_terminal_shows_the_disk_too(undisturbed):
 def trial(trial_id: str, num_gpus: float = 0.0, error_file: Path | None = None) -> SimpleNamespace:
     """What the callback looks at in a trial of Tune."""
     experiment = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 10}
-    config = {**Experiment(**experiment).to_dict(), "repetitions": [0, 1, 2], "cost_s": 10.0, "num_gpus": num_gpus}
+    config = {
+        **NetworkExperiment(**experiment).to_dict(),
+        "repetitions": [0, 1, 2],
+        "cost_s": 10.0,
+        "num_gpus": num_gpus,
+    }
     return SimpleNamespace(
         trial_id=trial_id,
         config={"trial": config},

@@ -20,9 +20,9 @@ import pytest
 from rich.console import Console
 
 import survey
-from survey.experiments.experiment import Experiment
 from survey.launch import messages
 from survey.launch.result import SurveyResult
+from survey.networks.experiment import NetworkExperiment
 from survey.output.folder import Output
 from survey.output.progress import line
 from survey.text.terminal import SafeConsole
@@ -107,7 +107,7 @@ def test_tune_can_save_it():
 def trial(trial_id: str, *, experiments: int = 1) -> SimpleNamespace:
     """What the callback looks at in a trial of Tune."""
     experiment = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 10}
-    config = {**Experiment(**experiment).to_dict(), "repetitions": [0, 1, 2], "cost_s": 10.0, "num_gpus": 0.0}
+    config = {**NetworkExperiment(**experiment).to_dict(), "repetitions": [0, 1, 2], "cost_s": 10.0, "num_gpus": 0.0}
     return SimpleNamespace(trial_id=trial_id, config={"experiments": [config] * experiments})
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from analysis.report.forecasts import launches
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import layer_widths
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths
 from survey.plan.cost_model import CORE_MODEL, GPU_MODEL, CostModel, Work, epoch_work
 from survey.plan.estimate import Price, Rows, price
 from survey.plan.estimate_table import price_notes, price_table
@@ -58,7 +58,7 @@ def test_a_price_counts_what_is_planned():
 
 def test_operations_are_those_of_the_matrix_products():
     task = TaskDescription("t", "classification", 100, 4, 3, False)
-    experiment = Experiment(dataset="t", shape="rectangle", size=100, depth=3, batch_size=32)
+    experiment = NetworkExperiment(dataset="t", shape="rectangle", size=100, depth=3, batch_size=32)
     widths, parameters = layer_widths("rectangle", 100, 3, 4, 3)
     w = widths[0]
     forward = 2 * (4 * w + w * w + w * 3)
@@ -122,7 +122,7 @@ def test_a_fit_finds_the_costs_of_another_machine():
     works = []
     for size, batch, rows in cells:
         task = TaskDescription("t", "classification", rows, 20, 5, False)
-        experiment = Experiment(dataset="t", shape="rectangle", size=size, depth=4, batch_size=batch)
+        experiment = NetworkExperiment(dataset="t", shape="rectangle", size=size, depth=4, batch_size=batch)
         works.append(epoch_work(experiment, task, *layer_widths("rectangle", size, 4, 20, 5), runs=5))
     model, factor = fit_costs(works, [there.epoch_s(work) for work in works], CORE_MODEL)
     misses = [model.epoch_s(work) / there.epoch_s(work) for work in works]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import layer_widths
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths
 from survey.plan.cost_model import CORE_MODEL, CostModel, Work
 from survey.plan.gpu_sharing import GPU_FRACTIONS, fraction_for
 from survey.plan.make_plan import Bound, make_plan
@@ -204,7 +204,7 @@ def test_contents_of_a_users_task_are_part_of_the_identity():
 
 
 def test_run_epochs_are_those_of_all_repetitions():
-    (trial,) = plan(space(size=256), done={Experiment(**_houses()).experiment_id: {0}}).bundles
+    (trial,) = plan(space(size=256), done={NetworkExperiment(**_houses()).experiment_id: {0}}).bundles
     assert trial.run_epochs == 300
 
 

@@ -14,9 +14,9 @@ import yaml
 from survey.dataset.layout import REPETITIONS, partition_of
 from survey.dataset.schema import executive_schema
 from survey.errors import InputError, SearchSpaceError
-from survey.experiments.experiment import Experiment
 from survey.launch.api import prepare
 from survey.launch.options import Options
+from survey.networks.experiment import NetworkExperiment
 from survey.output.folder import Output
 from survey.spaces.axes import float32
 from survey.spaces.search_space import Grid, SearchSpace, check_together
@@ -76,7 +76,7 @@ def test_words_of_other_types_are_plain_ones():
 
 @pytest.mark.parametrize("make", [np.float16, np.float32, np.float64, np.longdouble, float])
 def test_a_float_of_numpy_is_the_python_float_that_is_written_alike(make):
-    expected = Experiment(**FEW, learning_rate=0.001)
+    expected = NetworkExperiment(**FEW, learning_rate=0.001)
     for rate in (make("0.001"), np.array(["0.001"]).astype(make), [make("0.001")]):
         (found,) = grid(learning_rate=rate).experiments()
         assert found.experiment_id == expected.experiment_id
@@ -168,7 +168,7 @@ def test_what_the_data_set_holds_is_taken_as_it_is(name):
 
 def test_zeros_have_no_sign():
     (found,) = grid(label_noise=-0.0).experiments()
-    assert partition_of(found) == partition_of(Experiment(**FEW))
+    assert partition_of(found) == partition_of(NetworkExperiment(**FEW))
 
 
 def test_a_momentum_that_would_be_1_is_refused():
@@ -209,7 +209,7 @@ def test_two_values_that_are_one_in_the_data_set_are_refused(name):
 def test_a_launch_looks_at_what_its_output_holds(tmp_path):
     output = Output.at(tmp_path / "out")
     output.prepare()
-    held = Experiment(**FEW, learning_rate=0.1, label_noise=0.25)
+    held = NetworkExperiment(**FEW, learning_rate=0.1, label_noise=0.25)
     (output.dataset / REPETITIONS / partition_of(held)).mkdir(parents=True)
     (output.dataset / REPETITIONS / "dataset=x/learning_rate=much").mkdir(parents=True)
     options = Options(out=output.folder)

@@ -14,7 +14,7 @@ from analysis.report.condense import condense
 from survey.dataset.schema import summary_schema
 from survey.dataset.sweep_names import ADDED_BY_ANALYSIS
 from survey.errors import InputError, SearchSpaceError
-from survey.experiments.experiment import Experiment
+from survey.networks.experiment import NetworkExperiment
 from survey.spaces.search_space import Grid, SearchSpace
 from survey.spaces.yaml_file import built_in_names, dump_space, load_space
 from survey.tasks.own import UserTask
@@ -30,7 +30,7 @@ def grid(**changes) -> Grid:
     return Grid(**{"dataset": "mnist", "shape": "rectangle", "size": 1024, "depth": 3, **changes})
 
 
-def expand(**changes) -> list[Experiment]:
+def expand(**changes) -> list[NetworkExperiment]:
     return SearchSpace(name="x", grids=(grid(**changes),)).experiments()
 
 
@@ -120,7 +120,7 @@ def test_a_penalty_of_zero_is_none(none):
 
 def test_what_a_grid_leaves_out_is_as_in_an_experiment():
     given = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3}
-    assert list(Grid.model_validate(given).experiments()) == [Experiment(**given)]
+    assert list(Grid.model_validate(given).experiments()) == [NetworkExperiment(**given)]
 
 
 def test_adam_has_no_momentum():

@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import layer_widths, within_tolerance
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths, within_tolerance
 from survey.spaces.search_space import SearchSpace
 from survey.spaces.yaml_file import load_space
 from survey.tasks.loading import describe
@@ -51,7 +51,7 @@ def spaces() -> list[SearchSpace]:
 
 
 @pytest.fixture(scope="module")
-def experiments(spaces) -> dict[str, list[Experiment]]:
+def experiments(spaces) -> dict[str, list[NetworkExperiment]]:
     return {space.name: space.experiments() for space in spaces}
 
 

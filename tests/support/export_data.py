@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.dataset.history import history_table
-from survey.experiments.experiment import Experiment
-from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.experiments.topology import layer_widths
 from survey.export import update
 from survey.export.prune import PruneResult, prune_artifacts
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.spaces.search_space import Grid, SearchSpace
 from survey.tasks.prepared import PreparedTask
@@ -59,7 +59,7 @@ EXPERIMENTS = list(dict.fromkeys([*ALPHA.experiments(), *BETA.experiments()]))
 TABLES = ("all_repetitions", "complete_summary", "complete_executive_summary", "alpha_summary", "beta_summary")
 
 
-def curves_of(experiment: Experiment, repetitions, epochs: int = EPOCHS) -> np.ndarray:
+def curves_of(experiment: NetworkExperiment, repetitions, epochs: int = EPOCHS) -> np.ndarray:
     """float32 [20, repetitions, epochs]: some runs end in NaN or infinity, and best values occur twice."""
     made = np.empty((20, len(repetitions), epochs), np.float32)
     for place, repetition in enumerate(repetitions):
@@ -90,7 +90,7 @@ class Survey:
         copy_sqlite(template, folder / "mlflow.db")
         self.store = TrackingStore(self.output.default_tracking_uri, output_id=self.output.output_id)
 
-    def train(self, experiment: Experiment, repetitions=(0, 1), *, curves=None, task=DIGITS, finish=True) -> str:
+    def train(self, experiment: NetworkExperiment, repetitions=(0, 1), *, curves=None, task=DIGITS, finish=True) -> str:
         """Make a trial; return its MLflow run id."""
         location = self.location or self.output.artifacts.as_uri()
         experiment_id = self.store.open_experiment("alpha+beta", note="", artifact_location=location)

@@ -1,6 +1,6 @@
 """An independent implementation of the definitions in float64, one run at a time: numpy statistics, autograd gradients.
 
-It shares nothing with `survey.training` but the draws of `survey.training.streams`, and is written for plainness.
+It shares nothing with `survey.networks.training` but the draws of `survey.networks.training.streams`, and is written for plainness.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import math
 import numpy as np
 import torch
 
-from survey.experiments.metrics import STATISTICS
-from survey.training import streams
+from survey.networks.metrics import STATISTICS
+from survey.networks.training import streams
 
 EPSILON = 1e-7
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import layer_widths
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths
+from survey.networks.training.loop import Trainer
 from survey.spaces.search_space import ACTIVATIONS
-from survey.training.loop import Trainer
 
 
 def make_task(kind: str, outputs: int, rows: int = 203, num_inputs: int = 6, seed: int = 0):
@@ -24,8 +24,8 @@ def make_trainer(experiment, inputs, targets, kind, seeds, **options):
     return Trainer(experiment, inputs=inputs, targets=targets, task_kind=kind, widths=widths, seeds=seeds, **options)
 
 
-def setting(**changes) -> Experiment:
-    return Experiment(
+def setting(**changes) -> NetworkExperiment:
+    return NetworkExperiment(
         **{
             "dataset": "x",
             "shape": "rectangle",

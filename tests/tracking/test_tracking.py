@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from survey.errors import TrackingError
-from survey.experiments.experiment import Experiment, Run
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import HISTORY_COLUMNS
 from survey.tracking import trial_run
 from survey.tracking.client_writer import ClientWriter
 from survey.tracking.database import holds_experiments, remove_half_made
@@ -34,9 +34,10 @@ from survey.tracking.trial_run import (
     recorded_epochs,
 )
 from survey.tracking.writer import make_writer
+from survey.workloads.experiment import Run
 from tests.support.copy_sqlite import copy_sqlite
 
-EXPERIMENT = Experiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
+EXPERIMENT = NetworkExperiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
 NAN, INF = math.nan, math.inf
 
 
@@ -50,7 +51,9 @@ def open_experiment(store: TrackingStore, name: str = "first") -> str:
     return store.open_experiment(name, note="What for.", artifact_location=location)
 
 
-def start(store: TrackingStore, experiment: Experiment = EXPERIMENT, repetitions=(0, 1, 2), **settings) -> TrialRun:
+def start(
+    store: TrackingStore, experiment: NetworkExperiment = EXPERIMENT, repetitions=(0, 1, 2), **settings
+) -> TrialRun:
     chosen = {"all_epochs": True, "repetition_runs": True, **settings}
     experiment_id = open_experiment(store)
     return TrialRun(
@@ -187,11 +190,11 @@ def test_a_worker_that_writes_by_sql_does_not_import_mlflow(store):
     experiment_id = open_experiment(store)
     script = f"""
 import sys
-from survey.experiments.experiment import Experiment
+from survey.networks.experiment import NetworkExperiment
 from survey.tracking.trial_run import TrackingSettings, TrialRun
 settings = TrackingSettings({store.uri!r}, {experiment_id!r}, True, True,
                             sql_artifacts={store.sql_artifacts(experiment_id)!r})
-experiment = Experiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
+experiment = NetworkExperiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
 run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={{}}, trial_id="t")
 run.fail("a traceback")
 print([name for name in sys.modules if name.split(".")[0] in ("mlflow", "pandas", "ray")])
@@ -313,7 +316,7 @@ def test_the_run_says_what_is_trained(store):
     run = start(store, repetitions=[0, 1, 3], git_commit="c0ffee")
     found = store.client.get_run(run.run_id)
     tags, params = found.data.tags, found.data.params
-    assert Experiment(**json.loads(tags["survey.experiment"])) == EXPERIMENT
+    assert NetworkExperiment(**json.loads(tags["survey.experiment"])) == EXPERIMENT
     assert json.loads(tags["survey.repetitions"]) == [0, 1, 3]
     assert tags["survey.role"] == "experiment"
     assert tags["repetitions"] == "0-1, 3 of 5"
@@ -345,7 +348,7 @@ def test_log_spaced_epochs_span_the_training(epochs):
 
 
 def test_only_log_spaced_epochs_are_logged_where_asked(store):
-    long = Experiment(**{**EXPERIMENT.to_dict(), "epochs": 500})
+    long = NetworkExperiment(**{**EXPERIMENT.to_dict(), "epochs": 500})
     run = start(store, long, all_epochs=False)
     for epoch, now in enumerate(statistics(500, 3), start=1):
         run.log_epoch(epoch, now)
@@ -428,7 +431,7 @@ def test_a_killed_trial_keeps_its_epochs(store):
 def test_repetitions_of_several_trials_are_joined(store):
     for repetitions in ([0, 1], [2], [1, 4]):
         start(store, repetitions=repetitions).finish(pa.table({"a": [1]}))
-    other = Experiment(**{**EXPERIMENT.to_dict(), "size": 512})
+    other = NetworkExperiment(**{**EXPERIMENT.to_dict(), "size": 512})
     start(store, other, [0]).finish(pa.table({"a": [1]}))
     start(store, other, [1]).kill()
     assert store.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2, 4}, other.experiment_id: {0}}

@@ -17,8 +17,9 @@ import pytest
 import torch
 
 from survey.errors import OutputError, TrackingAwayError, TrackingError
-from survey.experiments.experiment import Experiment
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.training.loop import Trainer
 from survey.output.folder import Output
 from survey.plan.make_plan import make_plan
 from survey.spaces.search_space import SearchSpace
@@ -26,7 +27,6 @@ from survey.tasks.loading import describe, load
 from survey.tracking import trial_run
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
-from survey.training.loop import Trainer
 from survey.trials import checkpoint, experiment_training
 from survey.trials.checkpoint import Checkpoint, drop_useless
 from survey.trials.messages import TrialSettings, trial_config
@@ -34,7 +34,7 @@ from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import launch, rows, start_read, stop
 from tests.support.trial_outside_ray import Trial
 
-EXPERIMENT = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
+EXPERIMENT = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
 
 
 def make(folder, experiment=EXPERIMENT, repetitions=(0, 1), digest="d") -> Checkpoint:
@@ -58,7 +58,7 @@ def test_a_checkpoint_is_for_its_own_runs_and_data_alone(tmp_path):
     make(tmp_path / "c").save({"epoch": 3})
     others = [make(tmp_path / "c", repetitions=[0, 1, 2]), make(tmp_path / "c", digest="other")]
     others.append(
-        make(tmp_path / "c", Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=7))
+        make(tmp_path / "c", NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=7))
     )
     assert [other.load() for other in others] == [None, None, None]
 
@@ -311,7 +311,7 @@ def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp
     assert len(rows(out)) == 2
     assert not (out / "checkpoints").exists()
 
-    experiment = Experiment(dataset="sklearn:digits", shape="rectangle", size=4096, depth=3, epochs=1200)
+    experiment = NetworkExperiment(dataset="sklearn:digits", shape="rectangle", size=4096, depth=3, epochs=1200)
     useless, useful = (make(out / "checkpoints", experiment, repetitions) for repetitions in ((0, 1), (3, 4)))
     for each in (useless, useful):
         each.save({"epoch": 3})
@@ -321,7 +321,7 @@ def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp
 
 
 def test_checkpoints_that_no_trial_can_go_on_from_are_dropped(tmp_path):
-    other = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=7)
+    other = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=7)
     useless = [make(tmp_path / "c", repetitions=numbers) for numbers in ((0, 1), (1, 2, 3))]
     useful = [make(tmp_path / "c", repetitions=(3, 4)), make(tmp_path / "c", other)]
     for each in (*useless, *useful):

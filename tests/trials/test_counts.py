@@ -7,11 +7,11 @@ import random
 import numpy as np
 import pytest
 
-from survey.experiments.experiment import Experiment
+from survey.networks.experiment import NetworkExperiment
 from survey.trials.counts import Counts, CoveredTime
 from survey.trials.messages import ExperimentProgress, TrialReport
 
-EXPERIMENT = Experiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=10)
+EXPERIMENT = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=10)
 
 
 class Clock:

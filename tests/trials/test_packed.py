@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from survey.errors import TrackingAwayError
-from survey.experiments.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS
 from survey.plan.cost_model import Work
 from survey.plan.estimate import Rows, price
 from survey.plan.gpu_sharing import Packing
@@ -17,8 +17,8 @@ from survey.plan.pilot import PACKED, find_packing
 from survey.tasks.loading import load
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
-from survey.training.bundle import Bundle
 from survey.trials import experiment_training
+from survey.trials.bundle import Bundle
 from survey.trials.messages import TrialSettings, trial_config
 from tests.support.planned import EPOCHS, planned
 from tests.support.trial_outside_ray import Trial

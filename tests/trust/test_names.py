@@ -13,11 +13,11 @@ from survey import Grid, SearchSpace, run
 from survey.dataset.layout import partition_of
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import InputError, OutputError, SearchSpaceError, TaskError
-from survey.experiments.experiment import Experiment
 from survey.launch.api import prepare
 from survey.launch.options import Options
 from survey.launch.planning import dry_run
 from survey.launch.request import Request
+from survey.networks.experiment import NetworkExperiment
 from survey.output.disk_usage import disk_use
 from survey.output.folder import Output
 from survey.spaces.yaml_file import built_in_names
@@ -79,7 +79,7 @@ def test_every_partition_of_an_experiment_can_be():
     settings = {"shape": "wide_first_2x", "size": 64, "depth": 255, "epochs": 1}
     for more in ({"learning_rate": 1e-20}, {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 1.0}):
         for dataset in ("mnist", "sklearn:digits", "Größe 1%", "x+y"):
-            folders = partition_of(Experiment(dataset=dataset, label_noise=0.05, **settings, **more)).split("/")
+            folders = partition_of(NetworkExperiment(dataset=dataset, label_noise=0.05, **settings, **more)).split("/")
             assert [partition_problem(folder) for folder in folders] == [""] * 8
 
 
@@ -163,7 +163,7 @@ def test_names_that_are_too_long_together_need_a_folder(folder):
 
 
 def test_names_in_mlflow_fit_into_its_database():
-    experiment = Experiment(dataset="x" * 247, shape="rectangle", size=64, depth=2)
+    experiment = NetworkExperiment(dataset="x" * 247, shape="rectangle", size=64, depth=2)
     settings = TrackingSettings("sqlite:///x", "1", all_epochs=True, repetition_runs=True)
     run = parent_run(settings, experiment, [65535], 1, {}, "t", start_time_ms=0)
     assert len(child_run(run, experiment, 65535).name) <= 250
@@ -193,7 +193,7 @@ def test_each_form_of_a_name_is_planned_and_loaded(folder, monkeypatch, where):
     at_hand = prepared(space("x", ["pmlb:titanic", "sklearn:iris", "mine"], mine=own))
     assert set(at_hand.load_tasks(at_hand.plan({}))) == {"titanic", "sklearn:iris", "mine"}
     (experiment,) = space("x", "pmlb:titanic").experiments()
-    assert experiment == Experiment(dataset="titanic", shape="rectangle", size=64, depth=2, epochs=2)
+    assert experiment == NetworkExperiment(dataset="titanic", shape="rectangle", size=64, depth=2, epochs=2)
     assert not (folder / "surveys").exists()
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from survey.experiments.experiment import Experiment
-from survey.training.bundle import Bundle
-from survey.training.loop import Trainer
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.training.loop import Trainer
+from survey.trials.bundle import Bundle
 from tests.support.awaiting import HANGS_S
 
 EPOCHS, RUNS = 4, 5
-EXPERIMENT = Experiment(dataset="d", shape="rectangle", size=100, depth=2, epochs=EPOCHS, learning_rate=0.01)
+EXPERIMENT = NetworkExperiment(dataset="d", shape="rectangle", size=100, depth=2, epochs=EPOCHS, learning_rate=0.01)
 TASK = {
     "inputs": torch.rand(60, 3, generator=torch.Generator().manual_seed(0)),
     "targets": torch.eye(2)[torch.arange(60) % 2],
@@ -120,12 +120,12 @@ LACK = """
 import resource
 from functools import partial
 import torch
-from survey.training.bundle import Bundle
-from survey.experiments.experiment import Experiment
-from survey.training.loop import Trainer
+from survey.trials.bundle import Bundle
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.training.loop import Trainer
 
 torch.set_num_threads(1)
-experiment = Experiment(dataset="d", shape="rectangle", size=10**6, depth=3, epochs=2)
+experiment = NetworkExperiment(dataset="d", shape="rectangle", size=10**6, depth=3, epochs=2)
 inputs, targets = torch.rand(300, 8), torch.eye(3)[torch.arange(300) % 3]
 make_trainer = partial(Trainer, experiment, inputs=inputs, targets=targets, task_kind="classification",
                        widths=[995, 995, 3])

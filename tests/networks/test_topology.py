@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from survey.errors import InputError
-from survey.experiments.topology import SHAPES, layer_widths, num_free_parameters, residual_layers, within_tolerance
+from survey.networks.topology import SHAPES, layer_widths, num_free_parameters, residual_layers, within_tolerance
 
 PUBLISHED_SHAPES = (
     "rectangle",

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from survey.experiments.experiment import Experiment
-from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.experiments.topology import SHAPES, layer_widths
-from survey.training.loop import Trainer
-from survey.training.network import ACTIVATIONS
-from survey.training.optimizers import OPTIMIZERS
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.topology import SHAPES, layer_widths
+from survey.networks.training.loop import Trainer
+from survey.networks.training.network import ACTIVATIONS
+from survey.networks.training.optimizers import OPTIMIZERS
 from tests.support.paths import ROOT
 
 REFERENCE = json.loads((ROOT / "tests" / "data" / "keras_reference.json").read_text())
@@ -32,7 +32,7 @@ def arrays(task: dict) -> tuple[torch.Tensor, torch.Tensor]:
 
 def train(case: dict, dtype: torch.dtype) -> np.ndarray:
     """Train a case; float64 [epochs, 20]."""
-    experiment, task = Experiment(**case["experiment"]), REFERENCE["tasks"][case["experiment"]["dataset"]]
+    experiment, task = NetworkExperiment(**case["experiment"]), REFERENCE["tasks"][case["experiment"]["dataset"]]
     inputs, targets = arrays(task)
     widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, inputs.shape[1], targets.shape[1])
     trainer = Trainer(
@@ -75,7 +75,7 @@ def test_every_statistic_of_five_epochs_equals_that_of_keras(name, precision):
 
 def test_the_reference_covers_what_a_survey_can_vary():
     """Every shape, activation and optimizer, with and without momentum; Keras 3 has another RMSprop without."""
-    experiments = [Experiment(**case["experiment"]) for case in CASES.values()]
+    experiments = [NetworkExperiment(**case["experiment"]) for case in CASES.values()]
     assert tuple(REFERENCE["columns"]) == HISTORY_COLUMNS
     assert {e.shape for e in experiments} == set(SHAPES)
     assert {e.depth for e in experiments} == set(range(2, 11))

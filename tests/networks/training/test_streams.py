@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from survey.training import streams
+from survey.networks.training import streams
 
 # Results are only repeatable for as long as these hold: if one has to be changed, TRAINING_VERSION goes up.
 FROZEN_TRAIN = [11, 7, 0, 10, 8, 3, 4, 2, 5]

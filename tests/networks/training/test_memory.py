@@ -7,21 +7,21 @@ import sys
 
 import torch
 
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import layer_widths
-from survey.training.loop import Trainer
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths
+from survey.networks.training.loop import Trainer
 from tests.support.awaiting import HANGS_S
 
 MEASURE = """
 import torch
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import layer_widths
-from survey.training.loop import Trainer
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths
+from survey.networks.training.loop import Trainer
 
 torch.set_num_threads(1)
 
 def train(size, runs):
-    experiment = Experiment(dataset="d", shape="rectangle", size=size, depth=4)
+    experiment = NetworkExperiment(dataset="d", shape="rectangle", size=size, depth=4)
     widths, _ = layer_widths("rectangle", size, 4, 11, 7)
     targets = torch.eye(7)[torch.arange(1000) % 7]
     Trainer(experiment, inputs=torch.rand(1000, 11), targets=targets, task_kind="classification",
@@ -52,7 +52,9 @@ def test_a_bundle_takes_little_beside_its_parameters_and_one_chunk_of_activation
 
 
 def test_ten_million_parameters_at_depth_twenty_train():
-    experiment = Experiment(dataset="d", shape="rectangle", size=10**7, depth=20, batch_size=64, learning_rate=1e-3)
+    experiment = NetworkExperiment(
+        dataset="d", shape="rectangle", size=10**7, depth=20, batch_size=64, learning_rate=1e-3
+    )
     widths, parameters = layer_widths("rectangle", experiment.size, experiment.depth, 8, 3)
     assert abs(parameters - 10**7) < 10**5
     generator = torch.Generator().manual_seed(0)

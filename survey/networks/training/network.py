@@ -18,7 +18,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from survey.training.products import product, takes_strided_results
+from survey.networks.training.products import product, takes_strided_results
 
 _aten = torch.ops.aten
 

@@ -14,15 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import residual_layers
-from survey.training import streams
-from survey.training.batches import Batches, Data, split_into_batches
-from survey.training.graphs import record
-from survey.training.network import Architecture, Memory, Network, Workspace
-from survey.training.optimizers import OPTIMIZERS, Optimizer
-from survey.training.outputs import APPLY, output_gradient
-from survey.training.statistics import means, sum_over_rows
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import residual_layers
+from survey.networks.training import streams
+from survey.networks.training.batches import Batches, Data, split_into_batches
+from survey.networks.training.graphs import record
+from survey.networks.training.network import Architecture, Memory, Network, Workspace
+from survey.networks.training.optimizers import OPTIMIZERS, Optimizer
+from survey.networks.training.outputs import APPLY, output_gradient
+from survey.networks.training.statistics import means, sum_over_rows
 
 _EVALUATION_ROWS = 256
 """Rows of an evaluation batch, at least: smaller ones spend their time on calls rather than on arithmetic."""
@@ -38,7 +38,7 @@ class _Chunk:
 
     def __init__(
         self,
-        experiment: Experiment,
+        experiment: NetworkExperiment,
         data: Data,
         architecture: Architecture,
         seeds: Sequence[int],
@@ -175,7 +175,7 @@ class Trainer:
         inputs: Features [rows, num_inputs].
         targets: [rows, outputs]: one-hot classes, one column of 0 and 1, or regression targets.
         task_kind: `classification` or `regression`.
-        widths: Width of each layer, from `survey.experiments.topology.layer_widths`.
+        widths: Width of each layer, from `survey.networks.topology.layer_widths`.
         seeds: Seed of each run.
         device: Where to train.
         dtype: float32, or float64 for comparisons.
@@ -187,7 +187,7 @@ class Trainer:
 
     def __init__(
         self,
-        experiment: Experiment,
+        experiment: NetworkExperiment,
         *,
         inputs: Tensor,
         targets: Tensor,
@@ -221,7 +221,7 @@ class Trainer:
         """Train one epoch of every run.
 
         Returns:
-            float32 [20, runs] on the CPU: the statistics in the order of `survey.experiments.metrics.HISTORY_COLUMNS`.
+            float32 [20, runs] on the CPU: the statistics in the order of `survey.networks.metrics.HISTORY_COLUMNS`.
         """
         self.start_epoch()
         return self.end_epoch()

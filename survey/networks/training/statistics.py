@@ -15,8 +15,8 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
-from survey.experiments.metrics import STATISTICS
-from survey.training.outputs import OutputKind
+from survey.networks.metrics import STATISTICS
+from survey.networks.training.outputs import OutputKind
 
 _EPSILON = 1e-7
 _LOG_EPSILON = math.log(_EPSILON)

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.experiments.topology import layer_widths, residual_layers
+from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.topology import layer_widths, residual_layers
+from survey.networks.training.network import ACTIVATIONS, Architecture, Network
+from survey.networks.training.optimizers import OPTIMIZERS
 from survey.spaces import search_space
-from survey.training.network import ACTIVATIONS, Architecture, Network
-from survey.training.optimizers import OPTIMIZERS
 from tests.support.reference import Reference
 from tests.support.training_cases import CASES, make_task, make_trainer, setting
 
@@ -165,7 +165,7 @@ def test_equal_scores_count_for_the_first_class():
     trainer = make_trainer(setting(learning_rate=1e-30), inputs, targets, "classification", [3])
     trainer._chunks[0].network.parameters.zero_()
     found = dict(zip(HISTORY_COLUMNS, trainer.train_epoch()[:, 0].tolist(), strict=True))
-    from survey.training import streams
+    from survey.networks.training import streams
 
     train_rows, test_rows = streams.split(len(inputs), seed=3)
     assert found["val_accuracy"] == pytest.approx(float(targets[test_rows, 0].mean()), abs=1e-6)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from survey.training.network import Memory, Network, Workspace, columns
-from survey.training.outputs import OutputKind, output_kind
+from survey.networks.training.network import Memory, Network, Workspace, columns
+from survey.networks.training.outputs import OutputKind, output_kind
 
 
 @dataclass(frozen=True)

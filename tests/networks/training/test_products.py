@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from survey.experiments.experiment import Experiment
-from survey.experiments.topology import layer_widths
-from survey.training import products
-from survey.training.loop import Trainer
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths
+from survey.networks.training import products
+from survey.networks.training.loop import Trainer
 
 SHAPES = [(1, 2, 32), (7, 19, 256), (18, 256, 24), (82, 785, 256), (160, 161, 96), (251, 252, 256), (300, 1024, 304)]
 
@@ -42,7 +42,7 @@ def test_a_product_in_tiles_is_the_product(rows, inner, columns, form):
 def test_both_ways_to_multiply_train_alike(monkeypatch, shape, activation):
     generator = torch.Generator().manual_seed(1)
     inputs, targets = torch.rand(203, 6, generator=generator), torch.rand(203, 2, generator=generator)
-    experiment = Experiment(dataset="d", shape=shape, size=3000, depth=4, batch_size=32, activation=activation)
+    experiment = NetworkExperiment(dataset="d", shape=shape, size=3000, depth=4, batch_size=32, activation=activation)
     widths, _ = layer_widths(shape, experiment.size, experiment.depth, 6, 2)
 
     def statistics(small_kernels: bool) -> torch.Tensor:

@@ -10,9 +10,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from survey.experiments.experiment import Experiment
-from survey.training import loop, products, streams
-from survey.training.loop import Trainer
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.training import loop, products, streams
+from survey.networks.training.loop import Trainer
 
 
 class Calls(TorchDispatchMode):
@@ -71,7 +71,7 @@ def test_epochs_from_a_recording_are_those_that_are_trained_step_by_step(monkeyp
     inputs = torch.rand(107, 5, generator=generator)
     targets = torch.eye(3)[(3 * inputs[:, 0]).long()] if task_kind == "classification" else inputs[:, :2] ** 2
     options = {"dataset": "d", "shape": "rectangle", "size": 400, "depth": 4, "batch_size": 32, "learning_rate": 0.01}
-    experiment = Experiment(**{**options, **setting})
+    experiment = NetworkExperiment(**{**options, **setting})
     widths = [9, 9, 9, targets.shape[1]]
 
     def statistics() -> torch.Tensor:
@@ -84,7 +84,7 @@ def test_epochs_from_a_recording_are_those_that_are_trained_step_by_step(monkeyp
     # As on a GPU, where numbers are sorted by torch, and none is looked at.
     monkeypatch.setattr(streams, "_sort", lambda words: words.sort(dim=1).values)
     monkeypatch.setattr(
-        "survey.training.statistics._correct", lambda log_p, _, __, y: (log_p.argmax(2) == y[:, :, 0]).float()
+        "survey.networks.training.statistics._correct", lambda log_p, _, __, y: (log_p.argmax(2) == y[:, :, 0]).float()
     )
     monkeypatch.setattr(loop, "_is_recorded", lambda device: True)
     monkeypatch.setattr(loop, "record", recorded)

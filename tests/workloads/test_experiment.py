@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from survey.experiments.experiment import DRAWS, Experiment, Run
+from survey.networks.experiment import NetworkExperiment
+from survey.workloads.experiment import DRAWS, Run
 
 
-def make(**changes) -> Experiment:
-    return Experiment(**{"dataset": "mnist", "shape": "rectangle", "size": 1024, "depth": 3, **changes})
+def make(**changes) -> NetworkExperiment:
+    return NetworkExperiment(**{"dataset": "mnist", "shape": "rectangle", "size": 1024, "depth": 3, **changes})
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ FROZEN_1 = [
         8199299643637877479,
     ),
     (
-        Experiment(
+        NetworkExperiment(
             dataset="537_houses",
             shape="wide_first_2x_residual",
             size=4096,
@@ -115,7 +116,9 @@ FROZEN_1 = [
         1461690295469689756,
     ),
     (
-        Experiment(dataset="mine", shape="trapezoid", size=500, depth=2, label_noise=0.05, task_content="ab" * 32),
+        NetworkExperiment(
+            dataset="mine", shape="trapezoid", size=500, depth=2, label_noise=0.05, task_content="ab" * 32
+        ),
         1974206680078148388,
     ),
 ]
@@ -134,12 +137,12 @@ FROZEN_2 = [
 @pytest.mark.parametrize(("experiment", "experiment_id"), FROZEN_1)
 def test_ids_of_version_1_never_change(experiment, experiment_id):
     recorded = {**experiment.to_dict(), "training_version": 1}
-    assert Experiment(**recorded).experiment_id == experiment_id
+    assert NetworkExperiment(**recorded).experiment_id == experiment_id
     # Nor did its records say their version, or how runs draw.
     for name in ("training_version", "draws"):
         del recorded[name]
-    assert Experiment.from_record(recorded).experiment_id == experiment_id
-    assert Experiment.from_record(recorded).draws == "independent"
+    assert NetworkExperiment.from_record(recorded).experiment_id == experiment_id
+    assert NetworkExperiment.from_record(recorded).draws == "independent"
 
 
 @pytest.mark.parametrize(("experiment", "experiment_id"), FROZEN_2)
@@ -168,13 +171,13 @@ def test_fields_at_their_defaults_are_left_out_of_the_canonical_form():
     assert make().canonical == required
     assert make(epochs=300).canonical == {**required, "epochs": 300}
     # Only the values: an id made before a field existed stays what it was.
-    for field in dataclasses.fields(Experiment):
+    for field in dataclasses.fields(NetworkExperiment):
         if field.default is not dataclasses.MISSING:
             assert make(**{field.name: field.default}).experiment_id == make().experiment_id
 
 
 def test_the_defaults_are_butters():
-    found = {f.name: f.default for f in dataclasses.fields(Experiment) if f.default is not dataclasses.MISSING}
+    found = {f.name: f.default for f in dataclasses.fields(NetworkExperiment) if f.default is not dataclasses.MISSING}
     assert found == {
         "learning_rate": 1e-4,
         "batch_size": 256,
@@ -210,7 +213,7 @@ def test_the_high_bits_of_ids_are_used():
 
 def test_an_experiment_survives_json():
     for experiment in FROZEN:
-        assert Experiment.from_record(json.loads(json.dumps(experiment.to_dict()))) == experiment
+        assert NetworkExperiment.from_record(json.loads(json.dumps(experiment.to_dict()))) == experiment
 
 
 def test_an_experiment_is_frozen():
@@ -235,7 +238,7 @@ def test_names_and_seeds_of_runs_never_change(experiment, repetition, run_id, se
 
 
 def test_small_ids_are_padded_so_that_names_sort():
-    small = cast(Experiment, SimpleNamespace(experiment_id=255))
+    small = cast(NetworkExperiment, SimpleNamespace(experiment_id=255))
     assert Run(small, 12).run_id == "00000000000000ff-0012"
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from survey.training.network import padded
+from survey.networks.training.network import padded
 
 
 class Optimizer(Protocol):

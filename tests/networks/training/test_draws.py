@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from survey.experiments.experiment import Experiment, Run
-from survey.experiments.topology import layer_widths
-from survey.training import streams
-from survey.training.loop import Trainer
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths
+from survey.networks.training import streams
+from survey.networks.training.loop import Trainer
+from survey.workloads.experiment import Run
 
-BASE = Experiment(
+BASE = NetworkExperiment(
     dataset="t", shape="rectangle", size=200, depth=3, learning_rate=1e-3, batch_size=16, epochs=6, optimizer="adam"
 )
 INPUTS = torch.tensor(np.random.default_rng(0).random((60, 5)), dtype=torch.float32)
 TARGETS = torch.nn.functional.one_hot(torch.arange(60) % 3, 3).float()
 
 
-def curves(experiment: Experiment, repetitions=(0, 1, 2)) -> np.ndarray:
+def curves(experiment: NetworkExperiment, repetitions=(0, 1, 2)) -> np.ndarray:
     """float32 [20, repetitions, epochs]."""
     widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, 5, 3)
     trainer = Trainer(

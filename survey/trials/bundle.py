@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.training.loop import Trainer
+from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.training.loop import Trainer
 
 _log = logging.getLogger(__name__)
 

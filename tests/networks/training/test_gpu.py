@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from survey.experiments.metrics import HISTORY_COLUMNS
-from survey.training import streams
-from survey.training.bundle import Bundle
-from survey.training.graphs import side_stream
+from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.training import streams
+from survey.networks.training.graphs import side_stream
+from survey.trials.bundle import Bundle
 from tests.support.training_cases import CASES, make_task, make_trainer, setting
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

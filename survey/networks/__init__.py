@@ -1,0 +1,7 @@
+"""Fully connected networks, the first workload: BUTTER's hyperparameters, layer widths, statistics, columns and cost.
+
+Read `workload` first, then `experiment`; `training` is the core. No other room imports this one: they know workloads by
+their interface (`survey.workloads.workload`), and find this one by its name.
+"""
+
+__all__ = ["columns", "cost", "experiment", "metrics", "search_space", "topology", "training", "workload"]

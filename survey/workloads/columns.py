@@ -1,0 +1,55 @@
+"""The columns that a workload has in the data set: those of its experiments, and the curves of its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from survey.workloads.metrics import Metrics
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Column = tuple["pa.DataType", str]
+"""The type of a column, and what it means."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What is the workload's own in the data set.
+
+    Attributes:
+        experiment: Columns of an experiment by name, in their order: all of `common`, and those of the workload. A dot
+            in a name stands for an underscore in the field of the experiment.
+        partition: Those of them that are in the paths, in the order of the folders.
+        metrics: What runs record of each epoch.
+        not_published: Those of them that the published data set lacks; the others are in it, with the same meaning.
+        of_data: Columns that say something of the data, and may be filled in where an older version did not know it.
+        one_for_all: Columns of which all runs of a data set have the same value.
+        before: What older versions, which did not record a column, would have recorded.
+    """
+
+    experiment: Mapping[str, Column]
+    partition: tuple[str, ...]
+    metrics: Metrics
+    not_published: frozenset[str] = frozenset()
+    of_data: tuple[str, ...] = ()
+    one_for_all: tuple[str, ...] = ("task_version",)
+    before: Mapping[str, str] = field(default_factory=dict)
+
+
+def common() -> dict[str, Column]:
+    """Return the columns of every experiment, of whatever workload."""
+    import pyarrow as pa
+
+    return {
+        "experiment_id": (pa.uint64(), "Identity of the experiment: a 63-bit hash of its canonical hyperparameters"),
+        "batch": (pa.string(), "Name of the launch that trained the run: its sweeps, joined by +"),
+        "draws": (
+            pa.string(),
+            "paired: runs of a task with the same repetition share split, orders and noise; independent: none do",
+        ),
+        "epochs": (pa.uint32(), "Number of epochs asked for"),
+        "task_version": (pa.uint16(), "Version of the training definitions that made the run"),
+    }

@@ -1,0 +1,116 @@
+"""What is recorded of each epoch: metrics; quantiles over repetitions, log-spaced epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from survey.errors import InputError
+
+_QUARTILES = ("q1", "median", "q3")
+ALL_STATISTICS = ("num_finite", "min", *_QUARTILES, "max", "avg", "stddev")
+"""Statistics over repetitions that a summary can have of a metric, in their order."""
+
+MAIN_STATISTICS = (*_QUARTILES, "avg", "stddev")
+"""Those of a metric that is not the objective."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that each run has after each epoch: a curve.
+
+    Attributes:
+        name: Its name, in MLflow and in the columns of summaries: `test_loss`.
+        meaning: What it is, for people.
+        column: Its column in the rows of runs, if that has another name.
+        best: Whether less or more of it is better, so that the best epoch of each run is found; None if neither.
+        statistics: Statistics over the repetitions in summaries.
+        of_runs: Whether MLflow has it of each repetition too and, if it has a best, its quartiles over them.
+    """
+
+    name: str
+    meaning: str
+    column: str = ""
+    best: Literal["min", "max"] | None = None
+    statistics: tuple[str, ...] = MAIN_STATISTICS
+    of_runs: bool = False
+
+    @property
+    def curve(self) -> str:
+        """Its column in the rows of runs."""
+        return self.column or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The metrics of a workload, in the order in which training gives them.
+
+    Attributes:
+        all: The metrics; the first one that has a best is the objective, by which experiments are compared.
+    """
+
+    all: tuple[Metric, ...]
+
+    @property
+    def objective(self) -> Metric:
+        """What experiments are compared by."""
+        return next(metric for metric in self.all if metric.best)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all metrics, in their order."""
+        return tuple(metric.name for metric in self.all)
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """Columns of all metrics in the rows of runs, in their order."""
+        return tuple(metric.curve for metric in self.all)
+
+
+def quantiles(values: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
+    """Quantiles over the first axis by linear interpolation, with non-finite values sorted last.
+
+    Args:
+        values: float [repetitions, ...]; NaN and both infinities count as greater than every number.
+        probabilities: Each from 0 to 1.
+
+    Returns:
+        float64 [probabilities, ...]; infinity where a quantile falls on, or next to, a value that is not finite.
+    """
+    ordered = np.sort(np.where(np.isfinite(values), values, np.inf).astype(np.float64), axis=0)
+    results = []
+    for probability in probabilities:
+        position = probability * (len(ordered) - 1)
+        below = int(position)
+        fraction = position - below
+        low = ordered[below]
+        if fraction == 0.0:
+            results.append(low)
+            continue
+        high = ordered[below + 1]
+        with np.errstate(invalid="ignore"):
+            between = low + fraction * (high - low)
+        results.append(np.where(np.isfinite(high), between, np.inf))
+    return np.stack(results)
+
+
+def log_spaced_epochs(num_epochs: int, count: int = 100) -> npt.NDArray[np.int64]:
+    """Choose epochs whose logarithms are evenly spaced, as the published contour maps do.
+
+    Args:
+        num_epochs: Last epoch, at least 1.
+        count: Number of epochs before duplicates are removed, at least 2.
+
+    Returns:
+        Distinct epochs in increasing order from 1 to `num_epochs`, at most `count` of them.
+
+    Raises:
+        InputError: A number is below its minimum.
+    """
+    if num_epochs < 1 or count < 2:
+        raise InputError(f"num_epochs {num_epochs} and count {count}: at least 1 and 2 are needed")
+    return np.unique(np.rint(np.geomspace(1, num_epochs, count)).astype(np.int64))

@@ -1,0 +1,207 @@
+"""The interface between what is surveyed and how: a workload.
+
+Everything outside of a workload (search spaces, plan, price, trials, MLflow, export, status, publishing, combining) knows
+it by this interface alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from survey.workloads.columns import Columns
+from survey.workloads.cost import CostModel, Sample, Work
+from survey.workloads.experiment import Experiment
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Trainer(Protocol):
+    """Trains some runs of one experiment side by side, epoch by epoch.
+
+    Attributes:
+        epoch: Number of epochs trained so far.
+    """
+
+    epoch: int
+
+    def start_epoch(self) -> None:
+        """Train an epoch of every run; on a GPU, only start it, on the current stream.
+
+        Raises:
+            torch.OutOfMemoryError, RuntimeError, MemoryError: They do not fit into memory together.
+        """
+        ...
+
+    def end_epoch(self) -> torch.Tensor:
+        """Wait for the epoch that was started, and return its metrics: float32 [metrics, runs] on the CPU."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy the state needed to continue: tensors and plain values, as `torch.load(weights_only=True)` takes."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict` of the same experiment and seeds."""
+        ...
+
+
+MakeTrainer = Callable[[Sequence[int]], Trainer]
+"""Makes the trainer of runs from their seeds, before their first epoch."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The training of an experiment in a trial.
+
+    Attributes:
+        make_trainer: Makes the trainer of some of its runs.
+        columns: Values of the workload's own columns in the data set.
+        data_digest: Digest of the data: a checkpoint of others is not gone on with.
+    """
+
+    make_trainer: MakeTrainer
+    columns: Mapping[str, Any]
+    data_digest: str = ""
+
+
+class Needs(Protocol):
+    """What the training of an experiment needs."""
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What its trial is told of it, and MLflow shows, beside the experiment: plain values."""
+        ...
+
+    @property
+    def run_bytes(self) -> int:
+        """Memory of each run, in bytes."""
+        ...
+
+    @property
+    def shared_bytes(self) -> int:
+        """Memory that the runs of a bundle share, in bytes."""
+        ...
+
+    def work(self, runs: int, *, on_gpu: bool = False) -> Work:
+        """Count the operations of an epoch of so many runs together."""
+        ...
+
+    def sample(self, runs: int, *, device: str, seconds: float, packed: int) -> Sample:
+        """Measure a part of such a bundle, for about so many seconds.
+
+        Args:
+            runs: Runs of the bundle.
+            device: Where: `cpu` or `cuda`.
+            seconds: How long, not counting the first epoch.
+            packed: How many copies to try side by side on a GPU, for half as long again; 1 for none.
+        """
+        ...
+
+
+class SurveyData(ABC):
+    """What the experiments of some search spaces are trained on; this base class is for those that need no data.
+
+    Raises:
+        InputError: From every method: the data cannot be used.
+    """
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Digests of data that are part of the identity of experiments, by the name of the data."""
+        return {}
+
+    @abstractmethod
+    def needs(self, experiment: Experiment, *, may_guess: bool = False) -> Needs | None:
+        """Return what the training of an experiment needs; None if it is left out of the survey.
+
+        Args:
+            experiment: The experiment.
+            may_guess: Whether to guess what only data say that are not at hand.
+        """
+
+    @property
+    def guessed(self) -> tuple[str, ...]:
+        """Names of data of which `needs` has guessed something."""
+        return ()
+
+    def check(self, *, may_guess: bool = False) -> None:
+        """Check that something is left to train; `may_guess` as for `needs`."""
+
+    def check_names(self, dataset: Any, sweeps: Iterable[str]) -> None:
+        """Check names against those of a data set (its folder), which may have been made by others."""
+
+    def check_dataset(self, dataset: Any) -> None:
+        """Check that the user's own data are those of the rows in a data set (its folder)."""
+
+    def load(self, experiments: Iterable[Experiment], dataset: Any, *, only_fetched: bool = False) -> Mapping[str, Any]:
+        """Load the data of experiments, and check that they are those of the rows in a data set (its folder).
+
+        Args:
+            experiments: What is to be trained.
+            dataset: Folder of the data set.
+            only_fetched: Whether to leave out data that are always at hand.
+
+        Returns:
+            The data by name, as `Workload.training` takes them; workers get them through Ray's object store.
+        """
+        return {}
+
+    def told(self) -> Mapping[str, Mapping[str, Any]]:
+        """What people and programs are told of how the user's own data were prepared, by name."""
+        return {}
+
+    def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+        """Yield what `told` returns as lines for people."""
+        yield from ()
+
+
+class Workload(ABC):
+    """What a search space surveys.
+
+    Attributes:
+        name: Its name in search spaces, outputs and data sets.
+        left_out: Why an experiment without `Needs` is left out, in words: `out of size tolerance`.
+    """
+
+    name: str
+    left_out: str = "left out"
+
+    @property
+    @abstractmethod
+    def experiment_type(self) -> type[Experiment]:
+        """The class of its experiments."""
+
+    @property
+    @abstractmethod
+    def space_type(self) -> type[Any]:
+        """The class of its search spaces, of `survey.spaces.search_space.SearchSpace`."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> Columns:
+        """Its columns in the data set, and its metrics."""
+
+    @abstractmethod
+    def data(self, spaces: Sequence[Any]) -> SurveyData:
+        """Return what the experiments of search spaces are trained on."""
+
+    @abstractmethod
+    def cost_model(self, *, on_gpu: bool) -> CostModel:
+        """Return rough costs of one core, or of one GPU, to order trials if no pilot has measured the machine."""
+
+    @abstractmethod
+    def training(
+        self, experiment: Experiment, details: Mapping[str, Any], data: Mapping[str, Any], device: torch.device
+    ) -> Training:
+        """Return the training of an experiment.
+
+        Args:
+            experiment: What to train.
+            details: What `Needs.details` has returned.
+            data: What `SurveyData.load` has returned.
+            device: Where to train.
+        """
