@@ -3,7 +3,7 @@
 SurveyError
 ├── InputError              bad input; no trial has started (exit status 2)
 │   ├── SearchSpaceError    a search space: unknown key, impossible value, misspelt word
-│   │   └── DatasetError    it names an unknown data set
+│   │   └── LocatedError    with the place of the mistake in it
 │   ├── TaskError           a data set: not found, not fetched, not numeric, changed
 │   └── OutputError         an output folder: locked by another launch, other data under the same name
 ├── TrackingError           the MLflow store cannot be reached, or answered with an error
@@ -35,8 +35,8 @@ class SearchSpaceError(InputError):
     """A search space that cannot be read or is invalid."""
 
 
-class DatasetError(SearchSpaceError):
-    """A grid names an unknown data set; `location` is where, as keys and indices."""
+class LocatedError(SearchSpaceError):
+    """A value of a grid that cannot be used; `location` is where, as keys and indices."""
 
     def __init__(self, location: tuple[str | int, ...], problem: str) -> None:
         self.location = location

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
 from survey.workloads.columns import Columns
+from survey.workloads.cost import CostModel
 from survey.workloads.registry import NETWORKS
-from survey.workloads.workload import Workload
+from survey.workloads.workload import SurveyData, Training, Workload
+
+if TYPE_CHECKING:
+    import torch
+
+    from survey.networks.search_space import SearchSpace
+    from survey.tasks.prepared import PreparedTask
 
 
 class _Networks(Workload):
+    """Fully connected networks on tables."""
+
     name = NETWORKS
     left_out = "out of size tolerance"
 
@@ -18,8 +31,48 @@ class _Networks(Workload):
         return NetworkExperiment
 
     @property
+    def space_type(self) -> type[SearchSpace]:
+        from survey.networks.search_space import SearchSpace
+
+        return SearchSpace
+
+    @property
     def columns(self) -> Columns:
         return COLUMNS
+
+    def data(self, spaces: Sequence[SearchSpace]) -> SurveyData:
+        from survey.networks.data import NetworkData
+
+        return NetworkData(spaces)
+
+    def cost_model(self, *, on_gpu: bool) -> CostModel:
+        from survey.networks.cost import default_model
+
+        return default_model(on_gpu=on_gpu)
+
+    def training(
+        self,
+        experiment: NetworkExperiment,
+        details: Mapping[str, Any],
+        data: Mapping[str, PreparedTask],
+        device: torch.device,
+    ) -> Training:
+        import torch
+
+        from survey.networks.runs import described
+        from survey.networks.training.loop import Trainer
+
+        task, widths = data[experiment.dataset], details["widths"]
+        make_trainer = partial(
+            Trainer,
+            experiment,
+            inputs=torch.tensor(task.inputs),
+            targets=torch.tensor(task.targets),
+            task_kind=task.kind,
+            widths=widths,
+            device=device,
+        )
+        return Training(make_trainer, described(experiment, task, widths), task.digest)
 
 
 WORKLOAD = _Networks()

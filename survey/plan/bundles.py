@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from survey.plan.cost_model import Work
+from survey.workloads.cost import Work
 from survey.workloads.experiment import Experiment
+from survey.workloads.workload import Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,7 @@ class PlannedBundle:
         experiment: The hyperparameters.
         repetitions: Numbers of the repetitions to train, from 0.
         num_repetitions: How many repetitions the survey asks for in total.
-        widths: Layer widths of the network.
-        num_free_parameters: Its exact number of trainable parameters.
+        needs: What its training needs.
         work: Operation counts of an epoch.
         cost_s: Estimated seconds on its device.
         training_s: The part of `cost_s` spent in training.
@@ -30,8 +30,7 @@ class PlannedBundle:
     experiment: Experiment
     repetitions: tuple[int, ...]
     num_repetitions: int
-    widths: tuple[int, ...]
-    num_free_parameters: int
+    needs: Needs
     work: Work
     cost_s: float
     training_s: float

@@ -60,7 +60,7 @@ def _packed(
     trials: list[list[PlannedBundle]] = []
     begun: list[PlannedBundle] = []
     for bundle in bundles:
-        if packing is None or bundle.work.flops / bundle.work.steps > packing.most_flops:
+        if packing is None or bundle.work.step_flops > packing.most_flops:
             trials.append([bundle])
         elif begun and len(begun) < packing.size and _have_room(begun, bundle, fraction):
             begun.append(bundle)

@@ -9,15 +9,14 @@ from functools import lru_cache
 from itertools import pairwise
 
 from survey.errors import InputError
-from survey.networks.topology import layer_widths, within_tolerance
 from survey.plan.bundles import PlannedBundle, in_order
-from survey.plan.cost_model import Work, default_model, epoch_work, run_bytes, task_bytes
 from survey.plan.plan import Plan
-from survey.spaces.search_space import SearchSpace
+from survey.spaces.search_space import BaseSpace
 from survey.system.gc_pause import collector_paused
-from survey.tasks.loading import TaskDescription
+from survey.workloads.cost import CostModel, Work
 from survey.workloads.experiment import Experiment
 from survey.workloads.limits import MOST_EXPERIMENTS
+from survey.workloads.workload import Needs
 
 LONGEST_TRIAL_S = 24 * 3600.0
 """Estimated time on a core or a GPU beyond which the repetitions of an experiment are split into several trials."""
@@ -32,7 +31,7 @@ class Bound:
     an interrupted part finds its checkpoint. Except for rounding on a GPU, no run's numbers depend on it.
 
     Attributes:
-        seconds: Longest time on a core or a GPU, by `survey.plan.cost_model.default_model`.
+        seconds: Longest time on a core or a GPU, by the workload's built-in cost model.
         memory_bytes: Memory that a trial may take.
     """
 
@@ -42,10 +41,11 @@ class Bound:
 
 @collector_paused()
 def make_plan(
-    spaces: Sequence[SearchSpace],
+    spaces: Sequence[BaseSpace],
     *,
     contents: Mapping[str, str],
-    describe: Callable[[str], TaskDescription],
+    needs: Callable[[Experiment], Needs | None],
+    model: CostModel,
     done: Mapping[int, Collection[int]],
     repetitions: int | None = None,
     limit: int | None = None,
@@ -56,8 +56,9 @@ def make_plan(
 
     Args:
         spaces: Search spaces; an experiment of several is planned once, with the most repetitions that any asks for.
-        contents: Digest of the prepared data of each of the user's own tasks.
-        describe: Returns rows, inputs and outputs of a task by its name.
+        contents: Digests of data that are part of the identity, see `survey.workloads.workload.SurveyData`.
+        needs: Returns what the training of an experiment needs; None if it is left out.
+        model: Built-in costs of the device that trains.
         done: Repetitions that are done, by experiment_id.
         repetitions: Overrides the number in the search spaces.
         limit: Plan only the first `limit` experiments.
@@ -68,18 +69,14 @@ def make_plan(
         InputError: There are too many trials to plan.
     """
     wanted, memberships = _wanted(spaces, contents, repetitions)
-    tasks: dict[str, TaskDescription] = {}
     bundles: list[PlannedBundle] = []
-    experiments = finished = out_of_tolerance = runs = runs_done = epochs = run_epochs = 0
+    experiments = finished = left_out = runs = runs_done = epochs = run_epochs = 0
     for experiment, asked in wanted.items():
         if limit is not None and experiments >= limit:
             break
-        task = tasks.get(experiment.dataset)
-        if task is None:
-            task = tasks[experiment.dataset] = describe(experiment.dataset)
-        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
-        if not within_tolerance(network[1], experiment.size):
-            out_of_tolerance += 1
+        found = needs(experiment)
+        if found is None:
+            left_out += 1
             continue
         missing = _missing(experiment, asked, done)
         experiments += 1
@@ -89,25 +86,24 @@ def make_plan(
         run_epochs += experiment.epochs * asked
         runs_done += asked - len(missing)
         if missing:
-            bundles += _bundles(experiment, missing, asked, network, task, bound, on_gpu=on_gpu)
+            bundles += _bundles(experiment, missing, asked, found, model, bound, on_gpu=on_gpu)
             if len(bundles) > MOST_EXPERIMENTS:
                 raise _too_many(spaces)
     return Plan(
         in_order(bundles),
         num_experiments=experiments,
         num_experiments_done=finished,
-        num_out_of_tolerance=out_of_tolerance,
+        num_left_out=left_out,
         num_runs=runs,
         num_runs_done=runs_done,
         epochs=epochs,
         run_epochs=run_epochs,
         sweeps_per_experiment=memberships / max(1, len(wanted)),
-        guessed=tuple(name for name, task in tasks.items() if task.inputs_guessed),
     )
 
 
 def _wanted(
-    spaces: Sequence[SearchSpace], contents: Mapping[str, str], repetitions: int | None
+    spaces: Sequence[BaseSpace], contents: Mapping[str, str], repetitions: int | None
 ) -> tuple[dict[Experiment, int], int]:
     """The number of repetitions of each experiment, and how often all spaces together name one."""
     wanted: dict[Experiment, int] = {}
@@ -119,7 +115,7 @@ def _wanted(
     return wanted, memberships
 
 
-def _too_many(spaces: Sequence[SearchSpace]) -> InputError:
+def _too_many(spaces: Sequence[BaseSpace]) -> InputError:
     return InputError(
         f"{', '.join(space.name for space in spaces)}: expected {MOST_EXPERIMENTS:,} trials at most, found more, as "
         f"large experiments are split by their repetitions; ask for fewer of them, or for a part of the experiments"
@@ -142,17 +138,15 @@ def _bundles(
     experiment: Experiment,
     missing: tuple[int, ...],
     asked: int,
-    network: tuple[tuple[int, ...], int],
-    task: TaskDescription,
+    needs: Needs,
+    model: CostModel,
     bound: Bound,
     *,
     on_gpu: bool,
 ) -> Iterator[PlannedBundle]:
     """Yield the bundles of an experiment: one, or one for each part of its repetitions that lacks some."""
-    model = default_model(on_gpu=on_gpu)
-    whole = epoch_work(experiment, task, *network, runs=asked, on_gpu=on_gpu)
-    seconds, _ = model.bundle_s(whole, epochs=experiment.epochs, runs=asked)
-    per_run_bytes, shared_bytes = run_bytes(experiment, task, *network), task_bytes(task)
+    seconds, _ = model.bundle_s(needs.work(asked, on_gpu=on_gpu), epochs=experiment.epochs, runs=asked)
+    per_run_bytes, shared_bytes = needs.run_bytes, needs.shared_bytes
     parts = max(
         math.ceil(seconds / bound.seconds),
         math.ceil(asked * per_run_bytes / max(1, bound.memory_bytes - shared_bytes)),
@@ -161,10 +155,10 @@ def _bundles(
     for numbers in [missing] if parts <= 1 else _split(missing, asked, min(parts, asked)):
         runs = len(numbers)
         if runs not in estimates:
-            part = epoch_work(experiment, task, *network, runs=runs, on_gpu=on_gpu)
+            part = needs.work(runs, on_gpu=on_gpu)
             times = model.bundle_s(part, epochs=experiment.epochs, runs=runs)
             estimates[runs] = part, *times, shared_bytes + runs * per_run_bytes
-        yield PlannedBundle(experiment, numbers, asked, *network, *estimates[runs])
+        yield PlannedBundle(experiment, numbers, asked, needs, *estimates[runs])
 
 
 def _split(missing: tuple[int, ...], asked: int, parts: int) -> Iterator[tuple[int, ...]]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from survey.plan.bundles import PlannedBundle, in_order
-from survey.plan.cost_model import CostModel
+from survey.workloads.cost import CostModel
 from survey.plan.gpu_sharing import Packing, placed
 
 
@@ -19,28 +19,26 @@ class Plan:
     Attributes:
         bundles: What to train, in scheduling order: by GPU fraction, then longest first. Bundles packed into one trial
             are neighbours.
-        num_experiments: Experiments within the size tolerance.
+        num_experiments: Experiments, without those that are left out.
         num_experiments_done: Experiments whose repetitions are all done.
-        num_out_of_tolerance: Experiments left out because no network of their shape comes near their size.
+        num_left_out: Experiments that the workload leaves out, such as networks that come not near their size.
         num_runs: Repetitions of all experiments.
         num_runs_done: Repetitions that are done.
         epochs: Epochs of all experiments, done or not.
         run_epochs: Epochs of all their repetitions, done or not.
         sweeps_per_experiment: Average number of search spaces that contain an experiment.
-        guessed: Tasks with a guessed number of inputs, see `survey.tasks.loading.describe`.
         packed: Number of `bundles`, in order, in each trial; empty if each is a trial of its own.
     """
 
     bundles: tuple[PlannedBundle, ...]
     num_experiments: int
     num_experiments_done: int
-    num_out_of_tolerance: int
+    num_left_out: int
     num_runs: int
     num_runs_done: int
     epochs: int
     run_epochs: int
     sweeps_per_experiment: float = 1.0
-    guessed: tuple[str, ...] = ()
     packed: tuple[int, ...] = ()
 
     @cached_property

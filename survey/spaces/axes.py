@@ -94,13 +94,9 @@ def _exact(value: float) -> float:
     return value + 0.0  # -0.0 is 0.0
 
 
-def _below_1(value: float) -> float:
-    if float32(value) >= 1:
-        raise PydanticCustomError("float32", "the data set keeps it in 32 bits, where it rounds to 1; expected less")
-    return value
+def one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
+    """Return a function that returns one of `words`, and refuses everything else."""
 
-
-def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if not isinstance(value, str) or value not in words:
             raise PydanticCustomError(
@@ -113,25 +109,29 @@ def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
     return check
 
 
-def _none_word(value: Any) -> Any:
-    return None if value is None or value == "none" else _one_of(("none", "l1", "l2"))(value)
+def without(problem_of: Callable[[str], str]) -> AfterValidator:
+    """Return a validator that accepts names for which `problem_of` returns an empty string."""
+
+    def check(name: str) -> str:
+        if problem := problem_of(name):
+            raise PydanticCustomError("name", "{problem}", {"problem": problem})
+        return name
+
+    return AfterValidator(check)
 
 
 def word(words: tuple[str, ...]) -> BeforeValidator:
     """Return a validator that accepts one of `words`."""
-    return BeforeValidator(_one_of(words))
+    return BeforeValidator(one_of(words))
 
 
 Number = BeforeValidator(_no_bool)
-_Exact = AfterValidator(_exact)
+"""Makes an axis of numbers refuse true and false."""
+
+Exact = AfterValidator(_exact)
 
 Axis = BeforeValidator(_as_axis)
-Size = Annotated[int, Number, Field(ge=1, le=1 << 40)]
-Depth = Annotated[int, Number, Field(ge=2, le=255)]
-BatchSize = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
 Epochs = Annotated[int, Number, Field(ge=1, le=MOST_EPOCHS)]
-Rate = Annotated[float, Number, Field(gt=0, allow_inf_nan=False), _Exact]
-Coefficient = Annotated[float, Number, Field(ge=0, allow_inf_nan=False), _Exact]
-Fraction = Annotated[float, Number, Field(ge=0, le=1), _Exact]
-Momentum = Annotated[float, Number, Field(ge=0, lt=1), _Exact, AfterValidator(_below_1)]
-Penalty = Annotated[str | None, BeforeValidator(_none_word)]
+Rate = Annotated[float, Number, Field(gt=0, allow_inf_nan=False), Exact]
+Coefficient = Annotated[float, Number, Field(ge=0, allow_inf_nan=False), Exact]
+Fraction = Annotated[float, Number, Field(ge=0, le=1), Exact]

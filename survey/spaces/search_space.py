@@ -1,210 +1,133 @@
-"""Search spaces: fixed grids of hyperparameters, read from YAML or built in Python, expanded into experiments.
+"""Search spaces: fixed grids over the axes of a workload, read from YAML or built in Python, expanded into experiments.
 
-A search space is a union of grids. Each grid gives every hyperparameter a list of values; those left out have the
-defaults of the BUTTER data set. A mistake stops the launch before anything starts, with one message that says where,
-what was found and what is allowed.
+A search space is a union of grids. Each grid gives every axis a list of values; those left out have their defaults. A
+mistake stops the launch before anything starts, with one message that says where, what was found and what is allowed.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from survey.dataset.sweep_names import sweep_problem
-from survey.errors import DatasetError, SearchSpaceError, TaskError
-from survey.networks.topology import SHAPES
-from survey.spaces.axes import (
-    MOST_VALUES,
-    Axis,
-    BatchSize,
-    Coefficient,
-    Depth,
-    Epochs,
-    Fraction,
-    Momentum,
-    Number,
-    Penalty,
-    Rate,
-    Size,
-    float32,
-    word,
-)
-from survey.tasks.names import canonical_name, check_name, user_name_problem
-from survey.tasks.own import UserTask
-from survey.text.names import clash
+from survey.errors import SearchSpaceError
+from survey.spaces.axes import MOST_VALUES, Axis, Epochs, Number, float32, without, word
 from survey.text.validation import CheckedModel
 from survey.workloads.experiment import DRAWS, TRAINING_VERSION, Experiment
 from survey.workloads.limits import MOST_EXPERIMENTS, MOST_REPETITIONS, MOST_RUN_EPOCHS
-
-OPTIMIZERS = ("adam", "RMSprop", "SGD")
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "elu", "swish")
-
-_FLOATS = ("learning_rate", "momentum", "kernel_regularizer_l1", "kernel_regularizer_l2", "label_noise")
+from survey.workloads.registry import workload_named
 
 
-def _refuse(problem: str) -> None:
+def refuse(problem: str) -> None:
     """Raise the error of a grid or search space that is invalid as a whole, if there is a problem."""
     if problem:
         raise PydanticCustomError("whole", "{problem}", {"problem": problem})
 
 
-def _without(problem_of: Callable[[str], str]) -> AfterValidator:
-    """Return a validator that accepts names for which `problem_of` returns an empty string."""
-
-    def check(name: str) -> str:
-        if problem := problem_of(name):
-            raise PydanticCustomError("name", "{problem}", {"problem": problem})
-        return name
-
-    return AfterValidator(check)
-
-
-class Grid(CheckedModel, frozen=True):
-    """A hypercube of hyperparameter values: every combination is an experiment.
+class BaseGrid(CheckedModel, frozen=True):
+    """A hypercube of values of axes: every combination is an experiment. A workload's own grid adds its axes as fields.
 
     Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or an ordered
-    collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty are crossed
-    with their own type only, and momentum is not crossed with adam.
+    collection: a list, a range, a NumPy array, a pandas column, a generator.
+
+    Attributes:
+        epochs: Numbers of epochs.
+        draws: How random draws of different experiments relate, see `survey.workloads.experiment.Experiment`.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
     """
 
-    dataset: Annotated[tuple[str, ...], Axis]
-    shape: Annotated[tuple[Annotated[str, word(SHAPES)], ...], Axis]
-    size: Annotated[tuple[Size, ...], Axis]
-    depth: Annotated[tuple[Depth, ...], Axis]
-    learning_rate: Annotated[tuple[Rate, ...], Axis] = (1e-4,)
-    batch_size: Annotated[tuple[BatchSize, ...], Axis] = (256,)
-    optimizer: Annotated[tuple[Annotated[str, word(OPTIMIZERS)], ...], Axis] = ("adam",)
-    momentum: Annotated[tuple[Momentum, ...], Axis] = (0.0,)
-    kernel_regularizer_type: Annotated[tuple[Penalty, ...], Axis] = (None,)
-    kernel_regularizer_l1: Annotated[tuple[Coefficient, ...], Axis] = ()
-    kernel_regularizer_l2: Annotated[tuple[Coefficient, ...], Axis] = ()
-    label_noise: Annotated[tuple[Fraction, ...], Axis] = (0.0,)
-    activation: Annotated[tuple[Annotated[str, word(ACTIVATIONS)], ...], Axis] = ("relu",)
-    epochs: Annotated[tuple[Epochs, ...], Axis] = (3000,)
+    epochs: Annotated[tuple[Epochs, ...], Axis]
     draws: Annotated[tuple[Annotated[str, word(DRAWS)], ...], Axis] = ("paired",)
 
     @model_validator(mode="after")
-    def _penalties_are_complete(self) -> Grid:
-        for kind in ("l1", "l2"):
-            given = bool(getattr(self, f"kernel_regularizer_{kind}"))
-            if given != (kind in self.kernel_regularizer_type):
-                _refuse(
-                    f"kernel_regularizer_type {kind} and kernel_regularizer_{kind} (its coefficients) go together: "
-                    f"give both or neither"
-                )
+    def _floats_differ(self) -> Self:
+        refuse(_clash(self.floats))
         return self
 
-    @model_validator(mode="after")
-    def _floats_differ(self) -> Grid:
-        _refuse(_clash(self.floats))
-        return self
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Return the names of the axes, those of the workload first."""
+        return (*(name for name in cls.model_fields if name not in BaseGrid.model_fields), *BaseGrid.model_fields)
 
     @property
     def num_points(self) -> int:
         """Number of combinations of values; equal experiments count separately."""
-        crossed = math.prod(len(getattr(self, name)) for name in self._crossed())
-        kinds = self.kernel_regularizer_type
-        penalties = [1 if kind is None else len(getattr(self, f"kernel_regularizer_{kind}")) for kind in kinds]
-        return crossed * sum(penalties)
+        return math.prod(len(getattr(self, name)) for name in self.keys())
 
     @property
     def floats(self) -> Iterator[tuple[str, float]]:
         """Names and values that the data set stores as float32."""
-        return ((name, value) for name in _FLOATS for value in getattr(self, name))
+        values = ((name, value) for name in type(self).model_fields for value in getattr(self, name))
+        return ((name, value) for name, value in values if isinstance(value, float))
 
+    @abstractmethod
     def experiments(
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
     ) -> Iterator[Experiment]:
         """Yield the experiments of the grid, in the order of its fields; equal ones may repeat.
 
         Args:
-            contents: Digest of the prepared data of each of the user's own tasks.
+            contents: Digests of data that are part of the identity, see `survey.workloads.workload.SurveyData`.
             training_version: That of the output that they are of.
         """
-        axes = {name: getattr(self, name) for name in self._crossed()}
-        for penalty in self._penalties():
-            for values in itertools.product(*axes.values()):
-                setting = dict(zip(axes, values, strict=True))
-                content = contents.get(setting["dataset"], "")
-                yield Experiment(**setting, **penalty, task_content=content, training_version=training_version)
 
-    @classmethod
-    def _crossed(cls) -> list[str]:
-        return [name for name in cls.model_fields if not name.startswith("kernel_")]
-
-    def _penalties(self) -> Iterator[dict[str, Any]]:
-        for kind in self.kernel_regularizer_type:
-            if kind is None:
-                yield {}
-            for coefficient in getattr(self, f"kernel_regularizer_{kind}", ()):
-                yield {"kernel_regularizer_type": kind, f"kernel_regularizer_{kind}": coefficient}
+    def points(self, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Yield every combination of the values of some fields, the last of which varies fastest."""
+        axes = {name: getattr(self, name) for name in names}
+        return (dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
 
 
-class SearchSpace(CheckedModel, frozen=True):
-    """A named union of grids.
+class BaseSpace(CheckedModel, frozen=True):
+    """A named union of grids. A workload's own search space says what its grids are.
 
     Attributes:
+        WORKLOAD: Name of the workload.
         name: Name of the sweep, and of its column in the data set.
         description: What the sweep is for.
         repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
-        tasks: The user's own data sets, by the name that `dataset` uses.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
     """
 
-    name: Annotated[str, _without(sweep_problem)]
+    WORKLOAD: ClassVar[str]
+
+    name: str
     description: Annotated[str, Field(max_length=100_000)] = ""
     repetitions: Annotated[int, Number, Field(ge=1, le=MOST_REPETITIONS)] = 10
-    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
-    tasks: dict[Annotated[str, _without(user_name_problem)], UserTask] = Field(default_factory=dict)
+    grids: Annotated[tuple[BaseGrid, ...], Field(min_length=1)]
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_a_column(cls, name: str) -> str:
+        if problem := sweep_problem(name, workload_named(cls.WORKLOAD).columns):
+            raise PydanticCustomError("name", "{problem}", {"problem": problem})
+        return name
 
     @model_validator(mode="after")
-    def _is_feasible(self) -> SearchSpace:
+    def _is_feasible(self) -> Self:
         values = sum(len(getattr(grid, name)) for grid in self.grids for name in grid.model_fields_set)
         if values > MOST_VALUES:
-            _refuse(
+            refuse(
                 f"grids: expected {MOST_VALUES:,} values at most, found {values:,}; use fewer, or several search spaces"
             )
-        _refuse(_too_many([self]) or _clash(pair for grid in self.grids for pair in grid.floats))
+        refuse(_too_many([self]) or _clash(pair for grid in self.grids for pair in grid.floats))
         return self
 
     @property
     def num_points(self) -> int:
         """Number of points of all grids; equal experiments count separately."""
         return sum(grid.num_points for grid in self.grids)
-
-    @property
-    def datasets(self) -> frozenset[str]:
-        """Names of the data sets that the grids use."""
-        return frozenset(name for grid in self.grids for name in grid.dataset)
-
-    def check_datasets(self) -> None:
-        """Check that the grids name known data sets only, whose folder names differ on every file system.
-
-        Raises:
-            SearchSpaceError: A name is unknown or clashes; the message says where, and what is known.
-        """
-        used: dict[str, None] = {}
-        for index, grid in enumerate(self.grids):
-            for place, name in enumerate(grid.dataset):
-                try:
-                    check_name(name, self.tasks)
-                except TaskError as error:
-                    raise DatasetError(("grids", index, "dataset", place), str(error)) from None
-                bare = canonical_name(name)
-                if bare not in used and (problem := clash([*used, bare], "task")):
-                    raise DatasetError(("grids", index, "dataset", place), problem)
-                used[bare] = None
 
     def experiments(
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
@@ -213,11 +136,26 @@ class SearchSpace(CheckedModel, frozen=True):
         grids = (grid.experiments(contents, training_version=training_version) for grid in self.grids)
         return list(dict.fromkeys(itertools.chain.from_iterable(grids)))
 
+    def located(self, folder: Path) -> Self:
+        """Return the search space of a file in this folder: relative paths in it are below the folder.
+
+        Raises:
+            SearchSpaceError: A path is invalid; the message says which.
+        """
+        return self
+
+    def check(self) -> None:
+        """Check what no single value shows.
+
+        Raises:
+            LocatedError: Something is wrong; the message says where.
+        """
+
 
 def check_together(
-    spaces: Sequence[SearchSpace],
+    spaces: Sequence[BaseSpace],
     *,
-    before: Iterable[SearchSpace] = (),
+    before: Iterable[BaseSpace] = (),
     held: Iterable[tuple[str, float]] = (),
     repetitions: int | None = None,
 ) -> None:
@@ -247,7 +185,7 @@ def check_together(
             )
 
 
-def _too_many(spaces: Iterable[SearchSpace]) -> str:
+def _too_many(spaces: Iterable[BaseSpace]) -> str:
     """Return the problem if there are more experiments than a launch can have, else an empty string."""
     counts = [
         (grid.num_points, f"grids[{index}] of {space.name}")
@@ -274,17 +212,3 @@ def _clash(values: Iterable[tuple[str, float]]) -> str:
                 f"use one of them"
             )
     return ""
-
-
-def own_tasks(spaces: Iterable[SearchSpace]) -> dict[str, UserTask]:
-    """Collect the user's own tasks of several search spaces.
-
-    Raises:
-        SearchSpaceError: Two of them define one name differently.
-    """
-    own: dict[str, UserTask] = {}
-    for space in spaces:
-        for name, task in space.tasks.items():
-            if own.setdefault(name, task) != task:
-                raise SearchSpaceError(f"{space.name}: tasks.{name}: another search space defines it differently")
-    return own

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from survey.errors import DatasetError, SearchSpaceError, TaskError, nearest
+from survey.errors import InputError, LocatedError, SearchSpaceError, nearest
 from survey.spaces.lists import take_lists
-from survey.spaces.search_space import SearchSpace
+from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_source import line_of, read_yaml
 from survey.system.import_path import SEARCH_SPACES
 from survey.text.names import inside, yaml_names
 from survey.text.validation import Location, describe
+from survey.workloads.registry import NETWORKS, workload_named
 
 
 def built_in_names() -> tuple[str, ...]:
@@ -22,7 +24,7 @@ def built_in_names() -> tuple[str, ...]:
     return yaml_names(SEARCH_SPACES)
 
 
-def load_space(name_or_path: str | Path) -> SearchSpace:
+def load_space(name_or_path: str | Path) -> BaseSpace:
     """Read and check a search space.
 
     Args:
@@ -34,7 +36,7 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
     return _load(_find(str(name_or_path)))
 
 
-def spaces_in(folder: Path) -> list[SearchSpace]:
+def spaces_in(folder: Path) -> list[BaseSpace]:
     """Read the search spaces that an output keeps in a folder, in files by their names as `dump_space` writes them.
 
     Raises:
@@ -45,7 +47,7 @@ def spaces_in(folder: Path) -> list[SearchSpace]:
     return [space for file in files if (space := _load(file, is_kept=True)).name == file.stem]
 
 
-def _load(source: Path, *, is_kept: bool = False) -> SearchSpace:
+def _load(source: Path, *, is_kept: bool = False) -> BaseSpace:
     """Read a search space; in one that an output keeps, `lists` is refused, as it could name any file."""
     document, nodes = read_yaml(source)
     if not isinstance(document, dict):
@@ -53,31 +55,45 @@ def _load(source: Path, *, is_kept: bool = False) -> SearchSpace:
     document.setdefault("name", Path(source.name).stem)
     if not is_kept:
         take_lists(document, nodes, source)
+    space_type = _type_of(document, nodes, source)
     try:
-        space = SearchSpace.model_validate(document)
+        space = space_type.model_validate(document)
     except ValidationError as error:
 
         def place(location: Location) -> tuple[str, bool]:
             node, is_given = _node_at(nodes, location)
             return f"{source}{line_of(node)}", is_given or location == ("name",)  # which may be that of the file
 
-        raise SearchSpaceError(describe(error, SearchSpace, place, ["lists"])) from None
-    base = Path(str(source)).resolve().parent
+        raise SearchSpaceError(describe(error, space_type, place, ["workload", "lists"])) from None
     try:
-        space = space.model_copy(update={"tasks": {name: task.below(base) for name, task in space.tasks.items()}})
-    except TaskError as error:
-        raise SearchSpaceError(f"{source}: tasks: {error}") from None
-    try:
-        space.check_datasets()
-    except DatasetError as error:
+        space = space.located(Path(str(source)).resolve().parent)
+        space.check()
+    except LocatedError as error:
         node, _ = _node_at(nodes, error.location)
         raise SearchSpaceError(f"{source}{line_of(node)}: {error}") from None
+    except SearchSpaceError as error:
+        raise SearchSpaceError(f"{source}: {error}") from None
     return space
 
 
-def dump_space(space: SearchSpace) -> str:
+def _type_of(document: dict[str, Any], nodes: yaml.Node | None, source: Path) -> type[BaseSpace]:
+    """The class of a document, by its `workload`, which is dropped from it."""
+    name = document.pop("workload", NETWORKS)
+    try:
+        if not isinstance(name, str):
+            raise InputError(f"workload: expected a name, found {name!r}")
+        return workload_named(name).space_type
+    except InputError as error:
+        node, _ = _node_at(nodes, ["workload"])
+        raise SearchSpaceError(f"{source}{line_of(node)}: {error}") from None
+
+
+def dump_space(space: BaseSpace) -> str:
     """Write a search space as YAML that `load_space` reads back unchanged."""
-    return yaml.safe_dump(space.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    document = space.model_dump(mode="json", exclude_defaults=True)
+    if space.WORKLOAD != NETWORKS:
+        document = {"workload": space.WORKLOAD, **document}
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def _find(name: str) -> Path:

@@ -7,8 +7,9 @@ it by this interface alone.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from survey.workloads.columns import Columns
@@ -49,8 +50,12 @@ class Trainer(Protocol):
         ...
 
 
-MakeTrainer = Callable[[Sequence[int]], Trainer]
-"""Makes the trainer of runs from their seeds, before their first epoch."""
+class MakeTrainer(Protocol):
+    """Makes a trainer of some runs that has trained no epoch."""
+
+    def __call__(self, *, seeds: Sequence[int]) -> Trainer:
+        """Take the seeds of the runs."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ class SurveyData(ABC):
         return {}
 
     @abstractmethod
-    def needs(self, experiment: Experiment, *, may_guess: bool = False) -> Needs | None:
+    def needs(self, experiment: Any, *, may_guess: bool = False) -> Needs | None:
         """Return what the training of an experiment needs; None if it is left out of the survey.
 
         Args:
@@ -131,32 +136,40 @@ class SurveyData(ABC):
     def check(self, *, may_guess: bool = False) -> None:
         """Check that something is left to train; `may_guess` as for `needs`."""
 
-    def check_names(self, dataset: Any, sweeps: Iterable[str]) -> None:
-        """Check names against those of a data set (its folder), which may have been made by others."""
+    def check_names(self, dataset: Path) -> None:
+        """Check names of data against those of the data set in a folder."""
 
-    def check_dataset(self, dataset: Any) -> None:
-        """Check that the user's own data are those of the rows in a data set (its folder)."""
+    def check_dataset(self, dataset: Path) -> None:
+        """Check that the user's own data are those of the rows of the data set in a folder."""
 
-    def load(self, experiments: Iterable[Experiment], dataset: Any, *, only_fetched: bool = False) -> Mapping[str, Any]:
-        """Load the data of experiments, and check that they are those of the rows in a data set (its folder).
+    def load(self, experiments: Iterable[Any], dataset: Path, *, bundled: bool = True) -> Mapping[str, Any]:
+        """Load the data of experiments, and check that they are those of the rows of the data set in a folder.
 
         Args:
             experiments: What is to be trained.
             dataset: Folder of the data set.
-            only_fetched: Whether to leave out data that are always at hand.
+            bundled: Whether to load those too that are always at hand.
 
         Returns:
             The data by name, as `Workload.training` takes them; workers get them through Ray's object store.
         """
         return {}
 
-    def told(self) -> Mapping[str, Mapping[str, Any]]:
-        """What people and programs are told of how the user's own data were prepared, by name."""
+    def fetch(self) -> Iterator[tuple[str, Path | None]]:
+        """Fetch what is public; yield the name and the file of each, None if it is always at hand."""
+        yield from ()
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """What programs are told of how the user's own data were prepared, by name."""
         return {}
 
     def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         """Yield what `told` returns as lines for people."""
         yield from ()
+
+    def caveat(self) -> str:
+        """Say what was guessed; an empty text if nothing was."""
+        return ""
 
 
 class Workload(ABC):
@@ -164,11 +177,11 @@ class Workload(ABC):
 
     Attributes:
         name: Its name in search spaces, outputs and data sets.
-        left_out: Why an experiment without `Needs` is left out, in words: `out of size tolerance`.
+        left_out: Why experiments without `Needs` are left out, in words.
     """
 
     name: str
-    left_out: str = "left out"
+    left_out: str = "impossible"
 
     @property
     @abstractmethod
@@ -195,7 +208,7 @@ class Workload(ABC):
 
     @abstractmethod
     def training(
-        self, experiment: Experiment, details: Mapping[str, Any], data: Mapping[str, Any], device: torch.device
+        self, experiment: Any, details: Mapping[str, Any], data: Mapping[str, Any], device: torch.device
     ) -> Training:
         """Return the training of an experiment.
 

@@ -1,18 +1,14 @@
-"""The cost of training: the operations of an epoch, and a linear model of the seconds that they take.
-
-The built-in coefficients are those of one core and of one GPU; the pilot (`survey.plan.pilot`) fits them to others.
-"""
+"""The cost of training networks: the operations of an epoch, their built-in costs, and the memory of a bundle."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from survey.networks.experiment import num_test_rows
+from survey.networks.experiment import NetworkExperiment, num_test_rows
 from survey.tasks.loading import TaskDescription
-from survey.workloads.experiment import Experiment
+from survey.workloads.cost import CostModel
 
 _CHUNK_BYTES = 5 << 18
 """Memory for the runs of a bundle that train together on a CPU, see `survey.networks.training.loop`."""
@@ -41,37 +37,10 @@ class Work(NamedTuple):
     updates: float
     rows: float
 
-
-@dataclass(frozen=True, slots=True)
-class CostModel:
-    """Linear cost model of one device.
-
-    Attributes:
-        seconds: Seconds per unit of each field of `Work`.
-        trial_s: Seconds of a trial beside its epochs.
-        run_s: Seconds of each of its runs beside its epochs, for data and artifacts.
-    """
-
-    seconds: Work
-    trial_s: float = 0.08
-    run_s: float = 0.002
-
-    def epoch_s(self, work: Work) -> float:
-        """Predict the seconds of an epoch of a bundle."""
-        s = self.seconds
-        return (
-            s.steps * work.steps
-            + s.layer_steps * work.layer_steps
-            + s.flops * work.flops
-            + s.activations * work.activations
-            + s.updates * work.updates
-            + s.rows * work.rows
-        )
-
-    def bundle_s(self, work: Work, *, epochs: int, runs: int) -> tuple[float, float]:
-        """Predict the seconds of a trial, and the part of them spent in training."""
-        training_s = epochs * self.epoch_s(work)
-        return training_s + self.trial_s + self.run_s * runs, training_s
+    @property
+    def step_flops(self) -> float:
+        """Floating-point operations of a step."""
+        return self.flops / self.steps
 
 
 CORE_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9))
@@ -96,7 +65,7 @@ def _of_widths(widths: tuple[int, ...], num_inputs: int) -> tuple[int, int, int,
 
 
 def epoch_work(
-    experiment: Experiment,
+    experiment: NetworkExperiment,
     task: TaskDescription,
     widths: tuple[int, ...],
     num_parameters: int,
@@ -131,7 +100,7 @@ def task_bytes(task: TaskDescription) -> int:
     return 4 * task.rows * (task.num_inputs + 1)
 
 
-def run_bytes(experiment: Experiment, task: TaskDescription, widths: Sequence[int], num_parameters: int) -> int:
+def run_bytes(experiment: NetworkExperiment, task: TaskDescription, widths: Sequence[int], num_parameters: int) -> int:
     """Estimate the memory of each run of a bundle, in bytes."""
     activations = experiment.batch_size * (task.num_inputs + 3 * sum(widths))
     stored = task.rows * (2 * task.num_outputs + 4)

@@ -6,17 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from survey.errors import SearchSpaceError
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.search_space import SearchSpace
 from survey.networks.topology import SIZE_TOLERANCE, layer_widths, within_tolerance
-from survey.spaces.search_space import SearchSpace
 from survey.tasks.loading import TaskDescription
 from survey.text.counting import counted
-from survey.workloads.experiment import Experiment
 
 
 def check_sizes(
-    spaces: Sequence[SearchSpace], *, contents: Mapping[str, str], describe: Callable[[str], TaskDescription]
+    spaces: Sequence[SearchSpace], contents: Mapping[str, str], describe: Callable[[str], TaskDescription]
 ) -> None:
-    """Check that at least one experiment has a network that comes near its size; arguments as for `make_plan`.
+    """Check that at least one experiment has a network that comes near its size.
+
+    Args:
+        spaces: The search spaces.
+        contents: Digest of the prepared data of each of the user's own tasks.
+        describe: Returns rows, inputs and outputs of a task by its name in the data set.
 
     Raises:
         SearchSpaceError: None has; the message names the nearest possible size for each data set.
@@ -44,7 +49,7 @@ class _Miss:
     """The network that comes nearest to the size of its experiment."""
 
     task: TaskDescription
-    experiment: Experiment
+    experiment: NetworkExperiment
     found: int
 
     @property

@@ -1,0 +1,63 @@
+"""What the training of a network needs: its layers, operations and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from survey.networks.cost import Work, epoch_work, run_bytes, task_bytes
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import layer_widths, within_tolerance
+from survey.tasks.loading import TaskDescription
+from survey.workloads.cost import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkNeeds:
+    """What the training of an experiment needs, see `survey.workloads.workload.Needs`.
+
+    Attributes:
+        experiment: The hyperparameters.
+        task: Rows, inputs and outputs of its task.
+        widths: Layer widths of the network.
+        num_free_parameters: Its exact number of trainable parameters.
+    """
+
+    experiment: NetworkExperiment
+    task: TaskDescription
+    widths: tuple[int, ...]
+    num_free_parameters: int
+
+    @classmethod
+    def of(cls, experiment: NetworkExperiment, task: TaskDescription) -> NetworkNeeds | None:
+        """Find the network of an experiment; None if none comes near its size."""
+        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
+        return cls(experiment, task, *network) if within_tolerance(network[1], experiment.size) else None
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """The layer widths, and the number of parameters."""
+        return {"widths": list(self.widths), "num_free_parameters": self.num_free_parameters}
+
+    @property
+    def run_bytes(self) -> int:
+        """Memory of each run, in bytes."""
+        return run_bytes(self.experiment, self.task, self.widths, self.num_free_parameters)
+
+    @property
+    def shared_bytes(self) -> int:
+        """Memory of the task's data, in bytes."""
+        return task_bytes(self.task)
+
+    def work(self, runs: int, *, on_gpu: bool = False) -> Work:
+        """Count the operations of an epoch of so many runs together."""
+        return epoch_work(
+            self.experiment, self.task, self.widths, self.num_free_parameters, runs=runs, on_gpu=on_gpu
+        )
+
+    def sample(self, runs: int, *, device: str, seconds: float, packed: int) -> Sample:
+        """Train a small part of such a bundle for about so many seconds, see `survey.networks.sample`."""
+        from survey.networks.sample import measure
+
+        return measure(self, runs, device=device, seconds=seconds, packed=packed)

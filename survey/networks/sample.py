@@ -1,0 +1,159 @@
+"""Samples of the pilot: a bundle of networks cut down to take a second or two.
+
+Only as many runs as train together, only some minibatches of rows, and a smaller network of the same shape in place of
+one with more than some millions of parameters. Timing does not depend on values, so the data are random numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from survey.networks.cost import Work, default_model, epoch_work
+from survey.networks.experiment import TEST_SPLIT, NetworkExperiment
+from survey.networks.needs import NetworkNeeds
+from survey.networks.topology import layer_widths
+from survey.networks.training.graphs import side_stream
+from survey.networks.training.loop import Trainer
+from survey.tasks.loading import TaskDescription
+from survey.workloads.cost import Sample
+from survey.workloads.experiment import Run
+
+_MOST_PARAMETERS, _MOST_ON_GPU = 1 << 22, 1 << 26
+_EPOCHS_AT_LEAST = 3
+_OVERRUN = 4.0
+"""How many times its target an epoch of a sample may take before its minibatches are cut."""
+
+_MOST_PACKED_BYTES = 4 << 30
+"""Memory of the bundles tried side by side, at most."""
+
+
+def measure(needs: NetworkNeeds, runs: int, *, device: str, seconds: float, packed: int) -> Sample:
+    """Train a small part of a bundle for about `seconds`; arguments as of `survey.workloads.workload.Needs.sample`."""
+    on_gpu = device == "cuda"
+    part = _part_of(needs, runs, seconds / (_EPOCHS_AT_LEAST + 1), on_gpu)
+    make_trainer = partial(
+        Trainer,
+        part.experiment,
+        inputs=torch.rand(part.task.rows, part.task.num_inputs),
+        targets=_targets(part.task),
+        task_kind=part.task.kind,
+        widths=part.widths,
+        seeds=[Run(part.experiment, number).seed for number in range(part.runs)],
+        device=device,
+    )
+    epoch_s = _epoch_s([make_trainer()], seconds)
+    gain = None
+    if on_gpu and packed > 1 and (needs.shared_bytes + runs * needs.run_bytes) * packed < _MOST_PACKED_BYTES:
+        with suppress(torch.OutOfMemoryError):  # of a card that others use too
+            gain = epoch_s / _epoch_s([make_trainer() for _ in range(packed)], seconds / 2)
+    return Sample(part.work, epoch_s, gain)
+
+
+def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
+    """Seconds for an epoch of one trainer, if all train side by side as in a packed trial."""
+    streams = [side_stream(number) if len(trainers) > 1 else None for number, _ in enumerate(trainers, start=1)]
+
+    def start(number: int) -> None:
+        with torch.cuda.stream(streams[number]):
+            trainers[number].start_epoch()
+
+    def end(number: int) -> None:
+        with torch.cuda.stream(streams[number]):
+            trainers[number].end_epoch()
+
+    for number in range(len(trainers)):  # the first one takes longer
+        start(number)
+        end(number)
+    times: list[float] = []
+    ends = time.perf_counter() + seconds
+    for number in range(len(trainers)):
+        start(number)
+    while len(times) < _EPOCHS_AT_LEAST or (time.perf_counter() < ends and len(times) < 50):
+        began = time.perf_counter()
+        for number in range(len(trainers)):
+            end(number)
+            start(number)
+        times.append((time.perf_counter() - began) / len(trainers))
+    for number in range(len(trainers)):
+        end(number)
+    return statistics.fmean(times)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a bundle: fewer runs, rows or parameters, or smaller minibatches."""
+
+    experiment: NetworkExperiment
+    task: TaskDescription
+    widths: tuple[int, ...]
+    num_parameters: int
+    runs: int
+    on_gpu: bool
+
+    @property
+    def work(self) -> Work:
+        return epoch_work(
+            self.experiment, self.task, self.widths, self.num_parameters, runs=self.runs, on_gpu=self.on_gpu
+        )
+
+    @property
+    def expected_s(self) -> float:
+        return default_model(on_gpu=self.on_gpu).epoch_s(self.work)
+
+    def shorter(self, share: float) -> _Part:
+        """With a share of the rows, but at least four minibatches."""
+        least = math.ceil(4 * self.experiment.batch_size / (1 - TEST_SPLIT))
+        return replace(
+            self, task=replace(self.task, rows=min(self.task.rows, max(least, round(share * self.task.rows))))
+        )
+
+    def halved(self) -> _Part:
+        """With half of the runs; if only one is left, with minibatches of half the rows."""
+        if self.runs > 1:
+            return replace(self, runs=-(-self.runs // 2))
+        experiment = replace(self.experiment, batch_size=self.experiment.batch_size // 2)
+        return replace(self, experiment=experiment).shorter(0.5)
+
+
+def _part_of(needs: NetworkNeeds, all_runs: int, epoch_s: float, on_gpu: bool) -> _Part:
+    """A part of a bundle whose epoch is expected to take `epoch_s` seconds, or little more."""
+    task = needs.task
+    experiment, widths, parameters = _smaller(needs)
+    whole = epoch_work(experiment, task, widths, parameters, runs=all_runs, on_gpu=on_gpu)
+    chunks = max(1, round(whole.steps / epoch_work(experiment, task, widths, parameters, runs=1).steps))
+    most = _MOST_ON_GPU if on_gpu else _MOST_PARAMETERS
+    runs = max(1, min(-(-all_runs // chunks), most // parameters))
+    part = _Part(experiment, task, widths, parameters, runs, on_gpu)
+    part = part.shorter(min(1.0, epoch_s / part.expected_s))
+    while part.expected_s > _OVERRUN * epoch_s and (part.runs > 1 or part.experiment.batch_size > 1):
+        part = part.halved()
+    return part
+
+
+def _smaller(needs: NetworkNeeds) -> tuple[NetworkExperiment, tuple[int, ...], int]:
+    """The bundle's experiment, or one with a smaller network of the same shape."""
+    experiment, task = needs.experiment, needs.task
+    network = needs.widths, needs.num_free_parameters
+    while network[1] > _MOST_PARAMETERS:
+        experiment = replace(experiment, size=experiment.size // 2)
+        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
+    return experiment, *network
+
+
+def _targets(task: TaskDescription) -> torch.Tensor:
+    if task.kind == "regression":
+        return torch.rand(task.rows, task.num_outputs)
+    classes = torch.arange(task.rows) % max(2, task.num_outputs)
+    if task.num_outputs == 1:
+        return classes[:, None].float()
+    return torch.nn.functional.one_hot(classes, task.num_outputs).float()
+
+

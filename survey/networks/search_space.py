@@ -1,0 +1,177 @@
+"""Search spaces over fully connected networks: BUTTER's hyperparameters with their published defaults, and own tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from survey.errors import LocatedError, SearchSpaceError, TaskError
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.topology import SHAPES
+from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, without, word
+from survey.spaces.search_space import BaseGrid, BaseSpace, refuse
+from survey.tasks.names import canonical_name, check_name, user_name_problem
+from survey.tasks.own import UserTask
+from survey.text.names import clash
+from survey.workloads.experiment import TRAINING_VERSION
+from survey.workloads.registry import NETWORKS
+
+OPTIMIZERS = ("adam", "RMSprop", "SGD")
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "elu", "swish")
+
+
+def _below_1(value: float) -> float:
+    if float32(value) >= 1:
+        raise PydanticCustomError("float32", "the data set keeps it in 32 bits, where it rounds to 1; expected less")
+    return value
+
+
+def _none_word(value: Any) -> Any:
+    return None if value is None or value == "none" else one_of(("none", "l1", "l2"))(value)
+
+
+Size = Annotated[int, Number, Field(ge=1, le=1 << 40)]
+Depth = Annotated[int, Number, Field(ge=2, le=255)]
+BatchSize = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
+Momentum = Annotated[float, Number, Field(ge=0, lt=1), Exact, AfterValidator(_below_1)]
+Penalty = Annotated[str | None, BeforeValidator(_none_word)]
+
+
+class Grid(BaseGrid, frozen=True):
+    """A hypercube of hyperparameter values: every combination is an experiment.
+
+    Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or an ordered
+    collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty are crossed
+    with their own type only, and momentum is not crossed with adam.
+
+    Raises:
+        SearchSpaceError: A value or a name is wrong; the message has a line for each.
+    """
+
+    dataset: Annotated[tuple[str, ...], Axis]
+    shape: Annotated[tuple[Annotated[str, word(SHAPES)], ...], Axis]
+    size: Annotated[tuple[Size, ...], Axis]
+    depth: Annotated[tuple[Depth, ...], Axis]
+    learning_rate: Annotated[tuple[Rate, ...], Axis] = (1e-4,)
+    batch_size: Annotated[tuple[BatchSize, ...], Axis] = (256,)
+    optimizer: Annotated[tuple[Annotated[str, word(OPTIMIZERS)], ...], Axis] = ("adam",)
+    momentum: Annotated[tuple[Momentum, ...], Axis] = (0.0,)
+    kernel_regularizer_type: Annotated[tuple[Penalty, ...], Axis] = (None,)
+    kernel_regularizer_l1: Annotated[tuple[Coefficient, ...], Axis] = ()
+    kernel_regularizer_l2: Annotated[tuple[Coefficient, ...], Axis] = ()
+    label_noise: Annotated[tuple[Fraction, ...], Axis] = (0.0,)
+    activation: Annotated[tuple[Annotated[str, word(ACTIVATIONS)], ...], Axis] = ("relu",)
+    epochs: Annotated[tuple[Epochs, ...], Axis] = (3000,)
+
+    @model_validator(mode="after")
+    def _penalties_are_complete(self) -> Grid:
+        for kind in ("l1", "l2"):
+            given = bool(getattr(self, f"kernel_regularizer_{kind}"))
+            if given != (kind in self.kernel_regularizer_type):
+                refuse(
+                    f"kernel_regularizer_type {kind} and kernel_regularizer_{kind} (its coefficients) go together: "
+                    f"give both or neither"
+                )
+        return self
+
+    @property
+    def num_points(self) -> int:
+        """Number of combinations of values; equal experiments count separately."""
+        crossed = math.prod(len(getattr(self, name)) for name in self._crossed())
+        kinds = self.kernel_regularizer_type
+        penalties = [1 if kind is None else len(getattr(self, f"kernel_regularizer_{kind}")) for kind in kinds]
+        return crossed * sum(penalties)
+
+    def experiments(
+        self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
+    ) -> Iterator[NetworkExperiment]:
+        """Yield the experiments of the grid, in the order of its fields; equal ones may repeat.
+
+        Args:
+            contents: Digest of the prepared data of each of the user's own tasks.
+            training_version: That of the output that they are of.
+        """
+        for penalty in self._penalties():
+            for setting in self.points(self._crossed()):
+                content = contents.get(setting["dataset"], "")
+                yield NetworkExperiment(**setting, **penalty, task_content=content, training_version=training_version)
+
+    @classmethod
+    def _crossed(cls) -> list[str]:
+        return [name for name in cls.keys() if not name.startswith("kernel_")]
+
+    def _penalties(self) -> Iterator[dict[str, Any]]:
+        for kind in self.kernel_regularizer_type:
+            if kind is None:
+                yield {}
+            for coefficient in getattr(self, f"kernel_regularizer_{kind}", ()):
+                yield {"kernel_regularizer_type": kind, f"kernel_regularizer_{kind}": coefficient}
+
+
+class SearchSpace(BaseSpace, frozen=True):
+    """A named union of grids.
+
+    Attributes:
+        name: Name of the sweep, and of its column in the data set.
+        description: What the sweep is for.
+        repetitions: Runs of each experiment, each with its own seed.
+        grids: The grids whose union is surveyed.
+        tasks: The user's own data sets, by the name that `dataset` uses.
+
+    Raises:
+        SearchSpaceError: A value or a name is wrong; the message has a line for each.
+    """
+
+    WORKLOAD: ClassVar[str] = NETWORKS
+
+    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    tasks: dict[Annotated[str, without(user_name_problem)], UserTask] = Field(default_factory=dict)
+
+    @property
+    def datasets(self) -> frozenset[str]:
+        """Names of the data sets that the grids use."""
+        return frozenset(name for grid in self.grids for name in grid.dataset)
+
+    def check(self) -> None:
+        """Check that the grids name known data sets only, whose folder names differ on every file system.
+
+        Raises:
+            SearchSpaceError: A name is unknown or clashes; the message says where, and what is known.
+        """
+        used: dict[str, None] = {}
+        for index, grid in enumerate(self.grids):
+            for place, name in enumerate(grid.dataset):
+                try:
+                    check_name(name, self.tasks)
+                except TaskError as error:
+                    raise LocatedError(("grids", index, "dataset", place), str(error)) from None
+                bare = canonical_name(name)
+                if bare not in used and (problem := clash([*used, bare], "task")):
+                    raise LocatedError(("grids", index, "dataset", place), problem)
+                used[bare] = None
+
+    def located(self, folder: Path) -> Self:
+        """Return the search space with the files of its own tasks below a folder."""
+        try:
+            return self.model_copy(update={"tasks": {name: task.below(folder) for name, task in self.tasks.items()}})
+        except TaskError as error:
+            raise SearchSpaceError(f"tasks: {error}") from None
+
+
+def own_tasks(spaces: Iterable[SearchSpace]) -> dict[str, UserTask]:
+    """Collect the user's own tasks of several search spaces.
+
+    Raises:
+        SearchSpaceError: Two of them define one name differently.
+    """
+    own: dict[str, UserTask] = {}
+    for space in spaces:
+        for name, task in space.tasks.items():
+            if own.setdefault(name, task) != task:
+                raise SearchSpaceError(f"{space.name}: tasks.{name}: another search space defines it differently")
+    return own
