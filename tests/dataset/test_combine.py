@@ -139,7 +139,7 @@ def _change(folder: Path, column: str, change) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [
-        ("task_version", 2, "task_version is 1 in"),
+        ("task_version", 1, "task_version is 2 in"),
         ("test_split_method", "stratified", "test_split_method is shuffled_train_test_split in"),
         ("widths", [9, 9, 3], "widths is"),
         ("num_free_parameters", 7, "num_free_parameters is"),

@@ -96,6 +96,8 @@ RUN_TYPES = {
     "ray_version": pa.string(),
     "mlflow_version": pa.string(),
     "repetition": pa.uint16(),
+    "draws": pa.string(),
+    "epoch_seconds": pa.list_(pa.float32()),
     "momentum": pa.float32(),
     "task_digest": pa.string(),
     "target_minimum": pa.float64(),
@@ -159,7 +161,7 @@ def test_summaries_have_the_published_columns(exported):
     found = {f.name: f.type for f in pq.read_schema(exported.folder / "complete_summary/_common_metadata")}
     of_a_run = {"run_id", "repetition", "seed", "python_version", "torch_version", "ray_version", "mlflow_version"}
     of_a_run |= {"platform", "git_hash", "hostname", "device", "start_time", "update_time", "train_seconds"}
-    of_a_run |= {"trial_id", "mlflow_run_id", "command"}
+    of_a_run |= {"trial_id", "mlflow_run_id", "command", "epoch_seconds"}
     expected = {name: kind for name, kind in RUN_TYPES.items() if name not in of_a_run}
     expected |= {"alpha": pa.bool_(), "beta": pa.bool_(), "num_runs": pa.uint16(), "num": pa.list_(pa.uint16())}
     for part in ("test", "train"):
@@ -270,7 +272,8 @@ def test_runs_are_what_was_put_in(exported):
                 "kernel_regularizer.l1": None,
                 "kernel_regularizer.l2": float(np.float32(l2)) if l2 else None,
                 "task": "classification",
-                "task_version": 1,
+                "task_version": 2,
+                "draws": "paired",
                 "task_digest": DIGITS.digest,
                 "test_split": float(np.float32(0.2)),
                 "num_free_parameters": parameters,

@@ -55,6 +55,8 @@ def test_the_minimal_example_has_the_defaults_of_butter(tmp_path):
         "activation": "relu",
         "epochs": 1500,
         "task_content": "",
+        "draws": "paired",
+        "training_version": 2,
     }
 
 

@@ -22,7 +22,7 @@ def surveyed(folder: Path) -> Path:
     """A data set of a search space: four experiments of which one is missing, one short of a run, one diverged."""
     (folder / "search_spaces").mkdir(parents=True)
     (folder / "search_spaces" / "small.yaml").write_text(SPACE)
-    (folder / "survey.json").write_text(json.dumps({"output_id": "0" * 32, "contents": {}}))
+    (folder / "survey.json").write_text(json.dumps({"output_id": "0" * 32, "contents": {}, "training_version": 2}))
     rows = []
     for each in load_space(folder / "search_spaces" / "small.yaml").experiments():
         surface = bowl(0.1, 9, 10)

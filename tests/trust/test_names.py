@@ -143,7 +143,9 @@ def test_tasks_of_one_launch_and_of_one_output_differ_in_more_than_capitals(fold
     with pytest.raises(InputError, match="tasks 'Mine' and 'mine' differ only in capitals"):
         prepared(space("a", "mine", mine=table), space("b", "Mine", Mine=table))
     (folder / "out" / "dataset" / "all_repetitions" / "dataset=MINE").mkdir(parents=True)
-    (folder / "out" / "survey.json").write_text('{"output_id": "x", "contents": {}}')
+    (folder / "out" / "survey.json").write_text(
+        '{"output_id": "' + "0" * 32 + '", "contents": {}, "training_version": 2}'
+    )
     with pytest.raises(InputError, match="tasks 'MINE' and 'mine' differ only in capitals"):
         prepared(space("a", "mine", mine=table), out=folder / "out")
 
