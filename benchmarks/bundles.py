@@ -17,8 +17,8 @@ from multiprocessing.synchronize import Barrier
 import torch
 
 from benchmarks.cells import CELLS, Cell, data_of, seeds_of
-from survey.networks.training.graphs import side_stream
 from survey.networks.training.loop import Trainer
+from survey.system.cuda import side_stream
 
 _RUNS = (1, 10, 30, 120, 480, 1920)
 _BUNDLES = (2, 4, 8, 16)

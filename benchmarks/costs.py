@@ -1,7 +1,7 @@
 """What the operations of training cost on a core or a GPU: `python -m benchmarks.costs --device cuda`.
 
 Trains small parts of trials that are drawn over all sizes, depths, minibatches and optimizers of the published sweeps,
-and fits the coefficients of `survey.plan.cost_model` to them, which a dry run without a pilot counts with.
+and fits the coefficients of `survey.networks.cost` to them, which a dry run without a pilot counts with.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 
+from survey.networks.cost import Work, default_model
+from survey.networks.search_space import SearchSpace
+from survey.networks.workload import WORKLOAD
 from survey.plan.bundles import PlannedBundle
-from survey.plan.cost_model import CostModel, Work, default_model
 from survey.plan.make_plan import make_plan
-from survey.plan.pilot import Sample, fit_costs, measure
-from survey.spaces.search_space import SearchSpace
-from survey.tasks.loading import describe
+from survey.plan.pilot import fit_costs
+from survey.workloads.cost import CostModel, Sample
 
 _GRID = {
     "dataset": ["201_pol", "wine_quality_white", "connect_4", "mnist"],
@@ -35,7 +37,8 @@ _MEASURE_S = 0.5
 def _trials(on_gpu: bool) -> list[PlannedBundle]:
     """All of them, in an order that is as good as random."""
     space = SearchSpace.model_validate({"name": "costs", "repetitions": 30, "grids": [_GRID]})
-    plan = make_plan([space], contents={}, describe=lambda name: describe(name, may_guess=True), done={}, on_gpu=on_gpu)
+    needs, model = partial(WORKLOAD.data([space]).needs, may_guess=True), default_model(on_gpu=on_gpu)
+    plan = make_plan([space], contents={}, needs=needs, model=model, done={}, on_gpu=on_gpu)
     return sorted(plan.bundles, key=lambda trial: trial.experiment.experiment_id)
 
 
@@ -58,8 +61,7 @@ def main() -> None:
         if time.perf_counter() > ends:
             break
         part = replace(trial, repetitions=trial.repetitions[: args.runs])
-        name = part.experiment.dataset
-        sample = measure(part, describe(name, may_guess=True), args.device, _MEASURE_S, packed=1)
+        sample = part.needs.sample(len(part.repetitions), device=args.device, seconds=_MEASURE_S, packed=1)
         samples.append(sample)
         print(f"{part.experiment.label:90}{1e3 * sample.epoch_s:10.2f} ms an epoch", flush=True)
     model = _fit(samples, default_model(on_gpu=on_gpu))

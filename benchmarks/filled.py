@@ -18,10 +18,10 @@ import numpy as np
 from survey.dataset.history import history_table
 from survey.dataset.layout import partition_of
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
-from survey.spaces.search_space import Grid, SearchSpace
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings, TrialRun
@@ -56,6 +56,7 @@ def fill(folder: Path, experiments: Sequence[NetworkExperiment], repetitions: Se
         experiment_id,
         all_epochs=False,
         repetition_runs=False,
+        metrics=METRICS,
         sql_artifacts=store.sql_artifacts(experiment_id),
     )
     context = multiprocessing.get_context("spawn")

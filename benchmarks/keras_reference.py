@@ -1,4 +1,4 @@
-"""Train small networks with Keras 3 on TensorFlow and write their statistics, for `tests/networks/training/test_keras.py`.
+"""Train small networks with Keras 3 on TensorFlow and write their statistics, for `test_keras.py`.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.keras_reference
 

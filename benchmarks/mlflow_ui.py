@@ -27,17 +27,18 @@ import requests
 
 from benchmarks.filled import space
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.tracking.rows import MetricRow, Writer
 from survey.tracking.server import MlflowServer
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import METRICS, TrackingSettings, parent_run, recorded_epochs
+from survey.tracking.trial_run import TrackingSettings, parent_run, recorded_epochs
 from survey.tracking.writer import make_writer
 
 _EPOCHS, _REPETITIONS = 300, 10
 _AT_ONCE = 500
-_KEYS = (*METRICS, "test_loss_q1", "test_loss_q3", "test_accuracy_q1", "test_accuracy_q3")
+_KEYS = (*METRICS.names, "test_loss_q1", "test_loss_q3", "test_accuracy_q1", "test_accuracy_q3")
 _NAME = "filled"
 
 
@@ -46,7 +47,7 @@ def fill(output: Output, experiments: Sequence[NetworkExperiment], num_full: int
     store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
     experiment_id = store.open_experiment(_NAME, note="", artifact_location=output.artifacts.as_uri())
     artifacts = store.sql_artifacts(experiment_id)
-    settings = TrackingSettings(store.uri, experiment_id, False, False, sql_artifacts=artifacts)
+    settings = TrackingSettings(store.uri, experiment_id, False, False, METRICS, sql_artifacts=artifacts)
     writer = make_writer(store.uri, experiment_id, sql_artifacts=artifacts)
     first_full = len(experiments) - num_full
     few, many = np.array([1, _EPOCHS]), recorded_epochs(_EPOCHS, all_epochs=False)

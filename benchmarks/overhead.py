@@ -13,17 +13,16 @@ import pstats
 import resource
 import time
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
 
 from survey.cluster.connection import Cluster, connected
+from survey.networks.search_space import Grid, SearchSpace
+from survey.networks.workload import WORKLOAD
 from survey.plan.bundles import PlannedBundle
 from survey.plan.make_plan import make_plan
-from survey.spaces.search_space import Grid, SearchSpace
-from survey.tasks.loading import describe
 
 _CORES = 2
 
@@ -35,7 +34,8 @@ def planned(count: int) -> Groups:
     rates = [(number + 1) / 1e6 for number in range(count)]
     grid = Grid(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=100, learning_rate=rates)
     space = SearchSpace(name="overhead", repetitions=5, grids=[grid])
-    return make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).trials
+    needs, model = WORKLOAD.data([space]).needs, WORKLOAD.cost_model(on_gpu=False)
+    return make_plan([space], contents={}, needs=needs, model=model, done={}).trials
 
 
 def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[float], int]:
@@ -88,7 +88,7 @@ def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[
     with Progress(Console(quiet=True), name="overhead", num_runs=runs, total_cost=len(trials)) as progress:
         failures = tune.fit(
             trials,
-            TrialSettings(tasks={}, tracking=None, origin={}, checkpoints=Path()),
+            TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path()),
             cluster=cluster,
             stop=StopRequest(),
             progress=progress,

@@ -30,7 +30,7 @@ _RATES = (0.01, 0.003, 0.001, 0.0003, 0.0001)
 
 def space(count: int):
     """A search space of `count` of 1,000 experiments."""
-    from survey.spaces.search_space import Grid, SearchSpace
+    from survey.networks.search_space import Grid, SearchSpace
 
     cells = list(product(_SHAPES, (2048, 4096), (3, 4, 5, 6, 7), _RATES, (64, 128, 256, 512)))
     chosen = random.Random(0).sample(cells, count)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from survey.errors import InputError, SurveyError
     from survey.launch.api import run
     from survey.launch.result import SurveyResult
-    from survey.spaces.search_space import Grid, SearchSpace
+    from survey.networks.experiment import NetworkExperiment as Experiment
+    from survey.networks.search_space import Grid, SearchSpace
     from survey.tasks.own import UserTask
-    from survey.workloads.experiment import Experiment, Run
+    from survey.workloads.experiment import Run
 
 __all__ = [
     "Experiment",
@@ -35,11 +36,11 @@ _HOMES = {
     "run": "launch.api",
     "InputError": "errors",
     "SurveyError": "errors",
-    "Experiment": "experiments.experiment",
-    "Run": "experiments.experiment",
+    "Experiment": "networks.experiment:NetworkExperiment",
+    "Run": "workloads.experiment",
     "SurveyResult": "launch.result",
-    "Grid": "spaces.search_space",
-    "SearchSpace": "spaces.search_space",
+    "Grid": "networks.search_space",
+    "SearchSpace": "networks.search_space",
     "UserTask": "tasks.own",
 }
 
@@ -53,7 +54,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'survey' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"survey.{_HOMES[name]}"), name)
+    module, _, other_name = _HOMES[name].partition(":")
+    return getattr(import_module(f"survey.{module}"), other_name or name)
 
 
 def __dir__() -> list[str]:

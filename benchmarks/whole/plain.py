@@ -12,9 +12,10 @@ from benchmarks.peers.definitions import regression_sums, softmax_sums
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import STATISTICS
 from survey.networks.training import streams
+from survey.networks.workload import WORKLOAD
 from survey.plan.make_plan import make_plan
 from survey.spaces.yaml_file import load_space
-from survey.tasks.loading import describe, load
+from survey.tasks.loading import load
 from survey.workloads.experiment import Run
 
 
@@ -28,9 +29,11 @@ class PlainRun(NamedTuple):
 
 def runs_of(space_name: str, every: int) -> list[PlainRun]:
     """Return every so-manieth run of a search space, longest first."""
-    plan = make_plan([load_space(space_name)], contents={}, describe=describe, done={})
+    space = load_space(space_name)
+    needs, model = WORKLOAD.data([space]).needs, WORKLOAD.cost_model(on_gpu=False)
+    plan = make_plan([space], contents={}, needs=needs, model=model, done={})
     runs = [
-        PlainRun(trial.experiment, number, tuple(trial.widths))
+        PlainRun(trial.experiment, number, tuple(trial.needs.widths))
         for trial in plan.bundles
         for number in trial.repetitions
     ]

@@ -162,13 +162,12 @@ def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
 
 
 def _fetch(names: list[str], console: SafeConsole) -> int:
-    from survey.spaces.search_space import own_tasks
+    from survey.launch.request import workload_of
     from survey.spaces.yaml_file import load_space
-    from survey.tasks.loading import fetch
 
     spaces = [load_space(name) for name in names]
-    for name in sorted({name for space in spaces for name in space.datasets} - own_tasks(spaces).keys()):
-        console.print(f"{name}: {fetch(name) or 'comes with scikit-learn'}")
+    for name, file in workload_of(spaces).data(spaces).fetch():
+        console.print(f"{name}: {file or 'always at hand'}")
     return 0
 
 

@@ -12,12 +12,12 @@ from survey.errors import InputError, nearest
 from survey.launch.options import Options
 from survey.launch.request import Request
 from survey.launch.result import SurveyResult
-from survey.spaces.search_space import SearchSpace
+from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_file import load_space
 from survey.text.names import folded
 from survey.text.terminal import SafeConsole
 
-Space = str | Path | SearchSpace
+Space = str | Path | BaseSpace
 """A search space: the name of a built-in one, the path of a YAML file, or a `SearchSpace`."""
 
 
@@ -98,9 +98,9 @@ def prepare(space: Space | Sequence[Space], options: Options, console: Console |
     for one in given:
         if not isinstance(one, Space):
             raise InputError(f"search spaces: expected names, paths or SearchSpace, found {type(one).__name__}")
-    spaces = [one if isinstance(one, SearchSpace) else load_space(one) for one in given]
+    spaces = [one if isinstance(one, BaseSpace) else load_space(one) for one in given]
     for one in spaces:
-        one.check_datasets()
+        one.check()
     names = [one.name for one in spaces]
     if len(set(map(folded, names))) < len(names) or not names:
         raise InputError(f"search spaces: expected one or more of different names, found {', '.join(names) or 'none'}")

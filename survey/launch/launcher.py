@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import SurveyError
 from survey.export.mappers import in_processes
-from survey.launch.messages import address_lines, packed_lines, plan_lines, recording_line
+from survey.launch.messages import address_lines, packed_lines, plan_line, recording_line
 from survey.launch.planning import for_cluster, price_of, recording, with_pilot
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request, note_of
@@ -19,7 +19,6 @@ from survey.launch.tracking_server import TrackingAccess, serving
 from survey.output.forecasts import Forecast
 from survey.plan.plan import Plan
 from survey.system.files import disk_full_errors
-from survey.tasks.prepared import PreparedTask
 from survey.tracking.credentials import without_passwords
 from survey.trials.checkpoint import drop_useless
 from survey.trials.provenance import git_commit
@@ -55,11 +54,11 @@ class Launch:
 
     def _run(self) -> SurveyResult:
         request, output = self._request, self._output
-        request.check_sizes()
+        request.data.check()
         if not output.exists:
-            request.load_tasks(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
-        with output.held(), ExitStack() as held:
-            request.check_own_data()  # before writing anything: a refused launch leaves the output unchanged
+            request.load_data(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
+        with output.held(request.workload.name), ExitStack() as held:
+            request.data.check_dataset(output.dataset)  # before writing: a refused launch leaves the output unchanged
             held.enter_context(request.tracking.held())
             output.record(list(request.spaces), request.contents)
             store = request.tracking.open_at_start()
@@ -88,9 +87,10 @@ class Launch:
 
         request = self._request
         # Refuse what can be refused before anything starts.
-        request.load_tasks(plan, bundled=self._output.dataset.exists())
+        request.load_data(plan, bundled=self._output.dataset.exists())
         request.tracking.check_artifacts()
-        self._tell(plan_lines(request.name, plan, request.own_data()))
+        told = request.data.lines(request.data.told())
+        self._tell([plan_line(request.name, plan, request.workload.left_out), *told])
         plan, pilot = with_pilot(request, plan)
         pilot_s = pilot.seconds if pilot else 0.0
         with (
@@ -103,7 +103,7 @@ class Launch:
             cost = price_of(request, plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
             forecast = Forecast(self._output.folder, plan, cost)
             check_nodes(request, cluster)
-            data = request.load_tasks(plan)
+            data = request.load_data(plan)
             access.wait()
             self._tell_addresses(access, session)
             store = request.tracking.open()
@@ -152,15 +152,14 @@ class Launch:
                 )
         return failures, progress.counts.loop_seconds
 
-    def _trial_settings(
-        self, data: dict[str, PreparedTask], tracking: TrackingSettings, cluster: Cluster
-    ) -> TrialSettings:
+    def _trial_settings(self, data: Mapping[str, Any], tracking: TrackingSettings, cluster: Cluster) -> TrialSettings:
         from survey.trials.messages import TrialSettings
         from survey.trials.tune import report_every_s
 
         request, output = self._request, self._output
         return TrialSettings(
-            tasks=data,
+            workload=request.workload.name,
+            data=data,
             tracking=tracking,
             origin={"batch": request.name, "git_hash": tracking.git_commit or None},
             checkpoints=output.checkpoints,
@@ -182,6 +181,7 @@ class Launch:
             mlflow_experiment_id,
             all_epochs,
             repetition_runs,
+            metrics=request.workload.columns.metrics,
             git_commit=git_commit(),
             sql_artifacts=sql_artifacts,
         )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from survey.launch.result import SurveyResult
 from survey.plan.plan import Plan
-from survey.tasks import preparation
 from survey.text.counting import counted
 from survey.text.terminal import SafeConsole
 from survey.text.uris import sqlite_uri
@@ -23,17 +22,15 @@ _SHOWN = 20
 """Missing experiments that are named, at most."""
 
 
-def plan_lines(name: str, plan: Plan, own_data: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """What will be trained, and how each of the user's own tables was prepared."""
+def plan_line(name: str, plan: Plan, left_out: str) -> str:
+    """What will be trained; why experiments are left out."""
     text = (
         f"{name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
         f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {counted(len(plan.trials), 'trial')}"
     )
-    if plan.num_out_of_tolerance:
-        text += f"; {plan.num_out_of_tolerance:,} experiments left out: none of their networks comes near their size"
-    yield text
-    for task, told in own_data.items():
-        yield from preparation.lines(task, told)
+    if plan.num_left_out:
+        text += f"; {plan.num_left_out:,} experiments left out: {left_out}"
+    return text
 
 
 def packed_lines(plan: Plan) -> Iterator[str]:

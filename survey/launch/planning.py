@@ -34,21 +34,24 @@ def dry_run(request: Request) -> Price:
     Raises:
         InputError: The request cannot be fulfilled.
     """
-    request.check_sizes(may_guess=True)
+    request.data.check(may_guess=True)
     store = request.tracking.open() if request.tracking.exists else None
     superseded = request.output.redo_log.superseded.union(request.to_replace(store, may_guess=True))
     done = CompletedRuns.of_dataset(request.output.dataset, superseded)
     if store:
         done.merge(store.completed_runs(superseded))
-    plan, pilot = with_pilot(request, request.plan(done, may_guess=True), may_guess=True)
+    plan, pilot = with_pilot(request, request.plan(done, may_guess=True))
     if request.num_gpus:
         plan = on_gpus(request, plan, pilot)
     num_cpus = request.options.num_cpus or num_cores()
     found = price_of(request, plan, pilot, num_cpus=num_cpus, num_gpus=request.num_gpus)
-    return replace(found, own_data=request.own_data())
+    data = request.data
+    told = data.told()
+    notes = [*data.lines(told), *filter(None, [data.caveat()])]
+    return replace(found, left_out=request.workload.left_out, guessed=data.guessed, own_data=told, notes=tuple(notes))
 
 
-def with_pilot(request: Request, plan: Plan, *, may_guess: bool = False) -> tuple[Plan, Pilot | None]:
+def with_pilot(request: Request, plan: Plan) -> tuple[Plan, Pilot | None]:
     """Run the pilot if the options ask for it; return the plan with the measured costs, and the pilot."""
     if not request.options.pilot or not plan.bundles:
         return plan, None
@@ -57,7 +60,7 @@ def with_pilot(request: Request, plan: Plan, *, may_guess: bool = False) -> tupl
     from survey.plan.pilot import run_pilot
 
     device = "cuda" if request.num_gpus and torch.cuda.is_available() else "cpu"
-    pilot = run_pilot(plan, partial(request.describe, may_guess=may_guess), device=device)
+    pilot = run_pilot(plan, request.workload.cost_model(on_gpu=device == "cuda"), device=device)
     return plan.with_costs(pilot.model), pilot
 
 
@@ -108,16 +111,18 @@ def _check_gpu_options(options: Options, cluster: Cluster) -> None:
 
 def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Price:
     """Estimate the cost of a plan on `num_cpus` cores and `num_gpus` GPUs, with MLflow recording as in the options."""
-    from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH, recorded_epochs
+    from survey.tracking.trial_run import recorded_epochs
 
+    metrics = request.workload.columns.metrics
     all_epochs, repetition_runs = recording(request, plan)
     return price(
         plan,
         Rows(
-            ROWS_PER_EPOCH,
-            CHILD_ROWS_PER_EPOCH * repetition_runs,
+            metrics.num_rows,
+            metrics.num_run_rows * repetition_runs,
             epochs=lru_cache(lambda epochs: len(recorded_epochs(epochs, all_epochs=all_epochs))),
         ),
+        request.workload.columns,
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         factor=pilot.factor if pilot else UNMEASURED_FACTOR,
@@ -127,11 +132,9 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
 
 def recording(request: Request, plan: Plan) -> tuple[bool, bool]:
     """Return whether MLflow records every epoch, and whether each repetition gets its own MLflow run."""
-    from survey.tracking.trial_run import CHILD_ROWS_PER_EPOCH, ROWS_PER_EPOCH
-
-    options = request.options
+    options, metrics = request.options, request.workload.columns.metrics
     few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
     repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
-    rows = ROWS_PER_EPOCH * plan.epochs + CHILD_ROWS_PER_EPOCH * plan.run_epochs * repetition_runs
+    rows = metrics.num_rows * plan.epochs + metrics.num_run_rows * plan.run_epochs * repetition_runs
     all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
     return all_epochs, repetition_runs

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from survey.dataset.completed_runs import CompletedRuns, TrainedRuns, trained_runs
 from survey.errors import InputError, nearest
@@ -21,8 +21,7 @@ from survey.workloads.experiment import Experiment
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
 
-_NAMES = tuple(field.name for field in fields(Experiment) if field.name not in ("task_content", "training_version"))
-_TYPES = get_type_hints(Experiment)
+_NOT_ASKED_FOR = ("task_content", "training_version")
 
 
 @dataclass(frozen=True)
@@ -38,22 +37,27 @@ class RedoFilter:
     values: tuple[tuple[str, object], ...]
 
     @classmethod
-    def parse(cls, text: str) -> RedoFilter:
+    def parse(cls, text: str, kind: type[Experiment]) -> RedoFilter:
         """Parse `NAME=VALUE[,NAME=VALUE...]`, such as `dataset=sklearn:digits,depth=3`.
+
+        Args:
+            text: The filter.
+            kind: The class of the experiments that it is to match.
 
         Raises:
             InputError: The text is not a filter; the message says what is allowed.
         """
+        names = [field.name for field in fields(kind) if field.name not in _NOT_ASKED_FOR]
         pairs = []
         for part in text.split(","):
             name, equals, value = (each.strip() for each in part.partition("="))
             name = name.replace(".", "_")
             if not equals or not value:
                 raise InputError(f"--redo: expected NAME=VALUE[,NAME=VALUE...], found {text!r}")
-            if name not in _NAMES:
-                hint = nearest(name, _NAMES)
-                raise InputError(f"--redo: {name!r} is not a hyperparameter{hint}; expected one of {', '.join(_NAMES)}")
-            pairs.append((name, _value(name, value)))
+            if name not in names:
+                hint = nearest(name, names)
+                raise InputError(f"--redo: {name!r} is not a hyperparameter{hint}; expected one of {', '.join(names)}")
+            pairs.append((name, _value(name, value, get_type_hints(kind)[name])))
         return cls(text, tuple(pairs))
 
     def matches(self, experiment: Experiment) -> bool:
@@ -136,13 +140,13 @@ class Redo:
             self._output.redo_log.add(self._text, found)
 
 
-def _value(name: str, text: str) -> object:
-    """Parse the value of a hyperparameter; the regularizer type `none` is None."""
+def _value(name: str, text: str, kind: Any) -> object:
+    """Parse the value of a hyperparameter; `none` is None where that is possible."""
     if name == "dataset":
         return text.removeprefix("pmlb:")
-    if name == "kernel_regularizer_type":
+    if type(None) in get_args(kind):
         return None if text.lower() == "none" else text
     try:
-        return _TYPES[name](text)
+        return kind(text)
     except ValueError:
         raise InputError(f"--redo: expected a number for {name}, found {text!r}") from None

@@ -62,12 +62,12 @@ class Request:
         ensure_home()
         options = with_callers_ray(options)
         self.spaces, self.options, self.console = spaces, options, console
-        self.workload = _workload_of(spaces)
+        self.workload = workload_of(spaces)
         self.name = "+".join(space.name for space in spaces)
         if options.out is None and len(self.name) > MOST_BYTES:
             raise InputError(f"the names of {len(spaces)} search spaces together are too long for a folder; give --out")
         self.output = Output.at(options.out or Path("surveys") / self.name)
-        self.output.check_version(self.workload.name)
+        self.output.check(self.workload.name)
         before = self.output.spaces()
         held = floats_in_paths(self.output.dataset)
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)
@@ -143,8 +143,12 @@ class Request:
         return self.data.load((each.experiment for each in plan.bundles), self.output.dataset, bundled=bundled)
 
 
-def _workload_of(spaces: Sequence[BaseSpace]) -> Workload:
-    """The workload of search spaces that are surveyed as one."""
+def workload_of(spaces: Sequence[BaseSpace]) -> Workload:
+    """Return the workload of search spaces that are surveyed as one.
+
+    Raises:
+        InputError: They survey different ones.
+    """
     names = sorted({space.WORKLOAD for space in spaces})
     if len(names) > 1:
         raise InputError(

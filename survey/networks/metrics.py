@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from survey.workloads.metrics import ALL_STATISTICS, MAIN_STATISTICS, Metric, Metrics
 
 STATISTICS = (
@@ -21,7 +23,12 @@ STATISTICS = (
 HISTORY_COLUMNS = (*(f"val_{name}" for name in STATISTICS), *STATISTICS)
 """The twenty per-epoch columns of a run: test set (`val_`) first, then training set."""
 
-_BEST = {"loss": "min", "accuracy": "max", "mean_squared_error": "min", "kullback_leibler_divergence": "min"}
+_BEST: dict[str, Literal["min", "max"]] = {
+    "loss": "min",
+    "accuracy": "max",
+    "mean_squared_error": "min",
+    "kullback_leibler_divergence": "min",
+}
 """Statistics that summaries have, and what is best of them."""
 
 

@@ -52,9 +52,7 @@ class NetworkNeeds:
 
     def work(self, runs: int, *, on_gpu: bool = False) -> Work:
         """Count the operations of an epoch of so many runs together."""
-        return epoch_work(
-            self.experiment, self.task, self.widths, self.num_free_parameters, runs=runs, on_gpu=on_gpu
-        )
+        return epoch_work(self.experiment, self.task, self.widths, self.num_free_parameters, runs=runs, on_gpu=on_gpu)
 
     def sample(self, runs: int, *, device: str, seconds: float, packed: int) -> Sample:
         """Train a small part of such a bundle for about so many seconds, see `survey.networks.sample`."""

@@ -20,8 +20,8 @@ from survey.networks.cost import Work, default_model, epoch_work
 from survey.networks.experiment import TEST_SPLIT, NetworkExperiment
 from survey.networks.needs import NetworkNeeds
 from survey.networks.topology import layer_widths
-from survey.networks.training.graphs import side_stream
 from survey.networks.training.loop import Trainer
+from survey.system.cuda import side_stream
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import Sample
 from survey.workloads.experiment import Run
@@ -155,5 +155,3 @@ def _targets(task: TaskDescription) -> torch.Tensor:
     if task.num_outputs == 1:
         return classes[:, None].float()
     return torch.nn.functional.one_hot(classes, task.num_outputs).float()
-
-

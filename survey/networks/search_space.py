@@ -1,4 +1,4 @@
-"""Search spaces over fully connected networks: BUTTER's hyperparameters with their published defaults, and own tasks."""
+"""Search spaces over fully connected networks: BUTTER's hyperparameters, and the user's own tasks."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ class Grid(BaseGrid, frozen=True):
 
     @classmethod
     def _crossed(cls) -> list[str]:
-        return [name for name in cls.keys() if not name.startswith("kernel_")]
+        names = cls.keys()
+        return [name for name in names if not name.startswith("kernel_")]
 
     def _penalties(self) -> Iterator[dict[str, Any]]:
         for kind in self.kernel_regularizer_type:

@@ -17,13 +17,15 @@ from survey.errors import OutputError
 from survey.output.lock import OutputLock
 from survey.output.ownership import marker_of
 from survey.output.redo_log import RedoLog
-from survey.spaces.search_space import SearchSpace
+from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_file import dump_space, spaces_in
 from survey.system.files import write_text
 from survey.text.json_files import read_json
 from survey.text.names import is_of_system, yaml_names
 from survey.text.uris import sqlite_uri
 from survey.workloads.experiment import TRAINING_VERSION
+from survey.workloads.registry import NETWORKS, workload_named
+from survey.workloads.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class _Identity:
     output_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     contents: dict[str, str]
     training_version: Annotated[int, Field(ge=1)] = 1  # which did not say it
+    workload: str = NETWORKS
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class Output:
             raise OutputError(f"{folder}: {problem}")
         return cls(folder)
 
-    def prepare(self) -> None:
-        """Make the folder and its identity, where there are none.
+    def prepare(self, workload: str = NETWORKS) -> None:
+        """Make the folder and its identity, for this workload, where there are none.
 
         Raises:
             OutputError: They cannot be made.
@@ -74,19 +77,21 @@ class Output:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._identity_file.exists():
-                write_text(self._identity_file, json.dumps(asdict(_Identity(uuid.uuid4().hex, {}, TRAINING_VERSION))))
+                write_text(
+                    self._identity_file, json.dumps(asdict(_Identity(uuid.uuid4().hex, {}, TRAINING_VERSION, workload)))
+                )
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the output, which one launch at a time can, and make it where there is none.
+    def held(self, workload: str = NETWORKS) -> Iterator[None]:
+        """Hold the output, which one launch at a time can, and make it for this workload where there is none.
 
         Raises:
             OutputError: Another launch holds it, or it cannot be made.
         """
         with self.lock():
-            self.prepare()  # under the lock: of two launches that begin at once, one gives it its identity
+            self.prepare(workload)  # under the lock: of two launches that begin at once, one gives it its identity
             yield
 
     def lock(self) -> OutputLock:
@@ -129,12 +134,26 @@ class Output:
         """Version of the definitions by which its runs are trained."""
         return self._identity.training_version
 
-    def check_version(self) -> None:
+    @property
+    def workload(self) -> Workload:
+        """What is surveyed in it.
+
+        Raises:
+            InputError: It is a workload that is not installed.
+        """
+        return workload_named(self._identity.workload)
+
+    def check(self, workload: str) -> None:
         """Check that a launch may add to the output, if there is one.
 
         Raises:
-            OutputError: Its runs are of another training version.
+            OutputError: Its runs are of another workload or training version.
         """
+        if self.exists and (here := self._identity.workload) != workload:
+            raise OutputError(
+                f"{self.folder}: is the output of a survey of {here}, and this one is of {workload}: an output holds "
+                "one workload; choose another --out"
+            )
         if self.exists and self.training_version != TRAINING_VERSION:
             raise OutputError(
                 f"{self.folder}: holds runs of training version {self.training_version}, and this program trains by "
@@ -194,7 +213,7 @@ class Output:
         """The sqlite file in the output folder."""
         return sqlite_uri(self.database)
 
-    def record(self, spaces: list[SearchSpace], contents: Mapping[str, str]) -> None:
+    def record(self, spaces: list[BaseSpace], contents: Mapping[str, str]) -> None:
         """Keep the search spaces that have been surveyed here: the exporter flags experiments by them."""
         self._spaces.mkdir(exist_ok=True)
         for space in spaces:
@@ -211,7 +230,7 @@ class Output:
         """Names of the search spaces that have been surveyed here."""
         return yaml_names(self._spaces)
 
-    def spaces(self) -> list[SearchSpace]:
+    def spaces(self) -> list[BaseSpace]:
         """The search spaces that have been surveyed here, by name."""
         return spaces_in(self._spaces)
 

@@ -9,13 +9,13 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from operator import attrgetter
 from typing import Any
 
-from survey.dataset.schema import PARTITION_COLUMNS
+from survey.dataset.layout import partition_of
 from survey.plan.bundles import PlannedBundle, resource_name
 from survey.plan.plan import Plan
 from survey.system.gc_pause import collector_paused
+from survey.workloads.columns import Columns
 
 _METRIC_ROW_BYTES = 285
 """A row of MLflow's table of metrics in sqlite, with its part of the indices."""
@@ -29,9 +29,6 @@ _RUN_BYTES, _CHILD_RUN_BYTES = 5_600, 1_900
 _CURVE_BYTES = 0.7 * 4
 """A value of a curve in Parquet: float32, compressed."""
 
-_RUN_CURVES, _SUMMARY_CURVES = 20, 46
-"""Curves of a run, and of an experiment in a summary."""
-
 _ARTIFACT_BYTES, _RUNS_FILE_BYTES, _SUMMARY_FILE_BYTES, _EXECUTIVE_FILE_BYTES = 31_000, 30_000, 60_000, 38_000
 """Size of a file beside its curves: mostly its footer, which describes every column."""
 
@@ -43,9 +40,6 @@ _START_S = 12.0
 
 _EXPORT_S_PER_EXPERIMENT, _REPORT_S_PER_EXPERIMENT = 0.05, 0.0015
 """Time of a launch after its last trial, for each experiment that it trains, and for each that the survey has."""
-
-_partition = attrgetter(*(name.replace(".", "_") for name in PARTITION_COLUMNS))
-"""The hyperparameters that determine an experiment's partition of the data set."""
 
 UNMEASURED_FACTOR = 3.0
 """How far off a time may be, as a factor, if no pilot has measured the machine: cores differ by so much."""
@@ -125,13 +119,15 @@ class Price:
         training_hours: Hours that trials spend in training, on any device; the rest is tracking, start and end.
         wall_hours: From the start of the launch to its end.
         measured: Whether a pilot has measured this machine; otherwise times are those of a machine like ours, roughly.
-        guessed: Tasks whose number of inputs is guessed, as their data have not been fetched.
-        own_data: How each of the user's own tasks was prepared, by name; see `survey.tasks.preparation.told`.
+        left_out: Why experiments are left out, in words.
+        guessed: Names of data of which something is guessed, as they have not been fetched.
+        own_data: How the user's own data were prepared, by name.
+        notes: Lines for people on what was guessed, and on the user's own data.
     """
 
     experiments_new: int
     experiments_done: int
-    experiments_out_of_tolerance: int
+    experiments_left_out: int
     runs: int
     runs_done: int
     runs_to_train: int
@@ -148,8 +144,10 @@ class Price:
     num_cpus: int
     num_gpus: float
     measured: bool
-    guessed: tuple[str, ...]
+    left_out: str = ""
+    guessed: tuple[str, ...] = ()
     own_data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -157,12 +155,15 @@ class Price:
 
 
 @collector_paused()
-def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: float, measured: bool) -> Price:
+def price(
+    plan: Plan, rows: Rows, columns: Columns, *, num_cpus: int, num_gpus: float, factor: float, measured: bool
+) -> Price:
     """Estimate the cost of a plan.
 
     Args:
         plan: With the costs of the machine that will train it, and the fractions of GPUs.
         rows: What goes to MLflow.
+        columns: What goes to the data set.
         num_cpus: Cores that train.
         num_gpus: GPUs that train.
         factor: How far off a time may be, as a factor.
@@ -182,11 +183,11 @@ def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: flo
     core_hours, gpu_hours, training_hours, wall_hours = (
         Range.around(s / 3600, factor) for s in (core_s, gpu_s, training_s, wall_s)
     )
-    artifact_bytes, dataset_bytes = _parquet_bytes(plan)
+    artifact_bytes, dataset_bytes = _parquet_bytes(plan, columns)
     return Price(
         experiments_new=plan.num_experiments - plan.num_experiments_done,
         experiments_done=plan.num_experiments_done,
-        experiments_out_of_tolerance=plan.num_out_of_tolerance,
+        experiments_left_out=plan.num_left_out,
         runs=plan.num_runs,
         runs_done=plan.num_runs_done,
         runs_to_train=plan.num_runs_planned,
@@ -203,7 +204,6 @@ def price(plan: Plan, rows: Rows, *, num_cpus: int, num_gpus: float, factor: flo
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         measured=measured,
-        guessed=plan.guessed,
     )
 
 
@@ -216,13 +216,15 @@ def _tracking_bytes(recording: Recording) -> int:
     )
 
 
-def _parquet_bytes(plan: Plan) -> tuple[int, int]:
+def _parquet_bytes(plan: Plan, columns: Columns) -> tuple[int, int]:
     """Bytes of artifacts, and of the data set: the same curves again, and summaries for each experiment and sweep."""
     experiments = {bundle.experiment for bundle in plan.bundles}
-    partitions = len({_partition(experiment) for experiment in experiments})
+    partitions = len({partition_of(experiment, columns) for experiment in experiments})
+    metrics = columns.metrics.all
     summaries = 1 + plan.sweeps_per_experiment
-    histories = _CURVE_BYTES * _RUN_CURVES * plan.run_epochs_planned
-    curves = _CURVE_BYTES * _SUMMARY_CURVES * summaries * sum(experiment.epochs for experiment in experiments)
+    histories = _CURVE_BYTES * (len(metrics) + 1) * plan.run_epochs_planned
+    per_epoch = sum(len(metric.statistics) for metric in metrics)
+    curves = _CURVE_BYTES * per_epoch * summaries * sum(experiment.epochs for experiment in experiments)
     files = partitions * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
     return round(histories + _ARTIFACT_BYTES * len(plan.bundles)), round(histories + curves + files)
 

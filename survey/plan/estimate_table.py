@@ -8,7 +8,6 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from survey.plan.estimate import UNMEASURED_FACTOR, Price, Range
-from survey.tasks.preparation import lines
 from survey.text.counting import counted
 
 
@@ -24,18 +23,12 @@ def price_table(price: Price) -> Table:
 
 def price_notes(price: Price) -> Iterator[str]:
     """Yield caveats about the numbers, and how the user's own data were prepared."""
-    for name, told in price.own_data.items():
-        yield from lines(name, told)
+    yield from price.notes
     if not price.measured and price.runs_to_train:
         like = "an NVIDIA H100" if price.num_gpus else "a core like ours"
         yield (
             f"Times are those of {like}, and can be {UNMEASURED_FACTOR:g} times as long here: "
             "--pilot measures this machine, in a minute at most"
-        )
-    if price.guessed:
-        yield (
-            f"The data of {', '.join(price.guessed)} are not at hand: their numbers of inputs, and so which of their "
-            "experiments are within the size tolerance, are guesses; --fetch-only fetches them"
         )
 
 
@@ -43,7 +36,8 @@ def _lines(price: Price) -> Iterator[tuple[str, str]]:
     yield "experiments", f"{price.experiments_new + price.experiments_done:,}"
     yield "  done", f"{price.experiments_done:,}"
     yield "  to train", f"{price.experiments_new:,}"
-    yield "out of size tolerance (left out)", f"{price.experiments_out_of_tolerance:,}"
+    if price.left_out:
+        yield f"{price.left_out} (left out)", f"{price.experiments_left_out:,}"
     yield "runs", f"{price.runs:,}"
     yield "  done", f"{price.runs_done:,}"
     yield "  to train", f"{price.runs_to_train:,}"

@@ -8,8 +8,8 @@ from functools import cached_property
 from itertools import accumulate
 
 from survey.plan.bundles import PlannedBundle, in_order
-from survey.workloads.cost import CostModel
 from survey.plan.gpu_sharing import Packing, placed
+from survey.workloads.cost import CostModel
 
 
 @dataclass(frozen=True)

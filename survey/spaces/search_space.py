@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import SearchSpaceError
-from survey.spaces.axes import MOST_VALUES, Axis, Epochs, Number, float32, without, word
+from survey.spaces.axes import MOST_VALUES, Axis, Epochs, Number, float32, word
 from survey.text.validation import CheckedModel
 from survey.workloads.experiment import DRAWS, TRAINING_VERSION, Experiment
 from survey.workloads.limits import MOST_EXPERIMENTS, MOST_REPETITIONS, MOST_RUN_EPOCHS

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine, select
 
-from survey.errors import TrackingError
+from survey.errors import InputError, TrackingError
 from survey.tracking.sql_writer import RUNS, TAGS
 from survey.tracking.tags import EXPERIMENT, EXPERIMENT_ID, HISTORY_FILE, REPETITIONS, ROLE, TRIAL_ROLE
 from survey.workloads.experiment import Experiment
+from survey.workloads.registry import experiment_of
 
 _ROWS_AT_ONCE = 1000
 
@@ -63,10 +64,10 @@ class FinishedRow(NamedTuple):
             TrackingError: The settings are not those of the experiment that the row is said to be of.
         """
         try:
-            experiment = Experiment.from_record(json.loads(self.experiment))
+            experiment = experiment_of(json.loads(self.experiment))
             if experiment.experiment_id != self.experiment_id:
                 raise ValueError
-        except (AttributeError, TypeError, ValueError, RecursionError):
+        except (AttributeError, TypeError, ValueError, RecursionError, InputError):
             raise _foreign(self.mlflow_run_id) from None
         uri = f"{self.artifact_uri}/{HISTORY_FILE}"
         return FinishedTrial(self.mlflow_run_id, experiment, self.repetitions, uri)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.dataset.completed_runs import CompletedRuns
-from survey.networks.metrics import HISTORY_COLUMNS
+from survey.errors import InputError
 from survey.output.folder import Output
 from survey.output.ownership import has_marker
 from survey.system.files import remove_with_folders
@@ -27,6 +27,7 @@ from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
 from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
 from survey.workloads.experiment import Experiment
+from survey.workloads.registry import NETWORKS, experiment_of, workload_named
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ def _read(file: Path) -> _Orphan | None:
     try:
         history = pq.ParquetFile(file).read()
         command = json.loads(history["command"][0].as_py())
-        experiment, repetitions = Experiment.from_record(command), tuple(history["repetition"].to_pylist())
-    except (pa.ArrowException, OSError, KeyError, IndexError, TypeError, ValueError):
+        experiment, repetitions = experiment_of(command), tuple(history["repetition"].to_pylist())
+    except (pa.ArrowException, OSError, KeyError, IndexError, TypeError, ValueError, InputError):
         return None
     if experiment.experiment_id != history["experiment_id"][0].as_py():
         return None
@@ -115,23 +116,27 @@ def _record(store: TrackingStore, artifacts: str, orphan: _Orphan) -> None:
     """Record an orphan as its trial would have, had it been as quick."""
     name = str(orphan.first("batch"))
     mlflow_experiment_id = store.open_experiment(name, note="", artifact_location=artifacts)
+    metrics = workload_named(orphan.experiment.WORKLOAD or NETWORKS).columns.metrics
     run = TrialRun(
         TrackingSettings(
             store.uri,
             mlflow_experiment_id,
             all_epochs=False,
             repetition_runs=False,
+            metrics=metrics,
             git_commit=str(orphan.first("git_hash") or ""),
             sql_artifacts=store.sql_artifacts(mlflow_experiment_id),
         ),
         orphan.experiment,
         orphan.repetitions,
         num_repetitions=max(orphan.repetitions) + 1,
-        params={key: orphan.first(key) for key in ("num_free_parameters", "widths")},
+        params={
+            key: orphan.first(key) for key in ("num_free_parameters", "widths") if key in orphan.history.schema.names
+        },
         trial_id=str(orphan.first("trial_id")),
         recovered_from=orphan.mlflow_run_id,
     )
-    curves = [np.stack(orphan.history[column].to_numpy()) for column in HISTORY_COLUMNS]  # 20 of [repetitions, epochs]
+    curves = [np.stack(orphan.history[column].to_numpy()) for column in metrics.curves]  # [repetitions, epochs] each
     for epoch in recorded_epochs(orphan.experiment.epochs, all_epochs=False):
         run.log_epoch(int(epoch), np.stack([curve[:, epoch - 1] for curve in curves]))
     position = orphan.history.schema.get_field_index("mlflow_run_id")

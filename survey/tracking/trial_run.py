@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from survey.dataset.table_writer import write_table
 from survey.errors import TrackingAwayError, TrackingError
-from survey.networks.metrics import HISTORY_COLUMNS
 from survey.system.clock import Clock
 from survey.system.files import disk_full_errors
 from survey.tracking.rows import MetricRow, NewRun
@@ -33,18 +32,11 @@ from survey.tracking.tags import (
 )
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Experiment, Run
-from survey.workloads.metrics import log_spaced_epochs, quantiles
-
-METRICS = tuple(
-    f"test_{name.removeprefix('val_')}" if name.startswith("val_") else f"train_{name}" for name in HISTORY_COLUMNS
-)
-"""MLflow's name of each history column."""
+from survey.workloads.metrics import Metrics, log_spaced_epochs, quantiles
 
 LOG_EPOCHS = 40
 """The most log-spaced epochs of a training that go to MLflow."""
 
-_QUARTILES = ("test_loss", "test_accuracy")
-_CHILD_METRICS = ("test_loss", "test_accuracy", "train_loss", "train_accuracy")
 _FLUSH_S = 2.0
 _FLUSH_ROWS = 20_000
 
@@ -56,12 +48,6 @@ _ASK_AGAIN_S = 5.0
 
 _T = TypeVar("_T")
 
-ROWS_PER_EPOCH = len(METRICS) + 2 * len(_QUARTILES)
-"""Metric rows of a trial's run for each recorded epoch."""
-
-CHILD_ROWS_PER_EPOCH = len(_CHILD_METRICS)
-"""Metric rows of a repetition's run for each recorded epoch."""
-
 
 @dataclass(frozen=True)
 class TrackingSettings:
@@ -72,6 +58,7 @@ class TrackingSettings:
         mlflow_experiment_id: The MLflow experiment of the survey.
         all_epochs: Whether every epoch is logged, or log-spaced ones.
         repetition_runs: Whether each repetition has a child run of its own.
+        metrics: What is recorded of each epoch.
         git_commit: Commit of the survey's source, or an empty string.
         sql_artifacts: Where the experiment keeps artifacts, if workers may write its rows by SQL; else None.
     """
@@ -80,6 +67,7 @@ class TrackingSettings:
     mlflow_experiment_id: str
     all_epochs: bool
     repetition_runs: bool
+    metrics: Metrics
     git_commit: str = ""
     sql_artifacts: str | None = None
 
@@ -124,8 +112,8 @@ class TrialRun:
         recovered_from: str | None = None,
     ) -> None:
         self._writer = make_writer(settings.uri, settings.mlflow_experiment_id, sql_artifacts=settings.sql_artifacts)
-        epochs = experiment.epochs
-        wanted = recorded_epochs(epochs, all_epochs=settings.all_epochs)
+        self._metrics = settings.metrics
+        wanted = recorded_epochs(experiment.epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())
         self._pending: list[tuple[int, int, np.ndarray]] = []
         self._clock = Clock()
@@ -142,11 +130,11 @@ class TrialRun:
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 
     def log_epoch(self, epoch: int, statistics: np.ndarray) -> None:
-        """Note the statistics of an epoch, float [20, repetitions]; they are written a few seconds' worth at a time."""
+        """Note the metrics of an epoch, float [metrics, repetitions]; a few seconds' worth is written at a time."""
         if epoch not in self._wanted:
             return
         self._pending.append((epoch, self._clock.now_ms(), statistics))
-        rows = len(self._pending) * (ROWS_PER_EPOCH + CHILD_ROWS_PER_EPOCH * len(self._children))
+        rows = len(self._pending) * (self._metrics.num_rows + self._metrics.num_run_rows * len(self._children))
         since = time.monotonic() - self._flushed
         if since >= _ASK_AGAIN_S if self._away_since is not None else rows >= _FLUSH_ROWS or since >= _FLUSH_S:
             self.flush()
@@ -178,14 +166,14 @@ class TrialRun:
                 time.sleep(_ASK_AGAIN_S)
 
     def _rows(self, pending: list[tuple[int, int, np.ndarray]]) -> list[MetricRow]:
-        values = np.stack([statistics for _, _, statistics in pending], axis=2)  # [20, repetitions, epochs]
-        q1, median, q3 = quantiles(values.transpose(1, 0, 2), (0.25, 0.5, 0.75))  # [20, epochs] each
-        curves = [(self.run_id, name, median[k]) for k, name in enumerate(METRICS)]
-        for name in _QUARTILES:
-            k = METRICS.index(name)
-            curves += [(self.run_id, f"{name}_q1", q1[k]), (self.run_id, f"{name}_q3", q3[k])]
+        values = np.stack([statistics for _, _, statistics in pending], axis=2)  # [metrics, repetitions, epochs]
+        q1, median, q3 = quantiles(values.transpose(1, 0, 2), (0.25, 0.5, 0.75))  # [metrics, epochs] each
+        metrics, place = self._metrics, self._metrics.names.index
+        curves = [(self.run_id, name, median[k]) for k, name in enumerate(metrics.names)]
+        for name in (metric.name for metric in metrics.with_quartiles):
+            curves += [(self.run_id, f"{name}_q1", q1[place(name)]), (self.run_id, f"{name}_q3", q3[place(name)])]
         for number, run_id in enumerate(self._children):
-            curves += [(run_id, name, values[METRICS.index(name), number]) for name in _CHILD_METRICS]
+            curves += [(run_id, metric.name, values[place(metric.name), number]) for metric in metrics.of_runs]
         times = [(epoch, timestamp) for epoch, timestamp, _ in pending]
         return [
             MetricRow(run_id, key, value, epoch, timestamp)
@@ -246,8 +234,7 @@ def parent_run(
     start_time_ms: int,
 ) -> NewRun:
     """Describe the MLflow run of a trial; arguments as of `TrialRun`, times in milliseconds since 1970."""
-    described = experiment.to_dict()
-    described.pop("task_content")
+    described = {name: value for name, value in experiment.to_dict().items() if name != "task_content"}
     tags = {
         ROLE: TRIAL_ROLE,
         EXPERIMENT: json.dumps(experiment.to_dict()),

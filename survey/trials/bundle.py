@@ -5,24 +5,16 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from survey.networks.metrics import HISTORY_COLUMNS
-from survey.networks.training.loop import Trainer
+from survey.workloads.metrics import Metrics
+from survey.workloads.workload import MakeTrainer, Trainer
 
 _log = logging.getLogger(__name__)
-
-
-class MakeTrainer(Protocol):
-    """Makes a trainer of some runs that has trained no epoch."""
-
-    def __call__(self, *, seeds: Sequence[int]) -> Trainer:
-        """Take the seeds of the runs."""
-        ...
 
 
 class Bundle:
@@ -33,27 +25,27 @@ class Bundle:
 
     Args:
         make_trainer: Makes the trainer of a group.
+        metrics: What is recorded of each epoch.
         seeds: Seed of each run.
         epochs: Epochs to train, of every run.
 
     Attributes:
-        curves: float32 [20, runs, epochs], the statistics of `metrics.HISTORY_COLUMNS`; undefined for epochs that are
-            not trained yet.
+        curves: float32 [metrics, runs, epochs]; undefined for epochs that are not trained yet.
         epoch_seconds: float32 [runs, epochs], what each epoch took, divided by the runs that it was shared by.
     """
 
-    def __init__(self, make_trainer: MakeTrainer, seeds: Sequence[int], epochs: int) -> None:
-        self._make_trainer, self._seeds, self._epochs = make_trainer, seeds, epochs
+    def __init__(self, make_trainer: MakeTrainer, metrics: Metrics, seeds: Sequence[int], epochs: int) -> None:
+        self._make_trainer, self._metrics, self._seeds, self._epochs = make_trainer, metrics, seeds, epochs
         self._first, self._size = 0, len(seeds)
         self._trainer: Trainer | None = None
         self._has_started = False
-        self.curves: npt.NDArray[np.float32] = np.empty((len(HISTORY_COLUMNS), len(seeds), epochs), dtype=np.float32)
+        self.curves: npt.NDArray[np.float32] = np.empty((len(metrics.all), len(seeds), epochs), dtype=np.float32)
         self.epoch_seconds: npt.NDArray[np.float32] = np.empty((len(seeds), epochs), dtype=np.float32)
 
     @property
     def curves_by_name(self) -> dict[str, npt.NDArray[np.float32]]:
         """The curves and `epoch_seconds`, float32 [runs, epochs], by their columns in the data set."""
-        return {**dict(zip(HISTORY_COLUMNS, self.curves, strict=True)), "epoch_seconds": self.epoch_seconds}
+        return {**dict(zip(self._metrics.curves, self.curves, strict=True)), "epoch_seconds": self.epoch_seconds}
 
     @property
     def epoch(self) -> int:

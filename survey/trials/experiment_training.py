@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,6 @@ import torch
 
 from survey.dataset.history import history_table
 from survey.errors import FATAL_ERRORS, DiskFullError, TrackingError
-from survey.networks.training.loop import Trainer
-from survey.tasks.prepared import PreparedTask
 from survey.tracking.trial_run import TrialRun
 from survey.trials.bundle import Bundle, is_device_lost, is_out_of_memory
 from survey.trials.checkpoint import Checkpoint
@@ -26,6 +23,7 @@ from survey.trials.messages import ExperimentConfig, TrialSettings
 from survey.trials.provenance import process_origin
 from survey.trials.training_time import TrainingTime
 from survey.workloads.experiment import Experiment, Run
+from survey.workloads.registry import experiment_of, workload_named
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +67,7 @@ class _TrackedRun:
         self._run, self.run_id = run, run.run_id
 
     def log_epochs(self, curves: np.ndarray, epoch: int) -> None:
-        """Track the epochs up to this one that are not tracked yet; curves are float32 [20, repetitions, epochs]."""
+        """Track the epochs up to this one that are not tracked yet, of curves [metrics, repetitions, epochs]."""
         while self._run and self._logged < epoch:
             self._logged += 1
             self._run.log_epoch(self._logged, curves[:, :, self._logged - 1])
@@ -131,10 +129,12 @@ class ExperimentTraining:
         self, config: ExperimentConfig, context: TrialContext, stream: torch.cuda.Stream | None = None
     ) -> None:
         self._config, self._context, self._stream = config, context, stream
-        self.experiment = Experiment.from_record(config)
-        self._task = context.settings.tasks[self.experiment.dataset]
+        self.experiment = experiment_of(config)
+        settings = context.settings
+        self._workload = workload_named(settings.workload)
+        self._training = self._workload.training(self.experiment, config["details"], settings.data, context.device)
         self._checkpoint = Checkpoint(
-            context.settings.checkpoints, self.experiment, config["repetitions"], data_digest=self._task.digest
+            settings.checkpoints, self.experiment, config["repetitions"], data_digest=self._training.data_digest
         )
         self._time, self._run = TrainingTime(), _TrackedRun()
         self.is_done = False
@@ -154,7 +154,9 @@ class ExperimentTraining:
         first_epoch = saved["epoch"] + 1 if saved else 1
         self._run.open(_trial_run(self._config, self.experiment, self._context, first_epoch=first_epoch))
         with self._run.failure_marked():
-            self._bundle = _bundle(self._config, self.experiment, self._task, self._context.device)
+            seeds = [Run(self.experiment, number).seed for number in self._config["repetitions"]]
+            metrics = self._workload.columns.metrics
+            self._bundle = Bundle(self._training.make_trainer, metrics, seeds, self.experiment.epochs)
             if saved:
                 self._restore(saved)
 
@@ -194,10 +196,11 @@ class ExperimentTraining:
         return self._bundle.run_epochs if self.run_id else 0
 
     @property
-    def test_loss(self) -> float:
-        """Median of the last epoch that all repetitions have trained; NaN before the first."""
-        epoch = self._bundle.epoch
-        return float(np.median(self._bundle.curves[0, :, epoch - 1])) if epoch else float("nan")
+    def objective(self) -> float:
+        """Median at the last epoch that all repetitions have trained; NaN before the first."""
+        epoch, metrics = self._bundle.epoch, self._workload.columns.metrics
+        place = metrics.all.index(metrics.objective)
+        return float(np.median(self._bundle.curves[place, :, epoch - 1])) if epoch else float("nan")
 
     def start_epoch(self) -> None:
         """Train an epoch; on a GPU, let it start."""
@@ -244,8 +247,8 @@ class ExperimentTraining:
             "trial_id": self._context.trial_id,
             "mlflow_run_id": self.run_id,
         }
-        widths, curves = self._config["widths"], self._bundle.curves_by_name
-        return history_table(self.experiment, repetitions, self._task, widths, curves, origin)
+        columns, curves = self._workload.columns, self._bundle.curves_by_name
+        return history_table(columns, self.experiment, repetitions, self._training.columns, curves, origin)
 
     def remove_checkpoint(self) -> None:
         """Remove the checkpoint, or the note in its place: the whole trial is done."""
@@ -293,22 +296,7 @@ def _trial_run(
         experiment,
         config["repetitions"],
         num_repetitions=config["num_repetitions"],
-        params={"num_free_parameters": config["num_free_parameters"], "widths": config["widths"]},
+        params=dict(config["details"]),
         trial_id=context.trial_id,
         first_epoch=first_epoch,
     )
-
-
-def _bundle(config: ExperimentConfig, experiment: Experiment, task: PreparedTask, device: torch.device) -> Bundle:
-    """Make the bundle of an experiment, before its first epoch."""
-    make_trainer = partial(
-        Trainer,
-        experiment,
-        inputs=torch.tensor(task.inputs),
-        targets=torch.tensor(task.targets),
-        task_kind=task.kind,
-        widths=config["widths"],
-        device=device,
-    )
-    seeds = [Run(experiment, number).seed for number in config["repetitions"]]
-    return Bundle(make_trainer, seeds, experiment.epochs)

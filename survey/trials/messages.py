@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict, cast
 
 from survey.plan.bundles import PlannedBundle
-from survey.tasks.prepared import PreparedTask
-from survey.workloads.experiment import Experiment
+from survey.workloads.registry import experiment_of
 
 if TYPE_CHECKING:
     from survey.tracking.trial_run import TrackingSettings
@@ -20,7 +19,8 @@ class TrialSettings:
     """What all trials of a launch share.
 
     Attributes:
-        tasks: Prepared data by task.
+        workload: Name of what is surveyed.
+        data: What it is trained on, see `survey.workloads.workload.SurveyData.load`.
         tracking: How MLflow tracks trials.
         origin: Columns of the data set that identify the survey and its source.
         checkpoints: Folder of the checkpoints, within the output folder.
@@ -29,7 +29,8 @@ class TrialSettings:
             must stop.
     """
 
-    tasks: Mapping[str, PreparedTask]
+    workload: str
+    data: Mapping[str, Any]
     tracking: TrackingSettings
     origin: Mapping[str, Any]
     checkpoints: Path
@@ -44,8 +45,7 @@ class ExperimentConfig(TypedDict):
         epochs: As in `Experiment`.
         repetitions: Numbers of the repetitions to train.
         num_repetitions: Repetitions that the survey asks for.
-        widths: Layer widths.
-        num_free_parameters: Number of trainable parameters.
+        details: What the workload says of it, see `survey.workloads.workload.Needs`.
         num_gpus: Fraction of a GPU that the trial has; 0 for a CPU core.
         cost_s: Estimated seconds.
         bundle_bytes: Estimated memory of the repetitions together.
@@ -54,8 +54,7 @@ class ExperimentConfig(TypedDict):
     epochs: int
     repetitions: list[int]
     num_repetitions: int
-    widths: list[int]
-    num_free_parameters: int
+    details: Mapping[str, Any]
     num_gpus: float
     cost_s: float
     bundle_bytes: int
@@ -85,7 +84,7 @@ class TrialReport(TypedDict):
         run_epochs: Epochs that this step has trained, summed over experiments and repetitions.
         by_experiment: Progress by number of the experiment in the trial.
         loop_s: Seconds of this step in the epoch loop.
-        test_loss: At the last epoch, the median over repetitions; only of an experiment that is not packed.
+        objective: At the last epoch, the median over repetitions; only of an experiment that is not packed.
         mlflow_run_id: MLflow runs of all experiments, with blanks between.
         failed: Errors of packed experiments that have failed for good, by their number in the trial.
         fatal_error: Why no trial can go on: the tracking server has been away for too long, or the disk is full.
@@ -97,7 +96,7 @@ class TrialReport(TypedDict):
     run_epochs: int
     by_experiment: dict[int, ExperimentProgress]
     loop_s: float
-    test_loss: NotRequired[float]
+    objective: NotRequired[float]
     mlflow_run_id: NotRequired[str]
     failed: NotRequired[dict[int, str]]
     fatal_error: NotRequired[str]
@@ -118,8 +117,7 @@ def _config(bundle: PlannedBundle) -> ExperimentConfig:
         **bundle.experiment.to_dict(),
         "repetitions": list(bundle.repetitions),
         "num_repetitions": bundle.num_repetitions,
-        "widths": list(bundle.widths),
-        "num_free_parameters": bundle.num_free_parameters,
+        "details": dict(bundle.needs.details),
         "num_gpus": bundle.num_gpus,
         "cost_s": bundle.cost_s,
         "bundle_bytes": bundle.bundle_bytes,
@@ -136,4 +134,4 @@ def label_of(config: Mapping[str, Any]) -> str:
     """Return a trial's name for people: that of its first experiment, and how many others it has."""
     configs = configs_of(config)
     others = f" and {len(configs) - 1} more" if len(configs) > 1 else ""
-    return Experiment.from_record(configs[0]).label + others
+    return experiment_of(configs[0]).label + others

@@ -85,7 +85,7 @@ class SurveyTrial(tune.Trainable):
 
     def _open(self, number: int) -> None:
         """Open an experiment of the trial, to train it from its beginning or from its checkpoint."""
-        from survey.networks.training.graphs import side_stream
+        from survey.system.cuda import side_stream
         from survey.trials.experiment_training import ExperimentTraining
 
         is_side_by_side = self._context.is_packed and self._context.device.type == "cuda"
@@ -144,7 +144,7 @@ class SurveyTrial(tune.Trainable):
             failed=dict(self._failed),
         )
         if not self._context.is_packed:
-            report["test_loss"] = experiments[0].test_loss
+            report["objective"] = experiments[0].objective
         return report
 
     def _train_slice(self) -> None:

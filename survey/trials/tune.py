@@ -24,7 +24,7 @@ from survey.trials.progress import Progress, ReportCounter
 from survey.trials.searcher import PlanOrder
 from survey.trials.stopper import StopRequest
 from survey.trials.trainable import RETRIES, SurveyTrial
-from survey.workloads.experiment import Experiment
+from survey.workloads.registry import experiment_of
 
 # Tune would send these to its actors, and Ray's logs and dashboard would show them. Workers have them from their nodes.
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
@@ -135,7 +135,7 @@ def _failures(result: Any) -> Iterator[str]:
         yield f"{label_of(result.config)}: {_last_line(result.error)}"
         return
     for number, error in ((result.metrics or {}).get("failed") or {}).items():
-        yield f"{Experiment.from_record(configs_of(result.config)[int(number)]).label}: {error}"
+        yield f"{experiment_of(configs_of(result.config)[int(number)]).label}: {error}"
 
 
 def report_every_s(num_trials: float) -> float:

@@ -95,8 +95,8 @@ class Experiment(ABC):
         return described
 
     def to_dict(self) -> dict[str, object]:
-        """All fields by name; `from_record` makes the experiment again."""
-        return asdict(self)
+        """All fields by name, and the workload; `registry.experiment_of` makes the experiment again."""
+        return {**asdict(self), **({"workload": self.WORKLOAD} if self.WORKLOAD else {})}
 
     @property
     def experiment_id(self) -> int:

@@ -61,6 +61,26 @@ class Metrics:
         return next(metric for metric in self.all if metric.best)
 
     @property
+    def with_quartiles(self) -> tuple[Metric, ...]:
+        """Those of which MLflow has quartiles over the repetitions."""
+        return tuple(metric for metric in self.all if metric.of_runs and metric.best)
+
+    @property
+    def of_runs(self) -> tuple[Metric, ...]:
+        """Those that MLflow has of each repetition."""
+        return tuple(metric for metric in self.all if metric.of_runs)
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that MLflow gets of a trial for each epoch that is recorded."""
+        return len(self.all) + 2 * len(self.with_quartiles)
+
+    @property
+    def num_run_rows(self) -> int:
+        """Rows that MLflow gets of a repetition for each epoch that is recorded."""
+        return len(self.of_runs)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of all metrics, in their order."""
         return tuple(metric.name for metric in self.all)

@@ -6,14 +6,16 @@ entry point of the group `survey.workloads`. Nothing is imported before it is as
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from survey.errors import InputError, nearest
 
 if TYPE_CHECKING:
+    from survey.workloads.experiment import Experiment
     from survey.workloads.workload import Workload
 
 NETWORKS = "networks"
@@ -35,7 +37,7 @@ def workload_named(name: str = NETWORKS) -> Workload:
     found = _installed()
     if name not in found:
         raise InputError(
-            f"workload: {name!r} is unknown{nearest(name, found)}; expected {', '.join(found)}, or that of an installed "
+            f"workload: {name!r} is unknown{nearest(name, found)}; expected {', '.join(found)}, or one of an installed "
             f"package, as an entry point of the group {GROUP!r}"
         )
     module, _, attribute = found[name].partition(":")
@@ -43,6 +45,16 @@ def workload_named(name: str = NETWORKS) -> Workload:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise InputError(f"workload: {name!r} cannot be imported: {error}") from None
+
+
+def experiment_of(record: Mapping[str, Any]) -> Experiment:
+    """Make the experiment of a record: `Experiment.to_dict`, and perhaps more.
+
+    Raises:
+        InputError: It is of a workload that is not installed.
+        TypeError, ValueError: It is not the record of an experiment.
+    """
+    return workload_named(record.get("workload", NETWORKS)).experiment_type.from_record(record)
 
 
 def _installed() -> dict[str, str]:

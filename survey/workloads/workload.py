@@ -1,7 +1,7 @@
 """The interface between what is surveyed and how: a workload.
 
-Everything outside of a workload (search spaces, plan, price, trials, MLflow, export, status, publishing, combining) knows
-it by this interface alone.
+Everything outside of a workload (search spaces, plan, price, trials, MLflow, export, status, publishing, combining)
+knows it by this interface alone.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Needs(Protocol):
         ...
 
 
-class SurveyData(ABC):
+class SurveyData:
     """What the experiments of some search spaces are trained on; this base class is for those that need no data.
 
     Raises:
@@ -119,7 +119,6 @@ class SurveyData(ABC):
         """Digests of data that are part of the identity of experiments, by the name of the data."""
         return {}
 
-    @abstractmethod
     def needs(self, experiment: Any, *, may_guess: bool = False) -> Needs | None:
         """Return what the training of an experiment needs; None if it is left out of the survey.
 
@@ -127,6 +126,7 @@ class SurveyData(ABC):
             experiment: The experiment.
             may_guess: Whether to guess what only data say that are not at hand.
         """
+        raise NotImplementedError
 
     @property
     def guessed(self) -> tuple[str, ...]:

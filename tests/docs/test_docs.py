@@ -203,11 +203,12 @@ def test_filters_of_the_mlflow_page_are_understood():
 
 def test_the_mlflow_page_has_every_tag_and_parameter():
     from survey.networks.experiment import NetworkExperiment
+    from survey.networks.metrics import METRICS
     from survey.tracking import tags, trial_run
 
     penalty = {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 0.1}
     experiment = NetworkExperiment(dataset="mnist", shape="rectangle", size=1024, depth=3, **penalty)
-    settings = trial_run.TrackingSettings("sqlite://", "1", all_epochs=True, repetition_runs=True, git_commit="abc")
+    settings = trial_run.TrackingSettings("sqlite://", "1", True, True, METRICS, git_commit="abc")
     params = {"num_free_parameters": 1000, "widths": (5, 10)}
     parent = trial_run.parent_run(settings, experiment, [0, 1], 2, params, "t1", start_time_ms=0)
     child = trial_run.child_run(parent, experiment, 0)
@@ -218,13 +219,13 @@ def test_the_mlflow_page_has_every_tag_and_parameter():
 
 def test_metrics_and_limits_of_the_mlflow_page_are_those_of_the_code():
     from survey.launch import planning
-    from survey.networks.metrics import STATISTICS
+    from survey.networks.metrics import METRICS, STATISTICS
     from survey.tracking import trial_run
 
     page = read(ROOT / "docs" / "mlflow.md")
     assert [name for name in STATISTICS if f"`{name}`" not in page] == []
-    assert f"{trial_run.ROWS_PER_EPOCH} keys for each recorded epoch" in page
-    assert f"has {trial_run.CHILD_ROWS_PER_EPOCH}: " in page
+    assert f"{METRICS.num_rows} keys for each recorded epoch" in page
+    assert f"has {METRICS.num_run_rows}: " in page
     assert f"at most {trial_run.LOG_EPOCHS} for each run" in page
     assert f"{planning.METRIC_ROW_BUDGET:,} metric rows" in page
     assert f"{planning.REPETITION_RUN_LIMIT:,} runs" in page

@@ -16,6 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from survey.errors import TrackingAwayError
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS
 from survey.tracking import trial_run
 from survey.tracking.sqlite import copy_database
 from survey.tracking.trial_run import TrackingSettings, TrialRun
@@ -35,7 +36,7 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
     experiment = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
     curves = np.random.default_rng(0).random((6, 20, 2), dtype=np.float32)
     with tracking_server(tmp_path, port):
-        settings = TrackingSettings(uri, MlflowClient(uri).create_experiment("x"), True, False)
+        settings = TrackingSettings(uri, MlflowClient(uri).create_experiment("x"), True, False, METRICS)
         run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
         run.log_epoch(1, curves[0])
     for epoch in (2, 3, 4):

@@ -29,7 +29,7 @@ from survey.errors import ExportError, InputError, OutputError
 from survey.export.publish.description import About
 from survey.export.publish.destination import Destination
 from survey.export.publish.upload import JOURNAL, SUMS, publish
-from survey.spaces.search_space import SearchSpace
+from survey.networks.search_space import SearchSpace
 from tests.support.awaiting import await_that
 from tests.support.export_data import EXPERIMENTS, ORIGIN, TABLES, Survey, files, read
 from tests.support.paths import ROOT

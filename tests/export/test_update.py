@@ -22,9 +22,9 @@ from survey.errors import ExportError, OutputError
 from survey.export import update
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.search_space import SearchSpace
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
-from survey.spaces.search_space import SearchSpace
 from survey.tasks.own import UserTask
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore

@@ -13,13 +13,13 @@ from survey.errors import InputError
 from survey.export import update
 from survey.launch.redo import Redo, RedoFilter
 from survey.networks.experiment import NetworkExperiment
-from survey.plan.make_plan import make_plan
 from survey.plan.plan import Plan
 from survey.spaces.yaml_file import dump_space
-from survey.tasks.loading import describe, load
+from survey.tasks.loading import load
 from tests.support.awaiting import await_that
 from tests.support.export_data import BETA, EXPERIMENTS, read, runs_of
 from tests.support.launching import launch, rows, site, start
+from tests.support.planned import plan_of
 
 EXPERIMENT = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=128, depth=3, learning_rate=0.003)
 
@@ -117,7 +117,7 @@ def planner(*, limit: int | None = None, repetitions: int = 2):
 
     def plan(done: dict[int, set[int]], *, limited: bool = True) -> Plan:
         taken = limit if limited else None
-        return make_plan([BETA], contents={}, describe=describe, done=done, repetitions=repetitions, limit=taken)
+        return plan_of([BETA], done=done, repetitions=repetitions, limit=taken)
 
     return plan
 

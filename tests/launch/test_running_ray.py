@@ -13,7 +13,7 @@ from survey.launch.api import prepare
 from survey.launch.callers_ray import with_callers_ray
 from survey.launch.options import Options
 from survey.launch.planning import for_cluster
-from survey.plan.cost_model import CORE_MODEL
+from survey.networks.cost import CORE_MODEL
 from survey.plan.pilot import Pilot
 from survey.plan.plan import Plan
 from tests.support.small_survey import write_space

@@ -10,17 +10,19 @@ import numpy as np
 import pytest
 
 from analysis.report.forecasts import launches
+from survey.networks.columns import COLUMNS
+from survey.networks.cost import CORE_MODEL, GPU_MODEL, Work, epoch_work
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
-from survey.plan.cost_model import CORE_MODEL, GPU_MODEL, CostModel, Work, epoch_work
 from survey.plan.estimate import Price, Rows, price
 from survey.plan.estimate_table import price_notes, price_table
-from survey.plan.make_plan import make_plan
 from survey.plan.pilot import fit_costs, run_pilot
 from survey.plan.plan import Plan
-from survey.spaces.search_space import Grid, SearchSpace
-from survey.tasks.loading import TaskDescription, describe
+from survey.tasks.loading import TaskDescription
+from survey.workloads.cost import CostModel
 from tests.support.launching import launch
+from tests.support.planned import plan_of
 from tests.support.small_survey import EPOCHS, RUNS, write_space
 
 ROWS = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
@@ -39,11 +41,11 @@ def planned(repetitions: int = 3, on_gpu: bool = False, **changes) -> Plan:
         **changes,
     }
     one = SearchSpace(name="one", repetitions=repetitions, grids=(Grid.model_validate(settings),))
-    return make_plan([one], contents={}, describe=describe, done={}, on_gpu=on_gpu)
+    return plan_of([one], on_gpu=on_gpu)
 
 
 def priced(plan: Plan, *, num_cpus: int = 1, num_gpus: float = 0, factor: float = 1.5) -> Price:
-    return price(plan, ROWS, num_cpus=num_cpus, num_gpus=num_gpus, factor=factor, measured=False)
+    return price(plan, ROWS, COLUMNS, num_cpus=num_cpus, num_gpus=num_gpus, factor=factor, measured=False)
 
 
 def test_a_price_counts_what_is_planned():
@@ -99,9 +101,9 @@ def test_what_is_done_adds_nothing_but_its_part_of_the_report():
         SearchSpace(name="x", repetitions=1, grids=(Grid.model_validate({**IRIS, "learning_rate": rates}),))
         for rates in ([0.5], [0.5, *(number / 2000 for number in range(1, 1000))])
     ]
-    alone, whole = (make_plan([space], contents={}, describe=describe, done={}) for space in spaces)
+    alone, whole = (plan_of([space]) for space in spaces)
     done = {trial.experiment.experiment_id: {0} for trial in whole.bundles if trial.experiment.learning_rate != 0.5}
-    extended = make_plan(spaces[1:], contents={}, describe=describe, done=done)
+    extended = plan_of(spaces[1:], done=done)
     assert (extended.num_experiments, len(extended.bundles)) == (1000, 1)
     more_s = 3600 * (priced(extended).wall_hours.estimate - priced(alone).wall_hours.estimate)
     assert 0 < more_s < 2
@@ -135,7 +137,8 @@ def test_a_fit_finds_the_costs_of_another_machine():
 @pytest.fixture
 def clock_of_the_cpu(monkeypatch):
     """A pilot's clock that stands still while others have the processor."""
-    monkeypatch.setattr("survey.plan.pilot.time", SimpleNamespace(perf_counter=time.process_time))
+    for module in ("survey.plan.pilot", "survey.networks.sample"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(perf_counter=time.process_time))
 
 
 @pytest.mark.usefixtures("clock_of_the_cpu")
@@ -146,7 +149,7 @@ def test_a_pilot_measures_trials_of_each_kind_within_its_time():
         optimizer=["adam", "SGD"],
         dataset=["sklearn:iris", "sklearn:diabetes", "sklearn:breast_cancer"],
     )
-    pilot = run_pilot(plan, describe, budget_s=3.0)
+    pilot = run_pilot(plan, CORE_MODEL, budget_s=3.0)
     assert pilot.num_trials >= 3
     assert pilot.seconds < 15
     assert pilot.model.epoch_s(plan.bundles[0].work) > 0
@@ -157,7 +160,7 @@ def test_a_pilot_measures_trials_of_each_kind_within_its_time():
 def test_a_pilot_is_over_soon_where_minibatches_are_huge():
     huge = planned(dataset="mnist", size=1 << 20, batch_size=[16_384, 32_768], repetitions=10)
     began = time.process_time()
-    pilot = run_pilot(huge, describe, budget_s=2.0)
+    pilot = run_pilot(huge, CORE_MODEL, budget_s=2.0)
     assert pilot.num_trials >= 1
     assert time.process_time() - began < 30
 

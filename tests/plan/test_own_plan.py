@@ -12,9 +12,9 @@ import pytest
 import survey
 from survey.errors import SearchSpaceError
 from survey.launch.__main__ import command as launch
+from survey.networks.search_space import Grid, SearchSpace
+from survey.networks.sizes import check_sizes
 from survey.output.folder import Output
-from survey.plan.fitting import check_sizes
-from survey.spaces.search_space import Grid, SearchSpace
 from survey.spaces.yaml_file import load_space
 from survey.tasks.loading import TaskDescription, describe
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from survey.networks.cost import CORE_MODEL, Work
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
-from survey.plan.cost_model import CORE_MODEL, CostModel, Work
 from survey.plan.gpu_sharing import GPU_FRACTIONS, fraction_for
-from survey.plan.make_plan import Bound, make_plan
+from survey.plan.make_plan import Bound
 from survey.plan.plan import Plan
-from survey.spaces.search_space import Grid, SearchSpace
-from survey.tasks.loading import describe
+from survey.workloads.cost import CostModel
+from tests.support.planned import plan_of
 
 GIB = 1 << 30
 
@@ -29,7 +30,7 @@ def space(name: str = "one", repetitions: int = 4, **changes) -> SearchSpace:
 
 
 def plan(*spaces: SearchSpace, **options) -> Plan:
-    return make_plan(spaces, **{"contents": {}, "describe": describe, "done": {}, **options})
+    return plan_of(spaces, **options)
 
 
 def done_of(*spaces: SearchSpace, numbers=range(4)) -> dict[int, set[int]]:
@@ -43,7 +44,7 @@ def trials_by_size(found: Plan) -> dict[int, tuple[int, ...]]:
 def test_everything_is_planned_at_first():
     found = plan(space())
     assert trials_by_size(found) == {256: (0, 1, 2, 3), 1024: (0, 1, 2, 3)}
-    assert (found.num_experiments, found.num_experiments_done, found.num_out_of_tolerance) == (2, 0, 0)
+    assert (found.num_experiments, found.num_experiments_done, found.num_left_out) == (2, 0, 0)
     assert (found.num_runs, found.num_runs_done, found.num_runs_planned) == (8, 0, 8)
     assert (found.epochs, found.run_epochs, found.run_epochs_planned) == (200, 800, 800)
 
@@ -51,7 +52,7 @@ def test_everything_is_planned_at_first():
 def test_a_trial_has_the_network_of_its_experiment():
     for trial in plan(space(size=[256, 1 << 20], shape=["trapezoid", "wide_first_2x_residual"])).bundles:
         e = trial.experiment
-        assert (trial.widths, trial.num_free_parameters) == layer_widths(e.shape, e.size, e.depth, 8, 1)
+        assert (trial.needs.widths, trial.needs.num_free_parameters) == layer_widths(e.shape, e.size, e.depth, 8, 1)
         assert trial.num_gpus == 0
 
 
@@ -111,7 +112,7 @@ def test_a_limit_counts_what_is_done_and_not_what_is_left_out():
     sizes = space(size=[2, 256, 1024, 4096])
     first = next(e for e in sizes.experiments() if e.size == 256)
     found = plan(sizes, limit=2, done={first.experiment_id: {0, 1, 2, 3}})
-    assert found.num_out_of_tolerance == 1  # no network of houses has 2 parameters
+    assert found.num_left_out == 1  # no network of houses has 2 parameters
     assert found.num_experiments == 2
     assert trials_by_size(found).keys() == {1024}
 
@@ -120,7 +121,7 @@ def test_experiments_without_a_network_of_their_size_are_left_out():
     found = plan(space(dataset="mnist", size=[1024, 16384]))
     # mnist at depth 3: 807 parameters for 1024 miss by 21 %
     assert trials_by_size(found).keys() == {16384}
-    assert found.num_out_of_tolerance == 1
+    assert found.num_left_out == 1
     assert (found.num_experiments, found.num_runs) == (1, 4)
 
 

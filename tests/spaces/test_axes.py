@@ -17,9 +17,10 @@ from survey.errors import InputError, SearchSpaceError
 from survey.launch.api import prepare
 from survey.launch.options import Options
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.search_space import Grid, SearchSpace
 from survey.output.folder import Output
 from survey.spaces.axes import float32
-from survey.spaces.search_space import Grid, SearchSpace, check_together
+from survey.spaces.search_space import check_together
 from survey.spaces.yaml_file import dump_space
 
 FEW = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3}

@@ -15,7 +15,7 @@ from survey.dataset.schema import summary_schema
 from survey.dataset.sweep_names import ADDED_BY_ANALYSIS
 from survey.errors import InputError, SearchSpaceError
 from survey.networks.experiment import NetworkExperiment
-from survey.spaces.search_space import Grid, SearchSpace
+from survey.networks.search_space import Grid, SearchSpace
 from survey.spaces.yaml_file import built_in_names, dump_space, load_space
 from survey.tasks.own import UserTask
 from tests.support.paths import ROOT
@@ -606,5 +606,5 @@ def test_a_space_made_in_python_is_checked_too():
         grid(depth=1)
     space = SearchSpace(name="x", grids=(grid(), grid(dataset=["mnist", "mnits"])))
     with pytest.raises(SearchSpaceError, match=r"grids\[1\]\.dataset\[1\].*mnits.*did you mean 'mnist'"):
-        space.check_datasets()
+        space.check()
     assert issubclass(SearchSpaceError, InputError)

@@ -7,12 +7,13 @@ import itertools
 import pytest
 
 from survey.errors import InputError, SearchSpaceError
+from survey.networks.search_space import Grid, SearchSpace
 from survey.plan import make_plan as planning
-from survey.plan.make_plan import Bound, make_plan
+from survey.plan.make_plan import Bound
 from survey.spaces import search_space, yaml_source
-from survey.spaces.search_space import Grid, SearchSpace, check_together
+from survey.spaces.search_space import check_together
 from survey.spaces.yaml_file import load_space
-from survey.tasks.loading import describe
+from tests.support.planned import plan_of
 from tests.support.space_files import GRID, written
 
 FEW = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3}
@@ -156,7 +157,7 @@ def test_the_trials_of_a_plan_are_bounded(monkeypatch):
     monkeypatch.setattr(planning, "MOST_EXPERIMENTS", 50)
     wide = SearchSpace(name="wide", repetitions=100, grids=[Grid(**{**FEW, "size": 1 << 20})])
     with pytest.raises(InputError, match="wide: expected 50 trials at most, found more"):
-        make_plan([wide], contents={}, describe=describe, done={}, bound=Bound(memory_bytes=1))
+        plan_of([wide], bound=Bound(memory_bytes=1))
 
 
 def test_a_message_names_twenty_mistakes_and_counts_the_others(tmp_path):

@@ -12,10 +12,10 @@ from survey.dataset.history import history_table
 from survey.export import update
 from survey.export.prune import PruneResult, prune_artifacts
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
-from survey.spaces.search_space import Grid, SearchSpace
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings, TrialRun
@@ -99,6 +99,7 @@ class Survey:
             experiment_id,
             all_epochs=False,
             repetition_runs=False,
+            metrics=METRICS,
             sql_artifacts=self.store.sql_artifacts(experiment_id),
         )
         run = TrialRun(settings, experiment, repetitions, num_repetitions=9, params={}, trial_id="abc_00001")

@@ -1,16 +1,37 @@
-"""The plan of a few small experiments."""
+"""Plans of networks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from survey.networks.cost import default_model
+from survey.networks.needs import NetworkNeeds
+from survey.networks.search_space import SearchSpace
 from survey.plan.make_plan import make_plan
 from survey.plan.plan import Plan
-from survey.spaces.search_space import SearchSpace
-from survey.tasks.loading import describe
+from survey.tasks.loading import TaskDescription, describe
 
 EPOCHS = 6
 
 
+def plan_of(
+    spaces: Sequence[SearchSpace],
+    describe: Callable[[str], TaskDescription] = describe,
+    *,
+    on_gpu: bool = False,
+    **options: Any,
+) -> Plan:
+    """The plan of search spaces; options as of `make_plan`."""
+
+    def needs(experiment) -> NetworkNeeds | None:
+        return NetworkNeeds.of(experiment, describe(experiment.dataset))
+
+    chosen = {"contents": {}, "done": {}, **options}
+    return make_plan(spaces, needs=needs, model=default_model(on_gpu=on_gpu), on_gpu=on_gpu, **chosen)
+
+
 def planned(sizes=(64, 128, 256), shapes=("rectangle",)) -> Plan:
+    """The plan of a few small experiments."""
     grid = {"dataset": "sklearn:iris", "shape": list(shapes), "size": list(sizes), "depth": 3, "epochs": EPOCHS}
-    space = SearchSpace.model_validate({"name": "x", "repetitions": 3, "grids": [grid]})
-    return make_plan([space], contents={}, describe=describe, done={})
+    return plan_of([SearchSpace.model_validate({"name": "x", "repetitions": 3, "grids": [grid]})])

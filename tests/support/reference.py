@@ -1,6 +1,6 @@
 """An independent implementation of the definitions in float64, one run at a time: numpy statistics, autograd gradients.
 
-It shares nothing with `survey.networks.training` but the draws of `survey.networks.training.streams`, and is written for plainness.
+It shares nothing with `survey.networks.training` but the draws of its `streams`, and is written for plainness.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.search_space import ACTIVATIONS
 from survey.networks.topology import layer_widths
 from survey.networks.training.loop import Trainer
-from survey.spaces.search_space import ACTIVATIONS
 
 
 def make_task(kind: str, outputs: int, rows: int = 203, num_inputs: int = 6, seed: int = 0):

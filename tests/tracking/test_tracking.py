@@ -18,21 +18,14 @@ import pytest
 
 from survey.errors import TrackingError
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import METRICS
 from survey.tracking import trial_run
 from survey.tracking.client_writer import ClientWriter
 from survey.tracking.database import holds_experiments, remove_half_made
 from survey.tracking.rows import MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import (
-    CHILD_ROWS_PER_EPOCH,
-    METRICS,
-    ROWS_PER_EPOCH,
-    TrackingSettings,
-    TrialRun,
-    recorded_epochs,
-)
+from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
 from tests.support.copy_sqlite import copy_sqlite
@@ -57,7 +50,9 @@ def start(
     chosen = {"all_epochs": True, "repetition_runs": True, **settings}
     experiment_id = open_experiment(store)
     return TrialRun(
-        TrackingSettings(store.uri, experiment_id, sql_artifacts=store.sql_artifacts(experiment_id), **chosen),
+        TrackingSettings(
+            store.uri, experiment_id, metrics=METRICS, sql_artifacts=store.sql_artifacts(experiment_id), **chosen
+        ),
         experiment,
         repetitions,
         num_repetitions=5,
@@ -191,8 +186,9 @@ def test_a_worker_that_writes_by_sql_does_not_import_mlflow(store):
     script = f"""
 import sys
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS
 from survey.tracking.trial_run import TrackingSettings, TrialRun
-settings = TrackingSettings({store.uri!r}, {experiment_id!r}, True, True,
+settings = TrackingSettings({store.uri!r}, {experiment_id!r}, True, True, METRICS,
                             sql_artifacts={store.sql_artifacts(experiment_id)!r})
 experiment = NetworkExperiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
 run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={{}}, trial_id="t")
@@ -244,7 +240,7 @@ def test_a_refused_write_is_a_tracking_error(store):
 
 def statistics(epochs: int, repetitions: int, seed: int = 0) -> np.ndarray:
     """float32 [epochs, 20, repetitions]"""
-    return np.random.default_rng(seed).normal(1, 0.3, (epochs, len(HISTORY_COLUMNS), repetitions)).astype(np.float32)
+    return np.random.default_rng(seed).normal(1, 0.3, (epochs, len(METRICS.all), repetitions)).astype(np.float32)
 
 
 def history_of(run: TrialRun, store: TrackingStore, key: str, run_id: str | None = None) -> dict[int, float]:
@@ -263,27 +259,27 @@ def logged(store: TrackingStore, values: np.ndarray, **settings) -> TrialRun:
 def test_medians_and_quartiles_over_repetitions_are_numpys(store, repetitions):
     values = statistics(6, repetitions)
     run = logged(store, values)
-    for k, name in enumerate(METRICS):
+    for k, name in enumerate(METRICS.names):
         expected = dict(enumerate(np.median(values[:, k].astype(np.float64), axis=1), start=1))
         assert history_of(run, store, name) == pytest.approx(expected, rel=1e-12)
     for name in ("test_loss", "test_accuracy"):
         for quartile, q in (("q1", 0.25), ("q3", 0.75)):
-            numbers = np.quantile(values[:, METRICS.index(name)].astype(np.float64), q, axis=1)
+            numbers = np.quantile(values[:, METRICS.names.index(name)].astype(np.float64), q, axis=1)
             expected = dict(enumerate(numbers, start=1))
             assert history_of(run, store, f"{name}_{quartile}") == pytest.approx(expected, rel=1e-12)
-    assert len(store.client.get_run(run.run_id).data.metrics) == ROWS_PER_EPOCH == 24
+    assert len(store.client.get_run(run.run_id).data.metrics) == METRICS.num_rows == 24
 
 
 def test_metrics_are_the_twenty_statistics_by_part():
-    assert METRICS[0] == "test_loss"
-    assert METRICS[10] == "train_loss"
-    assert METRICS[9] == "test_kullback_leibler_divergence"
-    assert len(set(METRICS)) == 20
+    assert METRICS.names[0] == "test_loss"
+    assert METRICS.names[10] == "train_loss"
+    assert METRICS.names[9] == "test_kullback_leibler_divergence"
+    assert len(set(METRICS.names)) == 20
 
 
 def test_a_run_that_diverged_counts_as_the_worst(store):
     values = statistics(2, 3)
-    values[:, METRICS.index("test_loss")] = [[1.0, NAN, 2.0], [NAN, 3.0, -INF]]
+    values[:, METRICS.names.index("test_loss")] = [[1.0, NAN, 2.0], [NAN, 3.0, -INF]]
     run = logged(store, values)
     assert history_of(run, store, "test_loss") == {1: 2.0, 2: 1.7976931348623157e308}
     assert history_of(run, store, "test_loss_q1")[1] == pytest.approx(1.5)
@@ -301,9 +297,9 @@ def test_each_repetition_has_a_child_run(store):
         assert child.data.tags["survey.role"] == "repetition"
         assert child.data.tags["experiment_id"] == f"{EXPERIMENT.experiment_id:016x}"
         assert set(child.data.metrics) == {"test_loss", "test_accuracy", "train_loss", "train_accuracy"}
-        assert len(child.data.metrics) == CHILD_ROWS_PER_EPOCH
+        assert len(child.data.metrics) == METRICS.num_run_rows
         for name in child.data.metrics:
-            expected = dict(enumerate(values[:, METRICS.index(name), number].tolist(), start=1))
+            expected = dict(enumerate(values[:, METRICS.names.index(name), number].tolist(), start=1))
             assert history_of(run, store, name, child.info.run_id) == expected
 
 
@@ -455,7 +451,7 @@ def test_the_database_counts_its_rows_for_its_query_planner(store, database):
         logged(store, statistics(1, 3, seed), repetition_runs=False)
     store.optimize()
     counted = {name: int(counts.split()[0]) for name, counts in rows(database, "SELECT tbl, stat FROM sqlite_stat1")}
-    assert (counted["runs"], counted["latest_metrics"]) == (3, 3 * ROWS_PER_EPOCH)
+    assert (counted["runs"], counted["latest_metrics"]) == (3, 3 * METRICS.num_rows)
 
 
 def test_the_ui_opens_connections_anew_and_so_sees_the_counts(database, monkeypatch):
@@ -554,7 +550,7 @@ def test_an_unreachable_store_is_named(impatient):
         TrackingStore(UNREACHABLE, output_id="o")
     with pytest.raises(TrackingError, match=r"127\.0\.0\.1"):
         TrialRun(
-            TrackingSettings("http://127.0.0.1:9", "1", True, True),
+            TrackingSettings("http://127.0.0.1:9", "1", True, True, METRICS),
             EXPERIMENT,
             [0],
             num_repetitions=1,

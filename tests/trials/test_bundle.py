@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS
 from survey.networks.training.loop import Trainer
 from survey.trials.bundle import Bundle
 from tests.support.awaiting import HANGS_S
@@ -59,7 +60,7 @@ class MemoryOf:
 
 @pytest.fixture(scope="module")
 def whole() -> np.ndarray:
-    return trained(Bundle(make_trainer, range(RUNS), EPOCHS))
+    return trained(Bundle(make_trainer, METRICS, range(RUNS), EPOCHS))
 
 
 @pytest.mark.parametrize("at_epoch", [0, 3])
@@ -73,7 +74,7 @@ def whole() -> np.ndarray:
 )
 def test_runs_are_halved_until_they_fit(whole, at_epoch, error):
     memory = MemoryOf(2, at_epoch=at_epoch, error=error)
-    bundle = Bundle(memory, range(RUNS), EPOCHS)
+    bundle = Bundle(memory, METRICS, range(RUNS), EPOCHS)
     np.testing.assert_array_equal(trained(bundle), whole)
     assert memory.groups[-3:] == [[0, 1], [2, 3], [4]]
     assert bundle.run_epochs == RUNS * EPOCHS
@@ -81,17 +82,17 @@ def test_runs_are_halved_until_they_fit(whole, at_epoch, error):
 
 def test_one_run_that_does_not_fit_is_an_error():
     with pytest.raises(torch.OutOfMemoryError):
-        Bundle(MemoryOf(0), range(RUNS), EPOCHS).train_epoch()
+        Bundle(MemoryOf(0), METRICS, range(RUNS), EPOCHS).train_epoch()
 
 
 def test_another_error_is_no_lack_of_memory():
     with pytest.raises(RuntimeError, match="a fault"):
-        Bundle(MemoryOf(0, error=RuntimeError("a fault")), range(RUNS), EPOCHS).train_epoch()
+        Bundle(MemoryOf(0, error=RuntimeError("a fault")), METRICS, range(RUNS), EPOCHS).train_epoch()
 
 
 def test_groups_are_gone_on_with(whole):
     for stop in range(1, 12):
-        first, second = (Bundle(MemoryOf(2), range(RUNS), EPOCHS) for _ in range(2))
+        first, second = (Bundle(MemoryOf(2), METRICS, range(RUNS), EPOCHS) for _ in range(2))
         for _ in range(stop):
             first.train_epoch()
         second.load_state_dict(first.state_dict())
@@ -101,7 +102,10 @@ def test_groups_are_gone_on_with(whole):
 
 @pytest.mark.parametrize("runs", [4, 1])
 def test_a_group_that_the_memory_no_longer_holds_is_begun_again_in_halves(whole, runs):
-    first, second = Bundle(make_trainer, range(RUNS), EPOCHS), Bundle(MemoryOf(runs), range(RUNS), EPOCHS)
+    first, second = (
+        Bundle(make_trainer, METRICS, range(RUNS), EPOCHS),
+        Bundle(MemoryOf(runs), METRICS, range(RUNS), EPOCHS),
+    )
     for _ in range(2):
         first.train_epoch()
     second.load_state_dict(first.state_dict())
@@ -110,7 +114,7 @@ def test_a_group_that_the_memory_no_longer_holds_is_begun_again_in_halves(whole,
 
 
 def test_a_run_that_the_memory_no_longer_holds_is_an_error():
-    first, second = Bundle(make_trainer, range(1), EPOCHS), Bundle(MemoryOf(0), range(1), EPOCHS)
+    first, second = Bundle(make_trainer, METRICS, range(1), EPOCHS), Bundle(MemoryOf(0), METRICS, range(1), EPOCHS)
     first.train_epoch()
     with pytest.raises(torch.OutOfMemoryError):
         second.load_state_dict(first.state_dict())
@@ -122,6 +126,7 @@ from functools import partial
 import torch
 from survey.trials.bundle import Bundle
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS
 from survey.networks.training.loop import Trainer
 
 torch.set_num_threads(1)
@@ -131,7 +136,7 @@ make_trainer = partial(Trainer, experiment, inputs=inputs, targets=targets, task
                        widths=[995, 995, 3])
 
 def train(make_trainer):
-    bundle = Bundle(make_trainer, range(8), 2)
+    bundle = Bundle(make_trainer, METRICS, range(8), 2)
     while not bundle.is_done:
         bundle.train_epoch()
     return bundle.curves

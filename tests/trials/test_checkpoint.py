@@ -18,20 +18,20 @@ import torch
 
 from survey.errors import OutputError, TrackingAwayError, TrackingError
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.search_space import SearchSpace
 from survey.networks.training.loop import Trainer
 from survey.output.folder import Output
-from survey.plan.make_plan import make_plan
-from survey.spaces.search_space import SearchSpace
-from survey.tasks.loading import describe, load
+from survey.tasks.loading import load
 from survey.tracking import trial_run
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
-from survey.trials import checkpoint, experiment_training
+from survey.trials import checkpoint
 from survey.trials.checkpoint import Checkpoint, drop_useless
 from survey.trials.messages import TrialSettings, trial_config
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import launch, rows, start_read, stop
+from tests.support.planned import plan_of
 from tests.support.trial_outside_ray import Trial
 
 EXPERIMENT = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
@@ -122,11 +122,12 @@ def start(tmp_path, database):
             "grids": [{"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 6}],
         }
     )
-    (planned,) = make_plan([space], contents={}, describe=describe, done={}).bundles
+    (planned,) = plan_of([space]).bundles
     settings = TrialSettings(
-        tasks={"sklearn:iris": load("sklearn:iris")},
+        workload="networks",
+        data={"sklearn:iris": load("sklearn:iris")},
         tracking=TrackingSettings(
-            store.uri, mlflow_experiment, True, True, sql_artifacts=store.sql_artifacts(mlflow_experiment)
+            store.uri, mlflow_experiment, True, True, METRICS, sql_artifacts=store.sql_artifacts(mlflow_experiment)
         ),
         origin={},
         checkpoints=tmp_path / "checkpoints",
@@ -214,7 +215,7 @@ def test_a_trial_whose_runs_do_not_fit_trains_them_in_groups_and_gives_the_same(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return Trainer(*arguments, seeds=seeds, **options)
 
-    monkeypatch.setattr(experiment_training, "Trainer", for_two)
+    monkeypatch.setattr("survey.networks.training.loop.Trainer", for_two)
     stopped = start()
     told = [stopped.step() for _ in range(8)]
     assert [each["run_epochs"] for each in told] == 6 * [2] + 2 * [1]

@@ -25,7 +25,9 @@ def caps(monkeypatch) -> list[tuple]:
 def device_of(num_gpus: float, *, packed: int = 1) -> str:
     """Where a trial with such a share trains."""
     trials = [replace(each, num_gpus=num_gpus) for each in planned().bundles[:packed]]
-    trial = Trial(trial_config(trials), TrialSettings(tasks={}, tracking=None, origin={}, checkpoints=Path()))
+    trial = Trial(
+        trial_config(trials), TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path())
+    )
     trial._begin()
     return trial._context.device.type
 

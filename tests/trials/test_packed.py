@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from survey.errors import TrackingAwayError
-from survey.networks.metrics import HISTORY_COLUMNS
-from survey.plan.cost_model import Work
+from survey.networks.cost import Work
+from survey.networks.metrics import HISTORY_COLUMNS, METRICS
 from survey.plan.estimate import Rows, price
 from survey.plan.gpu_sharing import Packing
 from survey.plan.pilot import PACKED, find_packing
@@ -97,8 +97,11 @@ def start(tmp_path, database):
     experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
     trials = planned().bundles
     settings = TrialSettings(
-        tasks={"sklearn:iris": load("sklearn:iris")},
-        tracking=TrackingSettings(store.uri, experiment, True, False, sql_artifacts=store.sql_artifacts(experiment)),
+        workload="networks",
+        data={"sklearn:iris": load("sklearn:iris")},
+        tracking=TrackingSettings(
+            store.uri, experiment, True, False, METRICS, sql_artifacts=store.sql_artifacts(experiment)
+        ),
         origin={},
         checkpoints=tmp_path / "checkpoints",
         report_every_s=0.0,

@@ -5,24 +5,22 @@ from __future__ import annotations
 import copy
 import pickle
 import time
-from functools import partial
 
 import pytest
 from ray.tune.search import Searcher
 
-from survey.plan.make_plan import make_plan
-from survey.spaces.search_space import Grid, SearchSpace
-from survey.tasks.loading import describe
+from survey.networks.search_space import Grid, SearchSpace
 from survey.trials.messages import trial_config
 from survey.trials.searcher import PlanOrder
 from survey.trials.tune import report_every_s, resources
+from tests.support.planned import plan_of
 
 
 def trials(count: int):
     rates = [(number + 1) / 1e6 for number in range(count)]
     grid = Grid(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=100, learning_rate=rates)
     space = SearchSpace(name="many", repetitions=5, grids=[grid])
-    return make_plan([space], contents={}, describe=partial(describe, user_tasks={}), done={}).trials
+    return plan_of([space]).trials
 
 
 def test_every_trial_is_suggested_once_and_in_order():

@@ -30,10 +30,10 @@ from survey.export.publish.description import About, Facts
 from survey.launch import messages
 from survey.launch.request import note_of
 from survey.launch.result import SurveyResult
+from survey.networks.search_space import Grid, SearchSpace
 from survey.output.disk_usage import DiskUse
 from survey.output.launch_record import LaunchRecord
 from survey.output.progress import ClassFigures, Figures, RunningTrial
-from survey.spaces.search_space import Grid, SearchSpace
 from survey.status import Status, render
 from survey.text import terminal
 from survey.text.escaping import markdown, printable, python_literal

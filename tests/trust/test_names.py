@@ -18,6 +18,7 @@ from survey.launch.options import Options
 from survey.launch.planning import dry_run
 from survey.launch.request import Request
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS
 from survey.output.disk_usage import disk_use
 from survey.output.folder import Output
 from survey.spaces.yaml_file import built_in_names
@@ -166,7 +167,7 @@ def test_names_that_are_too_long_together_need_a_folder(folder):
 
 def test_names_in_mlflow_fit_into_its_database():
     experiment = NetworkExperiment(dataset="x" * 247, shape="rectangle", size=64, depth=2)
-    settings = TrackingSettings("sqlite:///x", "1", all_epochs=True, repetition_runs=True)
+    settings = TrackingSettings("sqlite:///x", "1", all_epochs=True, repetition_runs=True, metrics=METRICS)
     run = parent_run(settings, experiment, [65535], 1, {}, "t", start_time_ms=0)
     assert len(child_run(run, experiment, 65535).name) <= 250
 

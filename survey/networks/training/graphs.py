@@ -7,19 +7,11 @@ work may change arrays in place, but no Python state.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import torch
 from torch import Tensor
 
-
-@cache
-def side_stream(number: int) -> torch.cuda.Stream:
-    """Return one of the streams on which bundles train side by side, always the same for a number.
-
-    Libraries keep memory for each stream, 32 MB on some GPUs, and never free it: so streams are few and reused.
-    """
-    return torch.cuda.Stream()
+from survey.system.cuda import side_stream
 
 
 def record(work: Callable[[], Tensor], state: Sequence[Tensor]) -> Callable[[], Tensor]:

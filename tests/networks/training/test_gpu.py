@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS, METRICS
 from survey.networks.training import streams
-from survey.networks.training.graphs import side_stream
+from survey.system.cuda import side_stream
 from survey.trials.bundle import Bundle
 from tests.support.training_cases import CASES, make_task, make_trainer, setting
 
@@ -102,7 +102,7 @@ def test_a_bundle_that_the_gpu_does_not_hold_is_trained_in_groups(request):
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_reserved()  # libraries keep some
-    whole = Bundle(lambda *, seeds: make(seeds), seeds, epochs)
+    whole = Bundle(lambda *, seeds: make(seeds), METRICS, seeds, epochs)
     while not whole.is_done:
         whole.train_epoch()
     most = torch.cuda.max_memory_reserved()
@@ -116,7 +116,7 @@ def test_a_bundle_that_the_gpu_does_not_hold_is_trained_in_groups(request):
     torch.cuda.empty_cache()
     allowed = before + 0.4 * (most - before)
     torch.cuda.set_per_process_memory_fraction(allowed / torch.cuda.mem_get_info()[1])
-    parts = Bundle(counted, seeds, epochs)
+    parts = Bundle(counted, METRICS, seeds, epochs)
     while not parts.is_done:
         parts.train_epoch()
     assert sizes[0] == 24
