@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from survey.cli import run_app
-from survey.dataset.layout import sweep_of
+from survey.dataset.layout import columns_of, sweep_of
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import INCOMPLETE, InputError
 from survey.export.mappers import in_processes
@@ -117,8 +117,9 @@ def _publish(
 
 
 def _title(dataset: Path) -> str:
+    columns = columns_of(dataset)
     sweeps = sorted(sweep_of(folder.name) for folder in dataset.glob("*_summary"))
-    return "Training survey " + ", ".join(sweep for sweep in sweeps if not sweep_problem(sweep))
+    return "Training survey " + ", ".join(sweep for sweep in sweeps if not sweep_problem(sweep, columns))
 
 
 def main(name: str = "python -m survey.export") -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from survey.dataset.schema import PARTITION_COLUMNS
+from survey.networks.columns import COLUMNS
 from survey.plan.bundles import PlannedBundle, resource_name
 from survey.plan.plan import Plan
 from survey.system.gc_pause import collector_paused
@@ -44,7 +44,7 @@ _START_S = 12.0
 _EXPORT_S_PER_EXPERIMENT, _REPORT_S_PER_EXPERIMENT = 0.05, 0.0015
 """Time of a launch after its last trial, for each experiment that it trains, and for each that the survey has."""
 
-_partition = attrgetter(*(name.replace(".", "_") for name in PARTITION_COLUMNS))
+_partition = attrgetter(*(name.replace(".", "_") for name in COLUMNS.partition))
 """The hyperparameters that determine an experiment's partition of the data set."""
 
 UNMEASURED_FACTOR = 3.0

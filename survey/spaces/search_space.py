@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -17,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import DatasetError, SearchSpaceError, TaskError
+from survey.networks.columns import COLUMNS
 from survey.networks.topology import SHAPES
 from survey.spaces.axes import (
     MOST_VALUES,
@@ -162,7 +164,7 @@ class SearchSpace(CheckedModel, frozen=True):
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
     """
 
-    name: Annotated[str, _without(sweep_problem)]
+    name: Annotated[str, _without(partial(sweep_problem, columns=COLUMNS))]
     description: Annotated[str, Field(max_length=100_000)] = ""
     repetitions: Annotated[int, Number, Field(ge=1, le=MOST_REPETITIONS)] = 10
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]

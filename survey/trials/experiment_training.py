@@ -17,6 +17,8 @@ import torch
 
 from survey.dataset.history import history_table
 from survey.errors import FATAL_ERRORS, DiskFullError, TrackingError
+from survey.networks.columns import COLUMNS
+from survey.networks.description import described
 from survey.networks.training.loop import Trainer
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.trial_run import TrialRun
@@ -244,8 +246,8 @@ class ExperimentTraining:
             "trial_id": self._context.trial_id,
             "mlflow_run_id": self.run_id,
         }
-        widths, curves = self._config["widths"], self._bundle.curves_by_name
-        return history_table(self.experiment, repetitions, self._task, widths, curves, origin)
+        about = described(self.experiment, self._task, self._config["widths"])
+        return history_table(COLUMNS, self.experiment, repetitions, about, self._bundle.curves_by_name, origin)
 
     def remove_checkpoint(self) -> None:
         """Remove the checkpoint, or the note in its place: the whole trial is done."""
