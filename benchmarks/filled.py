@@ -17,6 +17,8 @@ import numpy as np
 
 from survey.dataset.history import history_table
 from survey.dataset.layout import partition_of
+from survey.networks.columns import COLUMNS
+from survey.networks.description import described
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import HISTORY_COLUMNS, METRICS
 from survey.networks.search_space import Grid, SearchSpace
@@ -73,7 +75,8 @@ def _train(settings: TrackingSettings, repetitions: tuple[int, ...], experiment:
     run.log_epoch(experiment.epochs, curves[:, :, -1])
     origin = {"batch": "filled", "start_time": 0, "update_time": 0, "mlflow_run_id": run.run_id}
     named = dict(zip(HISTORY_COLUMNS, curves, strict=True))
-    run.finish(history_table(experiment, repetitions, _TASK, widths, named, origin))
+    about = described(experiment, _TASK, widths)
+    run.finish(history_table(COLUMNS, experiment, repetitions, about, named, origin))
 
 
 def _curves(experiment: NetworkExperiment, repetitions: Sequence[int]) -> np.ndarray:
@@ -94,7 +97,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=300)
     options = parser.parse_args()
-    in_order = sorted(space(options.epochs).experiments({}), key=partition_of)
+    in_order = sorted(space(options.epochs).experiments({}), key=partial(partition_of, columns=COLUMNS))
     experiments = in_order[options.skip :][: options.experiments]
     began = time.perf_counter()
     fill(options.folder, experiments, range(options.repetitions))

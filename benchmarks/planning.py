@@ -21,9 +21,10 @@ import pyarrow as pa
 
 from survey.dataset.layout import REPETITIONS, partition_file, partition_of
 from survey.dataset.partition import conform, write_common_metadata
-from survey.dataset.schema import PARTITION_COLUMNS, repetition_schema
+from survey.dataset.schema import repetition_schema
 from survey.dataset.table_writer import write_table
 from survey.export.update import exported_partitions
+from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.topology import layer_widths, within_tolerance
 from survey.output.folder import Output
@@ -48,14 +49,14 @@ def fill(folder: Path) -> int:
     output = Output.at(folder)
     output.prepare()
     table = output.dataset / REPETITIONS
-    schema = repetition_schema(list(SWEEPS))
+    schema = repetition_schema(COLUMNS, list(SWEEPS))
     write_common_metadata(table, schema)
-    in_file = pa.schema([field for field in schema if field.name not in PARTITION_COLUMNS])
+    in_file = pa.schema([field for field in schema if field.name not in COLUMNS.partition])
     experiments = dict.fromkeys(e for sweep in SWEEPS for e in load_space(sweep).experiments())
     within = [experiment for experiment in experiments if _is_within(experiment)]
     by_partition: dict[str, list[NetworkExperiment]] = {}
     for experiment in random.Random(0).sample(within, EXPERIMENTS):
-        by_partition.setdefault(partition_of(experiment), []).append(experiment)
+        by_partition.setdefault(partition_of(experiment, COLUMNS), []).append(experiment)
     for partition, members in by_partition.items():
         ids = [experiment.experiment_id for experiment in members for _ in range(RUNS_EACH)]
         numbers = list(range(RUNS_EACH)) * len(members)
@@ -69,7 +70,7 @@ def fill(folder: Path) -> int:
         )
         file = partition_file(table, partition)
         file.parent.mkdir(parents=True)
-        write_table(conform(rows, in_file), file)
+        write_table(conform(rows, in_file, COLUMNS), file)
     return len(by_partition)
 
 

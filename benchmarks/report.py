@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.dataset import schema
+from survey.networks.columns import COLUMNS
 
 TASKS = (
     *("201_pol", "294_satellite_image", "505_tecator", "529_pollen", "537_houses", "adult", "banana", "connect_4"),
@@ -59,7 +60,7 @@ def partitions(count: int, epochs: int) -> Iterator[dict[str, Any]]:
 
 def fill(folder: Path, experiments: int, repetitions: int, epochs: int) -> None:
     """Write `complete_summary/` and `all_repetitions/`."""
-    summary, runs = schema.summary_schema(["made_up"]), schema.repetition_schema(["made_up"])
+    summary, runs = schema.summary_schema(COLUMNS, ["made_up"]), schema.repetition_schema(COLUMNS, ["made_up"])
     for name, full in (("complete_summary", summary), ("all_repetitions", runs)):
         (folder / name).mkdir(parents=True)
         pq.write_metadata(full, folder / name / "_common_metadata")
@@ -148,7 +149,7 @@ def _runs(rows: list[dict[str, Any]], repetitions: int) -> list[dict[str, Any]]:
 
 def _write(table: Path, settings: dict[str, Any], rows: list[dict[str, Any]], full: pa.Schema) -> None:
     values = {name: "__HIVE_DEFAULT_PARTITION__" if value is None else value for name, value in settings.items()}
-    folder = table.joinpath(*(f"{name}={quote(str(values[name]), safe='')}" for name in schema.PARTITION_COLUMNS))
+    folder = table.joinpath(*(f"{name}={quote(str(values[name]), safe='')}" for name in COLUMNS.partition))
     folder.mkdir(parents=True)
     fields = [field for field in full if field.name not in settings]
     columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in fields]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from analysis.reading.filters import Condition, Filters, column, dotted
 from analysis.reading.partitions import partition_files, partition_schema
 from analysis.reading.units import Units, check_units, in_target_units, needed
 from survey.dataset.location import Location, open_location
-from survey.dataset.schema import BEFORE
+from survey.dataset.schema import columns_in
 from survey.errors import InputError, nearest
 from survey.text.names import is_of_system, is_word
 
@@ -65,10 +65,10 @@ def read(
         ExportError: A file of the table is damaged.
     """
     location = open_location(path_or_url)
-    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns, units)
+    parts, names, condition, before = _open(location, _table_name(sweep, table), filters, columns, units)
     with location.reading(location.path(_table_name(sweep, table))):
         found = pa.concat_tables(opened.to_table(columns=names, filter=condition.expression) for opened in parts)
-    return _frame(found, columns, units)
+    return _frame(found, before, columns, units)
 
 
 def read_batches(
@@ -97,17 +97,17 @@ def read_batches(
     if rows < 1:
         raise InputError(f"rows is {rows}; expected at least 1")
     location = open_location(path_or_url)
-    parts, names, condition = _open(location, _table_name(sweep, table), filters, columns, units)
+    parts, names, condition, before = _open(location, _table_name(sweep, table), filters, columns, units)
     waiting: list[pa.RecordBatch] = []
     with location.reading(location.path(_table_name(sweep, table))):
         for batch in _batches(parts, names, condition, rows, remote=bool(location.host)):
             waiting.append(batch)
             while sum(map(len, waiting)) >= rows:
                 whole = pa.Table.from_batches(waiting)
-                yield _frame(whole.slice(0, rows), columns, units)
+                yield _frame(whole.slice(0, rows), before, columns, units)
                 waiting = whole.slice(rows).to_batches()
     if sum(map(len, waiting)):
-        yield _frame(pa.Table.from_batches(waiting), columns, units)
+        yield _frame(pa.Table.from_batches(waiting), before, columns, units)
 
 
 def _batches(
@@ -147,10 +147,16 @@ def tables(path_or_url: str | Path) -> list[str]:
 
 def _open(
     location: Location, table: str, filters: Filters | None, columns: Sequence[str] | None, units: Units
-) -> tuple[Iterator[ds.Dataset], list[str] | None, Condition]:
-    """Open the files of a table in which rows may match the filters, `_FILES` of them at a time."""
+) -> tuple[Iterator[ds.Dataset], list[str] | None, Condition, Mapping[str, str]]:
+    """Open the files of a table in which rows may match the filters, `_FILES` of them at a time.
+
+    Returns:
+        The files, the columns to read, the condition on the rows, and what older versions would have recorded in
+        columns that they did not have.
+    """
     check_units(units)
     schema = _schema(location, table)
+    before = columns_in(schema.metadata, location.name).before
     names = None if columns is None else [column(name, schema) for name in columns]
     if units == "target":
         names = needed(names, schema)
@@ -170,17 +176,17 @@ def _open(
         )
         for start in range(0, max(len(files), 1), _FILES)
     )
-    return parts, names, condition
+    return parts, names, condition, before
 
 
 def _table_name(sweep: str | None, table: str) -> str:
     return f"{sweep}_summary" if sweep else table
 
 
-def _frame(table: pa.Table, columns: Sequence[str] | None, units: Units) -> pd.DataFrame:
+def _frame(table: pa.Table, before: Mapping[str, str], columns: Sequence[str] | None, units: Units) -> pd.DataFrame:
     frame = table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
-    for name in BEFORE.keys() & set(frame):
-        frame[name] = frame[name].fillna(BEFORE[name])
+    for name in before.keys() & set(frame):
+        frame[name] = frame[name].fillna(before[name])
     if units == "scaled":
         return frame
     return in_target_units(frame, None if columns is None else [dotted(name) for name in columns])

@@ -18,23 +18,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from survey.dataset.compatibility import check_definitions, check_same_experiment, sweeps_of_all
+from survey.dataset.compatibility import check_definitions, check_same_experiment, columns_of_all, sweeps_of_all
 from survey.dataset.experiments_table import write_experiments
-from survey.dataset.layout import REPETITIONS, partition_file, partitions, task_of
+from survey.dataset.layout import REPETITIONS, partition_file, partitions, values_of
 from survey.dataset.partition import (
     OldRuns,
     PartitionWriter,
     conform,
+    filled_in,
     groups,
     runs_schema,
-    with_target_unit,
     write_schemas,
 )
 from survey.dataset.reading import check_run_ids, read_file
 from survey.errors import InputError, OutputError
-from survey.networks.metrics import HISTORY_COLUMNS
 from survey.system.files import temporary_file
-from survey.text.names import MOST_BYTES, is_of_system
+from survey.text.names import MOST_BYTES, NULL, is_of_system
+from survey.workloads.columns import Columns
 
 _SHOWN = 5
 """Most conflicts that a message lists."""
@@ -80,8 +80,8 @@ def combine(
         on_conflict: Refuse conflicts, or take the run of the first data set that has it.
 
     Raises:
-        InputError: A folder is not a data set, definitions or versions cannot be mixed, or there are conflicts; the
-            message names both sides, and nothing was written.
+        InputError: A folder is not a data set, workloads, definitions or versions cannot be mixed, or there are
+            conflicts; the message names both sides, and nothing was written.
         OutputError: The new folder is not empty, or cannot be written.
         ExportError: A file is damaged.
     """
@@ -92,15 +92,17 @@ def combine(
         else sources[0].absolute().with_name("+".join(each.absolute().name for each in sources))
     )
     _check_target(target)
-    work = _Work(sources, sweeps_of_all(sources), on_conflict)
-    check_definitions(sources)
+    sweeps = sweeps_of_all(sources)
+    columns = columns_of_all(sources)
+    work = _Work(sources, columns, sweeps, on_conflict)
+    check_definitions(sources, columns)
     # Inside the folder if it exists: a disk may be mounted there.
     temporary = temporary_file(target / target.name if target.exists() else target)
     try:
         for name in sorted({name for source in sources for name in partitions(source / REPETITIONS)}):
             work.write(temporary, name)
         work.refuse_conflicts()
-        write_schemas(temporary, work.sweeps)
+        write_schemas(temporary, columns, sweeps)
         write_experiments(temporary)
         _put_in_place(temporary, target)
     except OSError as error:
@@ -131,6 +133,7 @@ def _put_in_place(dataset: Path, target: Path) -> None:
 @dataclass
 class _Work:
     sources: list[Path]
+    columns: Columns
     sweeps: list[str]
     on_conflict: Literal["refuse", "first"]
     num_experiments: int = 0
@@ -145,8 +148,8 @@ class _Work:
         for file in filter(Path.exists, files):
             _add_flags(file, flags)
         with ExitStack() as stack:
-            writer = PartitionWriter(dataset, partition, flags, stack)
-            for group in groups(self._experiments(files, partition)):
+            writer = PartitionWriter(dataset, self.columns, partition, flags, stack)
+            for group in groups(self._experiments(files, partition), self.columns):
                 writer.write(group)
             if writer.num_runs:
                 writer.commit()
@@ -166,29 +169,30 @@ class _Work:
     def _experiments(self, files: Sequence[Path], partition: str) -> Iterator[pa.Table]:
         runs = [OldRuns(file) for file in files]
         existing = [set(each.experiment_ids) for each in runs]
+        schema = runs_schema(self.columns)
         for experiment_id in sorted(set().union(*existing)):
             having = [k for k, ids in enumerate(existing) if experiment_id in ids]
-            tables = [conform(runs[k].of(experiment_id), runs_schema()) for k in having]
+            tables = [conform(runs[k].of(experiment_id), schema, self.columns) for k in having]
             for k, table in zip(having, tables, strict=True):
                 check_run_ids(table, files[k])
             merged = tables[0]
             for k, table in zip(having[1:], tables[1:], strict=True):
                 names = self.sources[having[0]], self.sources[k]
-                check_same_experiment(merged, table, names)
+                check_same_experiment(merged, table, names, self.columns)
                 merged = self._merged(merged, table, names, partition)
             self.num_experiments += 1
             self.num_runs += len(merged)
-            yield with_target_unit(merged).sort_by("repetition")
+            yield filled_in(merged, self.columns).sort_by("repetition")
 
     def _merged(self, one: pa.Table, other: pa.Table, names: tuple[Path, Path], partition: str) -> pa.Table:
         """The runs of both; those that both have must agree."""
         shared = np.intersect1d(one["repetition"].to_numpy(), other["repetition"].to_numpy())
         for number in shared.tolist():
-            difference = _difference(_run(one, number), _run(other, number))
+            difference = _difference(_run(one, number), _run(other, number), self.columns.metrics.curves)
             if difference:
                 run_id = _run(one, number)["run_id"][0].as_py()
                 self.conflicts.append(
-                    f"run {run_id} ({_label(one, partition)}): {difference[0]} is {difference[1]} in {names[0]} and "
+                    f"run {run_id} ({_label(partition)}): {difference[0]} is {difference[1]} in {names[0]} and "
                     f"{difference[2]} in {names[1]}"
                 )
             else:
@@ -208,11 +212,11 @@ def _run(runs: pa.Table, repetition: int) -> pa.Table:
     return runs.filter(pc.field("repetition") == repetition)
 
 
-def _difference(one: pa.Table, other: pa.Table) -> tuple[str, Any, Any] | None:
+def _difference(one: pa.Table, other: pa.Table, curves: Sequence[str]) -> tuple[str, Any, Any] | None:
     """The first difference of two rows of a run: what, and both values; NaN equals NaN."""
     if one["seed"][0] != other["seed"][0]:
         return "seed", one["seed"][0], other["seed"][0]
-    for name in HISTORY_COLUMNS:
+    for name in curves:
         left, right = (each[name].combine_chunks().flatten().to_numpy(zero_copy_only=False) for each in (one, other))
         if len(left) != len(right):
             return f"the number of epochs of {name}", len(left), len(right)
@@ -223,6 +227,5 @@ def _difference(one: pa.Table, other: pa.Table) -> tuple[str, Any, Any] | None:
     return None
 
 
-def _label(runs: pa.Table, partition: str) -> str:
-    settings = dict(part.split("=", 1) for part in partition.split("/"))
-    return f"{task_of(partition)} {settings['shape']} d{settings['depth']} size {runs['size'][0].as_py()}"
+def _label(partition: str) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values_of(partition).items() if value != NULL)

@@ -9,19 +9,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.dataset.layout import REPETITIONS, existing_tasks, metadata_file, partition_file, partitions, task_of
+from survey.dataset.layout import (
+    REPETITIONS,
+    columns_of,
+    existing_tasks,
+    metadata_file,
+    partition_file,
+    partitions,
+    task_of,
+)
 from survey.dataset.reading import read_file, sweeps_of
-from survey.dataset.schema import PARTITION_COLUMNS, TARGET_UNIT, summary_schema
+from survey.dataset.schema import columns_in
 from survey.errors import InputError
 from survey.text.names import clash, inside
+from survey.workloads.columns import Columns
 
-_ONE_FOR_ALL = ("task_version", "test_split", "test_split_method")
-"""Definitions that all runs of a data set share."""
-
-_ORIGIN = ("batch", *TARGET_UNIT)
-"""Columns of an experiment that describe its launch and data, and may differ between data sets."""
-
-_NEEDED = ("experiment_id", "run_id", "repetition", "task_digest", *_ONE_FOR_ALL)
+_NEEDED = ("experiment_id", "run_id", "repetition")
 
 
 def sweeps_of_all(sources: Sequence[Path]) -> list[str]:
@@ -41,7 +44,8 @@ def sweeps_of_all(sources: Sequence[Path]) -> list[str]:
             schema = pq.read_schema(file)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{file}: cannot be read ({error})") from None
-        missing = [name for name in _NEEDED if name not in schema.names]
+        needed = (*_NEEDED, *_definitions(columns_in(schema.metadata, source)))
+        missing = [name for name in needed if name not in schema.names]
         kind = schema.field("experiment_id").type if "experiment_id" in schema.names else None
         if missing or kind != pa.uint64():
             lacks = f"it lacks {', '.join(missing)}" if missing else f"its experiment_id is {kind}, not uint64"
@@ -55,8 +59,29 @@ def sweeps_of_all(sources: Sequence[Path]) -> list[str]:
     return sorted(names)
 
 
-def check_definitions(sources: Sequence[Path]) -> None:
-    """Check that data sets have one version of tasks and of splits, and the same data under the name of a task.
+def columns_of_all(sources: Sequence[Path]) -> Columns:
+    """Return the columns of some data sets, which are of one workload.
+
+    Raises:
+        InputError: They are not; the message names both.
+    """
+    columns = [columns_of(source) for source in sources]
+    for source, its in zip(sources, columns, strict=True):
+        if its.workload != columns[0].workload:
+            raise InputError(
+                f"the data sets cannot be combined: {sources[0]} is of the workload {columns[0].workload!r}, "
+                f"{source} of {its.workload!r}; read both separately"
+            )
+    return columns[0]
+
+
+def _definitions(columns: Columns) -> list[str]:
+    """Columns of which all runs of a data set, or of a task in it, have the same value."""
+    return [name for name in ("task_digest", *columns.one_for_all) if name in columns.experiment]
+
+
+def check_definitions(sources: Sequence[Path], columns: Columns) -> None:
+    """Check that data sets have one version of each definition, and the same data under the name of a task.
 
     Raises:
         InputError: They do not; the message names both.
@@ -68,7 +93,7 @@ def check_definitions(sources: Sequence[Path]) -> None:
         table = inside(source, REPETITIONS)
         for partition in partitions(table):
             task = task_of(partition)
-            rows = read_file(partition_file(table, partition), ["task_digest", *_ONE_FOR_ALL])
+            rows = read_file(partition_file(table, partition), _definitions(columns))
             for name in rows.column_names:
                 key = (name, task if name == "task_digest" else "")
                 for value in rows[name].unique().to_pylist():
@@ -86,19 +111,20 @@ def _mixture(name: str, task: str, one: tuple[Any, Path], other: tuple[Any, Path
     return f"{name} is {one[0]} in {one[1]} and {other[0]} in {other[1]}: runs of both cannot be mixed"
 
 
-def check_same_experiment(one: pa.Table, other: pa.Table, names: tuple[Path, Path]) -> None:
+def check_same_experiment(one: pa.Table, other: pa.Table, names: tuple[Path, Path], columns: Columns) -> None:
     """Check that two data sets describe an experiment alike, which has the same id in both.
 
     Args:
         one: Runs of the experiment in the one.
         other: Those in the other.
         names: The folders of both.
+        columns: Columns of the workload.
 
     Raises:
         InputError: They do not; the message names both.
     """
-    for column in summary_schema([]).names:
-        if column not in one.column_names or column in _ORIGIN or column in PARTITION_COLUMNS:
+    for column in columns.experiment:
+        if column in ("batch", *columns.of_data, *columns.partition):  # what may differ, and what is in the path
             continue
         left, right = one[column][0].as_py(), other[column][0].as_py()
         if left != right:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.dataset.layout import EXECUTIVE, SUMMARY, partition_file, partitions
+from survey.dataset.layout import EXECUTIVE, SUMMARY, columns_of, partition_file, partitions
 from survey.dataset.partition import conform, stored_fingerprint
 from survey.dataset.reading import with_partition
 from survey.dataset.schema import experiments_schema
@@ -22,6 +22,7 @@ from survey.dataset.table_writer import Slices, TableWriter
 from survey.errors import ExportError
 from survey.system.files import disk_full_error, is_disk_full
 from survey.text.names import inside
+from survey.workloads.columns import Columns
 
 EXPERIMENTS = "experiments.parquet"
 
@@ -139,14 +140,15 @@ class _Earlier:
 def _write(file: Path, dataset: Path, keys: Mapping[str, str], schema: pa.Schema, old: _Earlier) -> None:
     """Write the file; row groups end with the same partitions however many have changed."""
     parts: list[str] = []
-    group = _Group(schema, old)
+    columns = columns_of(dataset)
+    group = _Group(schema, columns, old)
     with TableWriter(file, schema) as writer:
         for partition, key in keys.items():
             rows = old.bounds.get(key) or _read(dataset, partition, schema)
             parts.append(f"{key} {group.add(rows)}")
             if group.num_rows >= _GROUP_ROWS:
                 writer.write(group.table())
-                group = _Group(schema, old)
+                group = _Group(schema, columns, old)
         if group.num_rows or not parts:
             writer.write(group.table())
         writer.commit({_PARTS: "\n".join(parts)})
@@ -159,8 +161,8 @@ class _Group:
         num_rows: How many they are.
     """
 
-    def __init__(self, schema: pa.Schema, old: _Earlier) -> None:
-        self._schema, self._old = schema, old
+    def __init__(self, schema: pa.Schema, columns: Columns, old: _Earlier) -> None:
+        self._schema, self._columns, self._old = schema, columns, old
         self._tables = [schema.empty_table()]
         self._fresh: list[pa.Table] = []
         self._old_bounds: Bounds | None = None
@@ -187,7 +189,7 @@ class _Group:
         """Make one table in the schema of what waits; what a partition of an older version does not have is null."""
         waiting = [self._old.rows(*self._old_bounds)] if self._old_bounds else self._fresh
         joined = pa.concat_tables([self._schema.empty_table(), *waiting], promote_options="default")
-        self._tables.append(conform(joined, self._schema).combine_chunks())
+        self._tables.append(conform(joined, self._schema, self._columns).combine_chunks())
         self._fresh, self._old_bounds = [], None
 
     def table(self) -> pa.Table:

@@ -24,18 +24,11 @@ from survey.dataset.layout import (
     sweep_table,
 )
 from survey.dataset.reading import read_file
-from survey.dataset.schema import (
-    BEFORE,
-    PARTITION_COLUMNS,
-    TARGET_UNIT,
-    executive_schema,
-    history_schema,
-    repetition_schema,
-    summary_schema,
-)
+from survey.dataset.schema import executive_schema, history_schema, of_workload, repetition_schema, summary_schema
 from survey.dataset.summary import summarise
 from survey.dataset.table_writer import Slices, TableWriter
 from survey.system.files import replacing
+from survey.workloads.columns import Columns
 
 _FINGERPRINT = "survey.fingerprint"
 
@@ -104,13 +97,22 @@ class PartitionWriter:
 
     Args:
         dataset: Folder of the data set.
+        columns: Columns of its workload.
         partition: Path of the partition, relative to its tables.
         sweeps: Experiments of this partition that belong to each sweep.
         stack: Closes the files, and removes those that were not put in place.
     """
 
-    def __init__(self, dataset: Path, partition: str, sweeps: Mapping[str, Collection[int]], stack: ExitStack) -> None:
-        self._dataset, self._partition, self._sweeps, self._stack = dataset, partition, sweeps, stack
+    def __init__(
+        self,
+        dataset: Path,
+        columns: Columns,
+        partition: str,
+        sweeps: Mapping[str, Collection[int]],
+        stack: ExitStack,
+    ) -> None:
+        self._dataset, self._columns, self._partition = dataset, columns, partition
+        self._sweeps, self._stack = sweeps, stack
         self._names = sorted(sweeps)
         self._writers: dict[str, TableWriter] = {}
         self._ids: list[np.ndarray] = []
@@ -124,10 +126,11 @@ class PartitionWriter:
 
     def write(self, runs: pa.Table) -> None:
         """Write the runs of complete experiments, and all their summaries."""
-        runs = _with_flags(runs, self._sweeps)
+        columns = self._columns
+        runs = _with_flags(runs, columns, self._sweeps)
         self._append(REPETITIONS, runs)
-        summary = summarise(runs, summary_schema(self._names))
-        executive = [name for name in executive_schema(self._names).names if name in summary.column_names]
+        summary = summarise(runs, summary_schema(columns, self._names), columns.metrics)
+        executive = [name for name in executive_schema(columns, self._names).names if name in summary.column_names]
         for name in self._names:
             part = summary.filter(summary[name])
             if len(part):
@@ -158,13 +161,13 @@ class PartitionWriter:
         self._writers[SUMMARY].commit({_FINGERPRINT: fingerprint})
 
 
-def groups(runs: Iterable[pa.Table]) -> Iterator[pa.Table]:
+def groups(runs: Iterable[pa.Table], columns: Columns) -> Iterator[pa.Table]:
     """Yield the runs of experiments joined to row groups of a few tens of megabytes."""
     group: list[pa.Table] = []
     run_epochs = 0
     for table in runs:
         group.append(table)
-        run_epochs += len(table["loss"].combine_chunks().flatten())
+        run_epochs += len(table[columns.metrics.objective.curve].combine_chunks().flatten())
         if run_epochs >= _GROUP_RUN_EPOCHS:
             yield pa.concat_tables(group).combine_chunks()
             group, run_epochs = [], 0
@@ -172,37 +175,37 @@ def groups(runs: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(group).combine_chunks()
 
 
-def _with_flags(runs: pa.Table, sweeps: Mapping[str, Collection[int]]) -> pa.Table:
+def _with_flags(runs: pa.Table, columns: Columns, sweeps: Mapping[str, Collection[int]]) -> pa.Table:
     """Prepend a boolean column for each sweep."""
     ids = runs["experiment_id"].to_pylist()
     for name in sorted(sweeps, reverse=True):
         runs = runs.add_column(0, name, pa.array([i in sweeps[name] for i in ids], pa.bool_()))
-    return runs.cast(_without_partitions(repetition_schema(list(sweeps))))
+    return runs.cast(_without_partitions(repetition_schema(columns, list(sweeps)), columns))
 
 
-def _without_partitions(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([field for field in schema if field.name not in PARTITION_COLUMNS])
+def _without_partitions(schema: pa.Schema, columns: Columns) -> pa.Schema:
+    return pa.schema([field for field in schema if field.name not in columns.partition])
 
 
-def runs_schema() -> pa.Schema:
+def runs_schema(columns: Columns) -> pa.Schema:
     """Return the schema of the runs in a partition's file, without the sweeps."""
-    return _without_partitions(history_schema())
+    return _without_partitions(history_schema(columns), columns)
 
 
-def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the table with the columns of a schema; those that it lacks, as from an older version, are as `BEFORE`."""
-    columns = [
+def conform(table: pa.Table, schema: pa.Schema, columns: Columns) -> pa.Table:
+    """Return the table with the columns of a schema; those that it lacks, as from an older version, are as `before`."""
+    arrays = [
         table[field.name].cast(field.type)
         if field.name in table.column_names
-        else pa.repeat(pa.scalar(BEFORE.get(field.name), field.type), len(table))
+        else pa.repeat(pa.scalar(columns.before.get(field.name), field.type), len(table))
         for field in schema
     ]
-    return pa.table(columns, schema=schema)
+    return pa.table(arrays, schema=schema)
 
 
-def with_target_unit(runs: pa.Table) -> pa.Table:
-    """Return the runs of an experiment, with the target's unit filled in where an older version did not record it."""
-    for name in TARGET_UNIT:
+def filled_in(runs: pa.Table, columns: Columns) -> pa.Table:
+    """Return the runs of an experiment, with what they say of the data where an older version did not record it."""
+    for name in columns.of_data:
         known = runs[name].drop_null()
         if 0 < len(known) < len(runs):
             index = runs.schema.get_field_index(name)
@@ -210,12 +213,15 @@ def with_target_unit(runs: pa.Table) -> pa.Table:
     return runs
 
 
-def write_schemas(dataset: Path, sweeps: Sequence[str]) -> None:
+def write_schemas(dataset: Path, columns: Columns, sweeps: Sequence[str]) -> None:
     """Write the schema of every table of a data set with these sweeps."""
-    write_common_metadata(dataset / REPETITIONS, repetition_schema(sweeps))
-    write_common_metadata(dataset / EXECUTIVE, executive_schema(sweeps))
-    for table in (SUMMARY, *map(sweep_table, sweeps)):
-        write_common_metadata(dataset / table, summary_schema(sweeps))
+    schemas = {
+        REPETITIONS: repetition_schema(columns, sweeps),
+        EXECUTIVE: executive_schema(columns, sweeps),
+        **dict.fromkeys((SUMMARY, *map(sweep_table, sweeps)), summary_schema(columns, sweeps)),
+    }
+    for name, schema in schemas.items():
+        write_common_metadata(dataset / name, of_workload(schema, columns))
 
 
 def write_common_metadata(table: Path, schema: pa.Schema) -> None:

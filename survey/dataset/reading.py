@@ -9,8 +9,8 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.dataset.layout import REPETITIONS, metadata_file, partition_file, partitions
-from survey.dataset.schema import PARTITION_COLUMNS
+from survey.dataset.layout import REPETITIONS, columns_of, metadata_file, partition_file, partitions
+from survey.dataset.schema import columns_in
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import ExportError, InputError, OutputError
 from survey.text.names import NULL, clash, inside, is_run_id
@@ -29,7 +29,7 @@ def open_table(dataset: Path, name: str) -> ds.Dataset:
     import pyarrow.dataset as ds
 
     table, schema = inside(dataset, name), read_schema(dataset, name)
-    keys = pa.schema([schema.field(column) for column in PARTITION_COLUMNS])
+    keys = pa.schema([schema.field(column) for column in columns_of(dataset).partition])
     return ds.dataset(
         [str(partition_file(table, partition)) for partition in partitions(table)],
         schema=schema,
@@ -45,18 +45,21 @@ def read_schema(dataset: Path, name: str) -> pa.Schema:
 
 
 def sweeps_of(schema: pa.Schema, where: object) -> list[str]:
-    """Return the names of the sweeps of a table, which are its boolean columns, in order.
+    """Return the names of the sweeps of a table, which are its boolean columns but the workload's own, in order.
 
     Args:
         schema: Schema of the table.
         where: Source of the schema, for messages.
 
     Raises:
-        InputError: A name is invalid, or two differ only in capitals; the message says which.
+        InputError: A name is invalid, or two differ only in capitals; the message says which. The workload is not
+            installed.
     """
-    names = [field.name for field in schema if pa.types.is_boolean(field.type)]
+    columns = columns_in(schema.metadata, where)
+    flags = (field.name for field in schema if pa.types.is_boolean(field.type))
+    names = [name for name in flags if name not in columns.experiment]
     for name in names:
-        if problem := sweep_problem(name):
+        if problem := sweep_problem(name, columns):
             raise InputError(
                 f"{where}: has the boolean column {name!r}, which is not a valid name of a sweep: {problem}"
             )
@@ -102,11 +105,13 @@ def with_partition(rows: pa.Table, partition: str, schema: pa.Schema) -> pa.Tabl
 
 
 def check_task_digest(dataset: Path, task: str, digest: str) -> None:
-    """Check that the data of a task are those of its runs in the data set.
+    """Check that the data of a task are those of its runs in the data set, if that tells.
 
     Raises:
         OutputError: It has runs with another digest; the message names both.
     """
+    if "task_digest" not in columns_of(dataset).experiment:
+        return
     table = dataset / REPETITIONS
     for partition in partitions(table, task):
         for found in read_file(partition_file(table, partition), ["task_digest"])["task_digest"].unique().to_pylist():

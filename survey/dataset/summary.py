@@ -7,18 +7,19 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from survey.dataset.schema import BEST_EPOCHS, BEST_STATISTICS, CURVE_STATISTICS
-from survey.workloads.metrics import quantiles
+from survey.dataset.schema import BEST_STATISTICS
+from survey.workloads.metrics import Metric, Metrics, quantiles
 
 _QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
 
 
-def summarise(runs: pa.Table, schema: pa.Schema) -> pa.Table:
+def summarise(runs: pa.Table, schema: pa.Schema, metrics: Metrics) -> pa.Table:
     """Summarise the runs of experiments with equal numbers of epochs.
 
     Args:
         runs: Rows of `all_repetitions`, those of an experiment together.
         schema: `survey.dataset.schema.summary_schema`; columns that `runs` lacks (partition columns) are left out.
+        metrics: What the runs record.
 
     Returns:
         A row for each experiment, in the order of `runs`.
@@ -26,7 +27,7 @@ def summarise(runs: pa.Table, schema: pa.Schema) -> pa.Table:
     ids = runs["experiment_id"].to_numpy()
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], dtype=int)
     bounds = np.r_[starts, len(ids)]
-    computed = [_one(runs.slice(start, end - start)) for start, end in pairwise(bounds)]
+    computed = [_one(runs.slice(start, end - start), metrics) for start, end in pairwise(bounds)]
     described = runs.take(pa.array(starts))
     arrays = {
         field.name: described[field.name] if field.name in runs.column_names else _column(computed, field)
@@ -41,17 +42,16 @@ def _column(computed: list[dict[str, np.ndarray]], field: pa.Field) -> pa.Array:
     return pa.array([value if value.ndim else value.item() for value in values], field.type)
 
 
-def _one(runs: pa.Table) -> dict[str, np.ndarray]:
+def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
     """All computed columns of one experiment."""
     row: dict[str, np.ndarray] = {}
-    for part, prefix in (("test", "val_"), ("train", "")):
-        for name, statistics in CURVE_STATISTICS.items():
-            curves = _curves(runs, prefix + name)
-            for statistic, values in over_repetitions(curves, statistics).items():
-                row[f"{part}_{name}_{statistic}"] = values
-            if part == "test" and name in BEST_EPOCHS:
-                row |= _best(curves, name, BEST_EPOCHS[name])
-    epochs = len(_curves(runs, "loss")[0])
+    for metric in metrics.all:
+        if metric.statistics or metric.best:
+            curves = _curves(runs, metric.curve)
+            for statistic, values in over_repetitions(curves, metric.statistics).items():
+                row[f"{metric.name}_{statistic}"] = values
+            row |= _best(curves, metric)
+    epochs = _curves(runs, metrics.objective.curve).shape[1]
     row["num_runs"] = np.asarray(len(runs))
     row["num"] = np.full(epochs, len(runs))
     return row
@@ -96,15 +96,17 @@ def _or_nan(values: np.ndarray, count: np.ndarray) -> np.ndarray:
     return np.where(count > 0, values, np.nan)
 
 
-def _best(curves: np.ndarray, name: str, best: str) -> dict[str, np.ndarray]:
-    """Statistics over the repetitions of the (first) best epoch, from 1, and of the value there."""
-    sign = 1.0 if best == "min" else -1.0
+def _best(curves: np.ndarray, metric: Metric) -> dict[str, np.ndarray]:
+    """Statistics over the repetitions of the (first) best epoch, from 1, and of the value there, if there is a best."""
+    if not metric.best:
+        return {}
+    sign = 1.0 if metric.best == "min" else -1.0
     ordered = np.where(np.isfinite(curves), sign * curves, np.inf)
     index = ordered.argmin(1)
     value = np.take_along_axis(curves, index[:, None], 1)[:, 0].astype(np.float64)
     epoch = np.where(np.isfinite(value), index + 1.0, np.nan)
     return {
-        f"test_{name}_{best}_{what}_{statistic}": number
+        f"{metric.name}_{metric.best}_{what}_{statistic}": number
         for what, values in (("epoch", epoch), ("value", value))
         for statistic, number in over_repetitions(values, BEST_STATISTICS).items()
     }

@@ -6,6 +6,7 @@ from functools import cache
 
 from survey.dataset.schema import repetition_schema, summary_schema
 from survey.text.names import folded, is_device, is_word
+from survey.workloads.columns import Columns
 
 _MOST_LETTERS = 100
 
@@ -19,19 +20,19 @@ ADDED_BY_ANALYSIS = (
 """Columns that `analysis` adds to those of a table."""
 
 
-def sweep_problem(name: str) -> str:
-    """Say why a sweep cannot have this name; an empty string if it can."""
+def sweep_problem(name: str, columns: Columns) -> str:
+    """Say why a sweep of a workload with these columns cannot have this name; an empty string if it can."""
     if not is_word(name) or len(name) > _MOST_LETTERS:
         return f"expected at most {_MOST_LETTERS} letters, digits, _ and -, the first a letter or digit"
     if is_device(name):
         return "on Windows this is the name of a device: choose another"
-    if folded(name).replace(".", "_") in _taken():
+    if folded(name).replace(".", "_") in _taken(columns):
         return "the data set has a column or table of this name: choose another"
     return ""
 
 
 @cache
-def _taken() -> frozenset[str]:
+def _taken(columns: Columns) -> frozenset[str]:
     """Names of columns and tables, `folded`, with underscores for dots, as some readers write them."""
-    names = {*repetition_schema([]).names, *summary_schema([]).names, *_TABLES, *ADDED_BY_ANALYSIS}
+    names = {*repetition_schema(columns, []).names, *summary_schema(columns, []).names, *_TABLES, *ADDED_BY_ANALYSIS}
     return frozenset(folded(name).replace(".", "_") for name in names)

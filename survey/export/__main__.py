@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from survey.cli import run_app
-from survey.dataset.layout import sweep_of
+from survey.dataset.layout import columns_of, sweep_of
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import INCOMPLETE, InputError
 from survey.export.mappers import in_processes
 from survey.export.publish.description import About
 from survey.export.update import update_dataset
 from survey.output.folder import Output
-from survey.spaces.search_space import SearchSpace
+from survey.spaces.search_space import BaseSpace
 from survey.system.files import disk_full_errors
 from survey.text.terminal import SafeConsole
 from survey.text.uris import folder_uri
@@ -67,7 +67,7 @@ def command(
     if (out is None) == (dataset is None) or (dataset and not where):
         raise InputError("expected --out FOLDER of a survey, or --dataset FOLDER together with --publish")
     console = SafeConsole()
-    status, spaces = 0, list[SearchSpace]()
+    status, spaces = 0, list[BaseSpace]()
     if out is not None:
         output = Output.at(out, must_exist=True)
         status = _export(output, tracking_uri, artifacts and folder_uri(artifacts), console, prune=prune)
@@ -104,7 +104,7 @@ def _export(
 
 
 def _publish(
-    dataset: Path, where: str, about: About, spaces: list[SearchSpace], console: SafeConsole, *, hostnames: bool
+    dataset: Path, where: str, about: About, spaces: list[BaseSpace], console: SafeConsole, *, hostnames: bool
 ) -> None:
     from survey.export.publish.upload import publish
 
@@ -117,8 +117,9 @@ def _publish(
 
 
 def _title(dataset: Path) -> str:
+    columns = columns_of(dataset)
     sweeps = sorted(sweep_of(folder.name) for folder in dataset.glob("*_summary"))
-    return "Training survey " + ", ".join(sweep for sweep in sweeps if not sweep_problem(sweep))
+    return "Training survey " + ", ".join(sweep for sweep in sweeps if not sweep_problem(sweep, columns))
 
 
 def main(name: str = "python -m survey.export") -> None:

@@ -15,12 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from survey.dataset.layout import REPETITIONS, partition_file
-from survey.dataset.partition import OldRuns, PartitionWriter, conform, groups, runs_schema, with_target_unit
+from survey.dataset.partition import OldRuns, PartitionWriter, conform, filled_in, groups, runs_schema
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
 from survey.output.folder import is_output
 from survey.system.files import disk_full_error, is_disk_full
 from survey.tracking.finished import FinishedTrial
+from survey.workloads.columns import Columns
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class PartitionJob:
     Attributes:
         output_id: Identity of the output.
         dataset: Folder of its data set.
+        columns: Columns of its workload.
         partition: Path of the partition, relative to its tables.
         trials: Its finished trials to add, oldest first.
         sweeps: Experiments of this partition that belong to each sweep.
@@ -40,6 +42,7 @@ class PartitionJob:
 
     output_id: str
     dataset: Path
+    columns: Columns
     partition: str
     trials: tuple[FinishedTrial, ...]
     sweeps: Mapping[str, frozenset[int]]
@@ -69,8 +72,8 @@ def update_partition(job: PartitionJob) -> PartitionResult | None:
     source = _Runs(job)
     try:
         with ExitStack() as stack:
-            target = PartitionWriter(job.dataset, job.partition, job.sweeps, stack)
-            for group in groups(source):
+            target = PartitionWriter(job.dataset, job.columns, job.partition, job.sweeps, stack)
+            for group in groups(source, job.columns):
                 target.write(group)
             is_written = bool(source.num_new_runs or job.is_stale) and target.num_runs > 0
             if is_written:
@@ -92,7 +95,7 @@ class _Runs:
         self._trials: dict[int, list[FinishedTrial]] = {}
         for trial in job.trials:
             self._trials.setdefault(trial.experiment.experiment_id, []).append(trial)
-        self._schema = runs_schema()
+        self._schema = runs_schema(job.columns)
         self.num_new_runs = 0
         self.damaged: list[str] = []
 
@@ -116,14 +119,15 @@ class _Runs:
             if table is not None:
                 table = table.filter(pa.array([number not in taken for number in table["repetition"].to_pylist()]))
                 taken.update(table["repetition"].to_pylist())
-                fresh.append(conform(table, self._schema))
+                fresh.append(conform(table, self._schema, self._job.columns))
         new = pa.concat_tables([self._schema.empty_table(), *fresh])
         self.num_new_runs += len(new)
         if old is None:
             return new
         gone = np.isin(old["repetition"].to_numpy(), new["repetition"].to_numpy())
         kept = old.filter(pa.array(~gone))
-        return with_target_unit(pa.concat_tables([conform(kept, self._schema), new]))
+        columns = self._job.columns
+        return filled_in(pa.concat_tables([conform(kept, self._schema, columns), new]), columns)
 
     def _read(self, trial: FinishedTrial) -> pa.Table | None:
         try:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from survey.dataset.completed_runs import partition_runs
-from survey.dataset.layout import REPETITIONS, partition_file, partition_of
+from survey.dataset.layout import REPETITIONS, columns_of, partition_file, partition_of
 from survey.dataset.partition import OldRuns, conform, runs_schema
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
@@ -19,6 +19,7 @@ from survey.output.folder import Output, is_output
 from survey.system.files import sync
 from survey.tracking.finished import FinishedTrial
 from survey.tracking.store import TrackingStore
+from survey.workloads.columns import Columns
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def prune_artifacts(
 
 def _jobs(output: Output, store: TrackingStore, artifacts: Artifacts) -> tuple[list[PartitionJob], int]:
     """Return the jobs, and the number of artifacts that may not be removed."""
+    columns = columns_of(output.dataset)
     exported: dict[str, str] = {}
     for runs in partition_runs(output.dataset):
         exported |= dict.fromkeys(runs.mlflow_run_ids, runs.partition)
@@ -69,12 +71,14 @@ def _jobs(output: Output, store: TrackingStore, artifacts: Artifacts) -> tuple[l
     candidates = (trial for trial in store.finished_trials() if trial.mlflow_run_id in exported)
     for trial in artifacts.existing(candidates):
         if artifacts.may_be_removed(trial):
-            trials.setdefault(partition_of(trial.experiment), []).append(trial)
+            trials.setdefault(partition_of(trial.experiment, columns), []).append(trial)
         else:
             num_left += 1
     nothing: Mapping[str, frozenset[int]] = {}
     jobs = [
-        PartitionJob(output.output_id, output.dataset, name, tuple(its), nothing, frozenset(), artifacts, False)
+        PartitionJob(
+            output.output_id, output.dataset, columns, name, tuple(its), nothing, frozenset(), artifacts, False
+        )
         for name, its in sorted(trials.items())
     ]
     return jobs, num_left
@@ -98,16 +102,17 @@ def prune_partition(job: PartitionJob) -> PruneResult | None:
             history = job.artifacts.read(trial)
         except ExportError:  # damaged: its content is unknown, so it stays
             continue
-        if _holds(runs.of(experiment_id), history, trial.mlflow_run_id):
+        if _holds(runs.of(experiment_id), history, trial.mlflow_run_id, job.columns):
             num_bytes += job.artifacts.remove(trial)
             num_artifacts += 1
     return PruneResult(num_artifacts, num_bytes)
 
 
-def _holds(runs: pa.Table, history: pa.Table, mlflow_run_id: str) -> bool:
+def _holds(runs: pa.Table, history: pa.Table, mlflow_run_id: str, columns: Columns) -> bool:
     """Whether every row of a history is among the runs, with the same values: NaN equals NaN."""
     own = runs.filter(pa.array([each == mlflow_run_id for each in runs["mlflow_run_id"].to_pylist()]))
-    own, history = (conform(each, runs_schema()).sort_by("repetition") for each in (own, history))
+    schema = runs_schema(columns)
+    own, history = (conform(each, schema, columns).sort_by("repetition") for each in (own, history))
     return len(own) == len(history) and all(_equal(own[name], history[name]) for name in own.column_names)
 
 

@@ -18,6 +18,8 @@ from survey.export.mappers import Mapper
 from survey.export.partition import PartitionJob, update_partition
 from survey.output.folder import Output
 from survey.tracking.finished import FinishedTrial
+from survey.workloads.columns import Columns
+from survey.workloads.registry import NETWORKS, workload_named
 
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
@@ -64,17 +66,20 @@ def update_dataset(
         TrackingError: The store cannot be read.
     """
     contents, version = output.contents, output.training_version
-    sweeps = {
-        space.name: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
-        for space in output.spaces()
-    }
+    workload, sweeps = NETWORKS, dict[str, frozenset[int]]()
+    for space in output.spaces():
+        experiments = space.experiments(contents, training_version=version)
+        workload = experiments[0].WORKLOAD or NETWORKS
+        sweeps[space.name] = frozenset(each.experiment_id for each in experiments)
+    columns = workload_named(workload).columns
+    # Before the partitions, so that an export that is interrupted leaves a data set that says what it is.
+    write_schemas(output.dataset, columns, sorted(sweeps))
     superseded = output.redo_log.superseded
     partitions, done = exported_partitions(output.dataset, sweeps, superseded)
     trials = store.finished_trials(done=done, superseded=superseded)
-    all_jobs = _jobs(output, trials, sweeps, partitions, Artifacts.of(output, store, artifacts))
+    all_jobs = _jobs(output, columns, trials, sweeps, partitions, Artifacts.of(output, store, artifacts))
     jobs = [job for job in all_jobs if job.trials or not only_new_runs]
     results = [result for result in mapper(update_partition, jobs) if result]
-    write_schemas(output.dataset, sorted(sweeps))
     changed = {job.partition for job in all_jobs}
     write_experiments(
         output.dataset, {name: its.fingerprint for name, its in partitions.items() if name not in changed}
@@ -106,6 +111,7 @@ class ExportedPartition:
 
 def _jobs(
     output: Output,
+    columns: Columns,
     trials: Iterable[FinishedTrial],
     sweeps: Mapping[str, frozenset[int]],
     partitions: dict[str, ExportedPartition],
@@ -114,7 +120,7 @@ def _jobs(
     """Find the partitions to update, those with the most trials first."""
     new: dict[str, list[FinishedTrial]] = {}
     for trial in trials:
-        partition = partition_of(trial.experiment)
+        partition = partition_of(trial.experiment, columns)
         new.setdefault(partition, []).append(trial)
         partitions.setdefault(partition, ExportedPartition()).experiment_ids.add(trial.experiment.experiment_id)
     artifacts.check(trial for its in new.values() for trial in its)
@@ -122,6 +128,7 @@ def _jobs(
         PartitionJob(
             output.output_id,
             output.dataset,
+            columns,
             partition,
             tuple(new.get(partition, ())),
             {name: ids & its.experiment_ids for name, ids in sweeps.items()},

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from survey.networks.metrics import METRICS
 from survey.workloads.columns import Column, Columns, common
+from survey.workloads.registry import NETWORKS
 
 _COMMON = common()
 
@@ -47,6 +48,7 @@ _EXPERIMENT: dict[str, Column] = {
 }
 
 COLUMNS = Columns(
+    workload=NETWORKS,
     experiment=_EXPERIMENT,
     partition=(
         "dataset",

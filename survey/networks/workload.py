@@ -59,7 +59,7 @@ class _Networks(Workload):
     ) -> Training:
         import torch
 
-        from survey.networks.runs import described
+        from survey.networks.description import described
         from survey.networks.training.loop import Trainer
 
         task, widths = data[experiment.dataset], details["widths"]

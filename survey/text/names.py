@@ -24,6 +24,7 @@ NULL = "__HIVE_DEFAULT_PARTITION__"
 _RUN_ID = re.compile(r"[0-9a-f]{16}-[0-9]{4,5}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_VALUE = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.+-]*|-({_NUMBER.pattern}|inf)")
 _NUMBERS = frozenset({"learning_rate", "batch_size", "label_noise", "epochs", "depth"})
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 
@@ -108,7 +109,7 @@ def partition_problem(folder: str) -> str:
         return ""
     if column in _NUMBERS:
         return "" if _NUMBER.fullmatch(value) else "expected a number"
-    return "" if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", value) else "expected a word"
+    return "" if _VALUE.fullmatch(value) else "expected a word or a number"
 
 
 def check_partition(folders: Iterable[str], where: object) -> None:

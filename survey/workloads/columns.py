@@ -15,11 +15,12 @@ Column = tuple["pa.DataType", str]
 """The type of a column, and what it means."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be kept
 class Columns:
     """What is the workload's own in the data set.
 
     Attributes:
+        workload: Name of the workload.
         experiment: Columns of an experiment by name, in their order: all of `common`, and those of the workload. A dot
             in a name stands for an underscore in the field of the experiment.
         partition: Those of them that are in the paths, in the order of the folders.
@@ -30,6 +31,7 @@ class Columns:
         before: What older versions, which did not record a column, would have recorded.
     """
 
+    workload: str
     experiment: Mapping[str, Column]
     partition: tuple[str, ...]
     metrics: Metrics

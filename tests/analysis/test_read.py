@@ -26,6 +26,7 @@ from analysis.reading.tables import schema_of, tables
 from analysis.report.page import write_report
 from survey.dataset.schema import repetition_schema
 from survey.errors import ExportError, InputError
+from survey.networks.columns import COLUMNS
 from tests.support.analysis_data import SWEEPS, as_published, bowl, experiment, write_data_set, write_table
 from tests.support.s3_server import S3
 
@@ -273,7 +274,7 @@ print(runs, peak_kib // 1024)
 
 def test_a_table_larger_than_memory_is_walked(tmp_path: Path) -> None:
     """480 MB of curves that no compression makes small, in files of one row group, within 300 MB, imports included."""
-    schema = repetition_schema(SWEEPS)
+    schema = repetition_schema(COLUMNS, SWEEPS)
     names = [field.name for field in schema if pa.types.is_list(field.type) and field.name != "widths"]
     described = {k: v for k, v in experiment("a", "b", 3, 256, bowl(0.1, 10, 20)).items() if k != "surface"}
     write_table(tmp_path / "d" / "all_repetitions", [described], schema)

@@ -12,8 +12,9 @@ import pytest
 import analysis
 from analysis import combine, read_batches
 from analysis.reading.units import power_of
-from survey.dataset.schema import BEST_STATISTICS, TARGET_UNIT, repetition_schema, summary_schema
+from survey.dataset.schema import BEST_STATISTICS, repetition_schema, summary_schema
 from survey.errors import InputError
+from survey.networks.columns import COLUMNS
 from survey.tasks.prepared import PreparedTask
 from tests.support.export_data import ALPHA, BETA, DIGITS, EXPERIMENTS, Survey, read
 
@@ -43,17 +44,17 @@ def aged(folder: Path) -> Path:
     for file in [*folder.rglob("*.parquet"), *folder.rglob("_common_metadata")]:
         if file.name == "_common_metadata":
             schema = pq.read_schema(file)
-            for name in TARGET_UNIT:
+            for name in COLUMNS.of_data:
                 schema = schema.remove(schema.get_field_index(name))
             pq.write_metadata(schema, file)
         else:
             table = pq.ParquetFile(file).read()
-            pq.write_table(table.drop_columns(list(TARGET_UNIT)), file)
+            pq.write_table(table.drop_columns(list(COLUMNS.of_data)), file)
     return folder
 
 
 def units_of(folder: Path, table: str) -> set[tuple]:
-    return {tuple(row[name] for name in TARGET_UNIT) for row in read(folder, table).to_pylist()}
+    return {tuple(row[name] for name in COLUMNS.of_data) for row in read(folder, table).to_pylist()}
 
 
 @pytest.mark.parametrize("table", ["all_repetitions", "complete_summary", "complete_executive_summary"])
@@ -115,10 +116,10 @@ ROOTS = {"val_mean_absolute_error", "mean_absolute_error", "val_root_mean_square
 
 
 def test_what_grows_with_the_range_of_the_target():
-    runs = {name: power_of(name) for name in repetition_schema([]).names}
+    runs = {name: power_of(name) for name in repetition_schema(COLUMNS, []).names}
     assert {name for name, power in runs.items() if power == 2} == SQUARES
     assert {name for name, power in runs.items() if power == 1} == ROOTS
-    summaries = {name: power_of(name) for name in summary_schema([]).names}
+    summaries = {name: power_of(name) for name in summary_schema(COLUMNS, []).names}
     of_curves = {
         f"{part}_{name}_{statistic}"
         for part in ("test", "train")

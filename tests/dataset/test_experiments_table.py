@@ -17,10 +17,10 @@ from survey.dataset import experiments_table
 from survey.dataset.completed_runs import CompletedRuns
 from survey.dataset.experiments_table import write_experiments
 from survey.dataset.layout import EXECUTIVE, SUMMARY, partition_file, partitions
-from survey.dataset.schema import PARTITION_COLUMNS
 from survey.errors import DiskFullError, ExportError
 from survey.export.publish.description import About
 from survey.export.publish.upload import SUMS, publish
+from survey.networks.columns import COLUMNS
 from tests.support.export_data import ALPHA, EXPERIMENTS, Survey, files, read, sweep
 from tests.support.pages import blocks
 from tests.support.paths import ROOT
@@ -90,7 +90,7 @@ def test_it_has_a_row_for_each_experiment_and_every_column_but_lists(folder):
     check(folder)
     found = pq.read_table(folder / FILE)
     assert found.num_rows == len(EXPERIMENTS)
-    assert set(PARTITION_COLUMNS) < set(found.column_names)
+    assert set(COLUMNS.partition) < set(found.column_names)
     assert not {"widths", "test_loss_median"} & set(found.column_names)
     assert found.schema.field("depth").metadata[b"description"].startswith(b"Number of layers")
 

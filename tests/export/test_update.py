@@ -20,6 +20,7 @@ from survey.dataset.schema import executive_schema, repetition_schema, summary_s
 from survey.dataset.table_writer import TableWriter
 from survey.errors import ExportError, OutputError
 from survey.export import update
+from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import HISTORY_COLUMNS
 from survey.networks.search_space import SearchSpace
@@ -188,7 +189,7 @@ def test_summaries_have_the_published_columns(exported):
 @pytest.mark.parametrize("table", TABLES)
 def test_files_hold_the_columns_of_the_schema_but_the_partitions(exported, table):
     make = {"all_repetitions": repetition_schema, "complete_executive_summary": executive_schema}
-    schema = make.get(table, summary_schema)(["alpha", "beta"])
+    schema = make.get(table, summary_schema)(COLUMNS, ["alpha", "beta"])
     found = pq.read_schema(exported.folder / table / "_common_metadata")
     assert found.equals(schema)
     assert [field.metadata[b"description"] for field in found] == [field.metadata[b"description"] for field in schema]
@@ -672,6 +673,6 @@ def test_an_output_in_a_folder_with_odd_characters_is_exported(tmp_path, empty_s
 
 
 def test_a_partition_path_is_quoted_and_read_back():
-    path = layout.partition_of(NetworkExperiment(dataset="a b=c%", shape="rectangle", size=8, depth=2))
+    path = layout.partition_of(NetworkExperiment(dataset="a b=c%", shape="rectangle", size=8, depth=2), COLUMNS)
     assert path.startswith("dataset=a%20b%3Dc%25/learning_rate=0.0001/batch_size=256/")
     assert f"kernel_regularizer.type={NULL}/label_noise=0.0/epochs=3000/shape=rectangle/depth=2" in path

@@ -16,6 +16,7 @@ from survey.dataset.schema import executive_schema
 from survey.errors import InputError, SearchSpaceError
 from survey.launch.api import prepare
 from survey.launch.options import Options
+from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.search_space import Grid, SearchSpace
 from survey.output.folder import Output
@@ -81,7 +82,7 @@ def test_a_float_of_numpy_is_the_python_float_that_is_written_alike(make):
     for rate in (make("0.001"), np.array(["0.001"]).astype(make), [make("0.001")]):
         (found,) = grid(learning_rate=rate).experiments()
         assert found.experiment_id == expected.experiment_id
-        assert partition_of(found) == partition_of(expected)
+        assert partition_of(found, COLUMNS) == partition_of(expected, COLUMNS)
 
 
 def test_a_float_of_numpy_does_not_depend_on_how_it_is_printed():
@@ -163,13 +164,13 @@ def test_a_value_that_the_data_set_cannot_hold_is_refused(name, value):
 def test_what_the_data_set_holds_is_taken_as_it_is(name):
     for value in (2.0**-126, 1e-4, 0.1, 0.5):
         assert getattr(with_value(name, value), name) == (value,)
-    column = executive_schema([]).field(name.replace("regularizer_", "regularizer."))
+    column = executive_schema(COLUMNS, []).field(name.replace("regularizer_", "regularizer."))
     assert str(column.type) == "float"
 
 
 def test_zeros_have_no_sign():
     (found,) = grid(label_noise=-0.0).experiments()
-    assert partition_of(found) == partition_of(NetworkExperiment(**FEW))
+    assert partition_of(found, COLUMNS) == partition_of(NetworkExperiment(**FEW), COLUMNS)
 
 
 def test_a_momentum_that_would_be_1_is_refused():
@@ -180,7 +181,7 @@ def test_a_momentum_that_would_be_1_is_refused():
 def test_the_largest_whole_numbers_fit_their_columns():
     largest = grid(size=1 << 40, depth=255, batch_size=2**32 - 1, epochs=10_000_000)
     (found,) = SearchSpace(name="x", repetitions=65_535, grids=[largest]).experiments()
-    schema = executive_schema([])
+    schema = executive_schema(COLUMNS, [])
     for name in ("size", "depth", "batch_size", "epochs"):
         bits = int(str(schema.field(name).type).removeprefix("uint"))
         assert getattr(found, name) < 1 << bits
@@ -211,7 +212,7 @@ def test_a_launch_looks_at_what_its_output_holds(tmp_path):
     output = Output.at(tmp_path / "out")
     output.prepare()
     held = NetworkExperiment(**FEW, learning_rate=0.1, label_noise=0.25)
-    (output.dataset / REPETITIONS / partition_of(held)).mkdir(parents=True)
+    (output.dataset / REPETITIONS / partition_of(held, COLUMNS)).mkdir(parents=True)
     (output.dataset / REPETITIONS / "dataset=x/learning_rate=much").mkdir(parents=True)
     options = Options(out=output.folder)
     prepare(SearchSpace(name="x", grids=[grid(learning_rate=0.1)]), options)

@@ -14,6 +14,7 @@ from analysis.report.condense import condense
 from survey.dataset.schema import summary_schema
 from survey.dataset.sweep_names import ADDED_BY_ANALYSIS
 from survey.errors import InputError, SearchSpaceError
+from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.search_space import Grid, SearchSpace
 from survey.spaces.yaml_file import built_in_names, dump_space, load_space
@@ -545,7 +546,7 @@ def test_the_form_of_an_axis_is_told_with_single_braces(tmp_path):
         load_space(written(tmp_path, GRID.replace("1024", "{powers_of_two: [8]}")))
 
 
-@pytest.mark.parametrize("name", summary_schema([]).names)
+@pytest.mark.parametrize("name", summary_schema(COLUMNS, []).names)
 def test_no_space_is_called_as_a_column(name):
     with pytest.raises(SearchSpaceError, match=r"column or table of this name|at most 100 letters"):
         SearchSpace(name=name, grids=(grid(),))

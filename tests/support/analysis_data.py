@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from survey.dataset import schema
+from survey.networks.columns import COLUMNS
 
 SWEEPS = ("depth_sweep", "pilot_sweep")
 SIZES = [2**k for k in range(8, 13)]
@@ -80,7 +81,7 @@ def as_published(ours: pa.Schema, *, underscores: bool = False) -> pa.Schema:
     for field in ours:
         name = {"torch_version": "tensorflow_version"}.get(field.name, field.name)
         name = name.replace("kernel_regularizer.", "kernel_regularizer_") if underscores else name
-        if field.name not in {*ours_alone, *schema.TARGET_UNIT, "trial_id", "mlflow_run_id"}:
+        if field.name not in {*ours_alone, *COLUMNS.of_data, "trial_id", "mlflow_run_id"}:
             fields.append(pa.field(name, types.get(name, field.type)))
     return pa.schema(fields)
 
@@ -100,12 +101,12 @@ def write_data_set(
         losses = np.stack([surface(described["size"], epochs) * factor for factor in _factors(repetitions)])
         runs += [_run(described, losses[repetition], repetition) for repetition in range(repetitions)]
         summaries.append({**described, **_summary(losses)})
-    write_table(path / "all_repetitions", runs, schema_of(schema.repetition_schema(SWEEPS)))
-    write_table(path / "complete_summary", summaries, schema_of(schema.summary_schema(SWEEPS)))
-    write_table(path / "complete_executive_summary", summaries, schema_of(schema.executive_schema(SWEEPS)))
+    write_table(path / "all_repetitions", runs, schema_of(schema.repetition_schema(COLUMNS, SWEEPS)))
+    write_table(path / "complete_summary", summaries, schema_of(schema.summary_schema(COLUMNS, SWEEPS)))
+    write_table(path / "complete_executive_summary", summaries, schema_of(schema.executive_schema(COLUMNS, SWEEPS)))
     for sweep in SWEEPS:
         chosen = [row for row in summaries if row[sweep]]
-        write_table(path / f"{sweep}_summary", chosen, schema_of(schema.summary_schema(SWEEPS)))
+        write_table(path / f"{sweep}_summary", chosen, schema_of(schema.summary_schema(COLUMNS, SWEEPS)))
     return path
 
 
@@ -113,7 +114,7 @@ def write_table(folder: Path, rows: list[dict[str, Any]], full: pa.Schema) -> No
     """Write one table: hive partitions, partition columns left out of the files, and `_common_metadata`."""
     folder.mkdir(parents=True)
     dotted = {name.replace("kernel_regularizer_", "kernel_regularizer."): full.field(name) for name in full.names}
-    partitioning = ds.partitioning(pa.schema([dotted[name] for name in schema.PARTITION_COLUMNS]), flavor="hive")
+    partitioning = ds.partitioning(pa.schema([dotted[name] for name in COLUMNS.partition]), flavor="hive")
     arrays = [pa.array([row.get(name) for row in rows], field.type) for name, field in dotted.items()]
     ds.write_dataset(pa.table(arrays, schema=full), folder, format="parquet", partitioning=partitioning)
     pq.write_metadata(full, folder / "_common_metadata")

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from survey.dataset.history import history_table
 from survey.export import update
 from survey.export.prune import PruneResult, prune_artifacts
+from survey.networks.columns import COLUMNS
+from survey.networks.description import described
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import HISTORY_COLUMNS, METRICS
 from survey.networks.search_space import Grid, SearchSpace
@@ -106,7 +108,8 @@ class Survey:
         widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
         made = curves_of(experiment, repetitions) if curves is None else curves
         named = dict(zip(HISTORY_COLUMNS, made, strict=True))
-        table = history_table(experiment, repetitions, task, widths, named, {**ORIGIN, "mlflow_run_id": run.run_id})
+        about, origin = described(experiment, task, widths), {**ORIGIN, "mlflow_run_id": run.run_id}
+        table = history_table(COLUMNS, experiment, repetitions, about, named, origin)
         if finish:
             run.finish(table)
         else:

@@ -30,6 +30,7 @@ from survey.export.publish.description import About, Facts
 from survey.launch import messages
 from survey.launch.request import note_of
 from survey.launch.result import SurveyResult
+from survey.networks.columns import COLUMNS
 from survey.networks.search_space import Grid, SearchSpace
 from survey.output.disk_usage import DiskUse
 from survey.output.launch_record import LaunchRecord
@@ -204,12 +205,12 @@ def test_the_page_of_columns_shows_a_name_as_it_is(name):
     def kinds(page: str) -> list[str]:
         return [kind for kind in shape_of(page) if not kind.startswith("code_inline")]
 
-    assert kinds(columns_page("origin", [name])) == kinds(columns_page("origin", ["a"]))
-    assert words_of(columns_page("origin", [name])).count(printable(name)) == 6
+    assert kinds(columns_page(COLUMNS, "origin", [name])) == kinds(columns_page(COLUMNS, "origin", ["a"]))
+    assert words_of(columns_page(COLUMNS, "origin", [name])).count(printable(name)) == 6
 
 
 def test_the_croissant_description_is_json_without_control_characters():
-    facts = replace(_facts(), executive=executive_schema([EVIL]))
+    facts = replace(_facts(), executive=executive_schema(COLUMNS, [EVIL]))
     text = croissant(facts, About(EVIL, EVIL, EVIL, EVIL), tables=[EVIL], sums=defaultdict(lambda: "0"))
     assert text.isascii()
     assert not EFFECTIVE.search(text)
@@ -219,7 +220,7 @@ def test_the_croissant_description_is_json_without_control_characters():
 
 
 def _facts() -> Facts:
-    return Facts({}, (), {}, 1, 1, 1, (1, 1), {}, date(2025, 1, 1), date(2025, 1, 2), 1.0, pa.schema([]))
+    return Facts({}, (), {}, 1, 1, 1, (1, 1), {}, date(2025, 1, 1), date(2025, 1, 2), 1.0, pa.schema([]), COLUMNS)
 
 
 def test_the_note_in_mlflow_is_the_description_and_no_markdown():

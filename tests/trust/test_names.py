@@ -17,6 +17,7 @@ from survey.launch.api import prepare
 from survey.launch.options import Options
 from survey.launch.planning import dry_run
 from survey.launch.request import Request
+from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import METRICS
 from survey.output.disk_usage import disk_use
@@ -55,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["a", "300_epoch_sweep", "x" * 100, "console", "kernel_regularizer_sweep", "COM"])
 def test_names_of_sweeps(name):
-    assert sweep_problem(name) == ""
+    assert sweep_problem(name, COLUMNS) == ""
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_names_of_sweeps(name):
     ["", "../x", "/x", "a/b", "a.b", "a\n", "_a", "-a", "x" * 101, "é", "CON", "lpt1", "Depth", "COMPLETE", "Epoch"],
 )
 def test_names_that_no_sweep_has(name):
-    assert sweep_problem(name)
+    assert sweep_problem(name, COLUMNS)
 
 
 @pytest.mark.parametrize("name", ["mine", "my task_1", "a b=c%", "v1.5", "CON", "Größe", "x" * 247, "..%2Fx"])
@@ -80,7 +81,9 @@ def test_every_partition_of_an_experiment_can_be():
     settings = {"shape": "wide_first_2x", "size": 64, "depth": 255, "epochs": 1}
     for more in ({"learning_rate": 1e-20}, {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 1.0}):
         for dataset in ("mnist", "sklearn:digits", "Größe 1%", "x+y"):
-            folders = partition_of(NetworkExperiment(dataset=dataset, label_noise=0.05, **settings, **more)).split("/")
+            folders = partition_of(
+                NetworkExperiment(dataset=dataset, label_noise=0.05, **settings, **more), COLUMNS
+            ).split("/")
             assert [partition_problem(folder) for folder in folders] == [""] * 8
 
 

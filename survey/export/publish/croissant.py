@@ -77,17 +77,20 @@ def croissant(facts: Facts, about: About, *, tables: Sequence[str], sums: Mappin
         tables: Names of the partitioned tables.
         sums: Checksums of files, SHA-256 as hex, by their paths.
     """
+    experiments, layout = f"{facts.num_experiments:,} experiments", ""
+    if facts.of_networks:
+        experiments += " on fully connected neural networks"
+        layout = ", in the layout of the BUTTER data set"
     described: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": "".join(letter if letter.isalnum() else "_" for letter in about.title),
-        "description": f"{about.title}: training curves of {facts.num_experiments:,} experiments on fully connected "
-        f"neural networks, {facts.num_runs:,} runs, in the layout of the BUTTER data set.",
+        "description": f"{about.title}: training curves of {experiments}, {facts.num_runs:,} runs{layout}.",
         "license": about.licence_url,
         "version": f"{facts.ended.year}.{facts.ended.month}.{facts.ended.day}",
         "datePublished": facts.ended.isoformat(),
-        "citeAs": _CITATION,
+        **({"citeAs": _CITATION} if facts.of_networks else {}),
         "distribution": [*(_file(name, about, sums[name]) for name in _FILES), *(_file_set(table) for table in tables)],
         "recordSet": [
             _record_set("experiments", EXPERIMENTS, experiments_schema(facts.executive)),

@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from survey.dataset.columns_page import page
-from survey.dataset.layout import EXECUTIVE, REPETITIONS, metadata_file
+from survey.dataset.layout import EXECUTIVE, REPETITIONS, columns_of, field_of, metadata_file
 from survey.dataset.reading import open_table, read_schema, sweeps_of
-from survey.dataset.schema import BEFORE
 from survey.errors import ExportError, InputError
+from survey.workloads.columns import Columns
+from survey.workloads.registry import NETWORKS, workload_named
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -29,10 +30,6 @@ LICENCES = {
 }
 """URLs of licences for data, by short name."""
 
-_SETTINGS = (
-    "shape", "size", "depth", "learning_rate", "batch_size", "optimizer", "momentum", "kernel_regularizer.type",
-    "kernel_regularizer.l1", "kernel_regularizer.l2", "label_noise", "activation", "epochs", "draws",
-)  # fmt: skip
 _MADE_BY = (
     "python_version", "torch_version", "ray_version", "mlflow_version", "platform", "device", "git_hash",
     "task_version",
@@ -68,7 +65,7 @@ class Facts:
 
     Attributes:
         sweeps: Number of experiments of each search space, by its name.
-        tasks: A row for each task: dataset, kind, number of experiments and of runs.
+        tasks: A row for each task: dataset, kind, number of experiments and of runs; none if the workload has none.
         settings: Values that each hyperparameter takes, as text, by its column.
         num_experiments: Number of experiments.
         num_runs: Number of runs.
@@ -79,6 +76,7 @@ class Facts:
         ended: Day on which the last trial ended (UTC).
         train_hours: Hours in training, summed over runs.
         executive: Schema of the executive summary.
+        columns: Columns of the workload.
     """
 
     sweeps: dict[str, int]
@@ -93,11 +91,24 @@ class Facts:
     ended: date
     train_hours: float
     executive: pa.Schema
+    columns: Columns
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether they are of networks, whose definitions are those of BUTTER."""
+        return self.columns.workload == NETWORKS
+
+    @property
+    def example(self) -> tuple[str, str]:
+        """The first float32 column in the paths, and the first of its values as text; empty if there is none."""
+        floats = (name for name in self.columns.partition if self.columns.experiment[name][0] == pa.float32())
+        name = next(floats, "")
+        return name, self.settings[name].split(", ")[0] if name else ""
 
     def columns_page(self) -> str:
         """Return the page of columns, in Markdown."""
         origin = "Made from the schema that wrote the data."
-        return page(origin, sorted(self.sweeps))
+        return page(self.columns, origin, sorted(self.sweeps))
 
 
 def describe(dataset: Path) -> Facts:
@@ -114,9 +125,11 @@ def describe(dataset: Path) -> Facts:
         schema = read_schema(dataset, EXECUTIVE)
         sweeps = sweeps_of(schema, metadata_file(dataset, EXECUTIVE))
         summary = open_table(dataset, EXECUTIVE)
-        settings = [name for name in _SETTINGS if name in schema.names]
-        rows = summary.to_table(["dataset", "task", "num_runs", *settings, *sweeps]).to_pandas()
-        for name, value in BEFORE.items():
+        columns = columns_of(dataset)
+        settings, tasks = _settings(columns), [name for name in ("dataset", "task") if name in columns.experiment]
+        names = dict.fromkeys([*tasks, "num_runs", *settings, *sweeps])
+        rows = summary.to_table([name for name in names if name in schema.names]).to_pandas()
+        for name, value in columns.before.items():
             rows[name] = rows[name].fillna(value) if name in rows else value
         made = _made(open_table(dataset, REPETITIONS))
     except (pa.ArrowException, OSError) as error:
@@ -129,8 +142,10 @@ def describe(dataset: Path) -> Facts:
         tasks=tuple(
             (str(name), str(group["task"].iloc[0]), len(group), int(group["num_runs"].sum()))
             for name, group in rows.groupby("dataset", sort=True)
-        ),
-        settings={name: _values(rows[name]) for name in _SETTINGS},
+        )
+        if len(tasks) == 2
+        else (),
+        settings={name: _values(rows[name]) for name in settings},
         num_experiments=len(rows),
         num_runs=int(counts.sum()),
         num_epochs=int((counts * rows["epochs"].astype(int)).sum()),
@@ -140,7 +155,16 @@ def describe(dataset: Path) -> Facts:
         ended=_day(max(made.times_ms, default=0)),
         train_hours=made.train_s / 3600,
         executive=schema,
+        columns=columns,
     )
+
+
+def _settings(columns: Columns) -> list[str]:
+    """The columns of hyperparameters, which are fields of the experiment, but for the task's: common ones last."""
+    fields = list(workload_named(columns.workload).experiment_type.__dataclass_fields__)
+    own = {field_of(name): name for name in columns.experiment}
+    common = [name for name in ("epochs", "draws") if name in own]
+    return [own[field] for field in fields if field in own and field not in ("dataset", *common)] + common
 
 
 @dataclass

@@ -26,8 +26,9 @@ from survey.export.publish.data_card import data_card
 from survey.export.publish.description import About, describe
 from survey.export.publish.destination import Destination, is_left_over
 from survey.export.publish.files import FLAT, Piece, experiments_piece, flat_piece, table_pieces, text_piece
-from survey.spaces.search_space import SearchSpace
+from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_file import dump_space
+from survey.workloads.columns import Columns
 
 SUMS = "SHA256SUMS"
 JOURNAL = "SHA256SUMS.partial"
@@ -56,7 +57,7 @@ class PublishResult:
 
 
 def publish(
-    dataset: Path, where: str, about: About, *, spaces: Sequence[SearchSpace] = (), hostnames: bool = False
+    dataset: Path, where: str, about: About, *, spaces: Sequence[BaseSpace] = (), hostnames: bool = False
 ) -> PublishResult:
     """Publish a data set.
 
@@ -78,7 +79,10 @@ def publish(
         raise OutputError(f"{where}: is inside the data set to publish; choose another folder")
     tables = sorted({*_TABLES, *map(sweep_table, facts.sweeps)})
     pieces = list(table_pieces(dataset, tables, hostnames=hostnames))  # what is refused sends nothing
-    with tempfile.TemporaryDirectory(prefix="publish-") as scratch, _Upload.to(destination, Path(scratch)) as upload:
+    with (
+        tempfile.TemporaryDirectory(prefix="publish-") as scratch,
+        _Upload.to(destination, Path(scratch), facts.columns) as upload,
+    ):
         upload.send(pieces)
         upload.send([experiments_piece(dataset), flat_piece(dataset)])
         upload.send(
@@ -93,7 +97,8 @@ def publish(
 
 
 def _without_paths(space: SearchSpace) -> SearchSpace:
-
+    if not hasattr(space, "tasks"):  # as those of some workloads
+        return space
     return space.model_copy(update={"tasks": {name: task.without_folder() for name, task in space.tasks.items()}})
 
 
@@ -103,6 +108,7 @@ class _Upload:
 
     destination: Destination
     scratch: Path
+    columns: Columns
     there: dict[str, int]
     known: dict[str, str]
     is_whole: bool
@@ -113,7 +119,7 @@ class _Upload:
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
-    def to(cls, destination: Destination, scratch: Path) -> _Upload:
+    def to(cls, destination: Destination, scratch: Path, columns: Columns) -> _Upload:
         """Begin an upload, or continue the one at the destination.
 
         Raises:
@@ -129,9 +135,9 @@ class _Upload:
             )
         known: dict[str, str] = {}
         for name in lists:
-            known |= _parse(destination.text(name), f"{destination.name}/{name}")
+            known |= _parse(destination.text(name), f"{destination.name}/{name}", columns)
         known = {path: digest for path, digest in known.items() if path in there}
-        return cls(destination, scratch, there, known, is_whole=lists == [SUMS])
+        return cls(destination, scratch, columns, there, known, is_whole=lists == [SUMS])
 
     def __enter__(self) -> _Upload:
         return self
@@ -153,7 +159,7 @@ class _Upload:
     def finish(self) -> PublishResult:
         """Remove files of earlier publications only, and write the list of all files."""
         folders = {path.partition("/")[0] for path in self.sums if "/" in path}
-        of_tables = {path for path in self.there if path.partition("/")[0] in folders and _is_ours(path)}
+        of_tables = {path for path in self.there if path.partition("/")[0] in folders and _is_ours(path, self.columns)}
         left_over = {path for path in self.there if is_left_over(path)}
         old = sorted({*self.known, *of_tables, *left_over} & {*self.there} - {*self.sums})
         if old:
@@ -221,11 +227,11 @@ def _format(sums: dict[str, str]) -> str:
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
 
 
-def _parse(text: str, where: str) -> Iterator[tuple[str, str]]:
+def _parse(text: str, where: str, columns: Columns) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         digest, _, path = line.partition("  ")
         # What a list names may be removed, so it has to be one of ours.
-        if not _is_ours(path):
+        if not _is_ours(path, columns):
             raise OutputError(
                 f"{where}: lists {path!r}, which is no file of a publication: it is the list of something else; "
                 f"choose an empty or new folder"
@@ -233,11 +239,11 @@ def _parse(text: str, where: str) -> Iterator[tuple[str, str]]:
         yield path, digest
 
 
-def _is_ours(path: str) -> bool:
+def _is_ours(path: str, columns: Columns) -> bool:
     """Whether a publication can have a file of this path."""
     folder, _, name = path.partition("/")
     if not name:
         return path in (_CARD, _COLUMNS, CROISSANT, EXPERIMENTS, FLAT)
     if folder == _SPACES:
-        return name.endswith(".yaml") and not sweep_problem(name.removesuffix(".yaml"))
-    return (folder in _TABLES or not sweep_problem(sweep_of(folder))) and is_file_of_table(name)
+        return name.endswith(".yaml") and not sweep_problem(name.removesuffix(".yaml"), columns)
+    return (folder in _TABLES or not sweep_problem(sweep_of(folder), columns)) and is_file_of_table(name, columns)

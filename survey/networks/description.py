@@ -1,0 +1,52 @@
+"""What the rows of the data set say of a network beside its hyperparameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from survey.networks.experiment import TEST_SPLIT, NetworkExperiment
+from survey.networks.topology import num_free_parameters, residual_layers
+from survey.tasks.prepared import PreparedTask
+
+SPLIT_METHOD = "shuffled_train_test_split"
+
+
+def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequence[int]) -> dict[str, Any]:
+    """Return the values of columns, by their names, that are not fields of the experiment.
+
+    Args:
+        experiment: What was trained.
+        task: The prepared data.
+        widths: Layer widths of the network.
+    """
+    penalty = experiment.kernel_regularizer_type
+    coefficient = experiment.kernel_regularizer_l1 or experiment.kernel_regularizer_l2
+    return {
+        "input_activation": experiment.activation,
+        "kernel_regularizer": json.dumps({"type": penalty, penalty: coefficient}) if penalty else None,
+        "kernel_regularizer.l1": experiment.kernel_regularizer_l1 if penalty == "l1" else None,
+        "kernel_regularizer.l2": experiment.kernel_regularizer_l2 if penalty == "l2" else None,
+        "output_activation": task.output_activation,
+        "task": task.kind,
+        "task_digest": task.digest,
+        "target_minimum": task.target_minimum,
+        "target_range": task.target_range,
+        "test_split": TEST_SPLIT,
+        "test_split_method": SPLIT_METHOD,
+        "num_free_parameters": num_free_parameters(widths, task.num_inputs),
+        "widths": list(widths),
+        "network_structure": _network_structure(experiment, task, widths),
+    }
+
+
+def _network_structure(experiment: NetworkExperiment, task: PreparedTask, widths: Sequence[int]) -> str:
+    adds = residual_layers(experiment.shape, widths)
+    layers = [
+        {"units": width, "activation": experiment.activation, **({"residual": True} if add else {})}
+        for width, add in zip(widths, adds, strict=True)
+    ]
+    layers[-1]["activation"] = task.output_activation
+    structure = {"inputs": task.num_inputs, "layers": layers, "loss": task.loss, "kernel_initializer": "glorot_uniform"}
+    return json.dumps(structure, sort_keys=True)
