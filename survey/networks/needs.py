@@ -56,6 +56,8 @@ class NetworkNeeds:
 
     def sample(self, runs: int, *, device: str, seconds: float, packed: int) -> Sample:
         """Train a small part of such a bundle for about so many seconds, see `survey.networks.sample`."""
-        from survey.networks.sample import measure
+        from survey.networks.sample import Part, measure
 
-        return measure(self, runs, device=device, seconds=seconds, packed=packed)
+        whole = Part(self.experiment, self.task, self.widths, self.num_free_parameters, runs, device == "cuda")
+        bundle_bytes = self.shared_bytes + runs * self.run_bytes
+        return measure(whole, bundle_bytes, device=device, seconds=seconds, packed=packed)

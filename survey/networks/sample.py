@@ -18,7 +18,6 @@ import torch
 
 from survey.networks.cost import Work, default_model, epoch_work
 from survey.networks.experiment import TEST_SPLIT, NetworkExperiment
-from survey.networks.needs import NetworkNeeds
 from survey.networks.topology import layer_widths
 from survey.networks.training.loop import Trainer
 from survey.system.cuda import side_stream
@@ -35,10 +34,10 @@ _MOST_PACKED_BYTES = 4 << 30
 """Memory of the bundles tried side by side, at most."""
 
 
-def measure(needs: NetworkNeeds, runs: int, *, device: str, seconds: float, packed: int) -> Sample:
+def measure(whole: Part, bundle_bytes: int, *, device: str, seconds: float, packed: int) -> Sample:
     """Train a small part of a bundle for about `seconds`; arguments as of `survey.workloads.workload.Needs.sample`."""
     on_gpu = device == "cuda"
-    part = _part_of(needs, runs, seconds / (_EPOCHS_AT_LEAST + 1), on_gpu)
+    part = _part_of(whole, seconds / (_EPOCHS_AT_LEAST + 1))
     make_trainer = partial(
         Trainer,
         part.experiment,
@@ -51,7 +50,7 @@ def measure(needs: NetworkNeeds, runs: int, *, device: str, seconds: float, pack
     )
     epoch_s = _epoch_s([make_trainer()], seconds)
     gain = None
-    if on_gpu and packed > 1 and (needs.shared_bytes + runs * needs.run_bytes) * packed < _MOST_PACKED_BYTES:
+    if on_gpu and packed > 1 and bundle_bytes * packed < _MOST_PACKED_BYTES:
         with suppress(torch.OutOfMemoryError):  # of a card that others use too
             gain = epoch_s / _epoch_s([make_trainer() for _ in range(packed)], seconds / 2)
     return Sample(part.work, epoch_s, gain)
@@ -88,8 +87,8 @@ def _epoch_s(trainers: Sequence[Trainer], seconds: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of a bundle: fewer runs, rows or parameters, or smaller minibatches."""
+class Part:
+    """A bundle, or a part of it: fewer runs, rows or parameters, or smaller minibatches."""
 
     experiment: NetworkExperiment
     task: TaskDescription
@@ -108,14 +107,14 @@ class _Part:
     def expected_s(self) -> float:
         return default_model(on_gpu=self.on_gpu).epoch_s(self.work)
 
-    def shorter(self, share: float) -> _Part:
+    def shorter(self, share: float) -> Part:
         """With a share of the rows, but at least four minibatches."""
         least = math.ceil(4 * self.experiment.batch_size / (1 - TEST_SPLIT))
         return replace(
             self, task=replace(self.task, rows=min(self.task.rows, max(least, round(share * self.task.rows))))
         )
 
-    def halved(self) -> _Part:
+    def halved(self) -> Part:
         """With half of the runs; if only one is left, with minibatches of half the rows."""
         if self.runs > 1:
             return replace(self, runs=-(-self.runs // 2))
@@ -123,29 +122,25 @@ class _Part:
         return replace(self, experiment=experiment).shorter(0.5)
 
 
-def _part_of(needs: NetworkNeeds, all_runs: int, epoch_s: float, on_gpu: bool) -> _Part:
+def _part_of(bundle: Part, epoch_s: float) -> Part:
     """A part of a bundle whose epoch is expected to take `epoch_s` seconds, or little more."""
-    task = needs.task
-    experiment, widths, parameters = _smaller(needs)
-    whole = epoch_work(experiment, task, widths, parameters, runs=all_runs, on_gpu=on_gpu)
-    chunks = max(1, round(whole.steps / epoch_work(experiment, task, widths, parameters, runs=1).steps))
-    most = _MOST_ON_GPU if on_gpu else _MOST_PARAMETERS
-    runs = max(1, min(-(-all_runs // chunks), most // parameters))
-    part = _Part(experiment, task, widths, parameters, runs, on_gpu)
+    whole = _smaller(bundle)
+    chunks = max(1, round(whole.work.steps / replace(whole, runs=1, on_gpu=False).work.steps))
+    most = _MOST_ON_GPU if whole.on_gpu else _MOST_PARAMETERS
+    part = replace(whole, runs=max(1, min(-(-whole.runs // chunks), most // whole.num_parameters)))
     part = part.shorter(min(1.0, epoch_s / part.expected_s))
     while part.expected_s > _OVERRUN * epoch_s and (part.runs > 1 or part.experiment.batch_size > 1):
         part = part.halved()
     return part
 
 
-def _smaller(needs: NetworkNeeds) -> tuple[NetworkExperiment, tuple[int, ...], int]:
-    """The bundle's experiment, or one with a smaller network of the same shape."""
-    experiment, task = needs.experiment, needs.task
-    network = needs.widths, needs.num_free_parameters
+def _smaller(bundle: Part) -> Part:
+    """The bundle, or one with a smaller network of the same shape."""
+    experiment, task, network = bundle.experiment, bundle.task, (bundle.widths, bundle.num_parameters)
     while network[1] > _MOST_PARAMETERS:
         experiment = replace(experiment, size=experiment.size // 2)
         network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
-    return experiment, *network
+    return replace(bundle, experiment=experiment, widths=network[0], num_parameters=network[1])
 
 
 def _targets(task: TaskDescription) -> torch.Tensor:

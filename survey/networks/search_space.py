@@ -163,6 +163,10 @@ class SearchSpace(BaseSpace, frozen=True):
         except TaskError as error:
             raise SearchSpaceError(f"tasks: {error}") from None
 
+    def without_paths(self) -> Self:
+        """Return the search space without the folders of its own tasks."""
+        return self.model_copy(update={"tasks": {name: task.without_folder() for name, task in self.tasks.items()}})
+
 
 def own_tasks(spaces: Iterable[SearchSpace]) -> dict[str, UserTask]:
     """Collect the user's own tasks of several search spaces.

@@ -144,6 +144,10 @@ class BaseSpace(CheckedModel, frozen=True):
         """
         return self
 
+    def without_paths(self) -> Self:
+        """Return the search space as it may be published: without the folders of the user's own data."""
+        return self
+
     def check(self) -> None:
         """Check what no single value shows.
 

@@ -43,8 +43,8 @@ def workload_named(name: str = NETWORKS) -> Workload:
     module, _, attribute = found[name].partition(":")
     try:
         return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"workload: {name!r} cannot be imported: {error}") from None
+    except Exception as error:  # of code that is not ours
+        raise InputError(f"workload: {name!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def experiment_of(record: Mapping[str, Any]) -> Experiment:

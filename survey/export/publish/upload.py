@@ -89,17 +89,11 @@ def publish(
             [
                 text_piece(_CARD, data_card(facts, about, hostnames=hostnames)),
                 text_piece(_COLUMNS, facts.columns_page()),
-                *(text_piece(f"{_SPACES}/{each.name}.yaml", dump_space(_without_paths(each))) for each in spaces),
+                *(text_piece(f"{_SPACES}/{each.name}.yaml", dump_space(each.without_paths())) for each in spaces),
                 text_piece(CROISSANT, croissant(facts, about, tables=tables, sums=upload.sums)),
             ]
         )
         return upload.finish()
-
-
-def _without_paths(space: SearchSpace) -> SearchSpace:
-    if not hasattr(space, "tasks"):  # as those of some workloads
-        return space
-    return space.model_copy(update={"tasks": {name: task.without_folder() for name, task in space.tasks.items()}})
 
 
 @dataclass
