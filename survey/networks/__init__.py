@@ -4,4 +4,16 @@ Read `workload` first, then `experiment`; `training` is the core. No other room 
 their interface (`survey.workloads.workload`), and find this one by its name.
 """
 
-__all__ = ["columns", "cost", "experiment", "metrics", "search_space", "topology", "training", "workload"]
+__all__ = [
+    "columns",
+    "cost",
+    "description",
+    "experiment",
+    "metrics",
+    "needs",
+    "search_space",
+    "sizes",
+    "topology",
+    "training",
+    "workload",
+]

@@ -147,7 +147,7 @@ def test_more_work_costs_more():
 
 def test_a_bundle_of_more_runs_needs_more_memory():
     (few,), (many,) = (plan(space(repetitions=n, size=1 << 20)).bundles for n in (1, 10))
-    parameters = few.num_free_parameters
+    parameters = few.needs.num_free_parameters
     # At the least: parameters, gradients and two moments of Adam, in float32.
     assert many.bundle_bytes - few.bundle_bytes > 9 * 4 * 4 * parameters
     assert few.bundle_bytes > 20640 * 9 * 4, "and the data once"

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from survey.errors import TrackingAwayError
+from survey.networks.columns import COLUMNS
 from survey.networks.cost import Work
 from survey.networks.metrics import HISTORY_COLUMNS, METRICS
 from survey.plan.estimate import Rows, price
@@ -70,7 +71,7 @@ def test_trials_that_share_a_gpu_take_turns():
     rows = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: 0)
 
     def found(plan, rows=rows):
-        return price(plan, rows, num_cpus=16, num_gpus=1, factor=1.5, measured=False)
+        return price(plan, rows, COLUMNS, num_cpus=16, num_gpus=1, factor=1.5, measured=False)
 
     plan = planned(sizes=[2**k for k in range(6, 16)])
     whole, eighths = found(plan.on_gpus(lambda size: 1.0)), found(plan.on_gpus(lambda size: 0.125))

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from survey.networks import search_space
 from survey.networks.metrics import HISTORY_COLUMNS
 from survey.networks.topology import layer_widths, residual_layers
 from survey.networks.training.network import ACTIVATIONS, Architecture, Network
 from survey.networks.training.optimizers import OPTIMIZERS
-from survey.spaces import search_space
 from tests.support.reference import Reference
 from tests.support.training_cases import CASES, make_task, make_trainer, setting
 
