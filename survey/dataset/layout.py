@@ -52,7 +52,7 @@ def columns_of(dataset: Path) -> Columns:
     except FileNotFoundError:
         metadata = None
     except (pa.ArrowException, OSError) as error:
-        raise ExportError(f"{file}: cannot be read: {error}; remove it and export again") from None
+        raise ExportError(f"{file}: cannot be read: {error}; export again") from None
     return columns_in(metadata, dataset)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -227,8 +227,9 @@ def write_schemas(dataset: Path, columns: Columns, sweeps: Sequence[str]) -> Non
 def write_common_metadata(table: Path, schema: pa.Schema) -> None:
     """Write `_common_metadata`, the full schema with the partition columns, unless it is up to date."""
     file = table / METADATA
-    if file.exists() and pq.read_schema(file).equals(schema, check_metadata=True):
-        return
+    with suppress(pa.ArrowException, OSError):  # missing, or damaged
+        if pq.read_schema(file).equals(schema, check_metadata=True):
+            return
     table.mkdir(parents=True, exist_ok=True)
     with replacing(file) as temporary:
         pq.write_metadata(schema, temporary)

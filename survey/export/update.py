@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +13,12 @@ from survey.dataset.completed_runs import CompletedRuns, partition_runs
 from survey.dataset.experiments_table import write_experiments
 from survey.dataset.layout import partition_of
 from survey.dataset.partition import fingerprint_of, stored_fingerprint, write_schemas
+from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
 from survey.export.mappers import Mapper
 from survey.export.partition import PartitionJob, update_partition
 from survey.output.folder import Output
+from survey.system.files import disk_full_error, is_disk_full
 from survey.tracking.finished import FinishedTrial
 from survey.workloads.columns import Columns
 from survey.workloads.registry import NETWORKS, workload_named
@@ -72,8 +74,7 @@ def update_dataset(
         workload = experiments[0].WORKLOAD or NETWORKS
         sweeps[space.name] = frozenset(each.experiment_id for each in experiments)
     columns = workload_named(workload).columns
-    # Before the partitions, so that an export that is interrupted leaves a data set that says what it is.
-    write_schemas(output.dataset, columns, sorted(sweeps))
+    _write_schemas(output.dataset, columns, sorted(sweeps))
     superseded = output.redo_log.superseded
     partitions, done = exported_partitions(output.dataset, sweeps, superseded)
     trials = store.finished_trials(done=done, superseded=superseded)
@@ -90,6 +91,16 @@ def update_dataset(
         tuple(message for result in results for message in result.damaged),
         len(all_jobs) - len(jobs),
     )
+
+
+def _write_schemas(dataset: Path, columns: Columns, sweeps: Sequence[str]) -> None:
+    """Write the schemas, before the partitions: the next export understands what an interrupted one has left."""
+    try:
+        write_schemas(dataset, columns, sweeps)
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full_error(dataset) from None
+        raise ExportError(f"{dataset}: cannot be written: {error.strerror or error}") from None
 
 
 @dataclass
