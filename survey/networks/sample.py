@@ -99,12 +99,14 @@ class Part:
 
     @property
     def work(self) -> Work:
+        """Operation counts of its epoch."""
         return epoch_work(
             self.experiment, self.task, self.widths, self.num_parameters, runs=self.runs, on_gpu=self.on_gpu
         )
 
     @property
     def expected_s(self) -> float:
+        """Seconds of its epoch by the built-in costs."""
         return default_model(on_gpu=self.on_gpu).epoch_s(self.work)
 
     def shorter(self, share: float) -> Part:

@@ -4,4 +4,15 @@ On the driver, read `tune` first; on a worker, `trainable`, then `experiment_tra
 between the two. `counts` and `progress` follow the trials, `stopper` and `signals` end them.
 """
 
-__all__ = ["checkpoint", "counts", "messages", "progress", "provenance", "signals", "stopper", "trainable", "tune"]
+__all__ = [
+    "bundle",
+    "checkpoint",
+    "counts",
+    "messages",
+    "progress",
+    "provenance",
+    "signals",
+    "stopper",
+    "trainable",
+    "tune",
+]

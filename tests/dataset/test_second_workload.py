@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from random_walk import COLUMNS, NAME, WalkExperiment, walks
 
 import analysis
 from survey.dataset.combine import combine
@@ -41,7 +42,6 @@ from survey.networks.columns import COLUMNS as NETWORKS_COLUMNS
 from survey.workloads import registry
 from survey.workloads.experiment import Run
 from tests.support.export_data import Survey
-from tests.support.random_walk import COLUMNS, NAME, WalkExperiment, walks
 
 EXPERIMENTS = [WalkExperiment(step=step, drift=drift) for step in (0.5, 1.0) for drift in (-0.25, 0.0, 0.1)]
 ORIGIN = {
@@ -56,16 +56,6 @@ ORIGIN = {
     "trial_id": "abc_00001",
     "mlflow_run_id": "0" * 32,
 }
-
-
-@pytest.fixture
-def installed(monkeypatch):
-    """Random walks are an installed workload."""
-    known = registry._installed()
-    monkeypatch.setattr(registry, "_installed", lambda: {**known, NAME: "tests.support.random_walk:WORKLOAD"})
-    registry.workload_named.cache_clear()
-    yield
-    registry.workload_named.cache_clear()
 
 
 def history(experiment: WalkExperiment, repetitions=(0, 1, 2)) -> pa.Table:
@@ -94,7 +84,7 @@ def write(folder: Path, experiments=EXPERIMENTS, repetitions=(0, 1, 2)) -> Path:
 
 
 @pytest.fixture
-def dataset(installed, tmp_path) -> Path:
+def dataset(tmp_path) -> Path:
     return write(tmp_path / "walks")
 
 
@@ -183,7 +173,7 @@ def test_it_says_what_it_is_of_and_files_of_networks_do_not(dataset, tmp_path):
 
 
 def test_one_of_a_workload_that_is_not_installed_is_refused(dataset, monkeypatch):
-    monkeypatch.undo()
+    monkeypatch.setattr(registry, "_installed", lambda: registry._BUILT_IN)
     registry.workload_named.cache_clear()
     for read in (columns_of, lambda folder: analysis.read(folder), lambda folder: combine(folder, folder)):
         with pytest.raises(InputError, match=rf"walks.*'{NAME}' is unknown"):
