@@ -167,7 +167,7 @@ def card(name: str, rates: str = "0.003, 0.01") -> str:
     facts = Facts(
         sweeps={name: 1},
         tasks=((name, name, 1, 1),),
-        settings={"learning_rate": rates, "shape": name, "kernel_regularizer.type": name},
+        settings={"learning_rate": rates, "shape": name, "kernel_regularizer.type": name, "draws": "paired"},
         num_experiments=1,
         num_runs=1,
         num_epochs=1,
@@ -177,6 +177,7 @@ def card(name: str, rates: str = "0.003, 0.01") -> str:
         ended=date(2025, 1, 2),
         train_hours=1.0,
         executive=pa.schema([]),
+        columns=COLUMNS,
     )
     return data_card(facts, About(name, name, name, name), hostnames=True)
 
