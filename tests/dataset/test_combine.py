@@ -99,15 +99,7 @@ def test_a_conflict_is_named_and_nothing_is_left(surveys, tmp_path):
         combine(here.folder, there.folder, out=tmp_path / "one")
     message = str(error.value)
     run_id = f"{EXPERIMENTS[0].experiment_id:016x}-0001"
-    for part in (
-        "1 runs",
-        run_id,
-        "dataset sklearn:iris",
-        "shape rectangle, depth 3",
-        "val_accuracy at epoch 4",
-        str(here.folder),
-        "--redo",
-    ):
+    for part in ("1 runs", run_id, "(dataset sklearn:iris, ", "val_accuracy at epoch 4", str(here.folder), "--redo"):
         assert part in message
     assert f"{EXPERIMENTS[0].experiment_id:016x}-0000" not in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "there", "whole"]

@@ -177,6 +177,7 @@ def card(name: str, rates: str = "0.003, 0.01") -> str:
         ended=date(2025, 1, 2),
         train_hours=1.0,
         executive=pa.schema([]),
+        columns=COLUMNS,
     )
     return data_card(facts, About(name, name, name, name), hostnames=True)
 
