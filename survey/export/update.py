@@ -21,7 +21,6 @@ from survey.output.folder import Output
 from survey.system.files import disk_full_error, is_disk_full
 from survey.tracking.finished import FinishedTrial
 from survey.workloads.columns import Columns
-from survey.workloads.registry import NETWORKS, workload_named
 
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
@@ -68,12 +67,11 @@ def update_dataset(
         TrackingError: The store cannot be read.
     """
     contents, version = output.contents, output.training_version
-    workload, sweeps = NETWORKS, dict[str, frozenset[int]]()
-    for space in output.spaces():
-        experiments = space.experiments(contents, training_version=version)
-        workload = experiments[0].WORKLOAD or NETWORKS
-        sweeps[space.name] = frozenset(each.experiment_id for each in experiments)
-    columns = workload_named(workload).columns
+    sweeps = {
+        space.name: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
+        for space in output.spaces()
+    }
+    columns = output.workload.columns
     _write_schemas(output.dataset, columns, sorted(sweeps))
     superseded = output.redo_log.superseded
     partitions, done = exported_partitions(output.dataset, sweeps, superseded)
