@@ -18,7 +18,8 @@ def summarise(runs: pa.Table, schema: pa.Schema) -> pa.Table:
 
     Args:
         runs: Rows of `all_repetitions`, those of an experiment together.
-        schema: `survey.dataset.schema.summary_schema`; columns that `runs` lacks (partition columns) are left out.
+        schema: `survey.dataset.schema.summary_schema`; columns that `runs` lacks (partition columns) are left out, and
+            so are the statistics of curves that it lacks.
 
     Returns:
         A row for each experiment, in the order of `runs`.
@@ -46,14 +47,15 @@ def _one(runs: pa.Table) -> dict[str, np.ndarray]:
     row: dict[str, np.ndarray] = {}
     for part, prefix in (("test", "val_"), ("train", "")):
         for name, statistics in CURVE_STATISTICS.items():
+            if prefix + name not in runs.column_names:
+                continue
             curves = _curves(runs, prefix + name)
             for statistic, values in over_repetitions(curves, statistics).items():
                 row[f"{part}_{name}_{statistic}"] = values
             if part == "test" and name in BEST_EPOCHS:
                 row |= _best(curves, name, BEST_EPOCHS[name])
-    epochs = len(_curves(runs, "loss")[0])
+            row["num"] = np.full(curves.shape[1], len(runs))
     row["num_runs"] = np.asarray(len(runs))
-    row["num"] = np.full(epochs, len(runs))
     return row
 
 

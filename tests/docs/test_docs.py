@@ -185,6 +185,8 @@ def test_examples_of_the_analysis_page_run(tmp_path, monkeypatch, capsys):
         server.stop()
     assert len(there["published"]) == len(there["frame"]) == 8
     assert len(there["least"]) == 40
+    assert set(there["first"]["test_loss_median"].map(len)) == {100}
+    assert there["first"]["test_loss_min_epoch_median"].max() <= 100
     assert there["long"]["epoch"].max() == 120
     assert there["m"] > 0
     assert there["c"] > 0
