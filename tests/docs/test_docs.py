@@ -195,6 +195,19 @@ def test_examples_of_the_analysis_page_run(tmp_path, monkeypatch, capsys):
     assert "descent_slope" in capsys.readouterr().out
 
 
+def test_examples_of_the_page_of_comparing_run(tmp_path, monkeypatch, capsys):
+    from tests.support.analysis_data import bowl, experiment, write_data_set
+
+    shapes = [experiment("sklearn:digits", "rectangle", 3, 2**k, bowl(1 / k, k, 90), epochs=120) for k in (10, 11)]
+    write_data_set(tmp_path / "surveys" / "quickstart" / "dataset", shapes, 5)
+    monkeypatch.chdir(tmp_path)
+    there: dict[str, Any] = {}
+    for text in blocks(ROOT / "docs" / "comparing.md", "python"):
+        exec(compile(text, "comparing.md", "exec"), there)
+    assert capsys.readouterr().out.startswith(f"{1 / 11 - 1 / 10:.4f} ± 0.000")
+    assert set(there["runs"]["val_loss"].map(len)) == {100}
+
+
 def test_filters_of_the_mlflow_page_are_understood():
     from mlflow.utils.search_utils import SearchUtils
 
