@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,24 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from analysis.reading.filters import Condition, Filters, column, dotted
+from analysis.reading.filters import Condition, Filter, Filters, column, dotted
+from analysis.reading.first_epochs import FirstEpochs, check_epochs
 from analysis.reading.partitions import partition_files, partition_schema
 from analysis.reading.units import Units, check_units, in_target_units, needed
+from survey.dataset.layout import REPETITIONS
 from survey.dataset.location import Location, open_location
 from survey.dataset.schema import columns_in
 from survey.errors import InputError, nearest
 from survey.text.names import is_of_system, is_word
+from survey.workloads.columns import Columns
 
 COMMON_METADATA = "_common_metadata"
 """File with the full schema of a table, including partition columns."""
 
 SUMMARY = "complete_summary"
+
+_RUNS = 1000
+"""Runs read at once where only their first epochs are kept."""
 
 _FILES = 200
 """Files open at once: an Arrow dataset keeps the metadata of its files, half a megabyte for each of a summary."""
@@ -37,6 +43,7 @@ def read(
     *,
     table: str = SUMMARY,
     units: Units = "scaled",
+    epochs: int | None = None,
 ) -> pd.DataFrame:
     """Read one table of a data set.
 
@@ -53,6 +60,9 @@ def read(
         table: Name of the table: `all_repetitions`, `complete_summary`, `complete_executive_summary`.
         units: `scaled`, as in the data, or `target`: errors of a regression are converted to the unit of its target,
             see `analysis.reading.units.in_target_units`. Filters always apply to the values in the data.
+        epochs: Cut rows of more epochs to their first `epochs`, see `analysis.reading.first_epochs`; with paired draws
+            they are those of an experiment of so many. What a summary says of best epochs is computed again from the
+            runs. Filters apply to the values in the data here, too.
 
     Returns:
         A row per experiment (or run) in the order of the files. Curves are object columns of float32 arrays of shape
@@ -60,15 +70,17 @@ def read(
         ours). The columns of the regularizer are named with dots.
 
     Raises:
-        InputError: The folder is not a data set or lacks the table or a column, a filter is invalid, the store is out
-            of reach or refuses access, or errors cannot be converted to the unit of the target.
+        InputError: The folder is not a data set or lacks the table or a column, a filter or `epochs` is invalid, the
+            store is out of reach or refuses access, errors cannot be converted to the unit of the target, or runs that
+            `epochs` needs are missing.
         ExportError: A file of the table is damaged.
     """
     location = open_location(path_or_url)
-    parts, names, condition, before = _open(location, _table_name(sweep, table), filters, columns, units)
+    first = _first_epochs(location, epochs)
+    parts, names, condition, about = _open(location, _table_name(sweep, table), filters, columns, units, first)
     with location.reading(location.path(_table_name(sweep, table))):
         found = pa.concat_tables(opened.to_table(columns=names, filter=condition.expression) for opened in parts)
-    return _frame(found, before, columns, units)
+    return _frame(found, about, columns, units, first)
 
 
 def read_batches(
@@ -80,11 +92,12 @@ def read_batches(
     table: str = SUMMARY,
     rows: int = 1000,
     units: Units = "scaled",
+    epochs: int | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Read a table that may be larger than memory, some rows at a time.
 
     Args:
-        path_or_url: As for `read`; so are `sweep`, `filters`, `columns`, `table` and `units`.
+        path_or_url: As for `read`; so are `sweep`, `filters`, `columns`, `table`, `units` and `epochs`.
         rows: Rows of each frame; the last one may have fewer. A run of 3000 epochs with all its 20 curves takes 240 kB.
 
     Yields:
@@ -97,17 +110,18 @@ def read_batches(
     if rows < 1:
         raise InputError(f"rows is {rows}; expected at least 1")
     location = open_location(path_or_url)
-    parts, names, condition, before = _open(location, _table_name(sweep, table), filters, columns, units)
+    first = _first_epochs(location, epochs)
+    parts, names, condition, about = _open(location, _table_name(sweep, table), filters, columns, units, first)
     waiting: list[pa.RecordBatch] = []
     with location.reading(location.path(_table_name(sweep, table))):
         for batch in _batches(parts, names, condition, rows, remote=bool(location.host)):
             waiting.append(batch)
             while sum(map(len, waiting)) >= rows:
                 whole = pa.Table.from_batches(waiting)
-                yield _frame(whole.slice(0, rows), before, columns, units)
+                yield _frame(whole.slice(0, rows), about, columns, units, first)
                 waiting = whole.slice(rows).to_batches()
     if sum(map(len, waiting)):
-        yield _frame(pa.Table.from_batches(waiting), before, columns, units)
+        yield _frame(pa.Table.from_batches(waiting), about, columns, units, first)
 
 
 def _batches(
@@ -145,21 +159,46 @@ def tables(path_or_url: str | Path) -> list[str]:
     return _tables(open_location(path_or_url))
 
 
+def _first_epochs(location: Location, epochs: int | None) -> FirstEpochs | None:
+    check_epochs(epochs)
+    if epochs is None:
+        return None
+
+    def read_runs(filters: list[Filter], columns: list[str]) -> Iterator[pa.Table]:
+        if REPETITIONS not in _tables(location):
+            raise InputError(
+                f"{location.name}: epochs={epochs}: the best epochs of longer experiments are found again from the "
+                f"table {REPETITIONS}, which is missing; leave their columns out"
+            )
+        parts, names, condition, _ = _open(location, REPETITIONS, filters, columns, "scaled")
+        with location.reading(location.path(REPETITIONS)):
+            for batch in _batches(parts, names, condition, _RUNS, remote=bool(location.host)):
+                yield pa.Table.from_batches([batch])
+
+    return FirstEpochs(epochs, read_runs)
+
+
 def _open(
-    location: Location, table: str, filters: Filters | None, columns: Sequence[str] | None, units: Units
-) -> tuple[Iterator[ds.Dataset], list[str] | None, Condition, Mapping[str, str]]:
+    location: Location,
+    table: str,
+    filters: Filters | None,
+    columns: Sequence[str] | None,
+    units: Units,
+    first: FirstEpochs | None = None,
+) -> tuple[Iterator[ds.Dataset], list[str] | None, Condition, Columns]:
     """Open the files of a table in which rows may match the filters, `_FILES` of them at a time.
 
     Returns:
-        The files, the columns to read, the condition on the rows, and what older versions would have recorded in
-        columns that they did not have.
+        The files, the columns to read, the condition on the rows, and what is known of the columns.
     """
     check_units(units)
     schema = _schema(location, table)
-    before = columns_in(schema.metadata, location.name).before
+    about = columns_in(schema.metadata, location.name)
     names = None if columns is None else [column(name, schema) for name in columns]
     if units == "target":
         names = needed(names, schema)
+    if first:
+        names = first.needed(names, schema, about)
     condition = Condition(filters, schema)
     root = location.path(table)
     with location.reading(root):
@@ -176,20 +215,25 @@ def _open(
         )
         for start in range(0, max(len(files), 1), _FILES)
     )
-    return parts, names, condition, before
+    return parts, names, condition, about
 
 
 def _table_name(sweep: str | None, table: str) -> str:
     return f"{sweep}_summary" if sweep else table
 
 
-def _frame(table: pa.Table, before: Mapping[str, str], columns: Sequence[str] | None, units: Units) -> pd.DataFrame:
+def _frame(
+    table: pa.Table, about: Columns, columns: Sequence[str] | None, units: Units, first: FirstEpochs | None
+) -> pd.DataFrame:
+    if first:
+        table = first.cut(table, about)
     frame = table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
-    for name in before.keys() & set(frame):
-        frame[name] = frame[name].fillna(before[name])
-    if units == "scaled":
-        return frame
-    return in_target_units(frame, None if columns is None else [dotted(name) for name in columns])
+    for name in about.before.keys() & set(frame):
+        frame[name] = frame[name].fillna(about.before[name])
+    kept = None if columns is None else [dotted(name) for name in columns]
+    if units == "target":
+        return in_target_units(frame, kept)
+    return frame if kept is None else frame[kept]
 
 
 def _schema(location: Location, table: str) -> pa.Schema:

@@ -15,6 +15,7 @@ __all__ = [
     "partition",
     "reading",
     "schema",
+    "summary",
     "sweep_names",
     "table_writer",
 ]

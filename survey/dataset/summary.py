@@ -18,7 +18,8 @@ def summarise(runs: pa.Table, schema: pa.Schema, metrics: Metrics) -> pa.Table:
 
     Args:
         runs: Rows of `all_repetitions`, those of an experiment together.
-        schema: `survey.dataset.schema.summary_schema`; columns that `runs` lacks (partition columns) are left out.
+        schema: `survey.dataset.schema.summary_schema`; columns that `runs` lacks (partition columns) are left out, and
+            so are the statistics of curves that it lacks.
         metrics: What the runs record.
 
     Returns:
@@ -46,14 +47,14 @@ def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
     """All computed columns of one experiment."""
     row: dict[str, np.ndarray] = {}
     for metric in metrics.all:
-        if metric.statistics or metric.best:
-            curves = _curves(runs, metric.curve)
-            for statistic, values in over_repetitions(curves, metric.statistics).items():
-                row[f"{metric.name}_{statistic}"] = values
-            row |= _best(curves, metric)
-    epochs = _curves(runs, metrics.objective.curve).shape[1]
+        if metric.curve not in runs.column_names or not (metric.statistics or metric.best):
+            continue
+        curves = _curves(runs, metric.curve)
+        for statistic, values in over_repetitions(curves, metric.statistics).items():
+            row[f"{metric.name}_{statistic}"] = values
+        row |= _best(curves, metric)
+        row["num"] = np.full(curves.shape[1], len(runs))
     row["num_runs"] = np.asarray(len(runs))
-    row["num"] = np.full(epochs, len(runs))
     return row
 
 

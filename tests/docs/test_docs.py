@@ -186,12 +186,27 @@ def test_examples_of_the_analysis_page_run(tmp_path, monkeypatch, capsys):
         server.stop()
     assert len(there["published"]) == len(there["frame"]) == 8
     assert len(there["least"]) == 40
+    assert set(there["first"]["test_loss_median"].map(len)) == {100}
+    assert there["first"]["test_loss_min_epoch_median"].max() <= 100
     assert there["long"]["epoch"].max() == 120
     assert there["m"] > 0
     assert there["c"] > 0
     assert len(there["compared"]) == 8
     assert there["drawn"].landmark_samples.shape == (100, 8, 3)
     assert "descent_slope" in capsys.readouterr().out
+
+
+def test_examples_of_the_page_of_comparing_run(tmp_path, monkeypatch, capsys):
+    from tests.support.analysis_data import bowl, experiment, write_data_set
+
+    shapes = [experiment("sklearn:digits", "rectangle", 3, 2**k, bowl(1 / k, k, 90), epochs=120) for k in (10, 11)]
+    write_data_set(tmp_path / "surveys" / "quickstart" / "dataset", shapes, 5)
+    monkeypatch.chdir(tmp_path)
+    there: dict[str, Any] = {}
+    for text in blocks(ROOT / "docs" / "comparing.md", "python"):
+        exec(compile(text, "comparing.md", "exec"), there)
+    assert capsys.readouterr().out.startswith(f"{1 / 11 - 1 / 10:.4f} ± 0.000")
+    assert set(there["runs"]["val_loss"].map(len)) == {100}
 
 
 def test_filters_of_the_mlflow_page_are_understood():
