@@ -16,6 +16,7 @@ from survey.export.mappers import in_processes
 from survey.export.publish.description import About
 from survey.export.update import update_dataset
 from survey.output.folder import Output
+from survey.output.states import States
 from survey.spaces.search_space import BaseSpace
 from survey.system.files import disk_full_errors
 from survey.text.terminal import SafeConsole
@@ -37,6 +38,9 @@ def command(
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune-artifacts", help="Drop MLflow artifacts with histories that are in the data set.")
+    ] = False,
+    prune_states: Annotated[
+        bool, typer.Option("--prune-states", help="Drop the states of runs that --keep-states has kept.")
     ] = False,
     where: Annotated[
         str | None,
@@ -71,6 +75,10 @@ def command(
     if out is not None:
         output = Output.at(out, must_exist=True)
         status = _export(output, tracking_uri, artifacts and folder_uri(artifacts), console, prune=prune)
+        if prune_states:
+            with output.lock():
+                num_files, num_bytes = States(output.states).remove()
+            console.print(f"dropped {num_files:,} states ({num_bytes / 1e6:,.0f} MB)")
         dataset, spaces = output.dataset, output.spaces()
     if where and dataset:
         about = About(title or _title(dataset), licence, creator, url)

@@ -61,6 +61,9 @@ _Redo = Annotated[
 _PruneArtifacts = Annotated[
     bool, typer.Option("--prune-artifacts", help="Delete MLflow's history artifacts that the data set holds.")
 ]
+_KeepStates = Annotated[
+    bool, typer.Option("--keep-states", help="Keep each run's last state: more epochs go on from there.")
+]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")]
 _Pilot = Annotated[
     bool, typer.Option("--pilot", help="First train a few epochs of some trials, a minute at most, to estimate costs.")
@@ -88,6 +91,7 @@ def command(
     time_limit: _TimeLimit = None,
     redo: _Redo = None,
     prune_artifacts: _PruneArtifacts = False,
+    keep_states: _KeepStates = False,
     dry_run: _DryRun = False,
     pilot: _Pilot = False,
     as_json: _Json = False,
@@ -127,6 +131,7 @@ def command(
         pilot=pilot,
         redo=redo,
         prune_artifacts=prune_artifacts,
+        keep_states=keep_states,
         ui=not no_ui,
     )
     return _dry_run(names, options, console, as_json=as_json) if dry_run else _launch(names, options, console)

@@ -40,6 +40,7 @@ def run(
     pilot: bool = False,
     redo: str | None = None,
     prune_artifacts: bool = False,
+    keep_states: bool = False,
     ui: bool = False,
     console: Console | None = None,
     **unknown: object,
@@ -67,6 +68,8 @@ def run(
             for this machine.
         redo: Finished experiments to train again, such as `dataset=sklearn:iris,depth=3`; their rows are replaced.
         prune_artifacts: Delete MLflow's history artifacts that the data set holds.
+        keep_states: Keep each run's last state, so that an experiment that differs in more epochs alone goes on from
+            there.
         ui: Whether to start the MLflow UI and the Ray dashboard.
         console: Where to show progress; None for standard output.
 

@@ -163,6 +163,8 @@ class Launch:
             tracking=tracking,
             origin={"batch": request.name, "git_hash": tracking.git_commit or None},
             checkpoints=output.checkpoints,
+            states=output.states,
+            keep_states=request.options.keep_states,
             output_id=output.output_id if request.tracking.is_in_output else None,
             report_every_s=report_every_s(cluster.num_cpus),
         )

@@ -55,6 +55,7 @@ class Options:
         pack: Experiments of a trial on a GPU; `auto` packs as many as a pilot finds to pay.
         time_limit_s: Seconds after which to stop cleanly; None for no limit.
         pilot: First train a few epochs of some trials, to estimate the cost of all.
+        keep_states: Keep each run's last state, from which an experiment of more epochs goes on.
         redo: Which experiments to train again, as `NAME=VALUE[,NAME=VALUE...]`; None for none.
 
     Raises:
@@ -77,6 +78,7 @@ class Options:
     pilot: bool = False
     redo: str | None = None
     prune_artifacts: bool = False
+    keep_states: bool = False
     ui: bool = True
 
     def __post_init__(self) -> None:

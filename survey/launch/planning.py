@@ -127,6 +127,7 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
         num_gpus=num_gpus,
         factor=pilot.factor if pilot else UNMEASURED_FACTOR,
         measured=pilot is not None,
+        keep_states=request.options.keep_states,
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from survey.dataset.completed_runs import CompletedRuns, TrainedRuns, trained_runs
 from survey.errors import InputError, nearest
 from survey.output.folder import Output
+from survey.output.states import States
 from survey.plan.plan import Plan
 from survey.trials.checkpoint import remove_checkpoints
 from survey.workloads.experiment import Experiment
@@ -79,7 +80,8 @@ class Redo:
 
     def __init__(self, wanted: RedoFilter, output: Output, experiments: Iterable[Experiment]) -> None:
         self._text, self._output = wanted.text, output
-        self._ids = frozenset(each.experiment_id for each in experiments if wanted.matches(each))
+        self._prefixes = {each.experiment_id: each.prefix_id for each in experiments if wanted.matches(each)}
+        self._ids = frozenset(self._prefixes)
         if not self._ids:
             raise InputError(f"--redo: no experiment of this survey has {wanted.text}")
 
@@ -133,10 +135,11 @@ class Redo:
         return {each.experiment_id for each in trained if each.mlflow_run_id in earlier}
 
     def mark(self, found: Mapping[str, int]) -> None:
-        """Record the MLflow runs from `find` as superseded, and remove the checkpoints of their experiments."""
+        """Record the MLflow runs from `find` as superseded; remove checkpoints and states of their experiments."""
         if found:
             # In this order: superseded experiments are trained from the beginning, even after a kill in between.
             remove_checkpoints(self._output.checkpoints, found.values())
+            States(self._output.states).remove(self._prefixes[each] for each in found.values())
             self._output.redo_log.add(self._text, found)
 
 

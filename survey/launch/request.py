@@ -17,6 +17,7 @@ from survey.launch.options import Options
 from survey.launch.redo import Redo, RedoFilter
 from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
+from survey.output.states import States
 from survey.plan.make_plan import Bound, make_plan
 from survey.plan.plan import Plan
 from survey.spaces.search_space import BaseSpace, check_together
@@ -74,6 +75,11 @@ class Request:
         self.tracking = TrackingLocation(options, self.output, self.say)
         self.data = self.workload.data(spaces)
         self._check_names()
+        if options.keep_states and not self.tracking.is_in_output:
+            raise InputError(
+                "--keep-states: states lie in the output folder, which every machine shares only if artifacts go there "
+                "too: leave out --artifacts and --tracking-uri"
+            )
         self.contents = self.data.contents
         self.redo: Redo | None = None
         if options.redo is not None:
@@ -123,6 +129,7 @@ class Request:
             limit=self.options.limit if limited else None,
             bound=Bound(memory_bytes=int(MEMORY_FOR_TRIALS * gpu_bytes()) if on_gpu else bytes_per_core()),
             on_gpu=on_gpu,
+            kept=States(self.output.states).kept(),
         )
 
     @cached_property

@@ -50,6 +50,12 @@ class NetworkNeeds:
         """Memory of the task's data, in bytes."""
         return task_bytes(self.task)
 
+    @property
+    def state_bytes(self) -> int:
+        """Parameters and moments of a run, in float32."""
+        moments = {"adam": 2, "RMSprop": 1}.get(self.experiment.optimizer, 0) + bool(self.experiment.momentum)
+        return 4 * (1 + moments) * self.num_free_parameters
+
     def work(self, runs: int, *, on_gpu: bool = False) -> Work:
         """Count the operations of an epoch of so many runs together."""
         return epoch_work(self.experiment, self.task, self.widths, self.num_free_parameters, runs=runs, on_gpu=on_gpu)

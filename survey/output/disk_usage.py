@@ -30,7 +30,7 @@ class DiskUse:
     """Bytes on disk.
 
     Attributes:
-        parts: By what they are: `data set`, `artifacts`, `MLflow store`, `checkpoints`.
+        parts: By what they are: `data set`, `artifacts`, `MLflow store`, `checkpoints`, `states`.
         is_whole: Whether all files have been counted; else the numbers are what was reached within some seconds.
         free: Bytes free on the file system.
     """
@@ -46,6 +46,8 @@ def disk_use(output: Output) -> DiskUse:
     store = sum(file.stat().st_size for file in output.folder.glob("mlflow.db*") if file.exists())
     parts = {"MLflow store": store}
     folders = {"data set": output.dataset, "checkpoints": output.checkpoints, "artifacts": output.artifacts}
+    if output.states.exists():
+        folders["states"] = output.states
     for name, folder in folders.items():
         parts[name] = 0
         for size in _sizes(str(folder)):

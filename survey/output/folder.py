@@ -44,9 +44,9 @@ class Output:
 
     Layout: `survey.json` (identity), `search_spaces/` (what has been surveyed), `mlflow.db` and `artifacts/`
     (MLflow's), `mlflow-node.json` (where the store lies on a disk of a node), `dataset/` (Parquet), `report/`,
-    `checkpoints/` of trials that are not finished, `redo.json` (the MLflow runs that `--redo` has replaced),
-    `launch.json` (the last launch), `forecasts.json` (what launches were expected to cost), and `.lock` with
-    `.lock-holder` (who works on it).
+    `checkpoints/` of trials that are not finished, `states/` of runs that have ended (`--keep-states`), `redo.json`
+    (the MLflow runs that `--redo` has replaced), `launch.json` (the last launch), `forecasts.json` (what launches were
+    expected to cost), and `.lock` with `.lock-holder` (who works on it).
     """
 
     folder: Path
@@ -189,6 +189,11 @@ class Output:
         return self.folder / "checkpoints"
 
     @property
+    def states(self) -> Path:
+        """Where the states of runs that have ended lie, if they are kept."""
+        return self.folder / "states"
+
+    @property
     def database(self) -> Path:
         """The sqlite file of the output's own MLflow store."""
         return self.folder / "mlflow.db"
@@ -239,7 +244,7 @@ _ENTRIES = frozenset(
     (
         *("survey.json", "launch.json", "forecasts.json", "redo.json", "mlflow-node.json", "mlflow.db"),
         *("mlflow.db-wal", "mlflow.db-shm", "mlflow.db-journal", "mlflow-server.log", ".lock", ".lock-holder"),
-        *("artifacts", "checkpoints", "dataset", "report", "search_spaces"),
+        *("artifacts", "checkpoints", "dataset", "report", "search_spaces", "states"),
     )
 )
 """What an output makes in its folder."""

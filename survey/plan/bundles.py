@@ -12,6 +12,19 @@ from survey.workloads.workload import Needs
 
 
 @dataclass(frozen=True, slots=True)
+class KeptState:
+    """The state of some runs after their last epoch, from which an experiment of more epochs can go on.
+
+    Attributes:
+        epochs: That epoch.
+        repetitions: Numbers of the repetitions, which were trained together.
+    """
+
+    epochs: int
+    repetitions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedBundle:
     """An experiment with the repetitions of it to train.
 
@@ -24,6 +37,7 @@ class PlannedBundle:
         cost_s: Estimated seconds on its device.
         training_s: The part of `cost_s` spent in training.
         bundle_bytes: Estimated memory of the bundle, in bytes.
+        start_epoch: Epoch of the kept state that it goes on from; 0 to begin.
         num_gpus: Fraction of a GPU; 0 on one CPU core.
     """
 
@@ -35,12 +49,18 @@ class PlannedBundle:
     cost_s: float
     training_s: float
     bundle_bytes: int
+    start_epoch: int = 0
     num_gpus: float = 0.0
 
     @property
+    def num_epochs(self) -> int:
+        """Number of epochs to train."""
+        return self.experiment.epochs - self.start_epoch
+
+    @property
     def run_epochs(self) -> int:
-        """Number of epochs, summed over the repetitions."""
-        return self.experiment.epochs * len(self.repetitions)
+        """The same, summed over the repetitions."""
+        return self.num_epochs * len(self.repetitions)
 
 
 def in_order(bundles: Iterable[PlannedBundle]) -> tuple[PlannedBundle, ...]:

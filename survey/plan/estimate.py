@@ -114,6 +114,7 @@ class Price:
         tracking_bytes: Growth of the MLflow store.
         artifact_bytes: Histories of the trials.
         dataset_bytes: Growth of the Parquet data set.
+        state_bytes: States that are kept.
         core_hours: Core hours of trials without a GPU.
         gpu_hours: GPU hours.
         training_hours: Hours that trials spend in training, on any device; the rest is tracking, start and end.
@@ -137,6 +138,7 @@ class Price:
     tracking_bytes: int
     artifact_bytes: int
     dataset_bytes: int
+    state_bytes: int
     core_hours: Range
     gpu_hours: Range
     training_hours: Range
@@ -156,7 +158,15 @@ class Price:
 
 @collector_paused()
 def price(
-    plan: Plan, rows: Rows, columns: Columns, *, num_cpus: int, num_gpus: float, factor: float, measured: bool
+    plan: Plan,
+    rows: Rows,
+    columns: Columns,
+    *,
+    num_cpus: int,
+    num_gpus: float,
+    factor: float,
+    measured: bool,
+    keep_states: bool = False,
 ) -> Price:
     """Estimate the cost of a plan.
 
@@ -168,6 +178,7 @@ def price(
         num_gpus: GPUs that train.
         factor: How far off a time may be, as a factor.
         measured: Whether a pilot has measured the costs.
+        keep_states: Whether the last state of each run is kept.
     """
     recording = rows.recording(plan.bundles)
     tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.bundles))
@@ -193,10 +204,11 @@ def price(
         runs_to_train=plan.num_runs_planned,
         epochs=plan.run_epochs_planned,
         trials=dict(Counter(resource_name(trial[0].num_gpus) for trial in plan.trials)),
-        flops=sum(bundle.work.flops * bundle.experiment.epochs for bundle in plan.bundles),
+        flops=sum(bundle.work.flops * bundle.num_epochs for bundle in plan.bundles),
         tracking_bytes=_tracking_bytes(recording),
         artifact_bytes=artifact_bytes,
         dataset_bytes=dataset_bytes,
+        state_bytes=_state_bytes(plan, columns) if keep_states else 0,
         core_hours=core_hours,
         gpu_hours=gpu_hours,
         training_hours=training_hours,
@@ -222,11 +234,22 @@ def _parquet_bytes(plan: Plan, columns: Columns) -> tuple[int, int]:
     partitions = len({partition_of(experiment, columns) for experiment in experiments})
     metrics = columns.metrics.all
     summaries = 1 + plan.sweeps_per_experiment
-    histories = _CURVE_BYTES * (len(metrics) + 1) * plan.run_epochs_planned
+    run_epochs = sum(bundle.experiment.epochs * len(bundle.repetitions) for bundle in plan.bundles)
+    histories = _CURVE_BYTES * (len(metrics) + 1) * run_epochs
     per_epoch = sum(len(metric.statistics) for metric in metrics)
     curves = _CURVE_BYTES * per_epoch * summaries * sum(experiment.epochs for experiment in experiments)
     files = partitions * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
     return round(histories + _ARTIFACT_BYTES * len(plan.bundles)), round(histories + curves + files)
+
+
+def _state_bytes(plan: Plan, columns: Columns) -> int:
+    """Bytes of the states of all runs to train, each with the curves so far; only those of paired draws are kept."""
+    per_epoch = 4 * (len(columns.metrics.all) + 1)
+    return sum(
+        len(bundle.repetitions) * (bundle.needs.state_bytes + per_epoch * bundle.experiment.epochs)
+        for bundle in plan.bundles
+        if bundle.experiment.draws == "paired"
+    )
 
 
 def _makespan(trials: Sequence[Sequence[PlannedBundle]], tracking_s: float, *, num_cpus: int, num_gpus: float) -> float:

@@ -51,6 +51,8 @@ def _lines(price: Price) -> Iterator[tuple[str, str]]:
     yield "MLflow store", f"+ {decimal(price.tracking_bytes)}"
     yield "artifacts", f"+ {decimal(price.artifact_bytes)}"
     yield "data set", f"+ {decimal(price.dataset_bytes)}"
+    if price.state_bytes:
+        yield "states", f"+ {decimal(price.state_bytes)}"
     yield "core time", _range(price.core_hours)
     if price.num_gpus:
         yield "GPU time", _range(price.gpu_hours)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 from survey.errors import InputError
-from survey.plan.bundles import PlannedBundle, in_order
+from survey.plan.bundles import KeptState, PlannedBundle, in_order
 from survey.plan.plan import Plan
 from survey.spaces.search_space import BaseSpace
 from survey.system.gc_pause import collector_paused
@@ -51,6 +51,7 @@ def make_plan(
     limit: int | None = None,
     bound: Bound = Bound(),
     on_gpu: bool = False,
+    kept: Mapping[int, Sequence[KeptState]] = {},
 ) -> Plan:
     """Plan a survey.
 
@@ -64,6 +65,7 @@ def make_plan(
         limit: Plan only the first `limit` experiments.
         bound: How large a trial may become before its repetitions are split.
         on_gpu: Whether to plan the work for GPUs.
+        kept: States from which runs can go on, by `Experiment.prefix_id`.
 
     Raises:
         InputError: There are too many trials to plan.
@@ -86,7 +88,13 @@ def make_plan(
         run_epochs += experiment.epochs * asked
         runs_done += asked - len(missing)
         if missing:
-            bundles += _bundles(experiment, missing, asked, found, model, bound, on_gpu=on_gpu)
+            states = _states(experiment, missing, kept) if kept else []
+            bundles += _continued(experiment, states, asked, found, model, on_gpu=on_gpu)
+            begun = {number for state in states for number in state.repetitions}
+            if begun:
+                missing = tuple([number for number in missing if number not in begun])
+            if missing:
+                bundles += _bundles(experiment, missing, asked, found, model, bound, on_gpu=on_gpu)
             if len(bundles) > MOST_EXPERIMENTS:
                 raise _too_many(spaces)
     return Plan(
@@ -132,6 +140,31 @@ def _missing(experiment: Experiment, asked: int, done: Mapping[int, Collection[i
 @lru_cache(maxsize=4096)
 def _range(first: int, end: int) -> tuple[int, ...]:
     return tuple(range(first, end))
+
+
+def _states(
+    experiment: Experiment, missing: tuple[int, ...], kept: Mapping[int, Sequence[KeptState]]
+) -> list[KeptState]:
+    """The states to go on from: those of most epochs first, of runs that are all missing."""
+    left, found = set(missing), list[KeptState]()
+    candidates = kept.get(experiment.prefix_id, ()) if experiment.draws == "paired" else ()
+    for state in sorted(candidates, key=lambda each: (-each.epochs, each.repetitions)):
+        if state.epochs < experiment.epochs and left.issuperset(state.repetitions):
+            left.difference_update(state.repetitions)
+            found.append(state)
+    return found
+
+
+def _continued(
+    experiment: Experiment, states: Iterable[KeptState], asked: int, needs: Needs, model: CostModel, *, on_gpu: bool
+) -> Iterator[PlannedBundle]:
+    """Yield a bundle for each state that is gone on from."""
+    for state in states:
+        runs = len(state.repetitions)
+        work = needs.work(runs, on_gpu=on_gpu)
+        times = model.bundle_s(work, epochs=experiment.epochs - state.epochs, runs=runs)
+        num_bytes = needs.shared_bytes + runs * needs.run_bytes
+        yield PlannedBundle(experiment, state.repetitions, asked, needs, work, *times, num_bytes, state.epochs)
 
 
 def _bundles(

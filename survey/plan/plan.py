@@ -63,7 +63,7 @@ class Plan:
         """Estimate the costs by another model, and order the bundles by them, unpacked."""
         bundles = []
         for each in self.bundles:
-            cost_s, training_s = model.bundle_s(each.work, epochs=each.experiment.epochs, runs=len(each.repetitions))
+            cost_s, training_s = model.bundle_s(each.work, epochs=each.num_epochs, runs=len(each.repetitions))
             bundles.append(replace(each, cost_s=cost_s, training_s=training_s))
         return replace(self, bundles=in_order(bundles), packed=())
 

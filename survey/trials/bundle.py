@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,15 +28,24 @@ class Bundle:
         metrics: What is recorded of each epoch.
         seeds: Seed of each run.
         epochs: Epochs to train, of every run.
+        keep: Called with the places of the runs of a group that has trained all its epochs, and with their state, as
+            `state_dict` of a bundle of these runs alone.
 
     Attributes:
         curves: float32 [metrics, runs, epochs]; undefined for epochs that are not trained yet.
         epoch_seconds: float32 [runs, epochs], what each epoch took, divided by the runs that it was shared by.
     """
 
-    def __init__(self, make_trainer: MakeTrainer, metrics: Metrics, seeds: Sequence[int], epochs: int) -> None:
+    def __init__(
+        self,
+        make_trainer: MakeTrainer,
+        metrics: Metrics,
+        seeds: Sequence[int],
+        epochs: int,
+        keep: Callable[[slice, dict[str, Any]], object] | None = None,
+    ) -> None:
         self._make_trainer, self._metrics, self._seeds, self._epochs = make_trainer, metrics, seeds, epochs
-        self._first, self._size = 0, len(seeds)
+        self._first, self._size, self._keep = 0, len(seeds), keep
         self._trainer: Trainer | None = None
         self._has_started = False
         self.curves: npt.NDArray[np.float32] = np.empty((len(metrics.all), len(seeds), epochs), dtype=np.float32)
@@ -95,9 +104,15 @@ class Bundle:
             self.curves[:, self._runs, self._trainer.epoch - 1] = self._trainer.end_epoch().numpy()
 
     def took(self, seconds: float) -> None:
-        """Note what the epoch took that has ended last."""
-        if self._group_epoch:
-            self.epoch_seconds[self._runs, self._group_epoch - 1] = seconds / len(self._seeds[self._runs])
+        """Note what the epoch took that has ended last; if it was the last one of the group, keep its state."""
+        if not self._trainer:
+            return
+        runs = self._runs
+        self.epoch_seconds[runs, self._trainer.epoch - 1] = seconds / len(self._seeds[runs])
+        if self._keep and self._trainer.epoch == self._epochs:
+            group = {"first": 0, "size": len(self._seeds[runs]), "trainer": self._trainer.state_dict()}
+            curves, seconds_of = torch.tensor(self.curves[:, runs]), torch.tensor(self.epoch_seconds[runs])
+            self._keep(runs, {**group, "curves": curves, "epoch_seconds": seconds_of})
 
     def _fits(self) -> bool:
         """Start an epoch, and return whether memory was enough."""

@@ -37,54 +37,30 @@ _LEFT_OVER = re.compile(rf"\.{_NAME.pattern}\.[0-9]+\.tmp")
 _log = logging.getLogger(__name__)
 
 
-class Checkpoint:
-    """The checkpoint file of a trial.
+class StateFile:
+    """A file with the state of a training.
 
     Args:
-        folder: Folder of the checkpoints, made when the first is written. If its parent does not exist, as on a worker
-            that does not share the driver's file system, there are no checkpoints.
-        experiment: What the trial trains.
-        repetitions: Numbers of its repetitions.
-        data_digest: Digest of the prepared data.
+        file: The file; its folder is made when it is written.
+        identity: What it is the state of: that of something else is not read.
     """
 
-    def __init__(self, folder: Path, experiment: Experiment, repetitions: Sequence[int], *, data_digest: str) -> None:
-        self._identity = {
-            **experiment.to_dict(),
-            "repetitions": list(repetitions),
-            "data_digest": data_digest,
-            "format": _FORMAT,
-        }
-        text = json.dumps(self._identity, sort_keys=True)
-        name = f"{experiment.experiment_id:016x}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.pt"
-        self.file = folder / name
-        self._possible = folder.parent.is_dir()
-        self._written = time.monotonic()
-        self._interval_s = _INTERVAL_S
+    def __init__(self, file: Path, identity: Mapping[str, Any]) -> None:
+        self.file, self._identity = file, {**identity, "format": _FORMAT}
 
-    @property
-    def is_due(self) -> bool:
-        """Whether it is time to write a checkpoint."""
-        return self._possible and time.monotonic() - self._written >= self._interval_s
-
-    def save(self, state: dict[str, Any]) -> None:
+    def save(self, state: Mapping[str, Any]) -> None:
         """Replace the state that was saved before, atomically.
 
-        A failure to write is logged and raises nothing: a checkpoint saves time, and no result depends on it.
+        A failure to write is logged and raises nothing: it saves time, and no result depends on it.
         """
         import torch
 
-        if not self._possible:
-            return
-        began = time.monotonic()
         try:
             self.file.parent.mkdir(exist_ok=True)
             with replacing(self.file) as temporary, temporary.open("wb") as stream:
                 torch.save({"identity": self._identity, **state}, stream)
         except (OSError, RuntimeError) as error:
-            _log.warning("%s: the checkpoint cannot be written: %s", self.file, error)
-        self._written = time.monotonic()
-        self._interval_s = max(_INTERVAL_S, (self._written - began) / _SHARE)
+            _log.warning("%s: cannot be written: %s", self.file, error)
 
     def load(self) -> dict[str, Any] | None:
         """Return the state that was saved last, or None if there is none that can be read."""
@@ -102,16 +78,51 @@ class Checkpoint:
             state = torch.load(self.file, map_location="cpu", weights_only=True)
             return state if state.pop("identity") == self._identity else None
         except Exception as error:  # a damaged file can raise almost any of them
-            _log.warning("%s: the checkpoint cannot be read, and its trial starts over: %s", self.file, error)
+            _log.warning("%s: cannot be read, and its trial starts over: %s", self.file, error)
             return None
 
     def remove(self) -> None:
-        """Remove the file, and unfinished ones that killed processes have left: the results of the trial are stored."""
+        """Remove the file, and unfinished ones that killed processes have left."""
         try:
             self.file.unlink(missing_ok=True)
             remove_leftovers(self.file)
         except OSError as error:
             _log.warning("%s: cannot be removed: %s", self.file, error)
+
+
+class Checkpoint(StateFile):
+    """The checkpoint file of a trial.
+
+    Args:
+        folder: Folder of the checkpoints, made when the first is written. If its parent does not exist, as on a worker
+            that does not share the driver's file system, there are no checkpoints.
+        experiment: What the trial trains.
+        repetitions: Numbers of its repetitions.
+        data_digest: Digest of the prepared data.
+    """
+
+    def __init__(self, folder: Path, experiment: Experiment, repetitions: Sequence[int], *, data_digest: str) -> None:
+        identity = {**experiment.to_dict(), "repetitions": list(repetitions), "data_digest": data_digest}
+        text = json.dumps({**identity, "format": _FORMAT}, sort_keys=True)
+        name = f"{experiment.experiment_id:016x}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.pt"
+        super().__init__(folder / name, identity)
+        self._possible = folder.parent.is_dir()
+        self._written = time.monotonic()
+        self._interval_s = _INTERVAL_S
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write a checkpoint."""
+        return self._possible and time.monotonic() - self._written >= self._interval_s
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Replace the state that was saved before, as `StateFile.save`; slow writing makes checkpoints rarer."""
+        if not self._possible:
+            return
+        began = time.monotonic()
+        super().save(state)
+        self._written = time.monotonic()
+        self._interval_s = max(_INTERVAL_S, (self._written - began) / _SHARE)
 
 
 def times_written(folder: Path | None) -> dict[str, int]:

@@ -16,9 +16,10 @@ import torch
 
 from survey.dataset.history import history_table
 from survey.errors import FATAL_ERRORS, DiskFullError, TrackingError
+from survey.output.states import States
 from survey.tracking.trial_run import TrialRun
 from survey.trials.bundle import Bundle, is_device_lost, is_out_of_memory
-from survey.trials.checkpoint import Checkpoint
+from survey.trials.checkpoint import Checkpoint, StateFile
 from survey.trials.messages import ExperimentConfig, TrialSettings
 from survey.trials.provenance import process_origin
 from survey.trials.training_time import TrainingTime
@@ -136,11 +137,12 @@ class ExperimentTraining:
         self._checkpoint = Checkpoint(
             settings.checkpoints, self.experiment, config["repetitions"], data_digest=self._training.data_digest
         )
+        self._states = States(settings.states)
         self._time, self._run = TrainingTime(), _TrackedRun()
         self.is_done = False
 
     def open(self) -> None:
-        """Open the MLflow run and make the bundle, restored from a checkpoint if there is one.
+        """Open the MLflow run and make the bundle, restored from a checkpoint or a kept state if there is one.
 
         If an earlier try of this trial has finished the experiment, there is nothing to open, and it is done.
         """
@@ -151,17 +153,39 @@ class ExperimentTraining:
             return
         if finished_by:
             saved = None  # the note of another trial
+        saved = saved or self._kept()
         first_epoch = saved["epoch"] + 1 if saved else 1
         self._run.open(_trial_run(self._config, self.experiment, self._context, first_epoch=first_epoch))
         with self._run.failure_marked():
             seeds = [Run(self.experiment, number).seed for number in self._config["repetitions"]]
             metrics = self._workload.columns.metrics
-            self._bundle = Bundle(self._training.make_trainer, metrics, seeds, self.experiment.epochs)
+            keeps = self._context.settings.keep_states and self.experiment.draws == "paired"
+            self._bundle = Bundle(
+                self._training.make_trainer, metrics, seeds, self.experiment.epochs, self._keep if keeps else None
+            )
             if saved:
                 self._restore(saved)
 
+    def _kept(self) -> dict[str, Any] | None:
+        """The kept state from which the experiment goes on, in the form of a checkpoint; None to begin."""
+        start = self._config["start_epoch"]
+        file = self._state_file(self._config["repetitions"], start) if start else None
+        return file.load() if file else None
+
+    def _keep(self, runs: slice, state: dict[str, Any]) -> None:
+        """Keep the state of runs that have trained all their epochs."""
+        file = self._state_file(self._config["repetitions"][runs], self.experiment.epochs)
+        if file:
+            file.save({"bundle": state, "epoch": self.experiment.epochs, **self._time.state_dict()})
+
+    def _state_file(self, repetitions: list[int], epochs: int) -> StateFile | None:
+        file = self._states.file(self.experiment, repetitions, epochs)
+        without_epochs = {name: value for name, value in self.experiment.canonical.items() if name != "epochs"}
+        identity = {"epochs": epochs, "repetitions": repetitions, "data_digest": self._training.data_digest}
+        return StateFile(file, {"experiment": without_epochs, **identity}) if file else None
+
     def _restore(self, saved: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint; the MLflow run gets the epochs before it too."""
+        """Go on from a checkpoint or a kept state; the MLflow run gets the epochs before it too."""
         try:
             with torch.cuda.stream(self._stream):
                 self._bundle.load_state_dict(saved["bundle"])
@@ -173,6 +197,8 @@ class ExperimentTraining:
             # The next try starts over, unless it is not the checkpoint that is at fault.
             if not is_out_of_memory(error) and not is_device_lost(error):
                 self._checkpoint.remove()
+                if file := self._state_file(self._config["repetitions"], self._config["start_epoch"]):
+                    file.remove()
             raise
 
     @property

@@ -24,6 +24,8 @@ class TrialSettings:
         tracking: How MLflow tracks trials.
         origin: Columns of the data set that identify the survey and its source.
         checkpoints: Folder of the checkpoints, within the output folder.
+        states: Folder of the states of runs that have ended, likewise.
+        keep_states: Whether to keep them.
         output_id: Identity of the output folder that every machine must have; None if workers need no such folder.
         report_every_s: Seconds between two reports of a trial to Tune, at least. A trial notices at a report that it
             must stop.
@@ -34,6 +36,8 @@ class TrialSettings:
     tracking: TrackingSettings
     origin: Mapping[str, Any]
     checkpoints: Path
+    states: Path
+    keep_states: bool = False
     output_id: str | None = None
     report_every_s: float = 1.0
 
@@ -46,6 +50,7 @@ class ExperimentConfig(TypedDict):
         repetitions: Numbers of the repetitions to train.
         num_repetitions: Repetitions that the survey asks for.
         details: What the workload says of it, see `survey.workloads.workload.Needs`.
+        start_epoch: Epoch of the kept state that it goes on from; 0 to begin.
         num_gpus: Fraction of a GPU that the trial has; 0 for a CPU core.
         cost_s: Estimated seconds.
         bundle_bytes: Estimated memory of the repetitions together.
@@ -55,6 +60,7 @@ class ExperimentConfig(TypedDict):
     repetitions: list[int]
     num_repetitions: int
     details: Mapping[str, Any]
+    start_epoch: int
     num_gpus: float
     cost_s: float
     bundle_bytes: int
@@ -118,6 +124,7 @@ def _config(bundle: PlannedBundle) -> ExperimentConfig:
         "repetitions": list(bundle.repetitions),
         "num_repetitions": bundle.num_repetitions,
         "details": dict(bundle.needs.details),
+        "start_epoch": bundle.start_epoch,
         "num_gpus": bundle.num_gpus,
         "cost_s": bundle.cost_s,
         "bundle_bytes": bundle.bundle_bytes,

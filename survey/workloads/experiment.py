@@ -103,6 +103,14 @@ class Experiment(ABC):
         """A 63-bit hash of the canonical form: the same for the same work, on any machine and in any version."""
         return _hash63(_to_json(self.canonical))
 
+    @property
+    def prefix_id(self) -> int:
+        """What experiments share that differ in their number of epochs alone: 63 bits, as `experiment_id`.
+
+        If draws are paired, the one of fewer epochs is the beginning of the one of more.
+        """
+        return _hash63(_to_json({**self.canonical, "epochs": 0}))
+
 
 @cache
 def _defaults(kind: type[Experiment]) -> tuple[tuple[str, object], ...]:

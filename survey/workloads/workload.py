@@ -91,6 +91,11 @@ class Needs(Protocol):
         """Memory that the runs of a bundle share, in bytes."""
         ...
 
+    @property
+    def state_bytes(self) -> int:
+        """What the state of each run takes on disk, in bytes: that of `Trainer.state_dict`."""
+        ...
+
     def work(self, runs: int, *, on_gpu: bool = False) -> Work:
         """Count the operations of an epoch of so many runs together."""
         ...

@@ -126,6 +126,7 @@ class WalkNeeds:
 
     experiment: WalkExperiment
     shared_bytes: int = 0
+    state_bytes: int = 8
 
     @property
     def details(self) -> Mapping[str, Any]:
