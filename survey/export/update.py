@@ -72,12 +72,12 @@ def update_dataset(
         for space in output.spaces()
     }
     columns = output.workload.columns
-    _write_schemas(output.dataset, columns, sorted(sweeps))
     superseded = output.redo_log.superseded
     partitions, done = exported_partitions(output.dataset, sweeps, superseded)
     trials = store.finished_trials(done=done, superseded=superseded)
     all_jobs = _jobs(output, columns, trials, sweeps, partitions, Artifacts.of(output, store, artifacts))
     jobs = [job for job in all_jobs if job.trials or not only_new_runs]
+    _write_schemas(output.dataset, columns, sorted(sweeps))
     results = [result for result in mapper(update_partition, jobs) if result]
     changed = {job.partition for job in all_jobs}
     write_experiments(

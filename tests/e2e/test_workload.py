@@ -92,4 +92,4 @@ def test_a_workload_that_is_not_installed_is_told_with_its_line(tmp_path):
     (tmp_path / "walks.yaml").write_text(SPACE.format(repetitions=1).replace("random_walk", "random_wal"))
     status, said = launch(tmp_path / "walks.yaml", "--dry-run", **PACKAGE)
     assert status == 2
-    assert "walks.yaml, line 2: workload: 'random_wal' is unknown, did you mean 'random_walk'?" in said
+    assert "walks.yaml, line 2: workload: 'random_wal' is unknown (did you mean 'random_walk'?)" in said

@@ -37,7 +37,7 @@ EXPERIMENT = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=1
     ],
 )
 def test_filters(text, matches):
-    assert RedoFilter.parse(text).matches(EXPERIMENT) is matches
+    assert RedoFilter.parse(text, NetworkExperiment).matches(EXPERIMENT) is matches
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_filters(text, matches):
 )
 def test_what_is_no_filter_is_refused(text, told):
     with pytest.raises(InputError, match=told):
-        RedoFilter.parse(text)
+        RedoFilter.parse(text, NetworkExperiment)
 
 
 def redo(survey, experiment: NetworkExperiment) -> set[str]:
@@ -125,7 +125,7 @@ def planner(*, limit: int | None = None, repetitions: int = 2):
 def launched(survey, text: str = ALL, **options: int) -> dict[int, set[int]]:
     """Export and mark, as a launch does before it trains; return what is to be trained."""
     survey.export()
-    found = Redo(RedoFilter.parse(text), survey.output, BETA_EXPERIMENTS)
+    found = Redo(RedoFilter.parse(text, NetworkExperiment), survey.output, BETA_EXPERIMENTS)
     plan = planner(**options)
     found.mark(found.find(survey.store, plan))
     trials = plan(CompletedRuns.of_dataset(survey.folder, survey.output.redo_log.superseded)).bundles

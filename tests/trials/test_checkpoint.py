@@ -131,6 +131,7 @@ def start(tmp_path, database):
         ),
         origin={},
         checkpoints=tmp_path / "checkpoints",
+        states=tmp_path / "states",
         report_every_s=0.0,
     )
 

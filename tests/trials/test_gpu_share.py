@@ -26,7 +26,8 @@ def device_of(num_gpus: float, *, packed: int = 1) -> str:
     """Where a trial with such a share trains."""
     trials = [replace(each, num_gpus=num_gpus) for each in planned().bundles[:packed]]
     trial = Trial(
-        trial_config(trials), TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path())
+        trial_config(trials),
+        TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path(), states=Path()),
     )
     trial._begin()
     return trial._context.device.type

@@ -27,7 +27,7 @@ def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_
 
     monkeypatch.setattr(tune, "TRIALS_PER_TUNE_RUN", 3)
     monkeypatch.setattr(tune, "_tune_run", tune_run)
-    settings = TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path())
+    settings = TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path(), states=Path())
     given = {"progress": None, "after_part": lambda: call("exported")}
     cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
     assert tune.fit([()] * 8, settings, cluster=cluster, stop=stop, **given) == ()

@@ -197,7 +197,7 @@ def test_each_form_of_a_name_is_planned_and_loaded(folder, monkeypatch, where):
     assert sorted(names) == ["banana", "mine", "nursery", "sklearn:iris", "titanic"]
     assert dry_run(request).runs_to_train == 50
     at_hand = prepared(space("x", ["pmlb:titanic", "sklearn:iris", "mine"], mine=own))
-    assert set(at_hand.load_tasks(at_hand.plan({}))) == {"titanic", "sklearn:iris", "mine"}
+    assert set(at_hand.load_data(at_hand.plan({}))) == {"titanic", "sklearn:iris", "mine"}
     (experiment,) = space("x", "pmlb:titanic").experiments()
     assert experiment == NetworkExperiment(dataset="titanic", shape="rectangle", size=64, depth=2, epochs=2)
     assert not (folder / "surveys").exists()
@@ -208,7 +208,7 @@ def test_what_is_nowhere_is_told_with_what_was_tried_and_leaves_nothing(folder, 
     request = prepared(space("x", name))
     bare = name.removeprefix("pmlb:")
     with pytest.raises(TaskError) as error:
-        request.load_tasks(request.plan({}))
+        request.load_data(request.plan({}))
     for words in (f"task {bare!r}: its table was not found", str(folder / "cache"), f"/datasets/{bare}/{bare}.tsv.gz"):
         assert words in str(error.value)
     with pytest.raises(TaskError):

@@ -1,0 +1,158 @@
+"""Kept states: an experiment of more epochs goes on from one of fewer, and its row is that of an undisturbed one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from survey.networks.columns import COLUMNS
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.search_space import Grid, SearchSpace
+from survey.output.states import States
+from survey.plan.bundles import PlannedBundle
+from survey.plan.estimate import Rows, price
+from survey.plan.plan import Plan
+from survey.tasks.loading import load
+from survey.tracking.store import TrackingStore
+from survey.tracking.trial_run import TrackingSettings
+from survey.trials.messages import TrialSettings, trial_config
+from tests.support.planned import plan_of
+from tests.support.trial_outside_ray import Trial
+
+SETTING = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "learning_rate": 0.01}
+
+
+def space(epochs: int, **changes) -> SearchSpace:
+    return SearchSpace(name="x", repetitions=4, grids=[Grid(**{**SETTING, "epochs": epochs, **changes})])
+
+
+def planned(folder: Path, epochs: int, done: Iterable[int] = (), **changes) -> Plan:
+    one = space(epochs, **changes)
+    done_here = {experiment.experiment_id: set(done) for experiment in one.experiments()}
+    return plan_of([one], done=done_here, kept=States(folder / "states").kept())
+
+
+@pytest.fixture
+def train(tmp_path, database) -> Callable[..., dict[int, np.ndarray]]:
+    """Trains bundles; returns the curves of each repetition, with their seconds."""
+    store = TrackingStore(f"sqlite:///{database}", output_id="o")
+    mlflow_experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
+    settings = TrialSettings(
+        workload="networks",
+        data={"sklearn:iris": load("sklearn:iris")},
+        tracking=TrackingSettings(
+            store.uri, mlflow_experiment, True, False, METRICS, sql_artifacts=store.sql_artifacts(mlflow_experiment)
+        ),
+        origin={},
+        checkpoints=tmp_path / "checkpoints",
+        states=tmp_path / "states",
+        report_every_s=0.0,
+    )
+
+    def trained(bundles: Iterable[PlannedBundle], *, keep: bool = False, first: int = 1) -> dict[int, np.ndarray]:
+        found = {}
+        for bundle in bundles:
+            trial = Trial(trial_config([bundle]), replace(settings, keep_states=keep))
+            report = trial.step()
+            assert report["epoch"] == first
+            while not report["done"]:
+                report = trial.step()
+            table = pq.read_table(tmp_path / "artifacts" / report["mlflow_run_id"] / "artifacts" / "history.parquet")
+            for row in table.to_pylist():
+                assert len(row["epoch_seconds"]) == bundle.experiment.epochs
+                assert min(row["epoch_seconds"]) > 0
+                found[row["repetition"]] = np.array([row[name] for name in HISTORY_COLUMNS], np.float32)
+            points = store.client.get_metric_history(report["mlflow_run_id"], "test_loss")
+            assert [point.step for point in points] == list(range(1, bundle.experiment.epochs + 1))
+        return found
+
+    return trained
+
+
+def same(one: dict[int, np.ndarray], other: dict[int, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "RMSprop", "momentum": 0.9}], ids=str)
+def test_more_epochs_go_on_and_give_what_they_give_undisturbed(tmp_path, train, changes):
+    undisturbed = train(planned(tmp_path, 7, **changes).bundles)
+    train(planned(tmp_path, 3, **changes).bundles, keep=True)
+    longer = planned(tmp_path, 7, **changes)
+    (bundle,) = longer.bundles
+    assert (bundle.start_epoch, bundle.num_epochs, longer.run_epochs_planned) == (3, 4, 16)
+    assert same(train(longer.bundles, first=4), undisturbed)
+
+
+def test_repetitions_that_were_trained_apart_go_on_apart(tmp_path, train):
+    undisturbed = train(planned(tmp_path, 6).bundles)
+    train(planned(tmp_path, 3, done=(2, 3)).bundles, keep=True)
+    train(planned(tmp_path, 4, done=(0, 1, 3)).bundles, keep=True)
+    longer = planned(tmp_path, 6)
+    assert {(each.start_epoch, each.repetitions) for each in longer.bundles} == {(3, (0, 1)), (4, (2,)), (0, (3,))}
+    found = {}
+    for bundle in longer.bundles:
+        found |= train([bundle], first=bundle.start_epoch + 1)
+    assert same(found, undisturbed)
+
+
+def test_only_what_differs_in_more_epochs_alone_goes_on(tmp_path, train):
+    train(planned(tmp_path, 3).bundles, keep=True)
+    others = [{"learning_rate": 0.02}, {"size": 128}, {"optimizer": "SGD"}, {"draws": "independent"}]
+    assert [each.start_epoch for changes in others for each in planned(tmp_path, 7, **changes).bundles] == [0] * 4
+    assert [each.start_epoch for each in planned(tmp_path, 2).bundles] == [0]
+    assert [each.start_epoch for each in planned(tmp_path, 7, done=(1,)).bundles] == [0], "they were trained together"
+
+
+def test_independent_draws_keep_nothing(tmp_path, train):
+    train(planned(tmp_path, 2, draws="independent").bundles, keep=True)
+    assert States(tmp_path / "states").kept() == {}
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:100], lambda data: b"", None])
+def test_a_state_that_cannot_be_read_is_done_without(tmp_path, train, damage):
+    undisturbed = train(planned(tmp_path, 5).bundles)
+    train(planned(tmp_path, 3).bundles, keep=True)
+    longer = planned(tmp_path, 5)
+    (file,) = (tmp_path / "states").iterdir()
+    if damage:
+        file.write_bytes(damage(file.read_bytes()))
+    else:
+        file.unlink()
+    assert same(train(longer.bundles), undisturbed)
+
+
+def test_states_are_priced_and_dropped(tmp_path, train):
+    plan = planned(tmp_path, 5)
+    rows = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
+    prices = [
+        price(plan, rows, COLUMNS, num_cpus=1, num_gpus=0, factor=2, measured=False, keep_states=keep)
+        for keep in (False, True)
+    ]
+    train(plan.bundles, keep=True)
+    (file,) = (tmp_path / "states").iterdir()
+    (bundle,) = plan.bundles
+    assert prices[0].state_bytes == 0
+    assert prices[1].state_bytes == 4 * (3 * 4 * bundle.needs.details["num_free_parameters"] + 21 * 4 * 5)
+    assert prices[1].state_bytes < file.stat().st_size < 20_000 + 2 * prices[1].state_bytes
+    assert States(tmp_path / "states").remove([12345]) == (0, 0)
+    assert States(tmp_path / "states").remove() == (1, pytest.approx(20_000, abs=20_000))
+    assert not (tmp_path / "states").exists()
+
+
+def test_names_say_which_repetitions(tmp_path):
+    experiment, states = NetworkExperiment(**SETTING), States(tmp_path)
+    for repetitions in ((0,), (0, 1, 2, 5), (3, 4, 9, 10, 11)):
+        file = states.file(experiment, repetitions, 7)
+        assert file is not None
+        file.touch()
+    (tmp_path / "notes.txt").touch()
+    (kept,) = states.kept().values()
+    assert sorted(each.repetitions for each in kept) == [(0,), (0, 1, 2, 5), (3, 4, 9, 10, 11)]
+    assert {each.epochs for each in kept} == {7}
+    assert states.file(experiment, range(0, 300, 2), 7) is None
