@@ -30,9 +30,13 @@ hypothesis.settings.load_profile("survey")
 # As workers have it (survey/cluster/connection.py), and before torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
+# Nothing of what is imported while tests are collected is garbage, and to look for it takes a third of that time.
+gc.disable()
+
 
 def pytest_collection_finish() -> None:
     """Keep what tests import out of garbage collections, of which the code asks for many where memory is short."""
+    gc.enable()
     gc.freeze()
 
 
