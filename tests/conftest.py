@@ -152,6 +152,13 @@ def database(empty_store, tmp_path) -> Path:
 
 
 @pytest.fixture
+def without_figures(monkeypatch) -> None:
+    """Reports are written without figures, which take seconds: for tests of all else that is in them."""
+    monkeypatch.setattr("analysis.report.page.MAX_TASKS", 0)
+    monkeypatch.setattr("analysis.report.page.across", lambda *_: [])
+
+
+@pytest.fixture
 def node(tmp_path, monkeypatch) -> Path:
     """A folder that stands for this node's own disk."""
     folder = tmp_path / "node"
