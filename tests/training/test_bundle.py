@@ -126,10 +126,10 @@ from survey.experiments.experiment import Experiment
 from survey.training.loop import Trainer
 
 torch.set_num_threads(1)
-experiment = Experiment(dataset="d", shape="rectangle", size=10**6, depth=3, epochs=2)
+experiment = Experiment(dataset="d", shape="rectangle", size=5 * 10**5, depth=3, epochs=2)
 inputs, targets = torch.rand(300, 8), torch.eye(3)[torch.arange(300) % 3]
 make_trainer = partial(Trainer, experiment, inputs=inputs, targets=targets, task_kind="classification",
-                       widths=[995, 995, 3])
+                       widths=[702, 702, 3])
 
 def train(make_trainer):
     bundle = Bundle(make_trainer, range(8), 2)
@@ -143,8 +143,8 @@ def tell(*, seeds):
 
 whole = train(make_trainer)
 in_use = 1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmSize")))
-# A run takes some 16 MB: parameters, gradients and two moments.
-resource.setrlimit(resource.RLIMIT_AS, (in_use + 60 * 2**20, resource.RLIM_INFINITY))
+# A run takes some 8 MB: parameters, gradients and two moments.
+resource.setrlimit(resource.RLIMIT_AS, (in_use + 30 * 2**20, resource.RLIM_INFINITY))
 print("equal:", (train(tell) == whole).all())
 """
 
