@@ -30,9 +30,13 @@ hypothesis.settings.load_profile("survey")
 # As workers have it (survey/cluster/connection.py), and before torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
+# Nothing of what is imported while tests are collected is garbage, and to look for it takes a third of that time.
+gc.disable()
+
 
 def pytest_collection_finish() -> None:
     """Keep what tests import out of garbage collections, of which the code asks for many where memory is short."""
+    gc.enable()
     gc.freeze()
 
 
@@ -145,6 +149,13 @@ def database(empty_store, tmp_path) -> Path:
     file = tmp_path / "mlflow.db"
     copy_sqlite(empty_store, file)
     return file
+
+
+@pytest.fixture
+def without_figures(monkeypatch) -> None:
+    """Reports are written without figures, which take seconds: for tests of all else that is in them."""
+    monkeypatch.setattr("analysis.report.page.MAX_TASKS", 0)
+    monkeypatch.setattr("analysis.report.page.across", lambda *_: [])
 
 
 @pytest.fixture

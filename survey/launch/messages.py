@@ -28,6 +28,8 @@ def plan_line(name: str, plan: Plan, left_out: str) -> str:
         f"{name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
         f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {counted(len(plan.trials), 'trial')}"
     )
+    if continued := sum(bundle.start_epoch > 0 for bundle in plan.bundles):
+        text += f"; {counted(continued, 'bundle')} go on from kept states"
     if plan.num_left_out:
         text += f"; {plan.num_left_out:,} experiments left out: {left_out}"
     return text

@@ -48,7 +48,9 @@ class RedoFilter:
         Raises:
             InputError: The text is not a filter; the message says what is allowed.
         """
+        common = {field.name for field in fields(Experiment)}
         names = [field.name for field in fields(kind) if field.name not in _NOT_ASKED_FOR]
+        names.sort(key=common.__contains__)  # the workload's own first
         pairs = []
         for part in text.split(","):
             name, equals, value = (each.strip() for each in part.partition("="))

@@ -29,10 +29,6 @@ from survey.tracking.database import holds_experiments, remove_half_made
 from survey.tracking.sqlite import copy_database, end_log
 from survey.tracking.store_note import DATABASE_NAME, StoreNote, live_database
 
-_BACKUP_EVERY_S = 60.0
-_MOST_OF_TIME = 0.05
-"""The most of the time that may go to backups."""
-
 
 class OwnStore:
     """The sqlite file of an output, in place while it is entered. To be entered under the output's lock.
@@ -42,6 +38,8 @@ class OwnStore:
         on_node: Whether the file has to lie on a disk of this node.
         artifacts: URI of the location that was given for artifacts; None for the output folder.
         say: Called with a message where a backup fails, which the survey outlives.
+        backup_every_s: Seconds between backups of a file on a disk of this node.
+        backup_share: The most of the time that may go to them.
 
     Raises:
         InputError: There is no folder on a disk of this node; on entering.
@@ -60,6 +58,8 @@ class OwnStore:
         on_node: bool,
         artifacts: str | None = None,
         say: Callable[[str], None] = lambda _: None,
+        backup_every_s: float = 60.0,
+        backup_share: float = 0.05,
     ) -> None:
         self._output, self._on_node, self._say = output, on_node or on_network(output.folder), say
         self._artifacts = artifacts
@@ -69,9 +69,10 @@ class OwnStore:
         self._is_placed = False
         self._copying = threading.Lock()
         self._backed_up: tuple[int, int] | None = None
+        self._seen: tuple[int, int] | None = None
         self._has_failed = False
         self._backups = Periodic(
-            "MLflow backup", self._back_up_changes, every_s=_BACKUP_EVERY_S, most_of_time=_MOST_OF_TIME
+            "MLflow backup", self._back_up_changes, every_s=backup_every_s, most_of_time=backup_share
         )
 
     @property
@@ -140,7 +141,9 @@ class OwnStore:
             version = _change_counter(self.file)
             if version != self._backed_up:
                 self.back_up()
-                self._backed_up, self._has_failed = version, False
+                # A log is written a moment before others see its commit: what has just changed is backed up once more.
+                self._backed_up = version if version == self._seen else None
+                self._seen, self._has_failed = version, False
         except TrackingError as error:
             if not self._has_failed:
                 self._say(f"{error}; the next backup is tried in a minute")

@@ -18,7 +18,7 @@ from analysis.advice.budget import Budget
 from analysis.figures import butter_zone, comparison, generalization, learning_curves, slices, zone_grid
 from analysis.figures.pictures import Picture
 from analysis.recommend.__main__ import regrets, show
-from analysis.report import page, sections
+from analysis.report import sections
 from analysis.report.page import write_report
 from survey.text.escaping import printable
 from survey.text.terminal import SafeConsole
@@ -87,13 +87,12 @@ def codes_of(html: str) -> list[str]:
     return [text_of(block) for block in re.findall(r"<pre><code>(.*?)</code></pre>", html, flags=re.DOTALL)]
 
 
+@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("name", NAMES)
-def test_the_code_of_the_report_has_names_as_values(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(page, "MAX_TASKS", 0)  # no figures
-    monkeypatch.setattr(page, "across", lambda *_: [])
+def test_the_code_of_the_report_has_names_as_values(name, tmp_path):
     folder = tmp_path / "data\"); exit('"
     write_data_set(folder, [experiment(name, name, 3, 256, bowl(0.1, 9, 4), epochs=8)], 2)
-    blocks = codes_of(page.write_report(folder, tmp_path / "report").read_text())
+    blocks = codes_of(write_report(folder, tmp_path / "report").read_text())
     assert len(blocks) == 2
     for code in blocks:
         values = list(literals(code))

@@ -32,10 +32,12 @@ from analysis.advice.rules import (
 from analysis.advice.surveyed import SETTINGS, Surveyed, surveyed
 from analysis.advice.task import Task
 from analysis.recommend import Budget
+from analysis.recommend.__main__ import command
 from survey.errors import InputError
 from survey.networks.topology import layer_widths
 from survey.workloads.metrics import log_spaced_epochs
 from tests.support.analysis_data import bowl, experiment, write_data_set
+from tests.support.commands import run_here
 
 TASKS = {"sklearn:iris": 10, "sklearn:wine": 10, "sklearn:digits": 12, "wine_quality_white": 12, "537_houses": 12}
 """Tasks, and the base-2 logarithm of the size that is best on each."""
@@ -308,18 +310,16 @@ def test_misuse_is_told(dataset, tmp_path):
         recommend(write_data_set(tmp_path / "few", few, repetitions=1), 10, 4, 3, "classification", 60)
 
 
-def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-    line = [sys.executable, "-m", "analysis.recommend", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
-
-
 def test_the_command_line_reads_the_new_task_from_a_file(dataset, tmp_path):
     rng = np.random.default_rng(0)
     file = tmp_path / "new.csv"
     frame = pd.DataFrame(rng.normal(size=(500, 6)), columns=list("abcdef"))
     frame.assign(kind=rng.choice(["good", "bad", "so-so"], 500)).to_csv(file, index=False)
-    result = _command(str(dataset), "--like", str(file), "--target", "kind", "--budget-epochs", "60")
+    line = [sys.executable, "-m", "analysis.recommend", dataset, "--like", file, "--target", "kind"]
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    result = subprocess.run(
+        [*line, "--budget-epochs", "60"], capture_output=True, text=True, check=False, env=environment
+    )
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     assert result.stdout.startswith("classification, 500 rows, 6 inputs, 3 outputs\nJudged on 5 surveyed tasks")
@@ -331,17 +331,17 @@ def test_the_command_line_reads_the_new_task_from_a_file(dataset, tmp_path):
 
 
 def test_the_command_line_refuses_in_one_message(dataset, tmp_path):
-    result = _command(str(dataset), "--budget-epochs", "60")
+    result = run_here(command, dataset, "--budget-epochs", "60")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "error: expected --like FILE and --target COLUMN of the new task, or --regret\n"
-    result = _command(str(tmp_path / "none"), "--regret")
+    result = run_here(command, tmp_path / "none", "--regret")
     assert result.returncode == 2
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
 
 
 def test_the_regret_table_has_every_task_and_rule(dataset):
-    result = _command(str(dataset), "--regret", "--budget-epochs", "60")
+    result = run_here(command, dataset, "--regret", "--budget-epochs", "60")
     assert result.returncode == 0, result.stderr
     verdict = leave_one_out(surveyed(dataset, epoch=60), RULES[RULE], Budget(epochs=60))
     for regret in verdict.regrets:

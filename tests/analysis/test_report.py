@@ -18,6 +18,7 @@ import pytest
 
 from analysis import read, read_batches
 from analysis.figures.panels import panels, representative
+from analysis.report.__main__ import command as report_command
 from analysis.report.condense import condense, curves_of, experiments
 from analysis.report.facts import lines, widths_text
 from analysis.report.gaps import gaps
@@ -27,6 +28,7 @@ from survey.errors import InputError, OutputError
 from survey.output.launch_record import LaunchRecord
 from survey.output.progress import Figures
 from tests.support.analysis_data import DIGITS, SIZES, grid, mixed_data_set, write_data_set
+from tests.support.commands import run_here
 from tests.support.paths import ROOT
 from tests.support.surveyed import surveyed
 
@@ -90,17 +92,11 @@ def test_the_report_is_whole_and_needs_nothing_else(report: Path) -> None:
     assert "2025-10-09 08:53 to 2025-10-09 08:56 UTC" in page
 
 
-def test_the_same_data_set_gives_the_same_bytes(dataset: Path, report: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "elsewhere" / "dataset"
-    shutil.copytree(dataset, moved)
-    assert write_report(moved, tmp_path / "b").read_bytes() == report.read_bytes()
-
-
+@pytest.mark.usefixtures("without_figures")
 def test_a_report_says_how_many_experiments_it_left_out(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analysis.report.page.MAX_ROWS", 7)
-    monkeypatch.setattr("analysis.report.page.MAX_TASKS", 0)  # no figures
     page = write_report(dataset, tmp_path, title="A <title> & more").read_text()
     assert "The best 6 of 27 experiments are listed, as many of each task; the other 21 are in the data set." in page
     assert "<h1>A &lt;title&gt; &amp; more</h1>" in page
@@ -114,39 +110,37 @@ def test_a_report_needs_experiments(tmp_path: Path) -> None:
     assert not (tmp_path / "report").exists()
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_report_without_its_runs(small: Path, tmp_path: Path) -> None:
     shutil.copytree(small / "complete_summary", tmp_path / "dataset" / "complete_summary")
     page = write_report(tmp_path / "dataset", tmp_path / "report").read_text()
     assert "PyTorch" not in page
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_report_that_cannot_be_written(small: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         write_report(small, tmp_path / "file")
 
 
-def _command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "analysis.report", *map(str, arguments)]
+def test_the_command_gives_the_same_bytes_wherever_the_data_set_lies(small: Path, tmp_path: Path) -> None:
+    """In a process of its own, and in this one; there beside the data set, as nothing else is asked for."""
+    command = [sys.executable, "-m", "analysis.report", small, "--out", tmp_path / "report", "--title", "Mine"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-
-def test_the_command(small: Path, tmp_path: Path) -> None:
-    done = _command(small, "--out", tmp_path / "report", "--title", "Mine")
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "<title>Mine</title>" in (tmp_path / "report" / "index.html").read_text()
+    page = (tmp_path / "report" / "index.html").read_bytes()
+    assert b"the test loss is least, " in page
+    assert b"<title>Mine</title>" in page
     assert str(tmp_path / "report" / "index.html") in done.stdout
-
-
-def test_the_command_writes_beside_the_data_set(small: Path, tmp_path: Path) -> None:
-    shutil.copytree(small, tmp_path / "dataset")
-    assert _command(tmp_path / "dataset").returncode == 0
-    assert (tmp_path / "report" / "index.html").is_file()
+    shutil.copytree(small, tmp_path / "elsewhere" / "dataset")
+    assert run_here(report_command, tmp_path / "elsewhere" / "dataset", "--title", "Mine").returncode == 0
+    assert (tmp_path / "elsewhere" / "report" / "index.html").read_bytes() == page
 
 
 def test_the_command_given_a_bad_folder(tmp_path: Path) -> None:
-    done = _command(tmp_path, "--out", tmp_path / "report")
+    done = run_here(report_command, tmp_path, "--out", tmp_path / "report")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "not a data set" in done.stderr
@@ -258,6 +252,7 @@ def test_some_panels_stand_for_very_many() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:tests.support.analysis_data", "ignore::RuntimeWarning:numpy")
+@pytest.mark.usefixtures("without_figures")
 def test_gaps_of_a_survey(tmp_path: Path) -> None:
     path = surveyed(tmp_path)
     everything = experiments(path)

@@ -53,7 +53,11 @@ def test_every_option_is_in_the_table_of_the_readme(option):
 @pytest.mark.parametrize(
     ("page", "function", "elsewhere"),
     [
-        ("publish.md", publish_command, {"--help", "--out", "--tracking-uri", "--artifacts", "--prune-artifacts"}),
+        (
+            "publish.md",
+            publish_command,
+            {"--help", "--out", "--tracking-uri", "--artifacts", "--prune-artifacts", "--prune-states"},
+        ),
         ("recommend.md", recommend_command, {"--help"}),
     ],
 )

@@ -26,11 +26,13 @@ from pyarrow import fs
 
 from analysis.reading.tables import read as analysis_read
 from survey.errors import ExportError, InputError, OutputError
+from survey.export.__main__ import command
 from survey.export.publish.description import About
 from survey.export.publish.destination import Destination
 from survey.export.publish.upload import JOURNAL, SUMS, publish
 from survey.networks.search_space import SearchSpace
 from tests.support.awaiting import await_that
+from tests.support.commands import run_here
 from tests.support.export_data import EXPERIMENTS, ORIGIN, TABLES, Survey, files, read
 from tests.support.paths import ROOT
 
@@ -239,6 +241,7 @@ def test_an_upload_that_was_killed_goes_on_where_it_stopped(made, s3):
 import time
 from pathlib import Path
 from survey.export.publish import upload as module
+from survey.export.__main__ import command
 from survey.export.publish.description import About
 from survey.export.publish.destination import Destination
 put, sent = Destination.put, []
@@ -390,11 +393,8 @@ def test_what_is_no_data_set_is_refused(survey, tmp_path):
 
 
 def test_the_command_line_publishes_a_survey_and_a_data_set(made, tmp_path):
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "survey.export", *arguments]
-        return subprocess.run(line, capture_output=True, text=True, check=False)
-
-    result = command("--out", str(made.output.folder), "--publish", str(tmp_path / "one"), "--licence", "CC0-1.0")
+    line = [sys.executable, "-m", "survey.export", "--out", made.output.folder, "--publish", tmp_path / "one"]
+    result = subprocess.run([*line, "--licence", "CC0-1.0"], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "sent now" in result.stdout
     assert result.stdout.rstrip().endswith("licence CC0-1.0")
@@ -402,10 +402,10 @@ def test_the_command_line_publishes_a_survey_and_a_data_set(made, tmp_path):
     described = json.loads((tmp_path / "one" / "croissant.json").read_text())
     assert described["license"] == "https://creativecommons.org/publicdomain/zero/1.0/"
 
-    result = command("--dataset", str(made.folder), "--publish", str(tmp_path / "two"), "--title", "Two")
+    result = run_here(command, "--dataset", made.folder, "--publish", tmp_path / "two", "--title", "Two")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "two" / "README.md").read_text().startswith("# Two\n")
 
-    result = command("--publish", str(tmp_path / "three"))
+    result = run_here(command, "--publish", tmp_path / "three")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "error: expected --out FOLDER of a survey, or --dataset FOLDER together with --publish\n"

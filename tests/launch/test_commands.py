@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -19,11 +20,13 @@ import survey
 from survey import __main__ as main_module
 from survey.cli import exit_on_error
 from survey.errors import ExportError, InputError, OutputError, SearchSpaceError, TrackingError
+from survey.export.__main__ import command as export
 from survey.launch.__main__ import command as launch
 from survey.launch.options import Options
 from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
 from survey.spaces.yaml_file import load_space
 from tests.support.awaiting import HANGS_S
+from tests.support.commands import run_here
 from tests.support.paths import ROOT
 
 
@@ -129,6 +132,16 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+COMMANDS = {"survey.launch": launch, "survey.export": export}
+
+
+@pytest.fixture
+def here(folder, monkeypatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """As `command`, within this process: what a command says of its arguments does not depend on that."""
+    monkeypatch.chdir(folder)
+    return lambda name, *arguments: run_here(COMMANDS[name], *arguments)
+
+
 def words(text: str) -> str:
     """The text without the box that typer draws and without its line breaks."""
     return " ".join("".join(" " if letter in "│╭╮╰╯─" else letter for letter in text).split())
@@ -141,8 +154,8 @@ def folder(tmp_path) -> Path:
     return made
 
 
-def test_the_example_can_be_loaded(folder):
-    result = command(folder, "survey.launch", "--example")
+def test_the_example_can_be_loaded(folder, here):
+    result = here("survey.launch", "--example")
     assert result.returncode == 0
     assert result.stderr == ""
     (folder / "mine.yaml").write_text(result.stdout, encoding="utf-8")
@@ -163,8 +176,8 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(folder):
     assert not list(folder.iterdir())
 
 
-def test_the_quickstart_is_the_default(folder):
-    assert "surveys/quickstart" in command(folder, "survey.launch", "--dry-run").stdout.replace("\n", "")
+def test_the_quickstart_is_the_default(here):
+    assert "surveys/quickstart" in here("survey.launch", "--dry-run").stdout.replace("\n", "")
 
 
 def test_the_command_survey_has_these_commands(folder):
@@ -202,11 +215,11 @@ BAD_USAGE = {
 
 
 @pytest.mark.parametrize(("arguments", "told"), BAD_USAGE.values(), ids=BAD_USAGE.keys())
-def test_misuse_is_told_and_starts_nothing(folder, arguments, told):
+def test_misuse_is_told_and_starts_nothing(folder, here, arguments, told):
     (folder.parent / "file").write_text("x")
     (folder.parent / "foreign").mkdir()
     (folder.parent / "foreign" / "thesis.txt").write_text("x")
-    result = command(folder, "survey.launch", *arguments)
+    result = here("survey.launch", *arguments)
     assert result.returncode == 2
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
@@ -216,16 +229,16 @@ def test_misuse_is_told_and_starts_nothing(folder, arguments, told):
     assert [file.name for file in (folder.parent / "foreign").iterdir()] == ["thesis.txt"]
 
 
-def test_a_mistake_in_a_search_space_is_told_as_it_stands(folder):
+def test_a_mistake_in_a_search_space_is_told_as_it_stands(folder, here):
     (folder / "bad.yaml").write_text("grids: [{dataset: [mnist], shape: rectangel, size: 8, depth: 2}]\n")
-    result = command(folder, "survey.launch", "bad.yaml", "--dry-run")
+    result = here("survey.launch", "bad.yaml", "--dry-run")
     assert result.returncode == 2
     assert result.stderr.startswith("error: bad.yaml, line 1: grids[0].shape[0]: expected one of ")
     assert result.stderr.count("\n") == 1
 
 
-def test_an_export_of_nothing_is_refused(folder):
-    result = command(folder, "survey.export", "--out", "nowhere")
+def test_an_export_of_nothing_is_refused(folder, here):
+    result = here("survey.export", "--out", "nowhere")
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     assert words(result.stderr).startswith(f"error: {folder}/nowhere: there is no survey here")

@@ -11,12 +11,14 @@ import pytest
 from survey.dataset.completed_runs import CompletedRuns, trained_runs
 from survey.errors import InputError
 from survey.export import update
+from survey.launch.__main__ import command
 from survey.launch.redo import Redo, RedoFilter
 from survey.networks.experiment import NetworkExperiment
 from survey.plan.plan import Plan
 from survey.spaces.yaml_file import dump_space
 from survey.tasks.loading import load
 from tests.support.awaiting import await_that
+from tests.support.commands import run_here
 from tests.support.export_data import BETA, EXPERIMENTS, read, runs_of
 from tests.support.launching import launch, rows, site, start
 from tests.support.planned import plan_of
@@ -208,12 +210,12 @@ def test_a_launch_that_is_refused_marks_nothing(tmp_path, trained):
     (checkpoint := out / "checkpoints" / f"{FIRST.experiment_id:016x}-a.pt").parent.mkdir()
     checkpoint.touch()
     arguments = (space, "--out", out, "--repetitions", 2)
-    status, output = launch(*arguments, "--no-ui", "--redo", ALL, "--address", "127.0.0.1:9")
-    assert (status, "no Ray cluster can be reached" in output) == (2, True), output
+    done = run_here(command, *arguments, "--no-ui", "--redo", ALL, "--address", "127.0.0.1:9")
+    assert (done.returncode, "no Ray cluster can be reached" in done.stderr) == (2, True), done.stderr
     assert checkpoint.exists()
     assert not (out / "redo.json").exists()
-    status, output = launch(*arguments, "--dry-run", "--json")
-    assert (status, json.loads(output)["runs_to_train"]) == (0, 0), output
+    done = run_here(command, *arguments, "--dry-run", "--json")
+    assert (done.returncode, json.loads(done.stdout)["runs_to_train"]) == (0, 0), done.stderr
 
 
 # ---------------------------------------------------------------- launches

@@ -23,10 +23,12 @@ from survey.output.folder import Output
 from survey.output.launch_record import process_start_s, read_record
 from survey.output.progress import Figures, block, line
 from survey.status import Status, render, survey_status
+from survey.status import status as status_function
 from survey.text.json_files import read_json
 from survey.trials.counts import Counts
 from survey.trials.progress import Progress, ReportCounter
 from tests.support.awaiting import HANGS_S, await_that
+from tests.support.commands import run_here
 from tests.support.exposure import Exposure, others_reach
 from tests.support.launching import start
 from tests.support.small_survey import EXPERIMENTS, REPETITIONS, RUNS, write_space
@@ -53,7 +55,7 @@ def test_a_survey_that_is_done(undisturbed):
     assert f"{RUNS} of {RUNS} runs done (100.0%)" in command.stdout
     assert "done (20" in command.stdout
     assert "running" not in command.stdout
-    answer = json.loads(status_command("--out", undisturbed, "--json", "--watch").stdout)
+    answer = json.loads(run_here(status_function, "--out", undisturbed, "--json", "--watch").stdout)
     assert (answer["state"], answer["num_runs_done"], answer["num_runs"]) == ("done", RUNS, RUNS)
     assert answer["launch"]["num_experiments"] == EXPERIMENTS
     assert all(answer["disk"]["parts"][name] > 0 for name in ("data set", "artifacts", "MLflow store"))
@@ -64,7 +66,7 @@ def test_a_survey_that_is_done(undisturbed):
 
 
 def test_a_folder_without_a_survey_and_a_survey_without_a_launch(tmp_path):
-    command = status_command("--out", tmp_path)
+    command = run_here(status_function, "--out", tmp_path)
     assert command.returncode == 2
     assert "there is no survey here" in command.stderr
     Output.at(tmp_path / "out").prepare()

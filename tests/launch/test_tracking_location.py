@@ -11,15 +11,16 @@ from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError
 from survey.export import __main__ as export_main
 from survey.export.update import ExportResult
+from survey.launch.__main__ import command
 from survey.launch.options import Options
 from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.output.ownership import has_marker, mark
 from survey.text.terminal import SafeConsole
 from survey.tracking.artifact_location import marker_in
+from tests.support.commands import run_here
 from tests.support.dead_launch import die
 from tests.support.export_data import EXPERIMENTS, Survey
-from tests.support.launching import launch
 from tests.support.s3_server import AWAY
 from tests.support.small_survey import write_space
 
@@ -96,12 +97,12 @@ def test_a_place_that_cannot_be_written_to_is_refused(s3, tmp_path, monkeypatch)
 
 
 def test_a_launch_asks_first(s3, tmp_path):
-    status, output = launch(
-        write_space(tmp_path), "--out", tmp_path / "out", "--artifacts", "s3://nowhere/x", "--no-ui"
+    done = run_here(
+        command, write_space(tmp_path), "--out", tmp_path / "out", "--artifacts", "s3://nowhere/x", "--no-ui"
     )
-    assert status == 2, output
-    assert output.startswith("error: --artifacts s3://nowhere/x/")
-    assert "Traceback" not in output
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --artifacts s3://nowhere/x/")
+    assert done.stderr.count("\n") == 1
 
 
 def died_elsewhere(survey, node: Path, folder: Path) -> Output:

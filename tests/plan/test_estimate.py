@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.report.forecasts import launches
+from survey.launch.__main__ import command
 from survey.networks.columns import COLUMNS
 from survey.networks.cost import CORE_MODEL, GPU_MODEL, Work, epoch_work
 from survey.networks.experiment import NetworkExperiment
@@ -21,7 +22,7 @@ from survey.plan.pilot import fit_costs, run_pilot
 from survey.plan.plan import Plan
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import CostModel
-from tests.support.launching import launch
+from tests.support.commands import run_here
 from tests.support.planned import plan_of
 from tests.support.small_survey import EPOCHS, RUNS, write_space
 
@@ -149,7 +150,7 @@ def test_a_pilot_measures_trials_of_each_kind_within_its_time():
         optimizer=["adam", "SGD"],
         dataset=["sklearn:iris", "sklearn:diabetes", "sklearn:breast_cancer"],
     )
-    pilot = run_pilot(plan, CORE_MODEL, budget_s=3.0)
+    pilot = run_pilot(plan, CORE_MODEL, budget_s=1.5)
     assert pilot.num_trials >= 3
     assert pilot.seconds < 15
     assert pilot.model.epoch_s(plan.bundles[0].work) > 0
@@ -160,15 +161,15 @@ def test_a_pilot_measures_trials_of_each_kind_within_its_time():
 def test_a_pilot_is_over_soon_where_minibatches_are_huge():
     huge = planned(dataset="mnist", size=1 << 20, batch_size=[16_384, 32_768], repetitions=10)
     began = time.process_time()
-    pilot = run_pilot(huge, CORE_MODEL, budget_s=2.0)
+    pilot = run_pilot(huge, CORE_MODEL, budget_s=1.0)
     assert pilot.num_trials >= 1
     assert time.process_time() - began < 30
 
 
 def test_a_dry_run_prints_one_object_for_programs(tmp_path):
-    status, output = launch(write_space(tmp_path), "--dry-run", "--json", "--out", tmp_path / "out")
-    assert status == 0
-    found = json.loads(output)
+    done = run_here(command, write_space(tmp_path), "--dry-run", "--json", "--out", tmp_path / "out")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
     assert found["runs_to_train"] == RUNS
     assert found["epochs"] == RUNS * EPOCHS
     assert set(found["wall_hours"]) == {"estimate", "low", "high"}
@@ -176,9 +177,9 @@ def test_a_dry_run_prints_one_object_for_programs(tmp_path):
 
 
 def test_json_needs_a_dry_run(tmp_path):
-    status, output = launch(write_space(tmp_path), "--json", "--out", tmp_path / "out")
-    assert status == 2
-    assert "--json needs --dry-run" in output
+    done = run_here(command, write_space(tmp_path), "--json", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "--json needs --dry-run" in done.stderr
 
 
 def test_a_table_shows_every_number_of_a_small_plan():

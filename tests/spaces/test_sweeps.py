@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from functools import partial
+from collections.abc import Iterable
+from functools import cache, partial
 
 import pytest
 
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.search_space import SearchSpace
 from survey.networks.topology import layer_widths, within_tolerance
 from survey.spaces.yaml_file import load_space
 from survey.tasks.loading import describe
@@ -47,14 +47,9 @@ print(time.process_time(), int(peak_kib) / 1e6)
 """
 
 
-@pytest.fixture(scope="module")
-def spaces() -> list[SearchSpace]:
-    return [load_space(name) for name in SWEEPS]
-
-
-@pytest.fixture(scope="module")
-def experiments(spaces) -> dict[str, list[NetworkExperiment]]:
-    return {space.name: space.experiments() for space in spaces}
+@cache
+def experiments(name: str) -> list[NetworkExperiment]:
+    return load_space(name).experiments()
 
 
 @pytest.fixture
@@ -63,7 +58,7 @@ def no_data(monkeypatch, tmp_path):
     monkeypatch.setenv("SURVEY_CACHE_DIR", str(tmp_path))
 
 
-def num_left_out(experiments) -> int:
+def num_out_of_tolerance(experiments: Iterable[NetworkExperiment]) -> int:
     tasks = {name: describe(name, may_guess=True) for name in {e.dataset for e in experiments}}
     counts = (
         (layer_widths(e.shape, e.size, e.depth, tasks[e.dataset].num_inputs, tasks[e.dataset].num_outputs)[1], e.size)
@@ -72,23 +67,25 @@ def num_left_out(experiments) -> int:
     return sum(not within_tolerance(*count) for count in counts)
 
 
-def test_each_sweep_has_the_published_experiments(no_data, spaces, experiments):
-    times = Counter(experiment for sweep in experiments.values() for experiment in sweep)
+@pytest.mark.scale
+def test_each_sweep_has_the_published_experiments(no_data):
+    times = Counter(experiment for name in SWEEPS for experiment in experiments(name))
     found = {
-        space.name: (
-            len(experiments[space.name]),
-            num_left_out(experiments[space.name]),
-            sum(times[experiment] > 1 for experiment in experiments[space.name]),
-            space.repetitions,
+        name: (
+            len(experiments(name)),
+            num_out_of_tolerance(experiments(name)),
+            sum(times[experiment] > 1 for experiment in experiments(name)),
+            load_space(name).repetitions,
         )
-        for space in spaces
+        for name in SWEEPS
     }
     assert found == SWEEPS
     assert sum(times.values()) == 279_104
     assert len(times) == 246_612
-    assert num_left_out(times) == 24_772, "so that 221,840 are within"
+    assert num_out_of_tolerance(times) == 24_772, "so that 221,840 are within"
 
 
+@pytest.mark.scale
 def test_all_sweeps_are_planned_at_once_without_their_data(tmp_path):
     environment = {"SURVEY_PMLB_DIR": str(tmp_path), "SURVEY_CACHE_DIR": str(tmp_path), "PATH": ""}
     environment["PYTHONPATH"] = ":".join(sys.path)
@@ -102,15 +99,15 @@ def test_all_sweeps_are_planned_at_once_without_their_data(tmp_path):
     assert memory_gb < 1
 
 
-def test_adam_has_no_momentum_in_the_optimizer_sweep(experiments):
-    settings = Counter((e.optimizer, e.momentum) for e in experiments["optimizer_sweep"])
+def test_adam_has_no_momentum_in_the_optimizer_sweep():
+    settings = Counter((e.optimizer, e.momentum) for e in experiments("optimizer_sweep"))
     assert settings == dict.fromkeys(
         [("adam", 0.0), ("RMSprop", 0.0), ("RMSprop", 0.9), ("SGD", 0.0), ("SGD", 0.9)], 20_800
     )
 
 
-def test_penalties_are_alternatives_in_the_regularization_sweep(experiments):
-    settings = Counter(e.kernel_regularizer_type for e in experiments["regularization_sweep"])
+def test_penalties_are_alternatives_in_the_regularization_sweep():
+    settings = Counter(e.kernel_regularizer_type for e in experiments("regularization_sweep"))
     assert settings == {None: 1_512, "l1": 13 * 1_512, "l2": 13 * 1_512}
 
 

@@ -30,9 +30,9 @@ FIRST, SECOND, THIRD = EXPERIMENTS[:3]
 pytestmark = pytest.mark.usefixtures("node")
 
 
-def placed(survey) -> OwnStore:
+def placed(survey, **options) -> OwnStore:
     """Put the store of an output on this node, and have the output's trials tracked there."""
-    own = OwnStore(survey.output, on_node=True).__enter__()
+    own = OwnStore(survey.output, on_node=True, **options).__enter__()
     survey.store = TrackingStore(own.uri, output_id=survey.output.output_id)
     return own
 
@@ -186,10 +186,8 @@ def test_as_long_as_not_all_is_recovered_the_node_stays_noted(survey):
         assert own.lost_node == "gone"
 
 
-def test_backups_are_made_while_it_is_used(survey, monkeypatch):
-    monkeypatch.setattr(local_store, "_BACKUP_EVERY_S", 0.05)
-    monkeypatch.setattr(local_store, "_MOST_OF_TIME", 1.0)
-    own = placed(survey)
+def test_backups_are_made_while_it_is_used(survey):
+    own = placed(survey, backup_every_s=0.05, backup_share=1.0)
     survey.train(FIRST, [0, 1])
     await_that(lambda: backed_up(survey))
     die(own)
@@ -198,10 +196,7 @@ def test_backups_are_made_while_it_is_used(survey, monkeypatch):
 
 def test_a_backup_that_fails_is_told_and_the_last_one_keeps_the_file(survey, monkeypatch):
     said = []
-    monkeypatch.setattr(local_store, "_BACKUP_EVERY_S", 0.05)
-    monkeypatch.setattr(local_store, "_MOST_OF_TIME", 1.0)
-    own = OwnStore(survey.output, on_node=True, say=said.append).__enter__()
-    survey.store = TrackingStore(own.uri, output_id=survey.output.output_id)
+    own = placed(survey, say=said.append, backup_every_s=0.05, backup_share=1.0)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -6,8 +6,6 @@ import hashlib
 import json
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,12 +17,12 @@ from analysis.advice.advice import recommend
 from analysis.advice.budget import Budget
 from analysis.compare import compare
 from analysis.recommend.__main__ import regrets
-from analysis.report import page
 from analysis.report.__main__ import command as report_command
 from survey.errors import InputError
+from survey.status import status as status_command
 from survey.status import survey_status
 from tests.support.analysis_data import DIGITS, grid, mixed_data_set, write_data_set
-from tests.support.awaiting import HANGS_S
+from tests.support.commands import run_here
 from tests.support.export_data import Survey
 
 
@@ -77,8 +75,7 @@ def test_a_status_changes_nothing(stranger):
     num_runs = len(read(stranger / "dataset", table="all_repetitions", columns=["run_id"]))
     with unchanged(stranger, stranger.parent / "elsewhere"):
         status = survey_status(stranger, read_only=True)
-        command = [sys.executable, "-m", "survey.status", "--out", str(stranger), "--read-only"]
-        told = subprocess.run([*command, "--json", "--watch"], capture_output=True, check=True, timeout=HANGS_S).stdout
+        told = run_here(status_command, "--out", stranger, "--read-only", "--json", "--watch").stdout
     assert status.num_runs_done == json.loads(told)["num_runs_done"] == num_runs > 0
 
 
@@ -107,14 +104,7 @@ def test_advice_changes_nothing(tmp_path):
         regrets(dataset, Budget(60, None, None))
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """A report without its figures, which take seconds and read no more than the rest."""
-    monkeypatch.setattr(page, "MAX_TASKS", 0)
-    monkeypatch.setattr(page, "across", lambda *_: [])
-
-
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("without_figures")
 def test_a_report_is_written_elsewhere_alone(stranger, tmp_path):
     dataset, beside = stranger / "dataset", tmp_path / "report"
     (tmp_path / "link").symlink_to(stranger)
@@ -135,7 +125,7 @@ def test_a_report_is_written_elsewhere_alone(stranger, tmp_path):
     assert [file.name for file in beside.iterdir()] == ["index.html"]
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("without_figures")
 def test_beside_a_data_set_that_is_in_no_output_there_is_room_for_a_report(tmp_path):
     dataset = mixed_data_set(tmp_path / "published")
     with unchanged(dataset):

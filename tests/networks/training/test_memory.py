@@ -40,7 +40,7 @@ print(peak() - before)
 
 def test_a_bundle_takes_little_beside_its_parameters_and_one_chunk_of_activations():
     """At most six times the parameters, activations, and an epoch's rows: so chunks share what they use in turns."""
-    size, runs, rows, batch_size, outputs = 1 << 20, 24, 1000, 256, 7
+    size, runs, rows, batch_size, outputs = 1 << 19, 24, 1000, 256, 7
     widths, parameters = layer_widths("rectangle", size, 4, 11, outputs)
     code = MEASURE.replace("{size}", str(size)).replace("{runs}", str(runs))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=HANGS_S)
