@@ -196,7 +196,7 @@ class Workload(ABC):
     @property
     @abstractmethod
     def space_type(self) -> type[Any]:
-        """The class of its search spaces, of `survey.spaces.search_space.SearchSpace`."""
+        """The class of its search spaces, of `survey.spaces.search_space.BaseSpace`."""
 
     @property
     @abstractmethod
