@@ -9,9 +9,10 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any
 
-from survey.dataset.layout import partition_of
+from survey.dataset.layout import field_of
 from survey.plan.bundles import PlannedBundle, resource_name
 from survey.plan.plan import Plan
 from survey.system.gc_pause import collector_paused
@@ -231,7 +232,8 @@ def _tracking_bytes(recording: Recording) -> int:
 def _parquet_bytes(plan: Plan, columns: Columns) -> tuple[int, int]:
     """Bytes of artifacts, and of the data set: the same curves again, and summaries for each experiment and sweep."""
     experiments = {bundle.experiment for bundle in plan.bundles}
-    partitions = len({partition_of(experiment, columns) for experiment in experiments})
+    partition = attrgetter(*map(field_of, columns.partition))
+    partitions = len(set(map(partition, experiments)))
     metrics = columns.metrics.all
     summaries = 1 + plan.sweeps_per_experiment
     run_epochs = sum(bundle.experiment.epochs * len(bundle.repetitions) for bundle in plan.bundles)

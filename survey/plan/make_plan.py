@@ -88,10 +88,10 @@ def make_plan(
         run_epochs += experiment.epochs * asked
         runs_done += asked - len(missing)
         if missing:
-            states = _states(experiment, missing, kept) if kept else []
-            bundles += _continued(experiment, states, asked, found, model, on_gpu=on_gpu)
-            begun = {number for state in states for number in state.repetitions}
-            if begun:
+            if kept:
+                states = _states(experiment, missing, kept)
+                bundles += _continued(experiment, states, asked, found, model, on_gpu=on_gpu)
+                begun = {number for state in states for number in state.repetitions}
                 missing = tuple([number for number in missing if number not in begun])
             if missing:
                 bundles += _bundles(experiment, missing, asked, found, model, bound, on_gpu=on_gpu)
