@@ -93,7 +93,7 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
             "Median loss over the repetitions, by epoch: solid for the test set, with the band between its quartiles, "
             "dashed for the training set.",
             learning_curves(drawn),
-            f"Median test and training loss of {name} by epoch, a line per network size; the test loss is {where}.",
+            f"Median test and training loss of {name} by epoch, a line per network size; the test loss is {least_at}.",
         ),
     ]
     fits = fit_rows(drawn)
