@@ -28,7 +28,7 @@ MATCHED = (
     "kernel_regularizer.l1",
     "kernel_regularizer.l2",
 )
-"""Hyperparameters by which experiments are matched, as far as both data sets have them: their ids can differ."""
+"""Hyperparameters of networks by which experiments are matched, as far as both have them: their ids can differ."""
 
 LOSSES = ("final", "minimum")
 """Test losses of a run: at its last epoch, and the least over its epochs."""
@@ -51,13 +51,14 @@ def compare(
     not finite ranks last. The p-values are corrected together for all experiments and both losses.
 
     Args:
-        a: Rows of `all_repetitions` of one data set, with the hyperparameters that tell its experiments apart.
+        a: Rows of `all_repetitions` of one data set, with the settings that tell its experiments apart.
         b: The same of the other, such as the published one, or one from before a change.
-        by: Columns to match experiments by; by default those of `MATCHED` that both frames have. With `["dataset"]` all
+        by: Columns to match experiments by; by default those of `MATCHED` that both frames have, which have to be
+            given for a workload other than networks: its axes. With `["dataset"]` all
             runs of a task are pooled, which makes sense only if both data sets have the same experiments.
         correction: `holm` bounds the probability of any false positive (family-wise error rate);
             `benjamini-hochberg` bounds the expected share of false positives (false discovery rate).
-        statistic: The curve of a run.
+        statistic: The curve of a run, of which less is better.
 
     Returns:
         A row per experiment in both, in the order of `a`, with the columns `by`, runs_a and runs_b, and for each NAME
@@ -71,6 +72,11 @@ def compare(
     if correction not in ("holm", "benjamini-hochberg"):
         raise InputError(f"correction {correction!r} is unknown; known are holm and benjamini-hochberg")
     names = [name for name in MATCHED if name in a.columns and name in b.columns] if by is None else list(by)
+    if by is None and names == ["epochs"]:
+        raise InputError(
+            "the frames share no hyperparameter of networks but the number of epochs: name those that tell "
+            "the experiments apart, such as by=['step', 'drift'], and read them too"
+        )
     for frame, which in ((a, "first"), (b, "second")):
         missing = [name for name in (*names, statistic) if name not in frame.columns]
         if missing or not names:

@@ -13,8 +13,10 @@ from analysis.advice.task import Task, surveyed_task
 from analysis.reading.curves import curve_matrix
 from analysis.reading.filters import Filter
 from analysis.reading.tables import read, schema_of
+from survey.dataset.schema import columns_in
 from survey.errors import InputError
 from survey.workloads.metrics import log_spaced_epochs
+from survey.workloads.registry import NETWORKS
 
 SETTINGS = ("shape", "size", "depth", "learning_rate")
 """What is recommended, besides the number of epochs."""
@@ -63,6 +65,17 @@ class Surveyed:
         )
 
 
+def check_networks(dataset: Path | str) -> None:
+    """Check that a data set is one of networks.
+
+    Raises:
+        InputError: It is not, or the folder is not a data set.
+    """
+    workload = columns_in(schema_of(dataset, _TABLE).metadata, dataset).workload
+    if workload != NETWORKS:
+        raise InputError(f"{dataset}: is a survey of {workload}; advice is on networks alone")
+
+
 def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = None) -> Surveyed:
     """Read the losses of a data set: experiments without penalty and label noise.
 
@@ -74,9 +87,10 @@ def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = 
         epoch: An epoch to consider besides the log-spaced ones, such as the last of a budget.
 
     Raises:
-        InputError: The folder is not a data set, or has no such experiments.
+        InputError: The folder is not a data set, is not one of networks, or has no such experiments.
         ExportError: A file of the data set is damaged.
     """
+    check_networks(dataset)
     known = schema_of(dataset, _TABLE).names
     filters = [
         ("kernel_regularizer.type", "=", None),

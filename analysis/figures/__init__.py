@@ -7,14 +7,18 @@ from analysis.figures.slice_figures import slices
 from analysis.figures.zone_figures import butter_zone, zone_grid
 
 __all__ = [
+    "axis_maps",
+    "axis_slices",
     "butter_zone",
     "comparison",
     "fit_table",
     "generalization",
     "grid",
     "learning_curves",
+    "metric_curves",
     "panels",
     "pictures",
+    "selection",
     "slice_figures",
     "slices",
     "zone",

@@ -29,19 +29,30 @@ _PANEL_HEIGHT = 2.3
 _LEFT, _TOP, _BOTTOM, _NOTE, _GAP_X, _GAP_Y = 0.72, 0.36, 0.58, 0.28, 0.34, 0.36
 
 
-def grid(panels: Sequence[Panel], *, right: float, noted: bool) -> tuple[Figure, list[Axes]]:
+def grid(
+    panels: Sequence[Panel],
+    *,
+    right: float,
+    noted: bool,
+    columns: int | None = None,
+    gap_x: float = _GAP_X,
+    sharey: bool = True,
+) -> tuple[Figure, list[Axes]]:
     """Lay out titled axes for each panel, all with shared scales.
 
     Args:
         panels: At least one panel; at most `MAX_PANELS` are drawn.
         right: Room to the right of the panels, in inches, for a colour bar or a legend.
         noted: Whether to leave room for a footnote.
+        columns: Panels side by side; by default by the shapes of the networks in them.
+        gap_x: Room between panels, in inches.
+        sharey: Whether the panels share the scale of y.
 
     Returns:
         The figure, 8.6 inches wide, and its axes in the order of the panels.
     """
     drawn = panels[:MAX_PANELS]
-    columns = _columns(drawn)
+    columns = columns or _columns(drawn)
     rows = -(-len(drawn) // columns)
     single = len(drawn) == 1
     figure, shared = layout(
@@ -51,6 +62,8 @@ def grid(panels: Sequence[Panel], *, right: float, noted: bool) -> tuple[Figure,
         panel_height=3.2 if single else _PANEL_HEIGHT,
         right=right,
         bottom=_BOTTOM + _NOTE * noted,
+        gap_x=gap_x,
+        sharey=sharey,
     )
     flat = [axes for row in shared for axes in row]
     for unused in flat[len(drawn) :]:
@@ -144,6 +157,11 @@ def shades(values: Sequence[float]) -> dict[float, Colour]:
     return {value: matplotlib.colormaps["viridis"](0.86 * float(norm(value))) for value in values}
 
 
+def ranked(count: int) -> list[Colour]:
+    """Return so many colours of `shades` for values in order, whatever they are."""
+    return [matplotlib.colormaps["viridis"](0.86 * place / max(count - 1, 1)) for place in range(count)]
+
+
 def name_axes(figure: Figure, axes: Sequence[Axes], *, x: str, y: str) -> None:
     """Label the shared axes once, centred on the panels."""
     boxes = [one.get_position() for one in axes]
@@ -198,7 +216,23 @@ def loss_axis(axes: Axes, values: npt.NDArray[np.float64], *, cut: bool = True) 
     margin = (high / low) ** 0.05 if high > low else 1.1
     axes.set_yscale("log")
     axes.set_ylim(low / margin, high * margin)
-    _fix(axes.yaxis, _loss_ticks(low / margin, high * margin), lambda value, _: f"{value:g}")
+    _fix(axes.yaxis, log_ticks(low / margin, high * margin), lambda value, _: f"{value:g}")
+
+
+def value_axis(axes: Axes, values: npt.NDArray[np.float64], band: npt.NDArray[np.float64], *, cut: bool) -> None:
+    """Scale y to finite values of any metric: logarithmic if all are positive and they differ by a factor of ten.
+
+    Else a `band` around them is shown as far as it is not much wider than the values themselves.
+    """
+    low, high = float(values.min()), float(values.max())
+    if low > 0 and high >= 10 * low:
+        loss_axis(axes, values, cut=cut)
+        return
+    span = (high - low) or abs(high) or 1.0
+    near = np.clip(np.concatenate([values, band]), low - span, high + span)
+    margin = 0.05 * (float(near.max() - near.min()) or span)
+    axes.set_ylim(float(near.min()) - margin, float(near.max()) + margin)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
 
 
 def parameters_text(size: int) -> str:
@@ -213,7 +247,8 @@ def _columns(panels: Sequence[Panel]) -> int:
     return min(len(panels), shapes if shapes in (2, 3) else 2 if shapes == 4 else 3)
 
 
-def _loss_ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return about four to eight round numbers for a logarithmic scale."""
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
         ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]

@@ -1,20 +1,16 @@
-"""Slices of a task along one hyperparameter: how low the loss gets, and how soon, as only it varies."""
+"""Slices of networks on a task along one hyperparameter: how low the loss gets, and how soon, as only it varies."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from analysis.figures.grid import INK, Colour, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
+from analysis.figures.grid import INK, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
 from analysis.figures.panels import base, evenly, require
+from analysis.figures.scale import Scale, slice_line
 from analysis.reading.frames import column, distinct, equal, where
 from analysis.reading.labels import SETTINGS, figure_text, fixed_text, loss_words
 from survey.errors import InputError, nearest
@@ -31,11 +27,6 @@ _WORDS = {
     "kernel_regularizer.l2": "L2 penalty coefficient",
     "label_noise": "label noise (fraction)",
 }
-_CHARACTERS = 40
-"""Characters of values that fit along the axis."""
-
-_FEW = 6
-"""Most values that are spaced evenly, whatever they are."""
 
 
 def slices(frame: pd.DataFrame, along: str) -> Figure:
@@ -64,15 +55,22 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
     if "dataset" in frame.columns and len(distinct(frame, "dataset")) > 1:
         raise InputError(f"expected the experiments of one data set, found {len(distinct(frame, 'dataset'))}")
     shared, fixed = base(_with_or_without(frame, along), [along, *_tied(along)])
-    scale = _Scale.of(column(shared, along))
+    scale = Scale.of(column(shared, along))
     sizes = evenly(distinct(shared, "size"), MAX_SIZES)
     colours = shades(sizes)
     bottom = 1.3 if isinstance(scale.values[-1], str) and len(scale.values) > 3 else 0.86  # room for slanted names
     figure, ((left, right),) = layout(1, 2, panel_height=2.9, right=1.28, bottom=bottom, gap_x=0.78, sharey=False)
     words = (f"least test {loss_words(frame)}", "epoch of the least test loss")
     for axes, name, y in zip((left, right), _MEASURES, words, strict=True):
-        drawn = [_line(axes, equal(shared, "size", size), name, scale, along, colours[size]) for size in sizes]
-        _dress(axes, np.concatenate(drawn), scale, y, _WORDS.get(along, along.replace("_", " ")))
+        drawn = [slice_line(axes, equal(shared, "size", size), name, scale, along, colours[size])[0] for size in sizes]
+        finite = np.concatenate(drawn)
+        rule(axes)
+        axes.set_ylabel(y, fontsize=9.5, color=INK)
+        scale.along_x(axes, _WORDS.get(along, along.replace("_", " ")), _text)
+        if finite.size:
+            loss_axis(axes, finite)
+        else:
+            notice(axes, "no finite loss")
     lines = [
         Line2D([], [], color=colours[size], marker="o", markersize=4, label=parameters_text(size))
         for size in sizes[::-1]
@@ -81,26 +79,6 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
     key(figure, [left, right], [("size", lines), ("repetitions", band)])
     footnote(figure, f"All at {fixed_text(fixed)}." if fixed else "", 0)
     return figure
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """Positions of a hyperparameter's values on x: the values if they are many numbers, else evenly spaced."""
-
-    values: list[object]
-    places: dict[object, float]
-    log: bool
-
-    @classmethod
-    def of(cls, column: pd.Series) -> _Scale:
-        found = sorted(set(column.dropna()))
-        values = [None, *found] if column.isna().any() else list(found)
-        even = len(values) <= _FEW or values[0] is None or isinstance(found[0], str)
-        log = not even and min(found) > 0 and max(found) >= 20 * min(found)
-        return cls(values, {value: float(number if even else value) for number, value in enumerate(values)}, log)
-
-    def __call__(self, column: pd.Series) -> npt.NDArray[np.float64]:
-        return np.array([self.places[None if pd.isna(value) else value] for value in column])
 
 
 def _with_or_without(frame: pd.DataFrame, along: str) -> pd.DataFrame:
@@ -113,41 +91,6 @@ def _with_or_without(frame: pd.DataFrame, along: str) -> pd.DataFrame:
 
 def _tied(along: str) -> list[str]:
     return ["kernel_regularizer.type"] if along.startswith("kernel_regularizer.") else []
-
-
-def _line(
-    axes: Axes, rows: pd.DataFrame, name: str, scale: _Scale, along: str, colour: Colour
-) -> npt.NDArray[np.float64]:
-    """Draw one size; return the finite values of its line."""
-    if rows.empty:
-        return np.empty(0)
-    x = scale(column(rows, along))
-    order = np.argsort(x, kind="stable")
-    low, middle, high = (rows[f"{name}_{part}"].to_numpy(np.float64)[order] for part in ("q1", "median", "q3"))
-    axes.fill_between(x[order], low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(x[order], middle, color=colour, linewidth=1.4, marker="o", markersize=4)
-    return middle[np.isfinite(middle)]
-
-
-def _dress(axes: Axes, finite: npt.NDArray[np.float64], scale: _Scale, y: str, x: str) -> None:
-    rule(axes)
-    axes.set_xlabel(x, fontsize=9.5, color=INK)
-    axes.set_ylabel(y, fontsize=9.5, color=INK)
-    if scale.log:
-        axes.set_xscale("log")
-    texts = {place: _text(value) for value, place in scale.places.items()}
-    room = max(2, _CHARACTERS // (2 + max(map(len, texts.values()))))
-    names = isinstance(scale.values[-1], str)  # all names are shown, slanted if they are long
-    shown = list(texts) if names else evenly(list(texts), room)
-    axes.xaxis.set_major_locator(FixedLocator(shown))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: texts.get(place, "")))
-    for name in axes.get_xticklabels() if len(shown) > room else ():
-        name.set(rotation=24, horizontalalignment="right")
-    if finite.size:
-        loss_axis(axes, finite)
-    else:
-        notice(axes, "no finite loss")
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,7 @@ from analysis.advice.advice import RULE, Advice, recommend
 from analysis.advice.budget import Budget, costs
 from analysis.advice.regret import Verdict, leave_one_out
 from analysis.advice.rules import RULES
-from analysis.advice.surveyed import surveyed
+from analysis.advice.surveyed import check_networks, surveyed
 from survey.cli import run_app
 from survey.errors import InputError
 from survey.tasks.catalog import Kind
@@ -50,6 +50,7 @@ def command(
 ) -> int:
     """Recommend size, depth, shape, learning rate and epochs for a task outside the survey."""
     budget = Budget(epochs, parameters, seconds)
+    check_networks(dataset)
     if regret:
         SafeConsole().print(regrets(dataset, budget, sweep))
         return 0

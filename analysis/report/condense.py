@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import pandas as pd
 from analysis.reading.labels import SETTINGS
 from analysis.reading.tables import read, read_batches, schema_of
 from survey.dataset.reading import sweeps_of
+from survey.dataset.schema import columns_in
+from survey.workloads.columns import Columns
+from survey.workloads.registry import NETWORKS
 
 DESCRIPTION = (
     "experiment_id",
@@ -25,13 +29,16 @@ DESCRIPTION = (
     "num_runs",
     *SETTINGS,
 )
-"""Columns that describe an experiment; those that a data set lacks are left out."""
+"""Columns that describe an experiment on networks; those that a data set lacks are left out."""
 
-_CURVES = ("test_loss_median", "test_loss_num_finite", "num")
+_LOSS, _QUARTILES = "test_loss", ("q1", "median", "q3")
 _SCALARS = (
-    *(f"test_loss_min_{what}_{part}" for what in ("value", "epoch") for part in ("q1", "median", "q3")),
+    *(f"{_LOSS}_min_{what}_{part}" for what in ("value", "epoch") for part in _QUARTILES),
     "test_accuracy_max_value_median",
 )
+LAST = "value_at_last_epoch"
+"""Column with the last value of the objective of a workload other than networks."""
+
 _ROWS = 2000
 """Experiments in memory at once, with their curves."""
 
@@ -40,17 +47,34 @@ def experiments(dataset: Path) -> pd.DataFrame:
     """Read and condense all experiments of a data set, in bounded memory.
 
     Returns:
-        A row per experiment in the order of the files, with `DESCRIPTION`, the sweeps, the scalars that slices need,
-        and the columns of `condense`.
+        A row per experiment in the order of the files, with the sweeps. For networks: `DESCRIPTION`, the scalars that
+        slices need, and the columns of `condense`; for other workloads: what describes an experiment, `num_runs`, the
+        statistics of the objective's best value and of its epoch, and the columns of `tallied`.
 
     Raises:
         InputError: The folder is not a data set, or has a sweep with an invalid name.
         ExportError: A file of the data set is damaged.
     """
-    columns = known_columns(dataset, (*DESCRIPTION, *_SCALARS, *_CURVES))
+    workload = columns_in(schema_of(dataset).metadata, dataset)
+    objective = workload.metrics.objective.name
+    if workload.workload == NETWORKS:
+        described, short = (*DESCRIPTION, *_SCALARS), condense
+    else:
+        described, short = _described(workload), partial(tallied, name=objective)
+    columns = known_columns(dataset, (*described, *_curves(objective)))
     columns += sweeps_of(schema_of(dataset), dataset)
-    parts = [condense(part) for part in read_batches(dataset, columns=columns, rows=_ROWS)]
-    return pd.concat(parts, ignore_index=True) if parts else condense(read(dataset, columns=columns))
+    parts = [short(part) for part in read_batches(dataset, columns=columns, rows=_ROWS)]
+    return pd.concat(parts, ignore_index=True) if parts else short(read(dataset, columns=columns))
+
+
+def _described(columns: Columns) -> tuple[str, ...]:
+    best = columns.metrics.objective
+    statistics = [f"{best.name}_{best.best}_{what}_{part}" for what in ("value", "epoch") for part in _QUARTILES]
+    return (*columns.experiment, "num_runs", *statistics)
+
+
+def _curves(name: str) -> tuple[str, ...]:
+    return (f"{name}_median", f"{name}_num_finite", "num")
 
 
 def known_columns(dataset: Path, names: Iterable[str]) -> list[str]:
@@ -60,7 +84,7 @@ def known_columns(dataset: Path, names: Iterable[str]) -> list[str]:
 
 
 def condense(frame: pd.DataFrame) -> pd.DataFrame:
-    """Condense the curves of experiments.
+    """Condense the curves of experiments on networks.
 
     Args:
         frame: Rows of a summary table with test_loss_median and, optionally, num and test_loss_num_finite.
@@ -69,26 +93,43 @@ def condense(frame: pd.DataFrame) -> pd.DataFrame:
         The frame without those curves, and in their place:
         least_loss: least finite value of the median test loss, float64; NaN if there is none.
         least_epoch: its first epoch, counted from 1, int64; 0 if there is none.
-        final_loss: median test loss at the last epoch, float64; NaN where it is not finite.
-        recorded: number of epochs recorded, summed over runs, int64.
-        diverged: number of runs whose test loss is not finite at the last epoch, int64.
+        final_loss, recorded, diverged: as in `tallied`.
     """
-    losses = [_curve(values) for values in frame["test_loss_median"]]
-    least = [_least(loss) for loss in losses]
-    condensed = frame.drop(columns=[name for name in _CURVES if name in frame.columns])
-    condensed["least_loss"] = np.array([value for value, _ in least], np.float64)
-    condensed["least_epoch"] = np.array([epoch for _, epoch in least], np.int64)
-    condensed["final_loss"] = np.array([_last(loss) for loss in losses], np.float64)
-    runs = frame["num_runs"].to_numpy(np.int64) if "num_runs" in frame.columns else np.ones(len(frame), np.int64)
-    lengths = np.array([len(loss) for loss in losses], np.int64)
-    nums = frame["num"] if "num" in frame.columns else [None] * len(frame)
-    recorded = [None if num is None else int(np.sum(num)) for num in nums]
-    condensed["recorded"] = np.array(
-        [run * length if each is None else each for each, run, length in zip(recorded, runs, lengths, strict=True)],
-        np.int64,
+    least = [_least(_curve(values)) for values in frame[f"{_LOSS}_median"]]
+    values, epochs = [value for value, _ in least], [epoch for _, epoch in least]
+    condensed = frame.assign(least_loss=np.array(values, np.float64), least_epoch=np.array(epochs, np.int64))
+    return tallied(condensed, _LOSS, last="final_loss")
+
+
+def tallied(frame: pd.DataFrame, name: str, last: str = LAST) -> pd.DataFrame:
+    """Count the epochs and the runs of experiments of any workload.
+
+    Args:
+        frame: Rows of a summary table with any of `num`, and the median and num_finite of a metric.
+        name: The metric.
+        last: How to name the column of its last values.
+
+    Returns:
+        The frame without those curves, and in their place:
+        last: median at the last epoch, float64; NaN where it is not finite.
+        recorded: number of epochs recorded, summed over runs, int64.
+        diverged: number of runs in which the metric is not finite at the last epoch, int64.
+    """
+    medians, finite, nums = (
+        frame[column] if column in frame.columns else [None] * len(frame) for column in _curves(name)
     )
-    condensed["diverged"] = _diverged(frame, runs)
-    return condensed
+    losses = [_curve(values) for values in medians]
+    runs = frame["num_runs"].to_numpy(np.int64) if "num_runs" in frame.columns else np.ones(len(frame), np.int64)
+    recorded = [
+        run * len(loss) if num is None else int(np.sum(num)) for num, run, loss in zip(nums, runs, losses, strict=True)
+    ]
+    counted = frame.drop(columns=[column for column in _curves(name) if column in frame.columns])
+    counted[last] = np.array([_last(loss) for loss in losses], np.float64)
+    counted["recorded"] = np.array(recorded, np.int64)
+    counted["diverged"] = np.array(
+        [_diverged(curve, int(run)) for curve, run in zip(finite, runs, strict=True)], np.int64
+    )
+    return counted
 
 
 def curves_of(dataset: Path, chosen: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -103,8 +144,12 @@ def curves_of(dataset: Path, chosen: pd.DataFrame, columns: Sequence[str]) -> pd
         `chosen`, in its order, with the curves as further columns.
     """
     # Filters on the partition columns keep the reader from opening all other files.
-    partitions = [name for name in ("dataset", "shape", "depth", "learning_rate", "batch_size") if name in chosen]
-    filters = [(name, "in", sorted(chosen[name].unique().tolist())) for name in partitions]
+    partitions = columns_in(schema_of(dataset).metadata, dataset).partition
+    filters = [
+        (name, "in", sorted(chosen[name].unique().tolist()))
+        for name in partitions
+        if name in chosen and chosen[name].notna().all()
+    ]
     filters.append(("experiment_id", "in", chosen["experiment_id"].tolist()))
     names = known_columns(dataset, columns)
     curves = read(dataset, filters=filters, columns=["experiment_id", *names])
@@ -127,8 +172,6 @@ def _last(loss: npt.NDArray[np.float64]) -> float:
     return float(loss[-1]) if len(loss) and np.isfinite(loss[-1]) else np.nan
 
 
-def _diverged(frame: pd.DataFrame, runs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    if "test_loss_num_finite" not in frame.columns:
-        return np.zeros(len(frame), np.int64)
-    finite = [int(_curve(values)[-1]) if len(_curve(values)) else None for values in frame["test_loss_num_finite"]]
-    return np.array([0 if each is None else run - each for each, run in zip(finite, runs, strict=True)], np.int64)
+def _diverged(finite: object, runs: int) -> int:
+    curve = _curve(finite)
+    return runs - int(curve[-1]) if len(curve) else 0

@@ -22,7 +22,7 @@ from survey.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the table of experiments. Losses and accuracies are medians over repetitions; NaN if there is none.
+    """A row of the table of experiments on networks. Losses and accuracies are medians over repetitions, or NaN.
 
     Attributes:
         dataset: Name of the task.
@@ -52,7 +52,7 @@ class Line:
 
 
 def lines(experiments: pd.DataFrame, count: int | None = None) -> list[Line]:
-    """Describe experiments of one task.
+    """Describe experiments on networks, of one task.
 
     Args:
         experiments: Rows as `analysis.report.condense` returns them.
@@ -70,7 +70,7 @@ def lines(experiments: pd.DataFrame, count: int | None = None) -> list[Line]:
 
 
 def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
-    """Describe what was surveyed and how, as pairs of a term and its description.
+    """Describe which networks were surveyed and how, as pairs of a term and its description.
 
     Args:
         dataset: Folder of the data set.
@@ -79,23 +79,44 @@ def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
     Raises:
         InputError: There are no experiments.
     """
-    if experiments.empty:
-        raise InputError(f"{dataset}: no experiments in complete_summary/ yet; export some runs first")
-    sweeps = sweeps_of(schema_of(dataset), dataset)
-    counts = {name: len(equal(experiments, name, True)) for name in sweeps}
-    runs, recorded = _total(experiments, "num_runs"), _total(experiments, "recorded")
+    check_some(dataset, experiments)
     surveyed = [
         ("Data sets", ", ".join(sorted(experiments["dataset"].unique()))),
-        ("Sweeps", ", ".join(f"{name} ({count:,})" for name, count in counts.items() if count) or "none named"),
-        ("Experiments", f"{len(experiments):,}"),
-        ("Runs", f"{runs:,} ({_span(experiments['num_runs'])} per experiment)"),
-        ("Epochs recorded", f"{recorded:,} ({_span(experiments['epochs'])} per run)"),
+        *counts(dataset, experiments),
         ("Shapes", ", ".join(sorted(experiments["shape"].unique()))),
         ("Sizes", _sizes(experiments["size"])),
         ("Depths", ", ".join(str(depth) for depth in sorted(experiments["depth"].unique()))),
         ("Settings", _settings(experiments)),
     ]
-    return surveyed + (provenance(dataset) if "all_repetitions" in tables(dataset) else [])
+    return surveyed + made(dataset)
+
+
+def check_some(dataset: Path, experiments: pd.DataFrame) -> None:
+    """Check that there are experiments.
+
+    Raises:
+        InputError: There are none.
+    """
+    if experiments.empty:
+        raise InputError(f"{dataset}: no experiments in complete_summary/ yet; export some runs first")
+
+
+def counts(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
+    """Count the experiments of each sweep, and all experiments, runs and epochs, of any workload."""
+    sweeps = sweeps_of(schema_of(dataset), dataset)
+    sizes = {name: len(equal(experiments, name, True)) for name in sweeps}
+    runs, recorded = _total(experiments, "num_runs"), _total(experiments, "recorded")
+    return [
+        ("Sweeps", ", ".join(f"{name} ({count:,})" for name, count in sizes.items() if count) or "none named"),
+        ("Experiments", f"{len(experiments):,}"),
+        ("Runs", f"{runs:,} ({_span(experiments['num_runs'])} per experiment)"),
+        ("Epochs recorded", f"{recorded:,} ({_span(experiments['epochs'])} per run)"),
+    ]
+
+
+def made(dataset: Path) -> list[tuple[str, str]]:
+    """Describe how the runs were made, as `provenance` does, if the data set has a table of runs."""
+    return provenance(dataset) if "all_repetitions" in tables(dataset) else []
 
 
 def widths_text(widths: Any) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +23,15 @@ from survey.workloads.experiment import Experiment
 MAX_LISTED = 25
 """Most experiments listed for each kind of gap."""
 
+Labels = Callable[[pd.DataFrame], list[str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """An incomplete experiment.
 
     Attributes:
-        dataset: Name of the task.
+        dataset: Name of the task; empty if the workload has none.
         label: Name of the experiment within its task.
         problem: What is wrong with it, in words.
     """
@@ -46,8 +48,8 @@ class Gaps:
     Attributes:
         runs_missing: Number of missing runs of experiments that the data set has.
         unexplained: Number of experiments of the search spaces without any run, besides those of `left_out`.
-        left_out: Number of experiments that the last launch left out: no network comes near their size, or `--limit`.
-        diverged: Number of runs whose test loss is not finite at the last epoch.
+        left_out: Number of experiments that the last launch left out: they cannot be trained, or `--limit`.
+        diverged: Number of runs whose objective is not finite at the last epoch.
         failures: Numbers of failed runs of the last launch, by reason.
         known: Whether search spaces lie beside the data set; without them missing runs are unknown.
         listed: Experiments with missing or diverged runs, those with most first, then those without any run; at most
@@ -68,13 +70,14 @@ class Gaps:
         return not (self.runs_missing or self.unexplained or self.diverged or self.failures)
 
 
-def gaps(dataset: Path, experiments: pd.DataFrame) -> Gaps:
+def gaps(dataset: Path, experiments: pd.DataFrame, labels: Labels | None = None) -> Gaps:
     """Find what failed or is missing.
 
     Args:
         dataset: Folder of the data set. `search_spaces/`, `survey.json` and `launch.json` of a launch, beside it, are
             read unless missing or damaged.
         experiments: All its experiments, as `analysis.report.condense.experiments` returns them.
+        labels: Names some of these experiments; by default as those on networks. Others have no tasks.
     """
     asked = _asked(dataset.parent)
     ids, runs, diverged = (experiments[name].to_numpy() for name in ("experiment_id", "num_runs", "diverged"))
@@ -90,24 +93,33 @@ def gaps(dataset: Path, experiments: pd.DataFrame) -> Gaps:
         diverged=int(diverged.sum()),
         failures=launch.figures.failures if launch else {},
         known=bool(asked),
-        listed=[*_listed(experiments, missing), *([] if left_out else _without(absent))],
+        listed=[
+            *_listed(experiments, missing, labels),
+            *([] if left_out else _without(absent, tasks=labels is None)),
+        ],
     )
 
 
-def _listed(experiments: pd.DataFrame, missing: npt.NDArray[np.int64]) -> Iterator[Gap]:
+def _listed(experiments: pd.DataFrame, missing: npt.NDArray[np.int64], labels: Labels | None) -> Iterator[Gap]:
     bad = missing + experiments["diverged"].to_numpy(np.int64)
     worst = [place for place in np.argsort(-bad, kind="stable") if bad[place]][:MAX_LISTED]
-    rows = records(cast(pd.DataFrame, experiments.take(worst)))
-    names = {name: varied(equal(experiments, "dataset", name)) for name in {row["dataset"] for row in rows}}
-    for row, lacking in zip(rows, missing[worst], strict=True):
+    found = cast(pd.DataFrame, experiments.take(worst))
+    rows = records(found)
+    named = _of_networks(experiments, rows) if labels is None else [("", text) for text in labels(found)]
+    for row, lacking, (task, text) in zip(rows, missing[worst], named, strict=True):
         problems = [f"{counted(lacking, 'run')} missing"] if lacking else []
         problems += [f"{row['diverged']} of {row['num_runs']} runs diverged"] if row["diverged"] else []
-        yield Gap(row["dataset"], label(row, names[row["dataset"]]), ", ".join(problems))
+        yield Gap(task, text, ", ".join(problems))
 
 
-def _without(absent: list[Experiment]) -> Iterator[Gap]:
+def _of_networks(experiments: pd.DataFrame, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    names = {name: varied(equal(experiments, "dataset", name)) for name in {row["dataset"] for row in rows}}
+    return [(row["dataset"], label(row, names[row["dataset"]])) for row in rows]
+
+
+def _without(absent: list[Experiment], *, tasks: bool) -> Iterator[Gap]:
     for experiment in sorted(absent, key=lambda each: each.label)[:MAX_LISTED]:
-        dataset, _, rest = experiment.label.partition(" ")
+        dataset, _, rest = experiment.label.partition(" ") if tasks else ("", "", experiment.label)
         yield Gap(dataset, rest, "no runs")
 
 

@@ -10,15 +10,19 @@ import jinja2
 import numpy as np
 import pandas as pd
 
+from analysis.reading.tables import schema_of
 from analysis.report.condense import experiments
 from analysis.report.facts import Line, lines, overview
 from analysis.report.forecasts import launches
 from analysis.report.gaps import gaps
 from analysis.report.sections import MAX_TASKS, across, place, section
+from analysis.report.workload_page import contents
+from survey.dataset.schema import columns_in
 from survey.errors import OutputError
 from survey.system.files import write_text
 from survey.text.counting import counted
 from survey.text.escaping import printable, python_literal
+from survey.workloads.registry import NETWORKS
 
 MAX_ROWS = 500
 """Most experiments listed in the page."""
@@ -30,7 +34,7 @@ def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
     Args:
         dataset: Folder of the data set, with `complete_summary/` in it.
         out: Folder of the report, created if missing.
-        title: Heading of the page; by default it names the tasks.
+        title: Heading of the page; by default it names the tasks, or the workload.
 
     Returns:
         Path of `index.html`, which needs no other file. Its bytes depend only on the data set and the files of a launch
@@ -52,12 +56,17 @@ def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
 
 def _page(dataset: Path, title: str | None) -> str:
     everything = experiments(dataset)
+    columns = columns_in(schema_of(dataset).metadata, dataset)
+    if columns.workload != NETWORKS:
+        return _template("workload.html.j2").render(
+            title=title or f"Training survey: {columns.workload}", **contents(dataset, columns, everything, MAX_ROWS)
+        )
     facts = overview(dataset, everything)
     tasks = {str(name): rows for name, rows in everything.groupby("dataset", sort=True)}
     drawn = list(tasks)[:MAX_TASKS]
     short = [name.rpartition(":")[2] for name in tasks]
     about = ", ".join(short) if len(tasks) <= 4 else f"{len(tasks)} tasks"
-    return _template().render(
+    return _template("report.html.j2").render(
         title=title or f"Training survey: {about}",
         facts=facts,
         across=across(dataset, everything),
@@ -66,6 +75,10 @@ def _page(dataset: Path, title: str | None) -> str:
         lines=_listed(tasks),
         launches=launches(dataset),
         gaps=gaps(dataset, everything),
+        tasks=True,
+        objective="test loss",
+        finite_known=True,
+        why_left_out="no network comes near their size",
         num_experiments=len(everything),
         folder=dataset.resolve().name,
         example=everything.sort_values(["dataset", "shape", "depth"]).iloc[0].to_dict(),
@@ -79,10 +92,10 @@ def _listed(tasks: Mapping[str, pd.DataFrame]) -> list[Line]:
     return [line for rows in tasks.values() for line in lines(rows, max(1, MAX_ROWS // len(tasks)))][:MAX_ROWS]
 
 
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.report", ""),
-        autoescape=lambda name: name == "report.html.j2",
+        autoescape=lambda name: bool(name) and name.endswith(".html.j2"),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -95,7 +108,7 @@ def _template() -> jinja2.Template:
     environment.filters["percent"] = lambda value: "–" if not np.isfinite(value) else f"{value:.2%}"
     environment.filters["duration"] = _duration
     environment.filters["place"] = place
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,79 @@
+"""Slices along an axis of any workload: the best value of the objective, and its epoch, as that axis varies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.grid import INK, key, layout, notice, ranked, rule, value_axis
+from analysis.figures.scale import Scale, slice_line
+from analysis.figures.selection import MAX_LINES, Drawn, at_best, best_column, crossed, some
+from analysis.reading.axes import at, value_text, words
+from analysis.reading.frames import column
+from analysis.reading.labels import figure_text
+from survey.workloads.metrics import Metric
+
+
+def axis_slice(frame: pd.DataFrame, metric: Metric, along: str, axes: Sequence[str]) -> Drawn:
+    """Draw the best value of a metric, and its epoch, along one axis.
+
+    Each run counts at its own best epoch: the median over the repetitions, and a band between the quartiles. A line for
+    each value of the other axis with the most values; further axes are as in the best experiment.
+
+    Args:
+        frame: Rows of a summary table with the axes and the quartiles of best values and epochs; it needs no curves.
+        metric: The objective.
+        along: The axis.
+        axes: All axes.
+
+    Raises:
+        InputError: The frame has no rows or lacks a column.
+    """
+    lines = (*crossed(frame, along, axes), None)[0]
+    rows, note = at_best(frame, metric, axes, [along, lines] if lines else [along])
+    values, more = some(rows, lines, MAX_LINES) if lines else ([None], "")
+    scale, colours = Scale.of(column(rows, along)), ranked(len(values))
+    slanted = scale.has_names and len(scale.values) > 3
+    figure, ((left, right),) = layout(
+        1, 2, panel_height=2.9, right=1.4, bottom=1.3 if slanted else 0.62, gap_x=0.78, sharey=False
+    )
+    name = words(metric.name)
+    for one, what, y in ((left, "value", f"best {name}"), (right, "epoch", f"epoch of the best {name}")):
+        found = [
+            slice_line(
+                one,
+                at(rows, lines, value) if lines else rows,
+                best_column(metric, what).removesuffix("_median"),
+                scale,
+                along,
+                colour,
+            )
+            for value, colour in zip(values, colours, strict=True)
+        ]
+        rule(one)
+        one.set_ylabel(figure_text(y), fontsize=9.5, color=INK)
+        scale.along_x(one, figure_text(words(along)), lambda value: figure_text(value_text(value, 16)), characters=32)
+        finite, band = (np.concatenate(each) for each in zip(*found, strict=True))
+        if not finite.size:
+            notice(one, "no finite value")
+        elif what == "epoch":
+            one.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        else:
+            value_axis(one, finite, band, cut=metric.best == "min")
+    named: list[Artist] = [
+        Line2D([], [], color=colour, marker="o", markersize=4, label=figure_text(value_text(value, 18)))
+        for value, colour in reversed(list(zip(values, colours, strict=True)))
+    ]
+    kinds: list[Artist] = [
+        Line2D([], [], color=INK, marker="o", markersize=4, label="median"),
+        Patch(color=INK, alpha=0.2, linewidth=0, label="q1 to q3"),
+    ]
+    title = figure_text(value_text(words(lines), 18)) if lines else ""
+    key(figure, [left, right], [(title, named if lines else []), ("repetitions", kinds)])
+    return Drawn(figure, note + more)

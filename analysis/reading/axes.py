@@ -1,0 +1,83 @@
+"""The axes of any workload's experiments: which there are, which vary, and their values in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from analysis.reading.frames import column, where
+from survey.text.escaping import printable
+from survey.workloads.columns import Columns, common
+
+_IF_VARIED = ("epochs", "draws")
+"""Columns of every workload that are axes where they vary; the others are none."""
+
+
+def axes_of(columns: Columns, frame: pd.DataFrame) -> list[str]:
+    """Return the axes of a workload by name: first its own columns, then number of epochs and draws where they vary.
+
+    Args:
+        columns: Columns of the workload.
+        frame: Rows of a summary table; columns that it lacks are left out, and so are lists.
+    """
+    own = [name for name, (kind, _) in columns.experiment.items() if not pa.types.is_nested(kind)]
+    own = [name for name in own if name not in common()]
+    return [name for name in own if name in frame] + varied_axes(frame, _IF_VARIED)
+
+
+def varied_axes(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return those of some columns that take more than one value; null is a value."""
+    return [name for name in names if name in frame and len(axis_values(frame, name)) > 1]
+
+
+def axis_values(frame: pd.DataFrame, name: str) -> list[Any]:
+    """Return the distinct values of an axis, sorted, None first if some are null."""
+    values = column(frame, name)
+    found = sorted(values.dropna().unique().tolist())
+    return [None, *found] if values.isna().any() else found
+
+
+def at(frame: pd.DataFrame, name: str, value: object) -> pd.DataFrame:
+    """Return the rows with a value of an axis, which may be None."""
+    values = column(frame, name)
+    return where(frame, values.isna() if _is_null(value) else values.isin([value]))
+
+
+def is_numeric(values: Sequence[Any]) -> bool:
+    """Whether all values of an axis but null are finite numbers, and there are some."""
+    known = [value for value in values if value is not None]
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+    return bool(known) and numbers and bool(np.isfinite([float(value) for value in known]).all())
+
+
+def words(name: str) -> str:
+    """Write the name of a column for people."""
+    return printable(name.replace("_", " "))
+
+
+def value_text(value: object, most: int = 60) -> str:
+    """Write a value of an axis for people, with at most so many characters."""
+    if _is_null(value):
+        return "none"
+    text = printable(f"{value:.6g}" if isinstance(value, float | np.floating) else str(value))
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def values_text(values: Sequence[Any], most: int = 8) -> str:
+    """List values of an axis; of more, the first and the last."""
+    if len(values) <= most:
+        return ", ".join(map(value_text, values))
+    return f"{value_text(values[0])} to {value_text(values[-1])} ({len(values):,} values)"
+
+
+def setting_text(row: Mapping[Any, Any], names: Sequence[str]) -> str:
+    """Word the values of some axes: `step 0.5, drift 1`."""
+    return ", ".join(f"{words(name)} {value_text(row[name])}" for name in names)
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or bool(pd.isna(value))

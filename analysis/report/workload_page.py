@@ -1,0 +1,165 @@
+"""The contents of the page on a workload other than networks: what its columns say, and nothing else of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.figures.selection import best_column, best_first
+from analysis.reading.axes import (
+    axes_of,
+    axis_values,
+    is_numeric,
+    setting_text,
+    value_text,
+    values_text,
+    varied_axes,
+    words,
+)
+from analysis.reading.frames import records
+from analysis.reading.tables import schema_of
+from analysis.report.condense import LAST
+from analysis.report.facts import check_some, counts, made
+from analysis.report.forecasts import launches
+from analysis.report.gaps import gaps
+from analysis.report.workload_sections import sections
+from survey.workloads.columns import Columns
+from survey.workloads.metrics import Metric
+
+TOP = 5
+"""Experiments listed before the figures."""
+
+_FILTERS = 3
+"""Most columns by which the code that loads the data selects."""
+
+_BETTER = {"min": "less is better", "max": "more is better"}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A column of the table of experiments: an axis that varies."""
+
+    name: str
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table of experiments. Numbers are medians over the repetitions unless said otherwise, or NaN.
+
+    Attributes:
+        settings: Values of the axes that vary, as text.
+        runs: Number of runs.
+        best: Each run's best value of the objective.
+        epoch: The epoch of it, counted from 1.
+        low: Lower quartile of `best`.
+        high: Upper quartile of `best`.
+        last: Value at the last epoch.
+    """
+
+    settings: list[str]
+    runs: int
+    best: float
+    epoch: float
+    low: float
+    high: float
+    last: float
+
+
+def contents(dataset: Path, columns: Columns, experiments: pd.DataFrame, most: int) -> dict[str, Any]:
+    """Return the values of the template `workload.html.j2`, but the title.
+
+    Args:
+        dataset: Folder of the data set.
+        columns: Columns of its workload.
+        experiments: All its experiments, as `analysis.report.condense.experiments` returns them.
+        most: Most experiments to list.
+
+    Raises:
+        InputError: There are no experiments.
+    """
+    check_some(dataset, experiments)
+    objective = columns.metrics.objective
+    axes = axes_of(columns, experiments)
+    varied = varied_axes(experiments, axes)
+    settings = [Setting(_title(name), is_numeric(axis_values(experiments, name))) for name in varied]
+    rows = list(_rows(best_first(experiments, objective)[:most], objective, settings, varied))
+    return {
+        "facts": [*_facts(dataset, columns, experiments, axes), *made(dataset)],
+        "objective": words(objective.name),
+        "best": objective.best,
+        "better": _BETTER[str(objective.best)],
+        "meaning": objective.meaning,
+        "settings": settings,
+        "top": rows[:TOP],
+        "rows": rows,
+        "sections": sections(dataset, columns.metrics, experiments, axes),
+        "launches": launches(dataset),
+        "gaps": gaps(dataset, experiments, lambda some: [_label(row, varied) for row in records(some)]),
+        "tasks": False,
+        "finite_known": f"{objective.name}_num_finite" in schema_of(dataset).names,
+        "why_left_out": "they cannot be trained",
+        "num_experiments": len(experiments),
+        "folder": dataset.resolve().name,
+        "filters": _filters(columns, experiments, objective),
+        "loaded": ["experiment_id", *varied, f"{objective.name}_median"],
+        "curve": f"{objective.name}_median",
+    }
+
+
+def _facts(dataset: Path, columns: Columns, experiments: pd.DataFrame, axes: Sequence[str]) -> list[tuple[str, str]]:
+    objective = columns.metrics.objective
+    others = [f"{words(each.name)} ({each.meaning})" for each in columns.metrics.all if each != objective]
+    facts = [
+        ("Workload", columns.workload),
+        ("Objective", f"{words(objective.name)} ({objective.meaning}); {_BETTER[str(objective.best)]}"),
+        ("Other metrics", ", ".join(others)),
+        *counts(dataset, experiments),
+        *((_title(name), _axis(columns, experiments, name)) for name in axes),
+    ]
+    return [(term, text) for term, text in facts if text]
+
+
+def _axis(columns: Columns, experiments: pd.DataFrame, name: str) -> str:
+    """The values of an axis, and what it means."""
+    return f"{values_text(axis_values(experiments, name))} · {columns.experiment[name][1]}"
+
+
+def _title(name: str) -> str:
+    text = words(name)
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _label(row: dict[Any, Any], varied: Sequence[str]) -> str:
+    return setting_text(row, varied) or "the only experiment"
+
+
+def _rows(frame: pd.DataFrame, metric: Metric, settings: Sequence[Setting], varied: Sequence[str]) -> Iterator[Row]:
+    best, epoch, low, high = (
+        best_column(metric, *which)
+        for which in (("value", "median"), ("epoch", "median"), ("value", "q1"), ("value", "q3"))
+    )
+    for row in records(frame):
+        texts = [
+            "–" if setting.numeric and pd.isna(row[name]) else value_text(row[name])
+            for setting, name in zip(settings, varied, strict=True)
+        ]
+        numbers = (float(row[name]) for name in (best, epoch, low, high, LAST))
+        yield Row(texts, int(row["num_runs"]), *numbers)
+
+
+def _filters(columns: Columns, experiments: pd.DataFrame, metric: Metric) -> list[tuple[str, str, Any]]:
+    """Conditions for the code that loads the data, which the best experiment meets: on columns in the paths."""
+    best = records(best_first(experiments, metric).head(1))[0]
+    names = [name for name in columns.partition if name in best and _is_plain(best[name])]
+    return [(name, "=", best[name]) for name in names[:_FILTERS]]
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is the same as Python code."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))

@@ -1,0 +1,105 @@
+"""The figures of a report on a workload other than networks: learning curves, slices and maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.figures.axis_maps import MAX_MAPS, axis_maps, pairs
+from analysis.figures.axis_slices import axis_slice
+from analysis.figures.metric_curves import objective_curves, other_curves
+from analysis.figures.pictures import picture
+from analysis.figures.selection import Drawn
+from analysis.reading.axes import axis_values, varied_axes, words
+from analysis.report.condense import curves_of, known_columns
+from analysis.report.sections import Shown
+from survey.workloads.metrics import Metric, Metrics
+
+MAX_SLICES = 8
+"""Most axes along which slices are drawn: those with most values."""
+
+_LOWEST = {"min": "lowest", "max": "highest"}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSection:
+    """A part of the page: a heading with figures."""
+
+    name: str
+    title: str
+    shown: list[Shown]
+
+
+def sections(dataset: Path, metrics: Metrics, experiments: pd.DataFrame, axes: Sequence[str]) -> list[WorkloadSection]:
+    """Draw the figures of a data set.
+
+    Args:
+        dataset: Folder of the data set.
+        metrics: Metrics of its workload.
+        experiments: All its experiments, as `analysis.report.condense.experiments` returns them.
+        axes: Their axes.
+    """
+    objective = metrics.objective
+    varied = sorted(varied_axes(experiments, axes), key=lambda name: -len(axis_values(experiments, name)))
+    found = [
+        WorkloadSection("curves", "Learning curves", list(_curves(dataset, metrics, experiments, axes))),
+        WorkloadSection(
+            "slices", "Slices", [_slice(experiments, objective, name, axes) for name in varied[:MAX_SLICES]]
+        ),
+        WorkloadSection("maps", "Maps", [_maps(experiments, objective, axes)] if pairs(experiments, axes) else []),
+    ]
+    return [section for section in found if section.shown]
+
+
+def _curves(dataset: Path, metrics: Metrics, experiments: pd.DataFrame, axes: Sequence[str]) -> Iterator[Shown]:
+    objective, name = metrics.objective, words(metrics.objective.name)
+    there = set(known_columns(dataset, [f"{metric.name}_median" for metric in metrics.all]))
+    others = [metric for metric in metrics.all if metric != objective and f"{metric.name}_median" in there]
+    wanted = [f"{objective.name}_q1", f"{objective.name}_q3", *there]
+    with_curves = partial(curves_of, dataset, columns=wanted)
+    if f"{objective.name}_median" in there:
+        yield _shown(
+            f"{name} by epoch",
+            f"The median over the repetitions at each epoch, and a band between their quartiles; "
+            f"the {_LOWEST[str(objective.best)]} is the best.",
+            objective_curves(experiments, objective, axes, with_curves),
+            f"Median {name} by epoch.",
+        )
+    if others:
+        meanings = ", ".join(f"{words(metric.name)} ({metric.meaning})" for metric in others)
+        yield _shown(
+            "Other metrics by epoch",
+            f"The median over the repetitions at each epoch: {meanings}.",
+            other_curves(experiments, others, objective, axes, with_curves),
+            f"Median by epoch of {', '.join(words(metric.name) for metric in others)}.",
+        )
+
+
+def _slice(experiments: pd.DataFrame, metric: Metric, along: str, axes: Sequence[str]) -> Shown:
+    name = words(metric.name)
+    return _shown(
+        f"Best {name} along {words(along)}",
+        "Each run at its own best epoch: the median over the repetitions, and a band between their quartiles.",
+        axis_slice(experiments, metric, along, axes),
+        f"Best {name}, and its epoch, against {words(along)}.",
+    )
+
+
+def _maps(experiments: pd.DataFrame, metric: Metric, axes: Sequence[str]) -> Shown:
+    name = words(metric.name)
+    over = ", ".join(f"{words(x)} and {words(y)}" for x, y in pairs(experiments, axes)[:MAX_MAPS])
+    return _shown(
+        f"Best {name} over pairs of axes",
+        "Each run at its own best epoch, the median over the repetitions. Yellow is best, and the best of a map has a "
+        "frame; grey has no finite value.",
+        axis_maps(experiments, metric, axes),
+        f"Maps of the best {name} over {over}.",
+    )
+
+
+def _shown(title: str, caption: str, drawn: Drawn, alt: str) -> Shown:
+    return Shown(f"{title[0].upper()}{title[1:]}", f"{caption} {drawn.note}".strip(), picture(drawn.figure, alt))
