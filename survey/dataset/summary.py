@@ -46,6 +46,7 @@ def _column(computed: list[dict[str, np.ndarray]], field: pa.Field) -> pa.Array:
 def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
     """All computed columns of one experiment."""
     row: dict[str, np.ndarray] = {}
+    epochs = 0
     for metric in metrics.all:
         if metric.curve not in runs.column_names or not (metric.statistics or metric.best):
             continue
@@ -53,7 +54,8 @@ def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
         for statistic, values in over_repetitions(curves, metric.statistics).items():
             row[f"{metric.name}_{statistic}"] = values
         row |= _best(curves, metric)
-        row["num"] = np.full(curves.shape[1], len(runs))
+        epochs = max(epochs, curves.shape[1])
+    row["num"] = np.full(epochs, len(runs))
     row["num_runs"] = np.asarray(len(runs))
     return row
 

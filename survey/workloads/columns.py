@@ -25,7 +25,8 @@ class Columns:
             in a name stands for an underscore in the field of the experiment.
         partition: Those of them that are in the paths, in the order of the folders.
         metrics: What runs record of each epoch.
-        not_published: Those of them that the published data set lacks; the others are in it, with the same meaning.
+        derived: Columns of an experiment that follow from the others, and so are no axes.
+        not_published: Columns of an experiment that the published data set lacks; the others are in it, with the same meaning.
         of_data: Columns that say something of the data, and may be filled in where an older version did not know it.
         one_for_all: Columns of which all runs of a data set have the same value.
         before: What older versions, which did not record a column, would have recorded.
@@ -35,6 +36,7 @@ class Columns:
     experiment: Mapping[str, Column]
     partition: tuple[str, ...]
     metrics: Metrics
+    derived: frozenset[str] = frozenset()
     not_published: frozenset[str] = frozenset()
     of_data: tuple[str, ...] = ()
     one_for_all: tuple[str, ...] = ("task_version",)

@@ -95,7 +95,7 @@ def test_the_report_on_random_walks(walked, tmp_path):
         *("Load this data", "With pyarrow and pandas", "With this project"),
     ]
     for fact in (
-        "<dt>Objective</dt><dd>distance (how far from the origin); less is better</dd>",
+        "<dt>Objective</dt><dd>distance (How far it is from where it began); less is better</dd>",
         "<dt>Step</dt><dd>0.5, 1, 2 · Standard deviation of a step</dd>",
         "<dt>Runs</dt><dd>18 (3 per experiment)</dd>",
         "<dt>Epochs recorded</dt><dd>216 (12 per run)</dd>",

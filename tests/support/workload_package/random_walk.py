@@ -80,6 +80,7 @@ COLUMNS = Columns(
     },
     partition=("step", "drift", "epochs"),
     metrics=METRICS,
+    derived=frozenset({"goes_up"}),
 )
 
 
