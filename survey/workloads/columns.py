@@ -26,7 +26,7 @@ class Columns:
         partition: Those of them that are in the paths, in the order of the folders.
         metrics: What runs record of each epoch.
         derived: Columns of an experiment that follow from the others, and so are no axes.
-        not_published: Columns of an experiment that the published data set lacks; the others are in it, and mean the same.
+        not_published: Columns of an experiment that the published data set lacks; the others mean the same there.
         of_data: Columns that say something of the data, and may be filled in where an older version did not know it.
         one_for_all: Columns of which all runs of a data set have the same value.
         before: What older versions, which did not record a column, would have recorded.
