@@ -34,6 +34,14 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 gc.disable()
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the S3 server as a test of services."""
+    for item in items:
+        if "s3_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.service)
+
+
 def pytest_collection_finish() -> None:
     """Keep what tests import out of garbage collections, of which the code asks for many where memory is short."""
     gc.enable()
