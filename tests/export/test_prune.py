@@ -111,6 +111,7 @@ prune_artifacts(output, TrackingStore(output.default_tracking_uri, output_id=out
 """
 
 
+@pytest.mark.launch
 def test_a_kill_in_the_midst_loses_nothing(survey):
     survey.train_all()
     survey.export()

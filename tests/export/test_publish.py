@@ -392,6 +392,7 @@ def test_what_is_no_data_set_is_refused(survey, tmp_path):
 # ---------------------------------------------------------------- the command line
 
 
+@pytest.mark.launch
 def test_the_command_line_publishes_a_survey_and_a_data_set(made, tmp_path):
     line = [sys.executable, "-m", "survey.export", "--out", made.output.folder, "--publish", tmp_path / "one"]
     result = subprocess.run([*line, "--licence", "CC0-1.0"], capture_output=True, text=True, check=False)
