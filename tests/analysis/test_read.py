@@ -273,6 +273,7 @@ print(runs, peak_kib // 1024)
 """
 
 
+@pytest.mark.scale
 def test_a_table_larger_than_memory_is_walked(tmp_path: Path) -> None:
     """480 MB of curves that no compression makes small, in files of one row group, within 300 MB, imports included."""
     schema = repetition_schema(COLUMNS, SWEEPS)

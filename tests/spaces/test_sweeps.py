@@ -99,6 +99,7 @@ def test_all_sweeps_are_planned_at_once_without_their_data(tmp_path):
     assert memory_gb < 1
 
 
+@pytest.mark.scale
 def test_adam_has_no_momentum_in_the_optimizer_sweep():
     settings = Counter((e.optimizer, e.momentum) for e in experiments("optimizer_sweep"))
     assert settings == dict.fromkeys(

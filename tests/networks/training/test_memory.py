@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from survey.networks.experiment import NetworkExperiment
@@ -38,6 +39,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.scale
 def test_a_bundle_takes_little_beside_its_parameters_and_one_chunk_of_activations():
     """At most six times the parameters, activations, and an epoch's rows: so chunks share what they use in turns."""
     size, runs, rows, batch_size, outputs = 1 << 19, 24, 1000, 256, 7
@@ -51,6 +53,7 @@ def test_a_bundle_takes_little_beside_its_parameters_and_one_chunk_of_activation
     assert int(done.stdout) <= 6 * 4 * parameters * runs + activations + gathered
 
 
+@pytest.mark.scale
 def test_ten_million_parameters_at_depth_twenty_train():
     experiment = NetworkExperiment(
         dataset="d", shape="rectangle", size=10**7, depth=20, batch_size=64, learning_rate=1e-3
