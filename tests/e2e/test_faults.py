@@ -210,10 +210,11 @@ if "default_worker" in " ".join(sys.orig_argv):
 
     def short_of_memory(trainer):
         seeds = [seed for chunk in trainer._chunks for seed in chunk.seeds]
-        draw = random.Random(f"{SEED} {seeds[0]}")
+        group = f"{trainer._chunks[0].experiment.experiment_id} {seeds[0]}"
+        draw = random.Random(f"{SEED} {group}")
         most, epochs = draw.randint(1, 2), draw.sample(range(100), 3)
         if len(seeds) > most and trainer.epoch in epochs:
-            pathlib.Path("FOLDER", f"{seeds[0]} {trainer.epoch}").touch()
+            pathlib.Path("FOLDER", f"{group} {trainer.epoch}").touch()
             raise torch.OutOfMemoryError("CUDA out of memory")
         start_epoch(trainer)
 
