@@ -50,6 +50,9 @@ class _Networks(Workload):
 
         return default_model(on_gpu=on_gpu)
 
+    def data_digest(self, experiment: NetworkExperiment, data: Mapping[str, PreparedTask]) -> str:
+        return data[experiment.dataset].digest
+
     def training(
         self,
         experiment: NetworkExperiment,
@@ -72,7 +75,7 @@ class _Networks(Workload):
             widths=widths,
             device=device,
         )
-        return Training(make_trainer, described(experiment, task, widths), task.digest)
+        return Training(make_trainer, described(experiment, task, widths))
 
 
 WORKLOAD = _Networks()

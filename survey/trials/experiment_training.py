@@ -133,9 +133,9 @@ class ExperimentTraining:
         self.experiment = experiment_of(config)
         settings = context.settings
         self._workload = workload_named(settings.workload)
-        self._training = self._workload.training(self.experiment, config["details"], settings.data, context.device)
+        self._data_digest = self._workload.data_digest(self.experiment, settings.data)
         self._checkpoint = Checkpoint(
-            settings.checkpoints, self.experiment, config["repetitions"], data_digest=self._training.data_digest
+            settings.checkpoints, self.experiment, config["repetitions"], data_digest=self._data_digest
         )
         self._states = States(settings.states)
         self._time, self._run = TrainingTime(), _TrackedRun()
@@ -157,9 +157,11 @@ class ExperimentTraining:
         first_epoch = saved["epoch"] + 1 if saved else 1
         self._run.open(_trial_run(self._config, self.experiment, self._context, first_epoch=first_epoch))
         with self._run.failure_marked():
+            settings, details = self._context.settings, self._config["details"]
+            self._training = self._workload.training(self.experiment, details, settings.data, self._context.device)
             seeds = [Run(self.experiment, number).seed for number in self._config["repetitions"]]
             metrics = self._workload.columns.metrics
-            keeps = self._context.settings.keep_states and self.experiment.draws == "paired"
+            keeps = settings.keep_states and self.experiment.draws == "paired"
             self._bundle = Bundle(
                 self._training.make_trainer, metrics, seeds, self.experiment.epochs, self._keep if keeps else None
             )
@@ -181,7 +183,7 @@ class ExperimentTraining:
     def _state_file(self, repetitions: list[int], epochs: int) -> StateFile | None:
         file = self._states.file(self.experiment, repetitions, epochs)
         without_epochs = {name: value for name, value in self.experiment.canonical.items() if name != "epochs"}
-        identity = {"epochs": epochs, "repetitions": repetitions, "data_digest": self._training.data_digest}
+        identity = {"epochs": epochs, "repetitions": repetitions, "data_digest": self._data_digest}
         return StateFile(file, {"experiment": without_epochs, **identity}) if file else None
 
     def _restore(self, saved: Mapping[str, Any]) -> None:

@@ -65,12 +65,10 @@ class Training:
     Attributes:
         make_trainer: Makes the trainer of some of its runs.
         columns: Values of the workload's own columns in the data set.
-        data_digest: Digest of the data: a checkpoint of others is not gone on with.
     """
 
     make_trainer: MakeTrainer
     columns: Mapping[str, Any]
-    data_digest: str = ""
 
 
 class Needs(Protocol):
@@ -210,6 +208,13 @@ class Workload(ABC):
     @abstractmethod
     def cost_model(self, *, on_gpu: bool) -> CostModel:
         """Return rough costs of one core, or of one GPU, to order trials if no pilot has measured the machine."""
+
+    def data_digest(self, experiment: Any, data: Mapping[str, Any]) -> str:
+        """Return the digest of the data of an experiment, from what `SurveyData.load` has returned.
+
+        A checkpoint that was made with other data is not used.
+        """
+        return ""
 
     @abstractmethod
     def training(
