@@ -69,7 +69,8 @@ def test_what_goes_wrong_elsewhere_is_told_here(survey, mapper):
 def jobs_of(survey) -> list[PartitionJob]:
     """What an export has to do in an output without a data set."""
     artifacts = Artifacts.of(survey.output, survey.store, None)
-    return update._jobs(survey.output, survey.store.finished_trials(), {}, {}, artifacts)
+    columns = survey.output.workload.columns
+    return update._jobs(survey.output, columns, survey.store.finished_trials(), {}, {}, artifacts)
 
 
 @pytest.mark.service
