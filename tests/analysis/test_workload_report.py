@@ -174,6 +174,7 @@ def test_nothing_yet(tmp_path):
         write_report(write_workload(tmp_path / "dataset", MADE, {}), tmp_path)
 
 
+@pytest.mark.scale
 @pytest.mark.usefixtures("not_drawn")
 def test_many_values_are_drawn_in_part(tmp_path, monkeypatch):
     monkeypatch.setattr("analysis.report.page.MAX_ROWS", 7)

@@ -154,6 +154,7 @@ print("equal:", (train(tell) == whole).all())
 """
 
 
+@pytest.mark.scale
 def test_memory_that_the_system_refuses():
     # The C library gives large arrays back at once then, so that what is free depends on no holes between them.
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "1000000"}
