@@ -342,6 +342,7 @@ def test_the_limit_goes_with_the_epochs() -> None:
     assert fit(found).minimizing_epoch == pytest.approx(TRUTH.minimizing_epoch, rel=0.05)
 
 
+@pytest.mark.scale
 def test_uncertainty_comes_from_the_repetitions() -> None:
     drawn, steady = (bootstrap(repetitions(10, spread), seed=1, resamples=40) for spread in (0.05, 0.005))
     assert drawn.landmark_samples.shape == (40, len(PARAMETERS), 3)

@@ -310,6 +310,7 @@ def test_misuse_is_told(dataset, tmp_path):
         recommend(write_data_set(tmp_path / "few", few, repetitions=1), 10, 4, 3, "classification", 60)
 
 
+@pytest.mark.launch
 def test_the_command_line_reads_the_new_task_from_a_file(dataset, tmp_path):
     rng = np.random.default_rng(0)
     file = tmp_path / "new.csv"

@@ -161,6 +161,7 @@ def test_examples_of_identity_give_what_they_print():
     assert result.failed == 0
 
 
+@pytest.mark.launch
 def test_examples_of_the_analysis_page_run(tmp_path, monkeypatch, capsys):
     from tests.support.analysis_data import as_published, bowl, experiment, write_data_set
     from tests.support.s3_server import S3

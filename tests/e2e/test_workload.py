@@ -88,6 +88,7 @@ def test_a_walk_is_surveyed_from_end_to_end(tmp_path):
         prepare(networks, Options(out=out))
 
 
+@pytest.mark.launch
 def test_a_workload_that_is_not_installed_is_told_with_its_line(tmp_path):
     (tmp_path / "walks.yaml").write_text(SPACE.format(repetitions=1).replace("random_walk", "random_wal"))
     status, said = launch(tmp_path / "walks.yaml", "--dry-run", **PACKAGE)

@@ -86,6 +86,7 @@ def test_a_machine_without_the_output_leaves_the_work_to_another(survey, cluster
     assert sum(result.num_new_runs for result in results) == 30
 
 
+@pytest.mark.scale
 def test_row_groups_of_any_size_give_the_same_rows(survey, monkeypatch):
     chosen = [e for e in (*EXPERIMENTS, *sweep("x", size=[512, 1024, 2048]).experiments()) if e.shape == "rectangle"]
     for experiment in chosen:

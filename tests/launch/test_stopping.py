@@ -211,7 +211,7 @@ def start(folder: Path, what: str, **streams: Any) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=folder, env=environment, **streams)
 
 
-@pytest.mark.parametrize("what", ["waits", "trains"])
+@pytest.mark.parametrize("what", ["waits", pytest.param("trains", marks=pytest.mark.launch)])
 def test_a_reader_that_goes_away_ends_a_command_in_good_order_and_quietly(what, tmp_path):
     process = start(tmp_path, what, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout
@@ -223,7 +223,7 @@ def test_a_reader_that_goes_away_ends_a_command_in_good_order_and_quietly(what, 
     assert (tmp_path / "done").exists() == (what == "trains")
 
 
-@pytest.mark.parametrize("what", ["waits", "trains"])
+@pytest.mark.parametrize("what", ["waits", pytest.param("trains", marks=pytest.mark.launch)])
 def test_a_terminal_that_is_closed_ends_a_command_in_good_order(what, tmp_path):
     master, terminal = os.openpty()
     process = start(
