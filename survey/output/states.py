@@ -12,12 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from survey.plan.bundles import KeptState
+from survey.text.counting import ranges
 from survey.workloads.experiment import Experiment
 
 _MOST_LETTERS = 150
 """Of the repetitions in a name; with more, which only very strewn ones have, no state is kept."""
 
-_NAME = re.compile(r"([0-9a-f]{16})-e([0-9]{1,8})-r([0-9]+(?:-[0-9]+)?(?:_[0-9]+(?:-[0-9]+)?)*)\.pt")
+_NAME = re.compile(r"([0-9a-f]{16})-e([0-9]{1,8})-r([0-9]{1,5}(?:-[0-9]{1,5})?(?:_[0-9]{1,5}(?:-[0-9]{1,5})?)*)\.pt")
+"""Five digits hold all repetitions, and no name from a stranger stands for billions of them."""
 
 
 class States:
@@ -40,7 +42,7 @@ class States:
 
     def file(self, experiment: Experiment, repetitions: Sequence[int], epochs: int) -> Path | None:
         """Return the file of some runs of an experiment after `epochs` epochs; None if it cannot be named."""
-        words = "_".join(_ranges(repetitions))
+        words = "_".join(ranges(repetitions))
         if len(words) > _MOST_LETTERS:
             return None
         return self._folder / f"{experiment.prefix_id:016x}-e{epochs}-r{words}.pt"
@@ -63,17 +65,6 @@ class States:
             return [match for file in sorted(self._folder.iterdir()) if (match := _NAME.fullmatch(file.name))]
         except OSError:  # there is none
             return []
-
-
-def _ranges(numbers: Sequence[int]) -> list[str]:
-    """`0-4`, `7` for 0, 1, 2, 3, 4, 7."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return [str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts]
 
 
 def _numbers(text: str) -> tuple[int, ...]:

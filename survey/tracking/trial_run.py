@@ -19,6 +19,7 @@ from survey.dataset.table_writer import write_table
 from survey.errors import TrackingAwayError, TrackingError
 from survey.system.clock import Clock
 from survey.system.files import disk_full_errors
+from survey.text.counting import ranges
 from survey.tracking.rows import MetricRow, NewRun
 from survey.tracking.tags import (
     EXPERIMENT,
@@ -240,7 +241,7 @@ def parent_run(
         EXPERIMENT: json.dumps(experiment.to_dict()),
         REPETITIONS: json.dumps(list(repetitions)),
         EXPERIMENT_ID: f"{experiment.experiment_id:016x}",
-        "repetitions": f"{_ranges(repetitions)} of {num_repetitions}",
+        "repetitions": f"{', '.join(ranges(repetitions))} of {num_repetitions}",
         "trial_id": trial_id,
         "epochs_logged": "all" if settings.all_epochs else "log-spaced",
         "mlflow.user": _user(),
@@ -260,17 +261,6 @@ def child_run(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun
     tags = {ROLE: REPETITION_ROLE, "mlflow.parentRunId": "", **{key: parent.tags[key] for key in kept}}
     params = {"repetition": str(repetition), "seed": str(run.seed)}
     return NewRun(f"{parent.name} #{repetition}", parent.start_time_ms, tags, params)
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """`0-4` for 0, 1, 2, 3, 4; `0-2, 5` for 0, 1, 2, 5."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)
 
 
 def _user() -> str:
