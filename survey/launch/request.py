@@ -94,12 +94,9 @@ class Request:
     def _check_names(self) -> None:
         """Check that the names of search spaces and output stay distinct on every system, and mean one thing each."""
         problem = clash([*self.output.sweeps, *(space.name for space in self.spaces)], "search space")
-        try:
-            if problem:
-                raise InputError(problem)
-            self.data.check_names(self.output.dataset)
-        except InputError as error:
-            raise InputError(f"{self.name} in {self.output.folder}: {error}") from None
+        problem = problem or self.data.name_problem(self.output.dataset)
+        if problem:
+            raise InputError(f"{self.name} in {self.output.folder}: {problem}")
 
     def plan(
         self,

@@ -8,7 +8,6 @@ from typing import Any
 
 from survey.dataset.layout import existing_tasks
 from survey.dataset.reading import check_task_digest
-from survey.errors import InputError
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import SearchSpace, own_tasks
@@ -69,10 +68,9 @@ class NetworkData(SurveyData):
         """Check that at least one experiment has a network that comes near its size."""
         check_sizes(self._spaces, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
-    def check_names(self, dataset: Path) -> None:
-        """Check that the tasks, and those of a data set, stay distinct on every system."""
-        if problem := clash([*existing_tasks(dataset), *self._declared], "task"):
-            raise InputError(problem)
+    def name_problem(self, dataset: Path) -> str:
+        """Say which tasks, of these and those of a data set, do not stay distinct on every system."""
+        return clash([*existing_tasks(dataset), *self._declared], "task")
 
     def check_dataset(self, dataset: Path) -> None:
         """Check that the user's own data are those of the rows in a data set."""

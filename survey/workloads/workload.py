@@ -139,8 +139,9 @@ class SurveyData:
     def check(self, *, may_guess: bool = False) -> None:
         """Check that something is left to train; `may_guess` as for `needs`."""
 
-    def check_names(self, dataset: Path) -> None:
-        """Check names of data against those of the data set in a folder."""
+    def name_problem(self, dataset: Path) -> str:
+        """Say why the names of data do not go with those of the data set in a folder; an empty text if they do."""
+        return ""
 
     def check_dataset(self, dataset: Path) -> None:
         """Check that the user's own data are those of the rows of the data set in a folder."""
