@@ -2,7 +2,8 @@
 
 `store` is the driver's side: the tracking store, its MLflow experiment, and what is finished in it. `trial_run` is a
 worker's side: the MLflow run of a trial; it does not import MLflow where it can do without. `rows` is what is written,
-`writer` how. `local_store` keeps the sqlite file of an output, `server` serves it, `recovery` finds what was not in it.
+`writer` how. `local_store` keeps the sqlite file of an output, `server` serves it by `app`, `recovery` finds what was
+not in it.
 """
 
 import logging
@@ -18,6 +19,7 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 __all__ = [
+    "app",
     "artifact_location",
     "credentials",
     "database",

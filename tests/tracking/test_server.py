@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -97,6 +99,32 @@ def test_the_relay_closes_a_connection_that_nobody_takes():
         with socket.create_connection(("127.0.0.1", relay.target[1]), timeout=HANGS_S) as client:
             assert client.recv(1) == b""
         relay.stop()
+
+
+SEARCH_AT_ONCE = """
+import sys, threading
+from survey.tracking import app
+from mlflow.protos.service_pb2 import SearchRuns
+from mlflow.server import handlers
+
+handlers._get_tracking_store = lambda: type("Store", (), {"search_runs": lambda *args, **kwargs: NoRuns()})()
+NoRuns = type("NoRuns", (list,), {"token": None})
+sys.setswitchinterval(1e-6)
+failed = []
+threading.excepthook = lambda failure: failed.append(failure.exc_value)
+def search():
+    for _ in range(40):
+        handlers.search_runs_impl(SearchRuns())
+threads = [threading.Thread(target=search) for _ in range(16)]
+for each in threads: each.start()
+for each in threads: each.join()
+sys.exit(repr(failed) if failed else 0)
+"""
+
+
+def test_many_searches_at_once_do_not_find_a_module_half_imported():
+    """By threads that change as often as they can: the usual interval of 5 ms hits it once in thousands of searches."""
+    subprocess.run([sys.executable, "-c", SEARCH_AT_ONCE], check=True, timeout=HANGS_S)
 
 
 @pytest.mark.service
