@@ -92,7 +92,7 @@ def best_of(metrics: Metrics, experiments: pd.DataFrame) -> Best:
     return own
 
 
-def run_values(dataset: Path, experiments: pd.DataFrame, best: Best) -> pd.DataFrame:
+def run_values(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> pd.DataFrame:
     """Read what each run of some experiments counts by.
 
     Args:

@@ -61,8 +61,21 @@ COLUMNS = Columns(
         "depth",
     ),
     metrics=METRICS,
+    derived=frozenset(
+        {
+            "early_stopping",
+            "input_activation",
+            "kernel_regularizer",
+            "network_structure",
+            "num_free_parameters",
+            "output_activation",
+            "task",
+            "task_digest",
+        }
+    ),
     not_published=frozenset({"draws", "momentum", "task_digest", "target_minimum", "target_range"}),
     of_data=("target_minimum", "target_range"),
     one_for_all=("task_version", "test_split", "test_split_method"),
     before={"draws": "independent"},
+    task_column="dataset",
 )

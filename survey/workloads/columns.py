@@ -30,6 +30,8 @@ class Columns:
         of_data: Columns that say something of the data, and may be filled in where an older version did not know it.
         one_for_all: Columns of which all runs of a data set have the same value.
         before: What older versions, which did not record a column, would have recorded.
+        task_column: The column that names what is learned, if there is one: only experiments that learn the same are
+            compared with each other.
     """
 
     workload: str
@@ -41,6 +43,7 @@ class Columns:
     of_data: tuple[str, ...] = ()
     one_for_all: tuple[str, ...] = ("task_version",)
     before: Mapping[str, str] = field(default_factory=dict)
+    task_column: str = ""
 
 
 def common() -> dict[str, Column]:

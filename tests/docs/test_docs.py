@@ -197,6 +197,9 @@ def test_examples_of_the_analysis_page_run(tmp_path, monkeypatch, capsys):
     assert there["m"] > 0
     assert there["c"] > 0
     assert len(there["compared"]) == 8
+    assert there["two"].low < there["two"].difference < there["two"].high
+    assert len(there["band"]) == 8 * 120
+    assert there["matters"]["effect"].tolist() == ["size", "repetitions"]
     assert there["drawn"].landmark_samples.shape == (100, 8, 3)
     assert "descent_slope" in capsys.readouterr().out
 
@@ -212,6 +215,21 @@ def test_examples_of_the_page_of_comparing_run(tmp_path, monkeypatch, capsys):
         exec(compile(text, "comparing.md", "exec"), there)
     assert capsys.readouterr().out.startswith(f"{1 / 11 - 1 / 10:.4f} ± 0.000")
     assert set(there["runs"]["val_loss"].map(len)) == {100}
+
+
+def test_examples_of_the_page_of_conclusions_run(tmp_path, monkeypatch, capsys):
+    from tests.support.analysis_data import grid, write_data_set
+
+    rows = [row for row in grid() if row["size"] < 4096]
+    write_data_set(tmp_path / "surveys" / "quickstart" / "dataset", rows)
+    monkeypatch.chdir(tmp_path)
+    there: dict[str, Any] = {}
+    for text in blocks(ROOT / "docs" / "conclusions.md", "python"):
+        exec(compile(text, "conclusions.md", "exec"), there)
+    printed = capsys.readouterr().out
+    assert printed.startswith("test loss of size 2048 less that of size 1024: ")
+    assert "val_loss_high" in printed
+    assert "depth × size" in printed
 
 
 def test_filters_of_the_mlflow_page_are_understood():
