@@ -138,8 +138,8 @@ def _zone_grid(frame: pd.DataFrame, by: str) -> Shown:
     names = ", ".join(distinct(frame, "dataset"))
     return _shown(
         f"Butter zones of all tasks, by {by}",
-        "The median test loss over the runs, as a multiple of the least of these medians of each task, over the size of "
-        "the network and the epoch.",
+        "The median test loss over the runs, as a multiple of the least of these medians of each task, over the size "
+        "of the network and the epoch.",
         zone_grid(frame, by=by),
         f"Contour maps of the median test loss, a row for each of {names} and a column for each {by}.",
     )
