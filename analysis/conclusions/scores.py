@@ -133,13 +133,6 @@ def _other(best: Best, metric: Metric) -> Best:
     return Best(metric, metric if best.is_optimistic else best.chosen_by)
 
 
-def with_scores(columns: Columns) -> list[str]:
-    """Name the columns of a summary by which `judged_by` decides."""
-    objective = columns.metrics.objective
-    ways = [Best(objective, metric) for metric in columns.metrics.all if metric.best]
-    return [name for way in ways for name in (way.value(), way.epoch())]
-
-
 def counts_by(best: Best) -> str:
     """Say what a run counts by, in a sentence."""
     optimistic = ", chosen by the numbers that are compared, which therefore look better than they are"

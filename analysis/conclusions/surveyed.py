@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.conclusions.scores import with_scores
 from analysis.reading.axes import axes_of, axis_values, setting_text, values_text, varied_axes
+from analysis.reading.best import columns_of_best
 from analysis.reading.frames import column, where
 from analysis.reading.tables import read, schema_of
 from survey.dataset.schema import columns_in
@@ -48,7 +48,8 @@ def surveyed(dataset: str | Path) -> Surveyed:
     """
     schema = schema_of(dataset)
     columns = columns_in(schema.metadata, dataset)
-    names = [name for name in (*columns.experiment, "num_runs", *with_scores(columns)) if name in schema.names]
+    wanted = [*columns.experiment, "num_runs", *columns_of_best(columns.metrics, ["median"])]
+    names = [name for name in dict.fromkeys(wanted) if name in schema.names]
     experiments = read(dataset, columns=names)
     if experiments.empty:
         raise InputError(f"{dataset}: no experiments in complete_summary/ yet; export some runs first")

@@ -8,6 +8,7 @@ not finite comes last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,13 @@ def best_of(metrics: Metrics, experiments: pd.DataFrame) -> Best:
             if known.any() and known.all():
                 return other
     return own
+
+
+def columns_of_best(metrics: Metrics, parts: Sequence[str]) -> list[str]:
+    """Name the columns of summaries by which `best_of` decides, and compares: those that a data set lacks, too."""
+    objective = metrics.objective
+    choices = [Best(objective, metric) for metric in metrics.all if metric.best]
+    return [name(part) for each in choices for name in (each.value, each.epoch) for part in parts]
 
 
 def run_values(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> pd.DataFrame:

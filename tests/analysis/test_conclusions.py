@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,10 +41,10 @@ def made_is_installed(monkeypatch):
     )
 
 
-def walk(step: float, drift: float, runs: int = RUNS, **more: str) -> tuple[random_walk.WalkExperiment, dict]:
+def walk(step: float, drift: float, runs: int = RUNS, **more: Any) -> tuple[random_walk.WalkExperiment, dict]:
     made = random_walk.WalkExperiment(step=step, drift=drift, epochs=12, **more)
     values = random_walk.walks(made, [Run(made, repetition).seed for repetition in range(runs)])
-    return made, dict(zip(random_walk.METRICS.curves, values, strict=True))
+    return made, dict(zip(random_walk.METRICS.curves, values, strict=False))  # `measured` only if there is an error
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +151,22 @@ def test_networks_are_compared_by_any_metric_that_has_a_best(tmp_path):
         "kernel regularizer.l2 none, kernel regularizer.type none",
         "kernel regularizer.l2 0.01, kernel regularizer.type l2",
     )
+
+
+def test_where_a_set_chooses_the_epoch_another_judges(tmp_path):
+    found = dict(walk(step, 0.0, error=0.5) for step in STEPS)
+    dataset = write_workload(tmp_path / "dataset", random_walk.COLUMNS, found)
+    told = difference(dataset, {"step": 0.5}, {"step": 2.0})
+    a, b = (
+        np.array(
+            [distance[place] for distance, place in zip(each["distance"], each["measured"].argmin(1), strict=True)]
+        )
+        for made, each in found.items()
+        if made.step in (0.5, 2.0)
+    )
+    assert (told.difference, told.low, told.high) == pytest.approx(paired_interval(a, b, 0.95))
+    assert "A run counts by its distance at the epoch of its least measured. Paired" in str(told)
+    assert effects(dataset)["share"].sum() == pytest.approx(1)
 
 
 def test_published_data_are_compared_without_pairs(tmp_path):
