@@ -107,7 +107,8 @@ def effects_of(
         most: Most experiments whose runs are read; of a larger grid some values are left out.
     """
     grid = largest_grid(experiments, axes)
-    scores = read_scores(dataset, (grid if most is None else thinned(grid, most)).experiments, best)
+    chosen = grid if most is None else thinned(grid, most)
+    scores = read_scores(dataset, chosen.experiments, best)
     if scores.experiments.empty or not scores.repetitions:
         return Effects(best, (), "no experiment", tuple(_left_out(scores)))
     # Without those that lack runs or have diverged, what is left need not be a full grid.
@@ -119,7 +120,7 @@ def effects_of(
         best,
         tuple(_effects(parts, used.axes)),
         _computed_on(experiments, used, axes, scores.repetitions),
-        tuple(_remarks(scores, used, parts, in_log=in_log)),
+        (*_remarks(scores, used, parts, in_log=in_log), *_unread(grid, chosen)),
     )
 
 
@@ -164,6 +165,11 @@ def _remarks(scores: Scores, used: FullGrid, parts: Components, *, in_log: bool)
     if parts.repetition:
         yield "What a repetition does to all settings alike is taken out, as draws are paired."
     yield from _left_out(scores)
+
+
+def _unread(grid: FullGrid, chosen: FullGrid) -> Iterator[str]:
+    if len(chosen.experiments) < len(grid.experiments):
+        yield f"They represent a full grid of {len(grid.experiments):,}: evenly chosen values of its longest axes."
 
 
 def _left_out(scores: Scores) -> Iterator[str]:

@@ -79,7 +79,7 @@ class Difference:
         if np.isnan(self.low):
             number = "unknown" if np.isnan(self.difference) else f"{self.difference:.4g}, without an interval"
         else:
-            number = f"{self.difference:.4g}, between {self.low:.4g} and {self.high:.4g} at {self.level:.4g}"
+            number = f"{self.difference:.4g}, between {self.low:.4g} and {self.high:.4g} at {100 * self.level:.4g} %"
         return f"{means}{number}. {' '.join(self.remarks)}"
 
 

@@ -28,6 +28,7 @@ from analysis.figures.grid import (
     rule,
     shades,
 )
+from analysis.figures.mean_whiskers import draw_whiskers, has_mean, sign
 from analysis.figures.panels import Panel, evenly, panels, require
 from analysis.reading.curves import curve_matrix, num_epochs
 from analysis.reading.labels import loss_words
@@ -45,12 +46,15 @@ _DASHES = (0, (3, 2))
 def learning_curves(frame: pd.DataFrame) -> Figure:
     """Draw the loss by epoch: test (solid, with the band between its quartiles) and training (dashed).
 
+    Whiskers are intervals of the mean test loss at 95 %, each at its own epoch, where they are known.
+
     Panels are as in `butter_zone`; in each, a colour per size, at most `MAX_SIZES`, evenly chosen. Curves are drawn at
     200 log-spaced epochs, each to its own end. The loss axis is logarithmic if all losses are positive.
 
     Args:
         frame: Rows of a summary table of one task, with shape, depth, size, num_free_parameters, test_loss_median and,
-            optionally, test_loss_q1, test_loss_q3 and train_loss_median.
+            optionally, test_loss_q1, test_loss_q3 and train_loss_median, and num_runs, test_loss_avg, test_loss_stddev
+            and test_loss_num_finite.
 
     Returns:
         The figure, 8.6 inches wide (6.4 with one panel), at most `MAX_PANELS` panels.
@@ -77,7 +81,7 @@ def learning_curves(frame: pd.DataFrame) -> Figure:
     finite = np.concatenate(drawn)
     if finite.size:
         loss_axis(axes[0], finite)
-    key(figure, axes, _signs(sizes, colours))
+    key(figure, axes, _signs(sizes, colours, with_mean=has_mean(frame, "test_loss")))
     footnote(figure, "", len(all_panels))
     return figure
 
@@ -94,6 +98,7 @@ def _draw_curves(
     test, train = lines["test_loss_median"], lines.get("train_loss_median")
     for row, size in enumerate(frame["size"]):
         colour = colours[int(size)]
+        draw_whiskers(axes, frame[row : row + 1], "test_loss", colour, (row, len(frame)))
         if "test_loss_q1" in lines and "test_loss_q3" in lines:
             low, high = lines["test_loss_q1"][row], lines["test_loss_q3"][row]
             axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
@@ -107,12 +112,13 @@ def _draw_curves(
     return values[np.isfinite(values)]
 
 
-def _signs(sizes: Sequence[int], colours: dict[float, Colour]) -> list[tuple[str, list[Artist]]]:
+def _signs(sizes: Sequence[int], colours: dict[float, Colour], *, with_mean: bool) -> list[tuple[str, list[Artist]]]:
     """Entries of the legend: kinds of lines, and colours of sizes."""
     kinds: list[Artist] = [
         Line2D([], [], color=INK, linewidth=1.4, label="test"),
         Line2D([], [], color=INK, linewidth=1.0, linestyle=_DASHES, label="training"),
         Patch(color=INK, alpha=0.2, linewidth=0, label="test q1 to q3"),
+        *([sign()] if with_mean else []),
     ]
     listed = evenly(sizes[::-1], MAX_LISTED)
     lines = [Line2D([], [], color=colours[size], linewidth=2, label=parameters_text(size)) for size in listed]

@@ -25,6 +25,7 @@ from analysis.figures.grid import (
     rule,
     value_axis,
 )
+from analysis.figures.mean_whiskers import draw_whiskers, has_mean, sign
 from analysis.figures.panels import Panel
 from analysis.figures.selection import MAX_LINES, Drawn, at_best, crossed, some
 from analysis.reading.axes import at, axis_values, value_text, varied_axes, words
@@ -47,6 +48,8 @@ def objective_curves(
 ) -> Drawn:
     """Draw the objective by epoch: the median over the repetitions, and a band between the quartiles.
 
+    Whiskers are intervals of the mean at 95 %, each at its own epoch, where they are known.
+
     A panel for each value of the axis with the fewest values, and a line for each of the axis with the most; other axes
     are as in the best experiment.
 
@@ -55,7 +58,7 @@ def objective_curves(
         best: How they are compared; its metric is drawn.
         axes: All axes.
         with_curves: Reads the curves of the experiments that are drawn, NAME_median and, optionally, NAME_q1 and
-            NAME_q3; by default the frame has them.
+            NAME_q3, and NAME_avg, NAME_stddev and NAME_num_finite; by default the frame has them.
 
     Raises:
         InputError: The frame has no rows or lacks a column.
@@ -78,7 +81,7 @@ def objective_curves(
     values, band = (np.concatenate(each) for each in zip(*found, strict=True))
     if values.size:
         value_axis(drawn[0], values, band, cut=metric.best == "min")
-    key(figure, drawn, _signs(lines, colours, band=bool(band.size)))
+    key(figure, drawn, _signs(lines, colours, band=bool(band.size), mean=has_mean(rows, metric.name)))
     return Drawn(figure, note + more + some_lines)
 
 
@@ -155,7 +158,7 @@ def _draw(
     """Draw a line for each colour; return the finite values of the lines, and of the edges of the bands."""
     found, edges = [np.empty(0)], [np.empty(0)]
     quartiles = [f"{name}_q1", f"{name}_q3"]
-    for value, colour in colours.items():
+    for number, (value, colour) in enumerate(colours.items()):
         rows = frame if lines is None else at(frame, lines, value)
         epochs = log_spaced_epochs(max(num_epochs(rows[f"{name}_median"]), 1), 200)
         if band and set(quartiles) <= set(rows.columns):
@@ -163,6 +166,8 @@ def _draw(
             for one_low, one_high in zip(low, high, strict=True):
                 axes.fill_between(epochs, one_low, one_high, color=colour, alpha=0.16, linewidth=0)
             edges += [low.ravel(), high.ravel()]
+            for row in range(len(rows)):
+                draw_whiskers(axes, rows[row : row + 1], name, colour, (number, len(colours)))
         medians = curve_matrix(rows[f"{name}_median"], epochs)
         marker = "o" if len(epochs) == 1 else None
         for median in medians:
@@ -183,12 +188,15 @@ def _scale_epochs(axes: Axes, frame: pd.DataFrame, *names: str) -> None:
     log_epochs(axes.xaxis, last)
 
 
-def _signs(lines: str | None, colours: dict[object, Colour], *, band: bool) -> list[tuple[str, list[Artist]]]:
+def _signs(
+    lines: str | None, colours: dict[object, Colour], *, band: bool, mean: bool = False
+) -> list[tuple[str, list[Artist]]]:
     named: list[Artist] = [
         Line2D([], [], color=colour, linewidth=2, label=figure_text(value_text(value, _LEGEND)))
         for value, colour in reversed(colours.items())
     ]
     kinds: list[Artist] = [Line2D([], [], color=INK, linewidth=1.4, label="median")]
     kinds += [Patch(color=INK, alpha=0.2, linewidth=0, label="q1 to q3")] if band else []
+    kinds += [sign()] if mean else []
     title = "" if lines is None else figure_text(value_text(words(lines), _LEGEND))
     return [(title, named if lines else []), ("repetitions", kinds)]

@@ -13,12 +13,16 @@ from analysis.figures import butter_zone, generalization, learning_curves, slice
 from analysis.figures.fit_table import FitRow, fit_rows
 from analysis.figures.grid import MAX_PANELS
 from analysis.figures.panels import base_of_tasks, representative, varied
-from analysis.figures.pictures import Picture, picture
+from analysis.figures.pictures import picture
 from analysis.figures.slice_figures import ALONG
 from analysis.reading.best import Best, best_of
 from analysis.reading.frames import distinct, where
+from analysis.reading.labels import label
 from analysis.report.condense import curves_of
 from analysis.report.facts import Line, lines
+from analysis.report.shown import MEAN_SENTENCE, Shown
+from analysis.report.told import Told, told
+from survey.networks.columns import COLUMNS
 from survey.networks.metrics import METRICS
 
 TOP = 5
@@ -27,17 +31,11 @@ TOP = 5
 MAX_TASKS = 16
 """Most tasks with figures of their own, and rows of the grid."""
 
-_TASK_CURVES = ("test_loss_q1", "test_loss_median", "test_loss_q3", "train_loss_median")
+_TASK_CURVES = (
+    *("test_loss_q1", "test_loss_median", "test_loss_q3", "train_loss_median"),
+    *("test_loss_avg", "test_loss_stddev", "test_loss_num_finite"),
+)
 _GRID_CURVES = ("test_loss_median", "test_loss_stddev", "test_loss_avg")
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A figure in the page, with its heading and caption."""
-
-    title: str
-    caption: str
-    picture: Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,7 @@ class Section:
     shown: list[Shown]
     fits: list[FitRow]
     best: list[Line]
+    told: Told
 
 
 def across(dataset: Path, experiments: pd.DataFrame) -> list[Shown]:
@@ -95,7 +94,7 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
         _shown(
             f"Learning curves of {name}",
             "Median loss over the repetitions, by epoch: solid for the test set, with the band between its quartiles, "
-            "dashed for the training set.",
+            f"dashed for the training set. {MEAN_SENTENCE}",
             learning_curves(drawn),
             f"Median test and training loss of {name} by epoch, a line per network size; the test loss is {least_at}.",
         ),
@@ -104,8 +103,18 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
     if fits:
         shown.append(_generalization(name, drawn))
     shown += [_slice(name, experiments, along, best) for along in ALONG if _varies(experiments, along)]
+    names = varied(experiments)
     return Section(
-        name, task, len(experiments), best.sentence, _warning(experiments), best.is_optimistic, shown, fits, top
+        name,
+        task,
+        len(experiments),
+        best.sentence,
+        _warning(experiments),
+        best.is_optimistic,
+        shown,
+        fits,
+        top,
+        told(dataset, experiments, COLUMNS, lambda row: label(row, names)),
     )
 
 

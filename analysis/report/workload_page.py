@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from analysis.report.condense import LAST
 from analysis.report.facts import check_some, counts, made
 from analysis.report.forecasts import launches
 from analysis.report.gaps import gaps
+from analysis.report.told import told
 from analysis.report.workload_sections import sections
 from survey.workloads.columns import Columns
 
@@ -98,6 +99,7 @@ def contents(dataset: Path, columns: Columns, experiments: pd.DataFrame, most: i
         "settings": settings,
         "top": rows[:TOP],
         "rows": rows,
+        "told": told(dataset, experiments, columns, lambda row: _label(row, varied)),
         "sections": sections(dataset, columns.metrics, experiments, axes),
         "launches": launches(dataset),
         "gaps": gaps(dataset, experiments, lambda some: [_label(row, varied) for row in records(some)]),
@@ -135,7 +137,7 @@ def _title(name: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def _label(row: dict[Any, Any], varied: Sequence[str]) -> str:
+def _label(row: Mapping[Any, Any], varied: Sequence[str]) -> str:
     return setting_text(row, varied) or "the only experiment"
 
 

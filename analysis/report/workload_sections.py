@@ -17,7 +17,7 @@ from analysis.figures.selection import Drawn
 from analysis.reading.axes import axis_values, varied_axes, words
 from analysis.reading.best import Best, best_of
 from analysis.report.condense import curves_of, known_columns
-from analysis.report.sections import Shown
+from analysis.report.shown import MEAN_SENTENCE, Shown
 from survey.workloads.metrics import Metrics
 
 MAX_SLICES = 8
@@ -60,13 +60,13 @@ def _curves(
     objective, name = metrics.objective, words(metrics.objective.name)
     there = set(known_columns(dataset, [f"{metric.name}_median" for metric in metrics.all]))
     others = [metric for metric in metrics.all if metric != objective and f"{metric.name}_median" in there]
-    wanted = [f"{objective.name}_q1", f"{objective.name}_q3", *there]
+    wanted = [*(f"{objective.name}_{part}" for part in ("q1", "q3", "avg", "stddev", "num_finite")), *there]
     with_curves = partial(curves_of, dataset, columns=wanted)
     if f"{objective.name}_median" in there:
         yield _shown(
             f"{name} by epoch",
             f"The median over the repetitions at each epoch, and a band between their quartiles; "
-            f"the {_LOWEST[str(objective.best)]} is the best.",
+            f"the {_LOWEST[str(objective.best)]} is the best. {MEAN_SENTENCE}",
             objective_curves(experiments, best, axes, with_curves),
             f"Median {name} by epoch.",
         )

@@ -83,7 +83,7 @@ def test_a_difference_of_two_walks_is_that_of_their_runs(walked):
     assert found.median_difference == pytest.approx(np.median(b - a))
     assert str(found) == (
         f"distance of step 2 less that of step 0.5: {found.difference:.4g}, between {found.low:.4g} and "
-        f"{found.high:.4g} at 0.95. A run counts by its distance at the epoch of its least distance, chosen by the "
+        f"{found.high:.4g} at 95 %. A run counts by its distance at the epoch of its least distance, chosen by the "
         "numbers that are compared, which therefore look better than they are. Paired: 8 repetitions, each with the "
         "same draws in both."
     )

@@ -91,6 +91,7 @@ def test_the_report_on_random_walks(walked, tmp_path):
     assert "<h1>Training survey: random_walk</h1>" in page
     assert titles(page) == [
         "Best experiments",
+        *("What these runs can tell", "What matters for the distance"),
         *("Learning curves", "Distance by epoch", "Other metrics by epoch"),
         *("Slices", "Distance along step", "Distance along drift"),
         *("Maps", "Distance over pairs of axes"),
@@ -164,9 +165,10 @@ def test_gaps_and_curves_that_are_not_finite(tmp_path):
 def test_a_single_experiment(height, tmp_path):
     dataset = write_workload(tmp_path / "dataset", MADE, {Made(epochs=1): {"height": np.full((1, 1), height)}})
     page = page_of(dataset, tmp_path)
-    assert titles(page)[:5] == [
+    assert titles(page)[:6] == [
         "Best experiments",
-        *("Learning curves", "Height by epoch", "Other metrics by epoch", "What failed or is missing"),
+        *("What these runs can tell", "Learning curves", "Height by epoch", "Other metrics by epoch"),
+        "What failed or is missing",
     ]
     assert cells(page, "best")[0][:2] == ["Runs", "Height"]
     assert "<dt>Epochs recorded</dt><dd>1 (1 per run)</dd>" in page

@@ -1,0 +1,179 @@
+"""What the runs of a task can tell, for the page: the best setting, what may be the best too, and what matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.conclusions.axis_effects import Effects, effects_of
+from analysis.conclusions.best_settings import LEVEL, BestSettings, best_settings
+from analysis.figures.effect_bars import LEAST, effect_bars, percent, shown_effects
+from analysis.figures.pictures import picture
+from analysis.reading.axes import axes_of, words
+from analysis.reading.best import Best, best_of
+from analysis.reading.frames import records
+from analysis.reading.tables import schema_of, tables
+from analysis.report.shown import Shown
+from survey.dataset.layout import REPETITIONS
+from survey.text.counting import counted
+from survey.workloads.columns import Columns
+
+MAX_LISTED = 12
+"""Most settings listed of those that may be the best."""
+
+MAX_READ = 400
+"""Most experiments of a task whose runs are read for what matters."""
+
+Labelled = Callable[[Mapping[Any, Any]], str]
+"""Names an experiment within its task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A setting that may be the best.
+
+    Attributes:
+        label: Its name within its task.
+        value: Median score.
+        behind: By how much its mean score is worse than that of the setting with the best median.
+    """
+
+    label: str
+    value: float
+    behind: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the runs of a task can tell.
+
+    Attributes:
+        of_task: ` of NAME`; empty if the workload has no tasks.
+        sentences: The best setting, what cannot be told from it, what is resolved, and what was left out.
+        candidates: Those that may be the best, by their medians; none if there is but one. At most `MAX_LISTED`.
+        unlisted: Number of others that may be the best.
+        matters: The figure of effects; None where no axis can be told from others, or from noise.
+    """
+
+    of_task: str
+    sentences: list[str]
+    candidates: list[Candidate]
+    unlisted: int
+    matters: Shown | None
+
+
+def told(dataset: Path, experiments: pd.DataFrame, columns: Columns, label: Labelled) -> Told:
+    """Conclude from the runs of a task.
+
+    Args:
+        dataset: Folder of the data set.
+        experiments: Rows of its summary, all of one task.
+        columns: Columns of its workload.
+        label: Names an experiment.
+    """
+    best, task = best_of(columns.metrics, experiments), columns.task_column
+    of_task = f" of {experiments[task].iloc[0]}" if task else ""
+    if not _has_runs(dataset, best):
+        unknown = "The data set has no runs with these scores, so what they can tell is unknown."
+        return Told(of_task, [unknown], [], 0, None)
+    found = best_settings(dataset, experiments, best)
+    effects = effects_of(dataset, experiments, axes_of(columns, experiments), best, MAX_READ)
+    candidates = [
+        Candidate(label(row), float(row[best.value()]), float(behind))
+        for row, behind in zip(records(found.candidates), found.behind, strict=True)
+    ]
+    listed = candidates[:MAX_LISTED] if len(candidates) > 1 else []
+    unlisted = max(len(candidates) - MAX_LISTED, 0)
+    return Told(of_task, list(_sentences(found, label)), listed, unlisted, _matters(effects, of_task))
+
+
+def _has_runs(dataset: Path, best: Best) -> bool:
+    curves = {best.metric.curve, best.chosen_by.curve}
+    return REPETITIONS in tables(dataset) and curves <= set(schema_of(dataset, REPETITIONS).names)
+
+
+def _sentences(found: BestSettings, label: Labelled) -> Iterator[str]:
+    if found.surveyed == 1:
+        yield "There is one setting alone, and none to tell it from."
+        return
+    if found.leading.empty or not found.tested:
+        yield "No setting has a finite score in all runs that most have, so none can be compared."
+    elif found.repetitions < 2:
+        yield (
+            "There is one run of each setting: whether two settings differ, or only two runs, cannot be told. "
+            "More repetitions can tell."
+        )
+    else:
+        yield from _of_the_best(found, label)
+        yield _pairs(found)
+        yield from _resolution(found)
+    yield from _left_out(found)
+
+
+def _of_the_best(found: BestSettings, label: Labelled) -> Iterator[str]:
+    leading = records(found.leading)[0]
+    setting, count = label(leading), len(found.candidates)
+    is_candidate = leading["experiment_id"] in set(found.candidates["experiment_id"])
+    if count == 1 and is_candidate:
+        yield f"The best setting is {setting}: each other one that was compared is worse."
+    elif is_candidate:
+        yield f"The setting with the best median is {setting}; {counted(count - 1, 'other')} cannot be told from it."
+    else:
+        yield f"The setting with the best median is {setting}, but its mean is worse than that of others."
+    among = "is this one" if count == 1 else f"is one of these {count:,}"
+    yield (
+        f"With a probability of at least {100 * LEVEL:.0f} %, the setting whose mean {words(found.best.metric.name)} "
+        f"is truly best {among}; this is corrected for comparing {counted(found.surveyed, 'setting')}."
+    )
+
+
+def _pairs(found: BestSettings) -> str:
+    if found.paired:
+        return f"Settings are compared within each of {found.repetitions} repetitions, of which they share the draws."
+    return (
+        f"Comparisons are unpaired: each of the {found.repetitions} runs of a setting has draws of its own, whose luck "
+        "is part of the differences."
+    )
+
+
+def _resolution(found: BestSettings) -> Iterator[str]:
+    if found.resolved > 0:
+        yield (
+            f"Between two settings that were chosen beforehand, {found.repetitions} repetitions find a difference of "
+            f"{found.resolved:.2g} in four of five surveys; {found.needed:,} find half of it."
+        )
+
+
+def _left_out(found: BestSettings) -> Iterator[str]:
+    untested = found.surveyed - found.tested - found.incomplete - found.diverged
+    if untested:
+        yield (
+            f"Of {found.surveyed:,} settings, the runs of the {found.tested:,} with the best medians were compared. "
+            "The others are not shown to be worse."
+        )
+    if found.incomplete:
+        yield f"Not compared: {counted(found.incomplete, 'setting')} without the runs that most have."
+    if found.diverged:
+        yield f"Not compared: {counted(found.diverged, 'setting')} with runs that have no finite score."
+
+
+def _matters(effects: Effects, of_task: str) -> Shown | None:
+    drawn = shown_effects(effects.effects)
+    if not any(effect.axes for effect in drawn):
+        return None
+    name = words(effects.best.metric.name)
+    largest = ", ".join(f"{effect.name} {percent(effect.share)}" for effect in drawn)
+    caption = (
+        f"Which share of the variance of the {name} each axis explains, what the largest pairs explain beyond, and the "
+        f"noise of repetitions: of one run of one setting, both drawn at random. Interactions below {percent(LEAST)} "
+        f"have no bar. Computed on {effects.computed_on}."
+    )
+    return Shown(
+        f"What matters for the {name}{of_task}",
+        " ".join([caption, *effects.remarks]),
+        picture(effect_bars(drawn), f"Bars of shares of the variance of the {name}{of_task}: {largest}."),
+    )
