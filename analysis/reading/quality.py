@@ -65,9 +65,10 @@ def quality_of(experiments: pd.DataFrame, best: Best) -> Quality:
 
 def columns_of_quality() -> list[str]:
     """Name the columns that `quality_of` takes, whichever way the best epoch is chosen."""
-    choosers = [metric for metric in METRICS.all if metric.best]
-    chosen = [Best(metric, other).value() for metric in (_ACCURACY, _SQUARES) for other in choosers]
-    return [RANGE, _VARIANCE, *chosen]
+    judged = [Best(metric, metric) for metric in (_ACCURACY, _SQUARES)]
+    if METRICS.chooser:
+        judged += [Best(metric, METRICS.chooser) for metric in (_ACCURACY, _SQUARES)]
+    return [RANGE, _VARIANCE, *(each.value() for each in judged)]
 
 
 def _judged(metric: Metric, best: Best) -> Best:

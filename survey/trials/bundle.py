@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
+from survey.trials.curves import Curves
+from survey.trials.training_time import TrainingTime
 from survey.workloads.metrics import Metrics
 from survey.workloads.workload import MakeTrainer, Trainer
 
@@ -32,8 +32,8 @@ class Bundle:
             `state_dict` of a bundle of these runs alone.
 
     Attributes:
-        curves: float32 [metrics, runs, epochs]; undefined for epochs that are not trained yet.
-        epoch_seconds: float32 [runs, epochs], what each epoch took, divided by the runs that it was shared by.
+        curves: What is recorded.
+        time: When the training started, and how long it took.
     """
 
     def __init__(
@@ -44,17 +44,11 @@ class Bundle:
         epochs: int,
         keep: Callable[[slice, dict[str, Any]], object] | None = None,
     ) -> None:
-        self._make_trainer, self._metrics, self._seeds, self._epochs = make_trainer, metrics, seeds, epochs
-        self._first, self._size, self._keep = 0, len(seeds), keep
+        self._make_trainer, self._seeds, self._epochs, self._keep = make_trainer, seeds, epochs, keep
+        self._first, self._size = 0, len(seeds)
         self._trainer: Trainer | None = None
         self._has_started = False
-        self.curves: npt.NDArray[np.float32] = np.empty((len(metrics.all), len(seeds), epochs), dtype=np.float32)
-        self.epoch_seconds: npt.NDArray[np.float32] = np.empty((len(seeds), epochs), dtype=np.float32)
-
-    @property
-    def curves_by_name(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The curves and `epoch_seconds`, float32 [runs, epochs], by their columns in the data set."""
-        return {**dict(zip(self._metrics.curves, self.curves, strict=True)), "epoch_seconds": self.epoch_seconds}
+        self.curves, self.time = Curves(metrics, len(seeds), epochs), TrainingTime()
 
     @property
     def epoch(self) -> int:
@@ -64,7 +58,7 @@ class Bundle:
     @property
     def run_epochs(self) -> int:
         """Epochs trained, summed over the runs."""
-        return self._first * self._epochs + len(range(len(self._seeds))[self._runs]) * self._group_epoch
+        return self._first * self._epochs + (self._runs.stop - self._first) * self._group_epoch
 
     @property
     def is_done(self) -> bool:
@@ -80,76 +74,74 @@ class Bundle:
     def _group_epoch(self) -> int:
         return self._trainer.epoch if self._trainer else 0
 
-    def train_epoch(self) -> None:
-        """Train an epoch of the current group; raises what `start_epoch` raises."""
-        self.start_epoch()
-        self.end_epoch()
-
     def start_epoch(self) -> None:
         """Train an epoch of the current group; on a GPU, only start it, on the current stream.
 
         Raises:
             torch.OutOfMemoryError, RuntimeError, MemoryError: Not even a single run fits into memory.
         """
+        self.time.start_epoch()
         if self._group_epoch == self._epochs:
             self._first, self._trainer = self._runs.stop, None
-        while not self._fits():
-            self._halve()
+        while not self._fits(lambda trainer: trainer.start_epoch()):
+            pass  # it has half as many runs now
         self._has_started = True
 
-    def end_epoch(self) -> None:
-        """Wait for the epoch that was started, if any, on the same stream, and store its statistics."""
-        if self._trainer and self._has_started:
-            self._has_started = False
-            self.curves[:, self._runs, self._trainer.epoch - 1] = self._trainer.end_epoch().numpy()
+    def end_epoch(self, not_before: float = 0.0) -> None:
+        """Wait for the epoch that was started, if any, on the same stream, and record it.
 
-    def took(self, seconds: float) -> None:
-        """Note what the epoch took that has ended last; if it was the last one of the group, keep its state."""
-        if not self._trainer:
+        If it was the last one of the group, the state of the group is kept.
+
+        Args:
+            not_before: By `time.perf_counter`; time before that is not counted.
+        """
+        if not self._trainer or not self._has_started:
             return
-        runs = self._runs
-        self.epoch_seconds[runs, self._trainer.epoch - 1] = seconds / len(self._seeds[runs])
+        self._has_started = False
+        values = self._trainer.end_epoch()
+        self.curves.record(self._runs, self._trainer.epoch, values, self.time.end_epoch(not_before))
         if self._keep and self._trainer.epoch == self._epochs:
-            group = {"first": 0, "size": len(self._seeds[runs]), "trainer": self._trainer.state_dict()}
-            curves, seconds_of = torch.tensor(self.curves[:, runs]), torch.tensor(self.epoch_seconds[runs])
-            self._keep(runs, {**group, "curves": curves, "epoch_seconds": seconds_of})
+            self._keep(self._runs, self._state_of_group())
 
-    def _fits(self) -> bool:
-        """Start an epoch, and return whether memory was enough."""
+    def _fits(self, act: Callable[[Trainer], None]) -> bool:
+        """Act on the trainer of the group, which is made if there is none, and return whether memory was enough.
+
+        If not, the group, whose arrays may be half updated, gives way to one of half as many runs, which starts again.
+        """
         try:
             self._trainer = self._trainer or self._make_trainer(seeds=self._seeds[self._runs])
-            self._trainer.start_epoch()
+            act(self._trainer)
+            return True
         except (MemoryError, RuntimeError) as error:
-            if not self._is_too_large(error):
+            if not _is_too_large(self._size, error):
                 raise
-            return False
-        return True
-
-    def _is_too_large(self, error: Exception) -> bool:
-        """Whether an error says that the group does not fit into memory, and a smaller one is possible."""
-        if self._size == 1 or not is_out_of_memory(error):
-            return False
-        _log.warning("%d runs at once: %s", self._size, str(error).partition("\n")[0])
-        return True
-
-    def _halve(self) -> None:
-        """Drop the group, whose arrays may be half updated, for one of half as many runs, which starts again."""
         self._trainer = None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self._size = -(-(self._runs.stop - self._first) // 2)
+        return False
 
     def state_dict(self) -> dict[str, Any]:
         """Copy the state needed to continue, between two epochs; of finished groups, only the curves."""
         epochs = self._epochs if self._first else self._group_epoch
-        return {
+        group = {
             "first": self._first,
             "size": self._size,
             "trainer": self._trainer.state_dict() if self._trainer else None,
-            "curves": torch.tensor(self.curves[:, :, :epochs]),
-            "epoch_seconds": torch.tensor(self.epoch_seconds[:, :epochs]),
+            **self.curves.state_dict(slice(None), epochs),
         }
+        return {"bundle": group, "epoch": self.epoch, **self.time.state_dict()}
+
+    def _state_of_group(self) -> dict[str, Any]:
+        """Copy the state of a group that has trained all its epochs, as that of a bundle of its runs alone."""
+        group = {
+            "first": 0,
+            "size": self._runs.stop - self._first,
+            "trainer": self._trainer.state_dict() if self._trainer else None,
+            **self.curves.state_dict(self._runs, self._epochs),
+        }
+        return {"bundle": group, "epoch": self._epochs, **self.time.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state_dict` of a bundle of the same runs.
@@ -159,19 +151,20 @@ class Bundle:
         Raises:
             torch.OutOfMemoryError, RuntimeError, MemoryError: Not even a single run fits into memory.
         """
-        self._first, self._size = state["first"], state["size"]
-        self.curves[:, :, : state["curves"].shape[2]] = state["curves"].numpy()
-        self.epoch_seconds[:, : state["epoch_seconds"].shape[1]] = state["epoch_seconds"].numpy()
-        self._trainer = None
-        if not state["trainer"]:
-            return
-        try:
-            self._trainer = self._make_trainer(seeds=self._seeds[self._runs])
-            self._trainer.load_state_dict(state["trainer"])
-        except (MemoryError, RuntimeError) as error:
-            if not self._is_too_large(error):
-                raise
-            self._halve()
+        group = state["bundle"]
+        self._first, self._size, self._trainer = group["first"], group["size"], None
+        self.curves.load_state_dict(group)
+        self.time.load_state_dict(state)
+        if group["trainer"]:
+            self._fits(lambda trainer: trainer.load_state_dict(group["trainer"]))
+
+
+def _is_too_large(size: int, error: Exception) -> bool:
+    """Whether an error says that a group of so many runs does not fit into memory, and a smaller one is possible."""
+    if size == 1 or not is_out_of_memory(error):
+        return False
+    _log.warning("%d runs at once: %s", size, str(error).partition("\n")[0])
+    return True
 
 
 def is_device_lost(error: Exception) -> bool:
