@@ -73,7 +73,8 @@ def read_scores(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> S
     """
     if experiments.empty:
         return Scores(experiments, np.empty((0, 0)), paired=False)
-    parts = [experiments[start : start + _AT_ONCE] for start in range(0, len(experiments), _AT_ONCE)]
+    filed = experiments.sort_index()  # as in the files, so that few of them are read for each part
+    parts = [filed[start : start + _AT_ONCE] for start in range(0, len(filed), _AT_ONCE)]
     runs = pd.concat([run_values(dataset, part, best) for part in parts], ignore_index=True)
     by_run = runs.pivot(index="experiment_id", columns="repetition", values="value")
     there = runs.assign(there=True).pivot(index="experiment_id", columns="repetition", values="there").notna()

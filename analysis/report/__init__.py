@@ -3,4 +3,4 @@
 Read `page` first. `sections` draws the figures; `facts`, `gaps` and `forecasts` gather the numbers; `told` concludes.
 """
 
-__all__ = ["condense", "facts", "forecasts", "gaps", "page"]
+__all__ = ["condense", "facts", "forecasts", "gaps", "page", "told"]

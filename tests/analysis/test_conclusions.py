@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,9 @@ from analysis.conclusions.best_settings import BestSettings, best_settings
 from analysis.conclusions.full_grid import largest_grid, thinned
 from analysis.conclusions.scores import judged_by
 from analysis.conclusions.surveyed import surveyed
+from analysis.reading.axes import axes_of
 from analysis.statistics.mean_intervals import paired_interval, unpaired_interval
+from survey import Grid
 from survey.errors import InputError
 from survey.workloads.experiment import Run
 from survey.workloads.registry import workload_named
@@ -472,6 +473,11 @@ def test_of_many_settings_those_with_the_best_medians_are_compared(tmp_path, mon
     assert told.candidates["count"].tolist() == [3]
 
 
-def test_settings_are_named_as_the_columns_are(walked):
-    assert not re.search("draws|epochs", str(surveyed(walked).axes))
+def test_axes_are_what_a_search_space_sets(walked, networks):
+    """Not what follows from it, such as the number of parameters, and not what is said of the data."""
     assert surveyed(walked).axes == ("step", "drift")
+    known = surveyed(networks)
+    assert {"dataset", "depth", "shape", "size"} <= set(known.axes)
+    axes = {name.replace(".", "_") for name in axes_of(known.columns, known.experiments)}
+    assert axes <= set(Grid.keys())
+    assert axes >= {*Grid.keys()} - {"epochs", "draws"}
