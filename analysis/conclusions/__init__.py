@@ -1,3 +1,3 @@
 """What the runs of a data set can tell: differences of settings, bands, effects of axes, what may be the best."""
 
-__all__ = ["axis_effects", "bands", "best_settings", "differences", "full_grid"]
+__all__ = ["axis_effects", "bands", "best_settings", "differences", "full_grid", "scores"]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.conclusions.full_grid import FullGrid, largest_grid, thinned
-from analysis.conclusions.scores import Scores, judged_by, read_scores
+from analysis.conclusions.scores import Scores, judged_by, left_out, read_scores
 from analysis.conclusions.surveyed import surveyed
 from analysis.reading.axes import axis_values, setting_text, values_text, varied_axes, words
 from analysis.reading.best import Best
@@ -110,7 +110,7 @@ def effects_of(
     chosen = grid if most is None else thinned(grid, most)
     scores = read_scores(dataset, chosen.experiments, best)
     if scores.experiments.empty or not scores.repetitions:
-        return Effects(best, (), "no experiment", tuple(_left_out(scores)))
+        return Effects(best, (), "no experiment", tuple(left_out(scores.incomplete, scores.diverged, scores.unused)))
     # Without those that lack runs or have diverged, what is left need not be a full grid.
     used = largest_grid(scores.experiments, axes)
     scores = scores.of(used.experiments)
@@ -164,16 +164,9 @@ def _remarks(scores: Scores, used: FullGrid, parts: Components, *, in_log: bool)
         yield "All scores are equal."
     if parts.repetition:
         yield "What a repetition does to all settings alike is taken out, as draws are paired."
-    yield from _left_out(scores)
+    yield from left_out(scores.incomplete, scores.diverged, scores.unused)
 
 
 def _unread(grid: FullGrid, chosen: FullGrid) -> Iterator[str]:
     if len(chosen.experiments) < len(grid.experiments):
         yield f"They represent a full grid of {len(grid.experiments):,}: evenly chosen values of its longest axes."
-
-
-def _left_out(scores: Scores) -> Iterator[str]:
-    if scores.incomplete:
-        yield f"Left out: {counted(scores.incomplete, 'experiment')} without the runs that most have."
-    if scores.diverged:
-        yield f"Left out: {counted(scores.diverged, 'experiment')} with runs that have no finite score."

@@ -41,6 +41,7 @@ class BestSettings:
         needed: Repetitions that would resolve half of it; 0 for one repetition.
         incomplete: Number of settings not compared because they lack a repetition that most have.
         diverged: Number of settings not compared because a run of theirs has no finite score.
+        unused: Number of runs not compared because most settings lack their repetition.
     """
 
     best: Best
@@ -55,6 +56,7 @@ class BestSettings:
     needed: int
     incomplete: int
     diverged: int
+    unused: int
 
 
 def best_settings(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> BestSettings:
@@ -97,6 +99,7 @@ def best_settings(dataset: str | Path, experiments: pd.DataFrame, best: Best) ->
         needed=repetitions_for(0.5, repetitions, paired=scores.paired) if can_tell else 0,
         incomplete=scores.incomplete,
         diverged=scores.diverged + len(experiments) - len(known),
+        unused=scores.unused,
     )
 
 

@@ -177,5 +177,7 @@ def _remarks(sides: Sequence[Side], paired: bool, unshared: int) -> Iterator[str
                 f"{side.not_finite:,} of {counted(side.runs, 'run')} of {side.setting} diverged: without a finite "
                 "score there is no mean, and no interval of it."
             )
-    if min(side.runs for side in sides) < 2:
+    if not sides[0].runs and paired:
+        yield "They have no repetition in common."
+    elif min(side.runs for side in sides) < 2:
         yield "One run tells nothing of how runs differ: repeat both settings."

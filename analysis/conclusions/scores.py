@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import pandas as pd
 
 from analysis.reading.axes import words
 from analysis.reading.best import Best, best_of, run_values
+from analysis.reading.filters import of_experiments
 from analysis.reading.frames import column, where
 from analysis.reading.tables import read, schema_of
 from survey.dataset.layout import REPETITIONS
+from survey.dataset.schema import columns_in
 from survey.errors import InputError, nearest
+from survey.text.counting import counted
 from survey.workloads.columns import Columns
 from survey.workloads.metrics import Metric
 
@@ -95,15 +99,24 @@ def read_scores(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> S
 
 def are_paired(dataset: str | Path, experiments: pd.DataFrame) -> bool:
     """Whether the draws of experiments are paired: each repetition has the same seed in all of them."""
-    known = schema_of(dataset, REPETITIONS).names
-    if "draws" not in experiments or not {"repetition", "seed"} <= set(known):
+    known = schema_of(dataset, REPETITIONS)
+    if "draws" not in experiments or not {"repetition", "seed"} <= set(known.names):
         return False  # as the published data, and those of version 1
     if set(experiments["draws"]) != {"paired"}:
         return False
-    ids = experiments["experiment_id"].tolist()
-    filters = [("experiment_id", "in", ids)]
+    filters = of_experiments(experiments, columns_in(known.metadata, dataset).partition)
     seeds = read(dataset, table=REPETITIONS, filters=filters, columns=["repetition", "seed"]).drop_duplicates()
     return not bool(seeds["repetition"].duplicated().any())
+
+
+def left_out(incomplete: int, diverged: int, unused: int) -> Iterator[str]:
+    """Say what of some scores is not compared, in sentences."""
+    if incomplete:
+        yield f"Left out: {counted(incomplete, 'setting')} without the runs that most have."
+    if diverged:
+        yield f"Left out: {counted(diverged, 'setting')} with runs that have no finite score."
+    if unused:
+        yield f"Left out: {counted(unused, 'run')} of repetitions that most settings do not have."
 
 
 def judged_by(columns: Columns, experiments: pd.DataFrame, metric: str | None) -> Best:

@@ -84,7 +84,9 @@ def two_of(known: Surveyed, a: Setting, b: Setting) -> tuple[pd.DataFrame, pd.Da
 def _setting(known: Surveyed, which: str, given: Setting) -> dict[str, Any]:
     """The values of the axes that a setting names: of an id all of them."""
     if isinstance(given, Mapping):
-        for name in given:
+        for name, value in given.items():
+            if np.ndim(value):
+                raise InputError(f"{which}: {name} is {value!r}; expected one value, not several")
             if name not in known.experiments.columns:
                 raise InputError(
                     f"{which}: {name!r} is no setting of these experiments{nearest(name, known.axes)}; "
@@ -124,7 +126,7 @@ def _one(known: Surveyed, which: str, own: Mapping[str, Any], values: Mapping[st
 
 def _equal(values: pd.Series, value: Any) -> Sequence[bool]:
     """Where a column has a value; real numbers are equal if they are the same as float32."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
+    if pd.isna(value):
         return values.isna().tolist()
     if isinstance(value, float | np.floating):
         return [isinstance(each, int | float) and np.float32(each) == np.float32(value) for each in values]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.reading.axes import words
+from analysis.reading.filters import of_experiments
 from analysis.reading.tables import read, schema_of
 from survey.dataset.layout import REPETITIONS
 from survey.dataset.schema import best_name, choice_name, columns_in
@@ -116,12 +117,7 @@ def run_values(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> pd
     curves = list(dict.fromkeys([best.chosen_by.curve, best.metric.curve]))
     known = schema_of(dataset, REPETITIONS)
     names = ["experiment_id", *(["repetition"] if "repetition" in known.names else []), *curves]
-    filters = [
-        (name, "in", sorted(experiments[name].unique().tolist()))
-        for name in columns_in(known.metadata, dataset).partition
-        if name in experiments and experiments[name].notna().all()
-    ]
-    filters.append(("experiment_id", "in", experiments["experiment_id"].tolist()))
+    filters = of_experiments(experiments, columns_in(known.metadata, dataset).partition)
     runs = read(dataset, table=REPETITIONS, filters=filters, columns=names)
     found = [_at_best(*(row[name] for name in curves), best=best) for row in runs[curves].to_dict("records")]
     values = runs.drop(columns=curves).assign(

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -33,6 +34,21 @@ _UNDERSCORED = {dotted: underscored for underscored, dotted in _DOTTED.items()}
 def dotted(name: str) -> str:
     """Return the name of a column with dots, such as `kernel_regularizer.l1` for `kernel_regularizer_l1`."""
     return _DOTTED.get(name, name)
+
+
+def of_experiments(experiments: pd.DataFrame, partition: Sequence[str]) -> list[Filter]:
+    """Return filters that find some experiments in any table, and keep the reader from opening files of others.
+
+    Args:
+        experiments: Rows with `experiment_id`, and as many of the columns in the paths as they have.
+        partition: Those columns.
+    """
+    paths: list[Filter] = [
+        (name, "in", sorted(experiments[name].unique().tolist()))
+        for name in partition
+        if name in experiments and experiments[name].notna().all()
+    ]
+    return [*paths, ("experiment_id", "in", experiments["experiment_id"].tolist())]
 
 
 def column(name: str, schema: pa.Schema) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.conclusions.axis_effects import Effects, effects_of
 from analysis.conclusions.best_settings import LEVEL, BestSettings, best_settings
+from analysis.conclusions.scores import left_out
 from analysis.figures.effect_bars import LEAST, effect_bars, percent, shown_effects
 from analysis.figures.pictures import picture
 from analysis.reading.axes import axes_of, words
@@ -155,10 +156,7 @@ def _left_out(found: BestSettings) -> Iterator[str]:
             f"Of {found.surveyed:,} settings, the runs of the {found.tested:,} with the best medians were compared. "
             "The others are not shown to be worse."
         )
-    if found.incomplete:
-        yield f"Not compared: {counted(found.incomplete, 'setting')} without the runs that most have."
-    if found.diverged:
-        yield f"Not compared: {counted(found.diverged, 'setting')} with runs that have no finite score."
+    yield from left_out(found.incomplete, found.diverged, found.unused)
 
 
 def _matters(effects: Effects, of_task: str) -> Shown | None:

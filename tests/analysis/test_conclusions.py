@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import random_walk
 
@@ -108,6 +110,7 @@ def test_experiments_are_named_by_their_ids_too(walked):
         (7, {"step": 3}, "a: no experiment has the id 7; read the column experiment_id"),
         ("walk", {"step": 3}, r"a is 'walk'; expected the id of an experiment, or settings such as"),
         (True, {"step": 3}, "a is True; expected the id"),
+        ({"step": [0.5, 1]}, {"step": 3}, r"a: step is \[0\.5, 1\]; expected one value, not several"),
         ({"step": 0.5, "drift": 0}, {}, "a and b are the same experiment"),
         ({}, {}, "a: nothing fits 6 experiments"),
     ],
@@ -148,6 +151,8 @@ def test_networks_are_compared_by_any_metric_that_has_a_best(tmp_path):
     assert difference(dataset, a, {"depth": 3}, metric="val_loss") == found
     assert difference(dataset, a, {"depth": 3}, metric="test_loss") == found
     penalty = difference(dataset, {**a, "size": 256}, {"kernel_regularizer.type": "l2"})
+    ids = penalty.a.experiment_id, penalty.b.experiment_id
+    assert difference(dataset, *ids) == penalty  # of axes that are null in one of them
     assert (penalty.a.setting, penalty.b.setting) == (
         "kernel regularizer.l2 none, kernel regularizer.type none",
         "kernel regularizer.l2 0.01, kernel regularizer.type l2",
@@ -194,6 +199,17 @@ def test_runs_without_a_partner_are_left_out_and_counted(tmp_path):
     found = difference(dataset, {"count": 1}, {"count": 2})
     assert (found.difference, found.a.mean, found.a.runs) == (2, 2, 3)
     assert "1 run without a partner is left out." in str(found)
+
+
+def test_experiments_without_a_common_repetition(tmp_path):
+    dataset = scored(tmp_path / "dataset", {Made(count=1): [1, 2], Made(count=2): [3, 5]})
+    runs = next((dataset / "all_repetitions").rglob("count=2/*.parquet"))
+    table = pq.ParquetFile(runs).read()
+    later = pa.array([2, 3], table.schema.field("repetition").type)
+    pq.write_table(table.set_column(table.column_names.index("repetition"), "repetition", later), runs)
+    found = difference(dataset, {"count": 1}, {"count": 2})
+    assert "unknown. " in str(found)
+    assert str(found).endswith("They have no repetition in common.")
 
 
 def test_runs_that_diverged_leave_no_interval(tmp_path):
@@ -371,8 +387,8 @@ def test_effects_without_the_experiments_that_lack_runs_or_diverged(tmp_path):
     scores[Made(count=5, flag=False)] = [1.0, math.nan, 2.0]
     _, computed_on, remarks = told_of(scored(tmp_path / "dataset", scores))
     assert computed_on == "16 of 20 experiments, 3 runs each: count 1, 2, 4, 6, 7, 8, 9, 10; flag False, True"
-    assert "Left out: 1 experiment without the runs that most have." in remarks
-    assert "Left out: 1 experiment with runs that have no finite score." in remarks
+    assert "Left out: 1 setting without the runs that most have." in remarks
+    assert "Left out: 1 setting with runs that have no finite score." in remarks
 
 
 def test_effects_of_one_experiment_of_one_run_and_of_nothing(tmp_path):
@@ -383,7 +399,7 @@ def test_effects_of_one_experiment_of_one_run_and_of_nothing(tmp_path):
     assert any(remark.startswith("There is one run of each: the noise") for remark in told_of(single)[2])
     names, computed_on, remarks = told_of(scored(tmp_path / "lost", {Made(count=n): [math.nan] * 2 for n in (1, 2)}))
     assert (names, computed_on) == ((), "no experiment")
-    assert "Left out: 2 experiments with runs that have no finite score." in remarks
+    assert "Left out: 2 settings with runs that have no finite score." in remarks
 
 
 def test_effects_of_equal_scores(tmp_path):

@@ -105,7 +105,7 @@ def test_what_cannot_be_told_is_said(tmp_path):
     lost = told_of(tmp_path / "lost", {Made(count=count): [math.nan] * 2 for count in (1, 2)})
     assert lost.sentences == [
         "No setting has a finite score in all runs that most have, so none can be compared.",
-        "Not compared: 2 settings with runs that have no finite score.",
+        "Left out: 2 settings with runs that have no finite score.",
     ]
     equal = told_of(tmp_path / "equal", {Made(count=count): [4.0, 4.0] for count in (1, 2)})
     assert equal.sentences[0] == "The setting with the best median is count 1; 1 other cannot be told from it."
@@ -120,7 +120,7 @@ def test_what_was_not_compared_is_said(tmp_path, monkeypatch):
     found = told_of(tmp_path, scores)
     assert found.sentences[-2:] == [
         "Of 30 settings, the runs of the 19 with the best medians were compared. The others are not shown to be worse.",
-        "Not compared: 1 setting without the runs that most have.",
+        "Left out: 1 setting without the runs that most have.",
     ]
 
 
