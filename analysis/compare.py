@@ -24,6 +24,8 @@ MATCHED = (
     "momentum",
     "label_noise",
     "activation",
+    "validation_split",
+    "train_fraction",
     "kernel_regularizer.type",
     "kernel_regularizer.l1",
     "kernel_regularizer.l2",

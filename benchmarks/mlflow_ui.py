@@ -27,7 +27,7 @@ import requests
 
 from benchmarks.filled import space
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import METRICS
+from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.tracking.rows import MetricRow, Writer

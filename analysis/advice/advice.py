@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.advice.budget import Budget, Costs, bounded, costs, networks, within
+from analysis.advice.budget import Budget, Costs, costs, networks, within
 from analysis.advice.evidence import alternatives, doubts, nearest_tasks, ranking
 from analysis.advice.fitted import fitted_epochs
 from analysis.advice.regret import Verdict, leave_one_out
@@ -29,8 +29,8 @@ RULE = "mean ratio"
 NEAREST = 3
 """Number of tasks whose fits are named."""
 
-LEAST_TASKS = 3
-"""Fewest surveyed tasks on which a rule can be judged."""
+LEAST_TASKS = 4
+"""Fewest surveyed tasks on which a rule can be judged: on three, one that is better on all can still be chance."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Advice:
         budget: The budget.
         settings: A row for each recommended setting, best first: the columns of a setting, `epochs`,
             `num_free_parameters` and `widths` on this task, `score` (of the rule, least is best), `loss_ratio`
-            (geometric mean over the tasks of the loss to the least one within the budget), `worst_ratio` (at most ten)
-            and `worst_task`, `num_tasks` that have it, and `seconds` of a run (NaN where unknown). Empty if nothing is
-            recommended.
+            (geometric mean over the tasks of the test loss to that of the task's best candidate within the budget),
+            `worst_ratio` (at most ten) and `worst_task`, `num_tasks` that have it, and `seconds` of a run (NaN where
+            unknown). Empty if nothing is recommended.
         alternatives: The values of each number of the first setting, compared.
         tasks: The surveyed tasks, nearest first, and how the first setting did on each.
         verdict: How the rule did on unseen tasks, against a fixed default.
@@ -75,7 +75,7 @@ def recommend(
     """Recommend settings for a task outside the survey.
 
     Args:
-        dataset: Folder of a data set with at least three tasks.
+        dataset: Folder of a data set with at least four tasks.
         rows: Number of rows of the task's whole data set.
         inputs: Number of columns of its prepared inputs (see `survey.tasks`).
         outputs: Number of columns of its prepared target: 1 for two classes, else the number of classes.
@@ -86,7 +86,7 @@ def recommend(
         rule: Name of the rule, of `analysis.advice.rules.RULES`.
 
     Raises:
-        InputError: A number is not positive, the kind or the rule is unknown, or the data set has fewer than three
+        InputError: A number is not positive, the kind or the rule is unknown, or the data set has fewer than four
             tasks, nothing within the budget, or no times for a budget of seconds.
         ExportError: A file of the data set is damaged.
     """
@@ -106,7 +106,7 @@ def recommend(
         raise InputError(f"{dataset}: has no times of its runs; set a budget of epochs or parameters")
     allowed = within(data, task, bound, cost)
     settings = np.logical_or.reduce(allowed, axis=1)
-    possible = bounded(data, allowed).only(settings, np.logical_or.reduce(allowed, axis=0))
+    possible = data.masked(allowed).only(settings, np.logical_or.reduce(allowed, axis=0))
     if possible.settings.empty or not np.isfinite(possible.losses).any():
         raise InputError(f"{dataset}: no surveyed setting is within this budget on such a task")
     verdict = leave_one_out(data, RULES[rule], bound, cost)
@@ -131,6 +131,11 @@ def _advice(
         return Advice(task, budget, nothing, nothing, nearest_tasks(data, task, None), verdict, (refusal(verdict),))
     values = alternatives(data, scores, ranked[0])
     statements = doubts(data, task, ranked[0], values, last_epoch)
+    if data.validation is None:
+        statements.append(
+            "not all surveyed experiments have a validation set: the test losses that judge a candidate on a surveyed "
+            "task have also chosen the best one there, so the ratios are somewhat too large"
+        )
     if budget.epochs is not None and budget.epochs > last_epoch:
         statements.append(
             f"epochs: the survey ends at {last_epoch}; the effect of the other {budget.epochs - last_epoch} is unknown"
@@ -160,14 +165,14 @@ def refusal(verdict: Verdict) -> str:
     """Say why nothing is recommended."""
     return (
         f"nothing is recommended: on the surveyed tasks, each left out in turn, the rule's choice has "
-        f"{verdict.chosen_ratio:.3g} times the least loss and the fixed default {verdict.default_ratio:.3g} times "
-        f"(geometric means); the rule is better on {verdict.wins} tasks and worse on {verdict.losses}. Take the fixed "
-        f"default: {DEFAULT}"
+        f"{verdict.chosen_ratio:.3g} times the loss of the best candidate, and the fixed default "
+        f"{verdict.default_ratio:.3g} times (geometric means); the rule is better on {verdict.wins} tasks and worse on "
+        f"{verdict.losses}, which can be chance (p = {verdict.chance:.2g}). Take the fixed default: {DEFAULT}"
     )
 
 
 def _settings(data: Surveyed, task: Task, scores: Scores, ranked: list[Candidate], cost: Costs | None) -> pd.DataFrame:
-    made, ratios = networks(data, task), np.exp(log_ratios(data.losses))
+    made, ratios = networks(data, task), np.exp(log_ratios(data.losses, data.least))
     seconds = cost.seconds(task, data.epochs) if cost else np.full(data.losses.shape[1:], np.nan)
     rows = []
     for each in ranked:

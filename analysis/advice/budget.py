@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +93,3 @@ def within(data: Surveyed, task: Task, budget: Budget, cost: Costs | None) -> np
         # Comparisons with NaN are false: an unknown time exceeds the budget.
         allowed &= cost.seconds(task, data.epochs) <= budget.seconds
     return allowed
-
-
-def bounded(data: Surveyed, allowed: npt.NDArray[np.bool_]) -> Surveyed:
-    """Return the same with NaN for the losses of candidates that are not allowed."""
-    return replace(data, losses=np.where(allowed, data.losses, np.nan))

@@ -8,12 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.advice.regret import CHANCE, by_chance
 from analysis.advice.rules import Candidate, Scores, log_ratios, nearness
 from analysis.advice.surveyed import Surveyed
 from analysis.advice.task import Task
-
-CHANCE = 0.1
-"""Level of the sign test over tasks by which one value is better than another."""
 
 FAR = 1.0
 """Distance from which the nearest task is called far: ten times the rows, or the other kind."""
@@ -35,9 +33,7 @@ def alternatives(data: Surveyed, scores: Scores, chosen: Candidate) -> pd.DataFr
         the tasks of the loss to the least one), `num_tasks` that have both, with different losses, `num_better` of
         these on which the chosen value is better, and `is_told`: whether that majority is significant.
     """
-    from scipy.stats import binomtest  # not above: slow to import
-
-    ratios = log_ratios(data.losses)
+    ratios = log_ratios(data.losses, data.least)
     rows = []
     for name, value, other in _variants(data, scores, chosen):
         mine = ratios[:, chosen.setting, chosen.epoch]
@@ -53,7 +49,7 @@ def alternatives(data: Surveyed, scores: Scores, chosen: Candidate) -> pd.DataFr
                 "loss_ratio": float(np.exp(np.nanmean(theirs))),
                 "num_tasks": total,
                 "num_better": better,
-                "is_told": total > 0 and binomtest(better, total, alternative="greater").pvalue < CHANCE,
+                "is_told": total > 0 and by_chance(better, total) < CHANCE,
             }
         )
     return pd.DataFrame(rows)
@@ -61,7 +57,7 @@ def alternatives(data: Surveyed, scores: Scores, chosen: Candidate) -> pd.DataFr
 
 def best_epochs(data: Surveyed, setting: int) -> npt.NDArray[np.float64]:
     """Return the epoch of each task's least loss with a setting, (T,); NaN where it was not surveyed."""
-    losses = data.losses[:, setting]
+    losses = data.choosing[:, setting]
     known = np.logical_or.reduce(np.isfinite(losses), axis=1)
     return np.where(known, data.epochs[np.where(np.isnan(losses), np.inf, losses).argmin(1)], np.nan)
 
@@ -71,8 +67,8 @@ def nearest_tasks(data: Surveyed, task: Task, chosen: Candidate | None) -> pd.Da
 
     Returns:
         Columns `dataset`, `kind`, `rows`, `inputs`, `outputs`, `distance`, `weight`, `trained_with`; and, for a
-        candidate, `loss_ratio`, its loss divided by the least one of the task, and `best_epoch`, of the least loss of
-        its setting.
+        candidate, `loss_ratio`, its test loss divided by that of the best one on the task, and `best_epoch`, of its
+        setting alone.
     """
     frame = pd.DataFrame(
         {
@@ -87,8 +83,7 @@ def nearest_tasks(data: Surveyed, task: Task, chosen: Candidate | None) -> pd.Da
         }
     )
     if chosen is not None:
-        least = np.nanmin(data.losses.reshape(len(data.tasks), -1), axis=1)
-        frame["loss_ratio"] = data.losses[:, chosen.setting, chosen.epoch] / least
+        frame["loss_ratio"] = data.losses[:, chosen.setting, chosen.epoch] / data.least
         frame["best_epoch"] = best_epochs(data, chosen.setting)
     return frame.sort_values("distance", kind="stable").reset_index(drop=True)
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.advice.budget import Budget, Costs, bounded, within
+from analysis.advice.budget import Budget, Costs, within
 from analysis.advice.rules import Candidate, Rule, best, fixed_default
 from analysis.advice.surveyed import Surveyed
 from analysis.reading.labels import size_text
+
+CHANCE = 0.1
+"""Level of the sign tests over tasks by which a rule, or a value, is better than another."""
 
 WORST = 10.0
 """Ratios to the best loss that are greater, or not finite, count as this one."""
@@ -23,10 +26,10 @@ class Regret:
 
     Attributes:
         task: Name of the task.
-        best_loss: Least median test loss of the task within the budget.
+        best_loss: Median test loss of the candidate that is best on the task within the budget.
         best: Its setting and epoch, in words.
         chosen: The rule's choice, in words.
-        chosen_ratio: Median test loss of the choice on the task, divided by the best; 1 means no regret.
+        chosen_ratio: Median test loss of the choice on the task, divided by the best one's; 1 means no regret.
         default: The allowed candidate nearest to the fixed default, in words.
         default_ratio: Its ratio.
     """
@@ -59,9 +62,21 @@ class Verdict:
     losses: int
 
     @property
+    def chance(self) -> float:
+        """Probability of as many wins, or more, were the rule as often worse as better: the sign test."""
+        return by_chance(self.wins, self.wins + self.losses)
+
+    @property
     def is_better(self) -> bool:
-        """Whether the rule is better on average, and on more tasks than it is worse."""
-        return self.chosen_ratio < self.default_ratio and self.wins > self.losses
+        """Whether the rule is better on average, and on so many tasks that this is hardly chance."""
+        return self.chosen_ratio < self.default_ratio and self.chance < CHANCE
+
+
+def by_chance(wins: int, total: int) -> float:
+    """Return the probability of at least so many heads of a coin thrown `total` times; 1 if there is no throw."""
+    from scipy.stats import binomtest  # not above: slow to import
+
+    return float(binomtest(wins, total, alternative="greater").pvalue) if total else 1.0
 
 
 def leave_one_out(data: Surveyed, rule: Rule, budget: Budget, cost: Costs | None = None) -> Verdict:
@@ -71,7 +86,7 @@ def leave_one_out(data: Surveyed, rule: Rule, budget: Budget, cost: Costs | None
         allowed = within(data, task, budget, cost) & ~np.isnan(data.losses[number])
         if not np.isfinite(data.losses[number][allowed]).any():
             continue
-        others = bounded(data.without(number), allowed)
+        others = data.without(number).masked(allowed)
         chosen = best(others, rule(others, task))
         if chosen is not None:
             regrets.append(_regret(data, number, allowed, chosen))
@@ -87,7 +102,8 @@ def leave_one_out(data: Surveyed, rule: Rule, budget: Budget, cost: Costs | None
 
 def _regret(data: Surveyed, number: int, allowed: np.ndarray, chosen: Candidate) -> Regret:
     losses = np.where(allowed & np.isfinite(data.losses[number]), data.losses[number], np.inf)
-    setting, epoch = np.unravel_index(losses.argmin(), losses.shape)
+    choosing = np.where(np.isfinite(losses), data.choosing[number], np.inf)
+    setting, epoch = np.unravel_index(np.where(np.isnan(choosing), np.inf, choosing).argmin(), losses.shape)
     least, default = losses[setting, epoch], default_within(data, allowed)
     return Regret(
         task=data.tasks[number].name,

@@ -45,11 +45,18 @@ def normalised_ranks(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
     return ranks
 
 
-def log_ratios(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return natural logarithms of the ratios of losses to their task's least, at most log(10); NaN stays NaN."""
-    least = np.nanmin(losses.reshape(len(losses), -1), axis=1)
+def log_ratios(
+    losses: npt.NDArray[np.float64], least: npt.NDArray[np.float64] | None = None
+) -> npt.NDArray[np.float64]:
+    """Return natural logarithms of the ratios of losses (T, S, E) to another of each task, at most log(10).
+
+    Args:
+        losses: The losses; NaN stays NaN.
+        least: The others, (T,); by default the least of each task.
+    """
+    of_tasks = np.nanmin(losses.reshape(len(losses), -1), axis=1) if least is None else least
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.minimum(np.log(losses / least[:, None, None]), np.log(10))
+        return np.minimum(np.log(losses / of_tasks[:, None, None]), np.log(10))
 
 
 def nearness(data: Surveyed, task: Task) -> npt.NDArray[np.float64]:
@@ -59,22 +66,22 @@ def nearness(data: Surveyed, task: Task) -> npt.NDArray[np.float64]:
 
 def mean_rank(data: Surveyed, task: Task) -> Scores:
     """Score by the mean normalised rank over the tasks, equally weighted."""
-    return _mean(normalised_ranks(data.losses), np.ones(len(data.tasks)))
+    return _mean(normalised_ranks(data.choosing), np.ones(len(data.tasks)))
 
 
 def nearest_rank(data: Surveyed, task: Task) -> Scores:
     """Score by the mean normalised rank over the tasks, weighted by `nearness`."""
-    return _mean(normalised_ranks(data.losses), nearness(data, task))
+    return _mean(normalised_ranks(data.choosing), nearness(data, task))
 
 
 def mean_ratio(data: Surveyed, task: Task) -> Scores:
     """Score by the mean logarithm of the ratio to the least loss over the tasks, equally weighted."""
-    return _mean(log_ratios(data.losses), np.ones(len(data.tasks)))
+    return _mean(log_ratios(data.choosing), np.ones(len(data.tasks)))
 
 
 def nearest_ratio(data: Surveyed, task: Task) -> Scores:
     """Score by the mean logarithm of the ratio to the least loss over the tasks, weighted by `nearness`."""
-    return _mean(log_ratios(data.losses), nearness(data, task))
+    return _mean(log_ratios(data.choosing), nearness(data, task))
 
 
 Rule = Callable[[Surveyed, Task], Scores]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.advice.task import Task, surveyed_task
 from analysis.reading.curves import curve_matrix
 from analysis.reading.filters import Filter
-from analysis.reading.tables import read, schema_of
+from analysis.reading.tables import SUMMARY, read, schema_of
 from survey.dataset.schema import columns_in
 from survey.errors import InputError
 from survey.workloads.metrics import log_spaced_epochs
@@ -28,7 +28,8 @@ EPOCH_COUNT = 40
 """Number of log-spaced epochs to consider."""
 
 _COLUMNS = ("dataset", "task", *SETTINGS, "kernel_regularizer.type", "label_noise", "epochs", "widths")
-_IF_THERE = (*OTHERS, "network_structure")
+_VALIDATION = "validation_split"
+_IF_THERE = (*OTHERS, "network_structure", _VALIDATION)
 _TABLE = "complete_executive_summary"
 
 
@@ -40,9 +41,10 @@ class Surveyed:
         tasks: The tasks, T.
         settings: A row for each setting, S: `SETTINGS`, and those of `OTHERS` that vary within a task.
         epochs: The epochs considered, counted from 1, int64 (E,).
-        losses: Median test losses, float64 (T, S, E): NaN where there was no such experiment, infinite where the median
-            is not finite.
+        losses: Median test losses, float64 (T, S, E), by which candidates are judged: NaN where there was no such
+            experiment, infinite where the median is not finite.
         fixed: Hyperparameters that all settings of a task share, in words, such as `batch size 32`, T.
+        validation: Median validation losses in the same form; None unless all experiments have a validation set.
     """
 
     tasks: tuple[Task, ...]
@@ -50,19 +52,38 @@ class Surveyed:
     epochs: npt.NDArray[np.int64]
     losses: npt.NDArray[np.float64]
     fixed: tuple[str, ...]
+    validation: npt.NDArray[np.float64] | None = None
+
+    @property
+    def choosing(self) -> npt.NDArray[np.float64]:
+        """Losses by which candidates are chosen: those of the validation set or, without one, of the test set."""
+        return self.losses if self.validation is None else self.validation
+
+    @property
+    def least(self) -> npt.NDArray[np.float64]:
+        """Loss (T,) of the candidate that is best on each task, chosen by `choosing`; NaN where there is none."""
+        choosing = np.where(np.isnan(self.losses) | np.isnan(self.choosing), np.inf, self.choosing)
+        chosen = choosing.reshape(len(choosing), -1).argmin(axis=1)
+        return self.losses.reshape(len(choosing), -1)[np.arange(len(choosing)), chosen]
+
+    def masked(self, allowed: npt.NDArray[np.bool_]) -> Surveyed:
+        """Return the same with NaN for candidates that are not allowed, (S, E)."""
+        validation = None if self.validation is None else np.where(allowed, self.validation, np.nan)
+        return replace(self, losses=np.where(allowed, self.losses, np.nan), validation=validation)
 
     def without(self, number: int) -> Surveyed:
         """Return the same without one task."""
         keep = [k for k in range(len(self.tasks)) if k != number]
         tasks, fixed = tuple(self.tasks[k] for k in keep), tuple(self.fixed[k] for k in keep)
-        return Surveyed(tasks, self.settings, self.epochs, self.losses[keep], fixed)
+        validation = None if self.validation is None else self.validation[keep]
+        return Surveyed(tasks, self.settings, self.epochs, self.losses[keep], fixed, validation)
 
     def only(self, settings: npt.NDArray[np.bool_], epochs: npt.NDArray[np.bool_]) -> Surveyed:
         """Return the same with only the settings and epochs of two masks, (S,) and (E,)."""
         losses = self.losses[:, settings][:, :, epochs]
-        return Surveyed(
-            self.tasks, self.settings[settings].reset_index(drop=True), self.epochs[epochs], losses, self.fixed
-        )
+        validation = None if self.validation is None else self.validation[:, settings][:, :, epochs]
+        chosen = self.settings[settings].reset_index(drop=True)
+        return Surveyed(self.tasks, chosen, self.epochs[epochs], losses, self.fixed, validation)
 
 
 def check_networks(dataset: Path | str) -> None:
@@ -107,28 +128,36 @@ def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = 
     last = int(frame["epochs"].max())
     epochs = np.union1d(log_spaced_epochs(last, EPOCH_COUNT), [min(epoch or last, last)])
     names = sorted(frame["dataset"].unique())
-    parts = [_losses_of(dataset, [("dataset", "=", name), *filters], keys, settings, epochs) for name in names]
+    losses = _Losses(dataset, keys, settings, epochs)
+    tests = [losses.of("test_loss", [("dataset", "=", name), *filters]) for name in names]
+    has_validation = _VALIDATION in frame and bool((frame[_VALIDATION] > 0).all())
+    chosen = [losses.of("validation_loss", [("dataset", "=", name), *filters]) for name in names if has_validation]
     tasks = [_task(frame[frame["dataset"] == name]) for name in names]
     fixed = [_fixed(frame[frame["dataset"] == name], keys) for name in names]
-    return Surveyed(tuple(tasks), settings, epochs, np.stack(parts), tuple(fixed))
+    validation = np.stack(chosen) if chosen else None
+    return Surveyed(tuple(tasks), settings, epochs, np.stack(tests), tuple(fixed), validation)
 
 
-def _losses_of(
-    dataset: Path | str,
-    filters: list[Filter],
-    keys: list[str],
-    settings: pd.DataFrame,
-    epochs: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float64]:
-    """Losses of one task, (S, E): one at a time, because curves are large."""
-    frame = read(dataset, table=_TABLE, filters=filters, columns=[*keys, "epochs", "test_loss_median"])
-    frame = frame.sort_values("epochs").drop_duplicates(keys, keep="last")
-    rows = frame[keys].merge(settings.reset_index(), on=keys, how="left")["index"].to_numpy()
-    curves = curve_matrix(frame["test_loss_median"], epochs)
-    reached = frame["epochs"].to_numpy()[:, None] >= epochs
-    losses = np.full((len(settings), len(epochs)), np.nan)
-    losses[rows] = np.where(reached & np.isnan(curves), np.inf, curves)
-    return losses
+@dataclass(frozen=True)
+class _Losses:
+    """Reads the losses of a task, (S, E): one task at a time, because curves are large."""
+
+    dataset: Path | str
+    keys: list[str]
+    settings: pd.DataFrame
+    epochs: npt.NDArray[np.int64]
+
+    def of(self, metric: str, filters: list[Filter]) -> npt.NDArray[np.float64]:
+        # Of the validation loss, only the complete table has curves.
+        table = _TABLE if metric == "test_loss" else SUMMARY
+        frame = read(self.dataset, table=table, filters=filters, columns=[*self.keys, "epochs", f"{metric}_median"])
+        frame = frame.sort_values("epochs").drop_duplicates(self.keys, keep="last")
+        rows = frame[self.keys].merge(self.settings.reset_index(), on=self.keys, how="left")["index"].to_numpy()
+        curves = curve_matrix(frame[f"{metric}_median"], self.epochs)
+        reached = frame["epochs"].to_numpy()[:, None] >= self.epochs
+        losses = np.full((len(self.settings), len(self.epochs)), np.nan)
+        losses[rows] = np.where(reached & np.isnan(curves), np.inf, curves)
+        return losses
 
 
 def _task(frame: pd.DataFrame) -> Task:

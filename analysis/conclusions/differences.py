@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.conclusions.scores import are_paired, counts_by, judged_by
+from analysis.conclusions.scores import are_paired, check_recorded, counts_by, judged_by
 from analysis.conclusions.surveyed import Setting, surveyed, two_of
 from analysis.reading.axes import setting_text, varied_axes, words
 from analysis.reading.best import run_values
@@ -116,6 +116,7 @@ def difference(
     if task and len(set(both[task])) > 1:
         raise InputError(f"a and b learn different tasks, {' and '.join(both[task])}, whose scores do not compare")
     best, paired = judged_by(known.columns, both, metric), are_paired(dataset, both)
+    check_recorded(dataset, best)
     values, unshared = _scores(run_values(dataset, both, best), both["experiment_id"], paired)
     differing = varied_axes(both, known.axes)
     one, other = (

@@ -12,11 +12,10 @@ import pandas as pd
 
 from analysis.reading.axes import words
 from analysis.reading.best import Best, best_of, run_values
-from analysis.reading.filters import of_experiments
+from analysis.reading.chosen import read_chosen
 from analysis.reading.frames import column, where
-from analysis.reading.tables import read, schema_of
+from analysis.reading.tables import schema_of
 from survey.dataset.layout import REPETITIONS
-from survey.dataset.schema import columns_in
 from survey.errors import InputError, nearest
 from survey.text.counting import counted
 from survey.workloads.columns import Columns
@@ -77,6 +76,7 @@ def read_scores(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> S
     """
     if experiments.empty:
         return Scores(experiments, np.empty((0, 0)), paired=False)
+    check_recorded(dataset, best)
     filed = experiments.sort_index()  # as in the files, so that few of them are read for each part
     parts = [filed[start : start + _AT_ONCE] for start in range(0, len(filed), _AT_ONCE)]
     runs = pd.concat([run_values(dataset, part, best) for part in parts], ignore_index=True)
@@ -97,15 +97,26 @@ def read_scores(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> S
     )
 
 
+def check_recorded(dataset: str | Path, best: Best) -> None:
+    """Check that the runs of a data set have what they are compared by.
+
+    Raises:
+        InputError: There is no table of runs, or it lacks a curve.
+    """
+    known = schema_of(dataset, REPETITIONS).names
+    missing = [curve for curve in {best.metric.curve, best.chosen_by.curve} if curve not in known]
+    if missing:
+        raise InputError(f"{dataset}: the runs have no {', '.join(sorted(missing))}, by which they would be compared")
+
+
 def are_paired(dataset: str | Path, experiments: pd.DataFrame) -> bool:
     """Whether the draws of experiments are paired: each repetition has the same seed in all of them."""
-    known = schema_of(dataset, REPETITIONS)
-    if "draws" not in experiments or not {"repetition", "seed"} <= set(known.names):
+    known = schema_of(dataset, REPETITIONS).names
+    if "draws" not in experiments or not {"repetition", "seed"} <= set(known):
         return False  # as the published data, and those of version 1
     if set(experiments["draws"]) != {"paired"}:
         return False
-    filters = of_experiments(experiments, columns_in(known.metadata, dataset).partition)
-    seeds = read(dataset, table=REPETITIONS, filters=filters, columns=["repetition", "seed"]).drop_duplicates()
+    seeds = read_chosen(dataset, experiments, ["repetition", "seed"], REPETITIONS).drop_duplicates()
     return not bool(seeds["repetition"].duplicated().any())
 
 

@@ -41,14 +41,16 @@ _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000
 """Colours for colour-blind people (Okabe and Ito, "Color Universal Design", 2008)."""
 
 
-def generalization(frame: pd.DataFrame) -> Figure:
+def generalization(frame: pd.DataFrame, fitted: Sequence[PanelFits] | None = None) -> Figure:
     """Draw minimizing epoch, minimum test loss and descent slope of one task against the number of parameters.
 
     A marker per shape, a colour per depth (per shape if there is one depth), and a line for the published fit to each,
-    if there are enough points. Hyperparameters other than shape, depth and size have their most frequent values.
+    if the data determine it. Hyperparameters other than shape, depth and size have their most frequent values.
 
     Args:
         frame: Rows of a summary table of one task, with shape, depth, size, num_free_parameters and test_loss_median.
+        fitted: The fits to the panels of the frame, with `experiment_id`; by default those of
+            `analysis.figures.fit_table.panel_fits` without runs.
 
     Returns:
         The figure, 8.6 inches wide, of three panels.
@@ -60,7 +62,8 @@ def generalization(frame: pd.DataFrame) -> Figure:
     shared, fixed = base(frame, ["shape", "depth"])
     shapes = distinct(shared, "shape")[: len(_MARKERS)]
     depths = evenly(distinct(shared, "depth"), MAX_DEPTHS)
-    drawn = panel_fits(where(shared, shared["shape"].isin(shapes) & shared["depth"].isin(depths)))
+    some = where(shared, shared["shape"].isin(shapes) & shared["depth"].isin(depths))
+    drawn = panel_fits(some) if fitted is None else [each for each in fitted if _is_drawn(each, some)]
     markers, colours = dict(zip(shapes, _MARKERS, strict=False)), _colours(shapes, depths)
     figure, ((first, second, third),) = layout(
         1, 3, panel_height=2.6, right=1.28, bottom=0.86, gap_x=0.95, sharex=True, sharey=False
@@ -78,6 +81,10 @@ def generalization(frame: pd.DataFrame) -> Figure:
     key(figure, [first, second, third], _signs(shapes, depths, markers, colours))
     footnote(figure, f"All at {fixed_text(fixed)}." if fixed else "", 0)
     return figure
+
+
+def _is_drawn(each: PanelFits, drawn: pd.DataFrame) -> bool:
+    return bool(each.panel.frame["experiment_id"].isin(drawn["experiment_id"]).any())
 
 
 def _colours(shapes: Sequence[str], depths: Sequence[int]) -> dict[tuple[str, int], Colour | str]:

@@ -1,3 +1,3 @@
 """Landmarks of learning curves, and the published relations fitted to them. Read `fits` first."""
 
-__all__ = ["fits", "landmarks"]
+__all__ = ["certainty", "fits", "landmarks"]

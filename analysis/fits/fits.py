@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -76,7 +76,7 @@ class Bootstrap:
         return pd.DataFrame(rows, columns=["relation", "parameter", "estimate", "low", "high"])
 
 
-def fit(found: pd.DataFrame, *, limit: float | None = None) -> Fits:
+def fit(found: pd.DataFrame, *, limit: float | None = None, relations: Collection[str] = LANDMARKS) -> Fits:
     """Fit the three relations to the landmarks of a panel.
 
     Args:
@@ -84,6 +84,7 @@ def fit(found: pd.DataFrame, *, limit: float | None = None) -> Fits:
             whose `size` is nearest to it counts, as in the publication.
         limit: Epoch from which minimizing epochs are not fitted; by default 2900 of 3000, in proportion to the greatest
             `epochs` if the frame has this column.
+        relations: Landmarks whose relations are fitted; the parameters of the others are NaN.
 
     Raises:
         InputError: A column is missing.
@@ -97,22 +98,34 @@ def fit(found: pd.DataFrame, *, limit: float | None = None) -> Fits:
         limit = LIMIT / 3000 * float(lengths.max(initial=0.0)) if len(lengths) else LIMIT
     sizes = points["num_free_parameters"].to_numpy(np.float64)
     epochs, losses, slopes = (points[name].to_numpy(np.float64) for name in LANDMARKS)
+    nothing = np.full(len(sizes), np.nan)
     return Fits(
-        fit_minimizing_epoch(sizes, epochs, limit=limit),
-        fit_minimum_loss(sizes, losses),
-        fit_descent_slope(sizes, epochs, slopes),
+        fit_minimizing_epoch(sizes, epochs if "minimizing_epoch" in relations else nothing, limit=limit),
+        fit_minimum_loss(sizes, losses if "minimum_loss" in relations else nothing),
+        fit_descent_slope(sizes, epochs if "descent_slope" in relations else nothing, slopes),
     )
 
 
-def bootstrap(repetitions: pd.DataFrame, *, seed: int, resamples: int = 200, statistic: str = "val_loss") -> Bootstrap:
+def bootstrap(
+    repetitions: pd.DataFrame,
+    *,
+    seed: int,
+    resamples: int = 200,
+    statistic: str = "val_loss",
+    relations: Collection[str] = LANDMARKS,
+) -> Bootstrap:
     """Fit a panel, and fit it again to medians over repetitions drawn with replacement.
+
+    Where all draws are paired (see docs/comparing.md), repetitions are drawn for all experiments together, because
+    those with the same number have the same split.
 
     Args:
         repetitions: Rows of `all_repetitions` of the experiments of one panel: experiment_id, num_free_parameters, the
-            statistic and, optionally, size, dataset and epochs.
+            statistic and, optionally, size, dataset, epochs, and draws with repetition.
         seed: Seed of the draws.
         resamples: Number of resamples.
         statistic: The curve of a repetition.
+        relations: Landmarks whose relations are fitted to the resamples; the others are NaN there. Fits take time.
 
     Raises:
         InputError: A column is missing, there are no rows, or the repetitions of an experiment differ in length.
@@ -123,20 +136,19 @@ def bootstrap(repetitions: pd.DataFrame, *, seed: int, resamples: int = 200, sta
             f"the frame lacks {', '.join(missing) or 'rows'}; pass rows of all_repetitions with experiment_id, "
             f"num_free_parameters and {statistic}"
         )
+    if "repetition" in repetitions:
+        repetitions = repetitions.sort_values("repetition", kind="stable", ignore_index=True)
     experiments = _one_per_size(repetitions.drop_duplicates("experiment_id")).drop(columns=statistic)
     rows = repetitions.groupby("experiment_id").indices
     runs_of = repetitions[statistic].tolist()
     losses = [_stacked([runs_of[row] for row in rows[number]], number) for number in experiments["experiment_id"]]
-    rng = np.random.default_rng(seed)
-    estimate = _landmarks(losses, experiments)
-    drawn = [
-        _landmarks([runs[rng.integers(len(runs), size=len(runs))] for runs in losses], experiments)
-        for _ in range(resamples)
-    ]
+    are_paired = _are_paired(repetitions, [np.asarray(rows[number]) for number in experiments["experiment_id"]])
+    estimate = _landmarks([losses], experiments)[0]
+    drawn = _landmarks(_resampled(losses, resamples, np.random.default_rng(seed), are_paired), experiments)
     return Bootstrap(
         fits=fit(estimate),
         landmarks=estimate,
-        samples=tuple(fit(one) for one in drawn),
+        samples=tuple(fit(one, relations=relations) for one in drawn),
         landmark_samples=np.array([one[list(LANDMARKS)].to_numpy() for one in drawn]).reshape(-1, len(experiments), 3),
     )
 
@@ -189,17 +201,47 @@ def _stacked(column: Sequence[npt.ArrayLike], number: object) -> npt.NDArray[np.
     return np.stack(curves)
 
 
-def _landmarks(losses: Sequence[npt.NDArray[np.float32]], experiments: pd.DataFrame) -> pd.DataFrame:
-    """Landmarks of the medians over the repetitions (runs, epochs) of each experiment."""
+def _are_paired(repetitions: pd.DataFrame, experiments: Sequence[npt.NDArray[np.intp]]) -> bool:
+    """Whether the experiments, given by their rows, have the same repetitions, of paired draws."""
+    if not {"draws", "repetition"} <= set(repetitions.columns) or not (repetitions["draws"] == "paired").all():
+        return False
+    numbers = repetitions["repetition"].to_numpy()
+    return len({tuple(numbers[rows]) for rows in experiments}) == 1
+
+
+def _resampled(
+    losses: Sequence[npt.NDArray[np.float32]], count: int, rng: np.random.Generator, are_paired: bool
+) -> Iterator[list[npt.NDArray[np.float32]]]:
+    """Draw repetitions with replacement, of each experiment or, if they are paired, of all together."""
+    for _ in range(count):
+        if are_paired:
+            drawn = rng.integers(len(losses[0]), size=len(losses[0]))
+            yield [runs[drawn] for runs in losses]
+        else:
+            yield [runs[rng.integers(len(runs), size=len(runs))] for runs in losses]
+
+
+def _landmarks(samples: Iterable[Sequence[npt.NDArray[np.float32]]], experiments: pd.DataFrame) -> list[pd.DataFrame]:
+    """Landmarks of the medians over the repetitions (runs, epochs) of each experiment, for each sample of them."""
+    medians = [_medians(losses) for losses in samples]
+    name = str(experiments["dataset"].iloc[0]) if "dataset" in experiments.columns else None
+    if not medians:
+        return []
+    # All together: a call for each would take longer than the fits.
+    found = landmarks(np.concatenate([matrix for matrix, _ in medians]), epochs=medians[0][1], dataset=name)
+    parts = np.split(found[list(LANDMARKS)].to_numpy(), len(medians))
+    return [experiments.assign(**dict(zip(LANDMARKS, part.T, strict=True))) for part in parts]
+
+
+def _medians(losses: Sequence[npt.NDArray[np.float32]]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Medians over the runs (experiments, epochs), NaN where one ended before, and these epochs: those needed."""
     lengths = {runs.shape[1] for runs in losses}
     epochs = needed_epochs(max(lengths)) if len(lengths) == 1 else np.arange(1, max(lengths) + 1)
     medians = np.full((len(losses), len(epochs)), np.nan)
     for row, runs in zip(medians, losses, strict=True):
         reached = epochs[epochs <= runs.shape[1]]
         row[: len(reached)] = quantiles(runs[:, reached - 1], [0.5])[0]
-    name = str(experiments["dataset"].iloc[0]) if "dataset" in experiments.columns else None
-    found = landmarks(medians, epochs=epochs, dataset=name)
-    return experiments.assign(**{column: found[column] for column in LANDMARKS})
+    return medians, epochs
 
 
 def _interval(drawn: npt.NDArray[np.float64], level: float) -> npt.NDArray[np.float64]:

@@ -72,14 +72,14 @@ def fit_minimizing_epoch(sizes: npt.ArrayLike, epochs: npt.ArrayLike, *, limit: 
         limit: `LIMIT` for curves of 3000 epochs.
 
     Returns:
-        The fit; NaN if fewer than two points are left.
+        The fit; NaN if fewer than three points are left, as two determine the line whatever they are.
 
     Raises:
         InputError: The arrays differ in length, or a size is not positive or occurs twice.
     """
     x, theta = _by_size(sizes, epochs)
     chosen = _falling(theta, limit)
-    if chosen.sum() < 2:
+    if chosen.sum() < 3:
         return MinimizingEpoch(np.nan, np.nan)
     m, b = np.polyfit(x[chosen], theta[chosen] ** (-1 / 3), 1)
     return MinimizingEpoch(float(m), float(b))
@@ -96,21 +96,20 @@ def fit_minimum_loss(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> MinimumLoss
         losses: Their minimum losses (n,); those that are NaN or not positive are ignored.
 
     Returns:
-        The fit; NaN if fewer than four points are left.
+        The fit; NaN if no more than four points are left, through which a curve of four parameters passes.
 
     Raises:
         InputError: The arrays differ in length, or a size is not positive or occurs twice.
     """
     values = np.asarray(losses, dtype=np.float64)
     x, phi = _by_size(sizes, np.where(values > 0, values, np.nan))
-    if len(x) < 4:
+    if len(x) < 5:
         return MinimumLoss(np.nan, np.nan, np.nan, np.nan)
     y = np.log10(phi)
     # The relation is undefined at s0 and below.
     most = float(x[0]) * (1 - 1e-6)
     p, s0 = (grid.ravel() for grid in np.meshgrid(np.geomspace(0.05, 50, 16), most * np.r_[0:0.9:7j, 0.95, 0.99]))
-    squares = [float((_misfit(x, y, *start) ** 2).sum()) for start in zip(p, s0, strict=True)]
-    best = int(np.argmin(squares))
+    best = int((_misfit(x, y, p[:, None], s0[:, None]) ** 2).sum(axis=1).argmin())
     solved = least_squares(
         lambda at: _misfit(x, y, at[0], at[1]),
         (p[best], s0[best]),
@@ -121,7 +120,7 @@ def fit_minimum_loss(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> MinimumLoss
         gtol=1e-12,
     )
     p_best, s0_best = map(float, solved.x)
-    c, f = _linear(x, y, p_best, s0_best)
+    c, f = (value.item() for value in _linear(x, y, p_best, s0_best))
     return MinimumLoss(c, p_best, s0_best, f)
 
 
@@ -136,7 +135,7 @@ def fit_descent_slope(sizes: npt.ArrayLike, epochs: npt.ArrayLike, slopes: npt.A
         slopes: Their descent slopes (n,). Sizes whose epoch or slope is NaN are ignored.
 
     Returns:
-        The fit; NaN if fewer than three points are left. If the best l would be negative, because the points bend the
+        The fit; NaN if no more than three points are left. If the best l would be negative, because the points bend the
         other way, l and s1 are 0 and a0 is the mean slope.
 
     Raises:
@@ -144,7 +143,7 @@ def fit_descent_slope(sizes: npt.ArrayLike, epochs: npt.ArrayLike, slopes: npt.A
     """
     x, theta, alpha = _by_size(sizes, epochs, slopes)
     chosen = _falling(theta, np.inf) & (alpha != 0)
-    if chosen.sum() < 3:
+    if chosen.sum() < 4:
         return DescentSlope(np.nan, np.nan, np.nan)
     a, b, c = map(float, np.polyfit(x[chosen], alpha[chosen], 2))
     if a >= 0:
@@ -177,21 +176,21 @@ def _falling(theta: _Array, limit: float) -> npt.NDArray[np.bool_]:
     return chosen
 
 
-def _linear(x: _Array, y: _Array, p: float, s0: float) -> tuple[float, float]:
-    """The best c (zero or more) and f for given p and s0."""
+def _linear(x: _Array, y: _Array, p: float | _Array, s0: float | _Array) -> tuple[_Array, _Array]:
+    """The best c (zero or more) and f for given p and s0: for one of each, (1,); for columns of n, (n, 1)."""
     with np.errstate(over="ignore"):
-        u = (x - s0) ** -p
-    if not np.isfinite(u).all():
-        return 0.0, float(y.mean())
+        u = (x - s0) ** -np.asarray(p)
+    known = np.isfinite(u).all(axis=-1, keepdims=True)
     # Scaled, because u can have any magnitude.
-    scale = float(u.max())
-    v = u / scale
-    spread = float(((v - v.mean()) ** 2).sum())
-    c = max(0.0, float(((v - v.mean()) * y).sum()) / spread) if spread > 0 else 0.0
-    return c / scale, float(y.mean() - c * v.mean())
+    scale = np.where(known, u.max(axis=-1, keepdims=True), 1.0)
+    v = np.where(known, u, 0.0) / scale
+    centred = v - v.mean(axis=-1, keepdims=True)
+    spread = (centred**2).sum(axis=-1, keepdims=True)
+    c = np.maximum(0.0, (centred * y).sum(axis=-1, keepdims=True) / np.where(spread > 0, spread, np.inf))
+    return c / scale, y.mean() - c * v.mean(axis=-1, keepdims=True)
 
 
-def _misfit(x: _Array, y: _Array, p: float, s0: float) -> _Array:
+def _misfit(x: _Array, y: _Array, p: float | _Array, s0: float | _Array) -> _Array:
     c, f = _linear(x, y, p, s0)
-    with np.errstate(over="ignore"):
-        return (c * (x - s0) ** -p if c > 0 else 0.0) + f - y
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(c > 0, c * (x - s0) ** -np.asarray(p), 0.0) + f - y

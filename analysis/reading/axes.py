@@ -25,7 +25,7 @@ def axes_of(columns: Columns, frame: pd.DataFrame) -> list[str]:
         frame: Rows of a summary table; columns that it lacks are left out, and so are lists.
     """
     own = [name for name, (kind, _) in columns.experiment.items() if not pa.types.is_nested(kind)]
-    none = {*common(), *columns.derived, *columns.of_data, *columns.one_for_all}
+    none = {*common(), *columns.derived, *columns.of_data, *columns.one_for_all, *columns.one_for_data}
     own = [name for name in own if name not in none]
     return [name for name in own if name in frame] + varied_axes(frame, _IF_VARIED)
 

@@ -17,10 +17,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.reading.axes import words
-from analysis.reading.filters import of_experiments
-from analysis.reading.tables import read, schema_of
+from analysis.reading.chosen import read_chosen
 from survey.dataset.layout import REPETITIONS
-from survey.dataset.schema import best_name, choice_name, columns_in
+from survey.dataset.schema import best_name, choice_name
 from survey.workloads.metrics import Metric, Metrics
 
 _SUPERLATIVE = {"min": "least", "max": "greatest"}
@@ -115,10 +114,7 @@ def run_values(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> pd
         ExportError: A file is damaged.
     """
     curves = list(dict.fromkeys([best.chosen_by.curve, best.metric.curve]))
-    known = schema_of(dataset, REPETITIONS)
-    names = ["experiment_id", *(["repetition"] if "repetition" in known.names else []), *curves]
-    filters = of_experiments(experiments, columns_in(known.metadata, dataset).partition)
-    runs = read(dataset, table=REPETITIONS, filters=filters, columns=names)
+    runs = read_chosen(dataset, experiments, ["experiment_id", "repetition", *curves], REPETITIONS)
     found = [_at_best(*(row[name] for name in curves), best=best) for row in runs[curves].to_dict("records")]
     values = runs.drop(columns=curves).assign(
         value=np.array([value for value, _ in found], np.float64), epoch=np.array([at for _, at in found], np.int64)

@@ -32,7 +32,7 @@ def curves(
 
     Returns:
         The columns of `frame` without lists, repeated; `epoch`, int64, from 1; and a column per statistic, with the
-        dtype of its curves. Ordered as `frame`, then by epoch.
+        dtype of its curves, NaN in rows that lack it. Ordered as `frame`, then by epoch.
 
     Raises:
         InputError: A statistic is not a per-epoch column of the frame, curves of a row differ in length, or both
@@ -50,14 +50,18 @@ def curves(
         last = max((num_epochs(column) for column in columns.values()), default=0)
         epochs = log_spaced_epochs(last, log_spaced) if last else []
     kept = None if epochs is None else np.unique(np.fromiter(epochs, dtype=np.int64))
-    picked = [_epochs_of({len(column[row]) for column in columns.values()}, kept) for row in range(len(frame))]
+    lengths = [{len(column[row]) for column in columns.values()} - {0} for row in range(len(frame))]
+    picked = [_epochs_of(found, kept) for found in lengths]
 
     repeated = np.repeat(np.arange(len(frame)), [len(chosen) for chosen in picked])
     described = frame[[name for name in frame.columns if name not in {*lists, *names}]]
     long = described.iloc[repeated].reset_index(drop=True)
     long["epoch"] = np.concatenate(picked) if picked else np.empty(0, np.int64)
     for name, column in columns.items():
-        parts = [curve[chosen - 1] for curve, chosen in zip(column, picked, strict=True)]
+        parts = [
+            curve[chosen - 1] if len(curve) else np.full(len(chosen), np.nan, curve.dtype)
+            for curve, chosen in zip(column, picked, strict=True)
+        ]
         long[name] = np.concatenate(parts) if parts else np.empty(0, np.float32)
     return long
 

@@ -7,12 +7,12 @@ import operator
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from survey.dataset.location import one_line
 from survey.errors import InputError, nearest
+from survey.networks.metrics import STATISTICS
 
 Filter = tuple[str, str, Any]
 Filters = Sequence[Filter] | Sequence[Sequence[Filter]] | pc.Expression
@@ -29,6 +29,8 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 _OPERATORS = (*_COMPARISONS, "in", "not in")
 _DOTTED = {f"kernel_regularizer_{part}": f"kernel_regularizer.{part}" for part in ("type", "l1", "l2")}
 _UNDERSCORED = {dotted: underscored for underscored, dotted in _DOTTED.items()}
+_TEST_SET = {"test_": "val_", "val_": "test_"}
+"""Beginnings of the names of the test set's columns: the published runs say `val_`, the published summaries `test_`."""
 
 
 def dotted(name: str) -> str:
@@ -36,28 +38,22 @@ def dotted(name: str) -> str:
     return _DOTTED.get(name, name)
 
 
-def of_experiments(experiments: pd.DataFrame, partition: Sequence[str]) -> list[Filter]:
-    """Return filters that find some experiments in any table, and keep the reader from opening files of others.
-
-    Args:
-        experiments: Rows with `experiment_id`, and as many of the columns in the paths as they have.
-        partition: Those columns.
-    """
-    paths: list[Filter] = [
-        (name, "in", sorted(experiments[name].unique().tolist()))
-        for name in partition
-        if name in experiments and experiments[name].notna().all()
-    ]
-    return [*paths, ("experiment_id", "in", experiments["experiment_id"].tolist())]
+def of_test_set(name: str) -> str:
+    """Return the other name of a statistic of the test set, `val_loss` for `test_loss`; any other name as it is."""
+    for one, other in _TEST_SET.items():
+        statistic = name.removeprefix(one)
+        if statistic != name and statistic.startswith(STATISTICS):
+            return other + statistic
+    return name
 
 
 def column(name: str, schema: pa.Schema) -> str:
-    """Return the name of a column as the table spells it, with dots or underscores.
+    """Return the name of a column as the table spells it: with dots or underscores, `test_` or `val_`.
 
     Raises:
         InputError: The table lacks it.
     """
-    for candidate in (name, dotted(name), _UNDERSCORED.get(name, name)):
+    for candidate in (name, dotted(name), _UNDERSCORED.get(name, name), of_test_set(name)):
         if candidate in schema.names:
             return candidate
     known = nearest(name, schema.names) or f"; there are {', '.join(schema.names[:12])} and others"

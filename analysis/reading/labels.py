@@ -19,6 +19,8 @@ SETTINGS = {
     "kernel_regularizer.l2": "l2 {}",
     "label_noise": "label noise {}",
     "activation": "{}",
+    "validation_split": "validation split {}",
+    "train_fraction": "train fraction {}",
     "epochs": "{} epochs",
     "draws": "{} draws",
 }

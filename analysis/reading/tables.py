@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from analysis.reading.filters import Condition, Filter, Filters, column, dotted
+from analysis.reading.filters import Condition, Filter, Filters, column, dotted, of_test_set
 from analysis.reading.first_epochs import FirstEpochs, check_epochs
 from analysis.reading.partitions import partition_files, partition_schema
 from analysis.reading.units import Units, check_units, in_target_units, needed
@@ -56,7 +56,8 @@ def read(
             converted to the type of the column, so that 1e-4 finds the float32 learning rate 1e-4; None finds nulls.
             Files are skipped by the values in their paths, row groups by their statistics.
         columns: Columns to read, all by default; no others are fetched. `kernel_regularizer_l1` and
-            `kernel_regularizer.l1` mean the same, whichever the data set has.
+            `kernel_regularizer.l1` mean the same, whichever the data set has, and so do `test_loss` and `val_loss`, and
+            all names of the test set.
         table: Name of the table: `all_repetitions`, `complete_summary`, `complete_executive_summary`.
         units: `scaled`, as in the data, or `target`: errors of a regression are converted to the unit of its target,
             see `analysis.reading.units.in_target_units`. Filters always apply to the values in the data.
@@ -67,7 +68,8 @@ def read(
     Returns:
         A row per experiment (or run) in the order of the files. Curves are object columns of float32 arrays of shape
         (epochs,), index 0 being epoch 1; other columns have the types of the data set (`survey.dataset.schema` for
-        ours). The columns of the regularizer are named with dots.
+        ours). The columns of the regularizer are named with dots, those of
+        the test set as they were asked for.
 
     Raises:
         InputError: The folder is not a data set or lacks the table or a column, a filter or `epochs` is invalid, the
@@ -194,7 +196,7 @@ def _open(
     check_units(units)
     schema = _schema(location, table)
     about = columns_in(schema.metadata, location.name)
-    names = None if columns is None else [column(name, schema) for name in columns]
+    names = None if columns is None else list(dict.fromkeys(column(name, schema) for name in columns))
     if units == "target":
         names = needed(names, schema)
     if first:
@@ -230,10 +232,11 @@ def _frame(
     frame = table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
     for name in about.before.keys() & set(frame):
         frame[name] = frame[name].fillna(about.before[name])
-    kept = None if columns is None else [dotted(name) for name in columns]
+    asked = None if columns is None else [dotted(name) for name in columns]
+    kept = None if asked is None else [name if name in frame else of_test_set(name) for name in asked]
     if units == "target":
-        return in_target_units(frame, kept)
-    return frame if kept is None else frame[kept]
+        frame = in_target_units(frame, None if kept is None else list(dict.fromkeys(kept)))
+    return frame if asked is None else frame[kept].set_axis(asked, axis=1)
 
 
 def _schema(location: Location, table: str) -> pa.Schema:

@@ -21,8 +21,8 @@ _POWERS = {"loss": 2, "mean_squared_error": 2, "mean_absolute_error": 1, "root_m
 """The power of the target's range with which a statistic scales."""
 
 _SCALED = re.compile(
-    rf"(?:val_|test_|train_)?(?P<statistic>{'|'.join(_POWERS)})"
-    r"(?:_min_value)?(?:_(?:min|q1|median|q3|max|avg|stddev))?"
+    rf"(?:val_|test_|train_|validation_)?(?P<statistic>{'|'.join(_POWERS)})"
+    r"(?:(?:_at_validation_loss)?_min_value)?(?:_(?:min|q1|median|q3|max|avg|stddev))?"
 )
 
 
@@ -75,7 +75,7 @@ def in_target_units(frame: pd.DataFrame, names: Sequence[str] | None) -> pd.Data
             f"classification, or the runs are of an older version ({RANGE} is null); exclude them with a filter"
         )
     powers = {name: power for name in kept if (power := power_of(name))}
-    losses = [name for name in powers if "loss" in name]
+    losses = [name for name in powers if _statistic(name) == "loss"]
     if losses and frame[PENALTY].notna().any():
         raise InputError(
             f"units='target': {losses[0]} includes an L1 or L2 penalty in some rows, which is not in that unit; "
@@ -93,5 +93,10 @@ def in_target_units(frame: pd.DataFrame, names: Sequence[str] | None) -> pd.Data
 
 def power_of(name: str) -> int:
     """Return the power of the target's range with which a column scales; 0 if it is not an error of the target."""
+    return _POWERS.get(_statistic(name), 0)
+
+
+def _statistic(name: str) -> str:
+    """The statistic of a column that is an error of the target; empty for another."""
     match = _SCALED.fullmatch(name)
-    return _POWERS[match["statistic"]] if match else 0
+    return match["statistic"] if match else ""

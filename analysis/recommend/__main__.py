@@ -92,8 +92,8 @@ def show(advice: Advice, console: SafeConsole) -> None:
 def _print_judgement(verdict: Verdict, console: SafeConsole) -> None:
     console.print(
         f"Judged on {len(verdict.regrets)} surveyed tasks, each left out in turn: the choice has "
-        f"{verdict.chosen_ratio:.3g} times the least loss, a fixed default {verdict.default_ratio:.3g} times; better "
-        f"on {verdict.wins}, worse on {verdict.losses}"
+        f"{verdict.chosen_ratio:.3g} times the test loss of the best surveyed candidate, a fixed default "
+        f"{verdict.default_ratio:.3g} times; better on {verdict.wins}, worse on {verdict.losses}"
     )
 
 

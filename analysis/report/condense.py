@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.reading.best import columns_of_best
-from analysis.reading.filters import of_experiments
+from analysis.reading.chosen import read_chosen
 from analysis.reading.labels import SETTINGS
 from analysis.reading.quality import columns_of_quality
 from analysis.reading.tables import read, read_batches, schema_of
@@ -118,9 +118,7 @@ def curves_of(dataset: Path, chosen: pd.DataFrame, columns: Sequence[str]) -> pd
     Returns:
         `chosen`, in its order, with the curves as further columns.
     """
-    filters = of_experiments(chosen, columns_in(schema_of(dataset).metadata, dataset).partition)
-    names = known_columns(dataset, columns)
-    curves = read(dataset, filters=filters, columns=["experiment_id", *names])
+    curves = read_chosen(dataset, chosen, ["experiment_id", *columns])
     return chosen.merge(curves, on="experiment_id", how="left", validate="one_to_one")
 
 

@@ -170,13 +170,13 @@ def _sizes(values: Iterable[int]) -> str:
 
 
 def _settings(experiments: pd.DataFrame) -> str:
-    """Values of the other hyperparameters, without those that are always zero."""
+    """Values of the other hyperparameters, without those that are always zero, or 1 for the fraction trained on."""
     parts = []
     for name in (
         name for name in SETTINGS if name in experiments and name not in ("epochs", "kernel_regularizer.type")
     ):
         found = sorted(set(experiments[name].dropna()))
-        if any(found):
+        if any(value != (1.0 if name == "train_fraction" else 0) for value in found):
             texts = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in found]
             parts.append(SETTINGS[name].format(", ".join(texts)))
     return " · ".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +11,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import butter_zone, generalization, learning_curves, slices, zone_grid
-from analysis.figures.fit_table import FitRow, fit_rows
+from analysis.figures.fit_table import FitRow, PanelFits, fit_rows, panel_fits, without_fit
 from analysis.figures.grid import MAX_PANELS
 from analysis.figures.panels import base_of_tasks, representative, varied
 from analysis.figures.pictures import picture
 from analysis.figures.slice_figures import ALONG
 from analysis.reading.best import Best, best_of
+from analysis.reading.chosen import read_chosen
 from analysis.reading.frames import distinct, where
 from analysis.reading.labels import label
+from analysis.reading.tables import tables
 from analysis.report.condense import curves_of
 from analysis.report.facts import Line, lines
 from analysis.report.shown import MEAN_SENTENCE, Shown
 from analysis.report.told import Told, told
+from survey.dataset.layout import REPETITIONS
 from survey.networks.columns import COLUMNS
 from survey.networks.metrics import METRICS
 
@@ -35,6 +39,7 @@ _TASK_CURVES = (
     *("test_loss_q1", "test_loss_median", "test_loss_q3", "train_loss_median"),
     *("test_loss_avg", "test_loss_stddev", "test_loss_num_finite"),
 )
+_RELATIONS = {"minimizing_epoch": "θ", "minimum_loss": "φ", "descent_slope": "α"}
 _GRID_CURVES = ("test_loss_median", "test_loss_stddev", "test_loss_avg")
 
 
@@ -50,6 +55,7 @@ class Section:
     is_optimistic: bool
     shown: list[Shown]
     fits: list[FitRow]
+    unfitted: list[str]
     best: list[Line]
     told: Told
 
@@ -99,22 +105,23 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
             f"Median test and training loss of {name} by epoch, a line per network size; the test loss is {least_at}.",
         ),
     ]
-    fits = fit_rows(drawn)
-    if fits:
-        shown.append(_generalization(name, drawn))
+    fitted = panel_fits(drawn, _runs(dataset, drawn))
+    if len(distinct(drawn, "num_free_parameters")) > 1:
+        shown.append(_generalization(name, drawn, fitted))
     shown += [_slice(name, experiments, along, best) for along in ALONG if _varies(experiments, along)]
     names = varied(experiments)
     return Section(
-        name,
-        task,
-        len(experiments),
-        best.sentence,
-        _warning(experiments),
-        best.is_optimistic,
-        shown,
-        fits,
-        top,
-        told(dataset, experiments, COLUMNS, lambda row: label(row, names)),
+        dataset=name,
+        task=task,
+        num_experiments=len(experiments),
+        compared=best.sentence,
+        warning=_warning(experiments),
+        is_optimistic=best.is_optimistic,
+        shown=shown,
+        fits=fit_rows(fitted),
+        unfitted=_unfitted(fitted),
+        best=top,
+        told=told(dataset, experiments, COLUMNS, lambda row: label(row, names)),
     )
 
 
@@ -164,12 +171,28 @@ def _variation_grid(frame: pd.DataFrame, by: str) -> Shown:
     )
 
 
-def _generalization(name: str, frame: pd.DataFrame) -> Shown:
+def _runs(dataset: Path, experiments: pd.DataFrame) -> pd.DataFrame | None:
+    """The test losses of the runs of some experiments, if the data set has a table of runs."""
+    if REPETITIONS not in tables(dataset):
+        return None
+    columns = ["experiment_id", "dataset", "size", "num_free_parameters", "epochs", "draws", "repetition", "val_loss"]
+    return read_chosen(dataset, experiments, columns, REPETITIONS)
+
+
+def _unfitted(fitted: Sequence[PanelFits]) -> list[str]:
+    """Say of which panels there are no fits, and why."""
+    return [
+        f"No fit of {_RELATIONS[relation]} for {'any' if len(titles) == len(fitted) else '; '.join(titles)}: {reason}."
+        for relation, reason, titles in without_fit(fitted)
+    ]
+
+
+def _generalization(name: str, frame: pd.DataFrame, fitted: Sequence[PanelFits]) -> Shown:
     return _shown(
         f"Generalization statistics of {name}",
-        "Against the number of parameters: the epoch of the least smoothed median test loss, that loss, and the slope "
-        "of the descent to it; lines are the fits of the table below.",
-        generalization(frame),
+        "Against the number of parameters: the epoch at which the median test loss over the runs, smoothed, is least, "
+        "this least loss, and the slope of the descent to it. Lines are the fits of the table below.",
+        generalization(frame, fitted),
         f"Minimizing epoch, minimum test loss and descent slope of {name} against the number of parameters.",
     )
 

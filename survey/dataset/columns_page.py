@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
 
-from survey.dataset.schema import best_fields, curve_fields, executive_schema, repetition_schema, summary_schema
+from survey.dataset.schema import (
+    best_fields,
+    choice_fields,
+    curve_fields,
+    executive_schema,
+    repetition_schema,
+    summary_schema,
+)
 from survey.text.escaping import markdown, markdown_code
 from survey.workloads.columns import Columns
 from survey.workloads.registry import NETWORKS
@@ -51,8 +59,16 @@ _PUBLISHED = """\
 
 
 def not_published(columns: Columns) -> frozenset[str]:
-    """Return the columns of networks that the published data do not have."""
+    """Return the columns of a run on networks that the published data do not have."""
     return columns.not_published.union(_OURS)
+
+
+def _ours(columns: Columns) -> frozenset[str]:
+    """The columns of all tables that the published data do not have."""
+    names = [metric.name for metric in columns.metrics.all if metric.curve in columns.not_published]
+    only_ours = replace(columns, metrics=columns.metrics.only(names))
+    of_summaries = (*curve_fields(only_ours), *best_fields(only_ours), *choice_fields(columns))
+    return not_published(columns).union(field.name for field in of_summaries)
 
 
 def page(columns: Columns, origin: str, sweeps: Sequence[str] = ()) -> str:
@@ -76,7 +92,8 @@ def page(columns: Columns, origin: str, sweeps: Sequence[str] = ()) -> str:
     head = _HEAD.format(origin=origin, sweeps=about_sweeps, published=published)
     curves = {field.name for field in curve_fields(columns)}
     best = {field.name for field in best_fields(columns)}
-    about = {*summary.names} - curves - best
+    chosen = {field.name for field in choice_fields(columns)}
+    about = {*summary.names} - curves - best - chosen
     of_summary = partial(_table, summary, columns, executive)
     sections = [
         ("`all_repetitions/`: a row for each run", _table(runs, columns)),
@@ -89,6 +106,8 @@ def page(columns: Columns, origin: str, sweeps: Sequence[str] = ()) -> str:
         ("Summaries: statistics over the repetitions at each epoch", of_summary(curves)),
         ("Summaries: statistics over the best epochs of the repetitions", of_summary(best)),
     ]
+    if chosen:
+        sections.append(("Summaries: statistics at the epochs that are chosen by another metric", of_summary(chosen)))
     return "\n".join([head, *(f"## {title}\n\n{table}" for title, table in sections)])
 
 
@@ -103,7 +122,7 @@ def _table(
 
 
 def _lines(fields: Iterable[pa.Field], columns: Columns, executive: Collection[str] | None) -> Iterator[str]:
-    is_published, ours = columns.workload == NETWORKS, not_published(columns)
+    is_published, ours = columns.workload == NETWORKS, _ours(columns)
     more = ["published"] * is_published + ["executive"] * (executive is not None)
     yield f"| {' | '.join(['column', 'type', 'path', *more, 'meaning'])} |"
     yield f"|---|---|---|{'---|' * len(more)}---|"

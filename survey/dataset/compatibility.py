@@ -77,7 +77,7 @@ def columns_of_all(sources: Sequence[Path]) -> Columns:
 
 def _definitions(columns: Columns) -> list[str]:
     """Columns of which all runs of a data set, or of a task in it, have the same value."""
-    return [name for name in ("task_digest", *columns.one_for_all) if name in columns.experiment]
+    return [name for name in (*columns.one_for_data, *columns.one_for_all) if name in columns.experiment]
 
 
 def check_definitions(sources: Sequence[Path], columns: Columns) -> None:
@@ -95,7 +95,7 @@ def check_definitions(sources: Sequence[Path], columns: Columns) -> None:
             task = task_of(partition)
             rows = read_file(partition_file(table, partition), _definitions(columns))
             for name in rows.column_names:
-                key = (name, task if name == "task_digest" else "")
+                key = (name, task if name in columns.one_for_data else "")
                 for value in rows[name].unique().to_pylist():
                     known, where = seen.setdefault(key, (value, source))
                     if known != value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from survey.networks.metrics import METRICS
+from survey.networks.metrics import METRICS, VALIDATION_COLUMNS
 from survey.workloads.columns import Column, Columns, common
 from survey.workloads.registry import NETWORKS
 
@@ -45,7 +45,12 @@ _EXPERIMENT: dict[str, Column] = {
         "Variance of a regression target over all rows, as prepared, against which a squared error is judged",
     ),
     "test_split": (pa.float32(), "Fraction of the rows in the test set"),
-    "test_split_method": (pa.string(), "How test rows are chosen"),
+    "test_split_method": (
+        pa.string(),
+        "How test rows are chosen: shuffled_train_test_split, drawn by each repetition, or given by the data",
+    ),
+    "train_fraction": (pa.float32(), "Fraction of the rows for training that the network is trained on"),
+    "validation_split": (pa.float32(), "Fraction of the rows for training that is drawn as the validation set"),
     "num_free_parameters": (pa.uint64(), "Exact number of trainable parameters"),
     "widths": (pa.list_(pa.field("element", pa.uint32())), "Width of each layer, the output layer last"),
     "network_structure": (pa.string(), "The network as JSON: layers, activations, residual connections, loss"),
@@ -77,9 +82,21 @@ COLUMNS = Columns(
             "task_digest",
         }
     ),
-    not_published=frozenset({"draws", "momentum", "task_digest", "target_minimum", "target_range", "target_variance"}),
+    not_published=frozenset(
+        {
+            "draws",
+            "momentum",
+            "task_digest",
+            "target_minimum",
+            "target_range",
+            "target_variance",
+            "train_fraction",
+            "validation_split",
+            *VALIDATION_COLUMNS,
+        }
+    ),
     of_data=("target_minimum", "target_range", "target_variance"),
-    one_for_all=("task_version", "test_split", "test_split_method"),
-    before={"draws": "independent"},
+    one_for_data=("task_digest", "test_split", "test_split_method"),
+    before={"draws": "independent", "train_fraction": 1.0, "validation_split": 0.0},
     task_column="dataset",
 )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from survey.networks.experiment import NetworkExperiment, num_test_rows
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.rows import RowCounts, count_rows
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import CostModel
 
@@ -24,7 +25,7 @@ class Work(NamedTuple):
     Attributes:
         steps: Minibatches of all chunks of runs: for calls made once per minibatch.
         layer_steps: Layers of all these minibatches: for calls made once per layer.
-        flops: Floating-point operations of the matrix products, of training and test set.
+        flops: Floating-point operations of the matrix products, of training, test and validation set.
         activations: Numbers that pass between layers.
         updates: Parameters times steps, weighted by optimizer and penalty.
         rows: Rows of all runs, which are shuffled, gathered and evaluated, times weighted inputs and outputs.
@@ -64,6 +65,11 @@ def _of_widths(widths: tuple[int, ...], num_inputs: int) -> tuple[int, int, int,
     return sum(widths), max(widths), forward, 2 * forward - 2 * pairs[0][0] * pairs[0][1]
 
 
+def rows_of(experiment: NetworkExperiment, task: TaskDescription) -> RowCounts:
+    """Count the rows that a run uses."""
+    return count_rows(task.rows, experiment.validation_split, experiment.train_fraction, task.parts)
+
+
 def epoch_work(
     experiment: NetworkExperiment,
     task: TaskDescription,
@@ -73,12 +79,11 @@ def epoch_work(
     runs: int,
     on_gpu: bool = False,
 ) -> Work:
-    """Count the operations of one epoch of `runs` runs, training and test set, on a core or on a GPU."""
+    """Count the operations of one epoch of `runs` runs, all sets of rows, on a core or on a GPU."""
     sum_widths, widest, forward, backward = _of_widths(widths, task.num_inputs)
-    test_rows = num_test_rows(task.rows)
-    train_rows = task.rows - test_rows
-    batch = min(experiment.batch_size, train_rows)
-    steps = -(-train_rows // batch)
+    rows = rows_of(experiment, task)
+    batch = min(experiment.batch_size, rows.train)
+    steps = -(-rows.train // batch)
     # On a CPU runs are trained in chunks that fit the caches, on a GPU all together.
     per_chunk = max(1, _CHUNK_BYTES // (12 * (max(widest, task.num_inputs) + 1) * batch))
     chunks = 1 if on_gpu else -(-runs // per_chunk)
@@ -88,10 +93,10 @@ def epoch_work(
     return Work(
         chunks * steps,
         chunks * steps * len(widths),
-        runs * (forward * task.rows + backward * train_rows),
-        runs * task.rows * sum_widths,
+        runs * (forward * rows.used + backward * rows.train),
+        runs * rows.used * sum_widths,
         runs * num_parameters * weight * steps,
-        runs * task.rows * (task.num_inputs + 8 * task.num_outputs),
+        runs * rows.used * (task.num_inputs + 8 * task.num_outputs),
     )
 
 
@@ -103,6 +108,7 @@ def task_bytes(task: TaskDescription) -> int:
 def run_bytes(experiment: NetworkExperiment, task: TaskDescription, widths: Sequence[int], num_parameters: int) -> int:
     """Estimate the memory of each run of a bundle, in bytes."""
     activations = experiment.batch_size * (task.num_inputs + 3 * sum(widths))
-    stored = task.rows * (2 * task.num_outputs + 4)
-    history = 20 * experiment.epochs
+    rows = rows_of(experiment, task)
+    stored = rows.used * (2 * task.num_outputs + 4)
+    history = (30 if rows.validation else 20) * experiment.epochs
     return 4 * (6 * num_parameters + activations + stored + history)

@@ -12,6 +12,7 @@ from survey.networks.experiment import NetworkExperiment
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import SearchSpace, own_tasks
 from survey.networks.sizes import check_sizes
+from survey.networks.splits import check_splits
 from survey.tasks import preparation
 from survey.tasks.catalog import BUNDLED
 from survey.tasks.loading import TaskDescription, describe, fetch, load
@@ -65,7 +66,8 @@ class NetworkData(SurveyData):
         return tuple(task for (task, _), found in self._described.items() if found.inputs_guessed)
 
     def check(self, *, may_guess: bool = False) -> None:
-        """Check that at least one experiment has a network that comes near its size."""
+        """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""
+        check_splits(self._spaces, lambda task: self.describe(canonical_name(task), may_guess=may_guess))
         check_sizes(self._spaces, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
     def name_problem(self, dataset: Path) -> str:

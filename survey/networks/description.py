@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from survey.networks.experiment import TEST_SPLIT, NetworkExperiment
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.rows import TEST_SPLIT
 from survey.networks.topology import num_free_parameters, residual_layers
 from survey.tasks.prepared import PreparedTask
 
-SPLIT_METHOD = "shuffled_train_test_split"
+SPLIT_METHOD, OWN_SPLIT = "shuffled_train_test_split", "given"
+"""How test rows are chosen: drawn by each repetition, or said by the user's own data, the same for all."""
 
 
 def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequence[int]) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequenc
     """
     penalty = experiment.kernel_regularizer_type
     coefficient = experiment.kernel_regularizer_l1 or experiment.kernel_regularizer_l2
+    own = task.part_sizes
     return {
         "input_activation": experiment.activation,
         "kernel_regularizer": json.dumps({"type": penalty, penalty: coefficient}) if penalty else None,
@@ -34,8 +37,8 @@ def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequenc
         "target_minimum": task.target_minimum,
         "target_range": task.target_range,
         "target_variance": task.target_variance,
-        "test_split": TEST_SPLIT,
-        "test_split_method": SPLIT_METHOD,
+        "test_split": own.test / task.num_rows if own else TEST_SPLIT,
+        "test_split_method": OWN_SPLIT if own else SPLIT_METHOD,
         "num_free_parameters": num_free_parameters(widths, task.num_inputs),
         "widths": list(widths),
         "network_structure": _network_structure(experiment, task, widths),

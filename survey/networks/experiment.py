@@ -6,17 +6,16 @@ from dataclasses import dataclass, fields
 
 from survey.workloads.experiment import Experiment
 
-TEST_SPLIT = 0.2
-"""Fraction of a task's rows held out as the test set of a run."""
-
-
-def num_test_rows(num_rows: int) -> int:
-    """Return the rows of the test set: ceil(TEST_SPLIT * num_rows), as scikit-learn's `train_test_split` takes."""
-    return -(-num_rows // round(1 / TEST_SPLIT))
-
-
 _INTEGERS = ("size", "depth", "batch_size", "epochs")
-_FLOATS = ("learning_rate", "label_noise", "momentum", "kernel_regularizer_l1", "kernel_regularizer_l2")
+_FLOATS = (
+    "learning_rate",
+    "label_noise",
+    "momentum",
+    "kernel_regularizer_l1",
+    "kernel_regularizer_l2",
+    "validation_split",
+    "train_fraction",
+)
 _set = object.__setattr__  # how a frozen class brings its own fields into their canonical form
 
 
@@ -32,6 +31,8 @@ class NetworkExperiment(Experiment):
         shape: Rule that turns (inputs, outputs, size, depth) into layer widths; see `survey.networks.topology`.
         size: Target number of trainable parameters.
         depth: Number of layers with weights, the output layer included.
+        validation_split: Fraction of the training rows that is held out to validate; see `survey.networks.rows`.
+        train_fraction: Fraction of the remaining rows that the network trains on; likewise.
         task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, fixed by its name.
 
     `epochs`, `draws` and `training_version` are those of every experiment (`survey.workloads.experiment`).
@@ -50,6 +51,8 @@ class NetworkExperiment(Experiment):
     kernel_regularizer_l2: float = 0.0
     label_noise: float = 0.0
     activation: str = "relu"
+    validation_split: float = 0.0
+    train_fraction: float = 1.0
     epochs: int = 3000
     task_content: str = ""
 
@@ -109,6 +112,8 @@ _LABELS = {
     "kernel_regularizer_l2": "l2=",
     "label_noise": "noise",
     "activation": "",
+    "validation_split": "val",
+    "train_fraction": "train",
     "epochs": "e",
     "draws": "",
 }

@@ -1,4 +1,4 @@
-"""What is recorded of networks: ten statistics of the training set and of the test set."""
+"""What is recorded of networks: ten statistics of training set, test set and, if there is one, validation set."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ STATISTICS = (
     "cosine_similarity",
     "kullback_leibler_divergence",
 )
-"""The ten statistics of the training set and of the test set."""
+"""The ten statistics of each set."""
 
 HISTORY_COLUMNS = (*(f"val_{name}" for name in STATISTICS), *STATISTICS)
-"""The twenty per-epoch columns of a run: test set (`val_`) first, then training set."""
+"""The twenty per-epoch columns of every run: test set (`val_`) first, then training set."""
+
+VALIDATION_COLUMNS = tuple(f"validation_{name}" for name in STATISTICS)
+"""The ten further ones of a run with a validation set; `val_` is the published name of the test set."""
 
 _BEST: dict[str, Literal["min", "max"]] = {
     "loss": "min",
@@ -32,17 +35,26 @@ _BEST: dict[str, Literal["min", "max"]] = {
 """Statistics that summaries have, and what is best of them."""
 
 
-def _metric(column: str) -> Metric:
-    name = column.removeprefix("val_")
-    is_test = name != column
+def _metric(name: str, of_set: str, column: str) -> Metric:
     return Metric(
-        f"test_{name}" if is_test else f"train_{name}",
-        f"{name} of the {'test' if is_test else 'training'} set",
+        f"{of_set}_{name}",
+        f"{name} of the {_SETS[of_set]} set",
         column,
-        _BEST.get(name) if is_test else None,
+        _BEST.get(name) if of_set != "train" else None,
         (ALL_STATISTICS if name == "loss" else MAIN_STATISTICS) if name in _BEST else (),
         name in ("loss", "accuracy"),
+        at_choice=of_set == "test" and name in _BEST,
     )
 
 
-METRICS = Metrics(tuple(map(_metric, HISTORY_COLUMNS)))
+_SETS = {"test": "test", "train": "training", "validation": "validation"}
+_PREFIXES = {"test": "val_", "train": "", "validation": "validation_"}
+
+METRICS = Metrics(
+    tuple(_metric(name, of_set, _PREFIXES[of_set] + name) for of_set in _SETS for name in STATISTICS),
+    choose_by="validation_loss",
+)
+"""All of them, in the order of `HISTORY_COLUMNS` and `VALIDATION_COLUMNS`."""
+
+WITHOUT_VALIDATION = METRICS.only(METRICS.names[: len(HISTORY_COLUMNS)])
+"""Those of a run without a validation set."""

@@ -16,12 +16,13 @@ from functools import partial
 
 import torch
 
-from survey.networks.cost import Work, default_model, epoch_work
-from survey.networks.experiment import TEST_SPLIT, NetworkExperiment
+from survey.networks.cost import Work, default_model, epoch_work, rows_of
+from survey.networks.experiment import NetworkExperiment
 from survey.networks.topology import layer_widths
 from survey.networks.training.loop import Trainer
 from survey.system.cuda import side_stream
 from survey.tasks.loading import TaskDescription
+from survey.tasks.parts import PARTS, PartSizes
 from survey.workloads.cost import Sample
 from survey.workloads.experiment import Run
 
@@ -45,6 +46,7 @@ def measure(whole: Part, bundle_bytes: int, *, device: str, seconds: float, pack
         targets=_targets(part.task),
         task_kind=part.task.kind,
         widths=part.widths,
+        parts=_parts(part.task),
         seeds=[Run(part.experiment, number).seed for number in range(part.runs)],
         device=device,
     )
@@ -111,10 +113,11 @@ class Part:
 
     def shorter(self, share: float) -> Part:
         """With a share of the rows, but at least four minibatches."""
-        least = math.ceil(4 * self.experiment.batch_size / (1 - TEST_SPLIT))
-        return replace(
-            self, task=replace(self.task, rows=min(self.task.rows, max(least, round(share * self.task.rows))))
-        )
+        rows, train = self.task.rows, rows_of(self.experiment, self.task).train
+        least = math.ceil(4 * self.experiment.batch_size * rows / train)
+        share = min(1.0, max(least / rows, share))
+        sizes = self.task.parts and PartSizes(*(math.ceil(share * size) for size in self.task.parts))
+        return replace(self, task=replace(self.task, rows=sum(sizes) if sizes else round(share * rows), parts=sizes))
 
     def halved(self) -> Part:
         """With half of the runs; if only one is left, with minibatches of half the rows."""
@@ -143,6 +146,11 @@ def _smaller(bundle: Part) -> Part:
         experiment = replace(experiment, size=experiment.size // 2)
         network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
     return replace(bundle, experiment=experiment, widths=network[0], num_parameters=network[1])
+
+
+def _parts(task: TaskDescription) -> torch.Tensor | None:
+    """The part of each row, if the task has a split of its own."""
+    return None if task.parts is None else torch.arange(len(PARTS)).repeat_interleave(torch.tensor(task.parts))
 
 
 def _targets(task: TaskDescription) -> torch.Tensor:

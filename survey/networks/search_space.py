@@ -31,6 +31,10 @@ def _below_1(value: float) -> float:
     return value
 
 
+def _1_or_below(value: float) -> float:
+    return value if value == 1 else _below_1(value)
+
+
 def _none_word(value: Any) -> Any:
     return None if value is None or value == "none" else one_of(("none", "l1", "l2"))(value)
 
@@ -38,7 +42,8 @@ def _none_word(value: Any) -> Any:
 Size = Annotated[int, Number, Field(ge=1, le=1 << 40)]
 Depth = Annotated[int, Number, Field(ge=2, le=255)]
 BatchSize = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
-Momentum = Annotated[float, Number, Field(ge=0, lt=1), Exact, AfterValidator(_below_1)]
+Below1 = Annotated[float, Number, Field(ge=0, lt=1), Exact, AfterValidator(_below_1)]
+Share = Annotated[float, Number, Field(gt=0, le=1), Exact, AfterValidator(_1_or_below)]
 Penalty = Annotated[str | None, BeforeValidator(_none_word)]
 
 
@@ -60,12 +65,14 @@ class Grid(BaseGrid, frozen=True):
     learning_rate: Annotated[tuple[Rate, ...], Axis] = (1e-4,)
     batch_size: Annotated[tuple[BatchSize, ...], Axis] = (256,)
     optimizer: Annotated[tuple[Annotated[str, word(OPTIMIZERS)], ...], Axis] = ("adam",)
-    momentum: Annotated[tuple[Momentum, ...], Axis] = (0.0,)
+    momentum: Annotated[tuple[Below1, ...], Axis] = (0.0,)
     kernel_regularizer_type: Annotated[tuple[Penalty, ...], Axis] = (None,)
     kernel_regularizer_l1: Annotated[tuple[Coefficient, ...], Axis] = ()
     kernel_regularizer_l2: Annotated[tuple[Coefficient, ...], Axis] = ()
     label_noise: Annotated[tuple[Fraction, ...], Axis] = (0.0,)
     activation: Annotated[tuple[Annotated[str, word(ACTIVATIONS)], ...], Axis] = ("relu",)
+    validation_split: Annotated[tuple[Below1, ...], Axis] = (0.0,)
+    train_fraction: Annotated[tuple[Share, ...], Axis] = (1.0,)
     epochs: Annotated[tuple[Epochs, ...], Axis] = (3000,)
 
     @model_validator(mode="after")

@@ -73,6 +73,7 @@ class _Networks(Workload):
             targets=torch.tensor(task.targets),
             task_kind=task.kind,
             widths=widths,
+            parts=None if task.parts is None else torch.tensor(task.parts),
             device=device,
         )
         return Training(make_trainer, described(experiment, task, widths))

@@ -4,4 +4,4 @@ Read `loading` first: it turns a name into a prepared task. `own` is what a user
 inputs and outputs, and `prepared` is what the rest of the survey sees.
 """
 
-__all__ = ["catalog", "loading", "names", "own", "preparation", "prepare", "prepared", "read_table"]
+__all__ = ["catalog", "loading", "names", "own", "parts", "preparation", "prepare", "prepared", "read_table"]

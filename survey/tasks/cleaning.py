@@ -100,6 +100,7 @@ def _without_rows(table: Table) -> Table:
         table,
         inputs=table.inputs[whole].reset_index(drop=True),
         target=table.target[whole].reset_index(drop=True),
+        parts=None if table.parts is None else table.parts[whole.to_numpy()],
         place=lambda row: place(int(rows[row])),
         rows_dropped=len(whole) - len(rows),
     )

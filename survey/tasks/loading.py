@@ -13,6 +13,7 @@ from survey.tasks import sources
 from survey.tasks.catalog import BUNDLED, LIKELY_INPUTS, PIXEL_MAXIMUM, PUBLISHED, Kind
 from survey.tasks.names import canonical_name, check_name, check_user_names, is_pmlb_name
 from survey.tasks.own import UserTask
+from survey.tasks.parts import PartSizes
 from survey.tasks.prepared import PreparedTask
 from survey.tasks.read_table import read_table
 
@@ -31,6 +32,7 @@ class TaskDescription:
         num_outputs: Columns of the prepared targets.
         guessed: Whether the kind was guessed from the target, as for a PMLB data set that BUTTER does not use.
         inputs_guessed: Whether the number of inputs was guessed, because the data are not on this machine.
+        parts: Rows of each part, if the task has a split of its own.
     """
 
     name: str
@@ -40,6 +42,7 @@ class TaskDescription:
     num_outputs: int
     guessed: bool
     inputs_guessed: bool = False
+    parts: PartSizes | None = None
 
 
 def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
@@ -57,12 +60,12 @@ def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
     _check(name, user_tasks)
     bare = canonical_name(name)
     if bare in BUNDLED:
-        return _load(bare, None, None)
+        return _load(bare, None)
     own = user_tasks.get(bare)
     if own is not None:
-        return _load(bare, own.file, _version(own.file), own)
+        return _load(bare, own.file, (_version(own.file), _version(own.test_file)), own)
     path = sources.obtain_pmlb(bare)
-    return _load(bare, path, _version(path))
+    return _load(bare, path, (_version(path),))
 
 
 def describe(name: str, user_tasks: Mapping[str, UserTask] = _NONE, *, may_guess: bool = False) -> TaskDescription:
@@ -88,7 +91,8 @@ def describe(name: str, user_tasks: Mapping[str, UserTask] = _NONE, *, may_guess
         )
     task = load(name, user_tasks)
     guessed = known is None and bare not in user_tasks
-    return TaskDescription(bare, task.kind, task.num_rows, task.num_inputs, task.num_outputs, guessed)
+    shape = task.num_rows, task.num_inputs, task.num_outputs
+    return TaskDescription(bare, task.kind, *shape, guessed, parts=task.part_sizes)
 
 
 def fetch(name: str) -> Path | None:
@@ -113,7 +117,10 @@ def _check(name: str, user_tasks: Mapping[str, UserTask]) -> None:
         check_name(name, user_tasks)
 
 
-def _version(path: Path | None) -> tuple[int, int] | None:
+_Version = tuple[int, int] | None
+
+
+def _version(path: Path | None) -> _Version:
     """Return time of modification (ns) and size (bytes), so that a changed file is read again."""
     try:
         status = path.stat() if path else None
@@ -125,8 +132,10 @@ def _version(path: Path | None) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=16)
-def _load(name: str, path: Path | None, version: tuple[int, int] | None, own: UserTask | None = None) -> PreparedTask:
-    """Read and prepare; `version` is only part of the key."""
+def _load(
+    name: str, path: Path | None, versions: tuple[_Version, ...] = (), own: UserTask | None = None
+) -> PreparedTask:
+    """Read and prepare; `versions` of the files are only part of the key."""
     # Not above: it imports NumPy, which a plan that reads no data does without.
     from survey.tasks.prepare import guess_kind, prepare
 

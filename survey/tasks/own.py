@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from survey.errors import TaskError
 from survey.tasks.catalog import Kind
 from survey.tasks.in_memory import fields_of, taken
+from survey.tasks.own_split import check_parts, with_test_rows
 from survey.tasks.read_table import read_table
 from survey.tasks.table import MISSING, Missing, Reading, Table, name_of, row_place, table_of
 from survey.text.validation import CheckedModel
@@ -50,6 +52,8 @@ class UserTask(CheckedModel, frozen=True):
         dates: Names of columns of dates (ISO 8601) that become numbers.
         missing: What to do with missing values, see `survey.tasks.cleaning.clean`.
         missing_values: Cells that mean a missing value; they replace the default list.
+        split: Name of the column that says which part each row is for: `train`, `validation` or `test`.
+        test_path: A second file of the same columns with the rows for the test; those of `path` are for training.
         data: A frame or a pair of arrays, instead of `path`.
         in_memory: Whether the data came from Python; a search space written to a file then lacks them.
     """
@@ -65,6 +69,8 @@ class UserTask(CheckedModel, frozen=True):
     dates: _Names = ()
     missing: Missing = "refuse"
     missing_values: _Cells = MISSING
+    split: str | None = None
+    test_path: Path | None = None
     data: Any = Field(default=None, exclude=True, repr=False)
     in_memory: bool = False
 
@@ -95,6 +101,18 @@ class UserTask(CheckedModel, frozen=True):
             raise PydanticCustomError("whole", "`separator`, `decimal` and `encoding` are for text files")
         return self
 
+    @model_validator(mode="after")
+    def _has_one_split(self) -> UserTask:
+        if self.split is not None and self.test_path is not None:
+            raise PydanticCustomError("whole", "`split` and `test_path` are both given; expected one of them")
+        if self.test_path is not None and self.path is None:
+            raise PydanticCustomError("whole", "`test_path` goes with `path`; mark rows of data in memory by `split`")
+        if self.split is not None and self.path is not None and self.path.suffix.lower() == ".npz":
+            raise PydanticCustomError(
+                "whole", "`split` names a column, which an .npz has not; give its test rows as `test_path`"
+            )
+        return self
+
     @field_validator("encoding")
     @classmethod
     def _encoding_is_known(cls, encoding: str) -> str:
@@ -119,39 +137,52 @@ class UserTask(CheckedModel, frozen=True):
         Raises:
             TaskError: The home folder is unknown.
         """
-        try:
-            return self.path.expanduser().absolute() if self.path is not None else None
-        except RuntimeError as error:
-            raise TaskError(f"{self.path}: {error}; give an absolute path") from None
+        return _absolute(self.path)
+
+    @property
+    def test_file(self) -> Path | None:
+        """The same of the test rows; None if they have no file of their own. Raises what `file` raises."""
+        return _absolute(self.test_path)
 
     def below(self, folder: Path) -> UserTask:
-        """Return the task with its path resolved against a folder.
+        """Return the task with its paths resolved against a folder.
 
         Raises:
             TaskError: As for `file`.
         """
-        if self.path is None:
-            return self
-        path = self.file if str(self.path).startswith("~") else folder / self.path
-        return self.model_copy(update={"path": path})
+        return self._with_paths(lambda path: _absolute(path) if str(path).startswith("~") else folder / path)
 
     def without_folder(self) -> UserTask:
-        """Return the task with only the name of its file, for other machines, which have the file elsewhere."""
-        return self.model_copy(update={"path": Path(self.path.name)}) if self.path is not None else self
+        """Return the task with only the names of its files, for other machines, which have them elsewhere."""
+        return self._with_paths(lambda path: Path(path.name))
+
+    def _with_paths(self, changed: Callable[[Path], Path | None]) -> UserTask:
+        paths = {"path": self.path, "test_path": self.test_path}
+        return self.model_copy(update={key: changed(path) for key, path in paths.items() if path is not None})
 
     def read(self, name: str) -> Table:
         """Read the table and clean it, see `survey.tasks.cleaning.clean`.
 
         Raises:
-            TaskError: It cannot be read or cleaned, or lacks a column; or its data came from Python and are not here.
+            TaskError: It cannot be read or cleaned, lacks a column, or rows of a part; or its data came from Python and
+                are not here.
         """
         from survey.tasks.cleaning import clean
 
         reading = Reading(
-            self.separator, self.decimal, self.encoding, self.missing_values, self.columns, self.drop, is_own=True
+            self.separator,
+            self.decimal,
+            self.encoding,
+            self.missing_values,
+            self.columns,
+            self.drop,
+            is_own=True,
+            split=self.split,
         )
         if self.file is not None:
             table = read_table(name, self.file, self.target, reading)
+            if self.test_file is not None:
+                table = with_test_rows(table, read_table(name, self.test_file, self.target, reading))
         elif self.data is not None:
             where = name_of(name, "data in memory")
             chosen = reading.chosen(where, list(self.data.frame.columns), self.target)
@@ -162,7 +193,16 @@ class UserTask(CheckedModel, frozen=True):
                 f"task {name!r}: its data came from Python and are not in the search space; pass them again as "
                 f"tasks={{{name!r}: (X, y)}}, or save them to a file and set its `path`"
             )
-        return clean(table, self.dates, self.missing)
+        table = clean(table, self.dates, self.missing)
+        check_parts(table)
+        return table
+
+
+def _absolute(path: Path | None) -> Path | None:
+    try:
+        return path.expanduser().absolute() if path is not None else None
+    except RuntimeError as error:
+        raise TaskError(f"{path}: {error}; give an absolute path") from None
 
 
 def _guess(frame: Any, target: str) -> Kind:

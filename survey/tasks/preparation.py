@@ -20,6 +20,7 @@ def told(task: PreparedTask) -> dict[str, Any]:
     return {
         "kind": task.kind,
         "rows": task.num_rows,
+        "rows_by_part": None if task.part_sizes is None else task.part_sizes._asdict(),
         "inputs": task.num_inputs,
         "outputs": task.num_outputs,
         "columns_scaled": made.scaled,
@@ -53,7 +54,9 @@ def lines(name: str, told: Mapping[str, Any]) -> Iterator[str]:
         (told["rows_dropped"], f"{counted(told['rows_dropped'], 'row')} with missing values dropped"),
         (told["cells_filled"], f"{counted(told['cells_filled'], 'missing value')} filled in"),
     ]
-    yield "; ".join([f"{name}: {told['rows']:,} rows, {inputs}", *(text for is_so, text in missing if is_so)])
+    parts = [f"{rows:,} for {part}" for part, rows in (told["rows_by_part"] or {}).items() if rows]
+    rows = f"{told['rows']:,} rows" + (f" ({', '.join(parts)})" if parts else "")
+    yield "; ".join([f"{name}: {rows}, {inputs}", *(text for is_so, text in missing if is_so)])
     yield f"{name}: {told['kind']}, {_outputs(told)}"
 
 

@@ -61,6 +61,7 @@ def prepare(table: Table, kind: Kind, pixel_maximum: float | None = None) -> Pre
         preparation=replace(made, rows_dropped=table.rows_dropped, cells_filled=table.cells_filled),
         target_minimum=minimum,
         target_range=extent,
+        parts=table.parts,
     )
 
 

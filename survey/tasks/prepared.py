@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from survey.tasks.catalog import Kind
+from survey.tasks.parts import PARTS, PartSizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,13 +49,15 @@ class PreparedTask:
         kind: Classification or regression.
         inputs: float32 [rows, num_inputs], C-contiguous, in [0, 1].
         targets: float32 [rows, num_outputs], C-contiguous, in [0, 1].
-        digest: SHA-256, as hex, of kind, shapes and contents, but not of the name; computed unless given.
+        digest: SHA-256, as hex, of kind, shapes, contents and parts, but not of the name; computed unless given.
         preparation: How the columns of its table became inputs and outputs; None where this is not known.
         target_minimum: Minimum of a min-max scaled target, in its own unit; None where it was not scaled.
         target_range: Maximum minus minimum of that target.
+        parts: int8 [rows], for which part each row is, as a number of `survey.tasks.parts.PARTS`; None where each
+            repetition draws its own split.
 
     Raises:
-        ValueError: Inputs and targets are not matrices with equal numbers of rows.
+        ValueError: Inputs and targets are not matrices, or parts not a vector, with equal numbers of rows.
     """
 
     name: str
@@ -65,6 +68,7 @@ class PreparedTask:
     preparation: Preparation | None = None
     target_minimum: float | None = None
     target_range: float | None = None
+    parts: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         import numpy as np
@@ -76,13 +80,26 @@ class PreparedTask:
             array = np.ascontiguousarray(getattr(self, name), dtype=np.float32).view()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+        if self.parts is not None:
+            if self.parts.shape != self.inputs.shape[:1]:
+                raise ValueError(f"expected the part of each of {len(self.inputs)} rows, found {self.parts.shape}")
+            parts = np.ascontiguousarray(self.parts, dtype=np.int8).view()
+            parts.flags.writeable = False
+            object.__setattr__(self, "parts", parts)
         if not self.digest:
-            object.__setattr__(self, "digest", _digest(self.kind, self.inputs, self.targets))
+            object.__setattr__(self, "digest", _digest(self.kind, self.inputs, self.targets, self.parts))
 
     @property
     def num_rows(self) -> int:
         """Number of rows of the whole data set."""
         return self.inputs.shape[0]
+
+    @property
+    def part_sizes(self) -> PartSizes | None:
+        """Rows of each part; None where each repetition draws its own split."""
+        import numpy as np
+
+        return None if self.parts is None else PartSizes(*np.bincount(self.parts, minlength=len(PARTS)).tolist())
 
     @property
     def num_inputs(self) -> int:
@@ -114,11 +131,13 @@ class PreparedTask:
         return "categorical_crossentropy" if self.num_outputs > 1 else "binary_crossentropy"
 
 
-def _digest(kind: Kind, inputs: np.ndarray, targets: np.ndarray) -> str:
+def _digest(kind: Kind, inputs: np.ndarray, targets: np.ndarray, parts: np.ndarray | None) -> str:
     import numpy as np
 
     header = json.dumps({"kind": kind, "inputs": inputs.shape, "targets": targets.shape}, sort_keys=True)
     digest = hashlib.sha256(header.encode())
     for array in (inputs, targets):
         digest.update(np.ascontiguousarray(array, dtype="<f4").data)
+    if parts is not None:  # what has no split of its own keeps the digest that it had before there were any
+        digest.update(b"parts" + parts.tobytes())
     return digest.hexdigest()

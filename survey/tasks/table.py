@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from survey.errors import TaskError, nearest
 from survey.tasks.advice import listed, shown
+from survey.tasks.parts import PARTS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 MISSING = ("", "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null")
@@ -37,6 +39,8 @@ class Table:
             meant as categories are refused.
         rows_dropped: Number of rows that were dropped because a value is missing.
         cells_filled: Number of missing values that were filled in.
+        parts: int8 [rows], for which part each row is, if the table has a split of its own; see
+            `survey.tasks.own_split`.
     """
 
     task: str
@@ -47,6 +51,7 @@ class Table:
     is_own: bool = False
     rows_dropped: int = 0
     cells_filled: int = 0
+    parts: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -66,6 +71,7 @@ class Reading:
         columns: Names of the input columns to read; None for all.
         drop: Names of the input columns to leave out.
         is_own: As for `Table`.
+        split: Name of the column that names each row's part; None if there is none.
     """
 
     separator: str | None = None
@@ -75,25 +81,30 @@ class Reading:
     columns: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
     is_own: bool = False
+    split: str | None = None
 
     def chosen(self, where: str, names: Sequence[str], target: str) -> list[str]:
-        """Return the columns of a table to read, in its order, including the target.
+        """Return the columns of a table to read, in its order, including the target and the split.
 
         Raises:
-            TaskError: A name occurs twice, `columns` or `drop` names the target or no column, or there is no target.
+            TaskError: A name occurs twice, `columns` or `drop` names the target, the split or no column, or there is no
+                target, or no split.
         """
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
             raise TaskError(f"{where}: column {shown(repeated[0])} occurs twice; rename one of them")
         if target not in names:
             raise TaskError(f"{where} has no target column {not_among(target, names)}")
-        for key, given in (("columns", self.columns or ()), ("drop", self.drop)):
+        split = () if self.split is None else (self.split,)
+        for key, given in (("columns", self.columns or ()), ("drop", self.drop), ("split", split)):
             for name in given:
                 if name not in names:
                     raise TaskError(f"{where}: `{key}`: there is no column {not_among(name, names)}")
                 if name == target:
                     raise TaskError(f"{where}: `{key}` names {shown(name)}, which is the target; list only inputs")
-        wanted = names if self.columns is None else {*self.columns, target}
+                if name == self.split and key != "split":
+                    raise TaskError(f"{where}: `{key}` names {shown(name)}, which is the `split`; list only inputs")
+        wanted = names if self.columns is None else {*self.columns, target, *split}
         return [name for name in names if name in wanted and name not in self.drop]
 
 
@@ -109,17 +120,34 @@ def table_of(
     """Split a frame of the chosen columns into inputs and target; cells that mean missing values become missing.
 
     Raises:
-        TaskError: The frame has no column besides the target.
+        TaskError: The frame has no column besides the target and the split, or that names another part than there are.
     """
     import pandas as pd
 
     # Categories become objects: references to the distinct values.
     categories = [name for name, column in frame.items() if isinstance(column.dtype, pd.CategoricalDtype)]
     frame = _with_missing(frame.astype(dict.fromkeys(categories, object)), reading.missing_values)
-    inputs = frame.drop(columns=[target])
+    inputs = frame.drop(columns=[name for name in (target, reading.split) if name is not None])
     if inputs.shape[1] == 0:
         raise TaskError(f"{where} has no column besides the target {shown(target)}; expected inputs")
-    return Table(task, inputs, frame.loc[:, target], place, source, reading.is_own)
+    table = Table(task, inputs, frame.loc[:, target], place, source, reading.is_own)
+    return replace(table, parts=_part_numbers(table, frame.loc[:, reading.split])) if reading.split else table
+
+
+def _part_numbers(table: Table, column: pd.Series) -> np.ndarray:
+    """The number of each row's part, int8 [rows], from its name."""
+    import numpy as np
+
+    wrong = ~column.isin(PARTS).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        found = column.iloc[row]
+        what = "a missing value" if column.isna().iloc[row] else f"{shown(found)}{nearest(found, PARTS)}"
+        raise TaskError(
+            f"{table.name}, column {shown(column.name)}, which is the `split`, {table.place(row)}: found {what}; "
+            f"expected one of {', '.join(PARTS)}"
+        )
+    return column.map({part: number for number, part in enumerate(PARTS)}).to_numpy(np.int8)
 
 
 def name_of(task: str, source: str) -> str:

@@ -110,7 +110,9 @@ def _without_loss(series: pd.Series, numbers: np.ndarray) -> np.ndarray:
         return numbers
     if kind in "iu":
         return series.to_numpy(dtype=f"{kind}8")
-    values = series.astype(object).map(exact)
+    import pandas as pd
+
+    values = pd.Series([exact(value) for value in series], dtype=object)  # `map` would make float64 of ints and floats
     return values.to_numpy(dtype=object) if is_large or values.nunique() > len(np.unique(numbers)) else numbers
 
 

@@ -26,9 +26,10 @@ class Columns:
         partition: Those of them that are in the paths, in the order of the folders.
         metrics: What runs record of each epoch.
         derived: Columns of an experiment that follow from the others, and so are no axes.
-        not_published: Columns of an experiment that the published data set lacks; the others mean the same there.
+        not_published: Columns of an experiment, and curves, that the published data lack; the others mean the same.
         of_data: Columns that say something of the data, and may be filled in where an older version did not know it.
         one_for_all: Columns of which all runs of a data set have the same value.
+        one_for_data: Columns of which all runs on the data of one name have the same value.
         before: What older versions, which did not record a column, would have recorded.
         task_column: The column that names what is learned, if there is one: only experiments that learn the same are
             compared with each other.
@@ -42,7 +43,8 @@ class Columns:
     not_published: frozenset[str] = frozenset()
     of_data: tuple[str, ...] = ()
     one_for_all: tuple[str, ...] = ("task_version",)
-    before: Mapping[str, str] = field(default_factory=dict)
+    one_for_data: tuple[str, ...] = ("task_digest",)
+    before: Mapping[str, str | float] = field(default_factory=dict)
     task_column: str = ""
 
 

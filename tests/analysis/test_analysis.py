@@ -134,6 +134,18 @@ def test_curves_by_epoch(dataset: Path) -> None:
         curves(frame, ["size"])
 
 
+def test_a_curve_that_some_rows_lack_is_nan_there() -> None:
+    """As those of validation sets, which only some experiments have."""
+    some = [np.array([3, 4], np.float32), None]
+    frame = pd.DataFrame({"name": ["a", "b"], "loss": [np.array([1, 2], np.float32)] * 2, "validation_loss": some})
+    found = curves(frame)
+    assert list(found["epoch"]) == [1, 2, 1, 2]
+    np.testing.assert_array_equal(found["loss"], [1, 2, 1, 2])
+    np.testing.assert_array_equal(found["validation_loss"], [3, 4, np.nan, np.nan])
+    assert found["validation_loss"].dtype == np.float32
+    assert curves(frame, ["validation_loss"])["name"].tolist() == ["a", "a"]
+
+
 def test_curve_matrix_of_ragged_curves() -> None:
     column = pd.Series([np.array([1, np.inf, 3], np.float32), None, np.array([5], np.float32)])
     expected = [[1, np.nan, 3], [np.nan] * 3, [5, np.nan, np.nan]]

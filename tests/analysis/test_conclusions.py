@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,6 +121,15 @@ def test_settings_that_are_not_one_experiment(walked, a, b, message):
         difference(walked, a, b)
 
 
+def without(dataset: Path, curve: str, copy: Path) -> Path:
+    """A copy of a data set whose runs lack a curve."""
+    shutil.copytree(dataset, copy)
+    file = copy / "all_repetitions" / "_common_metadata"
+    schema = pq.read_schema(file)
+    pq.write_metadata(schema.remove(schema.get_field_index(curve)), file)
+    return copy
+
+
 def test_what_cannot_be_compared(walked, networks, tmp_path):
     one, other = {"step": 0.5, "drift": 0}, {"step": 1}
     with pytest.raises(
@@ -132,6 +142,8 @@ def test_what_cannot_be_compared(walked, networks, tmp_path):
         difference(walked, one, other, level=95)
     with pytest.raises(InputError, match="learn different tasks, 537_houses and nursery"):
         difference(networks, {"dataset": "537_houses", "size": 256}, {"dataset": "nursery", "size": 256})
+    with pytest.raises(InputError, match="the runs have no measured, by which they would be compared"):
+        difference(without(walked, "measured", tmp_path / "without"), one, other, metric="measured")
     with pytest.raises(InputError, match="not a data set"):
         difference(tmp_path, one, other)
 

@@ -23,6 +23,9 @@ from tests.support.s3_server import S3
 
 TABLES = ("all_repetitions", "complete_summary", "complete_executive_summary", f"{SWEEPS[1]}_summary")
 BEST = ["experiment_id", "test_loss_min_epoch_median", "test_accuracy_max_value_q3"]
+VALIDATED = (2, 5, 7)
+"""Experiments with a validation set, of 8, 5 and 8 epochs."""
+
 PENALTY = {"kernel_regularizer.type": "l2", "kernel_regularizer.l2": 0.01}
 
 
@@ -34,7 +37,8 @@ def _runs(number: int, epochs: int, last: int, **more: Any) -> list[dict[str, An
     rng = np.random.default_rng(number)
     rows = []
     for repetition in range(3):
-        made = rng.uniform(0.1, 3, (20, epochs)).astype(np.float32)
+        names = METRICS.curves if number in VALIDATED else HISTORY_COLUMNS
+        made = rng.uniform(0.1, 3, (len(names), epochs)).astype(np.float32)
         made[:, 1] = np.nan if repetition == number % 4 else made[:, 1]
         seconds = rng.uniform(1, 2, epochs).astype(np.float32)
         kept = min(epochs, last)
@@ -47,7 +51,7 @@ def _runs(number: int, epochs: int, last: int, **more: Any) -> list[dict[str, An
                 "run_id": f"{number:016x}-{repetition:04d}",
                 "repetition": repetition,
                 "target_range": 10.0,
-                **dict(zip(HISTORY_COLUMNS, made[:, :kept], strict=True)),
+                **dict(zip(names, made[:, :kept], strict=True)),
                 "epoch_seconds": seconds[:kept] if timed else None,
                 "train_seconds": (seconds[:kept].sum() if timed else 9.5 if kept == epochs else None),
             }
@@ -99,6 +103,19 @@ def test_the_first_epochs_are_those_of_runs_cut_by_hand(table: str, long: Path, 
     assert set(whole["epochs"]) == {5, 8}
     assert set(cut["epochs"]) == {5}
     pd.testing.assert_frame_equal(_ordered(cut), _ordered(read(by_hand, table=table)))
+
+
+def test_the_chosen_epoch_is_one_of_the_first(long: Path) -> None:
+    name = "test_loss_at_validation_loss_min_value_median"
+    runs = read(long, table="all_repetitions", columns=["experiment_id", "val_loss", "validation_loss"])
+    for epochs in (3, None):
+        found = read(long, columns=["experiment_id", name], epochs=epochs).set_index("experiment_id")[name]
+        assert set(found[found.notna()].index) == {*VALIDATED}
+        for number in VALIDATED:
+            its = runs[runs["experiment_id"] == number]
+            test, validation = (np.stack(its[each])[:, :epochs] for each in ("val_loss", "validation_loss"))
+            chosen = np.nanargmin(validation, axis=1)
+            assert found[number] == np.median(test[np.arange(3), chosen])
 
 
 @pytest.mark.parametrize("epochs", [8, np.int64(9)])

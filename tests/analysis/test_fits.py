@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,9 @@ from scipy.optimize import curve_fit
 from scipy.signal import savgol_filter
 
 from analysis import curves
+from analysis.figures import generalization
+from analysis.figures.fit_table import fit_rows, panel_fits, without_fit
+from analysis.fits.certainty import LEVEL, TOO_FEW, UNDETERMINED, doubts_of_fits, doubts_of_samples
 from analysis.fits.fits import (
     LANDMARKS,
     DescentSlope,
@@ -208,7 +213,7 @@ def test_the_fit_of_the_minimizing_epoch_is_exact(m: float, largest: float) -> N
     b = largest ** (-1 / 3) - m * np.log10(SIZES[-1])
     truth = MinimizingEpoch(m, b)
     epochs = truth.predict(SIZES)
-    assume((epochs < 2900).sum() >= 2)
+    assume((epochs < 2900).sum() >= 3)
     # What is not to count: minima not reached, a smaller size faster than the next one, larger and slower sizes.
     seen = np.where(epochs < 2900, epochs, 3000.0)
     sizes = np.r_[SIZES, 10, 2.0**26]
@@ -369,6 +374,65 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
         told = predict(bootstrap(repetitions(15, 0.05, seed=seed), seed=0, resamples=40), PARAMETERS[[2, 5]])
         held += list((told["minimizing_epoch_low"] <= known) & (known <= told["minimizing_epoch_high"]))
     assert np.mean(held) > 0.6
+
+
+def reasons(count: int, spread: float, **panel: int) -> dict[str, str]:
+    drawn = bootstrap(repetitions(count, spread, **panel), seed=1, resamples=40)
+    return {**doubts_of_fits(drawn.fits), **doubts_of_samples(drawn, drawn.parameters(LEVEL))}
+
+
+def test_a_fit_is_shown_where_the_repetitions_agree_on_it() -> None:
+    """The formula of the minimum loss has parameters that stand in for each other, as docs/analysis.md says."""
+    assert reasons(10, 0.02) == {"minimum_loss": UNDETERMINED}
+
+
+def test_fits_are_listed_with_intervals_or_a_reason() -> None:
+    truth, runs = (repetitions(*each).assign(shape="rectangle", depth=3) for each in ((1, 0.0), (10, 0.02)))
+    frame = truth.rename(columns={"val_loss": "test_loss_median"})
+    fitted = panel_fits(frame, runs)
+    assert list(without_fit(fitted)) == [("minimum_loss", UNDETERMINED, ["rectangle, depth 3"])]
+    rows = fit_rows(fitted)
+    assert [row.symbol for row in rows] == ["m", "b", "l", "s₁", "a₀"]
+    assert all(row.low <= row.value <= row.high for row in rows)
+    drawn = [line.get_gid() for axes in generalization(frame, fitted).axes for line in axes.lines]
+    assert drawn == ["points", "fit"] * 3
+    lines = [axes.lines[1].get_ydata() for axes in generalization(frame, fitted).axes]
+    assert [bool(np.isfinite(line).any()) for line in lines] == [True, False, True]
+
+
+def test_no_fit_is_shown_where_the_repetitions_disagree() -> None:
+    assert set(reasons(5, 0.3)) >= {"minimum_loss", "descent_slope"}
+
+
+def test_no_curve_goes_through_as_few_points_as_it_has_parameters() -> None:
+    sizes, epochs = [100, 1000, 10000, 100000, 1000000], np.array([400.0, 200.0, 100.0, 60.0, 40.0])
+    losses, slopes = epochs / 100, -1 / epochs
+    for count, fitted in ((2, ()), (3, ("m",)), (4, ("m", "l")), (5, ("m", "l", "c"))):
+        made = Fits(
+            fit_minimizing_epoch(sizes[:count], epochs[:count]),
+            fit_minimum_loss(sizes[:count], losses[:count]),
+            fit_descent_slope(sizes[:count], epochs[:count], slopes[:count]),
+        )
+        known = {
+            name for each in astuple(made) for name, value in zip(each._fields, each, strict=True) if value == value
+        }
+        assert {"m", "l", "c"} & known == set(fitted)
+        too_few = [relation for relation, reason in doubts_of_fits(made).items() if reason == TOO_FEW]
+        assert len(too_few) == 3 - len(fitted)
+
+
+def test_paired_repetitions_are_drawn_together() -> None:
+    """All experiments have the luck of a repetition in common: their ratios are the same in each resample."""
+    frame = repetitions(1, 0.0, epochs=50)
+    runs = pd.concat(
+        frame.assign(repetition=number, draws="paired", val_loss=[curve * (1 + number) for curve in frame["val_loss"]])
+        for number in range(5)
+    )
+    for draws, is_together in (("paired", True), ("independent", False)):
+        drawn = bootstrap(runs.assign(draws=draws), seed=0, resamples=10)
+        losses = drawn.landmark_samples[:, :, 1]
+        ratios = losses / losses[:, :1]
+        assert np.allclose(ratios, ratios[0], rtol=1e-4) == is_together
 
 
 def test_predictions_for_other_lengths() -> None:

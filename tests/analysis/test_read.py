@@ -105,6 +105,65 @@ def test_both_spellings_of_the_regularizer(tmp_path: Path, underscores: bool) ->
     assert panels(read(path, filters=[("dataset", "=", "nursery")]))[0].title == "a, depth 2"
 
 
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as `published` in our own layout."""
+    return write_data_set(tmp_path_factory.mktemp("ours") / "dataset", _experiments())
+
+
+@pytest.mark.parametrize("layout", ["published", "ours"])
+@pytest.mark.parametrize(
+    ("table", "spelt", "other"),
+    [
+        ("all_repetitions", "val_loss", "test_loss"),
+        ("complete_summary", "test_loss_median", "val_loss_median"),
+        ("complete_summary", "test_loss_min_value_median", "val_loss_min_value_median"),
+        (f"{SWEEPS[0]}_summary", "test_loss_q1", "val_loss_q1"),
+    ],
+)
+def test_columns_of_the_test_set_have_two_names(
+    layout: str, table: str, spelt: str, other: str, request: pytest.FixtureRequest
+) -> None:
+    """The published runs say `val_`, the published summaries `test_`: one is asked for as the other, and named so."""
+    path = request.getfixturevalue(layout)
+    assert spelt in schema_of(path, table).names
+    assert other not in schema_of(path, table).names
+    expected = read(path, table=table, columns=["experiment_id", spelt])
+    found = read(path, table=table, columns=[other, "experiment_id", spelt])
+    assert list(found.columns) == [other, "experiment_id", spelt]
+    pd.testing.assert_frame_equal(found[["experiment_id", spelt]], expected)
+    for one, same in zip(found[other], expected[spelt], strict=True):
+        np.testing.assert_array_equal(one, same)
+    (batch,) = read_batches(path, table=table, columns=[other])
+    assert list(batch.columns) == [other]
+    assert len(curves(found, [other], [1, 2])) if isinstance(found[other][0], np.ndarray) else True
+
+
+@pytest.mark.parametrize("layout", ["published", "ours"])
+def test_filters_take_both_names_of_the_test_set(layout: str, request: pytest.FixtureRequest) -> None:
+    path = request.getfixturevalue(layout)
+    for name in ("test_loss_min_value_median", "val_loss_min_value_median"):
+        found = read(path, filters=[(name, "<", 0.05)], columns=["dataset", name])
+        assert set(found["dataset"]) == {"537_houses"}
+        assert (found[name] < 0.05).all()
+
+
+def test_a_name_of_the_test_set_is_kept_in_the_unit_of_the_target(tmp_path: Path) -> None:
+    houses = [experiment("537_houses", "a", 3, s, bowl(0.02, 9, 10), task="regression") for s in SIZES]
+    path = write_data_set(tmp_path / "dataset", [{**each, "target_range": 10.0} for each in houses])
+    for one, other in (("val_loss_median", "test_loss_median"), ("val_loss_min_value_q1", "test_loss_min_value_q1")):
+        scaled, turned = (read(path, columns=[one, other], units=units) for units in ("scaled", "target"))
+        assert list(turned.columns) == [one, other]
+        for name in (one, other):
+            np.testing.assert_allclose(np.stack(turned[name]), 100 * np.stack(scaled[name]).astype(float), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["test_nothing", "val_split", "val_split_method", "validation_los"])
+def test_no_other_name_is_taken_for_one_of_the_test_set(name: str, ours: Path) -> None:
+    with pytest.raises(InputError, match=f"'{name}' is not in the table"):
+        read(ours, columns=[name], table="all_repetitions")
+
+
 # Object stores
 
 

@@ -112,8 +112,9 @@ def test_data_in_other_units_are_combined(survey, exported, tmp_path):
 
 # Turning back.
 
-SQUARES = {"val_loss", "loss", "val_mean_squared_error", "mean_squared_error"}
-ROOTS = {"val_mean_absolute_error", "mean_absolute_error", "val_root_mean_squared_error", "root_mean_squared_error"}
+SETS = ("", "val_", "validation_")
+SQUARES = {f"{prefix}{name}" for prefix in SETS for name in ("loss", "mean_squared_error")}
+ROOTS = {f"{prefix}{name}" for prefix in SETS for name in ("mean_absolute_error", "root_mean_squared_error")}
 
 
 def test_what_grows_with_the_range_of_the_target():
@@ -123,13 +124,16 @@ def test_what_grows_with_the_range_of_the_target():
     summaries = {name: power_of(name) for name in summary_schema(COLUMNS, []).names}
     of_curves = {
         f"{part}_{name}_{statistic}"
-        for part in ("test", "train")
+        for part in ("test", "train", "validation")
         for name in ("loss", "mean_squared_error")
         for statistic in ("min", "q1", "median", "q3", "max", "avg", "stddev")
         if name == "loss" or statistic not in ("min", "max")
     }
     of_best = {
-        f"test_{name}_min_value_{statistic}" for name in ("loss", "mean_squared_error") for statistic in BEST_STATISTICS
+        f"{beginning}_min_value_{statistic}"
+        for name in ("loss", "mean_squared_error")
+        for beginning in (f"test_{name}", f"validation_{name}", f"test_{name}_at_validation_loss")
+        for statistic in BEST_STATISTICS
     }
     assert {name for name, power in summaries.items() if power} == of_curves | of_best
     assert set(summaries.values()) == {0, 2}
@@ -145,7 +149,9 @@ def test_errors_are_turned_back_and_all_else_is_as_it_was(exported, table):
     for name in scaled.columns:
         power = power_of(name)
         for before, after in zip(scaled[name], turned[name], strict=True):
-            if power:
+            if before is None:
+                assert after is None, name
+            elif power:
                 assert np.array_equal(np.asarray(before, "f8") * 8.0**power, after, equal_nan=True), name
                 assert np.asarray(after).dtype == np.float64
             else:

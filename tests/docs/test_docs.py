@@ -258,13 +258,14 @@ def test_the_mlflow_page_has_every_tag_and_parameter():
 
 def test_metrics_and_limits_of_the_mlflow_page_are_those_of_the_code():
     from survey.launch import planning
-    from survey.networks.metrics import METRICS, STATISTICS
+    from survey.networks.metrics import METRICS, STATISTICS, WITHOUT_VALIDATION
     from survey.tracking import trial_run
 
     page = read(ROOT / "docs" / "mlflow.md")
     assert [name for name in STATISTICS if f"`{name}`" not in page] == []
-    assert f"{METRICS.num_rows} keys for each recorded epoch" in page
-    assert f"has {METRICS.num_run_rows}: " in page
+    assert f"{WITHOUT_VALIDATION.num_rows} keys for each recorded epoch" in page
+    assert f"has {WITHOUT_VALIDATION.num_run_rows}: " in page
+    assert f"{METRICS.num_rows} keys, and {METRICS.num_run_rows} of a repetition's run" in page
     assert f"at most {trial_run.LOG_EPOCHS} for each run" in page
     assert f"{planning.METRIC_ROW_BUDGET:,} metric rows" in page
     assert f"{planning.REPETITION_RUN_LIMIT:,} runs" in page

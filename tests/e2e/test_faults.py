@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from survey.errors import TrackingAwayError
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import METRICS
+from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.tracking import trial_run
 from survey.tracking.sqlite import copy_database
 from survey.tracking.trial_run import TrackingSettings, TrialRun

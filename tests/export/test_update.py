@@ -22,7 +22,7 @@ from survey.errors import ExportError, OutputError
 from survey.export import update
 from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS, VALIDATION_COLUMNS
 from survey.networks.search_space import SearchSpace
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
@@ -108,6 +108,8 @@ RUN_TYPES = {
     "mlflow_run_id": pa.string(),
     "device": pa.string(),
     "train_seconds": pa.float32(),
+    "train_fraction": pa.float32(),
+    "validation_split": pa.float32(),
 }
 """The columns of a run, as published, and ours in addition."""
 
@@ -154,7 +156,7 @@ def test_there_are_no_other_files(exported):
 def test_runs_have_the_published_columns_and_types(exported):
     schema = pq.read_schema(exported.folder / "all_repetitions/_common_metadata")
     found = {field.name: field.type for field in schema}
-    curves = dict.fromkeys(HISTORY_COLUMNS, pa.list_(pa.float32()))
+    curves = dict.fromkeys((*HISTORY_COLUMNS, *VALIDATION_COLUMNS), pa.list_(pa.float32()))
     assert found == {**RUN_TYPES, **curves, "alpha": pa.bool_(), "beta": pa.bool_()}
     assert all(field.metadata[b"description"] for field in schema)
 
@@ -166,7 +168,7 @@ def test_summaries_have_the_published_columns(exported):
     of_a_run |= {"trial_id", "mlflow_run_id", "command", "epoch_seconds"}
     expected = {name: kind for name, kind in RUN_TYPES.items() if name not in of_a_run}
     expected |= {"alpha": pa.bool_(), "beta": pa.bool_(), "num_runs": pa.uint16(), "num": pa.list_(pa.uint16())}
-    for part in ("test", "train"):
+    for part in ("test", "train", "validation"):
         for statistic in ("num_finite", "min", "q1", "median", "q3", "max", "avg", "stddev"):
             expected[f"{part}_loss_{statistic}"] = pa.list_(pa.float32())
         for name in ("accuracy", "mean_squared_error", "kullback_leibler_divergence"):
@@ -176,6 +178,9 @@ def test_summaries_have_the_published_columns(exported):
         for what in ("epoch", "value"):
             for statistic in ("min", "q1", "median", "q3", "max", "avg"):
                 expected[f"test_{best}_{what}_{statistic}"] = pa.float32()
+                expected[f"validation_{best}_{what}_{statistic}"] = pa.float32()
+                name = best.removesuffix("_min").removesuffix("_max")
+                expected[f"test_{name}_at_validation_loss_min_value_{statistic}"] = pa.float32()
     assert found == expected
     curves = {name for name in expected if expected[name] == pa.list_(pa.float32())}
     dropped = curves - {"test_loss_q1", "test_loss_median", "test_loss_q3"} | {"num"}
@@ -278,6 +283,8 @@ def test_runs_are_what_was_put_in(exported):
                 "draws": "paired",
                 "task_digest": DIGITS.digest,
                 "test_split": float(np.float32(0.2)),
+                "train_fraction": 1.0,
+                "validation_split": 0.0,
                 "num_free_parameters": parameters,
                 "widths": list(widths),
                 "mlflow_run_id": trials[experiment].mlflow_run_id,
@@ -287,6 +294,7 @@ def test_runs_are_what_was_put_in(exported):
             assert {name: row[name] for name in expected} == expected
             for k, name in enumerate(HISTORY_COLUMNS):
                 np.testing.assert_array_equal(np.array(row[name], np.float32), curves[k, number])
+            assert {row[name] for name in VALIDATION_COLUMNS} == {None}
             command = json.loads(row["command"])
             assert (command.pop("repetition"), command.pop("seed")) == (number, run.seed)
             assert NetworkExperiment(**command) == experiment

@@ -24,8 +24,8 @@ from survey.status import survey_status
 from survey.tracking.store import TrackingStore
 from tests.support.paths import ROOT
 
-NEW = {"draws", "epoch_seconds"}
-"""Columns that version 1 did not record."""
+NEW = {"draws", "epoch_seconds", "target_variance", "train_fraction"}
+"""Columns that version 1 did not record, beside those of validation sets."""
 
 
 @pytest.fixture
@@ -43,7 +43,8 @@ def export(folder: Path):
 
 
 def rows(frame, order) -> list[str]:
-    frame = frame.drop(columns=NEW & set(frame)).sort_values(order)
+    new = [name for name in frame if name in NEW or "validation" in name]
+    frame = frame.drop(columns=new).sort_values(order)
     return [repr([(name, list(value) if hasattr(value, "__len__") else value) for name, value in sorted(row.items())])
             for row in frame.to_dict("records")]  # fmt: skip
 
@@ -56,6 +57,7 @@ def test_an_export_gives_what_version_1_would_have_given(old, table, order):
     found, expected = analysis.read(old / "dataset", table=table), pq.read_table(old.parent / f"{table}.parquet")
     assert rows(found, order) == rows(expected.to_pandas(), order)
     assert set(found["draws"]) == {"independent"}
+    assert (set(found["validation_split"]), set(found["train_fraction"])) == ({0.0}, {1.0})
     assert found["old"].all()
 
 

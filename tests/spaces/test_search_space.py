@@ -54,6 +54,8 @@ def test_the_minimal_example_has_the_defaults_of_butter(tmp_path):
         "kernel_regularizer_l2": 0.0,
         "label_noise": 0.0,
         "activation": "relu",
+        "validation_split": 0.0,
+        "train_fraction": 1.0,
         "epochs": 1500,
         "task_content": "",
         "draws": "paired",

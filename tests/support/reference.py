@@ -80,9 +80,12 @@ class Reference:
         self.experiment, self.seed = experiment, seed
         self.kind = "regression" if task_kind == "regression" else "softmax" if targets.shape[1] > 1 else "binary"
         self.inputs, targets = inputs.double(), targets.double()
-        train_rows, self.test_rows = streams.split(len(inputs), seed=seed)
-        self.train_rows = train_rows
-        self.test_targets = targets[self.test_rows]
+        train_rows, test_rows = streams.split(len(inputs), seed=seed)
+        held_out = math.ceil(round(experiment.validation_split * len(train_rows), 9))
+        left = len(train_rows) - held_out
+        self.held_out = [test_rows, *([train_rows[left:]] if held_out else [])]
+        train_rows = train_rows[: math.ceil(round(experiment.train_fraction * left, 9))]
+        self.train_rows, self.targets = train_rows, targets
         self.train_targets = self._noisy(targets[train_rows])
         self.layers = streams.initial_parameters(widths, inputs.shape[1], seed=seed, dtype=torch.float64)
         self.parameters = [p.requires_grad_() for layer in self.layers for p in layer]
@@ -144,7 +147,7 @@ class Reference:
                     p -= lr * g / (m[1].sqrt() + EPSILON)
 
     def train_epoch(self) -> np.ndarray:
-        """float64 [20], test set first."""
+        """float64 [20], test set first, or [30], validation set last."""
         self.epoch += 1
         rows = len(self.train_rows)
         order = streams.epoch_orders(rows, seeds=[self.seed], epoch=self.epoch)[0]
@@ -162,8 +165,12 @@ class Reference:
                 self.step(gradients)
         train = {n: sum(b * v[n] for b, v, _ in collected) / rows for n in STATISTICS}
         train["root_mean_squared_error"] = math.sqrt(train["mean_squared_error"])
+        test, *validation = map(self._evaluated, self.held_out)
+        return np.array([each[name] for each in (test, train, *validation) for name in STATISTICS])
+
+    def _evaluated(self, rows) -> dict[str, float]:
         with torch.no_grad():
-            logits = self.forward(self.inputs[self.test_rows]).numpy()
-            test = statistics(self.kind, logits, self.test_targets.numpy(), self.experiment.batch_size)
-            test["loss"] += float(self.penalty())
-        return np.array([*(test[n] for n in STATISTICS), *(train[n] for n in STATISTICS)])
+            logits = self.forward(self.inputs[rows]).numpy()
+            found = statistics(self.kind, logits, self.targets[rows].numpy(), self.experiment.batch_size)
+            found["loss"] += float(self.penalty())
+        return found

@@ -59,5 +59,14 @@ CASES = [
     ("classification", 3, setting(optimizer="RMSprop", momentum=0.9)),
     ("classification", 3, setting(kernel_regularizer_type="l1", kernel_regularizer_l1=0.01)),
     ("regression", 1, setting(kernel_regularizer_type="l2", kernel_regularizer_l2=0.02)),
+    ("classification", 3, setting(validation_split=0.1)),
+    ("classification", 1, setting(validation_split=0.3, batch_size=27, train_fraction=0.5)),
+    ("regression", 2, setting(validation_split=0.25, batch_size=23, label_noise=0.2)),
+    (
+        "classification",
+        3,
+        setting(validation_split=0.2, kernel_regularizer_type="l2", kernel_regularizer_l2=0.02),
+    ),
+    ("classification", 10, setting(train_fraction=0.07, label_noise=0.3)),
     *(("classification", 3, setting(activation=name, shape="rectangle_residual", depth=4)) for name in ACTIVATIONS),
 ]

@@ -18,7 +18,7 @@ import pytest
 
 from survey.errors import TrackingError
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import METRICS
+from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.tracking import trial_run
 from survey.tracking.client_writer import ClientWriter
 from survey.tracking.database import holds_experiments, remove_half_made
@@ -186,7 +186,7 @@ def test_a_worker_that_writes_by_sql_does_not_import_mlflow(store):
     script = f"""
 import sys
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import METRICS
+from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.tracking.trial_run import TrackingSettings, TrialRun
 settings = TrackingSettings({store.uri!r}, {experiment_id!r}, True, True, METRICS,
                             sql_artifacts={store.sql_artifacts(experiment_id)!r})

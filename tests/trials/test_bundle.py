@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import METRICS
+from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.networks.training.loop import Trainer
 from survey.trials.bundle import Bundle
 from tests.support.awaiting import HANGS_S
@@ -132,7 +132,7 @@ from functools import partial
 import torch
 from survey.trials.bundle import Bundle
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import METRICS
+from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.networks.training.loop import Trainer
 
 torch.set_num_threads(1)

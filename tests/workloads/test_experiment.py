@@ -43,6 +43,7 @@ def make(**changes) -> NetworkExperiment:
         ({"learning_rate": 1}, {"learning_rate": 1.0}),
         ({"label_noise": 0}, {}),
         ({"label_noise": 1}, {"label_noise": 1.0}),
+        ({"validation_split": 0, "train_fraction": 1}, {}),
     ],
 )
 def test_settings_of_the_same_work_are_the_same_experiment(written, canonical):
@@ -84,6 +85,8 @@ def test_the_canonical_form_is_what_is_kept():
         {"epochs": 300},
         {"task_content": "00"},
         {"draws": "independent"},
+        {"validation_split": 0.1},
+        {"train_fraction": 0.5},
     ],
 )
 def test_other_work_has_another_id(changes):
@@ -188,6 +191,8 @@ def test_the_defaults_are_butters():
         "kernel_regularizer_l2": 0.0,
         "label_noise": 0.0,
         "activation": "relu",
+        "validation_split": 0.0,
+        "train_fraction": 1.0,
         "epochs": 3000,
         "task_content": "",
         "draws": "paired",  # but for this one, as comparisons of its own are what a survey is made for
@@ -250,6 +255,7 @@ def test_independent_runs_have_seeds_of_their_own():
 
 def test_paired_runs_share_a_seed_by_task_content_and_repetition_alone():
     others = [{"shape": "trapezoid"}, {"size": 9}, {"depth": 9}, {"learning_rate": 1}, {"batch_size": 1}]
+    others += [{"validation_split": 0.1}, {"train_fraction": 0.5}]
     others += [{"label_noise": 0.1}, {"epochs": 1}, {"optimizer": "SGD", "momentum": 0.9}, {"activation": "elu"}]
     assert {Run(make(**each), 7).seed for each in others} == {Run(make(), 7).seed}
     own = [{}, {"dataset": "sleep"}, {"task_content": "00"}, {"task_content": "01"}]
@@ -268,6 +274,7 @@ def test_paired_runs_share_a_seed_by_task_content_and_repetition_alone():
         ),
         (FROZEN[3], "mine trapezoid d2 500 noise0.05"),
         (make(activation="tanh", learning_rate=1e-5), "mnist rectangle d3 2^10 lr1e-05 tanh"),
+        (make(validation_split=0.1, train_fraction=0.25), "mnist rectangle d3 2^10 val0.1 train0.25"),
         (make(kernel_regularizer_type="l1", kernel_regularizer_l1=0.32), "mnist rectangle d3 2^10 l1=0.32"),
     ],
 )

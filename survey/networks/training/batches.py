@@ -21,12 +21,14 @@ class Data:
         targets: int64 [rows, 1] classes where the output layer is softmax, else [rows, outputs] in the network's dtype.
         kind: Kind of output layer.
         num_outputs: Number of outputs of the network.
+        parts: [rows] on the CPU, the part of each row of a task with a split of its own; None without.
     """
 
     inputs: Tensor
     targets: Tensor
     kind: OutputKind
     num_outputs: int
+    parts: Tensor | None = None
 
     @property
     def num_rows(self) -> int:
@@ -46,7 +48,7 @@ class Data:
 
 
 class Batches:
-    """Equal minibatches of one set (training or test) of all runs: where rows are gathered, outputs are stored.
+    """Equal minibatches of one set (training, test or validation) of all runs: where rows are gathered, outputs stored.
 
     All arrays are [steps, runs, *, rows] so that what one step touches is contiguous; rows beyond `num_valid` are
     padding, whose row number is that of the zeros at the end of the data.
@@ -59,7 +61,7 @@ class Batches:
         room = self.work.rows
         self.row_numbers = torch.full((steps, runs, room), data.num_rows, dtype=torch.int64, device=device)
         self.targets = data.targets.new_zeros(steps, runs, data.targets.shape[1], room)
-        # Shared: their contents are used up before another chunk, or the other set, needs them.
+        # Shared: their contents are used up before another chunk, or another set, needs them.
         self.scores = memory.zeros(f"{name} scores", steps, runs, data.num_outputs, room)
         self.errors = memory.zeros(f"{name} errors", steps, runs, data.num_outputs, room)
         self.by_step = list(zip(self.row_numbers.view(steps, -1), self.targets, self.scores, self.errors, strict=True))

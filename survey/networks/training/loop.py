@@ -1,4 +1,4 @@
-"""The training loop: every epoch of all runs of a bundle, and the twenty statistics of each.
+"""The training loop: every epoch of all runs of a bundle, and the statistics of each: ten of every set of rows.
 
 A bundle is split into chunks of runs whose arrays stay in the processor's caches. In each epoch each chunk makes its
 pass over the data; between epochs the bundle can be stopped, saved and resumed.
@@ -7,6 +7,7 @@ pass over the data; between epochs the bundle can be stopped, saved and resumed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.rows import RowCounts, count_rows
 from survey.networks.topology import residual_layers
 from survey.networks.training import streams
 from survey.networks.training.batches import Batches, Data, split_into_batches
@@ -23,6 +25,7 @@ from survey.networks.training.network import Architecture, Memory, Network, Work
 from survey.networks.training.optimizers import OPTIMIZERS, Optimizer
 from survey.networks.training.outputs import APPLY, output_gradient
 from survey.networks.training.statistics import means, sum_over_rows
+from survey.tasks.parts import PARTS, PartSizes
 
 _EVALUATION_ROWS = 256
 """Rows of an evaluation batch, at least: smaller ones spend their time on calls rather than on arithmetic."""
@@ -65,28 +68,34 @@ class _Chunk:
             self.network.set_parameters(run, layers)
 
     def _draw_rows(self, memory: Memory) -> None:
-        """Draw each run's split and noisy labels, and make room for its minibatches."""
+        """Draw each run's rows and noisy labels, and make room for its minibatches."""
         data, noise = self.data, self.experiment.label_noise
-        splits = [streams.split(data.num_rows, seed=seed) for seed in self.seeds]
+        counts = _row_counts(self.experiment, data)
+        drawn = [streams.draw_rows(data.num_rows, counts, seed=seed, parts=data.parts) for seed in self.seeds]
         train_targets = []
-        for seed, (train_rows, _) in zip(self.seeds, splits, strict=True):
-            targets = data.targets.cpu()[train_rows]
+        for seed, rows in zip(self.seeds, drawn, strict=True):
+            targets = data.targets.cpu()[rows.train]
             train_targets.append(_with_noise(targets, noise, data, seed=seed) if noise else targets)
         device = data.inputs.device
-        self._train_rows = torch.stack([train for train, _ in splits]).to(device)
+        self._train_rows = torch.stack([rows.train for rows in drawn]).to(device)
         self._train_targets = torch.stack(train_targets).transpose(1, 2).contiguous().to(device)
-        test_rows = torch.stack([test for _, test in splits]).to(device)
-
         batch_size = self.experiment.batch_size
+        self._train = split_into_batches(data, self.network, self._train_rows.shape[1], batch_size, memory)
+        held_out = [[rows.test for rows in drawn], [rows.validation for rows in drawn]]
+        self._evaluated = [self._to_evaluate(torch.stack(rows).to(device), memory) for rows in held_out if len(rows[0])]
+
+    def _to_evaluate(self, rows: Tensor, memory: Memory) -> list[Batches]:
+        """Minibatches of a set that is evaluated after each epoch, whose rows are [runs, rows]."""
+        data, batch_size = self.data, self.experiment.batch_size
         # Hinge labels of a regression depend on the minibatch, so its evaluation keeps the batch size.
         multiple = 1 if data.kind == "regression" else -(-_EVALUATION_ROWS // batch_size)
-        self._train = split_into_batches(data, self.network, self._train_rows.shape[1], batch_size, memory)
-        self._test = split_into_batches(data, self.network, test_rows.shape[1], batch_size * multiple, memory)
-        for part in self._test:
-            part.set_rows(test_rows, data.targets[test_rows].transpose(1, 2))
+        parts = split_into_batches(data, self.network, rows.shape[1], batch_size * multiple, memory)
+        for part in parts:
+            part.set_rows(rows, data.targets[rows].transpose(1, 2))
+        return parts
 
     def train_epoch(self, epoch: int) -> Tensor:
-        """Train epoch number `epoch`, from 1, and return its statistics: [20, runs], test set first."""
+        """Train epoch number `epoch`, from 1, and return its statistics, [20, runs], or [30, runs] with validation."""
         self._keys.copy_(streams.order_keys(self.seeds, epoch))
         self.optimizer.begin_epoch(sum(part.steps for part in self._train))
         if not _is_recorded(self._keys.device):
@@ -107,7 +116,8 @@ class _Chunk:
         train = self._means(self._train, num_rows)
         train[0] += self._penalties / num_rows
         # Statistics are recorded in the network's own precision.
-        return torch.cat([self._evaluate(), train]).to(self.data.inputs.dtype)
+        test, *validation = [self._evaluate(parts) for parts in self._evaluated]
+        return torch.cat([test, train, *validation]).to(self.data.inputs.dtype)
 
     def _train_steps(self) -> None:
         """Update all runs on each minibatch, and sum the penalties over the rows."""
@@ -137,15 +147,15 @@ class _Chunk:
             if with_gradient:
                 gradient[:, :, :-1].add_(kernel.sign() if l1 else kernel, alpha=l1 or 2.0 * l2)
 
-    def _evaluate(self) -> Tensor:
-        """Return the statistics of the test set, float64 [10, runs]."""
-        for part in self._test:
+    def _evaluate(self, parts: Sequence[Batches]) -> Tensor:
+        """Return the statistics of a set that is not trained on, float64 [10, runs]."""
+        for part in parts:
             for rows, targets, scores, errors in part.by_step:
                 torch.index_select(self.data.inputs, 0, rows, out=part.work.inputs)
                 self._apply(self.network.forward(part.work), targets, scores, errors)
-        test = self._means(self._test, sum(part.steps * part.num_valid for part in self._test))
-        self._penalise(test[0], 1.0, with_gradient=False)
-        return test
+        found = self._means(parts, sum(part.steps * part.num_valid for part in parts))
+        self._penalise(found[0], 1.0, with_gradient=False)
+        return found
 
     def _means(self, parts: Sequence[Batches], num_rows: int) -> Tensor:
         """The statistics of what the minibatches have stored, which is overwritten: float64 [10, runs]."""
@@ -157,6 +167,11 @@ class _Chunk:
         """The state needed to continue: parameters and optimizer moments by name, live views [runs, ...] by layer."""
         buffers = {"parameters": self.network.parameters, **self.optimizer.state}
         return {name: self.network.by_layer(flat) for name, flat in buffers.items()}
+
+
+def _row_counts(experiment: NetworkExperiment, data: Data) -> RowCounts:
+    sizes = None if data.parts is None else PartSizes(*data.parts.long().bincount(minlength=len(PARTS)).tolist())
+    return count_rows(data.num_rows, experiment.validation_split, experiment.train_fraction, sizes)
 
 
 def _with_noise(targets: Tensor, noise: float, data: Data, *, seed: int) -> Tensor:
@@ -177,6 +192,7 @@ class Trainer:
         task_kind: `classification` or `regression`.
         widths: Width of each layer, from `survey.networks.topology.layer_widths`.
         seeds: Seed of each run.
+        parts: [rows], the part of each row, as of `PreparedTask`, of a task with a split of its own.
         device: Where to train.
         dtype: float32, or float64 for comparisons.
         runs_per_chunk: Runs trained together; None to choose by their size. On a CPU it changes no number in float32.
@@ -194,13 +210,14 @@ class Trainer:
         task_kind: str,
         widths: Sequence[int],
         seeds: Sequence[int],
+        parts: Tensor | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         runs_per_chunk: int | None = None,
     ) -> None:
         # Moments of weights that no longer change decay into denormal numbers, which are a hundred times as slow.
         torch.set_flush_denormal(True)
-        data = Data.of(inputs, targets, task_kind, dtype, torch.device(device))
+        data = replace(Data.of(inputs, targets, task_kind, dtype, torch.device(device)), parts=parts)
         residual = residual_layers(experiment.shape, widths)
         architecture = Architecture(inputs.shape[1], tuple(widths), residual, experiment.activation)
         size = runs_per_chunk or _runs_per_chunk(architecture, experiment.batch_size, data.inputs)
@@ -221,7 +238,8 @@ class Trainer:
         """Train one epoch of every run.
 
         Returns:
-            float32 [20, runs] on the CPU: the statistics in the order of `survey.networks.metrics.HISTORY_COLUMNS`.
+            float32 [20, runs] on the CPU: the statistics in the order of `survey.networks.metrics.HISTORY_COLUMNS`; or
+            [30, runs] with a validation set, those of `VALIDATION_COLUMNS` last.
         """
         self.start_epoch()
         return self.end_epoch()

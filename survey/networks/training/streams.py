@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from survey.networks.experiment import num_test_rows
+from survey.networks.rows import RowCounts, num_test_rows
+from survey.tasks.parts import PARTS
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
@@ -43,6 +45,43 @@ def split(num_rows: int, *, seed: int) -> tuple[Tensor, Tensor]:
     num_test = num_test_rows(num_rows)
     order = _permutation(num_rows, _keys([_key(seed, Purpose.SPLIT)]))[0]
     return order[num_test:], order[:num_test]
+
+
+class Rows(NamedTuple):
+    """The rows of a run: int64 row numbers on the CPU.
+
+    Attributes:
+        train: Those that it is trained on, in the order in which its label noise counts them.
+        validation: Those of its validation set.
+        test: Those of its test set.
+    """
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+
+def draw_rows(num_rows: int, counts: RowCounts, *, seed: int, parts: Tensor | None = None) -> Rows:
+    """Draw a run's rows: those of the test set as `split` does, and of the others, in their drawn order, the first ones
+    to train on and the last ones to validate with.
+
+    So the test set is the same with and without validation, a smaller validation set is part of a larger one, and fewer
+    training rows are part of more.
+
+    Args:
+        num_rows: Rows of the task.
+        counts: How many of them are for what.
+        seed: Seed of the run.
+        parts: [num_rows], the part of each row of a task with a split of its own, as numbers of
+            `survey.tasks.parts.PARTS`. Only the order of its training rows is drawn then.
+    """
+    if parts is None:
+        left, test = split(num_rows, seed=seed)
+        return Rows(left[: counts.train], left[len(left) - counts.validation :], test)
+    train, validation, test = ((parts == part).nonzero()[:, 0] for part in range(len(PARTS)))
+    left = train[_permutation(len(train), _keys([_key(seed, Purpose.SPLIT)]))[0]]
+    validation = validation if len(validation) else left[len(left) - counts.validation :]
+    return Rows(left[: counts.train], validation, test)
 
 
 def epoch_orders(num_rows: int, *, seeds: Sequence[int], epoch: int, device: torch.device | str = "cpu") -> Tensor:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.networks.training import streams
 from survey.system.cuda import side_stream
 from survey.trials.bundle import Bundle

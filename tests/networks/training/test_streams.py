@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from survey.networks.rows import RowCounts, count_rows
 from survey.networks.training import streams
 
 # Results are only repeatable for as long as these hold: if one has to be changed, TRAINING_VERSION goes up.
@@ -253,3 +254,73 @@ def test_the_generator_is_splitmix64():
     """The first words of SplitMix64 from state 1234567, from its public reference implementation."""
     words = streams._words(3, streams._keys([1234567]))[0].tolist()
     assert [word % (1 << 64) for word in words] == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
+
+# ---------------------------------------------------------------- validation sets and fewer training rows
+
+
+@given(
+    num_rows=st.integers(5, 500),
+    validation_split=st.sampled_from([0.0, 0.05, 0.1, 0.5]),
+    train_fraction=st.sampled_from([0.01, 0.3, 1.0]),
+    seed=st.integers(0, LARGEST_SEED),
+)
+def test_a_row_is_for_one_thing_alone(num_rows, validation_split, train_fraction, seed):
+    counts = count_rows(num_rows, validation_split, train_fraction)
+    rows = streams.draw_rows(num_rows, counts, seed=seed)
+    assert tuple(map(len, rows)) == counts
+    used = torch.cat(rows).tolist()
+    assert len(set(used)) == len(used) == counts.used
+    assert torch.equal(rows.test, streams.split(num_rows, seed=seed)[1]), "the test set is that without validation"
+
+
+def test_smaller_sets_are_part_of_larger_ones():
+    for seed in range(20):
+        drawn = {
+            (split, fraction): streams.draw_rows(203, count_rows(203, split, fraction), seed=seed)
+            for split in (0.0, 0.1, 0.2)
+            for fraction in (0.25, 0.5, 1.0)
+        }
+        assert {*drawn[0.1, 1.0].validation.tolist()} < {*drawn[0.2, 1.0].validation.tolist()}
+        for split in (0.0, 0.1, 0.2):
+            fewer, more, all_rows = (drawn[split, fraction].train for fraction in (0.25, 0.5, 1.0))
+            assert torch.equal(fewer, more[: len(fewer)])
+            assert torch.equal(more, all_rows[: len(more)])
+            assert torch.equal(drawn[split, 0.25].validation, drawn[split, 1.0].validation)
+        assert torch.equal(drawn[0.0, 1.0].train, streams.split(203, seed=seed)[0])
+
+
+def test_every_row_is_as_likely_to_be_validated_with():
+    counts = torch.zeros(50)
+    for seed in range(2000):
+        counts[streams.draw_rows(50, count_rows(50, 0.25, 1.0), seed=seed).validation] += 1
+    chi_square = float(((counts - 400) ** 2 / (400 * 0.8)).sum())
+    assert 15 < chi_square < 110  # 49 degrees of freedom
+
+
+def test_of_a_given_split_only_the_order_of_training_is_drawn():
+    parts = torch.tensor([0, 0, 0, 1, 2, 2] * 20)
+    one, other = (streams.draw_rows(120, RowCounts(60, 20, 40), seed=seed, parts=parts) for seed in (1, 2))
+    assert torch.equal(one.test, other.test)
+    assert torch.equal(one.validation, (parts == 1).nonzero()[:, 0])
+    assert torch.equal(one.train.sort().values, (parts == 0).nonzero()[:, 0])
+    assert not torch.equal(one.train, other.train)
+    fewer = streams.draw_rows(120, RowCounts(15, 20, 40), seed=1, parts=parts)
+    assert torch.equal(fewer.train, one.train[:15])
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "validation_split", "train_fraction", "expected"),
+    [
+        (100, 0.0, 1.0, (80, 0, 20)),
+        (100, 0.1, 1.0, (72, 8, 20)),
+        (101, 0.1, 1.0, (72, 8, 21)),
+        (125, 0.07, 1.0, (93, 7, 25)),  # 0.07 x 100 is 7.000000000000001 in binary
+        (125, 0.01, 0.07, (7, 1, 25)),
+        (125, 1e-9, 1e-9, (1, 1, 25)),
+        (5, 0.75, 1.0, (1, 3, 1)),
+        (5, 0.8, 1.0, (0, 4, 1)),
+    ],
+)
+def test_parts_of_rows_are_rounded_up(num_rows, validation_split, train_fraction, expected):
+    assert count_rows(num_rows, validation_split, train_fraction) == expected

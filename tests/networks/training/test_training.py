@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from survey.networks import search_space
-from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.rows import count_rows
 from survey.networks.topology import layer_widths, residual_layers
+from survey.networks.training import streams
 from survey.networks.training.network import ACTIVATIONS, Architecture, Network
 from survey.networks.training.optimizers import OPTIMIZERS
+from survey.tasks.parts import PARTS
 from tests.support.reference import Reference
 from tests.support.training_cases import CASES, make_task, make_trainer, setting
 
@@ -30,8 +33,9 @@ def test_every_statistic_of_five_epochs_equals_the_reference(kind, outputs, expe
     for _ in range(5):
         ours = trainer.train_epoch().numpy()
         for run, reference in enumerate(references):
-            expected = dict(zip(HISTORY_COLUMNS, reference.train_epoch(), strict=True))
-            found = dict(zip(HISTORY_COLUMNS, ours[:, run], strict=True))
+            names = METRICS.curves if experiment.validation_split else HISTORY_COLUMNS
+            expected = dict(zip(names, reference.train_epoch(), strict=True))
+            found = dict(zip(names, ours[:, run], strict=True))
             assert found == pytest.approx(expected, rel=1e-8, abs=1e-15)
 
 
@@ -67,6 +71,7 @@ def test_float32_stays_within_1e_5_of_float64(kind, outputs, experiment):
         {"batch_size": 27, "activation": "gelu", "shape": "rectangle_residual"},
         {"optimizer": "RMSprop", "momentum": 0.9},
         {"kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0.01},
+        {"validation_split": 0.15, "train_fraction": 0.8},
     ],
 )
 def test_a_bundle_gives_bit_for_bit_what_its_runs_give_alone(kind, outputs, runs_per_chunk, changes):
@@ -109,7 +114,7 @@ def test_a_run_that_diverges_harms_no_other():
 def test_a_resumed_bundle_goes_on_bit_for_bit(optimizer, momentum, runs_per_chunk):
     """Also where the bundle is split otherwise, as on another machine."""
     inputs, targets = make_task("classification", 3)
-    experiment = setting(optimizer=optimizer, momentum=momentum)
+    experiment = setting(optimizer=optimizer, momentum=momentum, validation_split=0.2, train_fraction=0.6)
     seeds = [1, 2, 3, 4, 5]
     straight, first = (make_trainer(experiment, inputs, targets, "classification", seeds) for _ in range(2))
     second = make_trainer(experiment, inputs, targets, "classification", seeds, runs_per_chunk=runs_per_chunk)
@@ -159,14 +164,57 @@ def test_hand_written_gradients_equal_autograd(widths, num_inputs, rows, activat
         torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
 
 
+def test_what_is_validated_with_and_what_is_left_out_change_nothing():
+    """Neither inputs nor targets of these rows have a part in training, nor in the evaluation of the test set."""
+    experiment = setting(validation_split=0.2, train_fraction=0.5)
+    inputs, targets = make_task("classification", 3)
+    rows = streams.draw_rows(len(inputs), count_rows(len(inputs), 0.2, 0.5), seed=4)
+    unused = torch.ones(len(inputs), dtype=torch.bool)
+    unused[torch.cat([rows.train, rows.test])] = False
+    changed = inputs.clone(), targets.clone()
+    changed[0][unused], changed[1][unused] = 0.5, targets[unused].roll(1, 1)
+    one, other = (make_trainer(experiment, *data, "classification", [4]) for data in ((inputs, targets), changed))
+    for _ in range(3):
+        found, expected = one.train_epoch(), other.train_epoch()
+        assert torch.equal(found[:20], expected[:20])
+        assert not torch.equal(found[20:], expected[20:])
+
+
+def test_as_many_rows_train_alike_however_the_others_are_left_out():
+    inputs, targets = make_task("classification", 3, rows=100)
+    validated = make_trainer(setting(validation_split=0.5), inputs, targets, "classification", [1, 2])
+    fewer = make_trainer(setting(train_fraction=0.5), inputs, targets, "classification", [1, 2])
+    for _ in range(3):
+        assert torch.equal(validated.train_epoch()[:20], fewer.train_epoch())
+
+
+def test_a_given_split_is_that_of_every_run():
+    inputs, targets = make_task("regression", 1, rows=50)
+    parts = torch.tensor([0, 0, 1, 2, 2]).repeat(10)
+    trainer = make_trainer(setting(learning_rate=1e-30), inputs, targets, "regression", [3, 4], parts=parts)
+    trainer._chunks[0].network.parameters.zero_()
+    for found in trainer.train_epoch().T:
+        named = dict(zip(METRICS.names, found.tolist(), strict=True))
+        for part, name in enumerate(PARTS):
+            errors = 0.5 - targets[parts == part]  # of a network without weights
+            found_error = named[f"{name}_mean_absolute_error"]
+            assert found_error == pytest.approx(float(errors.abs().mean()), rel=1e-5)
+
+
+def test_weights_and_orders_of_a_given_split_are_drawn():
+    inputs, targets = make_task("classification", 3)
+    parts = torch.arange(len(inputs)) % 3
+    trainer = make_trainer(setting(), inputs, targets, "classification", [7, 8], parts=parts)
+    one, other = trainer.train_epoch().T
+    assert not torch.equal(one, other)
+
+
 def test_equal_scores_count_for_the_first_class():
     """A network of dead units gives every class the same score: then class 0 is predicted."""
     inputs, targets = make_task("classification", 3)
     trainer = make_trainer(setting(learning_rate=1e-30), inputs, targets, "classification", [3])
     trainer._chunks[0].network.parameters.zero_()
     found = dict(zip(HISTORY_COLUMNS, trainer.train_epoch()[:, 0].tolist(), strict=True))
-    from survey.networks.training import streams
-
     train_rows, test_rows = streams.split(len(inputs), seed=3)
     assert found["val_accuracy"] == pytest.approx(float(targets[test_rows, 0].mean()), abs=1e-6)
     assert found["accuracy"] == pytest.approx(float(targets[train_rows, 0].mean()), abs=1e-6)
