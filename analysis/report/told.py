@@ -125,10 +125,12 @@ def _of_the_best(found: BestSettings, label: Labelled) -> Iterator[str]:
         yield f"The setting with the best median is {setting}; {counted(count - 1, 'other')} cannot be told from it."
     else:
         yield f"The setting with the best median is {setting}, but its mean is worse than that of others."
-    among = "is this one" if count == 1 else f"is one of these {count:,}"
+    name = words(found.best.metric.name)
+    those = "It was" if count == 1 else f"These {count:,} were"
     yield (
-        f"With a probability of at least {100 * LEVEL:.0f} %, the setting whose mean {words(found.best.metric.name)} "
-        f"is truly best {among}; this is corrected for comparing {counted(found.surveyed, 'setting')}."
+        f"{those} found in a way that keeps the setting whose mean {name} is "
+        f"truly best in at least {100 * LEVEL:.0f} of 100 surveys, if scores are about normal. That "
+        f"{counted(found.surveyed, 'setting')} are compared is taken into account."
     )
 
 
