@@ -231,7 +231,8 @@ def _tracking_bytes(recording: Recording) -> int:
 
 def _parquet_bytes(plan: Plan, columns: Columns) -> tuple[int, int]:
     """Bytes of artifacts, and of the data set: the same curves again, and summaries for each experiment and sweep."""
-    experiments = {bundle.experiment for bundle in plan.bundles}
+    # The bundles of an experiment share it, and it takes long to hash.
+    experiments = {id(bundle.experiment): bundle.experiment for bundle in plan.bundles}.values()
     partition = attrgetter(*map(field_of, columns.partition))
     partitions = len(set(map(partition, experiments)))
     metrics = columns.metrics.all
