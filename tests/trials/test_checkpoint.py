@@ -25,9 +25,9 @@ from survey.output.folder import Output
 from survey.tasks.loading import load
 from survey.tracking import trial_run
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings
+from survey.tracking.trial_run import TrackingSettings, Waits
 from survey.trials import checkpoint
-from survey.trials.checkpoint import Checkpoint, drop_useless
+from survey.trials.checkpoint import Checkpoint, CheckpointPace, drop_useless
 from survey.trials.messages import TrialSettings, trial_config
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import launch, rows, start_read, stop
@@ -94,7 +94,7 @@ def test_slow_writing_makes_checkpoints_rarer(tmp_path, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(checkpoint, "time", SimpleNamespace(monotonic=lambda: now[0]))
     slow = make(tmp_path / "c")
-    now[0] += checkpoint._INTERVAL_S - 1
+    now[0] += CheckpointPace().every_s - 1
     assert not slow.is_due
     now[0] += 1
     assert slow.is_due
@@ -135,8 +135,8 @@ def start(tmp_path, database):
         report_every_s=0.0,
     )
 
-    def started() -> Trial:
-        return Trial(trial_config([planned]), settings)
+    def started(**changes) -> Trial:
+        return Trial(trial_config([planned]), replace(settings, **changes))
 
     started.store, started.folder, started.settings, started.config = store, tmp_path, settings, trial_config([planned])
     return started
@@ -183,11 +183,9 @@ def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(start):
     assert [point.step for point in points] == [1, 2, 3, 4, 5, 6], "its curves are whole"
 
 
-def test_a_trial_whose_process_dies_goes_on_from_the_last_checkpoint(start, monkeypatch):
+def test_a_trial_whose_process_dies_goes_on_from_the_last_checkpoint(start):
     straight = history(start, finish(start()))
-    monkeypatch.setattr(checkpoint, "_INTERVAL_S", 0.0)
-    monkeypatch.setattr(checkpoint, "_SHARE", 1e9)
-    died = start()
+    died = start(checkpoint_pace=CheckpointPace(every_s=0.0, share=1e9))
     for _ in range(3):
         died.step()
     resumed = start()
@@ -245,7 +243,6 @@ def test_a_history_that_is_refused_does_not_cost_the_training(start, monkeypatch
 
 
 def test_what_is_trained_is_kept_while_its_history_waits_for_a_store_that_is_away(start, monkeypatch):
-    monkeypatch.setattr(trial_run, "_ASK_AGAIN_S", 0.0)
     kept = []
 
     def back_at_the_third_try(log_artifact, *arguments):
@@ -253,16 +250,15 @@ def test_what_is_trained_is_kept_while_its_history_waits_for_a_store_that_is_awa
         raising(TrackingAwayError("away"))() if len(kept) < 3 else log_artifact(*arguments)
 
     store_artifacts(monkeypatch, back_at_the_third_try)
-    finish(start())
+    finish(start(tracking=replace(start.settings.tracking, waits=Waits(ask_again_s=0.0))))
     assert kept == [0, 1, 1]
     assert list((start.folder / "checkpoints").iterdir()) == []
 
 
 def test_a_store_that_stays_away_stops_the_survey_and_the_next_launch_trains_nothing_again(start, monkeypatch):
-    monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
     with monkeypatch.context() as away:
         store_artifacts(away, raising(TrackingAwayError("away")))
-        running = start()
+        running = start(tracking=replace(start.settings.tracking, waits=Waits(patience_s=0.0)))
         while "fatal_error" not in (told := running.step()):
             pass
     assert "launch again when it is back" in told["fatal_error"]
