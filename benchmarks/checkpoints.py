@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.cells import CELLS, data_of, seeds_of
 from survey.networks.training.loop import Trainer
-from survey.trials.checkpoint import _INTERVAL_S, Checkpoint
+from survey.trials.checkpoint import Checkpoint, CheckpointPace
 
 _NUM_RUNS = 5
 _EPOCHS = 1500
@@ -39,7 +39,9 @@ def main() -> None:
             checkpoint.save({"trainer": trainer.state_dict(), "curves": torch.zeros(20, _NUM_RUNS, _EPOCHS)})
             seconds = time.perf_counter() - began
             size = checkpoint.file.stat().st_size
-        print(f"{cell.name:32}{size / 1e6:>8.1f}{seconds:>10.3f}{seconds / (_INTERVAL_S + seconds):>10.3%}")
+        print(
+            f"{cell.name:32}{size / 1e6:>8.1f}{seconds:>10.3f}{seconds / (CheckpointPace().every_s + seconds):>10.3%}"
+        )
 
 
 if __name__ == "__main__":

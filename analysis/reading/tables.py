@@ -236,7 +236,11 @@ def _frame(
     kept = None if asked is None else [name if name in frame else of_test_set(name) for name in asked]
     if units == "target":
         frame = in_target_units(frame, None if kept is None else list(dict.fromkeys(kept)))
-    return frame if asked is None else frame[kept].set_axis(asked, axis=1)
+    if asked is None or kept is None:
+        return frame
+    found = frame[kept]
+    found.columns = pd.Index(asked)
+    return found
 
 
 def _schema(location: Location, table: str) -> pa.Schema:

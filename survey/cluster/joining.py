@@ -18,7 +18,6 @@ from ray._private.utils import read_ray_address
 from survey.errors import InputError
 
 _LISTENS_WITHIN_S = 5.0
-_ANSWERS_WITHIN_S = 20.0
 HOW_TO_JOIN = (
     "give the HOST:PORT that `ray start --head` printed, and launch on a machine that belongs to the cluster "
     "(`ray start --address=HOST:PORT` makes it one)"
@@ -28,11 +27,12 @@ _GCS = "--gcs-address="
 """Option of each `raylet` process that names its cluster."""
 
 
-def joinable(address: str) -> str:
+def joinable(address: str, *, answers_within_s: float = 20.0) -> str:
     """Return the `HOST:PORT` of a cluster that accepts our token and that this machine belongs to.
 
     Args:
         address: `HOST:PORT`, or `auto` for the one that this user, or root, has started on this machine.
+        answers_within_s: Seconds in which it has to answer.
 
     Raises:
         InputError: The cluster cannot be joined; the message says why and what to do.
@@ -53,7 +53,7 @@ def joinable(address: str) -> str:
         reason = error.strerror or error
         raise InputError(f"no Ray cluster can be reached at {address}: {reason}; {HOW_TO_JOIN}") from None
     if not is_auto:  # for `auto`, Ray finds the token itself
-        _check_token(address)
+        _check_token(address, answers_within_s)
     if not any(_raylets()):
         raise InputError(f"this machine does not belong to the Ray cluster at {address}; {HOW_TO_JOIN}")
     return address
@@ -86,14 +86,14 @@ def _raylets() -> Iterator[tuple[str, int]]:
             yield given[0] if given else "", process.info["uids"].real
 
 
-def _check_token(address: str) -> None:
+def _check_token(address: str, within_s: float) -> None:
     """Check that a Ray cluster listens at an address, and accepts our token.
 
     Another process asks: Ray's client prints its failures, takes long over them, and aborts without a token.
     """
     command = [sys.executable, "-P", "-c", _ASK, address]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWERS_WITHIN_S, check=False)
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
     except subprocess.TimeoutExpired:
         raise InputError(f"the server at {address} does not answer like a Ray cluster; {HOW_TO_JOIN}") from None
     refused = "InvalidAuthToken" in asked.stderr

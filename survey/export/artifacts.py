@@ -7,9 +7,7 @@ the marker of this output, and from locations that the user named: with `--artif
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,12 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.errors import ExportError, InputError
+from survey.export import remote_artifacts
 from survey.output.folder import Output
 from survey.output.ownership import has_marker
 from survey.system.files import remove_with_folders
 from survey.text.uris import local_path
 from survey.tracking.artifact_location import marker_in
-from survey.tracking.errors import tracking_errors
 from survey.tracking.finished import FinishedTrial
 from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
@@ -99,8 +97,11 @@ class Artifacts:
         """
         where = f"artifact of MLflow run {trial.mlflow_run_id} ({trial.experiment.label})"
         try:
-            file = self.local(trial)
-            table = _table(file) if file else self._fetched(trial)
+            if file := self.local(trial):
+                table = _table(file)
+            else:
+                with remote_artifacts.fetched(trial.history_uri, self.tracking_uri) as copy:
+                    table = _table(copy)
         except (pa.ArrowException, OSError) as error:
             raise ExportError(f"{where}: {error}") from None
         wanted = (trial.experiment.experiment_id, list(trial.repetitions))
@@ -142,7 +143,7 @@ class Artifacts:
         for trial in trials:
             file, location = self.local(trial), self._location(trial)
             if file is None and location and location not in listed:
-                listed[location] = self._runs_in(location)
+                listed[location] = remote_artifacts.runs_in(location, self.tracking_uri)
             runs = listed.get(location or "")
             if file.exists() if file else runs is None or trial.mlflow_run_id in runs:
                 yield trial
@@ -162,42 +163,12 @@ class Artifacts:
         """
         file = self.local(trial)
         if file is None:
-            return self._remove_elsewhere(trial)
+            remote_artifacts.remove(trial.history_uri, self.tracking_uri)
+            return 0
         try:
             return remove_with_folders(file, num_folders=2)
         except OSError as error:
             raise ExportError(f"artifact {file} cannot be removed: {error}") from None
-
-    def _remove_elsewhere(self, trial: FinishedTrial) -> int:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        folder, _, name = trial.history_uri.rpartition("/")
-        with _elsewhere(trial.history_uri, "be removed"):
-            get_artifact_repository(folder, tracking_uri=self.tracking_uri).delete_artifacts(name)
-        return 0
-
-    def _fetched(self, trial: FinishedTrial) -> pa.Table:
-        from mlflow.artifacts import download_artifacts
-
-        # MLflow would not remove a folder of its own.
-        with tempfile.TemporaryDirectory() as folder:
-            with _elsewhere(trial.history_uri, "be fetched"):
-                file = download_artifacts(
-                    artifact_uri=trial.history_uri, dst_path=folder, tracking_uri=self.tracking_uri
-                )
-            return _table(Path(file))
-
-    def _runs_in(self, location: str) -> Collection[str] | None:
-        """The MLflow runs that have artifacts in a location; None if it cannot be listed."""
-        from mlflow.exceptions import MlflowException
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        with tracking_errors(location, "be listed", what="the location of artifacts"):
-            try:
-                found = get_artifact_repository(location, tracking_uri=self.tracking_uri).list_artifacts()
-            except MlflowException:
-                return None
-        return {Path(each.path).name for each in found}
 
 
 def _layout(trial: FinishedTrial) -> str:
@@ -224,15 +195,3 @@ def _credible(locations: Iterable[str], tracking_uri: str) -> Iterator[str]:
 def _table(file: Path) -> pa.Table:
     with pq.ParquetFile(file) as opened:
         return opened.read()
-
-
-@contextmanager
-def _elsewhere(uri: str, purpose: str) -> Iterator[None]:
-    """Tell an artifact that MLflow cannot get from an object store that does not answer or refuses access."""
-    from mlflow.exceptions import MlflowException
-
-    with tracking_errors(uri, purpose, what="the artifact"):
-        try:
-            yield
-        except MlflowException as error:
-            raise ExportError(f"the artifact {uri} cannot {purpose}: {error}") from None

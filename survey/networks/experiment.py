@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from survey.workloads.experiment import Experiment
 
-_INTEGERS = ("size", "depth", "batch_size", "epochs")
-_FLOATS = (
-    "learning_rate",
-    "label_noise",
-    "momentum",
-    "kernel_regularizer_l1",
-    "kernel_regularizer_l2",
-    "validation_split",
-    "train_fraction",
-)
+_KINDS = {
+    **dict.fromkeys(("size", "depth", "batch_size", "epochs"), int),
+    **dict.fromkeys(("learning_rate", "label_noise", "momentum"), float),
+    **dict.fromkeys(("kernel_regularizer_l1", "kernel_regularizer_l2", "validation_split", "train_fraction"), float),
+}
+_numbers, _kinds = attrgetter(*_KINDS), tuple(_KINDS.values())
 _set = object.__setattr__  # how a frozen class brings its own fields into their canonical form
 
 
@@ -60,11 +57,9 @@ class NetworkExperiment(Experiment):
         # A plan makes hundreds of thousands, so fields that are canonical already are not set again.
         if self.dataset.startswith("pmlb:"):
             _set(self, "dataset", self.dataset.removeprefix("pmlb:"))
-        for names, kind in ((_INTEGERS, int), (_FLOATS, float)):
-            for name in names:
-                value = getattr(self, name)
-                if type(value) is not kind:
-                    _set(self, name, kind(value))
+        if tuple(map(type, _numbers(self))) != _kinds:
+            for name, kind in _KINDS.items():
+                _set(self, name, kind(getattr(self, name)))
         if self.momentum and self.optimizer == "adam":
             _set(self, "momentum", 0.0)
         if self.kernel_regularizer_type or self.kernel_regularizer_l1 or self.kernel_regularizer_l2:

@@ -25,10 +25,6 @@ from survey.system.files import write_text
 from survey.system.periodic import Periodic
 from survey.text.json_files import read_json
 
-_HEARTBEAT_EVERY_S = 5.0
-_SILENT_S = 30.0
-"""Time without a heartbeat after which a holder on another machine counts as dead."""
-
 
 @dataclass(frozen=True)
 class Holder:
@@ -70,15 +66,17 @@ class OutputLock:
 
     Args:
         folder: The output.
+        heartbeat_every_s: Time between two heartbeats, in seconds.
+        silent_s: Time without a heartbeat after which a holder on another machine counts as dead, in seconds.
 
     Raises:
         OutputError: On entering: another process holds it; the message says which.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._file = folder, folder / ".lock-holder"
+    def __init__(self, folder: Path, *, heartbeat_every_s: float = 5.0, silent_s: float = 30.0) -> None:
+        self._folder, self._file, self._silent_s = folder, folder / ".lock-holder", silent_s
         self._lock = FileLock(folder / ".lock")
-        self._heartbeat = Periodic("output lock", self._beat, every_s=_HEARTBEAT_EVERY_S)
+        self._heartbeat = Periodic("output lock", self._beat, every_s=heartbeat_every_s)
 
     def __enter__(self) -> OutputLock:
         try:
@@ -118,9 +116,9 @@ class OutputLock:
         before = Holder.read(self._file)
         if before is None or before.host == socket.gethostname():
             return
-        ends = time.monotonic() + _SILENT_S
+        ends = time.monotonic() + self._silent_s
         while time.monotonic() < ends:
-            time.sleep(min(1.0, _SILENT_S / 10))
+            time.sleep(min(1.0, self._silent_s / 10))
             now = Holder.read(self._file)
             if now is None:
                 return

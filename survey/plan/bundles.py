@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from survey.workloads.cost import Work
 from survey.workloads.experiment import Experiment
@@ -24,9 +25,8 @@ class KeptState:
     repetitions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedBundle:
-    """An experiment with the repetitions of it to train.
+class PlannedBundle(NamedTuple):
+    """An experiment with the repetitions of it to train; a tuple, as a plan may have millions.
 
     Attributes:
         experiment: The hyperparameters.

@@ -239,15 +239,16 @@ def _tracking_bytes(recording: Recording) -> int:
 
 def _parquet_bytes(plan: Plan, columns: Columns) -> tuple[int, int]:
     """Bytes of artifacts, and of the data set: the same curves again, and summaries for each experiment and sweep."""
-    experiments = {bundle.experiment: bundle.needs.metrics for bundle in plan.bundles}
+    # The bundles of an experiment share it, and it takes long to hash.
+    recorded = {id(bundle.experiment): (bundle.experiment, bundle.needs.metrics) for bundle in plan.bundles}.values()
     partition = attrgetter(*map(field_of, columns.partition))
-    partitions = len(set(map(partition, experiments)))
+    partitions = len({partition(experiment) for experiment, _ in recorded})
     summaries = 1 + plan.sweeps_per_experiment
     histories = _CURVE_BYTES * sum(
         (len(bundle.needs.metrics) + 1) * bundle.experiment.epochs * len(bundle.repetitions) for bundle in plan.bundles
     )
     num_statistics = cache(lambda names: sum(len(metric.statistics) for metric in columns.metrics.only(names).all))
-    per_epoch = sum(num_statistics(names) * experiment.epochs for experiment, names in experiments.items())
+    per_epoch = sum(num_statistics(names) * experiment.epochs for experiment, names in recorded)
     curves = _CURVE_BYTES * summaries * per_epoch
     files = partitions * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
     return round(histories + _ARTIFACT_BYTES * len(plan.bundles)), round(histories + curves + files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from survey.plan.bundles import PlannedBundle, in_order
 
@@ -44,7 +44,7 @@ def placed(
             gain, num_gpus = packing.gain, packing.num_gpus
         trials.append(
             [
-                replace(each, num_gpus=num_gpus, cost_s=each.cost_s / gain, training_s=each.training_s / gain)
+                each._replace(num_gpus=num_gpus, cost_s=each.cost_s / gain, training_s=each.training_s / gain)
                 for each in trial
             ]
         )

@@ -119,8 +119,10 @@ def _wanted(
     wanted: dict[Experiment, int] = {}
     memberships = 0
     for space in spaces:
+        asked = repetitions or space.repetitions
         for experiment in space.experiments(contents):
-            wanted[experiment] = max(wanted.get(experiment, 0), repetitions or space.repetitions)
+            if wanted.setdefault(experiment, asked) < asked:
+                wanted[experiment] = asked
             memberships += 1
     return wanted, memberships
 
@@ -135,13 +137,8 @@ def _too_many(spaces: Sequence[BaseSpace]) -> InputError:
 def _missing(experiment: Experiment, asked: int, done: Mapping[int, Collection[int]]) -> tuple[int, ...]:
     done_here = done.get(experiment.experiment_id) if done else None
     if not done_here:
-        return _range(0, asked)
+        return _split(asked, 1)[0]
     return tuple([number for number in range(asked) if number not in done_here])
-
-
-@lru_cache(maxsize=4096)
-def _range(first: int, end: int) -> tuple[int, ...]:
-    return tuple(range(first, end))
 
 
 def _states(
@@ -180,28 +177,37 @@ def _bundles(
     on_gpu: bool,
 ) -> Iterator[PlannedBundle]:
     """Yield the bundles of an experiment: one, or one for each part of its repetitions that lacks some."""
-    seconds, _ = model.bundle_s(needs.work(asked, on_gpu=on_gpu), epochs=experiment.epochs, runs=asked)
     per_run_bytes, shared_bytes = needs.run_bytes, needs.shared_bytes
+
+    def estimate(runs: int) -> tuple[Work, float, float, int]:
+        work = needs.work(runs, on_gpu=on_gpu)
+        times = model.bundle_s(work, epochs=experiment.epochs, runs=runs)
+        return work, *times, shared_bytes + runs * per_run_bytes
+
+    estimates = {asked: estimate(asked)}
     parts = max(
-        math.ceil(seconds / bound.seconds),
+        math.ceil(estimates[asked][1] / bound.seconds),
         math.ceil(asked * per_run_bytes / max(1, bound.memory_bytes - shared_bytes)),
     )
-    estimates: dict[int, tuple[Work, float, float, int]] = {}
-    for numbers in [missing] if parts <= 1 else _split(missing, asked, min(parts, asked)):
+    for numbers in [missing] if parts <= 1 else _missing_parts(missing, asked, min(parts, asked)):
         runs = len(numbers)
         if runs not in estimates:
-            part = needs.work(runs, on_gpu=on_gpu)
-            times = model.bundle_s(part, epochs=experiment.epochs, runs=runs)
-            estimates[runs] = part, *times, shared_bytes + runs * per_run_bytes
+            estimates[runs] = estimate(runs)
         yield PlannedBundle(experiment, numbers, asked, needs, *estimates[runs])
 
 
-def _split(missing: tuple[int, ...], asked: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """Yield the missing repetitions of each part of all repetitions that lacks some."""
-    whole = len(missing) == asked
-    for first, end in pairwise([asked * part // parts for part in range(parts + 1)]):
-        numbers = _range(first, end)
-        if not whole:
-            numbers = tuple([number for number in missing if first <= number < end])
-        if numbers:
-            yield numbers
+def _missing_parts(missing: tuple[int, ...], asked: int, parts: int) -> Sequence[tuple[int, ...]]:
+    """The missing repetitions of each part of all repetitions that lacks some."""
+    whole = _split(asked, parts)
+    if len(missing) == asked:
+        return whole
+    wanted = set(missing)
+    left = [tuple([number for number in numbers if number in wanted]) for numbers in whole]
+    return [numbers for numbers in left if numbers]
+
+
+@lru_cache(maxsize=128)
+def _split(asked: int, parts: int) -> tuple[tuple[int, ...], ...]:
+    """Split all repetitions into parts of equally many, or nearly so."""
+    bounds = [asked * part // parts for part in range(parts + 1)]
+    return tuple(tuple(range(first, end)) for first, end in pairwise(bounds))

@@ -64,7 +64,7 @@ class Plan:
         bundles = []
         for each in self.bundles:
             cost_s, training_s = model.bundle_s(each.work, epochs=each.num_epochs, runs=len(each.repetitions))
-            bundles.append(replace(each, cost_s=cost_s, training_s=training_s))
+            bundles.append(each._replace(cost_s=cost_s, training_s=training_s))
         return replace(self, bundles=in_order(bundles), packed=())
 
     def on_gpus(self, fraction: Callable[[int], float], packing: Packing | None = None) -> Plan:

@@ -18,8 +18,6 @@ from survey.system import supervise
 from survey.system.periodic import Periodic
 from survey.system.port_forward import LOOPBACK, Relay
 
-_FIRST_PORT = 5000
-_UP_WITHIN_S = 60.0
 _LOOK_EVERY_S = 3.0
 
 ENVIRONMENT = {
@@ -47,11 +45,14 @@ class MlflowServer:
         log: File for what it says.
         host: The one address of this machine at which it listens, beside the loopback interface. It has no login, so
             whoever reaches that address can read and change the store.
+        first_port: The first port that is tried.
     """
 
-    def __init__(self, backend_uri: str, artifacts: Path, log: Path, *, host: str = LOOPBACK) -> None:
+    def __init__(
+        self, backend_uri: str, artifacts: Path, log: Path, *, host: str = LOOPBACK, first_port: int = 5000
+    ) -> None:
         self._log = log
-        port, self._claim = _claim_port(host, _FIRST_PORT)
+        port, self._claim = _claim_port(host, first_port)
         self.address = f"http://{host}:{port}"
         self._relay = Relay(host, port) if host != LOOPBACK else None
         command = [sys.executable, "-P", supervise.__file__, sys.executable, "-P", "-m", "mlflow", "server"]
@@ -83,13 +84,13 @@ class MlflowServer:
                 self._guard.stdin.close()
             self._guard = self._start()
 
-    def wait(self) -> None:
+    def wait(self, within_s: float = 60.0) -> None:
         """Return when the server answers.
 
         Raises:
-            TrackingError: It ended, or does not answer within a minute; the message names its log.
+            TrackingError: It ended, or does not answer within so many seconds; the message names its log.
         """
-        deadline = time.monotonic() + _UP_WITHIN_S
+        deadline = time.monotonic() + within_s
         while time.monotonic() < deadline and self._guard.poll() is None:
             try:
                 if self._get("/health").ok:

@@ -38,16 +38,24 @@ from survey.workloads.metrics import Metrics, log_spaced_epochs, quantiles
 LOG_EPOCHS = 40
 """The most log-spaced epochs of a training that go to MLflow."""
 
-_FLUSH_S = 2.0
 _FLUSH_ROWS = 20_000
 
-_PATIENCE_S = 300.0
-"""How long a server of the tracking store may be away."""
-
-_ASK_AGAIN_S = 5.0
-"""Time between two tries while it is away."""
-
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Waits:
+    """When trials write to the tracking store, in seconds.
+
+    Attributes:
+        flush_s: Time between two writes.
+        ask_again_s: Time between two tries while a server of the store is away.
+        patience_s: How long it may be away.
+    """
+
+    flush_s: float = 2.0
+    ask_again_s: float = 5.0
+    patience_s: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class TrackingSettings:
         metrics: What is recorded of each epoch: of all trials, or of the one whose run it is.
         git_commit: Commit of the survey's source, or an empty string.
         sql_artifacts: Where the experiment keeps artifacts, if workers may write its rows by SQL; else None.
+        waits: When they write.
     """
 
     uri: str
@@ -71,6 +80,7 @@ class TrackingSettings:
     metrics: Metrics
     git_commit: str = ""
     sql_artifacts: str | None = None
+    waits: Waits = Waits()
 
 
 def recorded_epochs(num_epochs: int, *, all_epochs: bool) -> npt.NDArray[np.int64]:
@@ -95,7 +105,7 @@ class TrialRun:
         recovered_from: The MLflow run whose place this one takes, where that one was lost.
 
     Raises:
-        TrackingAwayError: The server has been away for five minutes; from every method.
+        TrackingAwayError: The server has been away for `Waits.patience_s`; from every method.
         TrackingError: The store refuses; from every method.
         DiskFullError: There is no room left for it; from every method.
     """
@@ -113,7 +123,7 @@ class TrialRun:
         recovered_from: str | None = None,
     ) -> None:
         self._writer = make_writer(settings.uri, settings.mlflow_experiment_id, sql_artifacts=settings.sql_artifacts)
-        self._metrics = settings.metrics
+        self._metrics, self._waits = settings.metrics, settings.waits
         wanted = recorded_epochs(experiment.epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())
         self._pending: list[tuple[int, int, np.ndarray]] = []
@@ -136,8 +146,9 @@ class TrialRun:
             return
         self._pending.append((epoch, self._clock.now_ms(), statistics))
         rows = len(self._pending) * (self._metrics.num_rows + self._metrics.num_run_rows * len(self._children))
-        since = time.monotonic() - self._flushed
-        if since >= _ASK_AGAIN_S if self._away_since is not None else rows >= _FLUSH_ROWS or since >= _FLUSH_S:
+        since, waits = time.monotonic() - self._flushed, self._waits
+        is_away = self._away_since is not None
+        if since >= waits.ask_again_s if is_away else rows >= _FLUSH_ROWS or since >= waits.flush_s:
             self.flush()
 
     def flush(self) -> None:
@@ -147,7 +158,7 @@ class TrialRun:
         except TrackingAwayError:
             self._flushed = time.monotonic()
             self._away_since = self._away_since or self._flushed
-            if self._flushed - self._away_since >= _PATIENCE_S:
+            if self._flushed - self._away_since >= self._waits.patience_s:
                 raise
 
     def _write_pending(self) -> None:
@@ -157,14 +168,14 @@ class TrialRun:
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
         """Call until the server is back."""
-        ends = time.monotonic() + _PATIENCE_S
+        ends = time.monotonic() + self._waits.patience_s
         while True:
             try:
                 return call()
             except TrackingAwayError:
                 if time.monotonic() >= ends:
                     raise
-                time.sleep(_ASK_AGAIN_S)
+                time.sleep(self._waits.ask_again_s)
 
     def _rows(self, pending: list[tuple[int, int, np.ndarray]]) -> list[MetricRow]:
         values = np.stack([statistics for _, _, statistics in pending], axis=2)  # [metrics, repetitions, epochs]

@@ -15,17 +15,12 @@ import time
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from survey.system.files import remove_leftovers, replacing
 from survey.workloads.experiment import Experiment
-
-_INTERVAL_S = 120.0
-"""Seconds of training between two checkpoints, at least."""
-
-_SHARE = 0.01
-"""The largest share of the time that writing checkpoints may take: large ones are written less often."""
 
 _FORMAT = 3
 """Number of the layout of the state; checkpoints of another one are not read."""
@@ -35,6 +30,19 @@ _LEFT_OVER = re.compile(rf"\.{_NAME.pattern}\.[0-9]+\.tmp")
 """Names of checkpoints, and of unfinished ones. Other files in their folder are left alone."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CheckpointPace:
+    """How often checkpoints are written.
+
+    Attributes:
+        every_s: Seconds of training between two checkpoints, at least.
+        share: The largest share of the time that writing them may take: large ones are written less often.
+    """
+
+    every_s: float = 120.0
+    share: float = 0.01
 
 
 class StateFile:
@@ -99,16 +107,25 @@ class Checkpoint(StateFile):
         experiment: What the trial trains.
         repetitions: Numbers of its repetitions.
         data_digest: Digest of the prepared data.
+        pace: How often it is written.
     """
 
-    def __init__(self, folder: Path, experiment: Experiment, repetitions: Sequence[int], *, data_digest: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        experiment: Experiment,
+        repetitions: Sequence[int],
+        *,
+        data_digest: str,
+        pace: CheckpointPace = CheckpointPace(),
+    ) -> None:
         identity = {**experiment.to_dict(), "repetitions": list(repetitions), "data_digest": data_digest}
         text = json.dumps({**identity, "format": _FORMAT}, sort_keys=True)
         name = f"{experiment.experiment_id:016x}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.pt"
         super().__init__(folder / name, identity)
         self._possible = folder.parent.is_dir()
         self._written = time.monotonic()
-        self._interval_s = _INTERVAL_S
+        self._pace, self._interval_s = pace, pace.every_s
 
     @property
     def is_due(self) -> bool:
@@ -122,7 +139,7 @@ class Checkpoint(StateFile):
         began = time.monotonic()
         super().save(state)
         self._written = time.monotonic()
-        self._interval_s = max(_INTERVAL_S, (self._written - began) / _SHARE)
+        self._interval_s = max(self._pace.every_s, (self._written - began) / self._pace.share)
 
 
 def times_written(folder: Path | None) -> dict[str, int]:

@@ -61,6 +61,31 @@ class _ClassCount:
         return sum(epochs for _, epochs in self._recent) / min(max(seconds, 1.0), _RATE_OVER_S)
 
 
+class _Cost:
+    """The cost of what is trained, from which the time left is estimated.
+
+    Args:
+        total: Sum of the `cost_s` of all that is to be trained.
+    """
+
+    def __init__(self, total: float) -> None:
+        self._total, self._spent = total, 0.0
+
+    def spend(self, experiment: ExperimentConfig, epoch: int, run_epochs: int, *, is_first: bool) -> None:
+        """Count epochs that are trained; at the first report, leave out those that a checkpoint has spared."""
+        epoch_cost = experiment["cost_s"] / experiment["epochs"]
+        trained = run_epochs / len(experiment["repetitions"])
+        if is_first:
+            self._total -= epoch_cost * (epoch - trained)
+        self._spent += epoch_cost * trained
+
+    def seconds_left(self, elapsed: float) -> float | None:
+        """Estimate the time left from the time so far; None before anything is trained."""
+        if self._spent <= 0 or self._total <= 0:
+            return None
+        return elapsed * max(0.0, self._total / self._spent - 1.0)
+
+
 @dataclass
 class _Trial:
     """A trial that has not ended.
@@ -118,7 +143,7 @@ class Counts:
     """
 
     def __init__(self, *, num_runs: int, total_cost: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._num_runs, self._total_cost, self._cost, self._clock = num_runs, total_cost, 0.0, clock
+        self._num_runs, self._cost, self._clock = num_runs, _Cost(total_cost), clock
         self._first_report_s: float | None = None
         self._trials: dict[str, _Trial] = {}  # in the order of their starts
         self._failed: Counter[str] = Counter()  # runs, by reason
@@ -156,16 +181,8 @@ class Counts:
                 if is_done and number not in trial.done:
                     trial.done.add(number)
                     count.runs_done += len(experiment["repetitions"])
-                self._spend(experiment, epoch, run_epochs, is_first=not trial.has_reported)
+                self._cost.spend(experiment, epoch, run_epochs, is_first=not trial.has_reported)
             trial.epoch, trial.has_reported = report["epoch"], True
-
-    def _spend(self, experiment: ExperimentConfig, epoch: int, run_epochs: int, *, is_first: bool) -> None:
-        """Count the cost of epochs that are trained."""
-        epoch_cost = experiment["cost_s"] / experiment["epochs"]
-        trained = run_epochs / len(experiment["repetitions"])
-        if is_first:  # what a checkpoint has spared is not to be done
-            self._total_cost -= epoch_cost * (epoch - trained)
-        self._cost += epoch_cost * trained
 
     def wait(self, trial_id: str) -> None:
         """Count a trial that has failed, and waits for its next try, as not running."""
@@ -212,13 +229,8 @@ class Counts:
                 epochs=sum(each.epochs for each in classes.values()),
                 epochs_per_s=sum(each.epochs_per_s for each in classes.values()),
                 seconds=seconds,
-                seconds_left=self._seconds_left(seconds),
+                seconds_left=self._cost.seconds_left(seconds),
                 failures=dict(self._failed),
                 classes=classes,
                 running=tuple(trial.describe(now) for trial in running[:_RUNNING_TOLD]),
             )
-
-    def _seconds_left(self, elapsed: float) -> float | None:
-        if self._cost <= 0 or self._total_cost <= 0:
-            return None
-        return elapsed * max(0.0, self._total_cost / self._cost - 1.0)

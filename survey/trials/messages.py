@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict, cast
 
 from survey.plan.bundles import PlannedBundle
+from survey.trials.checkpoint import CheckpointPace
 from survey.workloads.registry import experiment_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class TrialSettings:
         origin: Columns of the data set that identify the survey and its source.
         checkpoints: Folder of the checkpoints, within the output folder.
         states: Folder of the states of runs that have ended, likewise.
+        checkpoint_pace: How often checkpoints are written.
         keep_states: Whether to keep them.
         output_id: Identity of the output folder that every machine must have; None if workers need no such folder.
         report_every_s: Seconds between two reports of a trial to Tune, at least. A trial notices at a report that it
@@ -37,6 +39,7 @@ class TrialSettings:
     origin: Mapping[str, Any]
     checkpoints: Path
     states: Path
+    checkpoint_pace: CheckpointPace = field(default_factory=CheckpointPace)
     keep_states: bool = False
     output_id: str | None = None
     report_every_s: float = 1.0

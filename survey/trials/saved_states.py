@@ -33,7 +33,9 @@ class SavedStates:
     ) -> None:
         self._experiment, self._trial_id, self._data_digest = experiment, trial_id, data_digest
         self._repetitions, self._start_epoch = config["repetitions"], config["start_epoch"]
-        self._checkpoint = Checkpoint(settings.checkpoints, experiment, self._repetitions, data_digest=data_digest)
+        self._checkpoint = Checkpoint(
+            settings.checkpoints, experiment, self._repetitions, data_digest=data_digest, pace=settings.checkpoint_pace
+        )
         self._kept = States(settings.states)
 
     def load(self) -> dict[str, Any] | None:

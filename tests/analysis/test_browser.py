@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from survey.tracking import server as mlflow_server
+from survey.tracking.server import MlflowServer
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.browser import without_browser
 from tests.support.small_survey import EPOCHS
@@ -48,7 +48,7 @@ def await_text(browser, pattern: str) -> str:
     return await_that(text, f"{pattern!r} does not appear", every_s=0.5)
 
 
-def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, browser, tmp_path, monkeypatch):
+def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, browser, tmp_path):
     from mlflow.tracking import MlflowClient
 
     store = f"sqlite:///{undisturbed / 'mlflow.db'}"
@@ -60,11 +60,10 @@ def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, bro
         for run in client.search_runs([experiment.experiment_id])
         if run.info.run_name == f"iris rectangle d3 2^6 lr0.01 b32 e{EPOCHS}"
     )
-    monkeypatch.setattr(mlflow_server, "_FIRST_PORT", 5300)  # another test beside this one may take the first
-    monkeypatch.setattr(mlflow_server, "_UP_WITHIN_S", HANGS_S)
-    server = mlflow_server.MlflowServer(store, undisturbed / "artifacts", log=tmp_path / "server.log")
+    # Another test beside this one may take the first port.
+    server = MlflowServer(store, undisturbed / "artifacts", log=tmp_path / "server.log", first_port=5300)
     try:
-        server.wait()
+        server.wait(within_s=HANGS_S)
         browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs")
         text = await_text(browser, r"rectangle d3 2\^\d")
         assert "iris" in text

@@ -62,12 +62,11 @@ def test_two_surveys_at_once_in_a_process_are_refused():
         join(None)
 
 
-def test_what_listens_and_is_no_ray_is_told(monkeypatch):
-    monkeypatch.setattr(joining, "_ANSWERS_WITHIN_S", 2.0)
+def test_what_listens_and_is_no_ray_is_told():
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match=f"the server at {address} does not answer like a Ray cluster"):
-            join(address)
+            joining.joinable(address, answers_within_s=2.0)
 
 
 def test_a_ray_that_does_not_start_is_told(monkeypatch):

@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +18,8 @@ from mlflow.tracking import MlflowClient
 from survey.errors import TrackingAwayError
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
-from survey.tracking import trial_run
 from survey.tracking.sqlite import copy_database
-from survey.tracking.trial_run import TrackingSettings, TrialRun
+from survey.tracking.trial_run import TrackingSettings, TrialRun, Waits
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import await_training, launch, numbers, rows, seeds, site, start_read, statuses
 from tests.support.servers import free_port, tracking_server
@@ -29,14 +29,13 @@ from tests.support.small_survey import EPOCHS, EXPERIMENTS, REPETITIONS, write_s
 @pytest.mark.service
 def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr(trial_run, "_FLUSH_S", 0.0)
-    monkeypatch.setattr(trial_run, "_ASK_AGAIN_S", 0.0)
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
     experiment = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
     curves = np.random.default_rng(0).random((6, 20, 2), dtype=np.float32)
     with tracking_server(tmp_path, port):
-        settings = TrackingSettings(uri, MlflowClient(uri).create_experiment("x"), True, False, METRICS)
+        waits = Waits(flush_s=0.0, ask_again_s=0.0)
+        settings = TrackingSettings(uri, MlflowClient(uri).create_experiment("x"), True, False, METRICS, waits=waits)
         run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
         run.log_epoch(1, curves[0])
     for epoch in (2, 3, 4):
@@ -50,16 +49,19 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
     assert [point.value for point in points] == pytest.approx(np.median(curves[:, 0], axis=1).tolist())
     assert latest == points[-1].value
 
-    monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
+    settings = replace(settings, waits=Waits(patience_s=0.0))
     with pytest.raises(TrackingAwayError, match="cannot be used"):
         TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
 
 
 IMPATIENT = """
 import sys
-if "default_worker" in " ".join(sys.orig_argv):
-    import survey.tracking.trial_run as t
-    t._PATIENCE_S, t._ASK_AGAIN_S, t._FLUSH_S = 0.5, 0.2, 0.2
+if "survey.launch" in sys.orig_argv:
+    from dataclasses import replace
+    from survey.launch.launcher import Launch
+    from survey.tracking.trial_run import Waits
+    settings, waits = Launch._tracking_settings, Waits(flush_s=0.2, ask_again_s=0.2, patience_s=0.5)
+    Launch._tracking_settings = lambda *arguments: replace(settings(*arguments), waits=waits)
 """
 """Python runs it as `sitecustomize` in every process: here trials send epochs often, and have little patience."""
 

@@ -22,6 +22,7 @@ from tests.support.launching import (
     numbers,
     outliving,
     seeds,
+    site,
     start_read,
     statuses,
     stop,
@@ -79,21 +80,22 @@ def test_sigterm_at_a_random_moment(seed, tmp_path, undisturbed):
     finish_and_compare(arguments[0], out, undisturbed)
 
 
+SLOW_TO_STOP = """
+import sys, time
+import survey.trials.checkpoint
+survey.trials.checkpoint.Checkpoint.save = lambda *_: time.sleep(100_000)
+if "survey.launch" in sys.orig_argv:
+    import survey.trials.signals
+    survey.trials.signals._GRACE_S = 3.0
+"""
+
+
 @pytest.mark.launch
 def test_where_a_trial_takes_longer_to_stop_than_the_grace_the_launch_ends_nevertheless(tmp_path):
     """Python runs `sitecustomize` in every process: here a checkpoint takes a day, and the grace is 3 s."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys, time\n"
-        "import survey.trials.checkpoint\n"
-        "survey.trials.checkpoint.Checkpoint.save = lambda *_: time.sleep(100_000)\n"
-        "if 'survey.launch' in ' '.join(sys.orig_argv):\n"
-        "    import survey.trials.signals\n"
-        "    survey.trials.signals._GRACE_S = 3.0\n"
-    )
-    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     space, out = tmp_path / "slow.yaml", tmp_path / "out"
     space.write_text(SPACE.replace("16777216", "1024").replace("epochs: 4", "epochs: 50000"))
-    process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1, PYTHONPATH=path)
+    process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1, **site(tmp_path, SLOW_TO_STOP))
     await_epochs(out)
     with outliving(process):
         os.kill(process.pid, signal.SIGTERM)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 from survey.output.folder import Output
 from survey.output.launch_record import read_record
 from tests.support.awaiting import HANGS_S, await_that
-from tests.support.launching import await_finished_run, launch, numbers, seeds, start_read, statuses
+from tests.support.launching import await_finished_run, launch, numbers, seeds, site, start_read, statuses
 from tests.support.small_survey import LONG, write_space
 
 
@@ -42,17 +41,24 @@ def longer(tmp_path_factory) -> Path:
     return folder / "out"
 
 
+SAVED_OFTEN = """
+import sys
+if "survey.launch" in sys.orig_argv:
+    from dataclasses import replace
+    from survey.launch.launcher import Launch
+    from survey.trials.checkpoint import CheckpointPace
+    settings, pace = Launch._trial_settings, CheckpointPace(every_s=0.5, share=1.0)
+    Launch._trial_settings = lambda *arguments: replace(settings(*arguments), checkpoint_pace=pace)
+"""
+"""Python runs it as `sitecustomize` in every process: here trials write checkpoints twice a second."""
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize("seed", range(20))
 def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_path, longer):
-    """Python runs `sitecustomize` in every process: here checkpoints are written twice a second."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import survey.trials.checkpoint as c\nc._INTERVAL_S, c._SHARE = 0.5, 1.0\n",
-    )
-    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     draw, out = random.Random(seed), tmp_path / "out"
     arguments = (longer.parent / "long.yaml", "--out", out, "--no-ui", "--num-cpus", 1)
-    process, lines, reader = start_read(*arguments, PYTHONPATH=path)
+    process, lines, reader = start_read(*arguments, **site(tmp_path, SAVED_OFTEN))
     await_that(lambda: list(out.glob("checkpoints/*.pt")) or process.poll() is not None, every_s=0.02)
     assert process.poll() is None, "".join(lines)
     time.sleep(draw.uniform(0, 1))
@@ -67,25 +73,19 @@ def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_pa
     assert int(resumed[0][0]) > 1
 
 
-OFTEN = """
-import sys
-import survey.trials.checkpoint
-survey.trials.checkpoint._INTERVAL_S, survey.trials.checkpoint._SHARE = 0.5, 1.0
-if "survey.launch" in " ".join(sys.orig_argv):
+TOLD_OFTEN = f"""{SAVED_OFTEN}
     import survey.launch.recorder, survey.trials.tune
     survey.trials.tune.report_every_s = lambda _: 0.2
     survey.launch.recorder._RENEWED_EVERY_S = 0.1
 """
-"""Python runs it as `sitecustomize` in every process: trials write checkpoints and report often, and the record too."""
+"""The same, and trials report often, and the record too."""
 
 
 @pytest.mark.fault
 def test_a_trial_that_goes_on_is_not_given_up_however_many_workers_it_loses(tmp_path, longer):
-    (tmp_path / "sitecustomize.py").write_text(OFTEN)
-    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     out, draw, reached = tmp_path / "out", random.Random(0), 0
     arguments = (longer.parent / "long.yaml", "--out", out, "--no-ui", "--num-cpus", 1)
-    process, lines, reader = start_read(*arguments, PYTHONPATH=path)
+    process, lines, reader = start_read(*arguments, **site(tmp_path, TOLD_OFTEN))
 
     def epoch() -> int:
         record = read_record(Output(out))

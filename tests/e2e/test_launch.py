@@ -37,6 +37,7 @@ from tests.support.launching import (
     numbers,
     rows,
     seeds,
+    site,
     start_read,
     statuses,
     stop,
@@ -232,7 +233,6 @@ def test_a_trial_that_fails_and_data_that_changed(tmp_path):
 
     Python runs `sitecustomize` in every process: here it breaks the training of trapezoids.
     """
-    (tmp_path / "sitecustomize.py").write_text(TRAPEZOIDS_FAIL)
     data = tmp_path / "mine.csv"
     table = np.random.default_rng(0).random((60, 2)).round(3)
     lines = [f"{a},{b},{'yes' if a > 0.5 else 'no'}" for a, b in table]
@@ -242,9 +242,8 @@ def test_a_trial_that_fails_and_data_that_changed(tmp_path):
         "name: own\nrepetitions: 2\ntasks: {mine: {path: mine.csv, target: y, kind: classification}}\n"
         "grids: [{dataset: mine, shape: [trapezoid, rectangle, exponential], size: 64, depth: 3, epochs: 3}]\n"
     )
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     shares = ("--num-cpus", 2, "--num-gpus", 1, "--gpus-per-trial", 0.5)
-    status, output = launch(space, "--out", out, "--no-ui", *shares, PYTHONPATH=path)
+    status, output = launch(space, "--out", out, "--no-ui", *shares, **site(tmp_path, TRAPEZOIDS_FAIL))
     assert status == 1, output
     assert "failed: mine trapezoid d3 2^6" in output
     assert "this one always fails" in output
@@ -280,15 +279,12 @@ def contents(out: Path) -> dict[str, bytes]:
 @pytest.mark.launch
 def test_one_of_joined_experiments_fails_and_the_others_go_on(tmp_path):
     """Three experiments as one trial on a GPU, for which Ray's own accounts stand in; then alone, without one."""
-    (tmp_path / "sitecustomize.py").write_text(TRAPEZOIDS_FAIL)
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     space, out, alone = tmp_path / "joined.yaml", tmp_path / "out", tmp_path / "alone"
     shapes = "[trapezoid, rectangle, exponential]"
     grid = f"{{dataset: 'sklearn:iris', shape: {shapes}, size: 64, depth: 3, epochs: 30}}"
     space.write_text(f"name: joined\nrepetitions: 2\ngrids: [{grid}]\n")
-    status, output = launch(
-        space, "--out", out, "--no-ui", "--num-cpus", 2, "--num-gpus", 1, "--pack", 8, PYTHONPATH=path
-    )
+    packed = ("--num-cpus", 2, "--num-gpus", 1, "--pack", 8)
+    status, output = launch(space, "--out", out, "--no-ui", *packed, **site(tmp_path, TRAPEZOIDS_FAIL))
     assert status == 1, output
     assert "3 experiments are packed into 1 trial" in output
     assert re.search(r"^failed: iris trapezoid d3 2\^6 .*: RuntimeError: this one always fails$", output, re.MULTILINE)

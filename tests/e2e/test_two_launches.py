@@ -33,7 +33,11 @@ if "default_worker" in " ".join(sys.orig_argv):
 """
 """Python runs it as `sitecustomize` in every process: here a survey does not come to its end before it is killed."""
 
-PATIENT = "import survey.output.lock\nsurvey.output.lock._SILENT_S = 100_000.0\n"
+PATIENT = """
+from functools import partialmethod
+from survey.output.lock import OutputLock
+OutputLock.__init__ = partialmethod(OutputLock.__init__, silent_s=100_000.0)
+"""
 """Where a holder's heartbeats are awaited, as those of one on another machine is, the launch hangs."""
 
 

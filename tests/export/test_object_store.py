@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from survey.errors import TrackingAwayError, TrackingError
 from survey.export.artifacts import Artifacts
 from survey.export.update import ExportResult
-from survey.tracking import trial_run
 from survey.tracking.artifact_location import claim
 from survey.tracking.errors import tracking_errors
+from survey.tracking.trial_run import Waits
 from tests.support.export_data import EXPERIMENTS
 from tests.support.s3_server import AWAY
 
@@ -80,7 +80,7 @@ def test_an_artifact_that_cannot_be_removed_is_told(stored, monkeypatch):
 
 
 def test_a_store_that_is_away_may_be_back_and_one_that_refuses_is_not_asked_again(stored, monkeypatch):
-    monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
+    stored.waits = Waits(patience_s=0.0)
     stored.location = "s3://nowhere/x"
     with pytest.raises(TrackingError, match=r"store the artifact history\.parquet: .*NoSuchBucket") as error:
         stored.train(EXPERIMENTS[1], [0])

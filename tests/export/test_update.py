@@ -413,21 +413,14 @@ def test_an_export_of_nothing_makes_an_empty_data_set(survey):
 def test_a_second_export_writes_nothing(survey):
     survey.train(EXPERIMENTS[0])
     survey.export()
-    before, times = files(survey.folder), times_of(survey.folder, "*.parquet")
+    before, times = files(survey.folder), times_of(survey.folder)
     assert survey.export() == update.ExportResult(0, 0, ())
     assert files(survey.folder) == before
-    assert times_of(survey.folder, "*.parquet") == times
+    assert times_of(survey.folder) == times
 
 
-def times_of(folder: Path, names: str) -> dict[Path, int]:
-    return {file: file.stat().st_mtime_ns for file in folder.rglob(names)}
-
-
-def test_a_second_export_does_not_write_the_schemas_again(survey):
-    survey.export()
-    times = times_of(survey.folder, "_common_metadata")
-    survey.export()
-    assert times_of(survey.folder, "_common_metadata") == times
+def times_of(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
 
 
 def test_the_same_runs_give_the_same_bytes_in_one_step_or_several(survey):
@@ -663,13 +656,7 @@ def test_a_moved_output_is_exported_all_the_same(survey, tmp_path):
     assert files(moved.folder) == before
     moved.train(EXPERIMENTS[1])
     assert moved.export() == update.ExportResult(2, 1, ())
-
-
-def test_a_moved_output_goes_on_where_it_is(survey, tmp_path):
-    survey.train(EXPERIMENTS[0])
-    moved = move(survey, tmp_path / "moved")
-    moved.train(EXPERIMENTS[1])
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists(), "it goes on where it is"
 
 
 @pytest.mark.parametrize("name", ["oüt 100% #1", "a%20b", "a?b&c=d", "a;b:c@d'e"])

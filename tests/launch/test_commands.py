@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import os
 import signal
 import subprocess
@@ -315,19 +313,3 @@ def test_what_survey_run_cannot_use_is_told(arguments, options, told):
     with pytest.raises(InputError) as error:
         survey.run(*arguments, **options)
     assert told in str(error.value)
-
-
-def test_survey_run_takes_each_option_with_its_default():
-    parameters = inspect.signature(survey.run).parameters
-    taken = {
-        name: parameter.default for name, parameter in parameters.items() if name not in ("space", "console", "unknown")
-    }
-    options = {field.name: field.default for field in dataclasses.fields(Options)}
-    assert taken == {**options, "ui": False}, "a program has no use for pages in a browser, unless it asks for them"
-
-
-def test_the_command_line_has_an_option_for_each_of_survey_run():
-    of_command = set(inspect.signature(launch).parameters) - {"dry_run", "as_json", "fetch_only", "example"}
-    spelled = {"time_limit": "time_limit_s", "no_ui": "ui"}
-    of_run = set(inspect.signature(survey.run).parameters) - {"console", "unknown"}
-    assert {spelled.get(name, name) for name in of_command} == of_run

@@ -24,14 +24,13 @@ from tests.support.no_json import NO_JSON
 
 HOLD = """
 import sys, time
+from pathlib import Path
 import survey.output.lock as lock
-from survey.output.folder import Output
-lock._HEARTBEAT_EVERY_S = 0.1
 host, locks = sys.argv[2:]
 lock.socket.gethostname = lambda: host
 if locks == "unseen":  # the file system gives locks that other machines do not see
     lock.FileLock.acquire = lambda self, timeout: None
-with Output.at(sys.argv[1]).lock():
+with lock.OutputLock(Path(sys.argv[1]), heartbeat_every_s=0.1):
     print("held", flush=True)
     time.sleep(100_000)
 """
@@ -53,8 +52,6 @@ def held(folder: Path, host: str, locks: str = "seen") -> Iterator[subprocess.Po
 
 @pytest.fixture
 def output(tmp_path, monkeypatch) -> Output:
-    monkeypatch.setattr(lock, "_HEARTBEAT_EVERY_S", 0.1)
-    monkeypatch.setattr(lock, "_SILENT_S", 1.0)
     monkeypatch.setattr(lock.socket, "gethostname", lambda: "here")
     output = Output.at(tmp_path / "out")
     output.prepare()
@@ -83,23 +80,21 @@ def test_a_holder_on_another_machine_is_named_and_what_to_do_where_that_machine_
         output.lock().__enter__()
 
 
-def test_heartbeats_hold_an_output_where_machines_do_not_see_each_others_locks(output, monkeypatch):
+def test_heartbeats_hold_an_output_where_machines_do_not_see_each_others_locks(output):
     with held(output.folder, "far", "unseen") as process:
-        monkeypatch.setattr(lock, "_SILENT_S", HANGS_S)  # the next sign ends the watch
         with pytest.raises(OutputError, match=rf"process {process.pid} on far "):
-            output.lock().__enter__()
-        monkeypatch.setattr(lock, "_SILENT_S", 1.0)
+            OutputLock(output.folder, silent_s=HANGS_S).__enter__()  # the next sign ends the watch
         process.kill()
         process.wait()
         began = time.monotonic()
-        with output.lock():
+        with OutputLock(output.folder, silent_s=1.0):
             assert time.monotonic() - began >= 1.0, "it has been watched"
 
 
 def test_a_process_that_slept_while_its_output_was_taken_over_ends(output):
     with held(output.folder, "far", "unseen") as process:
         process.send_signal(signal.SIGSTOP)
-        with output.lock():
+        with OutputLock(output.folder, silent_s=1.0):
             process.send_signal(signal.SIGCONT)
             _, said = process.communicate(timeout=HANGS_S)
             assert process.returncode == 1

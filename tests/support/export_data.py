@@ -20,7 +20,7 @@ from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings, TrialRun
+from survey.tracking.trial_run import TrackingSettings, TrialRun, Waits
 from tests.support.copy_sqlite import copy_sqlite
 
 EPOCHS = 5
@@ -82,6 +82,8 @@ class Survey:
     location: str | None = None
     """Where artifacts go, if not to the output."""
 
+    waits = Waits()
+
     given: str | None = None
     """The place of artifacts that somebody has named, which outputs may share."""
 
@@ -103,6 +105,7 @@ class Survey:
             repetition_runs=False,
             metrics=METRICS,
             sql_artifacts=self.store.sql_artifacts(experiment_id),
+            waits=self.waits,
         )
         run = TrialRun(settings, experiment, repetitions, num_repetitions=9, params={}, trial_id="abc_00001")
         widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)

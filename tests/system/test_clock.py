@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import time
@@ -15,7 +14,7 @@ from survey.output.folder import Output
 from survey.output.launch_record import read_record
 from survey.system.clock import Clock
 from tests.support.awaiting import HANGS_S
-from tests.support.launching import await_training, numbers, rows, seeds, start_read, statuses
+from tests.support.launching import await_training, numbers, rows, seeds, site, start_read, statuses
 
 JUMPS = """
 import os, time
@@ -38,13 +37,11 @@ def jump(folder: Path, seconds: float) -> None:
 @pytest.mark.parametrize("seed", seeds(0))
 def test_a_clock_that_jumps_while_a_survey_trains(seed, tmp_path, undisturbed):
     """Python runs `sitecustomize` in every process: here it moves the clock by what a file says."""
-    (tmp_path / "sitecustomize.py").write_text(JUMPS)
     jump(tmp_path, 0)
     draw, out = random.Random(seed), tmp_path / "out"
-    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     arguments = (undisturbed.parent / "small.yaml", "--out", out, "--no-ui", "--num-cpus", 2, "--time-limit", "1d")
     began = time.monotonic()
-    process, lines, reader = start_read(*arguments, PYTHONPATH=path)
+    process, lines, reader = start_read(*arguments, **site(tmp_path, JUMPS))
     if draw.random() < 0.8:
         await_training(out)
     while process.poll() is None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from sklearn import datasets
 
 from survey.errors import SearchSpaceError, TaskError
@@ -346,7 +347,8 @@ X = np.arange(2.0 * ROWS).reshape(ROWS, 2)
 NASTY: dict[str, tuple[str, Callable[[Path], Any], list[str]]] = {
     "UTF-16": ("t.csv", lambda p: table_of(p, N, encoding="utf-16"), ["UTF-16", "`encoding: utf-16`"]),
     "UTF-16 without a mark": ("t.csv", lambda p: table_of(p, N, encoding="utf-16-le"), ["line 1", "NUL", "`encoding`"]),
-    "a cut character": ("t.csv", lambda p: p.write_bytes(b"a,y\n1,0\n" + b"\xc3"), ["line 3", "0xc3", "utf-8"]),
+    "a cut character": ("t.csv", lambda p: p.write_bytes(b"a,y\n1,0\n" + b"\xc3"),
+                        ["line 3", "0xc3", "not utf-8", "`encoding`"]),
     "a NUL": ("t.csv", edited(N, "7,", "7\0,"), ["line 9", "NUL"]),
     "an open quote": ("t.csv", edited(N, "\n7,", '\n"7,'), ["line 9", "quote", "never closed"]),
     "a row with more": ("t.csv", edited(N, "\n7,", "\n7,7,"), ["line 9", "more cells than its header", "4", "3"]),
@@ -356,7 +358,7 @@ NASTY: dict[str, tuple[str, Callable[[Path], Any], list[str]]] = {
     "long cells": ("t.csv", lambda p: table_of(p, [f"x{row}" * 50_000 for row in N]), ["'a'", "30 different texts"]),
     "a long name": ("t.csv", lambda p: table_of(p, N, head=f"{'a' * 200_000},b,z"), ["no target column 'y'", "aaa..."]),
     "names on two lines": ("t.csv", lambda p: table_of(p, N, head='"a\nq",b,z'), ["no target column 'y'", r"'a\nq'"]),
-    "columns of one name": ("t.csv", lambda p: table_of(p, N, head="b,b,y"), ["column 'b' occurs twice"]),
+    "columns of one name": ("t.csv", lambda p: table_of(p, N, head="b,b,y"), ["column 'b' occurs twice", "rename"]),
     "blank lines": ("t.csv", lambda p: p.write_bytes(b"\n \n\n"), ["no header"]),
     "a workbook": ("t.csv", lambda p: p.write_bytes(b"PK\x03\x04" + bytes(99)), ["Excel workbook", "CSV"]),
     "an old workbook": ("t.csv", lambda p: p.write_bytes(b"\xd0\xcf\x11\xe0" + bytes(99)), ["Excel workbook"]),
@@ -373,7 +375,8 @@ NASTY: dict[str, tuple[str, Callable[[Path], Any], list[str]]] = {
     "durations": ("t.parquet", parquet(a=[datetime.timedelta(1)] * ROWS), ["'a'", "timedelta64", "`drop`"]),
     "bytes": ("t.parquet", parquet(a=[b"u"] * ROWS), ["'a'", "type bytes"]),
     "nothing at all": ("t.parquet", parquet(a=pa.nulls(ROWS)), ["'a'", "no value at all", "`drop`"]),
-    "a nullable gap": ("t.parquet", frame(a=pd.array([None, *N[1:]], dtype="Int64")), ["'a'", "row 0", "missing"]),
+    "a nullable gap": ("t.parquet", frame(a=pd.array([None, *N[1:]], dtype="Int64")),
+                       ["'a'", "row 0 (counted from 0)", "missing"]),
     "Parquet of one name": (
         "t.parquet",
         lambda p: pq.write_table(pa.table([pa.array(N), pa.array(N), pa.array(Y)], names=["a", "a", "y"]), p),
@@ -502,3 +505,5 @@ def test_a_task_is_frozen_and_strict() -> None:
     assert (task.drop, task.missing_values) == (("a",), ("-9", "?"))
     with pytest.raises(SearchSpaceError, match=r"UserTask: missing_values\[0\]: input should be a valid string"):
         UserTask(path=Path("t.csv"), target="y", kind="regression", missing_values=[None])  # pyright: ignore
+    with pytest.raises(ValidationError, match="frozen"):
+        task.target = "z"  # pyright: ignore

@@ -17,7 +17,6 @@ import requests
 
 from survey.errors import TrackingError
 from survey.system.port_forward import Relay
-from survey.tracking import server as mlflow_server
 from survey.tracking.server import MlflowServer, _claim_port
 from survey.tracking.store import TrackingStore
 from tests.support.awaiting import HANGS_S, await_that
@@ -37,9 +36,7 @@ def served(tmp_path_factory) -> Iterator[tuple[MlflowServer, str]]:
     with contextlib.chdir(folder):
         server = MlflowServer(uri, folder / "artifacts", folder / "log", host=HOST)
     try:
-        with pytest.MonkeyPatch.context() as patient:
-            patient.setattr(mlflow_server, "_UP_WITHIN_S", HANGS_S)
-            server.wait()
+        server.wait(within_s=HANGS_S)
         yield server, experiment
     finally:
         server.stop()

@@ -19,13 +19,12 @@ import pytest
 from survey.errors import TrackingError
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
-from survey.tracking import trial_run
 from survey.tracking.client_writer import ClientWriter
 from survey.tracking.database import holds_experiments, remove_half_made
 from survey.tracking.rows import MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
+from survey.tracking.trial_run import TrackingSettings, TrialRun, Waits, recorded_epochs
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
 from tests.support.copy_sqlite import copy_sqlite
@@ -539,7 +538,6 @@ def test_more_trials_than_fit_a_page_are_all_found(store):
 def impatient(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
 
 
 UNREACHABLE = "http://ada:s3cret@127.0.0.1:9"
@@ -550,7 +548,7 @@ def test_an_unreachable_store_is_named(impatient):
         TrackingStore(UNREACHABLE, output_id="o")
     with pytest.raises(TrackingError, match=r"127\.0\.0\.1"):
         TrialRun(
-            TrackingSettings("http://127.0.0.1:9", "1", True, True, METRICS),
+            TrackingSettings("http://127.0.0.1:9", "1", True, True, METRICS, waits=Waits(patience_s=0.0)),
             EXPERIMENT,
             [0],
             num_repetitions=1,

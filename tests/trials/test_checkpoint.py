@@ -12,27 +12,22 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 
 from survey.errors import OutputError, TrackingAwayError, TrackingError
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS, METRICS
-from survey.networks.search_space import SearchSpace
 from survey.networks.training.loop import Trainer
 from survey.output.folder import Output
-from survey.tasks.loading import load
 from survey.tracking import trial_run
-from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings
+from survey.tracking.trial_run import Waits
 from survey.trials import checkpoint
-from survey.trials.checkpoint import Checkpoint, drop_useless
-from survey.trials.messages import TrialSettings, trial_config
+from survey.trials.checkpoint import Checkpoint, CheckpointPace, drop_useless
+from survey.trials.messages import trial_config
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import launch, rows, start_read, stop
-from tests.support.planned import plan_of
-from tests.support.trial_outside_ray import Trial
+from tests.support.planned import planned
+from tests.support.trial_outside_ray import Trial, TrialFolder
 
 EXPERIMENT = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
 
@@ -94,7 +89,7 @@ def test_slow_writing_makes_checkpoints_rarer(tmp_path, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(checkpoint, "time", SimpleNamespace(monotonic=lambda: now[0]))
     slow = make(tmp_path / "c")
-    now[0] += checkpoint._INTERVAL_S - 1
+    now[0] += CheckpointPace().every_s - 1
     assert not slow.is_due
     now[0] += 1
     assert slow.is_due
@@ -109,90 +104,61 @@ def test_slow_writing_makes_checkpoints_rarer(tmp_path, monkeypatch):
 # ---------------------------------------------------------------- a trial
 
 
+CONFIG = trial_config(planned(sizes=[64]).bundles)
+
+
 @pytest.fixture
-def start(tmp_path, database):
+def around(tmp_path, database) -> TrialFolder:
+    return TrialFolder(tmp_path, database, repetition_runs=True)
+
+
+@pytest.fixture
+def start(around):
     """Starts trials of the same experiment, one epoch for each step."""
-    store = TrackingStore(f"sqlite:///{database}", output_id="o")
-    location = (tmp_path / "artifacts").as_uri()
-    mlflow_experiment = store.open_experiment("x", note="", artifact_location=location)
-    space = SearchSpace.model_validate(
-        {
-            "name": "x",
-            "repetitions": 3,
-            "grids": [{"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 6}],
-        }
-    )
-    (planned,) = plan_of([space]).bundles
-    settings = TrialSettings(
-        workload="networks",
-        data={"sklearn:iris": load("sklearn:iris")},
-        tracking=TrackingSettings(
-            store.uri, mlflow_experiment, True, True, METRICS, sql_artifacts=store.sql_artifacts(mlflow_experiment)
-        ),
-        origin={},
-        checkpoints=tmp_path / "checkpoints",
-        states=tmp_path / "states",
-        report_every_s=0.0,
-    )
-
-    def started() -> Trial:
-        return Trial(trial_config([planned]), settings)
-
-    started.store, started.folder, started.settings, started.config = store, tmp_path, settings, trial_config([planned])
-    return started
+    return lambda **changes: Trial(CONFIG, replace(around.settings, **changes))
 
 
-def test_a_machine_without_the_output_folder_trains_nothing(start):
+def test_a_machine_without_the_output_folder_trains_nothing(start, around):
     with pytest.raises(OutputError, match="lacks the output folder"):
-        Trial(start.config, replace(start.settings, output_id="another")).step()
-    output = Output.at(start.folder / "there")
+        Trial(CONFIG, replace(around.settings, output_id="another")).step()
+    output = Output.at(around.folder / "there")
     output.prepare()
-    settings = replace(start.settings, checkpoints=output.checkpoints, output_id=output.output_id)
-    assert Trial(start.config, settings).step()["epoch"] == 1
+    settings = replace(around.settings, checkpoints=output.checkpoints, output_id=output.output_id)
+    assert Trial(CONFIG, settings).step()["epoch"] == 1
 
 
 def finish(running: Trial) -> str:
     """Train to the end; return the id of the MLflow run."""
-    while not (result := running.step())["done"]:
-        pass
-    return result["mlflow_run_id"]
+    return running.train()[-1]["mlflow_run_id"]
 
 
-def history(start, run_id: str) -> np.ndarray:
-    table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
-    return np.array([table[f"{name}"].to_pylist() for name in HISTORY_COLUMNS])
-
-
-def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(start):
-    straight = history(start, finish(start()))
+def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(start, around):
+    straight = around.curves(finish(start()))
     stopped = start()
     for _ in range(4):
         killed = stopped.step()["mlflow_run_id"]
     stopped.cleanup()
-    assert len(list((start.folder / "checkpoints").iterdir())) == 1
-    assert start.store.client.get_run(killed).info.status == "KILLED"
+    assert len(list((around.checkpoints).iterdir())) == 1
+    assert around.store.client.get_run(killed).info.status == "KILLED"
 
     resumed = start()
     assert resumed.step()["epoch"] == 5, "the first step is the epoch after the last one trained"
     run_id = finish(resumed)
-    np.testing.assert_array_equal(history(start, run_id), straight)
-    assert list((start.folder / "checkpoints").iterdir()) == [], "results are safe elsewhere"
-    run = start.store.client.get_run(run_id)
+    np.testing.assert_array_equal(around.curves(run_id), straight)
+    assert list((around.checkpoints).iterdir()) == [], "results are safe elsewhere"
+    run = around.store.client.get_run(run_id)
     assert run.data.tags["resumed_at_epoch"] == "5"
-    points = start.store.client.get_metric_history(run_id, "test_loss")
-    assert [point.step for point in points] == [1, 2, 3, 4, 5, 6], "its curves are whole"
+    assert around.epochs(run_id) == [1, 2, 3, 4, 5, 6], "its curves are whole"
 
 
-def test_a_trial_whose_process_dies_goes_on_from_the_last_checkpoint(start, monkeypatch):
-    straight = history(start, finish(start()))
-    monkeypatch.setattr(checkpoint, "_INTERVAL_S", 0.0)
-    monkeypatch.setattr(checkpoint, "_SHARE", 1e9)
-    died = start()
+def test_a_trial_whose_process_dies_goes_on_from_the_last_checkpoint(start, around):
+    straight = around.curves(finish(start()))
+    died = start(checkpoint_pace=CheckpointPace(every_s=0.0, share=1e9))
     for _ in range(3):
         died.step()
     resumed = start()
     assert resumed.step()["epoch"] == 4
-    np.testing.assert_array_equal(history(start, finish(resumed)), straight)
+    np.testing.assert_array_equal(around.curves(finish(resumed)), straight)
 
 
 def test_a_checkpoint_that_cannot_be_used_is_in_the_way_once(start):
@@ -207,9 +173,9 @@ def test_a_checkpoint_that_cannot_be_used_is_in_the_way_once(start):
     assert start().step()["epoch"] == 1, "tried again, it starts over"
 
 
-def test_a_trial_whose_runs_do_not_fit_trains_them_in_groups_and_gives_the_same(start, monkeypatch):
+def test_a_trial_whose_runs_do_not_fit_trains_them_in_groups_and_gives_the_same(start, around, monkeypatch):
     """Memory for two of the three runs: the one that is left comes after them, and the trial can stop in between."""
-    straight = history(start, finish(start()))
+    straight = around.curves(finish(start()))
 
     def for_two(*arguments, seeds, **options):
         if len(seeds) > 2:
@@ -225,44 +191,40 @@ def test_a_trial_whose_runs_do_not_fit_trains_them_in_groups_and_gives_the_same(
     resumed = start()
     assert resumed.step()["epoch"] == 3
     run_id = finish(resumed)
-    np.testing.assert_array_equal(history(start, run_id), straight)
-    points = start.store.client.get_metric_history(run_id, "test_loss")
-    assert [point.step for point in points] == [1, 2, 3, 4, 5, 6], "medians of all runs, once for each epoch"
+    np.testing.assert_array_equal(around.curves(run_id), straight)
+    assert around.epochs(run_id) == [1, 2, 3, 4, 5, 6], "medians of all runs, once for each epoch"
 
 
-def test_a_history_that_is_refused_does_not_cost_the_training(start, monkeypatch):
-    straight = history(start, finish(start()))
+def test_a_history_that_is_refused_does_not_cost_the_training(start, around, monkeypatch):
+    straight = around.curves(finish(start()))
     with monkeypatch.context() as refusing:
         store_artifacts(refusing, raising(TrackingError("no such bucket")))
         with pytest.raises(TrackingError, match="no such bucket"):
             finish(start())
     told = start().step()
     assert (told["epoch"], told["run_epochs"], told["done"]) == (6, 0, True), "nothing is trained again"
-    np.testing.assert_array_equal(history(start, told["mlflow_run_id"]), straight)
-    statuses = [run.info.status for run in start.store.client.search_runs(["1"], "tags.`survey.role` = 'experiment'")]
-    assert sorted(statuses) == ["FAILED", "FINISHED", "FINISHED"]
-    assert list((start.folder / "checkpoints").iterdir()) == []
+    np.testing.assert_array_equal(around.curves(told["mlflow_run_id"]), straight)
+    assert around.statuses() == ["FAILED", "FINISHED", "FINISHED"]
+    assert list((around.checkpoints).iterdir()) == []
 
 
-def test_what_is_trained_is_kept_while_its_history_waits_for_a_store_that_is_away(start, monkeypatch):
-    monkeypatch.setattr(trial_run, "_ASK_AGAIN_S", 0.0)
+def test_what_is_trained_is_kept_while_its_history_waits_for_a_store_that_is_away(start, around, monkeypatch):
     kept = []
 
     def back_at_the_third_try(log_artifact, *arguments):
-        kept.append(len(list(start.folder.glob("checkpoints/*.pt"))))
+        kept.append(len(list(around.checkpoints.glob("*.pt"))))
         raising(TrackingAwayError("away"))() if len(kept) < 3 else log_artifact(*arguments)
 
     store_artifacts(monkeypatch, back_at_the_third_try)
-    finish(start())
+    finish(start(tracking=replace(around.settings.tracking, waits=Waits(ask_again_s=0.0))))
     assert kept == [0, 1, 1]
-    assert list((start.folder / "checkpoints").iterdir()) == []
+    assert list((around.checkpoints).iterdir()) == []
 
 
-def test_a_store_that_stays_away_stops_the_survey_and_the_next_launch_trains_nothing_again(start, monkeypatch):
-    monkeypatch.setattr(trial_run, "_PATIENCE_S", 0.0)
+def test_a_store_that_stays_away_stops_the_survey_and_the_next_launch_trains_nothing_again(start, around, monkeypatch):
     with monkeypatch.context() as away:
         store_artifacts(away, raising(TrackingAwayError("away")))
-        running = start()
+        running = start(tracking=replace(around.settings.tracking, waits=Waits(patience_s=0.0)))
         while "fatal_error" not in (told := running.step()):
             pass
     assert "launch again when it is back" in told["fatal_error"]

@@ -5,26 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from survey.errors import TrackingAwayError
 from survey.networks.columns import COLUMNS
 from survey.networks.cost import Work
-from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.metrics import METRICS
 from survey.plan.estimate import Rows, price
 from survey.plan.gpu_sharing import Packing
 from survey.plan.pilot import PACKED, find_packing
-from survey.tasks.loading import load
-from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings
 from survey.trials import experiment_training
 from survey.trials.bundle import Bundle
-from survey.trials.messages import TrialSettings, trial_config
+from survey.trials.messages import TrialReport, trial_config
 from tests.support.awaiting import HANGS_S
 from tests.support.planned import EPOCHS, planned
-from tests.support.trial_outside_ray import Trial
+from tests.support.trial_outside_ray import Trial, TrialFolder
 
 # ---------------------------------------------------------------- which
 
@@ -94,72 +89,53 @@ def test_trials_that_share_a_gpu_take_turns():
 
 
 @pytest.fixture
-def start(tmp_path, database):
+def around(tmp_path, database) -> TrialFolder:
+    return TrialFolder(tmp_path, database)
+
+
+@pytest.fixture
+def start(around):
     """Starts a trial of three experiments or, by their number, of one of them; one epoch of each for each step."""
-    store = TrackingStore(f"sqlite:///{database}", output_id="o")
-    experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
     trials = planned().bundles
-    settings = TrialSettings(
-        workload="networks",
-        data={"sklearn:iris": load("sklearn:iris")},
-        tracking=TrackingSettings(
-            store.uri, experiment, True, False, METRICS, sql_artifacts=store.sql_artifacts(experiment)
-        ),
-        origin={},
-        checkpoints=tmp_path / "checkpoints",
-        states=tmp_path / "states",
-        report_every_s=0.0,
-    )
 
     def started(number: int | None = None) -> Trial:
-        return Trial(trial_config(trials if number is None else [trials[number]]), settings)
+        return Trial(trial_config(trials if number is None else [trials[number]]), around.settings)
 
-    started.store, started.folder, started.bundles = store, tmp_path, trials
     return started
 
 
-def finish(running: Trial) -> tuple[list[dict], list[str]]:
+def finish(running: Trial) -> tuple[list[TrialReport], list[str]]:
     """Train to the end; return what was told, and the ids of the MLflow runs."""
-    told = [running.step()]
-    while not told[-1]["done"]:
-        told.append(running.step())
+    told = running.train()
     return told, told[-1]["mlflow_run_id"].split()
 
 
-def table(start, run_id: str) -> pa.Table:
-    return pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
-
-
-def history(start, run_id: str) -> np.ndarray:
-    return np.array([table(start, run_id)[name].to_pylist() for name in HISTORY_COLUMNS])
-
-
-def test_packed_experiments_have_the_numbers_that_they_have_alone(start):
+def test_packed_experiments_have_the_numbers_that_they_have_alone(start, around):
     told, together = finish(start())
     assert len(together) == 3
     assert [each["run_epochs"] for each in told] == [9] * EPOCHS
     assert [each["by_experiment"][0] for each in told] == [(n, 3, n == EPOCHS) for n in range(1, EPOCHS + 1)]
     for number, run_id in enumerate(together):
         _, (alone,) = finish(start(number))
-        np.testing.assert_array_equal(history(start, run_id), history(start, alone))
-        rows = table(start, run_id)
-        assert set(rows["experiment_id"].to_pylist()) == {start.bundles[number].experiment.experiment_id}
+        np.testing.assert_array_equal(around.curves(run_id), around.curves(alone))
+        rows = around.history(run_id)
+        assert set(rows["experiment_id"].to_pylist()) == {planned().bundles[number].experiment.experiment_id}
         assert rows["train_seconds"][0].as_py() > 0
-    assert list((start.folder / "checkpoints").glob("*")) == []
+    assert list((around.checkpoints).glob("*")) == []
 
 
-def test_packed_experiments_that_are_stopped_go_on_where_they_were(start):
+def test_packed_experiments_that_are_stopped_go_on_where_they_were(start, around):
     _, straight = finish(start())
     stopped = start()
     for _ in range(4):
         stopped.step()
     stopped.cleanup()
-    assert len(list((start.folder / "checkpoints").iterdir())) == 3
+    assert len(list((around.checkpoints).iterdir())) == 3
     resumed = start()
     assert resumed.step()["by_experiment"] == dict.fromkeys(range(3), (5, 3, False))
     _, run_ids = finish(resumed)
     for run_id, expected in zip(run_ids, straight, strict=True):
-        np.testing.assert_array_equal(history(start, run_id), history(start, expected))
+        np.testing.assert_array_equal(around.curves(run_id), around.curves(expected))
 
 
 def break_training(monkeypatch, size: int, times: int) -> None:
@@ -176,21 +152,20 @@ def break_training(monkeypatch, size: int, times: int) -> None:
     monkeypatch.setattr(experiment_training, "Bundle", Broken)
 
 
-def test_an_experiment_that_fails_once_is_tried_again_beside_the_others(start, monkeypatch):
+def test_an_experiment_that_fails_once_is_tried_again_beside_the_others(start, around, monkeypatch):
     break_training(monkeypatch, 128, times=1)
     told, run_ids = finish(start())
     assert told[-1]["failed"] == {}
     assert len(run_ids) == 3
-    statuses = [run.info.status for run in start.store.client.search_runs(["1"])]
-    assert sorted(statuses) == ["FAILED", "FINISHED", "FINISHED", "FINISHED"]
+    assert around.statuses() == ["FAILED", "FINISHED", "FINISHED", "FINISHED"]
 
 
-def test_an_experiment_that_always_fails_is_named_and_the_others_are_done(start, monkeypatch):
+def test_an_experiment_that_always_fails_is_named_and_the_others_are_done(start, around, monkeypatch):
     break_training(monkeypatch, 128, times=99)
     told, run_ids = finish(start())
     assert told[-1]["failed"] == {1: "RuntimeError: broken"}
     assert len(run_ids) == 2
-    assert {run.info.status for run in start.store.client.search_runs(["1"])} == {"FAILED", "FINISHED"}
+    assert set(around.statuses()) == {"FAILED", "FINISHED"}
 
 
 def test_a_trial_of_which_all_fail_tries_each_three_times_and_tells_why(start, monkeypatch):
@@ -206,7 +181,7 @@ def test_a_trial_of_which_all_fail_tries_each_three_times_and_tells_why(start, m
     assert told[-1]["failed"] == dict.fromkeys(range(3), "RuntimeError: no memory of that kind")
 
 
-def test_a_trial_that_is_stopped_leaves_no_note_of_what_was_finished(start):
+def test_a_trial_that_is_stopped_leaves_no_note_of_what_was_finished(start, around):
     stopped = start()
     stopped.step()
     finished = stopped._experiments[1]
@@ -215,13 +190,13 @@ def test_a_trial_that_is_stopped_leaves_no_note_of_what_was_finished(start):
         finished.end_epoch(0.0)
     stopped.step()
     assert finished.is_done
-    checkpoints = start.folder / "checkpoints"
+    checkpoints = around.checkpoints
     assert len(list(checkpoints.iterdir())) == 1
     stopped.cleanup()
     assert len(list(checkpoints.iterdir())) == 2, "checkpoints of the two others, and no note"
 
 
-def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
+def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, around, monkeypatch):
     """One of the experiments finds the server away while epochs of the others have begun."""
     _, straight = finish(start())
     away = start()
@@ -234,22 +209,22 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
             raise TrackingAwayError("no answer")
         log_epoch(epoch, statistics)
 
-    away._settings = replace(away._settings, report_every_s=60.0)
+    away._settings = replace(around.settings, report_every_s=60.0)
     run.log_epoch = is_away
     assert "launch again" in away.step()["fatal_error"]
     _, run_ids = finish(start())
     for run_id, expected in zip(run_ids, straight, strict=True):
-        np.testing.assert_array_equal(history(start, run_id), history(start, expected))
-        seconds = np.array(table(start, run_id)["epoch_seconds"].to_pylist())
+        np.testing.assert_array_equal(around.curves(run_id), around.curves(expected))
+        seconds = np.array(around.history(run_id)["epoch_seconds"].to_pylist())
         assert (seconds > 0).all(), "of the epochs that were under way too"
         assert (seconds < HANGS_S).all()
 
 
-def test_where_the_gpu_is_lost_the_trial_fails_at_once_and_keeps_its_checkpoints(start, monkeypatch):
+def test_where_the_gpu_is_lost_the_trial_fails_at_once_and_keeps_its_checkpoints(start, around, monkeypatch):
     stopped = start()
     stopped.step()
     stopped.cleanup()
-    before = sorted((start.folder / "checkpoints").iterdir())
+    before = sorted((around.checkpoints).iterdir())
 
     def lost(*_arguments):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
@@ -259,17 +234,16 @@ def test_where_the_gpu_is_lost_the_trial_fails_at_once_and_keeps_its_checkpoints
         patched.setattr(Bundle, "load_state_dict", lost)
         with pytest.raises(RuntimeError, match="illegal memory access"):
             start().step()
-    assert sorted((start.folder / "checkpoints").iterdir()) == before
+    assert sorted((around.checkpoints).iterdir()) == before
     assert start().step()["epoch"] == 2
 
 
-def test_a_trial_whose_process_dies_does_not_do_again_what_it_has_finished(start, monkeypatch):
+def test_a_trial_whose_process_dies_does_not_do_again_what_it_has_finished(start, around, monkeypatch):
     break_training(monkeypatch, 128, times=1)
     died = start()
     while [each[2] for each in died.step()["by_experiment"].values()] != [True, False, True]:
         pass
     told, _ = finish(start())  # as Tune does, under the same id
     assert [each for number, each in told[0]["by_experiment"].items() if number != 1] == [(EPOCHS, 0, True)] * 2
-    statuses = [run.info.status for run in start.store.client.search_runs(["1"])]
-    assert statuses.count("FINISHED") == 3
-    assert list((start.folder / "checkpoints").iterdir()) == []
+    assert around.statuses().count("FINISHED") == 3
+    assert list((around.checkpoints).iterdir()) == []

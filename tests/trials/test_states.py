@@ -7,23 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.metrics import METRICS
 from survey.networks.search_space import Grid, SearchSpace
 from survey.output.states import States
 from survey.plan.bundles import PlannedBundle
 from survey.plan.estimate import Rows, price
 from survey.plan.plan import Plan
-from survey.tasks.loading import load
-from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings
-from survey.trials.messages import TrialSettings, trial_config
+from survey.trials.messages import trial_config
 from tests.support.planned import plan_of
-from tests.support.trial_outside_ray import Trial
+from tests.support.trial_outside_ray import Trial, TrialFolder
 
 SETTING = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "learning_rate": 0.01}
 
@@ -40,36 +36,21 @@ def planned(folder: Path, epochs: int, done: Iterable[int] = (), **changes) -> P
 
 @pytest.fixture
 def train(tmp_path, database) -> Callable[..., dict[int, np.ndarray]]:
-    """Trains bundles; returns the curves of each repetition, with their seconds."""
-    store = TrackingStore(f"sqlite:///{database}", output_id="o")
-    mlflow_experiment = store.open_experiment("x", note="", artifact_location=(tmp_path / "artifacts").as_uri())
-    settings = TrialSettings(
-        workload="networks",
-        data={"sklearn:iris": load("sklearn:iris")},
-        tracking=TrackingSettings(
-            store.uri, mlflow_experiment, True, False, METRICS, sql_artifacts=store.sql_artifacts(mlflow_experiment)
-        ),
-        origin={},
-        checkpoints=tmp_path / "checkpoints",
-        states=tmp_path / "states",
-        report_every_s=0.0,
-    )
+    """Trains bundles; returns the curves of each repetition."""
+    around = TrialFolder(tmp_path, database)
 
     def trained(bundles: Iterable[PlannedBundle], *, keep: bool = False, first: int = 1) -> dict[int, np.ndarray]:
         found = {}
         for bundle in bundles:
-            trial = Trial(trial_config([bundle]), replace(settings, keep_states=keep))
-            report = trial.step()
-            assert report["epoch"] == first
-            while not report["done"]:
-                report = trial.step()
-            table = pq.read_table(tmp_path / "artifacts" / report["mlflow_run_id"] / "artifacts" / "history.parquet")
-            for row in table.to_pylist():
-                assert len(row["epoch_seconds"]) == bundle.experiment.epochs
-                assert min(row["epoch_seconds"]) > 0
-                found[row["repetition"]] = np.array([row[name] for name in HISTORY_COLUMNS], np.float32)
-            points = store.client.get_metric_history(report["mlflow_run_id"], "test_loss")
-            assert [point.step for point in points] == list(range(1, bundle.experiment.epochs + 1))
+            told = Trial(trial_config([bundle]), replace(around.settings, keep_states=keep)).train()
+            run_id = told[-1]["mlflow_run_id"]
+            assert told[0]["epoch"] == first
+            assert around.epochs(run_id) == list(range(1, bundle.experiment.epochs + 1))
+            history = around.history(run_id)
+            seconds = np.array(history["epoch_seconds"].to_pylist())
+            assert seconds.shape == (len(bundle.repetitions), bundle.experiment.epochs)
+            assert (seconds > 0).all()
+            found |= zip(history["repetition"].to_pylist(), around.curves(run_id).swapaxes(0, 1), strict=True)
         return found
 
     return trained
