@@ -18,7 +18,7 @@ import torch
 
 from survey.errors import OutputError, TrackingAwayError, TrackingError
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
 from survey.networks.search_space import SearchSpace
 from survey.networks.training.loop import Trainer
 from survey.output.folder import Output
@@ -110,7 +110,13 @@ def test_slow_writing_makes_checkpoints_rarer(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def start(tmp_path, database):
+def axes() -> dict[str, float]:
+    """Settings of the experiment beside the usual ones."""
+    return {}
+
+
+@pytest.fixture
+def start(tmp_path, database, axes):
     """Starts trials of the same experiment, one epoch for each step."""
     store = TrackingStore(f"sqlite:///{database}", output_id="o")
     location = (tmp_path / "artifacts").as_uri()
@@ -119,7 +125,7 @@ def start(tmp_path, database):
         {
             "name": "x",
             "repetitions": 3,
-            "grids": [{"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 6}],
+            "grids": [{"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 6, **axes}],
         }
     )
     (planned,) = plan_of([space]).bundles
@@ -160,11 +166,16 @@ def finish(running: Trial) -> str:
 
 def history(start, run_id: str) -> np.ndarray:
     table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
-    return np.array([table[f"{name}"].to_pylist() for name in HISTORY_COLUMNS])
+    recorded = [name for name in METRICS.curves if not table[name].null_count]
+    return np.array([table[name].to_pylist() for name in recorded])
 
 
-def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(start):
+@pytest.mark.parametrize(
+    ("axes", "curves"), [({}, 20), ({"validation_split": 0.2, "train_fraction": 0.5}, 30)], ids=["plain", "validation"]
+)
+def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(start, curves):
     straight = history(start, finish(start()))
+    assert straight.shape == (curves, 3, 6)
     stopped = start()
     for _ in range(4):
         killed = stopped.step()["mlflow_run_id"]
@@ -181,6 +192,7 @@ def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(start):
     assert run.data.tags["resumed_at_epoch"] == "5"
     points = start.store.client.get_metric_history(run_id, "test_loss")
     assert [point.step for point in points] == [1, 2, 3, 4, 5, 6], "its curves are whole"
+    assert len(run.data.metrics) == (METRICS if curves == 30 else WITHOUT_VALIDATION).num_rows
 
 
 def test_a_trial_whose_process_dies_goes_on_from_the_last_checkpoint(start, monkeypatch):
