@@ -82,8 +82,9 @@ def epoch_work(
     """Count the operations of one epoch of `runs` runs, all sets of rows, on a core or on a GPU."""
     sum_widths, widest, forward, backward = _of_widths(widths, task.num_inputs)
     rows = rows_of(experiment, task)
-    batch = min(experiment.batch_size, rows.train)
-    steps = -(-rows.train // batch)
+    used, trained = rows.used, rows.train
+    batch = min(experiment.batch_size, trained)
+    steps = -(-trained // batch)
     # On a CPU runs are trained in chunks that fit the caches, on a GPU all together.
     per_chunk = max(1, _CHUNK_BYTES // (12 * (max(widest, task.num_inputs) + 1) * batch))
     chunks = 1 if on_gpu else -(-runs // per_chunk)
@@ -93,10 +94,10 @@ def epoch_work(
     return Work(
         chunks * steps,
         chunks * steps * len(widths),
-        runs * (forward * rows.used + backward * rows.train),
-        runs * rows.used * sum_widths,
+        runs * (forward * used + backward * trained),
+        runs * used * sum_widths,
         runs * num_parameters * weight * steps,
-        runs * rows.used * (task.num_inputs + 8 * task.num_outputs),
+        runs * used * (task.num_inputs + 8 * task.num_outputs),
     )
 
 

@@ -40,19 +40,22 @@ def _metric(name: str, of_set: str, column: str) -> Metric:
         f"{of_set}_{name}",
         f"{name} of the {_SETS[of_set]} set",
         column,
-        _BEST.get(name) if of_set != "train" else None,
+        _BEST.get(name) if of_set == "test" or of_set + "_" + name == _CHOICE else None,
         (ALL_STATISTICS if name == "loss" else MAIN_STATISTICS) if name in _BEST else (),
         name in ("loss", "accuracy"),
         at_choice=of_set == "test" and name in _BEST,
     )
 
 
+_CHOICE = "validation_loss"
+"""What the epoch of a run is chosen by, where it has a validation set."""
+
 _SETS = {"test": "test", "train": "training", "validation": "validation"}
 _PREFIXES = {"test": "val_", "train": "", "validation": "validation_"}
 
 METRICS = Metrics(
     tuple(_metric(name, of_set, _PREFIXES[of_set] + name) for of_set in _SETS for name in STATISTICS),
-    choose_by="validation_loss",
+    choose_by=_CHOICE,
 )
 """All of them, in the order of `HISTORY_COLUMNS` and `VALIDATION_COLUMNS`."""
 

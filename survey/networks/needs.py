@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from survey.networks.cost import Work, epoch_work, rows_of, run_bytes, task_bytes
+from survey.networks.cost import Work, epoch_work, run_bytes, task_bytes
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
-from survey.networks.rows import RowCounts
 from survey.networks.topology import layer_widths, within_tolerance
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import Sample
@@ -40,11 +39,6 @@ class NetworkNeeds:
         return cls(experiment, task, *network) if within_tolerance(network[1], experiment.size) else None
 
     @property
-    def rows(self) -> RowCounts:
-        """Rows of each set of a run."""
-        return rows_of(self.experiment, self.task)
-
-    @property
     def details(self) -> Mapping[str, Any]:
         """The layer widths, and the number of parameters."""
         return {"widths": list(self.widths), "num_free_parameters": self.num_free_parameters}
@@ -52,7 +46,8 @@ class NetworkNeeds:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the statistics that are recorded."""
-        return _WITH_VALIDATION if self.rows.validation else _WITHOUT
+        has_validation = self.experiment.validation_split or (self.task.parts and self.task.parts.validation)
+        return _WITH_VALIDATION if has_validation else _WITHOUT
 
     @property
     def run_bytes(self) -> int:

@@ -41,7 +41,7 @@ class RowCounts(NamedTuple):
     @property
     def used(self) -> int:
         """Rows of all sets; a task can have more, if it is not trained on all."""
-        return sum(self)
+        return self.train + self.validation + self.test
 
 
 @lru_cache(maxsize=1 << 14)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -32,7 +31,7 @@ _RUN_BYTES, _CHILD_RUN_BYTES = 5_600, 1_900
 _CURVE_BYTES = 0.7 * 4
 """A value of a curve in Parquet: float32, compressed."""
 
-_ARTIFACT_BYTES, _RUNS_FILE_BYTES, _SUMMARY_FILE_BYTES, _EXECUTIVE_FILE_BYTES = 31_000, 30_000, 60_000, 38_000
+_ARTIFACT_BYTES, _RUNS_FILE_BYTES, _SUMMARY_FILE_BYTES, _EXECUTIVE_FILE_BYTES = 37_000, 38_000, 101_000, 65_000
 """Size of a file beside its curves: mostly its footer, which describes every column."""
 
 _METRIC_ROW_S = 7e-6
@@ -46,6 +45,10 @@ _EXPORT_S_PER_EXPERIMENT, _REPORT_S_PER_EXPERIMENT = 0.05, 0.0015
 
 UNMEASURED_FACTOR = 3.0
 """How far off a time may be, as a factor, if no pilot has measured the machine: cores differ by so much."""
+
+
+_ByMetrics = Mapping[tuple[str, ...], Sequence[PlannedBundle]]
+"""Bundles by the names of the metrics that they record, which are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +82,19 @@ class Rows:
     repetition_runs: bool
     epochs: Callable[[int], int]
 
-    def recording(self, bundles: Iterable[PlannedBundle]) -> Recording:
+    def recording(self, bundles: _ByMetrics) -> Recording:
         """Count what the trials of these bundles write."""
-        per_epoch = cache(self._per_epoch)
         rows = latest = runs = children = 0
-        for bundle in bundles:
-            metrics = per_epoch(bundle.needs.metrics, len(bundle.repetitions))
-            rows += metrics * self.epochs(bundle.experiment.epochs)
-            latest += metrics
-            runs += 1
-            children += len(bundle.repetitions) if self.repetition_runs else 0
+        for names, alike in bundles.items():
+            metrics = self.metrics.only(names)
+            of_trial, of_repetition = metrics.num_rows, metrics.num_run_rows * self.repetition_runs
+            for bundle in alike:
+                per_epoch = of_trial + of_repetition * len(bundle.repetitions)
+                rows += per_epoch * self.epochs(bundle.experiment.epochs)
+                latest += per_epoch
+                children += len(bundle.repetitions) if self.repetition_runs else 0
+            runs += len(alike)
         return Recording(rows, latest, runs, children)
-
-    def _per_epoch(self, names: tuple[str, ...], repetitions: int) -> int:
-        """Rows of a trial with these metrics for each epoch that is recorded."""
-        metrics = self.metrics.only(names)
-        return metrics.num_rows + metrics.num_run_rows * repetitions * self.repetition_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,10 @@ def price(
         measured: Whether a pilot has measured the costs.
         keep_states: Whether the last state of each run is kept.
     """
-    recording = rows.recording(plan.bundles)
+    bundles: dict[tuple[str, ...], list[PlannedBundle]] = {}
+    for bundle in plan.bundles:
+        bundles.setdefault(bundle.needs.metrics, []).append(bundle)
+    recording = rows.recording(bundles)
     tracking_s = _METRIC_ROW_S * recording.rows / max(1, len(plan.bundles))
     core_s = sum(bundle.cost_s + tracking_s for bundle in plan.bundles if not bundle.num_gpus)
     # Trials that share a GPU take turns on it: sharing makes none of them cheaper, but while one writes to the tracking
@@ -203,7 +206,7 @@ def price(
     core_hours, gpu_hours, training_hours, wall_hours = (
         Range.around(s / 3600, factor) for s in (core_s, gpu_s, training_s, wall_s)
     )
-    artifact_bytes, dataset_bytes = _parquet_bytes(plan, columns)
+    artifact_bytes, dataset_bytes = _parquet_bytes(plan, bundles, columns)
     return Price(
         experiments_new=plan.num_experiments - plan.num_experiments_done,
         experiments_done=plan.num_experiments_done,
@@ -217,7 +220,7 @@ def price(
         tracking_bytes=_tracking_bytes(recording),
         artifact_bytes=artifact_bytes,
         dataset_bytes=dataset_bytes,
-        state_bytes=_state_bytes(plan) if keep_states else 0,
+        state_bytes=_state_bytes(bundles) if keep_states else 0,
         core_hours=core_hours,
         gpu_hours=gpu_hours,
         training_hours=training_hours,
@@ -237,29 +240,30 @@ def _tracking_bytes(recording: Recording) -> int:
     )
 
 
-def _parquet_bytes(plan: Plan, columns: Columns) -> tuple[int, int]:
+def _parquet_bytes(plan: Plan, bundles: _ByMetrics, columns: Columns) -> tuple[int, int]:
     """Bytes of artifacts, and of the data set: the same curves again, and summaries for each experiment and sweep."""
-    # The bundles of an experiment share it, and it takes long to hash.
-    recorded = {id(bundle.experiment): (bundle.experiment, bundle.needs.metrics) for bundle in plan.bundles}.values()
     partition = attrgetter(*map(field_of, columns.partition))
-    partitions = len({partition(experiment) for experiment, _ in recorded})
+    partitions: set[Any] = set()
+    histories = curves = 0.0
     summaries = 1 + plan.sweeps_per_experiment
-    histories = _CURVE_BYTES * sum(
-        (len(bundle.needs.metrics) + 1) * bundle.experiment.epochs * len(bundle.repetitions) for bundle in plan.bundles
-    )
-    num_statistics = cache(lambda names: sum(len(metric.statistics) for metric in columns.metrics.only(names).all))
-    per_epoch = sum(num_statistics(names) * experiment.epochs for experiment, names in recorded)
-    curves = _CURVE_BYTES * summaries * per_epoch
-    files = partitions * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
+    for names, alike in bundles.items():
+        # The bundles of an experiment share it, and it takes long to hash.
+        experiments = list({id(bundle.experiment): bundle.experiment for bundle in alike}.values())
+        partitions.update(map(partition, experiments))
+        run_epochs = sum(bundle.experiment.epochs * len(bundle.repetitions) for bundle in alike)
+        per_epoch = sum(len(metric.statistics) for metric in columns.metrics.only(names).all)
+        histories += _CURVE_BYTES * (len(names) + 1) * run_epochs
+        curves += _CURVE_BYTES * per_epoch * summaries * sum(experiment.epochs for experiment in experiments)
+    files = len(partitions) * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
     return round(histories + _ARTIFACT_BYTES * len(plan.bundles)), round(histories + curves + files)
 
 
-def _state_bytes(plan: Plan) -> int:
+def _state_bytes(bundles: _ByMetrics) -> int:
     """Bytes of the states of all runs to train, each with the curves so far; only those of paired draws are kept."""
     return sum(
-        len(bundle.repetitions)
-        * (bundle.needs.state_bytes + 4 * (len(bundle.needs.metrics) + 1) * bundle.experiment.epochs)
-        for bundle in plan.bundles
+        len(bundle.repetitions) * (bundle.needs.state_bytes + 4 * (len(names) + 1) * bundle.experiment.epochs)
+        for names, alike in bundles.items()
+        for bundle in alike
         if bundle.experiment.draws == "paired"
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -74,7 +73,7 @@ def make_plan(
     wanted, memberships = _wanted(spaces, contents, repetitions)
     bundles: list[PlannedBundle] = []
     experiments = finished = left_out = runs = runs_done = 0
-    epochs, run_epochs = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
+    recorded: dict[tuple[str, ...], list[int]] = {}  # epochs of experiments and of runs, by what they record
     for experiment, asked in wanted.items():
         if limit is not None and experiments >= limit:
             break
@@ -86,8 +85,9 @@ def make_plan(
         experiments += 1
         finished += not missing
         runs += asked
-        epochs[found.metrics] += experiment.epochs
-        run_epochs[found.metrics] += experiment.epochs * asked
+        epochs = recorded.setdefault(found.metrics, [0, 0])
+        epochs[0] += experiment.epochs
+        epochs[1] += experiment.epochs * asked
         runs_done += asked - len(missing)
         if missing:
             if kept:
@@ -106,8 +106,8 @@ def make_plan(
         num_left_out=left_out,
         num_runs=runs,
         num_runs_done=runs_done,
-        epochs=epochs,
-        run_epochs=run_epochs,
+        epochs={names: epochs for names, (epochs, _) in recorded.items()},
+        run_epochs={names: epochs for names, (_, epochs) in recorded.items()},
         sweeps_per_experiment=memberships / max(1, len(wanted)),
     )
 

@@ -18,6 +18,7 @@ from analysis import combine
 from survey.dataset.layout import partition_file, partitions
 from survey.errors import InputError, OutputError
 from survey.networks.metrics import HISTORY_COLUMNS
+from survey.tasks.prepared import PreparedTask
 from tests.support.export_data import DIGITS, EXPERIMENTS, TABLES, Survey, curves_of, files, read
 from tests.support.launching import launch, rows
 from tests.support.small_survey import SMALL
@@ -155,6 +156,21 @@ def test_other_definitions_are_refused(surveys, tmp_path, column, value, told):
         combine(here.folder, there.folder, out=tmp_path / "one")
     assert str(there.folder) in str(error.value)
     assert not (tmp_path / "one").exists()
+
+
+def test_tasks_may_be_split_differently(surveys, tmp_path):
+    """A task of the user's own can have a split of its own, beside tasks of which each repetition draws one."""
+    here, there, _ = surveys
+    parts = np.array([0] * 6 + [2] * 4, np.int8)
+    given = PreparedTask("mine", "classification", DIGITS.inputs, DIGITS.targets, parts=parts)
+    here.train(EXPERIMENTS[0], (0,))
+    there.train(dataclasses.replace(EXPERIMENTS[0], dataset="mine"), (0,), task=given)
+    for each in (here, there):
+        each.export()
+    result = combine(here.folder, there.folder, out=tmp_path / "one")
+    rows_ = read(result.dataset, "complete_summary").to_pylist()
+    found = {row["dataset"]: (row["test_split_method"], round(row["test_split"], 6)) for row in rows_}
+    assert found == {"sklearn:iris": ("shuffled_train_test_split", 0.2), "mine": ("given", 0.4)}
 
 
 def test_other_data_under_the_name_of_a_task_are_refused(surveys, tmp_path):

@@ -328,7 +328,7 @@ def test_the_card_speaks_of_what_was_surveyed(published):
     for part in (
         "Training curves: 6 experiments",
         "18 runs and 180 epochs",
-        "run\n4 statistics are kept.\n\n##",
+        "run\nup to 4 statistics are kept.\n\n##",
         "partitioned by\nstep, drift and epochs.",
         "| `step` | 0.5, 1 |",
         "| `drift` | &#45;0.25, 0, 0.1 |",

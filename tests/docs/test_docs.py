@@ -171,7 +171,7 @@ def test_examples_of_the_analysis_page_run(tmp_path, monkeypatch, capsys):
         surfaces = {2**k: bowl(0.5 / k, k, 3000 / k**2) for k in range(8, 16)}
         return [experiment(dataset, "rectangle", 3, size, surface, epochs=120) for size, surface in surfaces.items()]
 
-    for name in ("quickstart", "quickstart_again"):
+    for name in ("quickstart", "quickstart_again", "chosen"):
         write_data_set(tmp_path / "surveys" / name / "dataset", panel("sklearn:digits"), 5)
     butter = write_data_set(tmp_path / "butter", panel("mnist"), schema_of=as_published)
     (butter / "depth_sweep_summary").rename(butter / "primary_sweep_summary")
@@ -191,6 +191,7 @@ def test_examples_of_the_analysis_page_run(tmp_path, monkeypatch, capsys):
         server.stop()
     assert len(there["published"]) == len(there["frame"]) == 8
     assert len(there["least"]) == 40
+    assert len(there["too_good"]) == 8
     assert set(there["first"]["test_loss_median"].map(len)) == {100}
     assert there["first"]["test_loss_min_epoch_median"].max() <= 100
     assert there["long"]["epoch"].max() == 120

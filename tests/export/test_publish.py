@@ -124,7 +124,11 @@ def test_there_is_nothing_personal(made, tmp_path):
             continue
         if file.suffix == ".parquet" or file.name == "_common_metadata":
             opened = pq.ParquetFile(file)
-            text = repr(opened.read().to_pylist()) + repr(opened.metadata.metadata) + repr(opened.schema_arrow.metadata)
+            # But for the schema in base64, which may hold any short word by chance.
+            metadata = {name: value for name, value in opened.metadata.metadata.items() if name != b"ARROW:schema"}
+            schema = opened.schema_arrow
+            about = [schema.metadata, *(field.metadata for field in schema)]
+            text = repr(opened.read().to_pylist()) + repr(metadata) + repr(about)
         else:
             text = file.read_text()
         assert [word for word in personal if word in text] == [], file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,8 @@ from survey.launch.__main__ import command
 from survey.networks.columns import COLUMNS
 from survey.networks.cost import CORE_MODEL, GPU_MODEL, Work, epoch_work
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import METRICS
+from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
+from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
 from survey.plan.estimate import Price, Rows, price
@@ -22,6 +24,7 @@ from survey.plan.estimate_table import price_notes, price_table
 from survey.plan.pilot import fit_costs, run_pilot
 from survey.plan.plan import Plan
 from survey.tasks.loading import TaskDescription
+from survey.tasks.parts import PartSizes
 from survey.workloads.cost import CostModel
 from tests.support.commands import run_here
 from tests.support.planned import plan_of
@@ -71,6 +74,50 @@ def test_operations_are_those_of_the_matrix_products():
     assert work.flops == 5 * (100 * forward + 80 * backward)
     assert work.steps == 3, "80 rows in minibatches of 32, all runs together"
     assert work.layer_steps == 9
+
+
+def test_a_price_counts_the_rows_that_are_used():
+    """80 of 100 rows beside the test set: 20 are validated with, and of the other 60 a quarter are trained on."""
+    task = TaskDescription("t", "classification", 100, 4, 3, False)
+    experiment = NetworkExperiment(dataset="t", shape="rectangle", size=100, depth=3, batch_size=4)
+    needs = NetworkNeeds.of(experiment, task)
+    less = NetworkNeeds.of(replace(experiment, validation_split=0.25, train_fraction=0.25), task)
+    given = NetworkNeeds.of(experiment, replace(task, rows=55, parts=PartSizes(15, 20, 20)))
+    assert needs
+    assert less
+    assert given
+    assert (needs.work(1).steps, less.work(1).steps) == (20, 4)
+    whole, part = needs.work(5), less.work(5)
+    per_row = (whole.activations - part.activations) / 45  # 100 rows are used of the one, 55 of the other
+    assert whole.activations == pytest.approx(100 * per_row)
+    assert part.activations == pytest.approx(55 * per_row)
+    assert given.work(5) == part
+    assert part.flops < 0.55 * whole.flops
+    assert less.run_bytes < needs.run_bytes + 4 * 10 * experiment.epochs
+    assert (needs.metrics, less.metrics, given.metrics) == (WITHOUT_VALIDATION.names, METRICS.names, METRICS.names)
+
+
+def test_a_price_knows_what_validation_records():
+    plain, validated = priced(planned()), priced(planned(validation_split=0.2))
+    rows = 2 * 50 * (METRICS.num_rows - WITHOUT_VALIDATION.num_rows)
+    assert validated.tracking_bytes - plain.tracking_bytes >= rows * 285
+    assert validated.artifact_bytes - plain.artifact_bytes == pytest.approx(2.8 * 10 * 300)
+    assert validated.dataset_bytes > plain.dataset_bytes + 2.8 * 10 * 300
+    both = planned(validation_split=[0, 0.2])
+    assert {len(names): epochs for names, epochs in both.run_epochs.items()} == {20: 300, 30: 300}
+
+
+def test_a_pilot_samples_experiments_with_validation_and_given_splits():
+    task = TaskDescription("t", "classification", 300, 4, 3, False, parts=PartSizes(150, 50, 100))
+    experiment = NetworkExperiment(dataset="t", shape="rectangle", size=100, depth=3, batch_size=8, train_fraction=0.5)
+    for needs in (
+        NetworkNeeds.of(experiment, task),
+        NetworkNeeds.of(replace(experiment, validation_split=0.1), replace(task, parts=None)),
+    ):
+        assert needs
+        sample = needs.sample(2, device="cpu", seconds=0.01, packed=1)
+        assert sample.epoch_s > 0
+        assert sample.work.steps >= 4
 
 
 def test_wall_time_is_that_of_the_longest_first_on_some_cores():

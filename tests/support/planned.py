@@ -31,7 +31,7 @@ def plan_of(
     return make_plan(spaces, needs=needs, model=default_model(on_gpu=on_gpu), on_gpu=on_gpu, **chosen)
 
 
-def planned(sizes=(64, 128, 256), shapes=("rectangle",)) -> Plan:
-    """The plan of a few small experiments."""
-    grid = {"dataset": "sklearn:iris", "shape": list(shapes), "size": list(sizes), "depth": 3, "epochs": EPOCHS}
+def planned(sizes=(64, 128, 256), shapes=("rectangle",), **axes: Any) -> Plan:
+    """The plan of a few small experiments, perhaps with other axes."""
+    grid = {"dataset": "sklearn:iris", "shape": list(shapes), "size": list(sizes), "depth": 3, "epochs": EPOCHS, **axes}
     return plan_of([SearchSpace.model_validate({"name": "x", "repetitions": 3, "grids": [grid]})])

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.networks.metrics import HISTORY_COLUMNS, METRICS
+from survey.networks.metrics import METRICS
 from survey.tasks.loading import load
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings
@@ -58,9 +58,9 @@ class TrialFolder:
         return pq.read_table(self.folder / "artifacts" / mlflow_run_id / "artifacts" / "history.parquet")
 
     def curves(self, mlflow_run_id: str) -> np.ndarray:
-        """Its curves, float64 [metrics, repetitions, epochs]."""
+        """The curves that it has recorded, float64 [metrics, repetitions, epochs]."""
         table = self.history(mlflow_run_id)
-        return np.array([table[name].to_pylist() for name in HISTORY_COLUMNS])
+        return np.array([table[name].to_pylist() for name in METRICS.curves if not table[name].null_count])
 
     def epochs(self, mlflow_run_id: str) -> list[int]:
         """Epochs that MLflow has of it."""

@@ -17,6 +17,7 @@ import torch
 
 from survey.errors import OutputError, TrackingAwayError, TrackingError
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
 from survey.networks.training.loop import Trainer
 from survey.output.folder import Output
 from survey.tracking import trial_run
@@ -132,8 +133,19 @@ def finish(running: Trial) -> str:
     return running.train()[-1]["mlflow_run_id"]
 
 
-def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(start, around):
+@pytest.mark.parametrize(
+    ("axes", "metrics"),
+    [({}, WITHOUT_VALIDATION), ({"validation_split": 0.2, "train_fraction": 0.5}, METRICS)],
+    ids=["plain", "validation"],
+)
+def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(around, axes, metrics):
+    config = trial_config(planned(sizes=[64], **axes).bundles)
+
+    def start() -> Trial:
+        return Trial(config, around.settings)
+
     straight = around.curves(finish(start()))
+    assert straight.shape == (len(metrics.all), 3, 6)
     stopped = start()
     for _ in range(4):
         killed = stopped.step()["mlflow_run_id"]
@@ -149,6 +161,7 @@ def test_a_trial_that_was_stopped_goes_on_and_gives_the_same(start, around):
     run = around.store.client.get_run(run_id)
     assert run.data.tags["resumed_at_epoch"] == "5"
     assert around.epochs(run_id) == [1, 2, 3, 4, 5, 6], "its curves are whole"
+    assert len(run.data.metrics) == metrics.num_rows
 
 
 def test_a_trial_whose_process_dies_goes_on_from_the_last_checkpoint(start, around):
