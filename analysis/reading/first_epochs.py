@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from analysis.reading.filters import Filter, column, dotted
-from survey.dataset.schema import summary_schema
+from survey.dataset.schema import best_name, choice_name, summary_schema
 from survey.dataset.summary import summarise
 from survey.errors import InputError
 from survey.workloads.columns import Columns
@@ -67,7 +67,7 @@ class FirstEpochs:
         more = [_EPOCHS]
         if _SECONDS in names and _EPOCH_SECONDS in schema.names:
             more.append(_EPOCH_SECONDS)
-        if any(_curve_of(name, about) for name in names):
+        if any(_curves_of(name, about) for name in names):
             more += [_ID, *(column(name, schema) for name in about.partition)]
         return list(dict.fromkeys([*names, *more]))
 
@@ -90,7 +90,7 @@ class FirstEpochs:
         longer = rows.filter(is_longer)
         if not len(longer):
             return rows
-        best = self._best(longer, [name for name in rows.column_names if _curve_of(name, about)], about)
+        best = self._best(longer, [name for name in rows.column_names if _curves_of(name, about)], about)
         for place, field in enumerate(rows.schema):
             values = rows[field.name]
             if _is_curve(field):
@@ -118,7 +118,7 @@ class FirstEpochs:
             return pa.table({})
         keys = [name for name in longer.column_names if dotted(name) in (_ID, *about.partition)]
         filters: list[Filter] = [(name, "in", longer[name].unique().to_pylist()) for name in keys]
-        curves = list(dict.fromkeys(_curve_of(name, about) for name in names))
+        curves = list(dict.fromkeys(curve for name in names for curve in _curves_of(name, about)))
         parts = [self._first(part, curves) for part in self.read_runs(filters, [_ID, *curves])]
         runs = pa.concat_tables(parts).sort_by(_ID).combine_chunks() if parts else pa.table({_ID: []})
         if pc.any(pc.invert(pc.is_in(longer[_ID].cast(pa.uint64()), runs[_ID].cast(pa.uint64())))).as_py():
@@ -133,14 +133,15 @@ class FirstEpochs:
         return pa.table({_ID: runs[_ID].cast(pa.uint64()), **cut})
 
 
-def _curve_of(name: str, about: Columns) -> str:
-    """The curve of a run from which a statistic over the repetitions' best epochs comes; empty for other columns."""
+def _curves_of(name: str, about: Columns) -> tuple[str, ...]:
+    """The curves of a run from which a statistic over the repetitions' best epochs comes; none for other columns."""
+    chooser = about.metrics.chooser
     for metric in about.metrics.all:
-        if metric.best and name.startswith(
-            (f"{metric.name}_{metric.best}_epoch_", f"{metric.name}_{metric.best}_value_")
-        ):
-            return metric.curve
-    return ""
+        if metric.best and name.startswith((f"{best_name(metric)}_epoch_", f"{best_name(metric)}_value_")):
+            return (metric.curve,)
+        if metric.at_choice and chooser and name.startswith(f"{choice_name(metric, chooser)}_"):
+            return metric.curve, chooser.curve
+    return ()
 
 
 def _is_curve(field: pa.Field) -> bool:

@@ -107,7 +107,7 @@ def best_fields(columns: Columns) -> list[pa.Field]:
     """Return the fields of the statistics over the repetitions' best epochs, in order."""
     return [
         _field(
-            f"{metric.name}_{metric.best}_{what}_{statistic}",
+            f"{best_name(metric)}_{what}_{statistic}",
             pa.float32(),
             f"{statistic} over the repetitions of the {what} at the {metric.best} {_words(metric)}",
         )
@@ -116,6 +116,34 @@ def best_fields(columns: Columns) -> list[pa.Field]:
         for what in ("epoch", "value")
         for statistic in BEST_STATISTICS
     ]
+
+
+def best_name(metric: Metric) -> str:
+    """Return the beginning of the names of what summaries say of a metric's best: `test_loss_min`."""
+    return f"{metric.name}_{metric.best}"
+
+
+def choice_fields(columns: Columns) -> list[pa.Field]:
+    """Return the fields of the statistics over the repetitions at their chosen epochs, in order."""
+    chooser = columns.metrics.chooser
+    if not chooser:
+        return []
+    return [
+        _field(
+            f"{choice_name(metric, chooser)}_{statistic}",
+            pa.float32(),
+            f"{statistic} over the repetitions of the {_words(metric)} at the epoch of the {chooser.best} "
+            f"{_words(chooser)}; null where that is not recorded",
+        )
+        for metric in columns.metrics.all
+        if metric.at_choice
+        for statistic in BEST_STATISTICS
+    ]
+
+
+def choice_name(metric: Metric, chooser: Metric) -> str:
+    """Return the beginning of the names of a metric at a chosen epoch: `test_loss_at_validation_loss_min_value`."""
+    return f"{metric.name}_at_{best_name(chooser)}_value"
 
 
 def _words(metric: Metric) -> str:
@@ -129,7 +157,8 @@ def summary_schema(columns: Columns, sweeps: Sequence[str]) -> pa.Schema:
         _field("num", pa.list_(pa.field("element", pa.uint16())), "Number of runs that reached each epoch"),
     ]
     described = [*_sweep_fields(sweeps), *_experiment_fields(columns)]
-    return pa.schema([*described, *counts, *curve_fields(columns), *best_fields(columns)])
+    statistics = [*curve_fields(columns), *best_fields(columns), *choice_fields(columns)]
+    return pa.schema([*described, *counts, *statistics])
 
 
 def executive_schema(columns: Columns, sweeps: Sequence[str]) -> pa.Schema:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
-from survey.dataset.schema import BEST_STATISTICS
+from survey.dataset.schema import BEST_STATISTICS, best_name, choice_name
 from survey.workloads.metrics import Metric, Metrics, quantiles
 
 _QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
@@ -19,7 +20,7 @@ def summarise(runs: pa.Table, schema: pa.Schema, metrics: Metrics) -> pa.Table:
     Args:
         runs: Rows of `all_repetitions`, those of an experiment together.
         schema: `survey.dataset.schema.summary_schema`; columns that `runs` lacks (partition columns) are left out, and
-            so are the statistics of curves that it lacks.
+            so are the statistics of curves that it lacks. Those of curves that an experiment has not recorded are null.
         metrics: What the runs record.
 
     Returns:
@@ -30,34 +31,53 @@ def summarise(runs: pa.Table, schema: pa.Schema, metrics: Metrics) -> pa.Table:
     bounds = np.r_[starts, len(ids)]
     computed = [_one(runs.slice(start, end - start), metrics) for start, end in pairwise(bounds)]
     described = runs.take(pa.array(starts))
+    known = {"num", "num_runs", *_computed(runs.column_names, metrics)}
     arrays = {
         field.name: described[field.name] if field.name in runs.column_names else _column(computed, field)
         for field in schema
-        if field.name in runs.column_names or (computed and field.name in computed[0])
+        if field.name in runs.column_names or field.name in known
     }
     return pa.table(arrays, schema=pa.schema([schema.field(name) for name in arrays], schema.metadata))
 
 
 def _column(computed: list[dict[str, np.ndarray]], field: pa.Field) -> pa.Array:
-    values = [row[field.name] for row in computed]
-    return pa.array([value if value.ndim else value.item() for value in values], field.type)
+    values = [row.get(field.name) for row in computed]
+    return pa.array([value if value is None or value.ndim else value.item() for value in values], field.type)
+
+
+def _computed(columns: Collection[str], metrics: Metrics) -> Iterator[str]:
+    """Names of the statistics of the curves that are among some columns, whether or not any experiment records them."""
+    chooser = metrics.chooser
+    for metric in (metric for metric in metrics.all if metric.curve in columns):
+        yield from (f"{metric.name}_{statistic}" for statistic in metric.statistics)
+        beginnings = [f"{best_name(metric)}_{what}" for what in ("epoch", "value")] if metric.best else []
+        if metric.at_choice and chooser and chooser.curve in columns:
+            beginnings.append(choice_name(metric, chooser))
+        yield from (f"{beginning}_{statistic}" for beginning in beginnings for statistic in BEST_STATISTICS)
 
 
 def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
     """All computed columns of one experiment."""
     row: dict[str, np.ndarray] = {}
     epochs = 0
+    chosen = _chosen(runs, metrics.chooser)
     for metric in metrics.all:
-        if metric.curve not in runs.column_names or not (metric.statistics or metric.best):
+        if not _is_recorded(runs, metric) or not (metric.statistics or metric.best or metric.at_choice):
             continue
         curves = _curves(runs, metric.curve)
         for statistic, values in over_repetitions(curves, metric.statistics).items():
             row[f"{metric.name}_{statistic}"] = values
         row |= _best(curves, metric)
+        if metric.at_choice and metrics.chooser and chosen is not None:
+            row |= _named(choice_name(metric, metrics.chooser), _at(curves, chosen))
         epochs = max(epochs, curves.shape[1])
     row["num"] = np.full(epochs, len(runs))
     row["num_runs"] = np.asarray(len(runs))
     return row
+
+
+def _is_recorded(runs: pa.Table, metric: Metric) -> bool:
+    return metric.curve in runs.column_names and not runs[metric.curve].null_count
 
 
 def _curves(runs: pa.Table, name: str) -> np.ndarray:
@@ -103,13 +123,31 @@ def _best(curves: np.ndarray, metric: Metric) -> dict[str, np.ndarray]:
     """Statistics over the repetitions of the (first) best epoch, from 1, and of the value there, if there is a best."""
     if not metric.best:
         return {}
+    epoch, name = _best_epoch(curves, metric), best_name(metric)
+    return _named(f"{name}_epoch", epoch) | _named(f"{name}_value", _at(curves, epoch))
+
+
+def _best_epoch(curves: np.ndarray, metric: Metric) -> np.ndarray:
+    """float64 [repetitions]: the first epoch, from 1, at which a metric is best; NaN where it is finite at none."""
     sign = 1.0 if metric.best == "min" else -1.0
-    ordered = np.where(np.isfinite(curves), sign * curves, np.inf)
-    index = ordered.argmin(1)
+    index = np.where(np.isfinite(curves), sign * curves, np.inf).argmin(1)
+    return np.where(np.isfinite(curves).any(1), index + 1.0, np.nan)
+
+
+def _chosen(runs: pa.Table, chooser: Metric | None) -> np.ndarray | None:
+    """The epoch of each run, as of `_best_epoch`, at which others are told; None if these runs have none."""
+    if not chooser or not _is_recorded(runs, chooser):
+        return None
+    return _best_epoch(_curves(runs, chooser.curve), chooser)
+
+
+def _at(curves: np.ndarray, epoch: np.ndarray) -> np.ndarray:
+    """float64 [repetitions]: the values at an epoch of each run; NaN where that is NaN."""
+    index = np.where(np.isnan(epoch), 1, epoch).astype(np.int64) - 1
     value = np.take_along_axis(curves, index[:, None], 1)[:, 0].astype(np.float64)
-    epoch = np.where(np.isfinite(value), index + 1.0, np.nan)
-    return {
-        f"{metric.name}_{metric.best}_{what}_{statistic}": number
-        for what, values in (("epoch", epoch), ("value", value))
-        for statistic, number in over_repetitions(values, BEST_STATISTICS).items()
-    }
+    return np.where(np.isnan(epoch), np.nan, value)
+
+
+def _named(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Statistics over the repetitions of a value of each."""
+    return {f"{name}_{statistic}": found for statistic, found in over_repetitions(values, BEST_STATISTICS).items()}

@@ -113,13 +113,12 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
     """Estimate the cost of a plan on `num_cpus` cores and `num_gpus` GPUs, with MLflow recording as in the options."""
     from survey.tracking.trial_run import recorded_epochs
 
-    metrics = request.workload.columns.metrics
     all_epochs, repetition_runs = recording(request, plan)
     return price(
         plan,
         Rows(
-            metrics.num_rows,
-            metrics.num_run_rows * repetition_runs,
+            request.workload.columns.metrics,
+            repetition_runs=repetition_runs,
             epochs=lru_cache(lambda epochs: len(recorded_epochs(epochs, all_epochs=all_epochs))),
         ),
         request.workload.columns,
@@ -136,6 +135,8 @@ def recording(request: Request, plan: Plan) -> tuple[bool, bool]:
     options, metrics = request.options, request.workload.columns.metrics
     few_runs = plan.num_runs <= REPETITION_RUN_LIMIT
     repetition_runs = few_runs if options.mlflow_runs == "auto" else options.mlflow_runs == "repetition"
-    rows = metrics.num_rows * plan.epochs + metrics.num_run_rows * plan.run_epochs * repetition_runs
+    rows = sum(metrics.only(names).num_rows * epochs for names, epochs in plan.epochs.items())
+    if repetition_runs:
+        rows += sum(metrics.only(names).num_run_rows * epochs for names, epochs in plan.run_epochs.items())
     all_epochs = rows <= METRIC_ROW_BUDGET if options.mlflow_epochs == "auto" else options.mlflow_epochs == "all"
     return all_epochs, repetition_runs

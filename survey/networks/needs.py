@@ -8,9 +8,12 @@ from typing import Any
 
 from survey.networks.cost import Work, epoch_work, run_bytes, task_bytes
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS
 from survey.networks.topology import layer_widths, within_tolerance
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import Sample
+
+_METRICS = METRICS.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class NetworkNeeds:
     def details(self) -> Mapping[str, Any]:
         """The layer widths, and the number of parameters."""
         return {"widths": list(self.widths), "num_free_parameters": self.num_free_parameters}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the statistics that are recorded."""
+        return _METRICS
 
     @property
     def run_bytes(self) -> int:

@@ -9,6 +9,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -17,6 +18,7 @@ from survey.plan.bundles import PlannedBundle, resource_name
 from survey.plan.plan import Plan
 from survey.system.gc_pause import collector_paused
 from survey.workloads.columns import Columns
+from survey.workloads.metrics import Metrics
 
 _METRIC_ROW_BYTES = 285
 """A row of MLflow's table of metrics in sqlite, with its part of the indices."""
@@ -65,28 +67,34 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Metric rows that a trial writes to MLflow for each epoch that is recorded.
+    """The metric rows that trials write to MLflow.
 
     Attributes:
-        of_trial: Rows of its own run.
-        of_repetition: Rows of each repetition's run; 0 if repetitions have none.
+        metrics: What the workload records.
+        repetition_runs: Whether each repetition has a run of its own.
         epochs: Returns how many of a given number of epochs are recorded.
     """
 
-    of_trial: int
-    of_repetition: int
+    metrics: Metrics
+    repetition_runs: bool
     epochs: Callable[[int], int]
 
     def recording(self, bundles: Iterable[PlannedBundle]) -> Recording:
         """Count what the trials of these bundles write."""
+        per_epoch = cache(self._per_epoch)
         rows = latest = runs = children = 0
         for bundle in bundles:
-            metrics = self.of_trial + self.of_repetition * len(bundle.repetitions)
+            metrics = per_epoch(bundle.needs.metrics, len(bundle.repetitions))
             rows += metrics * self.epochs(bundle.experiment.epochs)
             latest += metrics
             runs += 1
-            children += len(bundle.repetitions) if self.of_repetition else 0
+            children += len(bundle.repetitions) if self.repetition_runs else 0
         return Recording(rows, latest, runs, children)
+
+    def _per_epoch(self, names: tuple[str, ...], repetitions: int) -> int:
+        """Rows of a trial with these metrics for each epoch that is recorded."""
+        metrics = self.metrics.only(names)
+        return metrics.num_rows + metrics.num_run_rows * repetitions * self.repetition_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +217,7 @@ def price(
         tracking_bytes=_tracking_bytes(recording),
         artifact_bytes=artifact_bytes,
         dataset_bytes=dataset_bytes,
-        state_bytes=_state_bytes(plan, columns) if keep_states else 0,
+        state_bytes=_state_bytes(plan) if keep_states else 0,
         core_hours=core_hours,
         gpu_hours=gpu_hours,
         training_hours=training_hours,
@@ -231,24 +239,25 @@ def _tracking_bytes(recording: Recording) -> int:
 
 def _parquet_bytes(plan: Plan, columns: Columns) -> tuple[int, int]:
     """Bytes of artifacts, and of the data set: the same curves again, and summaries for each experiment and sweep."""
-    experiments = {bundle.experiment for bundle in plan.bundles}
+    experiments = {bundle.experiment: bundle.needs.metrics for bundle in plan.bundles}
     partition = attrgetter(*map(field_of, columns.partition))
     partitions = len(set(map(partition, experiments)))
-    metrics = columns.metrics.all
     summaries = 1 + plan.sweeps_per_experiment
-    run_epochs = sum(bundle.experiment.epochs * len(bundle.repetitions) for bundle in plan.bundles)
-    histories = _CURVE_BYTES * (len(metrics) + 1) * run_epochs
-    per_epoch = sum(len(metric.statistics) for metric in metrics)
-    curves = _CURVE_BYTES * per_epoch * summaries * sum(experiment.epochs for experiment in experiments)
+    histories = _CURVE_BYTES * sum(
+        (len(bundle.needs.metrics) + 1) * bundle.experiment.epochs * len(bundle.repetitions) for bundle in plan.bundles
+    )
+    num_statistics = cache(lambda names: sum(len(metric.statistics) for metric in columns.metrics.only(names).all))
+    per_epoch = sum(num_statistics(names) * experiment.epochs for experiment, names in experiments.items())
+    curves = _CURVE_BYTES * summaries * per_epoch
     files = partitions * (_RUNS_FILE_BYTES + _EXECUTIVE_FILE_BYTES + summaries * _SUMMARY_FILE_BYTES)
     return round(histories + _ARTIFACT_BYTES * len(plan.bundles)), round(histories + curves + files)
 
 
-def _state_bytes(plan: Plan, columns: Columns) -> int:
+def _state_bytes(plan: Plan) -> int:
     """Bytes of the states of all runs to train, each with the curves so far; only those of paired draws are kept."""
-    per_epoch = 4 * (len(columns.metrics.all) + 1)
     return sum(
-        len(bundle.repetitions) * (bundle.needs.state_bytes + per_epoch * bundle.experiment.epochs)
+        len(bundle.repetitions)
+        * (bundle.needs.state_bytes + 4 * (len(bundle.needs.metrics) + 1) * bundle.experiment.epochs)
         for bundle in plan.bundles
         if bundle.experiment.draws == "paired"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,7 +73,8 @@ def make_plan(
     """
     wanted, memberships = _wanted(spaces, contents, repetitions)
     bundles: list[PlannedBundle] = []
-    experiments = finished = left_out = runs = runs_done = epochs = run_epochs = 0
+    experiments = finished = left_out = runs = runs_done = 0
+    epochs, run_epochs = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     for experiment, asked in wanted.items():
         if limit is not None and experiments >= limit:
             break
@@ -84,8 +86,8 @@ def make_plan(
         experiments += 1
         finished += not missing
         runs += asked
-        epochs += experiment.epochs
-        run_epochs += experiment.epochs * asked
+        epochs[found.metrics] += experiment.epochs
+        run_epochs[found.metrics] += experiment.epochs * asked
         runs_done += asked - len(missing)
         if missing:
             if kept:

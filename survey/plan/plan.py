@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -24,8 +24,8 @@ class Plan:
         num_left_out: Experiments that the workload leaves out, such as networks that come not near their size.
         num_runs: Repetitions of all experiments.
         num_runs_done: Repetitions that are done.
-        epochs: Epochs of all experiments, done or not.
-        run_epochs: Epochs of all their repetitions, done or not.
+        epochs: Epochs of all experiments, done or not, by the names of the metrics that they record.
+        run_epochs: Epochs of all their repetitions, likewise.
         sweeps_per_experiment: Average number of search spaces that contain an experiment.
         packed: Number of `bundles`, in order, in each trial; empty if each is a trial of its own.
     """
@@ -36,8 +36,8 @@ class Plan:
     num_left_out: int
     num_runs: int
     num_runs_done: int
-    epochs: int
-    run_epochs: int
+    epochs: Mapping[tuple[str, ...], int]
+    run_epochs: Mapping[tuple[str, ...], int]
     sweeps_per_experiment: float = 1.0
     packed: tuple[int, ...] = ()
 

@@ -27,6 +27,7 @@ from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
 from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
 from survey.workloads.experiment import Experiment
+from survey.workloads.metrics import Metrics
 from survey.workloads.registry import NETWORKS, experiment_of, workload_named
 
 
@@ -112,11 +113,18 @@ def _read(file: Path) -> _Orphan | None:
     return _Orphan(file.parents[1].name, file.parents[1], experiment, repetitions, history)
 
 
+def _recorded(orphan: _Orphan) -> Metrics:
+    """What the lost trial has recorded."""
+    metrics, history = workload_named(orphan.experiment.WORKLOAD or NETWORKS).columns.metrics, orphan.history
+    there = [each for each in metrics.all if each.curve in history.column_names]
+    return metrics.only([each.name for each in there if not history[each.curve].null_count])
+
+
 def _record(store: TrackingStore, artifacts: str, orphan: _Orphan) -> None:
     """Record an orphan as its trial would have, had it been as quick."""
     name = str(orphan.first("batch"))
     mlflow_experiment_id = store.open_experiment(name, note="", artifact_location=artifacts)
-    metrics = workload_named(orphan.experiment.WORKLOAD or NETWORKS).columns.metrics
+    metrics = _recorded(orphan)
     run = TrialRun(
         TrackingSettings(
             store.uri,

@@ -59,7 +59,7 @@ class TrackingSettings:
         mlflow_experiment_id: The MLflow experiment of the survey.
         all_epochs: Whether every epoch is logged, or log-spaced ones.
         repetition_runs: Whether each repetition has a child run of its own.
-        metrics: What is recorded of each epoch.
+        metrics: What is recorded of each epoch: of all trials, or of the one whose run it is.
         git_commit: Commit of the survey's source, or an empty string.
         sql_artifacts: Where the experiment keeps artifacts, if workers may write its rows by SQL; else None.
     """

@@ -25,7 +25,7 @@ class Bundle:
 
     Args:
         make_trainer: Makes the trainer of a group.
-        metrics: What is recorded of each epoch.
+        metrics: What its training records of each epoch.
         seeds: Seed of each run.
         epochs: Epochs to train, of every run.
         keep: Called with the places of the runs of a group that has trained all its epochs, and with their state, as

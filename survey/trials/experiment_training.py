@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from survey.trials.checkpoint import Checkpoint, StateFile
 from survey.trials.messages import ExperimentConfig, TrialSettings
 from survey.trials.provenance import process_origin
 from survey.trials.training_time import TrainingTime
-from survey.workloads.experiment import Experiment, Run
+from survey.workloads.experiment import Run
 from survey.workloads.registry import experiment_of, workload_named
 
 _log = logging.getLogger(__name__)
@@ -133,6 +133,7 @@ class ExperimentTraining:
         self.experiment = experiment_of(config)
         settings = context.settings
         self._workload = workload_named(settings.workload)
+        self._metrics = self._workload.columns.metrics.only(config["metrics"])
         self._data_digest = self._workload.data_digest(self.experiment, settings.data)
         self._checkpoint = Checkpoint(
             settings.checkpoints, self.experiment, config["repetitions"], data_digest=self._data_digest
@@ -155,18 +156,29 @@ class ExperimentTraining:
             saved = None  # the note of another trial
         saved = saved or self._kept()
         first_epoch = saved["epoch"] + 1 if saved else 1
-        self._run.open(_trial_run(self._config, self.experiment, self._context, first_epoch=first_epoch))
+        self._run.open(self._trial_run(first_epoch))
         with self._run.failure_marked():
             settings, details = self._context.settings, self._config["details"]
             self._training = self._workload.training(self.experiment, details, settings.data, self._context.device)
             seeds = [Run(self.experiment, number).seed for number in self._config["repetitions"]]
-            metrics = self._workload.columns.metrics
             keeps = settings.keep_states and self.experiment.draws == "paired"
             self._bundle = Bundle(
-                self._training.make_trainer, metrics, seeds, self.experiment.epochs, self._keep if keeps else None
+                self._training.make_trainer, self._metrics, seeds, self.experiment.epochs, self._keep if keeps else None
             )
             if saved:
                 self._restore(saved)
+
+    def _trial_run(self, first_epoch: int) -> TrialRun:
+        """Make the MLflow run of the experiment, whose training begins with an epoch."""
+        return TrialRun(
+            replace(self._context.settings.tracking, metrics=self._metrics),
+            self.experiment,
+            self._config["repetitions"],
+            num_repetitions=self._config["num_repetitions"],
+            params=dict(self._config["details"]),
+            trial_id=self._context.trial_id,
+            first_epoch=first_epoch,
+        )
 
     def _kept(self) -> dict[str, Any] | None:
         """The kept state from which the experiment goes on, in the form of a checkpoint; None to begin."""
@@ -226,7 +238,7 @@ class ExperimentTraining:
     @property
     def objective(self) -> float:
         """Median at the last epoch that all repetitions have trained; NaN before the first."""
-        epoch, metrics = self._bundle.epoch, self._workload.columns.metrics
+        epoch, metrics = self._bundle.epoch, self._metrics
         place = metrics.all.index(metrics.objective)
         return float(np.median(self._bundle.curves[place, :, epoch - 1])) if epoch else float("nan")
 
@@ -313,18 +325,3 @@ class ExperimentTraining:
             self._run.kill()
         else:
             self._run.abandon()
-
-
-def _trial_run(
-    config: ExperimentConfig, experiment: Experiment, context: TrialContext, *, first_epoch: int
-) -> TrialRun:
-    """Make the MLflow run of an experiment."""
-    return TrialRun(
-        context.settings.tracking,
-        experiment,
-        config["repetitions"],
-        num_repetitions=config["num_repetitions"],
-        params=dict(config["details"]),
-        trial_id=context.trial_id,
-        first_epoch=first_epoch,
-    )

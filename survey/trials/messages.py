@@ -50,6 +50,7 @@ class ExperimentConfig(TypedDict):
         repetitions: Numbers of the repetitions to train.
         num_repetitions: Repetitions that the survey asks for.
         details: What the workload says of it, see `survey.workloads.workload.Needs`.
+        metrics: Names of the metrics that it records, likewise.
         start_epoch: Epoch of the kept state that it goes on from; 0 to begin.
         num_gpus: Fraction of a GPU that the trial has; 0 for a CPU core.
         cost_s: Estimated seconds.
@@ -60,6 +61,7 @@ class ExperimentConfig(TypedDict):
     repetitions: list[int]
     num_repetitions: int
     details: Mapping[str, Any]
+    metrics: list[str]
     start_epoch: int
     num_gpus: float
     cost_s: float
@@ -124,6 +126,7 @@ def _config(bundle: PlannedBundle) -> ExperimentConfig:
         "repetitions": list(bundle.repetitions),
         "num_repetitions": bundle.num_repetitions,
         "details": dict(bundle.needs.details),
+        "metrics": list(bundle.needs.metrics),
         "start_epoch": bundle.start_epoch,
         "num_gpus": bundle.num_gpus,
         "cost_s": bundle.cost_s,

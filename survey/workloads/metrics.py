@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ class Metric:
         best: Whether less or more of it is better, so that the best epoch of each run is found; None if neither.
         statistics: Statistics over the repetitions in summaries.
         of_runs: Whether MLflow has it of each repetition too and, if it has a best, its quartiles over them.
+        at_choice: Whether summaries have what it is at the epoch that is chosen by `Metrics.choose_by`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Metric:
     best: Literal["min", "max"] | None = None
     statistics: tuple[str, ...] = MAIN_STATISTICS
     of_runs: bool = False
+    at_choice: bool = False
 
     @property
     def curve(self) -> str:
@@ -47,18 +49,30 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The metrics of a workload, in the order in which training gives them.
+    """The metrics of a workload, or those that one of its trainings records, in the order in which it gives them.
 
     Attributes:
         all: The metrics; the first one that has a best is the objective, by which experiments are compared.
+        choose_by: Name of the metric at whose best the epoch of a run is chosen, so that others, which had no part in
+            the choice, can judge the run; empty if there is none.
     """
 
     all: tuple[Metric, ...]
+    choose_by: str = ""
+
+    def only(self, names: Collection[str]) -> Metrics:
+        """Return those with these names, in their order here."""
+        return replace(self, all=tuple(metric for metric in self.all if metric.name in names))
 
     @property
     def objective(self) -> Metric:
         """What experiments are compared by."""
         return next(metric for metric in self.all if metric.best)
+
+    @property
+    def chooser(self) -> Metric | None:
+        """The metric of `choose_by`; None if there is none, or if it is not recorded."""
+        return next((metric for metric in self.all if metric.name == self.choose_by), None)
 
     @property
     def with_quartiles(self) -> tuple[Metric, ...]:

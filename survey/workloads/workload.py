@@ -38,7 +38,10 @@ class Trainer(Protocol):
         ...
 
     def end_epoch(self) -> torch.Tensor:
-        """Wait for the epoch that was started, and return its metrics: float32 [metrics, runs] on the CPU."""
+        """Wait for the epoch that was started, and return its metrics: float32 [metrics, runs] on the CPU.
+
+        They are those of `Needs.metrics`, in that order.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -77,6 +80,14 @@ class Needs(Protocol):
     @property
     def details(self) -> Mapping[str, Any]:
         """What its trial is told of it, and MLflow shows, beside the experiment: plain values."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that it records: all of the workload's or some, in their order.
+
+        The objective is one of them. What it does not record is null in the data set, and MLflow has no rows of it.
+        """
         ...
 
     @property

@@ -53,7 +53,8 @@ def walks(folder: Path) -> Path:
             for _ in range(experiment.epochs):
                 walk.start_epoch()
                 values.append(walk.end_epoch().numpy())
-            found[experiment] = dict(zip(random_walk.METRICS.curves, np.stack(values, axis=2), strict=True))
+            names = random_walk.WalkNeeds(experiment).metrics
+            found[experiment] = dict(zip(names, np.stack(values, axis=2), strict=True))
     return write_workload(folder, random_walk.COLUMNS, found)
 
 

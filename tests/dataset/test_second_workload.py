@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from random_walk import COLUMNS, NAME, WalkExperiment, walks
+from random_walk import COLUMNS, NAME, WalkExperiment, WalkNeeds, walks
 
 import analysis
 from survey.dataset.combine import combine
@@ -34,6 +34,7 @@ from survey.dataset.layout import (
 from survey.dataset.partition import PartitionWriter, conform, groups, runs_schema, write_schemas
 from survey.dataset.reading import check_task_digest, open_table, read_schema, sweeps_of
 from survey.dataset.schema import curve_fields, executive_schema, history_schema, summary_schema
+from survey.dataset.summary import summarise
 from survey.dataset.sweep_names import sweep_problem
 from survey.errors import InputError
 from survey.export.publish.description import About
@@ -44,6 +45,7 @@ from survey.workloads.experiment import Run
 from tests.support.export_data import Survey
 
 EXPERIMENTS = [WalkExperiment(step=step, drift=drift) for step in (0.5, 1.0) for drift in (-0.25, 0.0, 0.1)]
+MEASURED = WalkExperiment(error=0.5)
 ORIGIN = {
     "batch": "strolls",
     "python_version": "3.11.9",
@@ -60,7 +62,8 @@ ORIGIN = {
 
 def history(experiment: WalkExperiment, repetitions=(0, 1, 2)) -> pa.Table:
     curves = walks(experiment, [Run(experiment, number).seed for number in repetitions])
-    named = dict(zip(COLUMNS.metrics.curves, curves, strict=True))
+    names = WalkNeeds(experiment).metrics
+    named = dict(zip(COLUMNS.metrics.only(names).curves, curves, strict=True))
     return history_table(COLUMNS, experiment, repetitions, {"goes_up": experiment.drift > 0}, named, ORIGIN)
 
 
@@ -94,15 +97,18 @@ def dataset(tmp_path) -> Path:
 def test_its_schemas_have_its_columns_and_those_of_all_workloads():
     runs = history_schema(COLUMNS)
     assert runs.names[: len(COLUMNS.experiment)] == [*COLUMNS.experiment]
-    assert runs.names[-4:] == ["position", "distance", "spread", "epoch_seconds"]
+    assert runs.names[-5:] == ["position", "distance", "spread", "measured", "epoch_seconds"]
     assert runs.field("distance").metadata == {b"description": b"How far it is from where it began, by epoch"}
     of_position = [f"position_{statistic}" for statistic in ("q1", "median", "q3", "avg", "stddev")]
     names = [field.name for field in curve_fields(COLUMNS)]
     assert names[:5] == of_position
-    assert len(names) == 5 + 8
-    scalars = [f"distance_min_{what}_{which}" for what in ("epoch", "value") for which in ("min", "median", "avg")]
+    assert len(names) == 5 + 8 + 5
+    best = [f"{name}_min_{what}" for name in ("distance", "measured") for what in ("epoch", "value")]
+    best.append("distance_at_measured_min_value")
+    scalars = [f"{name}_{which}" for name in best for which in ("min", "q1", "median", "q3", "max", "avg")]
     summary, executive = summary_schema(COLUMNS, ["strolls"]).names, executive_schema(COLUMNS, ["strolls"]).names
     assert {*scalars, *names, "strolls", "num", "num_runs"} < {*summary}
+    assert {name for name in summary if "_min_" in name} == {*scalars}
     assert {*summary} - {*executive} == {"num", *names} - {f"distance_{which}" for which in ("q1", "median", "q3")}
 
 
@@ -196,6 +202,65 @@ def test_its_summaries_are_those_of_its_runs(dataset):
         assert row["distance_min_epoch_median"] == np.median(distance.argmin(1) + 1)
 
 
+@pytest.fixture
+def measured(tmp_path) -> Path:
+    """A data set of which one experiment records what the others do not."""
+    return write(tmp_path / "measured", [*EXPERIMENTS, MEASURED])
+
+
+def test_what_an_experiment_does_not_record_is_null(measured):
+    for row in open_table(measured, "all_repetitions").to_table().to_pylist():
+        assert (row["measured"] is None) == (row["error"] == 0)
+    for row in open_table(measured, "complete_summary").to_table().to_pylist():
+        told = {name for name, value in row.items() if "measured" in name and value is not None}
+        assert bool(told) == (row["error"] > 0)
+        assert not told or told == {name for name in row if "measured" in name}
+        assert row["distance_min_value_avg"] is not None
+    experiments = pq.read_table(measured / "experiments.parquet").to_pandas()
+    assert experiments["distance_at_measured_min_value_avg"].notna().sum() == 1
+
+
+def test_a_metric_is_told_at_the_epoch_that_another_chooses(measured):
+    names = [f"distance_at_measured_min_value_{statistic}" for statistic in ("min", "median", "max", "avg")]
+    found = analysis.read(measured, filters=[("error", ">", 0)], columns=names).iloc[0]
+    _, distance, _, seen = walks(MEASURED, [Run(MEASURED, number).seed for number in range(3)])
+    chosen = np.take_along_axis(distance, seen.argmin(1)[:, None], 1)[:, 0]
+    expected = [chosen.min(), np.median(chosen), chosen.max(), chosen.mean()]
+    np.testing.assert_allclose(found.to_numpy(float), expected, rtol=1e-6)
+    assert not np.array_equal(chosen, distance.min(1)), "what was chosen is not what looks best afterwards"
+
+
+def test_a_chosen_epoch_is_found_again_among_the_first_ones(measured):
+    name = "distance_at_measured_min_value_max"
+    found = analysis.read(measured, columns=["error", name], epochs=4)
+    assert found.loc[found["error"] == 0, name].isna().all()
+    _, distance, _, seen = walks(MEASURED, [Run(MEASURED, number).seed for number in range(3)])
+    chosen = np.take_along_axis(distance, seen[:, :4].argmin(1)[:, None], 1)
+    assert found.loc[found["error"] > 0, name].item() == chosen.max()
+
+
+def test_no_epoch_is_chosen_where_nothing_is_finite():
+    runs = history(MEASURED)
+    curves = np.stack(runs["measured"].to_numpy())
+    curves[0], curves[1, 3] = np.nan, -np.inf
+    place = runs.schema.get_field_index("measured")
+    runs = runs.set_column(place, "measured", pa.array([*curves], runs.schema.field(place).type))
+    row = summarise(runs, summary_schema(COLUMNS, []), COLUMNS.metrics).to_pylist()[0]
+    distance = np.stack(runs["distance"].to_numpy())
+    known = [distance[run, np.where(np.isfinite(curves[run]), curves[run], np.inf).argmin()] for run in (1, 2)]
+    assert row["distance_at_measured_min_value_max"] == max(known)
+    assert row["distance_at_measured_min_value_q3"] == np.inf, "a run without a choice counts as the worst"
+
+
+def test_what_is_recorded_by_some_is_combined(measured, dataset, tmp_path):
+    one = write(tmp_path / "one", [MEASURED], (0, 1))
+    other = write(tmp_path / "other", [MEASURED], (1, 2))
+    result = combine(dataset, one, other, out=tmp_path / "both")
+    assert (result.num_runs, result.num_equal) == (21, 1)
+    for table in ("all_repetitions", "complete_summary"):
+        assert open_table(result.dataset, table).to_table() == open_table(measured, table).to_table()
+
+
 def test_a_boolean_column_of_its_own_is_no_sweep(dataset):
     assert sweeps_of(read_schema(dataset, "complete_summary"), dataset) == ["level", "strolls"]
 
@@ -263,7 +328,7 @@ def test_the_card_speaks_of_what_was_surveyed(published):
     for part in (
         "Training curves: 6 experiments",
         "18 runs and 180 epochs",
-        "run\n3 statistics are kept.\n\n##",
+        "run\n4 statistics are kept.\n\n##",
         "partitioned by\nstep, drift and epochs.",
         "| `step` | 0.5, 1 |",
         "| `drift` | &#45;0.25, 0, 0.1 |",

@@ -14,6 +14,7 @@ from survey.launch.__main__ import command
 from survey.networks.columns import COLUMNS
 from survey.networks.cost import CORE_MODEL, GPU_MODEL, Work, epoch_work
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
 from survey.plan.estimate import Price, Rows, price
@@ -26,7 +27,7 @@ from tests.support.commands import run_here
 from tests.support.planned import plan_of
 from tests.support.small_survey import EPOCHS, RUNS, write_space
 
-ROWS = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
+ROWS = Rows(METRICS, repetition_runs=False, epochs=lambda epochs: epochs)
 
 
 IRIS = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 50}

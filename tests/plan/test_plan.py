@@ -6,6 +6,7 @@ import pytest
 
 from survey.networks.cost import CORE_MODEL, Work
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import METRICS
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
 from survey.plan.gpu_sharing import GPU_FRACTIONS, fraction_for
@@ -46,7 +47,8 @@ def test_everything_is_planned_at_first():
     assert trials_by_size(found) == {256: (0, 1, 2, 3), 1024: (0, 1, 2, 3)}
     assert (found.num_experiments, found.num_experiments_done, found.num_left_out) == (2, 0, 0)
     assert (found.num_runs, found.num_runs_done, found.num_runs_planned) == (8, 0, 8)
-    assert (found.epochs, found.run_epochs, found.run_epochs_planned) == (200, 800, 800)
+    names = METRICS.names
+    assert (found.epochs, found.run_epochs, found.run_epochs_planned) == ({names: 200}, {names: 800}, 800)
 
 
 def test_a_trial_has_the_network_of_its_experiment():
@@ -64,7 +66,7 @@ def test_what_is_done_is_not_planned():
     assert found.bundles[0].num_repetitions == 4
     assert (found.num_experiments, found.num_experiments_done) == (2, 1)
     assert (found.num_runs, found.num_runs_done, found.num_runs_planned) == (8, 6, 2)
-    assert (found.run_epochs, found.run_epochs_planned) == (800, 200)
+    assert (found.run_epochs, found.run_epochs_planned) == ({METRICS.names: 800}, 200)
 
 
 def test_nothing_is_planned_when_all_is_done():

@@ -68,7 +68,7 @@ def test_nothing_is_packed_unless_it_pays():
 
 
 def test_trials_that_share_a_gpu_take_turns():
-    rows = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: 0)
+    rows = Rows(METRICS, repetition_runs=False, epochs=lambda epochs: 0)
 
     def found(plan, rows=rows):
         return price(plan, rows, COLUMNS, num_cpus=16, num_gpus=1, factor=1.5, measured=False)

@@ -129,7 +129,7 @@ def test_a_state_that_cannot_be_read_is_done_without(tmp_path, train, damage):
 
 def test_states_are_priced_and_dropped(tmp_path, train):
     plan = planned(tmp_path, 5)
-    rows = Rows(of_trial=24, of_repetition=0, epochs=lambda epochs: epochs)
+    rows = Rows(METRICS, repetition_runs=False, epochs=lambda epochs: epochs)
     prices = [
         price(plan, rows, COLUMNS, num_cpus=1, num_gpus=0, factor=2, measured=False, keep_states=keep)
         for keep in (False, True)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from survey.spaces.axes import Axis, Rate
+from survey.spaces.axes import Axis, Coefficient, Rate
 from survey.spaces.search_space import BaseGrid, BaseSpace
 from survey.workloads.columns import Columns, common
 from survey.workloads.cost import CostModel, Sample
@@ -28,24 +28,26 @@ NAME = "random_walk"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkExperiment(Experiment):
-    """Walks of so many epochs: the standard deviation of a step, and its mean."""
+    """Walks of so many epochs: the standard deviation and mean of a step, and the error of a measurement."""
 
     WORKLOAD: ClassVar[str] = NAME
 
     step: float = 1.0
     drift: float = 0.0
+    error: float = 0.0
     epochs: int = 10
 
     @property
     def label(self) -> str:
-        return f"walk s{self.step:g} d{self.drift:g}"
+        return f"walk s{self.step:g} d{self.drift:g}" + (f" e{self.error:g}" if self.error else "")
 
 
 class WalkGrid(BaseGrid, frozen=True):
-    """Steps and drifts."""
+    """Steps, drifts and errors."""
 
     step: Annotated[tuple[Rate, ...], Axis] = (1.0,)
     drift: Annotated[tuple[Annotated[float, Field(ge=-10, le=10)], ...], Axis] = (0.0,)
+    error: Annotated[tuple[Coefficient, ...], Axis] = (0.0,)
 
     def experiments(
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
@@ -65,9 +67,18 @@ class WalkSpace(BaseSpace, frozen=True):
 METRICS = Metrics(
     (
         Metric("position", "Where the walk is"),
-        Metric("distance", "How far it is from where it began", best="min", statistics=ALL_STATISTICS, of_runs=True),
+        Metric(
+            "distance",
+            "How far it is from where it began",
+            best="min",
+            statistics=ALL_STATISTICS,
+            of_runs=True,
+            at_choice=True,
+        ),
         Metric("spread", "Greatest distance so far", statistics=()),
-    )
+        Metric("measured", "How far it seems to be, where that is measured with an error", best="min"),
+    ),
+    choose_by="measured",
 )
 
 COLUMNS = Columns(
@@ -76,6 +87,7 @@ COLUMNS = Columns(
         **common(),
         "step": (pa.float32(), "Standard deviation of a step"),
         "drift": (pa.float32(), "Mean of a step"),
+        "error": (pa.float32(), "Standard deviation of the error of a measurement; 0 where there is none"),
         "goes_up": (pa.bool_(), "Whether the drift is positive"),
     },
     partition=("step", "drift", "epochs"),
@@ -85,11 +97,15 @@ COLUMNS = Columns(
 
 
 def walks(experiment: WalkExperiment, seeds: Sequence[int]) -> np.ndarray:
-    """float32 [3, runs, epochs]: the metrics of some runs."""
+    """float32 [metrics, runs, epochs]: what some runs record, `measured` only if there is an error."""
     steps = [np.random.default_rng(seed).normal(experiment.drift, experiment.step, experiment.epochs) for seed in seeds]
     position = np.cumsum(steps, axis=1)
     distance = np.abs(position)
-    return np.stack([position, distance, np.maximum.accumulate(distance, axis=1)]).astype(np.float32)
+    recorded = [position, distance, np.maximum.accumulate(distance, axis=1)]
+    if experiment.error:
+        errors = [np.random.default_rng([seed, 1]).normal(0, experiment.error, experiment.epochs) for seed in seeds]
+        recorded.append(np.abs(position + errors))
+    return np.stack(recorded).astype(np.float32)
 
 
 class Walks:
@@ -134,6 +150,10 @@ class WalkNeeds:
         return {"goes_up": self.experiment.drift > 0}
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        return METRICS.names if self.experiment.error else METRICS.names[:-1]
+
+    @property
     def run_bytes(self) -> int:
         return 8 * self.experiment.epochs
 
@@ -169,8 +189,7 @@ class _RandomWalk(Workload):
     def training(
         self, experiment: WalkExperiment, details: Mapping[str, Any], data: Mapping[str, Any], device: torch.device
     ) -> Training:
-        described = {"step": experiment.step, "drift": experiment.drift, **details}
-        return Training(partial(Walks, experiment), described)
+        return Training(partial(Walks, experiment), details)
 
 
 WORKLOAD = _RandomWalk()
