@@ -24,6 +24,7 @@ from survey.trials.messages import ExperimentConfig, TrialSettings
 from survey.trials.provenance import process_origin
 from survey.trials.training_time import TrainingTime
 from survey.workloads.experiment import Run
+from survey.workloads.metrics import is_recorded
 from survey.workloads.registry import experiment_of, workload_named
 
 _log = logging.getLogger(__name__)
@@ -67,11 +68,11 @@ class _TrackedRun:
         """Track the experiment in this run."""
         self._run, self.run_id = run, run.run_id
 
-    def log_epochs(self, curves: np.ndarray, epoch: int) -> None:
-        """Track the epochs up to this one that are not tracked yet, of curves [metrics, repetitions, epochs]."""
-        while self._run and self._logged < epoch:
+    def log_epochs(self, bundle: Bundle) -> None:
+        """Track the epochs that all repetitions have trained and that are not tracked yet."""
+        while self._run and self._logged < bundle.epoch:
             self._logged += 1
-            self._run.log_epoch(self._logged, curves[:, :, self._logged - 1])
+            self._run.log_epoch(self._logged, bundle.curves[:, :, self._logged - 1], bundle.metrics)
 
     def finish(self, history: pa.Table, keep: Callable[[], None]) -> None:
         """Store the history and mark the run as finished; arguments as of `TrialRun.finish`."""
@@ -132,7 +133,7 @@ class ExperimentTraining:
         self._config, self._context, self._stream = config, context, stream
         self.experiment = experiment_of(config)
         settings = context.settings
-        self._workload = workload_named(settings.workload)
+        self._workload = workload_named(settings.workload, settings.about)
         self._metrics = self._workload.columns.metrics.only(config["metrics"])
         self._data_digest = self._workload.data_digest(self.experiment, settings.data)
         self._checkpoint = Checkpoint(
@@ -163,7 +164,12 @@ class ExperimentTraining:
             seeds = [Run(self.experiment, number).seed for number in self._config["repetitions"]]
             keeps = settings.keep_states and self.experiment.draws == "paired"
             self._bundle = Bundle(
-                self._training.make_trainer, self._metrics, seeds, self.experiment.epochs, self._keep if keeps else None
+                self._training.make_trainer,
+                self._metrics,
+                seeds,
+                self.experiment.epochs,
+                self._keep if keeps else None,
+                runs_at_once=self._training.runs_at_once,
             )
             if saved:
                 self._restore(saved)
@@ -204,7 +210,7 @@ class ExperimentTraining:
             with torch.cuda.stream(self._stream):
                 self._bundle.load_state_dict(saved["bundle"])
             self._time.load_state_dict(saved)
-            self._run.log_epochs(self._bundle.curves, self._bundle.epoch)
+            self._run.log_epochs(self._bundle)
         except (TrackingError, DiskFullError):
             raise
         except Exception as error:
@@ -239,17 +245,20 @@ class ExperimentTraining:
     def objective(self) -> float:
         """Median at the last epoch that all repetitions have trained; NaN before the first."""
         epoch, metrics = self._bundle.epoch, self._metrics
-        place = metrics.all.index(metrics.objective)
-        return float(np.median(self._bundle.curves[place, :, epoch - 1])) if epoch else float("nan")
+        values = self._bundle.curves[metrics.all.index(metrics.objective), :, max(0, epoch - 1)]
+        recorded = values[is_recorded(values)] if epoch else ()
+        return float(np.median(recorded)) if len(recorded) else float("nan")
 
     def start_epoch(self) -> None:
-        """Train an epoch; on a GPU, let it start."""
+        """Train an epoch; on a GPU, let it start. One that is under way goes on."""
+        if self._bundle.is_under_way:
+            return
         self._time.start_epoch()
         with self._run.failure_marked(), torch.cuda.stream(self._stream):
             self._bundle.start_epoch()
 
     def end_epoch(self, not_before: float) -> float:
-        """Wait for the epoch that was started, and track it.
+        """Wait for the epoch that was started, and track it; one that takes long may still be under way then.
 
         Args:
             not_before: When the epoch of another experiment ended that was waited for before this one, by
@@ -259,11 +268,17 @@ class ExperimentTraining:
             When this one was tracked, by `time.perf_counter`.
         """
         with self._run.failure_marked():
+            self._end_epoch(not_before)
+            self._run.log_epochs(self._bundle)
+        return time.perf_counter()
+
+    def _end_epoch(self, not_before: float = 0.0) -> None:
+        """Wait for the epoch that was started, if one was."""
+        if self._bundle.is_under_way:
             with torch.cuda.stream(self._stream):
                 self._bundle.end_epoch()
-            self._bundle.took(self._time.end_epoch(not_before))
-            self._run.log_epochs(self._bundle.curves, self._bundle.epoch)
-        return time.perf_counter()
+            if not self._bundle.is_under_way:
+                self._bundle.took(self._time.end_epoch(not_before))
 
     def finish(self) -> None:
         """Store the history, and remove the checkpoint.
@@ -287,8 +302,13 @@ class ExperimentTraining:
             "trial_id": self._context.trial_id,
             "mlflow_run_id": self.run_id,
         }
-        columns, curves = self._workload.columns, self._bundle.curves_by_name
-        return history_table(columns, self.experiment, repetitions, self._training.columns, curves, origin)
+        columns, bundle = self._workload.columns, self._bundle
+        if bundle.metrics.is_open:
+            columns = columns.recording(bundle.metrics.names)
+        described, curves = self._training.columns, bundle.curves_by_name
+        return history_table(
+            columns, self.experiment, repetitions, described, curves, origin, lengths=bundle.lengths.tolist()
+        )
 
     def remove_checkpoint(self) -> None:
         """Remove the checkpoint, or the note in its place: the whole trial is done."""
@@ -301,10 +321,15 @@ class ExperimentTraining:
                 self.save_checkpoint()
 
     def save_checkpoint(self) -> None:
-        """Write a checkpoint, from which a trial of the same repetitions goes on."""
+        """Write a checkpoint, from which a trial of the same repetitions goes on.
+
+        There is none while an epoch takes long: the last one stays.
+        """
         if self._run.is_open:
+            self._end_epoch()  # one that is under way, perhaps beside others
+            if self._bundle.is_under_way:
+                return
             with torch.cuda.stream(self._stream):
-                self._bundle.end_epoch()  # one that is under way beside others
                 state = {"bundle": self._bundle.state_dict(), "epoch": self._bundle.epoch}
                 self._checkpoint.save({**state, **self._time.state_dict()})
 

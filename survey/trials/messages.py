@@ -20,6 +20,7 @@ class TrialSettings:
 
     Attributes:
         workload: Name of what is surveyed.
+        about: Its description, if it is a member of a family.
         data: What it is trained on, see `survey.workloads.workload.SurveyData.load`.
         tracking: How MLflow tracks trials.
         origin: Columns of the data set that identify the survey and its source.
@@ -37,6 +38,7 @@ class TrialSettings:
     origin: Mapping[str, Any]
     checkpoints: Path
     states: Path
+    about: str = ""
     keep_states: bool = False
     output_id: str | None = None
     report_every_s: float = 1.0
