@@ -96,9 +96,9 @@ def timed_trials(folder: Path) -> None:
             file, trained_s = folder / f"{os.getpid()}.json", [0.0]
 
             def timed(act):
-                def timed_act(bundle):
+                def timed_act(bundle, *arguments):
                     began = time.thread_time()
-                    act(bundle)
+                    act(bundle, *arguments)
                     trained_s[0] += time.thread_time() - began
                     if bundle.is_done:
                         file.write_text(json.dumps(trained_s[0]))

@@ -1,4 +1,4 @@
-"""Maps of any workload: the best value of the objective over pairs of numeric axes."""
+"""Maps of any workload: the objective at the best epoch over pairs of numeric axes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from analysis.figures.grid import INK, MUTED, layout, log_ticks, notice
 from analysis.figures.panels import evenly
 from analysis.figures.scale import Scale
-from analysis.figures.selection import Drawn, at_best, best_column, crossed
+from analysis.figures.selection import Drawn, at_best, crossed
 from analysis.reading.axes import axis_values, is_numeric, value_text, varied_axes, words
+from analysis.reading.best import Best
 from analysis.reading.frames import column, where
 from analysis.reading.labels import figure_text
 from survey.workloads.metrics import Metric
@@ -44,14 +45,14 @@ def pairs(frame: pd.DataFrame, axes: Sequence[str]) -> list[tuple[str, str]]:
     return sorted(crossing, key=lambda pair: -numbers[pair[0]] * numbers[pair[1]])
 
 
-def axis_maps(frame: pd.DataFrame, metric: Metric, axes: Sequence[str]) -> Drawn:
-    """Draw the median best value of a metric over pairs of numeric axes; others are as in the best experiment.
+def axis_maps(frame: pd.DataFrame, best: Best, axes: Sequence[str]) -> Drawn:
+    """Draw the objective at the best epoch over pairs of numeric axes; others are as in the best experiment.
 
     Yellow is best, and a frame is around the best of each map; grey has no finite value. Values are evenly spaced.
 
     Args:
-        frame: Rows of a summary table with the axes and the median best values, and at least one of `pairs`.
-        metric: The objective.
+        frame: Rows of a summary table with the axes and the medians that are compared, and at least one of `pairs`.
+        best: How experiments are compared.
         axes: All axes.
 
     Raises:
@@ -59,8 +60,8 @@ def axis_maps(frame: pd.DataFrame, metric: Metric, axes: Sequence[str]) -> Drawn
     """
     found = pairs(frame, axes)
     shown = found[:MAX_MAPS]
-    selected = [at_best(frame, metric, axes, pair) for pair in shown]
-    maps = [_Map.of(rows, pair, metric) for (rows, _), pair in zip(selected, shown, strict=True)]
+    selected = [at_best(frame, best, axes, pair) for pair in shown]
+    maps = [_Map.of(rows, pair, best) for (rows, _), pair in zip(selected, shown, strict=True)]
     columns = min(len(maps), 2)
     single = columns == 1
     figure, grid = layout(
@@ -76,12 +77,12 @@ def axis_maps(frame: pd.DataFrame, metric: Metric, axes: Sequence[str]) -> Drawn
     )
     flat = [one for row in grid for one in row]
     norm = _norm(np.concatenate([each.values.ravel() for each in maps]))
-    colours = matplotlib.colormaps["viridis_r" if metric.best == "min" else "viridis"]
+    colours = matplotlib.colormaps["viridis_r" if best.metric.best == "min" else "viridis"]
     for one, each in zip(flat, maps, strict=False):
-        each.draw(one, norm, colours, metric)
+        each.draw(one, norm, colours, best.metric)
     for unused in flat[len(maps) :]:
         unused.set_visible(False)
-    _colour_bar(figure, flat[: len(maps)], norm, colours, figure_text(f"best {words(metric.name)}"))
+    _colour_bar(figure, flat[: len(maps)], norm, colours, figure_text(words(best.metric.name)))
     fixed = list(dict.fromkeys(note for _, note in selected if note)) if len(maps) == 1 else []
     others = "Axes that a map does not show are as in the best experiment." if len(maps) > 1 else ""
     more = f" Shown are {len(shown)} of {len(found)} pairs of axes." if len(shown) < len(found) else ""
@@ -95,13 +96,13 @@ class _Map:
         self._pair, self._scales, self.values = pair, scales, values
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, pair: tuple[str, str], metric: Metric) -> _Map:
+    def of(cls, frame: pd.DataFrame, pair: tuple[str, str], best: Best) -> _Map:
         for name in pair:
             kept = evenly(axis_values(frame, name), _MAX_VALUES)
             frame = where(frame, frame[name].isin(kept) | (frame[name].isna() if None in kept else False))
         x, y = (Scale.of(column(frame, name), even=True) for name in pair)
         values = np.full((len(y.values), len(x.values)), np.nan)
-        found = frame[best_column(metric)].to_numpy(np.float64)
+        found = frame[best.value()].to_numpy(np.float64)
         places = [scale(column(frame, name)).astype(int) for scale, name in ((y, pair[1]), (x, pair[0]))]
         values[places[0], places[1]] = np.where(np.isfinite(found), found, np.nan)
         return cls(pair, (x, y), values)

@@ -13,22 +13,22 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.grid import INK, key, layout, notice, ranked, rule, value_axis
 from analysis.figures.scale import Scale, slice_line
-from analysis.figures.selection import MAX_LINES, Drawn, at_best, best_column, crossed, some
+from analysis.figures.selection import MAX_LINES, Drawn, at_best, crossed, some
 from analysis.reading.axes import at, value_text, words
+from analysis.reading.best import Best
 from analysis.reading.frames import column
 from analysis.reading.labels import figure_text
-from survey.workloads.metrics import Metric
 
 
-def axis_slice(frame: pd.DataFrame, metric: Metric, along: str, axes: Sequence[str]) -> Drawn:
-    """Draw the best value of a metric, and its epoch, along one axis.
+def axis_slice(frame: pd.DataFrame, best: Best, along: str, axes: Sequence[str]) -> Drawn:
+    """Draw the objective at the best epoch, and that epoch, along one axis.
 
     Each run counts at its own best epoch: the median over the repetitions, and a band between the quartiles. A line for
     each value of the other axis with the most values; further axes are as in the best experiment.
 
     Args:
         frame: Rows of a summary table with the axes and the quartiles of best values and epochs; it needs no curves.
-        metric: The objective.
+        best: How experiments are compared.
         along: The axis.
         axes: All axes.
 
@@ -36,20 +36,20 @@ def axis_slice(frame: pd.DataFrame, metric: Metric, along: str, axes: Sequence[s
         InputError: The frame has no rows or lacks a column.
     """
     lines = (*crossed(frame, along, axes), None)[0]
-    rows, note = at_best(frame, metric, axes, [along, lines] if lines else [along])
+    rows, note = at_best(frame, best, axes, [along, lines] if lines else [along])
     values, more = some(rows, lines, MAX_LINES) if lines else ([None], "")
     scale, colours = Scale.of(column(rows, along)), ranked(len(values))
     slanted = scale.has_names and len(scale.values) > 3
     figure, ((left, right),) = layout(
         1, 2, panel_height=2.9, right=1.4, bottom=1.3 if slanted else 0.62, gap_x=0.78, sharey=False
     )
-    name = words(metric.name)
-    for one, what, y in ((left, "value", f"best {name}"), (right, "epoch", f"epoch of the best {name}")):
+    named = ((left, best.value(""), words(best.metric.name)), (right, best.epoch(""), "best epoch"))
+    for one, name, y in named:
         found = [
             slice_line(
                 one,
                 at(rows, lines, value) if lines else rows,
-                best_column(metric, what).removesuffix("_median"),
+                name.removesuffix("_"),
                 scale,
                 along,
                 colour,
@@ -62,11 +62,11 @@ def axis_slice(frame: pd.DataFrame, metric: Metric, along: str, axes: Sequence[s
         finite, band = (np.concatenate(each) for each in zip(*found, strict=True))
         if not finite.size:
             notice(one, "no finite value")
-        elif what == "epoch":
+        elif one is right:
             one.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         else:
-            value_axis(one, finite, band, cut=metric.best == "min")
-    named: list[Artist] = [
+            value_axis(one, finite, band, cut=best.metric.best == "min")
+    signs: list[Artist] = [
         Line2D([], [], color=colour, marker="o", markersize=4, label=figure_text(value_text(value, 18)))
         for value, colour in reversed(list(zip(values, colours, strict=True)))
     ]
@@ -75,5 +75,5 @@ def axis_slice(frame: pd.DataFrame, metric: Metric, along: str, axes: Sequence[s
         Patch(color=INK, alpha=0.2, linewidth=0, label="q1 to q3"),
     ]
     title = figure_text(value_text(words(lines), 18)) if lines else ""
-    key(figure, [left, right], [(title, named if lines else []), ("repetitions", kinds)])
+    key(figure, [left, right], [(title, signs if lines else []), ("repetitions", kinds)])
     return Drawn(figure, note + more)

@@ -28,6 +28,7 @@ from analysis.figures.grid import (
 from analysis.figures.panels import Panel
 from analysis.figures.selection import MAX_LINES, Drawn, at_best, crossed, some
 from analysis.reading.axes import at, axis_values, value_text, varied_axes, words
+from analysis.reading.best import Best
 from analysis.reading.curves import curve_matrix, num_epochs
 from analysis.reading.labels import figure_text
 from survey.workloads.metrics import Metric, log_spaced_epochs
@@ -42,7 +43,7 @@ Reader = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def objective_curves(
-    frame: pd.DataFrame, metric: Metric, axes: Sequence[str], with_curves: Reader = lambda frame: frame
+    frame: pd.DataFrame, best: Best, axes: Sequence[str], with_curves: Reader = lambda frame: frame
 ) -> Drawn:
     """Draw the objective by epoch: the median over the repetitions, and a band between the quartiles.
 
@@ -50,8 +51,8 @@ def objective_curves(
     are as in the best experiment.
 
     Args:
-        frame: Rows of a summary table with the axes, and the median best values of the metric.
-        metric: The objective.
+        frame: Rows of a summary table with the axes, and the medians by which experiments are compared.
+        best: How they are compared; its metric is drawn.
         axes: All axes.
         with_curves: Reads the curves of the experiments that are drawn, NAME_median and, optionally, NAME_q1 and
             NAME_q3; by default the frame has them.
@@ -59,8 +60,8 @@ def objective_curves(
     Raises:
         InputError: The frame has no rows or lacks a column.
     """
-    free = _free(frame, axes)
-    rows, note = at_best(frame, metric, axes, free)
+    metric, free = best.metric, _free(frame, axes)
+    rows, note = at_best(frame, best, axes, free)
     lines, panel = (*free, None, None)[:2]
     shown, more = some(rows, panel, MAX_PANELS) if panel else ([None], "")
     rows, colours, some_lines = _thinned(rows, lines)
@@ -84,7 +85,7 @@ def objective_curves(
 def other_curves(
     frame: pd.DataFrame,
     metrics: Sequence[Metric],
-    objective: Metric,
+    best: Best,
     axes: Sequence[str],
     with_curves: Reader = lambda frame: frame,
 ) -> Drawn:
@@ -93,7 +94,7 @@ def other_curves(
     Args:
         frame: As for `objective_curves`.
         metrics: What to draw: at least one, at most `MAX_PANELS` of them are.
-        objective: The objective.
+        best: How experiments are compared.
         axes: All axes.
         with_curves: As for `objective_curves`, with NAME_median of each metric.
 
@@ -102,7 +103,7 @@ def other_curves(
     """
     free = _free(frame, axes)[:1]
     lines = free[0] if free else None
-    rows, note = at_best(frame, objective, axes, free)
+    rows, note = at_best(frame, best, axes, free)
     rows, colours, some_lines = _thinned(rows, lines)
     rows = with_curves(rows)
     panels = [Panel(words(metric.name), rows) for metric in metrics]

@@ -9,9 +9,11 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import pandas as pd
 
+from analysis.reading.best import best_of
 from analysis.reading.frames import column, distinct, records, where
 from analysis.reading.labels import SETTINGS, describe
 from survey.errors import InputError
+from survey.networks.metrics import METRICS
 
 Item = TypeVar("Item")
 
@@ -64,8 +66,8 @@ def panels(frame: pd.DataFrame) -> list[Panel]:
 def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Select the experiments with the most frequent combination of all hyperparameters except some.
 
-    Of equally frequent combinations, the one with the least `test_loss_min_value_median` wins, or the first if the
-    frame lacks that column.
+    Of equally frequent combinations, the one with the best experiment wins, or the first if the frame lacks the column
+    by which experiments are compared.
 
     Args:
         frame: Rows of a summary table, of any number of tasks.
@@ -81,7 +83,7 @@ def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[s
     keys = [name for name in names if len(frame[[name]].drop_duplicates()) > 1]
     if not keys:
         return frame, {}
-    best = "test_loss_min_value_median"
+    best = best_of(METRICS, frame).value()
     losses = frame[best] if best in frame.columns else pd.Series(0.0, index=frame.index)
     groups = losses.groupby([frame[name] for name in keys], dropna=False, sort=True)
     number = groups.ngroup()

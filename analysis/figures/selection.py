@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from analysis.figures.panels import evenly, require
 from analysis.reading.axes import at, axis_values, setting_text, varied_axes, words
+from analysis.reading.best import Best
 from analysis.reading.frames import records
-from survey.workloads.metrics import Metric
 
 MAX_LINES = 7
 """Most lines in a panel, of evenly chosen values."""
@@ -27,19 +27,7 @@ class Drawn:
     note: str
 
 
-def best_column(metric: Metric, what: str = "value", part: str = "median") -> str:
-    """Name the column of a statistic over the repetitions of the best value, or of its epoch."""
-    return f"{metric.name}_{metric.best}_{what}_{part}"
-
-
-def best_first(frame: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Sort experiments by the median best value of a metric, those without a finite one last."""
-    values = frame[best_column(metric)].to_numpy(np.float64)
-    signed = values if metric.best == "min" else -values
-    return frame.iloc[np.argsort(np.where(np.isfinite(signed), signed, np.inf), kind="stable")]
-
-
-def at_best(frame: pd.DataFrame, metric: Metric, axes: Sequence[str], free: Sequence[str]) -> tuple[pd.DataFrame, str]:
+def at_best(frame: pd.DataFrame, best: Best, axes: Sequence[str], free: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """Select one experiment for each combination of values of the free axes; the others are as in the best experiment.
 
     An axis is not fixed if then more than half of the combinations were left out, as where settings were drawn at
@@ -47,27 +35,27 @@ def at_best(frame: pd.DataFrame, metric: Metric, axes: Sequence[str], free: Sequ
 
     Args:
         frame: Rows of a summary table.
-        metric: The objective.
+        best: How experiments are compared.
         axes: All axes.
         free: Those that vary.
 
     Returns:
         The experiments, the best first, and how they were chosen, in a sentence; empty where there was no choice.
     """
-    require(frame, (best_column(metric), *axes))
-    rows = best_first(frame, metric)
-    best = records(rows.head(1))[0]
+    require(frame, (best.value(), *axes))
+    rows = frame.iloc[best.order(frame)]
+    first = records(rows.head(1))[0]
     needed = len(varied_axes(rows, free))
     fixed, loose = [], []
     for name in (name for name in varied_axes(frame, axes) if name not in free):
-        chosen = at(rows, name, best[name])
+        chosen = at(rows, name, first[name])
         if len(varied_axes(chosen, free)) == needed and 2 * _combinations(chosen, free) >= _combinations(rows, free):
             rows = chosen
             fixed.append(name)
         else:
             loose.append(name)
     rows = rows.drop_duplicates(list(free)) if free else rows.head(1)
-    parts = [f"all at {setting_text(best, fixed)}, as the best experiment"] if fixed else []
+    parts = [f"all at {setting_text(first, fixed)}, as the best experiment"] if fixed else []
     parts += [f"each at its best {' and '.join(map(words, loose))}"] if loose else []
     text = "; ".join(parts)
     return rows, f"{text[0].upper()}{text[1:]}." if text else ""

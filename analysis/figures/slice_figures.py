@@ -11,9 +11,11 @@ from matplotlib.patches import Patch
 from analysis.figures.grid import INK, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
 from analysis.figures.panels import base, evenly, require
 from analysis.figures.scale import Scale, slice_line
+from analysis.reading.best import best_of
 from analysis.reading.frames import column, distinct, equal, where
 from analysis.reading.labels import SETTINGS, figure_text, fixed_text, loss_words
 from survey.errors import InputError, nearest
+from survey.networks.metrics import METRICS
 
 ALONG = ("depth", "shape", *(name for name in SETTINGS if name != "kernel_regularizer.type"))
 """Hyperparameters along which a slice can be taken."""
@@ -21,7 +23,6 @@ ALONG = ("depth", "shape", *(name for name in SETTINGS if name != "kernel_regula
 MAX_SIZES = 7
 """Most sizes drawn in a slice, evenly chosen."""
 
-_MEASURES = ("test_loss_min_value", "test_loss_min_epoch")
 _WORDS = {
     "kernel_regularizer.l1": "L1 penalty coefficient",
     "kernel_regularizer.l2": "L2 penalty coefficient",
@@ -30,14 +31,15 @@ _WORDS = {
 
 
 def slices(frame: pd.DataFrame, along: str) -> Figure:
-    """Draw the least test loss, and its epoch, against one hyperparameter.
+    """Draw the test loss at the best epoch, and that epoch, against one hyperparameter.
 
-    A line per size: the median over the repetitions, each at its own best epoch, with a band between the quartiles.
+    A line per size: the median over the repetitions, each at its own best epoch (`analysis.reading.best`), with a band
+    between the quartiles.
     Other hyperparameters have their most frequent values.
 
     Args:
-        frame: Rows of a summary table of one task, with size and the scalar columns test_loss_min_value_q1, _median,
-            _q3 and test_loss_min_epoch_q1, _median, _q3; it needs no curves.
+        frame: Rows of a summary table of one task, with size and the quartiles of the values and epochs by which they
+            are compared, such as test_loss_min_value_q1; it needs no curves.
         along: One of `ALONG`. Along a penalty's coefficient, experiments without a penalty are at "none".
 
     Returns:
@@ -50,7 +52,8 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
         raise InputError(
             f"{along!r} is not a hyperparameter to slice along{nearest(along, ALONG)}; expected {', '.join(ALONG)}"
         )
-    columns = [f"{name}_{part}" for name in _MEASURES for part in ("q1", "median", "q3")]
+    best = best_of(METRICS, frame)
+    columns = [name(part) for name in (best.value, best.epoch) for part in ("q1", "median", "q3")]
     require(frame, ("size", along, *columns))
     if "dataset" in frame.columns and len(distinct(frame, "dataset")) > 1:
         raise InputError(f"expected the experiments of one data set, found {len(distinct(frame, 'dataset'))}")
@@ -60,9 +63,12 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
     colours = shades(sizes)
     bottom = 1.3 if isinstance(scale.values[-1], str) and len(scale.values) > 3 else 0.86  # room for slanted names
     figure, ((left, right),) = layout(1, 2, panel_height=2.9, right=1.28, bottom=bottom, gap_x=0.78, sharey=False)
-    words = (f"least test {loss_words(frame)}", "epoch of the least test loss")
-    for axes, name, y in zip((left, right), _MEASURES, words, strict=True):
-        drawn = [slice_line(axes, equal(shared, "size", size), name, scale, along, colours[size])[0] for size in sizes]
+    shown = ((left, best.value(""), f"test {loss_words(frame)}"), (right, best.epoch(""), "best epoch"))
+    for axes, name, y in shown:
+        drawn = [
+            slice_line(axes, equal(shared, "size", size), name.removesuffix("_"), scale, along, colours[size])[0]
+            for size in sizes
+        ]
         finite = np.concatenate(drawn)
         rule(axes)
         axes.set_ylabel(y, fontsize=9.5, color=INK)

@@ -206,12 +206,8 @@ def _draw_task(
 ) -> None:
     best = least(task.filled)
     box = row[0].get_position()
-    text = figure_text(task.name)
-    if best is not None:
-        text = f"{text}: {best.value:.4g} at {best.num_free_parameters:,} parameters, epoch {best.epoch:,}"
-    figure.text(
-        box.x0, box.y1 + 0.34 / figure.get_figheight(), text, fontsize=9.5, weight="bold", color=INK, va="center"
-    )
+    top = box.y1 + 0.34 / figure.get_figheight()
+    figure.text(box.x0, top, figure_text(task.name), fontsize=9.5, weight="bold", color=INK, va="center")
     for one, panel, value in zip(row, task.panels, values, strict=True):
         one.set_title(figure_text(panel.title), fontsize=8.5, color=INK, loc="left", pad=3)
         if panel.frame.empty:

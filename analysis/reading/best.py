@@ -8,6 +8,7 @@ not finite comes last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pandas as pd
 from analysis.reading.axes import words
 from analysis.reading.tables import read, schema_of
 from survey.dataset.layout import REPETITIONS
-from survey.dataset.schema import columns_in
+from survey.dataset.schema import best_name, choice_name, columns_in
 from survey.workloads.metrics import Metric, Metrics
 
 _SUPERLATIVE = {"min": "least", "max": "greatest"}
@@ -38,12 +39,13 @@ class Best:
 
     def value(self, part: str = "median") -> str:
         """Name the column of a summary with a statistic over the runs of their values at the best epoch."""
-        at = "" if self.is_optimistic else f"_at_{self.chosen_by.name}"
-        return f"{self.metric.name}{at}_{self.chosen_by.best}_value_{part}"
+        if self.is_optimistic:
+            return f"{best_name(self.metric)}_value_{part}"
+        return f"{choice_name(self.metric, self.chosen_by)}_{part}"
 
     def epoch(self, part: str = "median") -> str:
         """Name the column of a summary with a statistic over the runs of the best epoch, which is counted from 1."""
-        return f"{self.chosen_by.name}_{self.chosen_by.best}_epoch_{part}"
+        return f"{best_name(self.chosen_by)}_epoch_{part}"
 
     @property
     def is_optimistic(self) -> bool:
@@ -79,17 +81,20 @@ def best_of(metrics: Metrics, experiments: pd.DataFrame) -> Best:
         experiments: Rows of a summary table, all that are compared. Only if each of them was trained with a set to
             choose by, that set chooses.
     """
-    objective = metrics.objective
-    own = Best(objective, objective)
-    for metric in metrics.all:
-        other = Best(objective, metric)
-        if metric.best and metric != objective and other.value() in experiments and other.epoch() in experiments:
-            known = experiments[other.value()].notna()
-            if own.value() in experiments:
-                known |= experiments[own.value()].isna()  # of its runs, none has a finite value at all
-            if known.any() and known.all():
-                return other
+    own, other = _choices(metrics)
+    if other and {other.value(), other.epoch()} <= set(experiments.columns):
+        known = experiments[other.value()].notna()
+        if own.value() in experiments:
+            known |= experiments[own.value()].isna()  # of its runs, none has a finite value at all
+        if known.any() and known.all():
+            return other
     return own
+
+
+def columns_of_best(metrics: Metrics, parts: Sequence[str]) -> list[str]:
+    """Name the columns of summaries by which `best_of` decides, and compares: those that a data set lacks, too."""
+    choices = [each for each in _choices(metrics) if each]
+    return [name(part) for each in choices for name in (each.value, each.epoch) for part in parts]
 
 
 def run_values(dataset: Path, experiments: pd.DataFrame, best: Best) -> pd.DataFrame:
@@ -125,6 +130,12 @@ def run_values(dataset: Path, experiments: pd.DataFrame, best: Best) -> pd.DataF
     if "repetition" not in values:  # as in the published data, which do not number them
         values["repetition"] = values.groupby("experiment_id").cumcount()
     return values.sort_values(["experiment_id", "repetition"], ignore_index=True)
+
+
+def _choices(metrics: Metrics) -> tuple[Best, Best | None]:
+    """The objective chooses for itself; another metric does, if the workload has one for it."""
+    objective, chooser = metrics.objective, metrics.chooser
+    return Best(objective, objective), Best(objective, chooser) if chooser and objective.at_choice else None
 
 
 def _at_best(chooser: object, judge: object = None, *, best: Best) -> tuple[float, int]:

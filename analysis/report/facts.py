@@ -6,23 +6,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.figures.panels import panels, varied
+from analysis.reading.best import Best, best_of
 from analysis.reading.frames import equal, records
 from analysis.reading.labels import SETTINGS, label, size_text
+from analysis.reading.quality import quality_of
 from analysis.reading.tables import schema_of, tables
+from analysis.report.condense import LAST
 from analysis.report.provenance import provenance
 from survey.dataset.reading import sweeps_of
 from survey.errors import InputError
+from survey.networks.metrics import METRICS
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the table of experiments on networks. Losses and accuracies are medians over repetitions, or NaN.
+    """A row of the table of experiments on networks. Numbers are medians over the runs unless said otherwise, or NaN.
 
     Attributes:
         dataset: Name of the task.
@@ -30,12 +34,12 @@ class Line:
         parameters: Number of trainable parameters.
         widths: Layer widths, such as `64×3, 10`.
         repetitions: Number of runs.
-        least_loss: Least value of the median test loss, by epoch.
-        least_epoch: Its epoch, counted from 1; 0 where the loss is never finite.
-        final_loss: Median test loss at the last epoch.
-        best_loss: Median over runs of each run's least test loss.
-        best_epoch: Median over runs of the epoch of each run's least test loss.
-        best_accuracy: Median over runs of each run's greatest test accuracy.
+        loss: Test loss at each run's best epoch, see `analysis.reading.best`.
+        low: Lower quartile of `loss`.
+        high: Upper quartile of `loss`.
+        epoch: The best epoch, counted from 1.
+        final_loss: Test loss at the last epoch.
+        accuracy, error, explained: As in `analysis.reading.quality.Quality`.
     """
 
     dataset: str
@@ -43,30 +47,34 @@ class Line:
     parameters: int
     widths: str
     repetitions: int
-    least_loss: float
-    least_epoch: int
+    loss: float
+    low: float
+    high: float
+    epoch: float
     final_loss: float
-    best_loss: float
-    best_epoch: float
-    best_accuracy: float
+    accuracy: float
+    error: float
+    explained: float
 
 
 def lines(experiments: pd.DataFrame, count: int | None = None) -> list[Line]:
     """Describe experiments on networks, of one task.
 
     Args:
-        experiments: Rows as `analysis.report.condense` returns them.
-        count: How many to take, those with the least losses; all by default.
+        experiments: Rows as `analysis.report.condense` returns them, all of the task.
+        count: How many to take, the best ones; all by default.
 
     Returns:
-        Lines in the order of the panels, then of the parameters; with `count`, of `best_loss`.
+        Lines in the order of the panels, then of the parameters; with `count`, the best first.
     """
-    names = varied(experiments)
-    if count is None:
-        ordered = pd.concat([panel.frame for panel in panels(experiments)]) if len(experiments) else experiments
+    names, best = varied(experiments), best_of(METRICS, experiments)
+    if count is not None:
+        ordered = experiments.iloc[best.order(experiments)[:count]]
     else:
-        ordered = experiments.sort_values("test_loss_min_value_median", kind="stable")[:count]
-    return [_line(row, names) for row in records(cast(pd.DataFrame, ordered))]
+        ordered = pd.concat([panel.frame for panel in panels(experiments)]) if len(experiments) else experiments
+    quality = quality_of(ordered, best)
+    rows = zip(records(ordered), quality.accuracy, quality.error, quality.explained, strict=True)
+    return [_line(row, names, best, *map(float, terms)) for row, *terms in rows]
 
 
 def overview(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
@@ -125,19 +133,23 @@ def widths_text(widths: Any) -> str:
     return ", ".join(f"{width}×{count}" if count > 2 else ", ".join([str(width)] * count) for width, count in runs)
 
 
-def _line(row: Mapping[Any, Any], names: list[str]) -> Line:
+def _line(
+    row: Mapping[Any, Any], names: list[str], best: Best, accuracy: float, error: float, explained: float
+) -> Line:
     return Line(
         dataset=row["dataset"],
         label=label(row, names),
         parameters=int(row["num_free_parameters"]),
         widths=widths_text(row["widths"]),
         repetitions=int(row["num_runs"]),
-        least_loss=float(row["least_loss"]),
-        least_epoch=int(row["least_epoch"]),
-        final_loss=float(row["final_loss"]),
-        best_loss=float(row["test_loss_min_value_median"]),
-        best_epoch=float(row["test_loss_min_epoch_median"]),
-        best_accuracy=float(row["test_accuracy_max_value_median"]) if row["task"] == "classification" else np.nan,
+        loss=float(row[best.value()]),
+        low=float(row[best.value("q1")]),
+        high=float(row[best.value("q3")]),
+        epoch=float(row[best.epoch()]),
+        final_loss=float(row[LAST]),
+        accuracy=accuracy,
+        error=error,
+        explained=explained,
     )
 
 

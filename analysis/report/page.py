@@ -15,7 +15,7 @@ from analysis.report.condense import experiments
 from analysis.report.facts import Line, lines, overview
 from analysis.report.forecasts import launches
 from analysis.report.gaps import gaps
-from analysis.report.sections import MAX_TASKS, across, place, section
+from analysis.report.sections import MAX_TASKS, across, section
 from analysis.report.workload_page import contents
 from survey.dataset.schema import columns_in
 from survey.errors import OutputError
@@ -107,7 +107,6 @@ def _template(name: str) -> jinja2.Template:
     environment.filters["many"] = counted
     environment.filters["percent"] = lambda value: "–" if not np.isfinite(value) else f"{value:.2%}"
     environment.filters["duration"] = _duration
-    environment.filters["place"] = place
     return environment.get_template(name)
 
 

@@ -6,20 +6,20 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import butter_zone, generalization, learning_curves, slices, zone_grid
 from analysis.figures.fit_table import FitRow, fit_rows
 from analysis.figures.grid import MAX_PANELS
-from analysis.figures.panels import base_of_tasks, panels, representative, varied
+from analysis.figures.panels import base_of_tasks, representative, varied
 from analysis.figures.pictures import Picture, picture
 from analysis.figures.slice_figures import ALONG
-from analysis.figures.zone import Minimum
+from analysis.reading.best import Best, best_of
 from analysis.reading.frames import distinct, where
 from analysis.report.condense import curves_of
 from analysis.report.facts import Line, lines
+from survey.networks.metrics import METRICS
 
 TOP = 5
 """Experiments listed for each task."""
@@ -47,7 +47,9 @@ class Section:
     dataset: str
     task: str
     num_experiments: int
-    minimum: Minimum | None
+    compared: str
+    warning: str
+    is_optimistic: bool
     shown: list[Shown]
     fits: list[FitRow]
     best: list[Line]
@@ -77,14 +79,16 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
         experiments: Its experiments, as `analysis.report.condense.experiments` returns them.
     """
     name, task = str(experiments["dataset"].iloc[0]), str(experiments["task"].iloc[0])
-    minimum = _least(experiments)
+    best = best_of(METRICS, experiments)
+    top = [line for line in lines(experiments, TOP) if not math.isnan(line.loss)]
     drawn = curves_of(dataset, representative(experiments, MAX_PANELS), _TASK_CURVES)
-    least_at = "never finite" if minimum is None else f"least, {minimum.value:.4g}, at {place(minimum)}"
+    least_at = f"least with {top[0].label}, at epoch {top[0].epoch:,.10g}" if top else "never finite"
     shown = [
         _shown(
             f"Butter zone of {name}",
-            "Where the median test loss is near the task's minimum, over the size of the network and the epoch. "
-            "Yellow is best; grey has no finite value." + _left_out(experiments, drawn),
+            "Where the median test loss over the runs is near its least, over the size of the network and the epoch. "
+            "Colours are ratios to the least of these medians. Yellow is best; grey has no finite value."
+            + _left_out(experiments, drawn),
             butter_zone(drawn),
             f"Contour map of the median test loss of {name} over trainable parameters and epoch: {least_at}.",
         ),
@@ -99,26 +103,18 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
     fits = fit_rows(drawn)
     if fits:
         shown.append(_generalization(name, drawn))
-    shown += [_slice(name, experiments, along) for along in ALONG if _varies(experiments, along)]
-    best = [line for line in lines(experiments, TOP) if not math.isnan(line.best_loss)]
-    return Section(name, task, len(experiments), minimum, shown, fits, best)
-
-
-def place(minimum: Minimum) -> str:
-    """Describe where a minimum is."""
-    return f"epoch {minimum.epoch:,} with {minimum.num_free_parameters:,} parameters ({minimum.title})"
-
-
-def _least(experiments: pd.DataFrame) -> Minimum | None:
-    """The least median test loss of a task, from condensed experiments."""
-    losses = experiments["least_loss"].to_numpy(np.float64)
-    if not np.isfinite(losses).any():
-        return None
-    row = experiments.iloc[int(np.nanargmin(losses))]
-    title = next(
-        panel.title for panel in panels(experiments) if row["experiment_id"] in panel.frame["experiment_id"].to_numpy()
+    shown += [_slice(name, experiments, along, best) for along in ALONG if _varies(experiments, along)]
+    return Section(
+        name, task, len(experiments), best.sentence, _warning(experiments), best.is_optimistic, shown, fits, top
     )
-    return Minimum(float(row["least_loss"]), int(row["num_free_parameters"]), int(row["least_epoch"]), title)
+
+
+def _warning(experiments: pd.DataFrame) -> str:
+    """Say what is unequal about the losses that are compared."""
+    penalties = "kernel_regularizer.type"
+    if penalties in experiments and experiments[penalties].notna().any():
+        return " The loss of an experiment with a penalty includes the penalty."
+    return ""
 
 
 def _left_out(experiments: pd.DataFrame, drawn: pd.DataFrame) -> str:
@@ -142,7 +138,8 @@ def _zone_grid(frame: pd.DataFrame, by: str) -> Shown:
     names = ", ".join(distinct(frame, "dataset"))
     return _shown(
         f"Butter zones of all tasks, by {by}",
-        "The median test loss as a multiple of each task's minimum, over the size of the network and the epoch.",
+        "The median test loss over the runs, as a multiple of the least of these medians of each task, over the size "
+        "of the network and the epoch.",
         zone_grid(frame, by=by),
         f"Contour maps of the median test loss, a row for each of {names} and a column for each {by}.",
     )
@@ -168,11 +165,11 @@ def _generalization(name: str, frame: pd.DataFrame) -> Shown:
     )
 
 
-def _slice(name: str, experiments: pd.DataFrame, along: str) -> Shown:
+def _slice(name: str, experiments: pd.DataFrame, along: str, best: Best) -> Shown:
     words = along.replace("kernel_regularizer.", "penalty ").replace("_", " ")
     return _shown(
         f"{name} along {words}",
-        "Each run at its own best epoch: the median over the repetitions, and a band between the quartiles.",
+        f"Each run at {best.epoch_words}: the median over the runs, and a band between the quartiles.",
         slices(experiments, along),
-        f"Least test loss of {name}, and its epoch, against {words}, a line per size.",
+        f"Test loss of {name} at the best epoch, and that epoch, against {words}, a line per size.",
     )

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures.selection import best_column, best_first
 from analysis.reading.axes import (
     axes_of,
     axis_values,
@@ -21,6 +20,7 @@ from analysis.reading.axes import (
     varied_axes,
     words,
 )
+from analysis.reading.best import Best, best_of
 from analysis.reading.frames import records
 from analysis.reading.tables import schema_of
 from analysis.report.condense import LAST
@@ -29,7 +29,6 @@ from analysis.report.forecasts import launches
 from analysis.report.gaps import gaps
 from analysis.report.workload_sections import sections
 from survey.workloads.columns import Columns
-from survey.workloads.metrics import Metric
 
 TOP = 5
 """Experiments listed before the figures."""
@@ -55,16 +54,16 @@ class Row:
     Attributes:
         settings: Values of the axes that vary, as text.
         runs: Number of runs.
-        best: Each run's best value of the objective.
-        epoch: The epoch of it, counted from 1.
-        low: Lower quartile of `best`.
-        high: Upper quartile of `best`.
+        value: The objective at each run's best epoch, see `analysis.reading.best`.
+        epoch: That epoch, counted from 1.
+        low: Lower quartile of `value`.
+        high: Upper quartile of `value`.
         last: Value at the last epoch.
     """
 
     settings: list[str]
     runs: int
-    best: float
+    value: float
     epoch: float
     low: float
     high: float
@@ -84,15 +83,16 @@ def contents(dataset: Path, columns: Columns, experiments: pd.DataFrame, most: i
         InputError: There are no experiments.
     """
     check_some(dataset, experiments)
-    objective = columns.metrics.objective
+    objective, best = columns.metrics.objective, best_of(columns.metrics, experiments)
+    ordered = experiments.iloc[best.order(experiments)]
     axes = axes_of(columns, experiments)
     varied = varied_axes(experiments, axes)
     settings = [Setting(_title(name), is_numeric(axis_values(experiments, name))) for name in varied]
-    rows = list(_rows(best_first(experiments, objective)[:most], objective, settings, varied))
+    rows = list(_rows(ordered[:most], best, settings, varied))
     return {
         "facts": [*_facts(dataset, columns, experiments, axes), *made(dataset)],
         "objective": words(objective.name),
-        "best": objective.best,
+        "compared": best.sentence,
         "better": _BETTER[str(objective.best)],
         "meaning": objective.meaning,
         "settings": settings,
@@ -106,7 +106,7 @@ def contents(dataset: Path, columns: Columns, experiments: pd.DataFrame, most: i
         "why_left_out": "they cannot be trained",
         "num_experiments": len(experiments),
         "folder": dataset.resolve().name,
-        "filters": _filters(columns, experiments, objective),
+        "filters": _filters(columns, ordered),
         "loaded": ["experiment_id", *varied, f"{objective.name}_median"],
         "curve": f"{objective.name}_median",
     }
@@ -139,23 +139,20 @@ def _label(row: dict[Any, Any], varied: Sequence[str]) -> str:
     return setting_text(row, varied) or "the only experiment"
 
 
-def _rows(frame: pd.DataFrame, metric: Metric, settings: Sequence[Setting], varied: Sequence[str]) -> Iterator[Row]:
-    best, epoch, low, high = (
-        best_column(metric, *which)
-        for which in (("value", "median"), ("epoch", "median"), ("value", "q1"), ("value", "q3"))
-    )
+def _rows(frame: pd.DataFrame, best: Best, settings: Sequence[Setting], varied: Sequence[str]) -> Iterator[Row]:
+    names = (best.value(), best.epoch(), best.value("q1"), best.value("q3"), LAST)
     for row in records(frame):
         texts = [
             "–" if setting.numeric and pd.isna(row[name]) else value_text(row[name])
             for setting, name in zip(settings, varied, strict=True)
         ]
-        numbers = (float(row[name]) for name in (best, epoch, low, high, LAST))
+        numbers = (float(row[name]) for name in names)
         yield Row(texts, int(row["num_runs"]), *numbers)
 
 
-def _filters(columns: Columns, experiments: pd.DataFrame, metric: Metric) -> list[tuple[str, str, Any]]:
+def _filters(columns: Columns, best_first: pd.DataFrame) -> list[tuple[str, str, Any]]:
     """Conditions for the code that loads the data, which the best experiment meets: on columns in the paths."""
-    best = records(best_first(experiments, metric).head(1))[0]
+    best = records(best_first.head(1))[0]
     names = [name for name in columns.partition if name in best and _is_plain(best[name])]
     return [(name, "=", best[name]) for name in names[:_FILTERS]]
 

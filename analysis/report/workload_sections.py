@@ -15,9 +15,10 @@ from analysis.figures.metric_curves import objective_curves, other_curves
 from analysis.figures.pictures import picture
 from analysis.figures.selection import Drawn
 from analysis.reading.axes import axis_values, varied_axes, words
+from analysis.reading.best import Best, best_of
 from analysis.report.condense import curves_of, known_columns
 from analysis.report.sections import Shown
-from survey.workloads.metrics import Metric, Metrics
+from survey.workloads.metrics import Metrics
 
 MAX_SLICES = 8
 """Most axes along which slices are drawn: those with most values."""
@@ -43,19 +44,19 @@ def sections(dataset: Path, metrics: Metrics, experiments: pd.DataFrame, axes: S
         experiments: All its experiments, as `analysis.report.condense.experiments` returns them.
         axes: Their axes.
     """
-    objective = metrics.objective
+    best = best_of(metrics, experiments)
     varied = sorted(varied_axes(experiments, axes), key=lambda name: -len(axis_values(experiments, name)))
     found = [
-        WorkloadSection("curves", "Learning curves", list(_curves(dataset, metrics, experiments, axes))),
-        WorkloadSection(
-            "slices", "Slices", [_slice(experiments, objective, name, axes) for name in varied[:MAX_SLICES]]
-        ),
-        WorkloadSection("maps", "Maps", [_maps(experiments, objective, axes)] if pairs(experiments, axes) else []),
+        WorkloadSection("curves", "Learning curves", list(_curves(dataset, metrics, experiments, axes, best))),
+        WorkloadSection("slices", "Slices", [_slice(experiments, best, name, axes) for name in varied[:MAX_SLICES]]),
+        WorkloadSection("maps", "Maps", [_maps(experiments, best, axes)] if pairs(experiments, axes) else []),
     ]
     return [section for section in found if section.shown]
 
 
-def _curves(dataset: Path, metrics: Metrics, experiments: pd.DataFrame, axes: Sequence[str]) -> Iterator[Shown]:
+def _curves(
+    dataset: Path, metrics: Metrics, experiments: pd.DataFrame, axes: Sequence[str], best: Best
+) -> Iterator[Shown]:
     objective, name = metrics.objective, words(metrics.objective.name)
     there = set(known_columns(dataset, [f"{metric.name}_median" for metric in metrics.all]))
     others = [metric for metric in metrics.all if metric != objective and f"{metric.name}_median" in there]
@@ -66,7 +67,7 @@ def _curves(dataset: Path, metrics: Metrics, experiments: pd.DataFrame, axes: Se
             f"{name} by epoch",
             f"The median over the repetitions at each epoch, and a band between their quartiles; "
             f"the {_LOWEST[str(objective.best)]} is the best.",
-            objective_curves(experiments, objective, axes, with_curves),
+            objective_curves(experiments, best, axes, with_curves),
             f"Median {name} by epoch.",
         )
     if others:
@@ -74,30 +75,30 @@ def _curves(dataset: Path, metrics: Metrics, experiments: pd.DataFrame, axes: Se
         yield _shown(
             "Other metrics by epoch",
             f"The median over the repetitions at each epoch: {meanings}.",
-            other_curves(experiments, others, objective, axes, with_curves),
+            other_curves(experiments, others, best, axes, with_curves),
             f"Median by epoch of {', '.join(words(metric.name) for metric in others)}.",
         )
 
 
-def _slice(experiments: pd.DataFrame, metric: Metric, along: str, axes: Sequence[str]) -> Shown:
-    name = words(metric.name)
+def _slice(experiments: pd.DataFrame, best: Best, along: str, axes: Sequence[str]) -> Shown:
+    name = words(best.metric.name)
     return _shown(
-        f"Best {name} along {words(along)}",
-        "Each run at its own best epoch: the median over the repetitions, and a band between their quartiles.",
-        axis_slice(experiments, metric, along, axes),
-        f"Best {name}, and its epoch, against {words(along)}.",
+        f"{name} along {words(along)}",
+        f"Each run at {best.epoch_words}: the median over the repetitions, and a band between their quartiles.",
+        axis_slice(experiments, best, along, axes),
+        f"{name} at the best epoch, and that epoch, against {words(along)}.",
     )
 
 
-def _maps(experiments: pd.DataFrame, metric: Metric, axes: Sequence[str]) -> Shown:
-    name = words(metric.name)
+def _maps(experiments: pd.DataFrame, best: Best, axes: Sequence[str]) -> Shown:
+    name = words(best.metric.name)
     over = ", ".join(f"{words(x)} and {words(y)}" for x, y in pairs(experiments, axes)[:MAX_MAPS])
     return _shown(
-        f"Best {name} over pairs of axes",
-        "Each run at its own best epoch, the median over the repetitions. Yellow is best, and the best of a map has a "
+        f"{name} over pairs of axes",
+        f"Each run at {best.epoch_words}: the median over the repetitions. Yellow is best, and the best of a map has a "
         "frame; grey has no finite value.",
-        axis_maps(experiments, metric, axes),
-        f"Maps of the best {name} over {over}.",
+        axis_maps(experiments, best, axes),
+        f"Maps of the {name} at the best epoch over {over}.",
     )
 
 

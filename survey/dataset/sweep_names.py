@@ -14,7 +14,7 @@ _TABLES = ("complete", "complete_executive")
 """Tables of the data set whose names, here without `_summary`, look like that of a sweep."""
 
 ADDED_BY_ANALYSIS = (
-    *("epoch", "least_loss", "least_epoch", "final_loss", "recorded", "diverged"),
+    *("epoch", "value_at_last_epoch", "recorded", "diverged"),
     *("minimizing_epoch", "minimum_loss", "descent_slope"),
 )
 """Columns that `analysis` adds to those of a table."""

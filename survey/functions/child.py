@@ -96,6 +96,7 @@ def _serve(connection: socket.socket, function: Callable[..., Any]) -> None:
                 running.discard(request["wait"])
                 send(connection, {"status": os.waitstatus_to_exitcode(status)})
                 continue
+            _load_what_torch_puts_off()
             pid = os.fork()
             if pid == 0:
                 connection.close()
@@ -106,6 +107,13 @@ def _serve(connection: socket.socket, function: Callable[..., Any]) -> None:
     except EndOfMessagesError:
         for pid in running:
             kill(pid)
+
+
+def _load_what_torch_puts_off() -> None:
+    """Import what the first optimizer of a process would, in seconds, if the function uses PyTorch at all."""
+    if "torch" in sys.modules:
+        with suppress(Exception):  # a private module, and no call depends on it
+            importlib.import_module("torch._dynamo")
 
 
 def _request(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -90,6 +90,11 @@ class Description:
         lists = {name: tuple(found[name]) for name in ("not_identity", "partition")}
         return cls(**{**found, **lists, "axes": axes})
 
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Names of the axes whose values are numbers, or none."""
+        return tuple(axis.name for axis in self.axes if kinds.is_number(axis.kind))
+
     def axis(self, name: str) -> FunctionAxis | None:
         """Return the axis of this name, if there is one."""
         return next((axis for axis in self.axes if axis.name == name), None)

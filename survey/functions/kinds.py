@@ -93,6 +93,11 @@ def arrow_type(kind: Any) -> pa.DataType:
     return pa.list_(pa.field("element", arrow_type(kind["list"])))
 
 
+def is_number(kind: Any) -> bool:
+    """Whether the values of a kind are numbers, or none."""
+    return kind in ("int", "float") or (isinstance(kind, dict) and is_number(kind.get("optional")))
+
+
 def can_be_in_paths(kind: Any) -> bool:
     """Whether every value of a kind can be part of a path of the data set: words and numbers can."""
     if isinstance(kind, str):

@@ -2,98 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from survey.errors import InputError
 from survey.functions import kinds
+from survey.functions.data import FunctionData
 from survey.functions.description import Description, taken_names
 from survey.functions.experiment import FunctionExperiment
 from survey.functions.search_space import FunctionSpace, space_type_of
 from survey.functions.server import FunctionServer
 from survey.functions.source import Source
-from survey.functions.trainer import Calls, FunctionTrainer, working_folder
+from survey.functions.trainer import Calls, FunctionTrainer
 from survey.text.names import folded
 from survey.workloads.columns import Columns
-from survey.workloads.cost import CostModel, Sample
-from survey.workloads.workload import SurveyData, Training, Workload
+from survey.workloads.cost import CostModel
+from survey.workloads.workload import Training, Workload
 
 if TYPE_CHECKING:
     import torch
-
-
-class FunctionWork(NamedTuple):
-    """The work of an epoch: how many runs call the function."""
-
-    calls: float
-    flops: float = 0.0
-    step_flops: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionNeeds:
-    """What a call of the function needs, of which nothing is known before it runs."""
-
-    experiment: FunctionExperiment
-    metrics: tuple[str, ...]
-    run_bytes: int = 0
-    shared_bytes: int = 0
-    state_bytes: int = 0
-
-    @property
-    def details(self) -> Mapping[str, Any]:
-        """None."""
-        return {}
-
-    def work(self, runs: int, *, on_gpu: bool = False) -> FunctionWork:
-        """Count the calls of an epoch."""
-        return FunctionWork(runs)
-
-    def sample(self, runs: int, *, device: str, seconds: float, packed: int) -> Sample:
-        """Train an epoch or more, for about so many seconds."""
-        raise NotImplementedError
-
-
-class FunctionData(SurveyData):
-    """The source of the function, which workers need to call it.
-
-    Args:
-        spaces: The search spaces.
-        description: What is known of the function, with what an earlier launch has recorded.
-        has_changed: Whether its source is another one than that of an earlier launch.
-    """
-
-    def __init__(self, spaces: Sequence[FunctionSpace], description: Description, *, has_changed: bool) -> None:
-        self._description, self._has_changed = description, has_changed
-        sources = {space.SOURCE.digest: space.SOURCE for space in spaces if space.SOURCE}
-        if len(sources) > 1:
-            raise InputError(
-                f"{', '.join(space.name for space in spaces)}: {description.name} is another function in each; give "
-                "one of them a name of its own by `workload`, or launch them by themselves"
-            )
-        self._source = next(iter(sources.values()), None)
-        self._spaces = [space.name for space in spaces]
-
-    def needs(self, experiment: FunctionExperiment, *, may_guess: bool = False) -> FunctionNeeds:
-        """Return what a call needs."""
-        return FunctionNeeds(experiment, (self._description.objective,))
-
-    def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-        """Say that the source has changed."""
-        if self._has_changed:
-            yield (
-                f"the source of {self._description.name} has changed since the last launch, under the same version "
-                f"{self._description.version}: what is done stays; if it means other work now, raise `version`"
-            )
-
-    def load(
-        self, experiments: Iterable[FunctionExperiment], dataset: Path, *, bundled: bool = True
-    ) -> Mapping[str, Any]:
-        """Return the source, the folder that the function runs in, and names that no metric can have."""
-        return {"source": self._source, "folder": working_folder(), "spaces": self._spaces}
 
 
 class FunctionWorkload(Workload):
@@ -144,8 +73,9 @@ class FunctionWorkload(Workload):
         return FunctionData(spaces, self.description, has_changed=self._has_changed)
 
     def cost_model(self, *, on_gpu: bool) -> CostModel:
-        """Return a cost of which nothing is known: all epochs are alike."""
-        return CostModel((1.0, 0.0, 0.0))
+        """Return costs of which nothing is known: an epoch takes the longer, the larger the numbers of its axes."""
+        terms = 1 + len(self.description.numeric)
+        return CostModel((1.0 / terms,) * terms)
 
     def training(
         self, experiment: FunctionExperiment, details: Mapping[str, Any], data: Mapping[str, Any], device: torch.device

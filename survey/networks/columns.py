@@ -40,6 +40,10 @@ _EXPERIMENT: dict[str, Column] = {
         "Least value of a min-max scaled target, in its unit; null where it is not scaled",
     ),
     "target_range": (pa.float64(), "Greatest value of such a target less the least, by which losses are turned back"),
+    "target_variance": (
+        pa.float64(),
+        "Variance of a regression target over all rows, as prepared, against which a squared error is judged",
+    ),
     "test_split": (pa.float32(), "Fraction of the rows in the test set"),
     "test_split_method": (pa.string(), "How test rows are chosen"),
     "num_free_parameters": (pa.uint64(), "Exact number of trainable parameters"),
@@ -61,8 +65,8 @@ COLUMNS = Columns(
         "depth",
     ),
     metrics=METRICS,
-    not_published=frozenset({"draws", "momentum", "task_digest", "target_minimum", "target_range"}),
-    of_data=("target_minimum", "target_range"),
+    not_published=frozenset({"draws", "momentum", "task_digest", "target_minimum", "target_range", "target_variance"}),
+    of_data=("target_minimum", "target_range", "target_variance"),
     one_for_all=("task_version", "test_split", "test_split_method"),
     before={"draws": "independent"},
 )

@@ -33,6 +33,7 @@ def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequenc
         "task_digest": task.digest,
         "target_minimum": task.target_minimum,
         "target_range": task.target_range,
+        "target_variance": task.target_variance,
         "test_split": TEST_SPLIT,
         "test_split_method": SPLIT_METHOD,
         "num_free_parameters": num_free_parameters(widths, task.num_inputs),

@@ -95,6 +95,13 @@ class PreparedTask:
         return self.targets.shape[1]
 
     @property
+    def target_variance(self) -> float | None:
+        """Variance of a regression target over all rows, the mean over its columns; None for a classification."""
+        import numpy as np
+
+        return float(self.targets.var(axis=0, dtype=np.float64).mean()) if self.kind == "regression" else None
+
+    @property
     def output_activation(self) -> Literal["softmax", "sigmoid"]:
         """Activation of the output layer: softmax for more than two classes, else sigmoid."""
         return "softmax" if self.kind == "classification" and self.num_outputs > 1 else "sigmoid"

@@ -75,7 +75,7 @@ class ExperimentProgress(NamedTuple):
 
     Attributes:
         epoch: Last epoch that all its repetitions have trained.
-        run_epochs: Epochs that this step has trained, summed over the repetitions.
+        run_epochs: Epochs that it has trained since the last report, summed over the repetitions.
         is_done: Whether its results are stored.
     """
 

@@ -18,7 +18,7 @@ from ray import tune
 from survey.errors import FATAL_ERRORS, OutputError, TrackingAwayError
 from survey.output.folder import is_output
 from survey.plan.bundles import resource_name
-from survey.trials.messages import ExperimentProgress, TrialReport, TrialSettings, configs_of
+from survey.trials.messages import TrialReport, TrialSettings, configs_of
 
 if TYPE_CHECKING:
     import torch
@@ -122,25 +122,20 @@ class SurveyTrial(tune.Trainable):
         to_open, self._to_open = sorted(self._to_open), set()
         for number in to_open:
             self._tried(number, partial(self._open, number))
-        before = {number: each.run_epochs for number, each in self._experiments.items()}
         began_s = time.monotonic()
         self._train_slice()
         loop_s = time.monotonic() - began_s
         experiments = dict(sorted(self._experiments.items()))
-        # What the memory did not hold, or has failed, starts over.
-        trained = {number: max(0, each.run_epochs - before.get(number, 0)) for number, each in experiments.items()}
         done = self._finish()
+        progress = {number: each.report() for number, each in experiments.items()}
         report = TrialReport(
             done=done,
             done_training=done,
-            epoch=max((each.epoch for each in experiments.values()), default=0),
-            run_epochs=sum(trained.values()),
-            by_experiment={
-                number: ExperimentProgress(each.epoch, trained[number], each.is_done)
-                for number, each in experiments.items()
-            },
+            epoch=max((each.epoch for each in progress.values()), default=0),
+            run_epochs=sum(each.run_epochs for each in progress.values()),
+            by_experiment=progress,
             loop_s=loop_s,
-            mlflow_run_id=" ".join(each.run_id for each in experiments.values()),
+            mlflow_run_id=" ".join(each.run.run_id for each in experiments.values()),
             failed=dict(self._failed),
         )
         if not self._context.is_packed:
@@ -174,7 +169,7 @@ class SurveyTrial(tune.Trainable):
         experiments, self._experiments = self._experiments, {}
         if self._context.is_packed:
             for each in experiments.values():
-                each.remove_checkpoint()
+                each.saved.remove_checkpoint()
         return True
 
     def _tried(self, number: int, act: Callable[[], Any]) -> Any:

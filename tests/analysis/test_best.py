@@ -13,9 +13,9 @@ from analysis.reading.best import Best, best_of, run_values
 from survey.workloads.metrics import Metric, Metrics
 from tests.support.workload_data import MADE, Made, write_workload
 
-TEST = Metric("test_loss", "loss of the test set", "val_loss", best="min")
+TEST = Metric("test_loss", "loss of the test set", "val_loss", best="min", at_choice=True)
 CHOOSER = Metric("validation_loss", "loss of the validation set", best="min")
-METRICS = Metrics((TEST, CHOOSER))
+METRICS = Metrics((TEST, CHOOSER), choose_by="validation_loss")
 
 
 def summary(**columns: list[float]) -> pd.DataFrame:

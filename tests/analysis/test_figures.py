@@ -70,8 +70,7 @@ def test_a_grid_has_a_row_for_each_task_and_a_column_for_each_depth(frame: pd.Da
     assert [_triangles(axes, "minimum") for axes in shown] == [[(1024, 20)], [], [(1024, 20)], []]
     assert [_triangles(axes, "panel minimum") for axes in shown] == [[], [(1024, 20)], [], [(1024, 20)]]
     texts = _texts(figure)
-    assert "537_houses: 0.01 at 1,024 parameters, epoch 20" in texts
-    assert "nursery: 0.4 at 1,024 parameters, epoch 20" in texts
+    assert {"537_houses", "nursery"} <= set(texts)
     assert {"trainable parameters", "epoch"} <= set(texts)
     assert any("shape rectangle, learning rate 0.0001, no penalty" in text for text in texts)
 
@@ -119,8 +118,8 @@ def test_the_most_frequent_settings_are_the_base(frame: pd.DataFrame) -> None:
 @pytest.mark.parametrize("along", ["learning_rate", "label_noise", "shape", "depth", "kernel_regularizer.l1"])
 def test_every_axis_of_a_slice_has_a_name(frame: pd.DataFrame, along: str) -> None:
     left, right = slices(frame[frame["dataset"] == "nursery"], along).axes
-    assert left.get_ylabel() == "least test loss: cross-entropy (nats)"
-    assert right.get_ylabel() == "epoch of the least test loss"
+    assert left.get_ylabel() == "test loss: cross-entropy (nats)"
+    assert right.get_ylabel() == "best epoch"
     assert left.get_xlabel()
     assert left.get_xlabel() == right.get_xlabel()
 

@@ -19,7 +19,7 @@ import pytest
 from analysis import read, read_batches
 from analysis.figures.panels import panels, representative
 from analysis.report.__main__ import command as report_command
-from analysis.report.condense import condense, curves_of, experiments
+from analysis.report.condense import curves_of, experiments, tallied
 from analysis.report.facts import lines, widths_text
 from analysis.report.gaps import gaps
 from analysis.report.page import write_report
@@ -54,14 +54,14 @@ def report(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_lines_of_the_table(dataset: Path) -> None:
-    digits = condense(read(dataset, filters=[("dataset", "=", DIGITS)]))
+    digits = tallied(read(dataset, filters=[("dataset", "=", DIGITS)]), "test_loss")
     found = {line.label: line for line in lines(digits)}
     assert len(found) == 20
     best = found["rectangle d2 2^10"]
-    assert (best.parameters, best.widths, best.repetitions, best.least_epoch) == (1024, "11, 10", 3, 20)
-    assert best.least_loss == pytest.approx(0.1)
+    assert (best.parameters, best.widths, best.repetitions, best.epoch) == (1024, "11, 10", 3, 20)
+    assert best.loss == pytest.approx(0.1)
     assert best.final_loss == pytest.approx(0.1 * (1 + 0.5 * np.log10(3) ** 2))
-    assert best.best_accuracy == pytest.approx(1 / 1.1)
+    assert best.accuracy == pytest.approx(1 / 1.1)
     assert widths_text([64, 64, 64, 10]) == "64×3, 10"
     assert [line.label for line in lines(digits, 2)] == ["rectangle d2 2^10", "rectangle d2 2^9"]
     assert widths_text([64, 64, 10]) == "64, 64, 10"
@@ -131,7 +131,7 @@ def test_the_command_gives_the_same_bytes_wherever_the_data_set_lies(small: Path
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "report" / "index.html").read_bytes()
-    assert b"the test loss is least, " in page
+    assert b"the test loss is least with " in page
     assert b"<title>Mine</title>" in page
     assert str(tmp_path / "report" / "index.html") in done.stdout
     shutil.copytree(small, tmp_path / "elsewhere" / "dataset")
@@ -205,11 +205,10 @@ def test_condensed_curves() -> None:
             "test_loss_median": [np.array([2, np.nan, 1], np.float32), None, np.array([np.inf], np.float32)],
         }
     )
-    found = condense(frame)
-    assert list(found.columns) == ["num_runs", "least_loss", "least_epoch", "final_loss", "recorded", "diverged"]
-    np.testing.assert_array_equal(found["least_loss"], [1, np.nan, np.nan])
-    np.testing.assert_array_equal(found["final_loss"], [1, np.nan, np.nan])
-    assert [list(found[name]) for name in ("least_epoch", "recorded", "diverged")] == [[3, 0, 0], [7, 0, 2], [2, 0, 2]]
+    found = tallied(frame, "test_loss")
+    assert list(found.columns) == ["num_runs", "value_at_last_epoch", "recorded", "diverged"]
+    np.testing.assert_array_equal(found["value_at_last_epoch"], [1, np.nan, np.nan])
+    assert [list(found[name]) for name in ("recorded", "diverged")] == [[7, 0, 2], [2, 0, 2]]
 
 
 def test_files_are_opened_some_at_a_time(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:

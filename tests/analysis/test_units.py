@@ -22,10 +22,11 @@ HOUSES = PreparedTask(
     "sklearn:iris",
     "regression",
     np.zeros((10, 4), "f4"),
-    np.zeros((10, 1), "f4"),
+    np.linspace(0, 1, 10, dtype="f4")[:, None],
     target_minimum=-3.0,
     target_range=8.0,
 )
+VARIANCE = HOUSES.target_variance
 PLAIN = next(each for each in EXPERIMENTS if not each.kernel_regularizer_type)
 PENALISED = next(each for each in BETA.experiments() if each.kernel_regularizer_type)
 
@@ -59,13 +60,13 @@ def units_of(folder: Path, table: str) -> set[tuple]:
 
 @pytest.mark.parametrize("table", ["all_repetitions", "complete_summary", "complete_executive_summary"])
 def test_the_data_set_has_the_unit(exported, table):
-    assert units_of(exported, table) == {(-3.0, 8.0)}
+    assert units_of(exported, table) == {(-3.0, 8.0, VARIANCE)}
 
 
 def test_there_is_none_where_the_target_was_not_scaled(survey):
     survey.train(PLAIN, (0,), task=DIGITS)
     survey.export()
-    assert units_of(survey.folder, "all_repetitions") == {(None, None)}
+    assert units_of(survey.folder, "all_repetitions") == {(None, None, None)}
     with pytest.raises(InputError, match=r"'sklearn:iris' was not scaled.*target_range is null.*filter"):
         analysis.read(survey.folder, columns=["test_loss_median"], units="target")
 
@@ -79,7 +80,7 @@ def test_runs_that_are_added_to_those_of_an_older_version_tell_the_unit_of_all(s
     survey.train(PLAIN, (2,), task=HOUSES)
     survey.export()
     for table in ("all_repetitions", "complete_summary"):
-        assert units_of(survey.folder, table) == {(-3.0, 8.0)}
+        assert units_of(survey.folder, table) == {(-3.0, 8.0, VARIANCE)}
     assert len(analysis.read(survey.folder, units="target")) == 1
 
 
@@ -106,7 +107,7 @@ def test_data_in_other_units_are_combined(survey, exported, tmp_path):
     survey.train(PLAIN, (3,), task=thousands)
     survey.export()
     combine(exported, survey.folder, out=tmp_path / "one")
-    assert units_of(tmp_path / "one", "all_repetitions") == {(-3.0, 8.0), (-0.003, 0.008)}
+    assert units_of(tmp_path / "one", "all_repetitions") == {(-3.0, 8.0, VARIANCE), (-0.003, 0.008, VARIANCE)}
 
 
 # Turning back.

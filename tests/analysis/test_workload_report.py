@@ -22,6 +22,7 @@ from analysis.figures.metric_curves import objective_curves, other_curves
 from analysis.figures.pictures import Picture
 from analysis.figures.selection import at_best, crossed, some
 from analysis.reading.axes import axes_of, axis_values, value_text, values_text
+from analysis.reading.best import Best
 from analysis.report.page import write_report
 from survey.errors import InputError
 from survey.text.escaping import printable
@@ -30,6 +31,7 @@ from tests.support.hostile import BOTH, EFFECTIVE, EVIL, parsed, text_of
 from tests.support.workload_data import MADE, Made, hills, write_workload
 
 HEIGHT = MADE.metrics.objective
+HIGHEST = Best(HEIGHT, HEIGHT)
 ALL_KINDS = {"count": (1, 3), "kind": ("plain", None), "flag": (False, True)}
 
 
@@ -90,8 +92,8 @@ def test_the_report_on_random_walks(walked, tmp_path):
     assert titles(page) == [
         "Best experiments",
         *("Learning curves", "Distance by epoch", "Other metrics by epoch"),
-        *("Slices", "Best distance along step", "Best distance along drift"),
-        *("Maps", "Best distance over pairs of axes"),
+        *("Slices", "Distance along step", "Distance along drift"),
+        *("Maps", "Distance over pairs of axes"),
         *("What failed or is missing", "All experiments"),
         *("Load this data", "With pyarrow and pandas", "With this project"),
     ]
@@ -106,7 +108,7 @@ def test_the_report_on_random_walks(walked, tmp_path):
         assert fact in page
     frame = read(walked).sort_values("distance_min_value_median")
     heads, *rows = cells(page, "best")
-    assert heads == ["Step", "Drift", "Runs", "Best distance", "at epoch", "q1", "q3", "At the end"]
+    assert heads == ["Step", "Drift", "Runs", "Distance", "at epoch", "q1", "q3", "At the end"]
     assert len(rows) == 5
     assert [float(row[3]) for row in rows] == pytest.approx(frame["distance_min_value_median"][:5], rel=1e-3)
     assert float(rows[0][7]) == pytest.approx(frame["distance_median"].iloc[0][-1], rel=1e-3)
@@ -129,13 +131,13 @@ def test_all_kinds_of_axes(tmp_path):
     found = hills(rates=(None, 1.0, 2.0, math.inf), **ALL_KINDS)
     page = page_of(write_workload(tmp_path / "dataset", MADE, found), tmp_path)
     heads, first, *_ = cells(page, "best")
-    assert heads[:6] == ["Rate", "Count", "Kind", "Flag", "Runs", "Best height"]
+    assert heads[:6] == ["Rate", "Count", "Kind", "Flag", "Runs", "Height"]
     assert first[:7] == ["2", "3", "none", "False", "3", "10.50", "5"]
     assert "<dd>1, 3 · How many</dd>" in page
     assert "<dd>here · Where</dd>" in page
     assert "more is better" in page
     assert "unseen" not in "".join(titles(page))
-    assert "Best height along kind" in titles(page)
+    assert "Height along kind" in titles(page)
     assert "Maps" not in titles(page)  # infinity has no place in one
     assert page.count("All at count 3, kind none, as the best experiment.") == 1
     assert page.count("All at count 3, kind none, flag False, as the best experiment.") == 1
@@ -166,7 +168,7 @@ def test_a_single_experiment(height, tmp_path):
         "Best experiments",
         *("Learning curves", "Height by epoch", "Other metrics by epoch", "What failed or is missing"),
     ]
-    assert cells(page, "best")[0][:2] == ["Runs", "Best height"]
+    assert cells(page, "best")[0][:2] == ["Runs", "Height"]
     assert "<dt>Epochs recorded</dt><dd>1 (1 per run)</dd>" in page
 
 
@@ -193,21 +195,21 @@ def test_other_axes_are_as_in_the_best_experiment(tmp_path):
     )
     axes = axes_of(MADE, frame)
     assert axes == ["rate", "count", "kind", "flag", "where"]
-    rows, note = at_best(frame, HEIGHT, axes, ["rate"])
+    rows, note = at_best(frame, HIGHEST, axes, ["rate"])
     assert note == "All at count 3, flag False, as the best experiment."
     assert sorted(rows["rate"]) == [1, 2]
     drawn_at_random = frame.drop_duplicates("count").assign(rate=[0.1, 0.2, 0.3], flag=False)
-    rows, note = at_best(drawn_at_random, HEIGHT, axes, ["rate"])
+    rows, note = at_best(drawn_at_random, HIGHEST, axes, ["rate"])
     assert len(rows) == 3
     assert note == "Each at its best count."
     assert crossed(drawn_at_random, "rate", axes) == []
     assert crossed(frame.iloc[1:], "rate", axes) == ["count", "flag"]
     assert pairs(frame, axes) == [("count", "rate")]
-    (panel,) = [axes for axes in axis_maps(frame, HEIGHT, axes).figure.axes if axes.images]
+    (panel,) = [axes for axes in axis_maps(frame, HIGHEST, axes).figure.axes if axes.images]
     np.testing.assert_allclose(panel.images[0].get_array(), [[7, 8, 9], [8, 9, 10]], atol=1e-5)
-    left = axis_slice(frame, HEIGHT, "count", axes).figure.axes[0]
+    left = axis_slice(frame, HIGHEST, "count", axes).figure.axes[0]
     np.testing.assert_allclose([line.get_ydata() for line in left.lines], [[7, 8, 9], [8, 9, 10]], atol=1e-5)
-    panels = objective_curves(frame, HEIGHT, axes).figure.axes
+    panels = objective_curves(frame, HIGHEST, axes).figure.axes
     assert [panel.get_title(loc="left") for panel in panels] == ["rate 1", "rate 2"]
     assert [len(panel.lines) for panel in panels] == [3, 3]
 
@@ -252,10 +254,10 @@ def test_figures_show_names_as_they_are(tmp_path):
     frame = read(written(tmp_path, BOTH))
     axes = axes_of(MADE, frame)
     figures = [
-        objective_curves(frame, HEIGHT, axes),
-        other_curves(frame, MADE.metrics.all[1:2], HEIGHT, axes),
-        axis_slice(frame, HEIGHT, "kind", axes),
-        axis_slice(frame, HEIGHT, "rate", axes),
+        objective_curves(frame, HIGHEST, axes),
+        other_curves(frame, MADE.metrics.all[1:2], HIGHEST, axes),
+        axis_slice(frame, HIGHEST, "kind", axes),
+        axis_slice(frame, HIGHEST, "rate", axes),
     ]
     for drawn in figures:
         drawn.figure.draw_without_rendering()

@@ -103,6 +103,7 @@ RUN_TYPES = {
     "task_digest": pa.string(),
     "target_minimum": pa.float64(),
     "target_range": pa.float64(),
+    "target_variance": pa.float64(),
     "trial_id": pa.string(),
     "mlflow_run_id": pa.string(),
     "device": pa.string(),

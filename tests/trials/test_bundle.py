@@ -28,10 +28,15 @@ TASK = {
 make_trainer = partial(Trainer, EXPERIMENT, **TASK)
 
 
+def train_epoch(bundle: Bundle) -> None:
+    bundle.start_epoch()
+    bundle.end_epoch()
+
+
 def trained(bundle: Bundle) -> np.ndarray:
     while not bundle.is_done:
-        bundle.train_epoch()
-    return bundle.curves
+        train_epoch(bundle)
+    return bundle.curves.values
 
 
 class MemoryOf:
@@ -82,12 +87,12 @@ def test_runs_are_halved_until_they_fit(whole, at_epoch, error):
 
 def test_one_run_that_does_not_fit_is_an_error():
     with pytest.raises(torch.OutOfMemoryError):
-        Bundle(MemoryOf(0), METRICS, range(RUNS), EPOCHS).train_epoch()
+        Bundle(MemoryOf(0), METRICS, range(RUNS), EPOCHS).start_epoch()
 
 
 def test_another_error_is_no_lack_of_memory():
     with pytest.raises(RuntimeError, match="a fault"):
-        Bundle(MemoryOf(0, error=RuntimeError("a fault")), METRICS, range(RUNS), EPOCHS).train_epoch()
+        Bundle(MemoryOf(0, error=RuntimeError("a fault")), METRICS, range(RUNS), EPOCHS).start_epoch()
 
 
 @pytest.mark.parametrize("stop", [2, 4, 5, 11])
@@ -95,7 +100,7 @@ def test_groups_are_gone_on_with(whole, stop):
     """In the middle of the first of three groups, at its end, after the first epoch of the next, before the last."""
     first, second = (Bundle(MemoryOf(2), METRICS, range(RUNS), EPOCHS) for _ in range(2))
     for _ in range(stop):
-        first.train_epoch()
+        train_epoch(first)
     second.load_state_dict(first.state_dict())
     assert (second.epoch, second.run_epochs) == (first.epoch, first.run_epochs)
     np.testing.assert_array_equal(trained(second), whole)
@@ -108,7 +113,7 @@ def test_a_group_that_the_memory_no_longer_holds_is_begun_again_in_halves(whole,
         Bundle(MemoryOf(runs), METRICS, range(RUNS), EPOCHS),
     )
     for _ in range(2):
-        first.train_epoch()
+        train_epoch(first)
     second.load_state_dict(first.state_dict())
     assert second.epoch == 0
     np.testing.assert_array_equal(trained(second), whole)
@@ -116,7 +121,7 @@ def test_a_group_that_the_memory_no_longer_holds_is_begun_again_in_halves(whole,
 
 def test_a_run_that_the_memory_no_longer_holds_is_an_error():
     first, second = Bundle(make_trainer, METRICS, range(1), EPOCHS), Bundle(MemoryOf(0), METRICS, range(1), EPOCHS)
-    first.train_epoch()
+    train_epoch(first)
     with pytest.raises(torch.OutOfMemoryError):
         second.load_state_dict(first.state_dict())
 
@@ -139,8 +144,9 @@ make_trainer = partial(Trainer, experiment, inputs=inputs, targets=targets, task
 def train(make_trainer):
     bundle = Bundle(make_trainer, METRICS, range(8), 2)
     while not bundle.is_done:
-        bundle.train_epoch()
-    return bundle.curves
+        bundle.start_epoch()
+        bundle.end_epoch()
+    return bundle.curves.values
 
 def tell(*, seeds):
     print("trainer of", len(seeds))

@@ -200,7 +200,7 @@ def test_a_checkpoint_that_cannot_be_used_is_in_the_way_once(start):
     stopped.step()
     state = {"epoch": 1, "bundle": {"of": "another layout"}}
     training = stopped._experiments[0]
-    training.save_checkpoint = lambda: training._checkpoint.save(state)
+    training.save_checkpoint = lambda: training.saved.save_checkpoint(state)
     stopped.cleanup()
     with pytest.raises(KeyError):
         start().step()

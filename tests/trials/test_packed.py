@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,6 +22,7 @@ from survey.tracking.trial_run import TrackingSettings
 from survey.trials import experiment_training
 from survey.trials.bundle import Bundle
 from survey.trials.messages import TrialSettings, trial_config
+from tests.support.awaiting import HANGS_S
 from tests.support.planned import EPOCHS, planned
 from tests.support.trial_outside_ray import Trial
 
@@ -124,9 +126,12 @@ def finish(running: Trial) -> tuple[list[dict], list[str]]:
     return told, told[-1]["mlflow_run_id"].split()
 
 
+def table(start, run_id: str) -> pa.Table:
+    return pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
+
+
 def history(start, run_id: str) -> np.ndarray:
-    table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
-    return np.array([table[name].to_pylist() for name in HISTORY_COLUMNS])
+    return np.array([table(start, run_id)[name].to_pylist() for name in HISTORY_COLUMNS])
 
 
 def test_packed_experiments_have_the_numbers_that_they_have_alone(start):
@@ -137,9 +142,9 @@ def test_packed_experiments_have_the_numbers_that_they_have_alone(start):
     for number, run_id in enumerate(together):
         _, (alone,) = finish(start(number))
         np.testing.assert_array_equal(history(start, run_id), history(start, alone))
-        table = pq.read_table(start.folder / "artifacts" / run_id / "artifacts" / "history.parquet")
-        assert set(table["experiment_id"].to_pylist()) == {start.bundles[number].experiment.experiment_id}
-        assert table["train_seconds"][0].as_py() > 0
+        rows = table(start, run_id)
+        assert set(rows["experiment_id"].to_pylist()) == {start.bundles[number].experiment.experiment_id}
+        assert rows["train_seconds"][0].as_py() > 0
     assert list((start.folder / "checkpoints").glob("*")) == []
 
 
@@ -221,7 +226,7 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
     _, straight = finish(start())
     away = start()
     away.step()
-    run = away._experiments[0]._run._run
+    run = away._experiments[0].run._run
     log_epoch = run.log_epoch
 
     def is_away(epoch, statistics, metrics):
@@ -235,6 +240,9 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, monkeypatch):
     _, run_ids = finish(start())
     for run_id, expected in zip(run_ids, straight, strict=True):
         np.testing.assert_array_equal(history(start, run_id), history(start, expected))
+        seconds = np.array(table(start, run_id)["epoch_seconds"].to_pylist())
+        assert (seconds > 0).all(), "of the epochs that were under way too"
+        assert (seconds < HANGS_S).all()
 
 
 def test_where_the_gpu_is_lost_the_trial_fails_at_once_and_keeps_its_checkpoints(start, monkeypatch):

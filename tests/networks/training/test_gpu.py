@@ -104,7 +104,8 @@ def test_a_bundle_that_the_gpu_does_not_hold_is_trained_in_groups(request):
     before = torch.cuda.memory_reserved()  # libraries keep some
     whole = Bundle(lambda *, seeds: make(seeds), METRICS, seeds, epochs)
     while not whole.is_done:
-        whole.train_epoch()
+        whole.start_epoch()
+        whole.end_epoch()
     most = torch.cuda.max_memory_reserved()
     whole._trainer = None
     sizes = []
@@ -118,8 +119,9 @@ def test_a_bundle_that_the_gpu_does_not_hold_is_trained_in_groups(request):
     torch.cuda.set_per_process_memory_fraction(allowed / torch.cuda.mem_get_info()[1])
     parts = Bundle(counted, METRICS, seeds, epochs)
     while not parts.is_done:
-        parts.train_epoch()
+        parts.start_epoch()
+        parts.end_epoch()
     assert sizes[0] == 24
     assert max(sizes[1:]) <= 12
     others = np.array(OTHERS)
-    np.testing.assert_allclose(parts.curves[others], whole.curves[others], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(parts.curves.values[others], whole.curves.values[others], rtol=1e-4, atol=1e-5)

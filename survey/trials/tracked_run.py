@@ -1,0 +1,79 @@
+"""The MLflow run of an experiment in a trial, from its first epoch to its end, good or bad."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from survey.errors import FATAL_ERRORS
+from survey.tracking.trial_run import TrialRun
+from survey.trials.curves import Curves
+
+_log = logging.getLogger(__name__)
+
+
+class TrackedRun:
+    """An MLflow run that gets each epoch once, and is marked as failed if the training fails.
+
+    Attributes:
+        run_id: Its id; an empty string until it is opened.
+    """
+
+    def __init__(self) -> None:
+        self.run_id = ""
+        self._run: TrialRun | None = None
+        self._logged = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the experiment is still tracked."""
+        return self._run is not None
+
+    def open(self, run: TrialRun) -> None:
+        """Track the experiment in this run."""
+        self._run, self.run_id = run, run.run_id
+
+    def log_epochs(self, curves: Curves, epoch: int) -> None:
+        """Track the epochs up to this one that are not tracked yet."""
+        while self._run and self._logged < epoch:
+            self._logged += 1
+            self._run.log_epoch(self._logged, curves.values[:, :, self._logged - 1], curves.metrics)
+
+    def finish(self, history: pa.Table, keep: Callable[[], None]) -> None:
+        """Store the history and mark the run as finished; arguments as of `TrialRun.finish`."""
+        if self._run:
+            self._run.finish(history, keep=keep)
+        self._run = None
+
+    def abandon(self) -> None:
+        """Leave the run as it is: the next launch closes it."""
+        self._run = None
+
+    def kill(self) -> None:
+        """Mark the run as killed. A failure to do so is logged and no more: the next launch closes abandoned runs."""
+        run, self._run = self._run, None
+        try:
+            if run:
+                run.kill()
+        except Exception:
+            _log.warning("the MLflow run %s could not be closed", self.run_id, exc_info=True)
+
+    @contextmanager
+    def failure_marked(self) -> Iterator[None]:
+        """Mark the run as failed before an error goes on, and let nothing hide that error."""
+        try:
+            yield
+        except FATAL_ERRORS:
+            raise  # a store that is away, or a disk that is full, takes no mark
+        except Exception:
+            run, self._run = self._run, None
+            try:
+                if run:
+                    run.fail(traceback.format_exc())
+            except Exception:
+                _log.warning("MLflow does not have all of the failure of run %s", self.run_id, exc_info=True)
+            raise
