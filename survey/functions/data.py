@@ -74,7 +74,8 @@ class FunctionData(SurveyData):
             working_folder(),
         )
         trainer = FunctionTrainer(calls, seeds=[Run(experiment, 0).seed])
-        ends, took = time.perf_counter() + seconds, []
+        began = time.perf_counter()
+        ends, took = began + seconds, []
         try:
             while trainer.epoch < experiment.epochs and (not took or time.perf_counter() < ends):
                 began = time.perf_counter()

@@ -20,6 +20,7 @@ def epochs(call: Call, count: int) -> list[dict[str, float]]:
     return [call.ask({"next": True})[0]["metrics"] for _ in range(count)]
 
 
+@pytest.mark.launch
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_an_example_trains_repeatably_and_goes_on(file):
     space = load_space(file)
