@@ -184,7 +184,6 @@ class _Call:
 
     def _begin(self, given: Mapping[str, Any], state: bytes) -> None:
         os.chdir(given["cwd"])
-        _limit_memory(given.get("gpu_share"))
         make = converters(self._function)
         axes = {name: make.get(name, lambda plain: plain)(value) for name, value in given["axes"].items()}
         wanted = {name: given.get(name) for name in GIVEN} | {"state": _loaded(state) if state else None}
@@ -282,13 +281,6 @@ def _loaded(state: bytes) -> Any:
     known += [type(np.dtype(letter)) for letter in np.typecodes["All"] if letter not in "OV"]
     with torch.serialization.safe_globals(known):
         return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
-
-
-def _limit_memory(share: float | None) -> None:
-    if share:
-        import torch
-
-        torch.cuda.set_per_process_memory_fraction(min(1.0, share))
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

@@ -98,7 +98,9 @@ class FunctionData(SurveyData):
         return "nothing is known of the time that the function takes, so these hours mean nothing: --pilot measures it"
 
     def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-        """Say that the source has changed."""
+        """Say that the source has changed, and that the function asks for no seed."""
+        if not all("seed" in space.SIGNATURE["given"] for space in self._spaces):
+            yield f"{self._description.name} asks for no seed: its repetitions are the same, unless it draws by itself"
         if self._has_changed:
             yield (
                 f"the source of {self._description.name} has changed since the last launch, under the same version "

@@ -6,6 +6,7 @@ Whoever has this needs neither the function nor its packages: exports, reports a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -18,6 +19,12 @@ from survey.text.names import folded
 from survey.workloads.columns import Columns, common
 from survey.workloads.metrics import ALL_STATISTICS, Metric, Metrics
 from survey.workloads.registry import FUNCTIONS
+
+METRIC_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,99}")
+"""What a metric can be called, in MLflow and in the columns of a data set."""
+
+WORKLOAD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+"""What a function can be called in identities."""
 
 OWN_COLUMNS = ("function_version", "source_digest")
 """Columns of every function, beside its axes."""
@@ -35,12 +42,19 @@ class FunctionAxis:
         kind: What its values may be, see `survey.functions.kinds`.
         has_default: Whether it has a default.
         default: That default.
+
+    Raises:
+        ValueError: It is no axis: a stranger may have written it.
     """
 
     name: str
     kind: Any
     has_default: bool = False
     default: Any = None
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and self.name.isidentifier() and kinds.is_kind(self.kind)):
+            raise ValueError(f"no axis: {self.name!r} {self.kind!r}")
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,9 @@ class Description:
         partition: Axes that are in the paths of the data set.
         defaults: The defaults of each version's axes, by the version as text.
         digests: Digest of the source that each version was launched with last.
+
+    Raises:
+        ValueError: It contradicts itself: a stranger may have written it.
     """
 
     name: str
@@ -68,6 +85,15 @@ class Description:
     partition: tuple[str, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = {axis.name for axis in self.axes}
+        paths = {axis.name for axis in self.axes if kinds.can_be_in_paths(axis.kind)}
+        is_named = WORKLOAD_NAME.fullmatch(self.name) and METRIC_NAME.fullmatch(self.objective)
+        if not (is_named and self.best in ("min", "max") and names.issuperset(self.not_identity)):
+            raise ValueError(f"no function: {self.name!r} {self.objective!r}")
+        if not (isinstance(self.version, int) and paths.issuperset(self.partition)):
+            raise ValueError(f"{self.name}: no version or partition: {self.version!r} {self.partition!r}")
 
     @property
     def workload(self) -> str:

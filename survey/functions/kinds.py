@@ -41,6 +41,23 @@ _SCALARS: dict[str, Any] = {
 }
 
 
+def is_kind(kind: Any) -> bool:
+    """Whether a plain value, perhaps a stranger's, is a kind."""
+    if not isinstance(kind, dict):
+        return isinstance(kind, str) and kind in _SCALARS
+    match [name for name in kind if name != "length"]:
+        case ["choice"]:
+            values = kind["choice"]
+            is_list = isinstance(values, list) and len({type(value) for value in values}) == 1
+            return is_list and type(values[0]) in (int, float, bool, str)
+        case ["optional"]:
+            return is_kind(kind["optional"]) and "optional" not in kind["optional"]
+        case ["list"]:
+            is_item = is_kind(kind["list"]) and (isinstance(kind["list"], str) or "choice" in kind["list"])
+            return is_item and isinstance(kind.get("length", 1), int)
+    return False
+
+
 def annotation(kind: Any) -> Any:
     """Return the type of the values of a kind, as pydantic checks them; lists become tuples."""
     if isinstance(kind, str):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from survey.errors import InputError, nearest
 from survey.functions import kinds
-from survey.functions.description import Description, FunctionAxis, default_partition, taken_names
+from survey.functions.description import (
+    METRIC_NAME,
+    WORKLOAD_NAME,
+    Description,
+    FunctionAxis,
+    default_partition,
+    taken_names,
+)
 from survey.functions.experiment import FunctionExperiment
 from survey.functions.server import FunctionServer
 from survey.functions.signature import SignatureError, describe
@@ -27,10 +33,6 @@ from survey.workloads.experiment import TRAINING_VERSION, Experiment
 from survey.workloads.registry import FUNCTIONS, workload_named
 from survey.workloads.workload import Workload
 
-METRIC_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,99}")
-"""What a metric can be called, in MLflow and in the columns of a data set."""
-
-_WORKLOAD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _FIELD = "axis_"
 """Begins the names of the fields of axes, so that these may be called as the methods of a model are."""
 
@@ -140,7 +142,7 @@ class FunctionSpace(BaseSpace, frozen=True):
     grids: Annotated[tuple[FunctionGrid, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _names_axes(self) -> FunctionSpace:
+    def _names_axes(self) -> Self:
         axes = self.AXES
         names = [axis.name for axis in axes]
         for key in ("not_identity", "partition"):
@@ -194,6 +196,10 @@ class FunctionSpace(BaseSpace, frozen=True):
             digests={version: self.SOURCE.digest} if self.SOURCE else {},
         )
 
+    def without_paths(self) -> Self:
+        """Return the search space without the folder of the function."""
+        return self.model_copy(update={"train": self.train.rpartition("/")[2]})
+
     @property
     def kept(self) -> dict[str, Any]:
         """What an output keeps beside the fields, so that it reads the search space without the function."""
@@ -221,7 +227,7 @@ def space_type_of(document: dict[str, Any], folder: Path, *, is_kept: bool) -> t
         source = source_of(document["train"], folder)
         signature = _signature(document["train"], source)
         name = source.name if name is None else name
-    if not isinstance(name, str) or not _WORKLOAD_NAME.fullmatch(name):
+    if not isinstance(name, str) or not WORKLOAD_NAME.fullmatch(name):
         raise InputError(f"workload: expected a name of letters, digits, _, - and ., found {name!r}")
     return _space_type(name, signature, source)
 
@@ -238,7 +244,10 @@ def _signature(train: Any, source: Source) -> dict[str, Any]:
 
 def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) -> type[FunctionSpace]:
     """Make the class of search spaces of a function."""
-    parameters = [_axis(name, each) for each in signature["axes"]]
+    try:
+        parameters = [_axis(name, each) for each in signature["axes"]]
+    except (KeyError, TypeError, ValueError):  # of what a stranger's output keeps
+        raise InputError(f"train: what is kept of {name} cannot be read") from None
     axes = tuple(axis for axis in parameters if axis.name != _EPOCHS)
     _check_names(name, axes)
     fields = {_FIELD + axis.name: (_values_of(axis), _field(axis)) for axis in axes}

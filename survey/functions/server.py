@@ -80,7 +80,7 @@ class FunctionServer:
         """Begin a call in a process of its own.
 
         Args:
-            given: What the function gets: `axes`, `seed`, `device`, `folder`; and `cwd`, where it runs.
+            given: What the function gets: `axes`, `seed`, `device`; and `cwd`, where it runs.
             state: What it has yielded as its state, to go on from there; empty to begin.
         """
         ours, theirs = socket.socketpair()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from survey.functions.description import METRIC_NAME
 from survey.functions.experiment import FunctionExperiment
-from survey.functions.search_space import METRIC_NAME
 from survey.functions.server import Call, FunctionError, FunctionServer
 from survey.text.names import folded
 from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError

@@ -8,9 +8,10 @@ import pytest
 
 import survey
 from survey.errors import InputError, OutputError, SearchSpaceError
+from survey.functions.description import Description
 from survey.spaces.yaml_file import dump_space, load_space, spaces_in
 from survey.workloads.experiment import Run
-from survey.workloads.registry import experiment_of
+from survey.workloads.registry import experiment_of, workload_named
 from tests.support.functions import LINE, request, space, write, write_space
 
 KINDS = """
@@ -204,3 +205,45 @@ def test_two_functions_of_one_name_are_refused(folder):
     other = load_space(write_space(folder, "[{slope: 1}]", name="more", train="sub/line.py:train"))
     with pytest.raises(InputError, match=r"line\.train is another function in each; give one of them a name"):
         one.workload.joined(other.workload).data([one, other])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"name": "slope"', '"name": "../slope"'),
+        ('"kind": "int"', '"kind": "object"'),
+        ('"best": "min"', '"best": "../"'),
+        ('"partition": ["slope"]', '"partition": ["../../x"]'),
+        ('"objective": "test_loss"', '"objective": "../x"'),
+    ],
+)
+def test_what_a_stranger_says_of_a_function_is_checked(folder, before, after):
+    found = space(folder, "[{slope: [1, 2]}]").function
+    text = found.to_json()
+    assert Description.from_json(text) == found
+    assert before in text
+    with pytest.raises(InputError, match=r"what is recorded of 'functions:line\.train' cannot be read"):
+        workload_named("functions:line.train", text.replace(before, after))
+
+
+def test_a_kept_search_space_imports_nothing(folder):
+    kept = dump_space(space(folder, "[{slope: [1, 2]}]"))
+    (folder / "kept").mkdir()
+    for text, told in [
+        (kept.partition("signature:")[0], "does not say"),
+        (kept.replace("kind: int", "kind: {}"), "cannot be"),
+    ]:
+        (folder / "kept" / "lines.yaml").write_text(text)
+        with pytest.raises(SearchSpaceError, match=f"lines.yaml, line [0-9]+: train: .*{told}"):
+            spaces_in(folder / "kept")
+
+
+def test_a_published_search_space_does_not_tell_folders(folder):
+    found = space(folder, "[{slope: 1}]", train=f"{folder}/line.py:train").without_paths()
+    assert found.train == "line.py:train"
+    assert str(folder) not in dump_space(found)
+
+
+def test_a_function_without_a_seed_is_told(tmp_path):
+    write(tmp_path, "def train(*, width: int, epochs: int = 2): yield {'test_loss': 1}")
+    assert any("asks for no seed" in line for line in request(tmp_path, "[{width: 1}]").data.lines({}))
