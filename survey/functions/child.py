@@ -130,11 +130,18 @@ def _request(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 def kill(pid: int) -> None:
     """Kill the process of a call, and all that it has started; nothing happens if it is gone."""
-    for act in (os.killpg, os.kill):
-        try:
-            act(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
+    if not kill_started_by(pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # it has not come so far as to have a group of its own
+
+
+def kill_started_by(pid: int) -> bool:
+    """Kill the group of the process of a call; return whether anything was left of it."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _call(function: Callable[..., Any], connection: socket.socket) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from survey.errors import InputError
-from survey.functions.child import kill
+from survey.functions.child import kill, kill_started_by
 from survey.functions.messages import EndOfMessagesError, receive, send
 from survey.functions.source import Source
 from survey.system.import_path import ROOT
@@ -128,6 +128,7 @@ class Call:
 
     def __init__(self, server: FunctionServer, pid: int, connection: socket.socket, name: str) -> None:
         self._server, self._pid, self._connection, self._name = server, pid, connection, name
+        self._process = os.pidfd_open(pid)  # can be read once the process has ended, whoever else holds the connection
 
     def ask(self, request: dict[str, Any], content: bytes = b"") -> tuple[dict[str, Any], bytes]:
         """Ask for something and wait for the answer; raises what `answer` raises."""
@@ -139,9 +140,9 @@ class Call:
         with suppress(EndOfMessagesError):  # `answer` tells how it has ended
             send(self._connection, request, content)
 
-    def has_answered(self, seconds: float) -> bool:
-        """Wait for so many seconds, and return whether there is an answer."""
-        return bool(select.select([self._connection], [], [], seconds)[0])
+    def has_answered(self, seconds: float | None = None) -> bool:
+        """Wait for so many seconds, and return whether there is an answer, or will never be one."""
+        return bool(select.select([self._connection, self._process], [], [], seconds)[0])
 
     def answer(self) -> tuple[dict[str, Any], bytes]:
         """Wait for the answer.
@@ -150,6 +151,9 @@ class Call:
             FunctionError: The function has failed, or its process has ended.
         """
         try:
+            self.has_answered()
+            if not select.select([self._connection], [], [], 0)[0]:
+                raise EndOfMessagesError
             answer, content = receive(self._connection)
         except EndOfMessagesError:
             raise FunctionError(f"{self._name}: its process {_ending(self._end())}") from None
@@ -164,10 +168,15 @@ class Call:
         return answer, content
 
     def _end(self) -> int:
+        """Wait for the process, which has ended; end what it has started, and return its exit status."""
         self._connection.close()
-        with suppress(EndOfMessagesError):
+        os.close(self._process)
+        try:
             return self._server.ending_of(self._pid)
-        return -9  # with the process that it was forked from
+        except (EndOfMessagesError, OSError):
+            return -9  # with the process that it was forked from
+        finally:
+            kill_started_by(self._pid)
 
     def __del__(self) -> None:
         """A trial that is stopped or has failed drops its call."""
@@ -176,10 +185,8 @@ class Call:
     def close(self) -> None:
         """End the process, and all that it has started."""
         if self._connection.fileno() >= 0:
-            self._connection.close()
             kill(self._pid)
-            with suppress(EndOfMessagesError, OSError):
-                self._server.ending_of(self._pid)
+            self._end()
 
 
 class _Copy:

@@ -161,6 +161,24 @@ def test_what_a_call_has_started_ends_with_it(tmp_path):
         await_that(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "it goes on")
 
 
+def test_a_crash_is_told_although_a_process_that_the_call_has_forked_goes_on(tmp_path):
+    text = """
+    import os, time
+    def train(*, seed):
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(1000)
+        yield {"pid": pid}
+        os._exit(5)
+    """
+    with server(tmp_path, textwrap.dedent(text)) as found:
+        call = begin(found, tmp_path)
+        pid = int(call.ask({"next": True})[0]["metrics"]["pid"])
+        with pytest.raises(FunctionError, match="has ended by itself, with status 5"):
+            call.ask({"next": True})
+        await_that(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "it goes on")
+
+
 def test_nothing_goes_on_where_the_survey_is_killed(tmp_path):
     write(tmp_path, "import time\ndef train(*, seed):\n    time.sleep(1000)\n    yield {'loss': 1}\n")
     code = f"""
