@@ -15,7 +15,7 @@ from survey.functions.needs import FunctionNeeds
 from survey.functions.search_space import FunctionSpace
 from survey.functions.server import FunctionError, FunctionServer
 from survey.functions.source import Source
-from survey.functions.trainer import Calls, FunctionTrainer, working_folder
+from survey.functions.trainer import Calls, FunctionTrainer
 from survey.workloads.experiment import Run
 from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError, SurveyData
 
@@ -71,7 +71,7 @@ class FunctionData(SurveyData):
             description.objective,
             taken_names(description.columns),
             device,
-            working_folder(),
+            str(Path.cwd()),
         )
         trainer = FunctionTrainer(calls, seeds=[Run(experiment, 0).seed])
         began = time.perf_counter()
@@ -111,4 +111,4 @@ class FunctionData(SurveyData):
         self, experiments: Iterable[FunctionExperiment], dataset: Path, *, bundled: bool = True
     ) -> Mapping[str, Any]:
         """Return the source, the folder that the function runs in, and names that no metric can have."""
-        return {"source": self._source, "folder": working_folder(), "spaces": [space.name for space in self._spaces]}
+        return {"source": self._source, "folder": str(Path.cwd()), "spaces": [space.name for space in self._spaces]}

@@ -71,10 +71,10 @@ class FunctionTrainer:
 
     def __init__(self, calls: Calls, *, seeds: Sequence[int]) -> None:
         (self._seed,) = seeds
-        self._calls, self._call, self.epoch = calls, None, 0
+        self._calls, self.epoch = calls, 0
+        self._call: Call | None = None
         self._seen: set[str] = set()
         self._state, self._has_state, self._has_ended = b"", False, False
-        self._call: Call | None
 
     def start_epoch(self) -> None:
         """Let the function train an epoch."""
@@ -152,8 +152,3 @@ class FunctionTrainer:
         self.epoch, self._seen = state["epoch"], set(state["seen"])
         if state["state"] is not None:
             self._state = state["state"].numpy().tobytes()
-
-
-def working_folder() -> str:
-    """Return the folder that functions run in: that of the launch."""
-    return str(Path.cwd())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from contextlib import closing
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 import analysis
+from analysis.report.page import write_report
+from survey.dataset.completed_runs import CompletedRuns
 from survey.functions import trainer
 from survey.functions.server import FunctionError
 from tests.support.function_trials import finish, surveying
@@ -132,3 +135,33 @@ def test_a_metric_of_a_later_launch_is_a_column_too(tmp_path):
     assert [curve is not None for curve in summary["late_median"]] == [epochs == 4 for epochs in summary["epochs"]]
     own = survey.request.output.dataset
     assert analysis.combine(own, own, out=tmp_path / "both").num_equal == 8
+
+
+KINDS = """
+from typing import Literal
+def train(*, seed, deep: bool, clip: float | None = None, norm: Literal["batch", "layer"] = "batch",
+          layers: tuple[int, ...] = (8,), name: str = "a b/c", epochs: int = 2):
+    yield {"test_loss": deep + (clip or 0.0), "val/loss": 1.0, "top-1.5": 2.0}
+    yield {"test_loss": 0.5, "val/loss": 3.0, "top-1.5": 4.0}
+"""
+
+
+def test_axes_of_all_kinds_are_columns_and_may_be_in_the_paths(tmp_path):
+    write(tmp_path, KINDS)
+    grids = "[{deep: [false, true], clip: [null, 0.5, 1e-5], norm: [batch, layer], layers: [[4, 2], []]}]"
+    with surveying(request(tmp_path, grids, repetitions=1, partition="[deep, clip, norm]")) as survey:
+        survey.train()
+    frame = analysis.read(survey.request.output.dataset)
+    found = {
+        (row["deep"], None if np.isnan(row["clip"]) else row["clip"], row["norm"], tuple(row["layers"]), row["name"])
+        for row in frame.to_dict("records")
+    }
+    axes = itertools.product([False, True], [None, 0.5, 1e-5], ["batch", "layer"], [(4, 2), ()], ["a b/c"])
+    assert found == set(axes)
+    assert frame["val/loss_median"][0].tolist() == [1, 3]
+    assert frame["top-1.5_median"][0].tolist() == [2, 4]
+    filtered = analysis.read(survey.request.output.dataset, filters=[("deep", "=", True), ("clip", "=", 0.5)])
+    assert len(filtered) == 4
+    write_report(survey.request.output.dataset, tmp_path / "report")
+    with surveying(request(tmp_path, grids, repetitions=1, partition="[deep, clip, norm]")) as again:
+        assert not again.request.plan(CompletedRuns.of_dataset(again.request.output.dataset)).bundles
