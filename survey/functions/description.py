@@ -64,7 +64,7 @@ class Description:
     Attributes:
         name: Name of the workload.
         version: What its author raises when the same axes mean other work.
-        axes: Its axes, but for `epochs`; also those that it had in earlier launches.
+        axes: Its axes, but for `epochs`.
         objective: The metric that experiments are compared by.
         best: Whether less or more of that is better.
         not_identity: Axes that do not count for the identity of an experiment.
@@ -164,7 +164,12 @@ class Description:
         self._check_same("not_identity", sorted(self.not_identity), sorted(earlier.not_identity))
         for axis in earlier.axes:
             mine = self.axis(axis.name)
-            if mine and kinds.arrow_type(mine.kind) != kinds.arrow_type(axis.kind):
+            if mine is None:
+                raise InputError(
+                    f"{self.name}: the parameter {axis.name!r}, which it had in this output, is gone; restore "
+                    "it, with a default, or choose another --out"
+                )
+            if kinds.arrow_type(mine.kind) != kinds.arrow_type(axis.kind):
                 raise InputError(
                     f"{self.name}: the parameter {axis.name!r} was {kinds.words(axis.kind)} in this output, and is "
                     f"{kinds.words(mine.kind)} now: one column cannot hold both; choose another --out"
@@ -177,10 +182,8 @@ class Description:
                     f"version {self.version}: experiments that leave it out would mean other work under the same name; "
                     f"raise `version` in the search space, or restore the default"
                 )
-        gone = [axis for axis in earlier.axes if not self.axis(axis.name)]
         return replace(
             self,
-            axes=(*self.axes, *gone),
             partition=earlier.partition,
             defaults={**earlier.defaults, str(self.version): {**known, **self.defaults[str(self.version)]}},
             digests={**earlier.digests, **self.digests},

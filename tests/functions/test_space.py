@@ -188,6 +188,14 @@ def test_an_axis_with_a_default_can_be_added(folder):
     assert found.workload.columns.before["bend"] == 0.5
 
 
+def test_an_axis_that_is_gone_or_has_another_kind_is_refused(folder):
+    held(folder, "[{slope: 1}]")
+    for changed, told in [("level: str = '0'", "one column cannot hold both"), ("", "'level'.* is gone; restore")]:
+        write(folder, LINE.replace("level: int = 0", changed or "other: int = 0").replace("level +", "0 +"))
+        with pytest.raises(InputError, match=told):
+            request(folder, "[{slope: 1}]", version=2)
+
+
 def test_an_output_holds_one_function_with_one_objective(folder):
     held(folder, "[{slope: 1}]")
     with pytest.raises(
