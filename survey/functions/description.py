@@ -176,7 +176,7 @@ class Description:
                 )
         known = earlier.defaults.get(str(self.version), {})
         for name, value in self.defaults[str(self.version)].items():
-            if name in known and known[name] != value:
+            if name in known and kinds.hashable(known[name]) != kinds.hashable(value):
                 raise InputError(
                     f"{self.name}: the default of {name!r} was {known[name]!r} and is {value!r} now, under the same "
                     f"version {self.version}: experiments that leave it out would mean other work under the same name; "

@@ -149,6 +149,11 @@ class FunctionSpace(BaseSpace, frozen=True):
             for name in getattr(self, key):
                 if name not in names:
                     refuse(f"{key}: {name!r} is no axis{nearest(name, names)}; expected some of {', '.join(names)}")
+        for name in self.objective:
+            if folded(name) in {*_taken(), *map(folded, names), folded(self.name)}:
+                refuse(f"objective: the data set has a column {name!r} of its own; yield the metric under another name")
+        for name in set(self.partition).intersection(self.not_identity):
+            refuse(f"partition: {name!r} does not count for the identity, so it cannot say where an experiment lies")
         for axis in axes:
             if axis.name in self.partition and not kinds.can_be_in_paths(axis.kind):
                 refuse(
@@ -184,6 +189,7 @@ class FunctionSpace(BaseSpace, frozen=True):
         version = str(self.version)
         ((objective, best),) = self.objective.items()
         varied = [name for each in self.grids for name in each.varied]
+        counted = [axis for axis in self.AXES if axis.name not in self.not_identity]
         return Description(
             name=self.WORKLOAD.removeprefix(f"{FUNCTIONS}:"),
             version=self.version,
@@ -191,7 +197,7 @@ class FunctionSpace(BaseSpace, frozen=True):
             objective=objective,
             best=best,
             not_identity=self.not_identity,
-            partition=self.partition or default_partition(self.AXES, varied),
+            partition=self.partition or default_partition(counted, varied),
             defaults={version: {axis.name: axis.default for axis in self.AXES if axis.has_default}},
             digests={version: self.SOURCE.digest} if self.SOURCE else {},
         )

@@ -88,3 +88,32 @@ def test_a_function_is_surveyed_from_end_to_end(tmp_path):
     assert "15 done, 3 to train" in survey(space, out, "--redo", "slope=8")
     plan = prepare(str(space), Options(out=out)).plan({})
     assert plan.num_runs == 18
+
+
+ODD = """
+import os, sys
+def train(*, seed, how: str, epochs: int = 2):
+    print("much" * 100_000)
+    yield {"test_loss": 1.0}
+    if how == "exit":
+        sys.exit(3)
+    if how == "_exit":
+        os._exit(4)
+    yield {"test_loss": 0.5}
+"""
+
+
+@pytest.mark.launch
+def test_what_fails_is_named_and_everything_else_is_trained(tmp_path):
+    write(tmp_path, ODD)
+    space = write_space(tmp_path, "[{how: [fine, exit, _exit]}]", repetitions=1)
+    status, said = launch(space, "--out", tmp_path / "out", "--no-ui", cwd=tmp_path)
+    assert status == 1
+    assert "1 of 3 runs done" in said
+    assert "failed: train how=exit: line.py, line 7: SystemExit: 3 ended its process, with status 3" in said
+    assert "failed: train how=_exit: " in said
+    assert "its process has ended by itself, with status 4, before it answered" in said
+    assert "much" not in said
+    assert statuses(tmp_path / "out")["FAILED"] == 2 * 3 * 2, (
+        "three tries of two trials, each with a run of its repetition"
+    )

@@ -107,6 +107,9 @@ def test_what_an_output_keeps_is_read_without_the_function(folder):
         ("[{slope: 1}]", {"objective": "[a]"}, "objective: expected the name of a metric"),
         ("[{slope: 1}]", {"not_identity": "[lvel]"}, r"not_identity: 'lvel' is no axis \(did you mean 'level'\?\)"),
         ("[{slope: 1}]", {"partition": "[depth]"}, "partition: 'depth' is no axis"),
+        ("[{slope: 1}]", {"partition": "[level]", "not_identity": "[level]"}, "does not count for the identity"),
+        ("[{slope: 1}]", {"objective": "command"}, "objective: the data set has a column 'command' of its own"),
+        ("[{slope: 1}]", {"objective": "Slope"}, "objective: the data set has a column 'Slope' of its own"),
         ("[{slope: 1}]", {"name": "slope"}, "the data set has a column or table of this name"),
     ],
 )
@@ -170,6 +173,12 @@ def test_a_default_that_has_changed_under_one_version_is_refused(folder):
     held(folder, "[{slope: 1}]", version=2)
     write(folder, LINE)
     held(folder, "[{slope: 1}]")
+
+
+def test_a_default_that_is_a_list_stays_the_same(tmp_path):
+    write(tmp_path, KINDS)
+    for _ in range(2):
+        held(tmp_path, "[{width: 1}]")
 
 
 def test_a_source_that_has_changed_is_told_and_goes_on(folder):
