@@ -23,6 +23,7 @@ from survey.dataset.schema import columns_in
 from survey.errors import InputError
 from survey.text.names import clash, inside
 from survey.workloads.columns import Columns
+from survey.workloads.registry import workload_named
 
 _NEEDED = ("experiment_id", "run_id", "repetition")
 
@@ -72,7 +73,20 @@ def columns_of_all(sources: Sequence[Path]) -> Columns:
                 f"the data sets cannot be combined: {sources[0]} is of the workload {columns[0].workload!r}, "
                 f"{source} of {its.workload!r}; read both separately"
             )
-    return columns[0]
+    return _joined(columns, sources)
+
+
+def _joined(columns: Sequence[Columns], sources: Sequence[Path]) -> Columns:
+    """The columns of one workload, with all that any of the data sets has recorded."""
+    first, *others = (workload_named(each.workload, each.about) for each in columns)
+    for source, other in zip(sources[1:], others, strict=True):
+        try:
+            first = first.joined(other)
+        except InputError as error:
+            raise InputError(f"the data sets cannot be combined: {sources[0]} and {source}: {error}") from None
+    if not first.columns.metrics.is_open:
+        return columns[0]
+    return first.columns.recording(name for each in columns for name in each.metrics.names)
 
 
 def _definitions(columns: Columns) -> list[str]:

@@ -13,6 +13,7 @@ from survey.dataset.layout import field_of
 from survey.dataset.schema import history_schema
 from survey.workloads.columns import Columns
 from survey.workloads.experiment import Experiment, Run
+from survey.workloads.metrics import is_recorded
 
 
 def history_table(
@@ -22,6 +23,7 @@ def history_table(
     described: Mapping[str, Any],
     curves: Mapping[str, np.ndarray],
     origin: Mapping[str, Any],
+    lengths: Sequence[int] | None = None,
 ) -> pa.Table:
     """Make the table of a trial's runs.
 
@@ -31,16 +33,18 @@ def history_table(
         repetitions: Numbers of the repetitions.
         described: Values of the workload's own columns by name; one that is not given is that of the experiment's
             field, or null if it has none.
-        curves: float32 [repetitions, epochs] by the name of their column; one that is not given is null.
+        curves: float32 [repetitions, epochs] by the name of their column; one that is not given is null, and so is each
+            value that is not recorded.
         origin: Where and when the trial ran, by column name: versions, host, device, times.
+        lengths: Epochs that each run has; None for all of the curves.
 
     Returns:
         A table with the columns of `survey.dataset.schema.history_schema`.
     """
     schema = history_schema(columns)
-    fields = experiment.to_dict()
+    fields, seen = experiment.to_dict(), experiment.described
     values = {
-        **{name: fields.get(field_of(name)) for name in columns.experiment},
+        **{name: seen.get(field_of(name)) for name in columns.experiment},
         "experiment_id": experiment.experiment_id,
         "task_version": experiment.training_version,
         **described,
@@ -54,15 +58,21 @@ def history_table(
     rows["command"] = [json.dumps({**fields, "repetition": run.repetition, "seed": run.seed}, sort_keys=True)
                        for run in runs]  # fmt: skip
     arrays = [
-        _curve_array(curves[field.name], field.type) if field.name in curves else pa.array(rows[field.name], field.type)
+        _curve_array(curves[field.name], field.type, lengths)
+        if field.name in curves
+        else pa.array(rows[field.name], field.type)
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _curve_array(curves: np.ndarray, kind: pa.ListType) -> pa.ListArray:
+def _curve_array(curves: np.ndarray, kind: pa.ListType, lengths: Sequence[int] | None) -> pa.ListArray:
     """float32 [runs, epochs] as a list array, made without a Python object for each value."""
     runs, epochs = curves.shape
-    offsets = np.arange(0, (runs + 1) * epochs, epochs, dtype=np.int32)
-    values = np.ascontiguousarray(curves, dtype=np.float32).ravel()
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values), type=kind)
+    values = np.ascontiguousarray(curves, dtype=np.float32)
+    if lengths is None:
+        offsets, values = np.arange(0, (runs + 1) * epochs, epochs, dtype=np.int32), values.ravel()
+    else:
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        values = values[np.arange(epochs) < np.asarray(lengths)[:, None]]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, mask=~is_recorded(values)), type=kind)

@@ -6,9 +6,12 @@ most per-epoch columns: `complete_executive_summary`; without any lists, as one 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from survey.errors import InputError
 from survey.workloads.columns import Columns
@@ -41,13 +44,21 @@ _QUARTILES = ("q1", "median", "q3")
 BEST_STATISTICS = ("min", *_QUARTILES, "max", "avg")
 """Statistics over repetitions of a best epoch and of the value there."""
 
-_WORKLOAD = b"survey.workload"
-"""Key of the workload's name in the metadata of a table's schema, which has none if these are networks."""
+_WORKLOAD, _ABOUT, _METRICS = b"survey.workload", b"survey.about", b"survey.metrics"
+"""Keys in the metadata of a table's schema: the workload's name, if these are not networks; of a member of a family its
+description; and the names of the metrics, where training has found them."""
 
 
 def of_workload(schema: pa.Schema, columns: Columns) -> pa.Schema:
-    """Return the schema of a table with the name of the workload in its metadata."""
-    return schema if columns.workload == NETWORKS else schema.with_metadata({_WORKLOAD: columns.workload})
+    """Return the schema of a table with what its metadata say of the workload."""
+    if columns.workload == NETWORKS:
+        return schema
+    told = {_WORKLOAD: columns.workload}
+    if columns.about:
+        told[_ABOUT] = columns.about
+    if columns.metrics.is_open:
+        told[_METRICS] = json.dumps(columns.metrics.names)
+    return schema.with_metadata(told)
 
 
 def columns_in(metadata: Mapping[bytes, bytes] | None, where: object) -> Columns:
@@ -58,13 +69,29 @@ def columns_in(metadata: Mapping[bytes, bytes] | None, where: object) -> Columns
         where: Source of the schema, for messages.
 
     Raises:
-        InputError: The workload is not installed.
+        InputError: The workload is not installed, or what is said of it cannot be read.
     """
-    name = (metadata or {}).get(_WORKLOAD, NETWORKS.encode()).decode(errors="replace")
+    told = {key: value.decode(errors="replace") for key, value in (metadata or {}).items()}
     try:
-        return workload_named(name).columns
+        columns = workload_named(told.get(_WORKLOAD, NETWORKS), told.get(_ABOUT, "")).columns
+        return _recording(columns, told.get(_METRICS, "[]")) if columns.metrics.is_open else columns
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+@lru_cache(maxsize=64)
+def _recording(columns: Columns, metrics: str) -> Columns:
+    """The same object for the same names, so that what is made of it can be kept."""
+    try:
+        return columns.recording(TypeAdapter(list[str]).validate_json(metrics, strict=True))
+    except ValueError:
+        raise InputError(f"the names of its metrics cannot be read: {metrics[:100]!r}") from None
+
+
+def found_metrics(schema: pa.Schema) -> list[str]:
+    """Return the names of the metrics in a table of runs, where training has found them, in their order."""
+    curves = (field.name for field in schema if pa.types.is_list(field.type) and field.type.value_type == pa.float32())
+    return [name for name in curves if name != "epoch_seconds"]
 
 
 def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from survey.dataset.schema import BEST_STATISTICS, best_name, choice_name
-from survey.workloads.metrics import Metric, Metrics, quantiles
+from survey.workloads.metrics import NOT_RECORDED, Metric, Metrics, is_recorded, quantiles
 
 _QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
 
@@ -42,7 +43,16 @@ def summarise(runs: pa.Table, schema: pa.Schema, metrics: Metrics) -> pa.Table:
 
 def _column(computed: list[dict[str, np.ndarray]], field: pa.Field) -> pa.Array:
     values = [row.get(field.name) for row in computed]
-    return pa.array([value if value is None or value.ndim else value.item() for value in values], field.type)
+    return pa.array([_plain(value) for value in values], field.type)
+
+
+def _plain(value: np.ndarray | None) -> Any:
+    """A number, or a list; what is not recorded is null."""
+    if value is None or not value.ndim:
+        return None if value is None else value.item()
+    if value.dtype == np.float32 and not (recorded := is_recorded(value)).all():
+        return pa.array(value, mask=~recorded)
+    return value
 
 
 def _computed(columns: Collection[str], metrics: Metrics) -> Iterator[str]:
@@ -59,31 +69,49 @@ def _computed(columns: Collection[str], metrics: Metrics) -> Iterator[str]:
 def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
     """All computed columns of one experiment."""
     row: dict[str, np.ndarray] = {}
-    epochs = 0
     chosen = _chosen(runs, metrics.chooser)
     for metric in metrics.all:
         if not _is_recorded(runs, metric) or not (metric.statistics or metric.best or metric.at_choice):
             continue
-        curves = _curves(runs, metric.curve)
+        curves = curves_of_runs(runs, metric.curve)
         for statistic, values in over_repetitions(curves, metric.statistics).items():
             row[f"{metric.name}_{statistic}"] = values
         row |= _best(curves, metric)
         if metric.at_choice and metrics.chooser and chosen is not None:
             row |= _named(choice_name(metric, metrics.chooser), _at(curves, chosen))
-        epochs = max(epochs, curves.shape[1])
-    row["num"] = np.full(epochs, len(runs))
+    row["num"] = _num(runs, metrics)
     row["num_runs"] = np.asarray(len(runs))
     return row
 
 
 def _is_recorded(runs: pa.Table, metric: Metric) -> bool:
-    return metric.curve in runs.column_names and not runs[metric.curve].null_count
+    return metric.curve in runs.column_names and runs[metric.curve].null_count < len(runs)
 
 
-def _curves(runs: pa.Table, name: str) -> np.ndarray:
-    """float32 [repetitions, epochs]."""
+def curves_of_runs(runs: pa.Table, name: str) -> np.ndarray:
+    """float32 [repetitions, epochs]; what a run has not recorded, or is beyond its end, is `NOT_RECORDED`."""
     column = runs[name].combine_chunks()
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(runs), -1)
+    lengths, flat = _lengths(column), column.flatten()
+    values = flat.to_numpy(zero_copy_only=False)
+    if flat.null_count:
+        values = np.where(flat.is_null().to_numpy(zero_copy_only=False), NOT_RECORDED, values)
+    if (lengths == lengths.max(initial=0)).all():
+        return values.reshape(len(runs), -1)
+    curves = np.full((len(runs), lengths.max()), NOT_RECORDED)
+    curves[np.arange(lengths.max()) < lengths[:, None]] = values
+    return curves
+
+
+def _lengths(column: pa.ListArray) -> np.ndarray:
+    """Epochs of each run, 0 where the curve is null."""
+    return column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+
+
+def _num(runs: pa.Table, metrics: Metrics) -> np.ndarray:
+    """How many runs have reached each epoch."""
+    known = [name for name in metrics.curves if name in runs.column_names]
+    lengths = np.max([_lengths(runs[name].combine_chunks()) for name in known], axis=0) if known else np.zeros(0, int)
+    return (np.arange(lengths.max(initial=0)) < lengths[:, None]).sum(0)
 
 
 def over_repetitions(values: np.ndarray, statistics: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -94,7 +122,8 @@ def over_repetitions(values: np.ndarray, statistics: tuple[str, ...]) -> dict[st
         statistics: Some of num_finite, min, q1, median, q3, max, avg, stddev (of a sample).
 
     Returns:
-        float32 [...] by statistic; NaN where there are too few finite values.
+        float32 [...] by statistic; NaN where there are too few finite values, `NOT_RECORDED` where none is
+            recorded.
     """
     finite = np.isfinite(values)
     count = finite.sum(0)
@@ -112,7 +141,12 @@ def over_repetitions(values: np.ndarray, statistics: tuple[str, ...]) -> dict[st
         quartiles = [name for name in _QUARTILES if name in statistics]
         probabilities = [_QUARTILES[name] for name in quartiles]
         results |= dict(zip(quartiles, quantiles(values, probabilities), strict=True)) if quartiles else {}
-        return {name: np.asarray(results[name], dtype=np.float32) for name in statistics}
+        found = {name: np.asarray(results[name], dtype=np.float32) for name in statistics}
+    if values.dtype == np.float32 and values.ndim > 1:
+        nowhere = ~is_recorded(values).any(0)
+        if nowhere.any():
+            return {name: np.where(nowhere, NOT_RECORDED, number) for name, number in found.items()}
+    return found
 
 
 def _or_nan(values: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -138,7 +172,7 @@ def _chosen(runs: pa.Table, chooser: Metric | None) -> np.ndarray | None:
     """The epoch of each run, as of `_best_epoch`, at which others are told; None if these runs have none."""
     if not chooser or not _is_recorded(runs, chooser):
         return None
-    return _best_epoch(_curves(runs, chooser.curve), chooser)
+    return _best_epoch(curves_of_runs(runs, chooser.curve), chooser)
 
 
 def _at(curves: np.ndarray, epoch: np.ndarray) -> np.ndarray:

@@ -109,6 +109,14 @@ class Artifacts:
             raise ExportError(f"{where}: holds other runs than it should")
         return table
 
+    def schema(self, trial: FinishedTrial) -> pa.Schema:
+        """Read the schema of the history of a trial; raises what `read` raises."""
+        file = self.local(trial)
+        try:
+            return pq.read_schema(file) if file else self.read(trial).schema
+        except (pa.ArrowException, OSError) as error:
+            raise ExportError(f"artifact of MLflow run {trial.mlflow_run_id}: {error}") from None
+
     def local(self, trial: FinishedTrial) -> Path | None:
         """Return the path on this file system, whether or not it exists; None for an artifact elsewhere."""
         own, location = self._own_file(trial), self._location(trial)

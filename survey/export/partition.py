@@ -7,7 +7,7 @@ finishes one that was interrupted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from survey.dataset.layout import REPETITIONS, partition_file
 from survey.dataset.partition import OldRuns, PartitionWriter, conform, filled_in, groups, runs_schema
+from survey.dataset.schema import found_metrics
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
 from survey.output.folder import is_output
@@ -58,6 +59,18 @@ class PartitionResult:
     num_new_runs: int
     is_written: bool
     damaged: tuple[str, ...]
+
+
+def found_in(job: PartitionJob) -> list[str]:
+    """Return the names of the metrics that the new trials of a partition have found.
+
+    There are none on a machine without the output, nor in a history that is damaged, which `update_partition` tells.
+    """
+    names: dict[str, None] = {}
+    for trial in job.trials if is_output(job.dataset.parent, job.output_id) else ():
+        with suppress(ExportError):
+            names |= dict.fromkeys(found_metrics(job.artifacts.schema(trial)))
+    return list(names)
 
 
 def update_partition(job: PartitionJob) -> PartitionResult | None:

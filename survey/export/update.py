@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from survey.dataset.completed_runs import CompletedRuns, partition_runs
 from survey.dataset.experiments_table import write_experiments
-from survey.dataset.layout import partition_of
+from survey.dataset.layout import columns_of, partition_of
 from survey.dataset.partition import fingerprint_of, stored_fingerprint, write_schemas
 from survey.errors import ExportError
 from survey.export.artifacts import Artifacts
 from survey.export.mappers import Mapper
-from survey.export.partition import PartitionJob, update_partition
+from survey.export.partition import PartitionJob, found_in, update_partition
 from survey.output.folder import Output
 from survey.system.files import disk_full_error, is_disk_full
 from survey.tracking.finished import FinishedTrial
@@ -71,12 +71,20 @@ def update_dataset(
         space.name: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
         for space in output.spaces()
     }
-    columns = output.workload.columns
+    columns, before = output.workload.columns, columns_of(output.dataset)
+    if columns.metrics.is_open and columns.workload == before.workload:
+        columns = columns.recording(before.metrics.names)
     superseded = output.redo_log.superseded
     partitions, done = exported_partitions(output.dataset, sweeps, superseded)
+    if columns.experiment.keys() - before.experiment.keys() and columns.metrics.is_open:
+        for its in partitions.values():  # their rows lack an axis
+            its.is_stale = True
     trials = store.finished_trials(done=done, superseded=superseded)
     all_jobs = _jobs(output, columns, trials, sweeps, partitions, Artifacts.of(output, store, artifacts))
     jobs = [job for job in all_jobs if job.trials or not only_new_runs]
+    if columns.metrics.is_open:
+        columns = columns.recording(name for names in mapper(found_in, jobs) for name in names or ())
+        jobs = [replace(job, columns=columns) for job in jobs]
     _write_schemas(output.dataset, columns, sorted(sweeps))
     results = [result for result in mapper(update_partition, jobs) if result]
     changed = {job.partition for job in all_jobs}

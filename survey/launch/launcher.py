@@ -57,10 +57,10 @@ class Launch:
         request.data.check()
         if not output.exists:
             request.load_data(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
-        with output.held(request.workload.name), ExitStack() as held:
+        with output.held(request.workload.name, request.workload.about), ExitStack() as held:
             request.data.check_dataset(output.dataset)  # before writing: a refused launch leaves the output unchanged
             held.enter_context(request.tracking.held())
-            output.record(list(request.spaces), request.contents)
+            output.record(list(request.spaces), request.contents, request.workload.about)
             store = request.tracking.open_at_start()
             # A new sweep is flagged at the end, on the cluster: it changes each partition of the output.
             left = self._close_and_export(store, in_processes, only_new_runs=True) if store else 0
@@ -159,6 +159,7 @@ class Launch:
         request, output = self._request, self._output
         return TrialSettings(
             workload=request.workload.name,
+            about=request.workload.about,
             data=data,
             tracking=tracking,
             origin={"batch": request.name, "git_hash": tracking.git_commit or None},

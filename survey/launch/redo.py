@@ -8,8 +8,8 @@ replace them, run by run, atomically in each partition.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
 
 from survey.dataset.completed_runs import CompletedRuns, TrainedRuns, trained_runs
 from survey.errors import InputError, nearest
@@ -21,8 +21,6 @@ from survey.workloads.experiment import Experiment
 
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
-
-_NOT_ASKED_FOR = ("task_content", "training_version")
 
 
 @dataclass(frozen=True)
@@ -38,19 +36,17 @@ class RedoFilter:
     values: tuple[tuple[str, object], ...]
 
     @classmethod
-    def parse(cls, text: str, kind: type[Experiment]) -> RedoFilter:
+    def parse(cls, text: str, hyperparameters: Mapping[str, Any]) -> RedoFilter:
         """Parse `NAME=VALUE[,NAME=VALUE...]`, such as `dataset=sklearn:digits,depth=3`.
 
         Args:
             text: The filter.
-            kind: The class of the experiments that it is to match.
+            hyperparameters: Their types by name, see `survey.workloads.workload.Workload.hyperparameters`.
 
         Raises:
             InputError: The text is not a filter; the message says what is allowed.
         """
-        common = {field.name for field in fields(Experiment)}
-        names = [field.name for field in fields(kind) if field.name not in _NOT_ASKED_FOR]
-        names.sort(key=common.__contains__)  # the workload's own first
+        names = list(hyperparameters)
         pairs = []
         for part in text.split(","):
             name, equals, value = (each.strip() for each in part.partition("="))
@@ -60,7 +56,7 @@ class RedoFilter:
             if name not in names:
                 hint = nearest(name, names)
                 raise InputError(f"--redo: {name!r} is not a hyperparameter{hint}; expected one of {', '.join(names)}")
-            pairs.append((name, _value(name, value, get_type_hints(kind)[name])))
+            pairs.append((name, _value(name, value, hyperparameters[name])))
         return cls(text, tuple(pairs))
 
     def matches(self, experiment: Experiment) -> bool:

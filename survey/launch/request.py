@@ -26,7 +26,6 @@ from survey.system.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.text.escaping import markdown
 from survey.text.names import MOST_BYTES, clash
 from survey.text.terminal import say
-from survey.workloads.registry import workload_named
 from survey.workloads.workload import Workload
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ class Request:
             raise InputError(f"the names of {len(spaces)} search spaces together are too long for a folder; give --out")
         self.output = Output.at(options.out or Path("surveys") / self.name)
         self.output.check(self.workload.name)
+        if self.output.exists:
+            self.workload = self.workload.joined(self.output.workload)
         before = self.output.spaces()
         held = floats_in_paths(self.output.dataset)
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)
@@ -84,7 +85,7 @@ class Request:
         self.redo: Redo | None = None
         if options.redo is not None:
             experiments = (each for space in spaces for each in space.experiments(self.contents))
-            wanted = RedoFilter.parse(options.redo, self.workload.experiment_type)
+            wanted = RedoFilter.parse(options.redo, self.workload.hyperparameters)
             self.redo = Redo(wanted, self.output, experiments)
 
     def say(self, text: str, style: str | None = None) -> None:
@@ -159,7 +160,10 @@ def workload_of(spaces: Sequence[BaseSpace]) -> Workload:
             f"{', '.join(space.name for space in spaces)}: survey different workloads, {' and '.join(names)}; launch "
             "those of each by themselves, with an --out of their own"
         )
-    return workload_named(names[0])
+    first, *others = (space.workload for space in spaces)
+    for other in others:
+        first = first.joined(other)
+    return first
 
 
 def note_of(spaces: Sequence[BaseSpace]) -> str:

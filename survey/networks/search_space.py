@@ -19,7 +19,7 @@ from survey.tasks.names import canonical_name, check_name, user_name_problem
 from survey.tasks.own import UserTask
 from survey.text.names import clash
 from survey.workloads.experiment import TRAINING_VERSION
-from survey.workloads.registry import NETWORKS
+from survey.workloads.registry import NETWORKS, space_type_of
 
 OPTIMIZERS = ("adam", "RMSprop", "SGD")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "elu", "swish")
@@ -131,6 +131,8 @@ class SearchSpace(BaseSpace, frozen=True):
         grids: The grids whose union is surveyed.
         tasks: The user's own data sets, by the name that `dataset` uses.
 
+    With `train`, the user's own training function, it is a search space of that: see docs/functions.md.
+
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
     """
@@ -139,6 +141,12 @@ class SearchSpace(BaseSpace, frozen=True):
 
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     tasks: dict[Annotated[str, without(user_name_problem)], UserTask] = Field(default_factory=dict)
+
+    def __new__(cls, /, **values: Any) -> Any:
+        """Make the search space of a training function where there is one."""
+        if "train" in values:
+            return space_type_of(values, Path())(**values)
+        return super().__new__(cls)
 
     @property
     def datasets(self) -> frozenset[str]:

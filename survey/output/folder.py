@@ -36,6 +36,7 @@ class _Identity:
     contents: dict[str, str]
     training_version: Annotated[int, Field(ge=1)] = 1  # which did not say it
     workload: str = NETWORKS
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Output:
             raise OutputError(f"{folder}: {problem}")
         return cls(folder)
 
-    def prepare(self, workload: str = NETWORKS) -> None:
+    def prepare(self, workload: str = NETWORKS, about: str = "") -> None:
         """Make the folder and its identity, for this workload, where there are none.
 
         Raises:
@@ -78,20 +79,23 @@ class Output:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._identity_file.exists():
                 write_text(
-                    self._identity_file, json.dumps(asdict(_Identity(uuid.uuid4().hex, {}, TRAINING_VERSION, workload)))
+                    self._identity_file,
+                    json.dumps(asdict(_Identity(uuid.uuid4().hex, {}, TRAINING_VERSION, workload, about))),
                 )
         except OSError as error:
             raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from None
 
     @contextmanager
-    def held(self, workload: str = NETWORKS) -> Iterator[None]:
+    def held(self, workload: str = NETWORKS, about: str = "") -> Iterator[None]:
         """Hold the output, which one launch at a time can, and make it for this workload where there is none.
 
         Raises:
             OutputError: Another launch holds it, or it cannot be made.
         """
         with self.lock():
-            self.prepare(workload)  # under the lock: of two launches that begin at once, one gives it its identity
+            self.prepare(
+                workload, about
+            )  # under the lock: of two launches that begin at once, one gives it its identity
             yield
 
     def lock(self) -> OutputLock:
@@ -141,7 +145,8 @@ class Output:
         Raises:
             InputError: It is a workload that is not installed.
         """
-        return workload_named(self._identity.workload)
+        identity = self._identity
+        return workload_named(identity.workload, identity.about)
 
     def check(self, workload: str) -> None:
         """Check that a launch may add to the output, if there is one.
@@ -218,12 +223,13 @@ class Output:
         """The sqlite file in the output folder."""
         return sqlite_uri(self.database)
 
-    def record(self, spaces: list[BaseSpace], contents: Mapping[str, str]) -> None:
+    def record(self, spaces: list[BaseSpace], contents: Mapping[str, str], about: str = "") -> None:
         """Keep the search spaces that have been surveyed here: the exporter flags experiments by them."""
         self._spaces.mkdir(exist_ok=True)
         for space in spaces:
             write_text(self._spaces / f"{space.name}.yaml", dump_space(space))
-        identity = replace(self._identity, contents={**self.contents, **contents})
+        identity = self._identity
+        identity = replace(identity, contents={**identity.contents, **contents}, about=about or identity.about)
         write_text(self._identity_file, json.dumps(asdict(identity)))
 
     @property

@@ -17,6 +17,9 @@ from survey.text.json_files import Count, Seconds
 _SHOWN = 8
 """Lines for trials that run, and for reasons of failures."""
 
+_IDLE_TOLD_S = 60.0
+"""Time without an epoch from which on it is told: the training may hang."""
+
 
 @dataclass(frozen=True)
 class ClassFigures:
@@ -45,6 +48,7 @@ class RunningTrial:
         epoch: The last epoch that it has reported.
         epochs: The epoch at which it ends.
         seconds: Since it started.
+        idle_s: Seconds since the end of its last epoch, or since it started.
     """
 
     name: str
@@ -52,6 +56,7 @@ class RunningTrial:
     epoch: Count
     epochs: Count
     seconds: Seconds
+    idle_s: Seconds = 0.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,8 @@ def block(figures: Figures) -> RenderableType:
 
 def _trial_line(trial: RunningTrial) -> Text:
     reached = f"epoch {trial.epoch:,} of {trial.epochs:,}"
-    return Text(printable(f"{trial.name}: {reached}, {trial.num_runs} runs, for {duration(trial.seconds)}"))
+    idle = f", no epoch for {duration(trial.idle_s)}" if trial.idle_s >= _IDLE_TOLD_S else ""
+    return Text(printable(f"{trial.name}: {reached}, {trial.num_runs} runs, for {duration(trial.seconds)}{idle}"))
 
 
 def _failures(failures: Mapping[str, int]) -> list[Text]:

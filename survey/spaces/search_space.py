@@ -20,9 +20,11 @@ from survey.dataset.sweep_names import sweep_problem
 from survey.errors import SearchSpaceError
 from survey.spaces.axes import MOST_VALUES, Axis, Epochs, Number, float32, word
 from survey.text.validation import CheckedModel
+from survey.workloads.columns import Columns
 from survey.workloads.experiment import DRAWS, TRAINING_VERSION, Experiment
 from survey.workloads.limits import MOST_EXPERIMENTS, MOST_REPETITIONS, MOST_RUN_EPOCHS
 from survey.workloads.registry import workload_named
+from survey.workloads.workload import Workload
 
 
 def refuse(problem: str) -> None:
@@ -58,10 +60,14 @@ class BaseGrid(CheckedModel, frozen=True):
         """Return the names of the axes, those of the workload first."""
         return (*(name for name in cls.model_fields if name not in BaseGrid.model_fields), *BaseGrid.model_fields)
 
+    def values(self, name: str) -> tuple[Any, ...]:
+        """Return the values of an axis."""
+        return getattr(self, name)
+
     @property
     def num_points(self) -> int:
         """Number of combinations of values; equal experiments count separately."""
-        return math.prod(len(getattr(self, name)) for name in self.keys())
+        return math.prod(len(self.values(name)) for name in self.keys())
 
     @property
     def floats(self) -> Iterator[tuple[str, float]]:
@@ -82,7 +88,7 @@ class BaseGrid(CheckedModel, frozen=True):
 
     def points(self, names: Iterable[str]) -> Iterator[dict[str, Any]]:
         """Yield every combination of the values of some fields, the last of which varies fastest."""
-        axes = {name: getattr(self, name) for name in names}
+        axes = {name: self.values(name) for name in names}
         return (dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
 
 
@@ -110,9 +116,14 @@ class BaseSpace(CheckedModel, frozen=True):
     @field_validator("name")
     @classmethod
     def _can_be_a_column(cls, name: str) -> str:
-        if problem := sweep_problem(name, workload_named(cls.WORKLOAD).columns):
+        if problem := sweep_problem(name, cls.columns()):
             raise PydanticCustomError("name", "{problem}", {"problem": problem})
         return name
+
+    @classmethod
+    def columns(cls) -> Columns:
+        """Return the columns of its workload."""
+        return workload_named(cls.WORKLOAD).columns
 
     @model_validator(mode="after")
     def _is_feasible(self) -> Self:
@@ -147,6 +158,16 @@ class BaseSpace(CheckedModel, frozen=True):
     def without_paths(self) -> Self:
         """Return the search space as it may be published: without the folders of the user's own data."""
         return self
+
+    @property
+    def workload(self) -> Workload:
+        """What it surveys."""
+        return workload_named(self.WORKLOAD)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What an output keeps of it beside its fields."""
+        return {}
 
     def check(self) -> None:
         """Check what no single value shows.

@@ -16,7 +16,7 @@ from survey.spaces.yaml_source import line_of, read_yaml
 from survey.system.import_path import SEARCH_SPACES
 from survey.text.names import inside, yaml_names
 from survey.text.validation import Location, describe
-from survey.workloads.registry import NETWORKS, workload_named
+from survey.workloads.registry import NETWORKS, space_type_of
 
 
 def built_in_names() -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def _load(source: Path, *, is_kept: bool = False) -> BaseSpace:
     document.setdefault("name", Path(source.name).stem)
     if not is_kept:
         take_lists(document, nodes, source)
-    space_type = _type_of(document, nodes, source)
+    space_type = _type_of(document, nodes, source, is_kept=is_kept)
     try:
         space = space_type.model_validate(document)
     except ValidationError as error:
@@ -76,23 +76,21 @@ def _load(source: Path, *, is_kept: bool = False) -> BaseSpace:
     return space
 
 
-def _type_of(document: dict[str, Any], nodes: yaml.Node | None, source: Path) -> type[BaseSpace]:
-    """The class of a document, by its `workload`, which is dropped from it."""
-    name = document.pop("workload", NETWORKS)
+def _type_of(document: dict[str, Any], nodes: yaml.Node | None, source: Path, *, is_kept: bool) -> type[BaseSpace]:
+    """The class of a document, by what it says of its workload, which is dropped from it."""
+    key = "train" if "train" in document else "workload"
     try:
-        if not isinstance(name, str):
-            raise InputError(f"workload: expected a name, found {name!r}")
-        return workload_named(name).space_type
+        return space_type_of(document, Path(str(source)).resolve().parent, is_kept=is_kept)
     except InputError as error:
-        node, _ = _node_at(nodes, ["workload"])
+        node, _ = _node_at(nodes, [key])
         raise SearchSpaceError(f"{source}{line_of(node)}: {error}") from None
 
 
 def dump_space(space: BaseSpace) -> str:
     """Write a search space as YAML that `load_space` reads back unchanged."""
-    document = space.model_dump(mode="json", exclude_defaults=True)
+    document = space.model_dump(mode="json", exclude_defaults=True, by_alias=True)
     if space.WORKLOAD != NETWORKS:
-        document = {"workload": space.WORKLOAD, **document}
+        document = {"workload": space.WORKLOAD, **document, **space.kept}
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 

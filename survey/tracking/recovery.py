@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from survey.dataset.completed_runs import CompletedRuns
+from survey.dataset.schema import found_metrics
+from survey.dataset.summary import curves_of_runs
 from survey.errors import InputError
 from survey.output.folder import Output
 from survey.output.ownership import has_marker
@@ -28,7 +30,7 @@ from survey.tracking.tags import HISTORY_FILE
 from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
 from survey.workloads.experiment import Experiment
 from survey.workloads.metrics import Metrics
-from survey.workloads.registry import NETWORKS, experiment_of, workload_named
+from survey.workloads.registry import experiment_of
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def recover(output: Output, store: TrackingStore, given: str | None, *, hint: st
     recovered = 0
     for artifacts, is_own in _folders(output, given, hint).items():
         for orphan in _orphans(artifacts, done, known):
-            _record(store, artifacts.as_uri(), orphan)
+            _record(store, artifacts.as_uri(), orphan, output.workload.columns.metrics)
             done.add(orphan.experiment.experiment_id, orphan.repetitions)
             recovered += 1
             if is_own:
@@ -113,18 +115,20 @@ def _read(file: Path) -> _Orphan | None:
     return _Orphan(file.parents[1].name, file.parents[1], experiment, repetitions, history)
 
 
-def _recorded(orphan: _Orphan) -> Metrics:
-    """What the lost trial has recorded."""
-    metrics, history = workload_named(orphan.experiment.WORKLOAD or NETWORKS).columns.metrics, orphan.history
+def _recorded(orphan: _Orphan, metrics: Metrics) -> Metrics:
+    """What the lost trial has recorded, of the metrics of the workload and of those that it has found."""
+    history = orphan.history
+    if metrics.is_open:
+        metrics = metrics.found(found_metrics(history.schema))
     there = [each for each in metrics.all if each.curve in history.column_names]
-    return metrics.only([each.name for each in there if not history[each.curve].null_count])
+    return metrics.only([each.name for each in there if history[each.curve].null_count < len(history)])
 
 
-def _record(store: TrackingStore, artifacts: str, orphan: _Orphan) -> None:
+def _record(store: TrackingStore, artifacts: str, orphan: _Orphan, known: Metrics) -> None:
     """Record an orphan as its trial would have, had it been as quick."""
     name = str(orphan.first("batch"))
     mlflow_experiment_id = store.open_experiment(name, note="", artifact_location=artifacts)
-    metrics = _recorded(orphan)
+    metrics = _recorded(orphan, known)
     run = TrialRun(
         TrackingSettings(
             store.uri,
@@ -144,8 +148,8 @@ def _record(store: TrackingStore, artifacts: str, orphan: _Orphan) -> None:
         trial_id=str(orphan.first("trial_id")),
         recovered_from=orphan.mlflow_run_id,
     )
-    curves = [np.stack(orphan.history[column].to_numpy()) for column in metrics.curves]  # [repetitions, epochs] each
-    for epoch in recorded_epochs(orphan.experiment.epochs, all_epochs=False):
+    curves = [curves_of_runs(orphan.history, column) for column in metrics.curves]  # [repetitions, epochs] each
+    for epoch in recorded_epochs(curves[0].shape[1], all_epochs=False):
         run.log_epoch(int(epoch), np.stack([curve[:, epoch - 1] for curve in curves]))
     position = orphan.history.schema.get_field_index("mlflow_run_id")
     run_ids = pa.array([run.run_id] * len(orphan.repetitions), orphan.history.schema.field(position).type)

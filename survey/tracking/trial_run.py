@@ -33,7 +33,7 @@ from survey.tracking.tags import (
 )
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Experiment, Run
-from survey.workloads.metrics import Metrics, log_spaced_epochs, quantiles
+from survey.workloads.metrics import NOT_RECORDED, Metrics, is_recorded, log_spaced_epochs, quantiles
 
 LOG_EPOCHS = 40
 """The most log-spaced epochs of a training that go to MLflow."""
@@ -140,10 +140,17 @@ class TrialRun:
         children = [child_run(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 
-    def log_epoch(self, epoch: int, statistics: np.ndarray) -> None:
-        """Note the metrics of an epoch, float [metrics, repetitions]; a few seconds' worth is written at a time."""
+    def log_epoch(self, epoch: int, statistics: np.ndarray, metrics: Metrics | None = None) -> None:
+        """Note the metrics of an epoch; a few seconds' worth is written at a time.
+
+        Args:
+            epoch: Its number, from 1.
+            statistics: float32 [metrics, repetitions].
+            metrics: Which ones these are: those of the settings, and after them any others that training has found.
+        """
         if epoch not in self._wanted:
             return
+        self._metrics = metrics or self._metrics
         self._pending.append((epoch, self._clock.now_ms(), statistics))
         rows = len(self._pending) * (self._metrics.num_rows + self._metrics.num_run_rows * len(self._children))
         since, waits = time.monotonic() - self._flushed, self._waits
@@ -178,19 +185,23 @@ class TrialRun:
                 time.sleep(self._waits.ask_again_s)
 
     def _rows(self, pending: list[tuple[int, int, np.ndarray]]) -> list[MetricRow]:
-        values = np.stack([statistics for _, _, statistics in pending], axis=2)  # [metrics, repetitions, epochs]
+        metrics = self._metrics
+        values = _stacked([statistics for _, _, statistics in pending], len(metrics.all))
         q1, median, q3 = quantiles(values.transpose(1, 0, 2), (0.25, 0.5, 0.75))  # [metrics, epochs] each
-        metrics, place = self._metrics, self._metrics.names.index
-        curves = [(self.run_id, name, median[k]) for k, name in enumerate(metrics.names)]
-        for name in (metric.name for metric in metrics.with_quartiles):
-            curves += [(self.run_id, f"{name}_q1", q1[place(name)]), (self.run_id, f"{name}_q3", q3[place(name)])]
+        place, recorded = metrics.names.index, is_recorded(values)
+        anywhere: npt.NDArray[np.bool_] = np.any(recorded, axis=1)  # [metrics, epochs]
+        curves = [(self.run_id, name, median[k], anywhere[k]) for k, name in enumerate(metrics.names)]
+        for k, name in ((place(metric.name), metric.name) for metric in metrics.with_quartiles):
+            curves += [(self.run_id, f"{name}_q1", q1[k], anywhere[k]), (self.run_id, f"{name}_q3", q3[k], anywhere[k])]
         for number, run_id in enumerate(self._children):
-            curves += [(run_id, metric.name, values[place(metric.name), number]) for metric in metrics.of_runs]
+            for k, name in ((place(metric.name), metric.name) for metric in metrics.of_runs):
+                curves.append((run_id, name, values[k, number], recorded[k, number]))
         times = [(epoch, timestamp) for epoch, timestamp, _ in pending]
         return [
             MetricRow(run_id, key, value, epoch, timestamp)
-            for run_id, key, curve in curves
-            for (epoch, timestamp), value in zip(times, curve.tolist(), strict=True)
+            for run_id, key, curve, is_there in curves
+            for (epoch, timestamp), value, there in zip(times, curve.tolist(), is_there.tolist(), strict=True)
+            if there
         ]
 
     def finish(self, history: pa.Table, keep: Callable[[], None] = lambda: None) -> None:
@@ -235,6 +246,14 @@ class TrialRun:
         self._writer.end_runs([*self._children, self.run_id], status, self._clock.now_ms())
 
 
+def _stacked(epochs: Sequence[np.ndarray], num_metrics: int) -> npt.NDArray[np.float32]:
+    """float32 [metrics, repetitions, epochs], of epochs of which the earlier ones may have fewer metrics."""
+    values = np.full((num_metrics, epochs[0].shape[1], len(epochs)), NOT_RECORDED)
+    for number, statistics in enumerate(epochs):
+        values[: len(statistics), :, number] = statistics
+    return values
+
+
 def parent_run(
     settings: TrackingSettings,
     experiment: Experiment,
@@ -246,7 +265,7 @@ def parent_run(
     start_time_ms: int,
 ) -> NewRun:
     """Describe the MLflow run of a trial; arguments as of `TrialRun`, times in milliseconds since 1970."""
-    described = {name: value for name, value in experiment.to_dict().items() if name != "task_content"}
+    described = {name: value for name, value in experiment.described.items() if name != "task_content"}
     tags = {
         ROLE: TRIAL_ROLE,
         EXPERIMENT: json.dumps(experiment.to_dict()),

@@ -12,7 +12,7 @@ import torch
 from survey.trials.curves import Curves
 from survey.trials.training_time import TrainingTime
 from survey.workloads.metrics import Metrics
-from survey.workloads.workload import MakeTrainer, Trainer
+from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError, MakeTrainer, Trainer
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ class Bundle:
         epochs: Epochs to train, of every run.
         keep: Called with the places of the runs of a group that has trained all its epochs, and with their state, as
             `state_dict` of a bundle of these runs alone.
+        runs_at_once: The most runs of a group; None for all.
 
     Attributes:
         curves: What is recorded.
@@ -43,27 +44,39 @@ class Bundle:
         seeds: Sequence[int],
         epochs: int,
         keep: Callable[[slice, dict[str, Any]], object] | None = None,
+        runs_at_once: int | None = None,
     ) -> None:
         self._make_trainer, self._seeds, self._epochs, self._keep = make_trainer, seeds, epochs, keep
-        self._first, self._size = 0, len(seeds)
+        self._first, self._size = 0, min(runs_at_once or len(seeds), len(seeds))
         self._trainer: Trainer | None = None
-        self._has_started = False
+        self._has_started = self._has_ended = False
         self.curves, self.time = Curves(metrics, len(seeds), epochs), TrainingTime()
 
     @property
     def epoch(self) -> int:
-        """Last epoch that all runs have trained."""
+        """Last epoch that all runs have trained, but for those that have stopped before."""
+        if self.is_done:
+            return int(self.curves.lengths.max())
         return self._group_epoch if self._runs.stop == len(self._seeds) else 0
 
     @property
     def run_epochs(self) -> int:
         """Epochs trained, summed over the runs."""
-        return self._first * self._epochs + (self._runs.stop - self._first) * self._group_epoch
+        return int(self.curves.lengths.sum())
 
     @property
     def is_done(self) -> bool:
         """Whether every run has trained all its epochs."""
-        return self.epoch == self._epochs
+        return self._is_group_done and self._runs.stop == len(self._seeds)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether an epoch was started that has not ended."""
+        return self._trainer is not None and self._has_started
+
+    @property
+    def _is_group_done(self) -> bool:
+        return self._has_ended or self._group_epoch == self._epochs
 
     @property
     def _runs(self) -> slice:
@@ -80,9 +93,11 @@ class Bundle:
         Raises:
             torch.OutOfMemoryError, RuntimeError, MemoryError: Not even a single run fits into memory.
         """
+        if self.is_under_way:
+            return
         self.time.start_epoch()
-        if self._group_epoch == self._epochs:
-            self._first, self._trainer = self._runs.stop, None
+        if self._is_group_done:
+            self._first, self._trainer, self._has_ended = self._runs.stop, None, False
         while not self._fits(lambda trainer: trainer.start_epoch()):
             pass  # it has half as many runs now
         self._has_started = True
@@ -90,15 +105,21 @@ class Bundle:
     def end_epoch(self, not_before: float = 0.0) -> None:
         """Wait for the epoch that was started, if any, on the same stream, and record it.
 
-        If it was the last one of the group, the state of the group is kept.
+        One that takes long may still be under way then. After the last one of the group, the state of that is kept.
 
         Args:
             not_before: By `time.perf_counter`; time before that is not counted.
         """
         if not self._trainer or not self._has_started:
             return
+        try:
+            values = self._trainer.end_epoch()
+        except EpochUnderWayError:
+            return
+        except EndOfTrainingError:
+            self._has_started, self._has_ended = False, True
+            return
         self._has_started = False
-        values = self._trainer.end_epoch()
         self.curves.record(self._runs, self._trainer.epoch, values, self.time.end_epoch(not_before))
         if self._keep and self._trainer.epoch == self._epochs:
             self._keep(self._runs, self._state_of_group())
@@ -116,6 +137,7 @@ class Bundle:
             if not _is_too_large(self._size, error):
                 raise
         self._trainer = None
+        self.curves.begin_at(self._runs, 0)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -124,12 +146,12 @@ class Bundle:
 
     def state_dict(self) -> dict[str, Any]:
         """Copy the state needed to continue, between two epochs; of finished groups, only the curves."""
-        epochs = self._epochs if self._first else self._group_epoch
         group = {
             "first": self._first,
             "size": self._size,
             "trainer": self._trainer.state_dict() if self._trainer else None,
-            **self.curves.state_dict(slice(None), epochs),
+            "has_ended": self._has_ended,
+            **self.curves.state_dict(slice(None), int(self.curves.lengths.max())),
         }
         return {"bundle": group, "epoch": self.epoch, **self.time.state_dict()}
 
@@ -139,6 +161,7 @@ class Bundle:
             "first": 0,
             "size": self._runs.stop - self._first,
             "trainer": self._trainer.state_dict() if self._trainer else None,
+            "has_ended": False,
             **self.curves.state_dict(self._runs, self._epochs),
         }
         return {"bundle": group, "epoch": self._epochs, **self.time.state_dict()}
@@ -153,10 +176,11 @@ class Bundle:
         """
         group = state["bundle"]
         self._first, self._size, self._trainer = group["first"], group["size"], None
+        self._has_ended = group.get("has_ended", False)
         self.curves.load_state_dict(group)
         self.time.load_state_dict(state)
-        if group["trainer"]:
-            self._fits(lambda trainer: trainer.load_state_dict(group["trainer"]))
+        if group["trainer"] and self._fits(lambda trainer: trainer.load_state_dict(group["trainer"])):
+            self.curves.begin_at(self._runs, self._group_epoch)
 
 
 def _is_too_large(size: int, error: Exception) -> bool:

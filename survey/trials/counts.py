@@ -93,6 +93,7 @@ class _Trial:
     Attributes:
         config: Its configuration.
         began_s: When its latest try started.
+        trained_s: When that has last reported an epoch, or started.
         epoch: The last epoch that this try has reported.
         is_running: Whether it runs, and does not wait for its next try.
         has_reported: Whether one of its tries has reported.
@@ -101,6 +102,7 @@ class _Trial:
 
     config: Mapping[str, Any]
     began_s: float = 0.0
+    trained_s: float = 0.0
     epoch: int = 0
     is_running: bool = False
     has_reported: bool = False
@@ -130,6 +132,7 @@ class _Trial:
             epoch=self.epoch,
             epochs=max(each["epochs"] for each in experiments),
             seconds=now - self.began_s,
+            idle_s=now - self.trained_s,
         )
 
 
@@ -160,7 +163,8 @@ class Counts:
         """Count a trial that starts, or starts again, as running."""
         with self._changing:
             trial = self._trials[trial_id] = self._take(trial_id, config)
-            trial.began_s, trial.epoch, trial.is_running = self._clock(), 0, True
+            trial.began_s = trial.trained_s = self._clock()
+            trial.epoch, trial.is_running = 0, True
             self._classes[trial.resource_class]  # it is shown from here on
 
     def _take(self, trial_id: str, config: Mapping[str, Any]) -> _Trial:
@@ -183,6 +187,8 @@ class Counts:
                     count.runs_done += len(experiment["repetitions"])
                 self._cost.spend(experiment, epoch, run_epochs, is_first=not trial.has_reported)
             trial.epoch, trial.has_reported = report["epoch"], True
+            if report["run_epochs"]:
+                trial.trained_s = now
 
     def wait(self, trial_id: str) -> None:
         """Count a trial that has failed, and waits for its next try, as not running."""

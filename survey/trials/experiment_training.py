@@ -66,7 +66,7 @@ class ExperimentTraining:
         self._config, self._context, self._stream = config, context, stream
         self.experiment = experiment_of(config)
         settings = context.settings
-        self._workload = workload_named(settings.workload)
+        self._workload = workload_named(settings.workload, settings.about)
         self._metrics = self._workload.columns.metrics.only(config["metrics"])
         digest = self._workload.data_digest(self.experiment, settings.data)
         self.saved = SavedStates(self.experiment, config, settings, trial_id=context.trial_id, data_digest=digest)
@@ -90,7 +90,14 @@ class ExperimentTraining:
             self._training = self._workload.training(self.experiment, details, settings.data, self._context.device)
             seeds = [Run(self.experiment, number).seed for number in self._config["repetitions"]]
             keep = self.saved.keep if settings.keep_states and self.experiment.draws == "paired" else None
-            self._bundle = Bundle(self._training.make_trainer, self._metrics, seeds, self.experiment.epochs, keep)
+            self._bundle = Bundle(
+                self._training.make_trainer,
+                self._metrics,
+                seeds,
+                self.experiment.epochs,
+                keep,
+                runs_at_once=self._training.runs_at_once,
+            )
             if saved:
                 self._restore(saved)
 
@@ -112,7 +119,7 @@ class ExperimentTraining:
             with torch.cuda.stream(self._stream):
                 self._bundle.load_state_dict(saved)
             self._reported = self._bundle.run_epochs
-            self.run.log_epochs(self._bundle.curves.values, self._bundle.epoch)
+            self.run.log_epochs(self._bundle.curves, self._bundle.epoch)
         except (TrackingError, DiskFullError):
             raise
         except Exception as error:
@@ -141,12 +148,12 @@ class ExperimentTraining:
         return ExperimentProgress(self._bundle.epoch, trained, self.is_done)
 
     def start_epoch(self) -> None:
-        """Train an epoch; on a GPU, let it start."""
+        """Train an epoch; on a GPU, let it start. One that is under way goes on."""
         with self.run.failure_marked(), torch.cuda.stream(self._stream):
             self._bundle.start_epoch()
 
     def end_epoch(self, not_before: float) -> float:
-        """Wait for the epoch that was started, and track it.
+        """Wait for the epoch that was started, and track it; one that takes long may still be under way then.
 
         Args:
             not_before: When the epoch of another experiment ended that was waited for before this one, by
@@ -158,7 +165,7 @@ class ExperimentTraining:
         with self.run.failure_marked():
             with torch.cuda.stream(self._stream):
                 self._bundle.end_epoch(not_before)
-            self.run.log_epochs(self._bundle.curves.values, self._bundle.epoch)
+            self.run.log_epochs(self._bundle.curves, self._bundle.epoch)
         return time.perf_counter()
 
     def finish(self) -> None:
@@ -175,8 +182,18 @@ class ExperimentTraining:
                 "trial_id": self._context.trial_id,
                 "mlflow_run_id": self.run.run_id,
             }
-            columns, curves = self._workload.columns, self._bundle.curves.by_name
-            history = history_table(columns, self.experiment, repetitions, self._training.columns, curves, origin)
+            columns, curves = self._workload.columns, self._bundle.curves
+            if curves.metrics.is_open:
+                columns = columns.recording(curves.metrics.names)
+            history = history_table(
+                columns,
+                self.experiment,
+                repetitions,
+                self._training.columns,
+                curves.by_name,
+                origin,
+                lengths=curves.lengths.tolist(),
+            )
             self.run.finish(history, keep=self.save_checkpoint)
             self.is_done = True
             if self._context.is_packed:
@@ -191,10 +208,15 @@ class ExperimentTraining:
                 self.save_checkpoint()
 
     def save_checkpoint(self) -> None:
-        """Write a checkpoint, from which a trial of the same repetitions goes on."""
+        """Write a checkpoint, from which a trial of the same repetitions goes on.
+
+        While an epoch takes long, there is none: the last one stays.
+        """
         if self.run.is_open:
             with torch.cuda.stream(self._stream):
-                self._bundle.end_epoch()  # one that is under way beside others
+                self._bundle.end_epoch()  # one that is under way, perhaps beside others
+                if self._bundle.is_under_way:
+                    return
                 self.saved.save_checkpoint(self._bundle.state_dict())
 
     def stop(self, *, close_run: bool = True) -> None:

@@ -21,6 +21,7 @@ class TrialSettings:
 
     Attributes:
         workload: Name of what is surveyed.
+        about: Its description, if it is a member of a family.
         data: What it is trained on, see `survey.workloads.workload.SurveyData.load`.
         tracking: How MLflow tracks trials.
         origin: Columns of the data set that identify the survey and its source.
@@ -40,6 +41,7 @@ class TrialSettings:
     checkpoints: Path
     states: Path
     checkpoint_pace: CheckpointPace = field(default_factory=CheckpointPace)
+    about: str = ""
     keep_states: bool = False
     output_id: str | None = None
     report_every_s: float = 1.0

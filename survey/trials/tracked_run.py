@@ -7,11 +7,11 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import pyarrow as pa
 
 from survey.errors import FATAL_ERRORS
 from survey.tracking.trial_run import TrialRun
+from survey.trials.curves import Curves
 
 _log = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ class TrackedRun:
         """Track the experiment in this run."""
         self._run, self.run_id = run, run.run_id
 
-    def log_epochs(self, curves: np.ndarray, epoch: int) -> None:
-        """Track the epochs up to this one that are not tracked yet, of curves [metrics, repetitions, epochs]."""
+    def log_epochs(self, curves: Curves, epoch: int) -> None:
+        """Track the epochs up to this one that are not tracked yet."""
         while self._run and self._logged < epoch:
             self._logged += 1
-            self._run.log_epoch(self._logged, curves[:, :, self._logged - 1])
+            self._run.log_epoch(self._logged, curves.values[:, :, self._logged - 1], curves.metrics)
 
     def finish(self, history: pa.Table, keep: Callable[[], None]) -> None:
         """Store the history and mark the run as finished; arguments as of `TrialRun.finish`."""

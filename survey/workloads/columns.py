@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from survey.workloads.metrics import Metrics
 
@@ -21,6 +21,7 @@ class Columns:
 
     Attributes:
         workload: Name of the workload.
+        about: Its description, if it is a member of a family.
         experiment: Columns of an experiment by name, in their order: all of `common`, and those of the workload. A dot
             in a name stands for an underscore in the field of the experiment.
         partition: Those of them that are in the paths, in the order of the folders.
@@ -44,8 +45,13 @@ class Columns:
     of_data: tuple[str, ...] = ()
     one_for_all: tuple[str, ...] = ("task_version",)
     one_for_data: tuple[str, ...] = ("task_digest",)
-    before: Mapping[str, str | float] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
     task_column: str = ""
+    about: str = ""
+
+    def recording(self, names: Iterable[str]) -> Columns:
+        """Return the columns of a data set whose runs have recorded these metrics, see `Metrics.found`."""
+        return replace(self, metrics=self.metrics.found(names))
 
 
 def common() -> dict[str, Column]:

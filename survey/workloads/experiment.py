@@ -99,6 +99,11 @@ class Experiment(ABC):
         return {**asdict(self), **({"workload": self.WORKLOAD} if self.WORKLOAD else {})}
 
     @property
+    def described(self) -> dict[str, object]:
+        """What people and the data set see of it: its fields, and the workload, by name."""
+        return self.to_dict()
+
+    @property
     def experiment_id(self) -> int:
         """A 63-bit hash of the canonical form: the same for the same work, on any machine and in any version."""
         return _hash63(_to_json(self.canonical))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,6 +17,14 @@ ALL_STATISTICS = ("num_finite", "min", *_QUARTILES, "max", "avg", "stddev")
 
 MAIN_STATISTICS = (*_QUARTILES, "avg", "stddev")
 """Those of a metric that is not the objective."""
+
+NOT_RECORDED = np.array(0x7FC0_BEEF, dtype=np.uint32).view(np.float32)[()]
+"""Stands in curves, which are float32, for what is not recorded: a NaN that no computation yields, as R's NA is."""
+
+
+def is_recorded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Return where there are values, which may be NaN, and not `NOT_RECORDED`."""
+    return values.view(np.uint32) != NOT_RECORDED.view(np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +63,21 @@ class Metrics:
         all: The metrics; the first one that has a best is the objective, by which experiments are compared.
         choose_by: Name of the metric at whose best the epoch of a run is chosen, so that others, which had no part in
             the choice, can judge the run; empty if there is none.
+        is_open: Whether training finds out about further ones, of which these are those that are known.
     """
 
     all: tuple[Metric, ...]
     choose_by: str = ""
+    is_open: bool = False
 
     def only(self, names: Collection[str]) -> Metrics:
         """Return those with these names, in their order here."""
         return replace(self, all=tuple(metric for metric in self.all if metric.name in names))
+
+    def found(self, names: Iterable[str]) -> Metrics:
+        """Return them with further ones that training has found, in their order."""
+        more = [name for name in dict.fromkeys(names) if name not in self.names]
+        return replace(self, all=(*self.all, *(Metric(name, "as training gives it", of_runs=True) for name in more)))
 
     @property
     def objective(self) -> Metric:
@@ -77,7 +92,7 @@ class Metrics:
     @property
     def with_quartiles(self) -> tuple[Metric, ...]:
         """Those of which MLflow has quartiles over the repetitions."""
-        return tuple(metric for metric in self.all if metric.of_runs and metric.best)
+        return tuple(metric for metric in self.all if metric.of_runs and (metric.best or self.is_open))
 
     @property
     def of_runs(self) -> tuple[Metric, ...]:
@@ -109,12 +124,16 @@ def quantiles(values: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
     """Quantiles over the first axis by linear interpolation, with non-finite values sorted last.
 
     Args:
-        values: float [repetitions, ...]; NaN and both infinities count as greater than every number.
+        values: float [repetitions, ...]; NaN and both infinities count as greater than every number. Of float32, those
+            that are not recorded do not count.
         probabilities: Each from 0 to 1.
 
     Returns:
-        float64 [probabilities, ...]; infinity where a quantile falls on, or next to, a value that is not finite.
+        float64 [probabilities, ...]; infinity where a quantile falls on, or next to, a value that is not finite; NaN
+        where no value is recorded.
     """
+    if values.dtype == np.float32 and not (recorded := is_recorded(values)).all():
+        return _quantiles_of_recorded(values, recorded, probabilities)
     ordered = np.sort(np.where(np.isfinite(values), values, np.inf).astype(np.float64), axis=0)
     results = []
     for probability in probabilities:
@@ -130,6 +149,19 @@ def quantiles(values: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
             between = low + fraction * (high - low)
         results.append(np.where(np.isfinite(high), between, np.inf))
     return np.stack(results)
+
+
+def _quantiles_of_recorded(
+    values: npt.NDArray[np.float32], recorded: npt.NDArray[np.bool_], probabilities: Sequence[float]
+) -> np.ndarray:
+    """The quantiles of those places that have equally many values, for each number of them."""
+    flat, is_there = values.reshape(len(values), -1), recorded.reshape(len(values), -1)
+    counts, results = is_there.sum(0), np.full((len(probabilities), flat.shape[1]), np.nan)
+    for count in np.unique(counts[counts > 0]):
+        places = np.flatnonzero(counts == count)
+        some = flat[:, places].T[is_there[:, places].T].reshape(len(places), count).T
+        results[:, places] = quantiles(some, probabilities)
+    return results.reshape(len(probabilities), *values.shape[1:])
 
 
 def log_spaced_epochs(num_epochs: int, count: int = 100) -> npt.NDArray[np.int64]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_type_hints
 
 from survey.workloads.columns import Columns
 from survey.workloads.cost import CostModel, Sample, Work
@@ -18,6 +18,18 @@ from survey.workloads.experiment import Experiment
 
 if TYPE_CHECKING:
     import torch
+
+
+_NO_HYPERPARAMETERS = ("task_content", "training_version")
+"""Fields of experiments that nobody chooses."""
+
+
+class EndOfTrainingError(Exception):
+    """The runs of a trainer have no further epoch, though more were asked for: a function may stop early."""
+
+
+class EpochUnderWayError(Exception):
+    """The epoch that was started has not ended yet, and may take long: whoever waits can look around meanwhile."""
 
 
 class Trainer(Protocol):
@@ -37,10 +49,15 @@ class Trainer(Protocol):
         """
         ...
 
-    def end_epoch(self) -> torch.Tensor:
+    def end_epoch(self) -> torch.Tensor | Mapping[str, torch.Tensor]:
         """Wait for the epoch that was started, and return its metrics: float32 [metrics, runs] on the CPU.
 
-        They are those of `Needs.metrics`, in that order.
+        They are those of `Needs.metrics`, in that order. Where training finds out about them, it is a mapping from
+        their names to float32 [runs] each, and one that is left out is not recorded in this epoch.
+
+        Raises:
+            EndOfTrainingError: There was no such epoch, and there will be none.
+            EpochUnderWayError: It has not ended yet; call again.
         """
         ...
 
@@ -68,10 +85,12 @@ class Training:
     Attributes:
         make_trainer: Makes the trainer of some of its runs.
         columns: Values of the workload's own columns in the data set.
+        runs_at_once: The most runs that a trainer takes; None for all that fit into memory.
     """
 
     make_trainer: MakeTrainer
     columns: Mapping[str, Any]
+    runs_at_once: int | None = None
 
 
 class Needs(Protocol):
@@ -193,10 +212,12 @@ class Workload(ABC):
     Attributes:
         name: Its name in search spaces, outputs and data sets.
         left_out: Why experiments without `Needs` are left out, in words.
+        about: For a member of a family, its description, from which `registry.workload_named` makes it again.
     """
 
     name: str
     left_out: str = "impossible"
+    about: str = ""
 
     @property
     @abstractmethod
@@ -212,6 +233,25 @@ class Workload(ABC):
     @abstractmethod
     def columns(self) -> Columns:
         """Its columns in the data set, and its metrics."""
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Any]:
+        """Types of the fields of its experiments, by name, the workload's own first."""
+        hints = get_type_hints(self.experiment_type)
+        common = {each.name for each in fields(Experiment)}
+        names = sorted((each.name for each in fields(self.experiment_type)), key=common.__contains__)
+        return {name: hints[name] for name in names if name not in _NO_HYPERPARAMETERS}
+
+    def joined(self, earlier: Workload) -> Workload:
+        """Return the workload with what an output or another data set has recorded of it.
+
+        Args:
+            earlier: The workload of the same name there.
+
+        Raises:
+            InputError: Both contradict each other.
+        """
+        return self
 
     @abstractmethod
     def data(self, spaces: Sequence[Any]) -> SurveyData:
@@ -240,3 +280,24 @@ class Workload(ABC):
             data: What `SurveyData.load` has returned.
             device: Where to train.
         """
+
+
+class Family(Protocol):
+    """Workloads of one kind, of which a description makes one."""
+
+    @property
+    def experiment_type(self) -> type[Experiment]:
+        """The class of the experiments of all of them."""
+        ...
+
+    def member(self, name: str, about: str) -> Workload:
+        """Return the workload of this name, by its description.
+
+        Raises:
+            InputError: The description cannot be read.
+        """
+        ...
+
+    def space_type_of(self, document: dict[str, Any], folder: Path, *, is_kept: bool) -> type[Any]:
+        """Return the class of a search space, see `survey.workloads.registry.space_type_of`."""
+        ...

@@ -111,6 +111,9 @@ def test_the_data_card_has_the_differences_of_the_definitions():
 def test_search_spaces_of_the_readme_load(text, tmp_path):
     file = tmp_path / "space.yaml"
     file.write_text(text, encoding="utf-8")
+    (tmp_path / "my_net.py").write_text(
+        "def train(*, seed, width: int, dropout: float = 0.0, epochs: int = 50): yield {}"
+    )
     try:
         assert load_space(file).name in text
     except SearchSpaceError as error:

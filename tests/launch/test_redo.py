@@ -17,6 +17,7 @@ from survey.networks.experiment import NetworkExperiment
 from survey.plan.plan import Plan
 from survey.spaces.yaml_file import dump_space
 from survey.tasks.loading import load
+from survey.workloads.registry import workload_named
 from tests.support.awaiting import await_that
 from tests.support.commands import run_here
 from tests.support.export_data import BETA, EXPERIMENTS, read, runs_of
@@ -39,7 +40,7 @@ EXPERIMENT = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=1
     ],
 )
 def test_filters(text, matches):
-    assert RedoFilter.parse(text, NetworkExperiment).matches(EXPERIMENT) is matches
+    assert RedoFilter.parse(text, workload_named().hyperparameters).matches(EXPERIMENT) is matches
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_filters(text, matches):
 )
 def test_what_is_no_filter_is_refused(text, told):
     with pytest.raises(InputError, match=told):
-        RedoFilter.parse(text, NetworkExperiment)
+        RedoFilter.parse(text, workload_named().hyperparameters)
 
 
 def redo(survey, experiment: NetworkExperiment) -> set[str]:
@@ -127,7 +128,7 @@ def planner(*, limit: int | None = None, repetitions: int = 2):
 def launched(survey, text: str = ALL, **options: int) -> dict[int, set[int]]:
     """Export and mark, as a launch does before it trains; return what is to be trained."""
     survey.export()
-    found = Redo(RedoFilter.parse(text, NetworkExperiment), survey.output, BETA_EXPERIMENTS)
+    found = Redo(RedoFilter.parse(text, workload_named().hyperparameters), survey.output, BETA_EXPERIMENTS)
     plan = planner(**options)
     found.mark(found.find(survey.store, plan))
     trials = plan(CompletedRuns.of_dataset(survey.folder, survey.output.redo_log.superseded)).bundles

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from survey.networks.experiment import NetworkExperiment
+from survey.output.progress import block
 from survey.trials.counts import Counts, CoveredTime
 from survey.trials.messages import ExperimentProgress, TrialReport
 
@@ -117,3 +120,18 @@ def test_time_that_is_covered_counts_once_however_many_intervals_there_are():
         long.add(number, number + 0.5)
     assert long.seconds == 25_000
     assert len(long._apart) <= 10_000, "a report costs the same, however many there were before"
+
+
+def test_a_trial_without_an_epoch_for_a_minute_is_told(counts, clock):
+    def told() -> str:
+        (trial,) = counts.figures().running
+        console = Console(width=200, file=StringIO())
+        console.print(block(counts.figures()))
+        assert trial.idle_s <= trial.seconds
+        return console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+
+    counts.start("a", config())
+    for seconds, run_epochs, is_told in [(59, 0, False), (2, 0, True), (1, 3, False), (58, 0, False), (5, 0, True)]:
+        clock.now += seconds
+        counts.report("a", config(), report((run_epochs, run_epochs, False)))
+        assert ("no epoch for" in told()) == is_told

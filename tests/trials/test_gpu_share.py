@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def caps(monkeypatch) -> list[tuple]:
 
 def device_of(num_gpus: float, *, packed: int = 1) -> str:
     """Where a trial with such a share trains."""
-    trials = [replace(each, num_gpus=num_gpus) for each in planned().bundles[:packed]]
+    trials = [each._replace(num_gpus=num_gpus) for each in planned().bundles[:packed]]
     trial = Trial(
         trial_config(trials),
         TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path(), states=Path()),

@@ -161,7 +161,7 @@ def describe(dataset: Path) -> Facts:
 
 def _settings(columns: Columns) -> list[str]:
     """The columns of hyperparameters, which are fields of the experiment, but for the task's: common ones last."""
-    fields = list(workload_named(columns.workload).experiment_type.__dataclass_fields__)
+    fields = list(workload_named(columns.workload, columns.about).hyperparameters)
     own = {field_of(name): name for name in columns.experiment}
     common = [name for name in ("epochs", "draws") if name in own]
     return [own[field] for field in fields if field in own and field not in ("dataset", *common)] + common

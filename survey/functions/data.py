@@ -1,0 +1,114 @@
+"""What a survey of a function needs beside its search spaces: the source of the function, and its processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from survey.errors import InputError
+from survey.functions.description import Description, taken_names
+from survey.functions.experiment import FunctionExperiment
+from survey.functions.needs import FunctionNeeds
+from survey.functions.search_space import FunctionSpace
+from survey.functions.server import FunctionError, FunctionServer
+from survey.functions.source import Source
+from survey.functions.trainer import Calls, FunctionTrainer
+from survey.workloads.experiment import Run
+from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError, SurveyData
+
+
+class FunctionData(SurveyData):
+    """The source of the function, which workers need to call it.
+
+    Args:
+        spaces: The search spaces.
+        description: What is known of the function, with what an earlier launch has recorded.
+        has_changed: Whether its source is another one than that of an earlier launch.
+
+    Raises:
+        InputError: The search spaces are on different functions of one name.
+    """
+
+    def __init__(self, spaces: Sequence[FunctionSpace], description: Description, *, has_changed: bool) -> None:
+        self._spaces, self._description, self._has_changed = spaces, description, has_changed
+        self._is_measured = False
+        sources = {space.SOURCE.digest: space.SOURCE for space in spaces if space.SOURCE}
+        if len(sources) > 1:
+            raise InputError(
+                f"{', '.join(space.name for space in spaces)}: {description.name} is another function in each; give "
+                "one of them a name of its own by `workload`, or launch them by themselves"
+            )
+        self._source: Source | None = next(iter(sources.values()), None)
+
+    @cached_property
+    def _largest(self) -> dict[str, float]:
+        """The largest absolute value of each numeric axis."""
+        found = dict.fromkeys(self._description.numeric, 0.0)
+        for grid in (grid for space in self._spaces for grid in space.grids):
+            for name in found.keys() & set(grid.keys()):
+                found[name] = max(found[name], *(abs(value or 0) for value in grid.values(name)))
+        return {name: most or 1.0 for name, most in found.items()}
+
+    def needs(self, experiment: FunctionExperiment, *, may_guess: bool = False) -> FunctionNeeds:
+        """Return what a call needs."""
+        return FunctionNeeds(experiment, (self._description.objective,), self._largest, self._epoch_s)
+
+    @cached_property
+    def _server(self) -> FunctionServer:
+        assert self._source
+        return FunctionServer(self._source)
+
+    def _epoch_s(self, experiment: FunctionExperiment, device: str, seconds: float) -> float:
+        """Train a run for about so many seconds, and return those of an epoch, with its part of what comes before."""
+        self._is_measured = True
+        description = self._description
+        calls = Calls(
+            self._server,
+            experiment,
+            description.objective,
+            taken_names(description.columns),
+            device,
+            str(Path.cwd()),
+        )
+        trainer = FunctionTrainer(calls, seeds=[Run(experiment, 0).seed])
+        began = time.perf_counter()
+        ends, took = began + seconds, []
+        try:
+            while trainer.epoch < experiment.epochs and (not took or time.perf_counter() < ends):
+                began = time.perf_counter()
+                trainer.start_epoch()
+                trainer.end_epoch()
+                took.append(time.perf_counter() - began)
+        except EpochUnderWayError:
+            took.append(time.perf_counter() - began)
+        except EndOfTrainingError:
+            pass
+        except FunctionError as error:
+            raise InputError(f"--pilot: {experiment.label}: {error}") from None
+        first, later = took[0], sum(took[1:]) / max(1, len(took) - 1) or took[0]
+        return later + max(0.0, first - later) / experiment.epochs
+
+    def caveat(self) -> str:
+        """Say that nothing is known of the time, unless it was measured."""
+        if self._is_measured:
+            return ""
+        return "nothing is known of the time that the function takes, so these hours mean nothing: --pilot measures it"
+
+    def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+        """Say that the source has changed, and that the function asks for no seed."""
+        if not all("seed" in space.SIGNATURE["given"] for space in self._spaces):
+            yield f"{self._description.name} asks for no seed: its repetitions are the same, unless it draws by itself"
+        if self._has_changed:
+            yield (
+                f"the source of {self._description.name} has changed since the last launch, under the same version "
+                f"{self._description.version}: what is done stays; if it means other work now, raise `version`"
+            )
+
+    def load(
+        self, experiments: Iterable[FunctionExperiment], dataset: Path, *, bundled: bool = True
+    ) -> Mapping[str, Any]:
+        """Return the source, the folder that the function runs in, and names that no metric can have."""
+        return {"source": self._source, "folder": str(Path.cwd()), "spaces": [space.name for space in self._spaces]}

@@ -1,0 +1,106 @@
+"""Experiments on a training function, and their identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from survey.functions.kinds import hashable
+from survey.workloads.experiment import Experiment
+
+Values = tuple[tuple[str, Any], ...]
+"""Axes with their values, sorted by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionExperiment(Experiment):
+    """One setting of all axes of a function; each axis is an attribute too.
+
+    Attributes:
+        workload: Name of the workload.
+        version: Version of the function.
+        axes: Axes that differ from their defaults: they are the identity.
+        rest: The others, and those that do not count.
+    """
+
+    workload: str
+    version: int
+    axes: Values = ()
+    rest: Values = field(default=(), compare=False)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Make the experiment of a record, see `Experiment.from_record`."""
+        kept = {name: record[name] for name in ("workload", "version", "epochs", "draws", "training_version")}
+        return cls(**kept, axes=_sorted(record["axes"]), rest=_sorted(record["rest"]))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the value of an axis."""
+        if not name.startswith("__"):
+            for axis, value in (*self.axes, *self.rest):
+                if axis == name:
+                    return value
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def label(self) -> str:
+        """The function, and the axes that differ from their defaults."""
+        function = self.workload.rpartition(".")[2].rpartition(":")[2]
+        settings = " ".join(f"{name}={_shown(value)}" for name, value in self.axes)
+        return f"{function} {settings}".strip()
+
+    @property
+    def paired_by(self) -> tuple[str, ...]:
+        """The function."""
+        return (self.workload,)
+
+    @property
+    def canonical(self) -> dict[str, object]:
+        """The workload, its version, the axes that differ from their defaults, and the number of epochs."""
+        described: dict[str, object] = {
+            "training_version": self.training_version,
+            "workload": self.workload,
+            "version": self.version,
+            "epochs": self.epochs,
+            "axes": dict(self.axes),
+        }
+        return described if self.draws == "paired" else {**described, "draws": self.draws}
+
+    @property
+    def described(self) -> dict[str, object]:
+        """The axes by name, as people and the data set see them."""
+        axes = {**dict(self.axes), **dict(self.rest)}
+        common = {"epochs": self.epochs, "draws": self.draws, "function_version": self.version}
+        return {**{name: _listed(value) for name, value in axes.items()}, **common, "workload": self.workload}
+
+    def to_dict(self) -> dict[str, object]:
+        """All fields as plain values."""
+        return {
+            "workload": self.workload,
+            "version": self.version,
+            "axes": {name: _listed(value) for name, value in self.axes},
+            "rest": {name: _listed(value) for name, value in self.rest},
+            "epochs": self.epochs,
+            "draws": self.draws,
+            "training_version": self.training_version,
+        }
+
+    @property
+    def prefix_id(self) -> int:
+        """Its own id: a function may do other work if it is to do more epochs, so none is the beginning of another."""
+        return self.experiment_id
+
+
+def _sorted(values: Mapping[str, Any]) -> Values:
+    return tuple((name, hashable(value)) for name, value in sorted(values.items()))
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "x".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,307 @@
+"""Search spaces over a training function: the axes of a grid are the parameters of the function."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
+from pydantic_core import PydanticCustomError
+
+from survey.errors import InputError, nearest
+from survey.functions import kinds
+from survey.functions.description import (
+    METRIC_NAME,
+    WORKLOAD_NAME,
+    Description,
+    FunctionAxis,
+    default_partition,
+    taken_names,
+)
+from survey.functions.experiment import FunctionExperiment
+from survey.functions.server import FunctionServer
+from survey.functions.signature import SignatureError, describe
+from survey.functions.source import Source, source_of
+from survey.spaces.axes import MOST_VALUES, Axis, Epochs
+from survey.spaces.search_space import BaseGrid, BaseSpace, refuse
+from survey.text.names import folded
+from survey.workloads.columns import Columns
+from survey.workloads.experiment import TRAINING_VERSION, Experiment
+from survey.workloads.registry import FUNCTIONS, workload_named
+from survey.workloads.workload import Workload
+
+_FIELD = "axis_"
+"""Begins the names of the fields of axes, so that these may be called as the methods of a model are."""
+
+_EPOCHS = "epochs"
+
+
+class FunctionGrid(BaseGrid, frozen=True):
+    """A hypercube of values of parameters; `space_type_of` makes the class for a function.
+
+    Attributes:
+        AXES: The parameters that are axes, but for `epochs`.
+        NAME: Name of the workload among all workloads.
+    """
+
+    AXES: ClassVar[tuple[FunctionAxis, ...]] = ()
+    NAME: ClassVar[str] = ""
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Return the names of the axes, those of the function first."""
+        return (*(axis.name for axis in cls.AXES), *BaseGrid.model_fields)
+
+    def values(self, name: str) -> tuple[Any, ...]:
+        """Return the values of an axis."""
+        return getattr(self, name if name in BaseGrid.model_fields else _FIELD + name)
+
+    @property
+    def floats(self) -> Iterator[tuple[str, float]]:
+        """None: the columns of a function's axes have 64 bits."""
+        return iter(())
+
+    @property
+    def varied(self) -> list[str]:
+        """Axes of the function that have several values."""
+        return [axis.name for axis in self.AXES if len(self.values(axis.name)) > 1]
+
+    def experiments(
+        self,
+        contents: Mapping[str, str] = {},
+        *,
+        training_version: int = TRAINING_VERSION,
+        version: int = 1,
+        not_identity: Sequence[str] = (),
+    ) -> Iterator[FunctionExperiment]:
+        """Yield the experiments of the grid; arguments beside those of `BaseGrid` as in a `Description`."""
+        defaults = {axis.name: axis.default for axis in self.AXES if axis.has_default}
+        for point in self.points(self.keys()):
+            values = sorted((axis.name, point[axis.name]) for axis in self.AXES)
+            counted = [
+                each
+                for each in values
+                if each[0] not in not_identity and not (each[0] in defaults and defaults[each[0]] == each[1])
+            ]
+            yield FunctionExperiment(
+                workload=self.NAME,
+                version=version,
+                axes=tuple(counted),
+                rest=tuple(each for each in values if each not in counted),
+                epochs=point[_EPOCHS],
+                draws=point["draws"],
+                training_version=training_version,
+            )
+
+
+def _as_objective(value: Any) -> Any:
+    """`test_loss` is `{test_loss: min}`."""
+    named = {value: "min"} if isinstance(value, str) else value
+    if not isinstance(named, Mapping) or len(named) != 1:
+        raise PydanticCustomError("objective", "expected the name of a metric, or {NAME: min} or {NAME: max}")
+    (name,) = named
+    if not isinstance(name, str) or not METRIC_NAME.fullmatch(name):
+        raise PydanticCustomError("objective", "expected a name of letters, digits, _, -, . and /")
+    return named
+
+
+def _as_text(value: Any) -> Any:
+    """Where a function is, as text."""
+    return f"{value.__module__}:{value.__qualname__}" if callable(value) else value
+
+
+class FunctionSpace(BaseSpace, frozen=True):
+    """A named union of grids over a training function.
+
+    Attributes:
+        SOURCE: Where the function comes from; None in what an output keeps, which is not trained by it.
+        SIGNATURE: What it asks for.
+        AXES: Its axes, but for `epochs`.
+        train: `FILE.py:FUNCTION`, `package.module:function`, or the function itself.
+        version: Raised by its author when the same axes mean other work.
+        objective: The metric that experiments are compared by, `{NAME: min}` or `{NAME: max}`.
+        not_identity: Axes that are recorded and do not count for the identity of experiments.
+        partition: Axes in the paths of the data set; two of those that are varied, if there are none.
+
+    Raises:
+        SearchSpaceError: A value or a name is wrong; the message has a line for each.
+    """
+
+    SOURCE: ClassVar[Source | None] = None
+    SIGNATURE: ClassVar[Mapping[str, Any]] = {}
+    AXES: ClassVar[tuple[FunctionAxis, ...]] = ()
+
+    train: Annotated[str, BeforeValidator(_as_text)]
+    version: Annotated[int, Field(strict=True, ge=1, lt=1 << 32)] = 1
+    objective: Annotated[dict[str, Literal["min", "max"]], BeforeValidator(_as_objective)]
+    not_identity: tuple[str, ...] = ()
+    partition: tuple[str, ...] = ()
+    grids: Annotated[tuple[FunctionGrid, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_axes(self) -> Self:
+        axes = self.AXES
+        names = [axis.name for axis in axes]
+        for key in ("not_identity", "partition"):
+            for name in getattr(self, key):
+                if name not in names:
+                    refuse(f"{key}: {name!r} is no axis{nearest(name, names)}; expected some of {', '.join(names)}")
+        for name in self.objective:
+            if folded(name) in {*_taken(), *map(folded, names), folded(self.name)}:
+                refuse(f"objective: the data set has a column {name!r} of its own; yield the metric under another name")
+        for name in set(self.partition).intersection(self.not_identity):
+            refuse(f"partition: {name!r} does not count for the identity, so it cannot say where an experiment lies")
+        for axis in axes:
+            if axis.name in self.partition and not kinds.can_be_in_paths(axis.kind):
+                refuse(
+                    f"partition: {axis.name!r} is {kinds.words(axis.kind)}, which cannot be in paths of the data set"
+                )
+        return self
+
+    def experiments(
+        self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
+    ) -> list[Experiment]:
+        """Expand the grids into distinct experiments, in order of appearance."""
+        found = (
+            grid.experiments(
+                contents, training_version=training_version, version=self.version, not_identity=self.not_identity
+            )
+            for grid in self.grids
+        )
+        return list(dict.fromkeys(itertools.chain.from_iterable(found)))
+
+    @classmethod
+    def columns(cls) -> Columns:
+        """Return the columns of its workload, of which the objective is not known yet."""
+        return Description("any", 1, cls.AXES, "objective", "min").columns
+
+    @property
+    def workload(self) -> Workload:
+        """The function as it is described here."""
+        return workload_named(self.WORKLOAD, self.function.to_json())
+
+    @property
+    def function(self) -> Description:
+        """What outputs and data sets keep of the function."""
+        version = str(self.version)
+        ((objective, best),) = self.objective.items()
+        varied = [name for each in self.grids for name in each.varied]
+        counted = [axis for axis in self.AXES if axis.name not in self.not_identity]
+        return Description(
+            name=self.WORKLOAD.removeprefix(f"{FUNCTIONS}:"),
+            version=self.version,
+            axes=self.AXES,
+            objective=objective,
+            best=best,
+            not_identity=self.not_identity,
+            partition=self.partition or default_partition(counted, varied),
+            defaults={version: {axis.name: axis.default for axis in self.AXES if axis.has_default}},
+            digests={version: self.SOURCE.digest} if self.SOURCE else {},
+        )
+
+    def without_paths(self) -> Self:
+        """Return the search space without the folder of the function."""
+        return self.model_copy(update={"train": self.train.rpartition("/")[2]})
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What an output keeps beside the fields, so that it reads the search space without the function."""
+        return {"signature": dict(self.SIGNATURE)}
+
+
+def space_type_of(document: dict[str, Any], folder: Path, *, is_kept: bool) -> type[FunctionSpace]:
+    """Return the class of a search space, for its function.
+
+    Args:
+        document: The search space as it is written; `workload` and `signature` are taken out of it.
+        folder: Folder that a relative path starts from.
+        is_kept: Whether an output keeps it: then it says itself what the function asks for, and nothing is imported.
+
+    Raises:
+        InputError: The function cannot be found, imported or surveyed.
+    """
+    name = document.pop("workload", None)
+    if is_kept:
+        signature, source = document.pop("signature", None), None
+        if not isinstance(signature, dict) or not isinstance(name, str):
+            raise InputError("train: this copy of a search space does not say what its function asks for; launch again")
+        name = name.removeprefix(f"{FUNCTIONS}:")
+    else:
+        source = source_of(document["train"], folder)
+        signature = _signature(document["train"], source)
+        name = source.name if name is None else name
+    if not isinstance(name, str) or not WORKLOAD_NAME.fullmatch(name):
+        raise InputError(f"workload: expected a name of letters, digits, _, - and ., found {name!r}")
+    return _space_type(name, signature, source)
+
+
+def _signature(train: Any, source: Source) -> dict[str, Any]:
+    if not isinstance(train, str):
+        try:
+            return describe(train)
+        except SignatureError as error:
+            raise InputError(f"train: {source.name}: {error}") from None
+    with FunctionServer(source) as server:
+        return server.signature
+
+
+def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) -> type[FunctionSpace]:
+    """Make the class of search spaces of a function."""
+    try:
+        parameters = [_axis(name, each) for each in signature["axes"]]
+    except (KeyError, TypeError, ValueError):  # of what a stranger's output keeps
+        raise InputError(f"train: what is kept of {name} cannot be read") from None
+    axes = tuple(axis for axis in parameters if axis.name != _EPOCHS)
+    _check_names(name, axes)
+    fields = {_FIELD + axis.name: (_values_of(axis), _field(axis)) for axis in axes}
+    epochs = next((axis for axis in parameters if axis.name == _EPOCHS), None)
+    if signature["is_plain"] and epochs is None:
+        fields[_EPOCHS] = (Annotated[tuple[Annotated[int, Field(strict=True, ge=1, le=1)], ...], Axis], (1,))
+    elif epochs is not None and epochs.has_default:
+        fields[_EPOCHS] = (Annotated[tuple[Epochs, ...], Axis], (epochs.default,))
+    workload = f"{FUNCTIONS}:{name}"
+    grid = create_model("Grid", __base__=FunctionGrid, **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    grid.AXES, grid.NAME = axes, workload
+    grids = Annotated[tuple[grid, ...], Field(min_length=1)]
+    space = create_model("SearchSpace", __base__=FunctionSpace, grids=(grids, ...))
+    space.WORKLOAD, space.SOURCE, space.SIGNATURE, space.AXES = workload, source, signature, axes
+    return space
+
+
+def _axis(name: str, parameter: Mapping[str, Any]) -> FunctionAxis:
+    kind, has_default = parameter["kind"], "default" in parameter
+    default = kinds.hashable(parameter.get("default"))
+    if has_default:
+        try:
+            default = kinds.checked(kind, default)
+        except ValidationError:
+            hint = ", or annotate it as Optional" if default is None else ""
+            raise InputError(
+                f"train: {name}: the default of {parameter['name']!r} is {default!r}, which is not "
+                f"{kinds.words(kind)}; change one of them{hint}"
+            ) from None
+    return FunctionAxis(parameter["name"], kind, has_default, default)
+
+
+def _values_of(axis: FunctionAxis) -> Any:
+    return Annotated[tuple[kinds.annotation(axis.kind), ...], Axis, Field(max_length=MOST_VALUES)]
+
+
+def _field(axis: FunctionAxis) -> Any:
+    return Field((axis.default,), alias=axis.name) if axis.has_default else Field(alias=axis.name)
+
+
+def _check_names(name: str, axes: Sequence[FunctionAxis]) -> None:
+    taken = _taken()
+    for axis in axes:
+        if folded(axis.name) in taken:
+            raise InputError(f"train: {name}: the data set has a column {axis.name!r} of its own; rename the parameter")
+
+
+@cache
+def _taken() -> frozenset[str]:
+    """Names that no axis can have."""
+    return taken_names(Description("any", 1, (), "objective", "min").columns) | {"draws", "workload"}

@@ -1,0 +1,170 @@
+"""Where a training function comes from: its module, and the texts of all modules of its folder that it imports.
+
+The texts go to workers, which may lack the files, and their digest to the data set. A function of a notebook or of the
+program that runs, which no process can import, goes there by Ray's own serialisation.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+from survey.errors import InputError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A training function, as another process can have it.
+
+    Attributes:
+        folder: The folder that is to be on the import path.
+        module: Name of the module in it.
+        function: Name of the function in that.
+        files: Texts of the module and of those that it imports from the folder, by path below it.
+        pickled: The function itself, if no process can import it.
+    """
+
+    folder: str
+    module: str
+    function: str
+    files: dict[str, str] = field(default_factory=dict)
+    pickled: bytes = b""
+
+    @property
+    def name(self) -> str:
+        """Its name for people, and in identities: `my_net.train`."""
+        return f"{self.module}.{self.function}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, as hex, of all that is known of its source."""
+        found = hashlib.sha256(self.pickled)
+        for name, text in sorted(self.files.items()):
+            found.update(f"{name}\0{text}\0".encode())
+        return found.hexdigest()
+
+
+def source_of(train: str | Callable[..., Any], folder: Path) -> Source:
+    """Find a function.
+
+    Args:
+        train: `FILE.py:FUNCTION`, `package.module:function`, or the function itself.
+        folder: Folder that a relative path starts from.
+
+    Raises:
+        InputError: There is no such file or module; the message says what was expected.
+    """
+    if not isinstance(train, str):
+        return _of_object(train)
+    place, colon, function = train.rpartition(":")
+    if not colon or not function.isidentifier() or not place:
+        raise InputError(f"train: expected FILE.py:FUNCTION or package.module:function, found {train!r}")
+    if not place.endswith(".py"):
+        return _importable(place, function, folder)
+    file = folder / place
+    if not file.is_file():
+        raise InputError(f"train: there is no file {file}")
+    if not file.stem.isidentifier():
+        raise InputError(f"train: {file.name} cannot be imported, as its name is no word of Python; rename it")
+    return _of_file(file.resolve(), file.stem, function, file.resolve().parent)
+
+
+def _of_object(train: Callable[..., Any]) -> Source:
+    module, function = getattr(train, "__module__", None), getattr(train, "__qualname__", "")
+    if not callable(train) or not module or not function:
+        raise InputError(f"train: expected a function, or where it is as text, found {train!r}")
+    loaded = sys.modules.get(module)
+    file = getattr(loaded, "__file__", None)
+    if module != "__main__" and file and all(part.isidentifier() for part in function.split(".")):
+        path = Path(file).resolve()
+        parts = module.count(".") + (path.name == "__init__.py")
+        return _of_file(path, module, function, path.parents[parts])
+    return Source("", module, function.rpartition(".")[2], _text_of(train), _pickled(train))
+
+
+def _text_of(train: Callable[..., Any]) -> dict[str, str]:
+    try:
+        return {"": inspect.getsource(train)}
+    except (OSError, TypeError):
+        return {}
+
+
+def _pickled(train: Callable[..., Any]) -> bytes:
+    import cloudpickle
+
+    try:
+        return cloudpickle.dumps(train)
+    except Exception as error:  # of whatever the function refers to
+        raise InputError(
+            f"train: {train.__qualname__} cannot be sent to other processes: {type(error).__name__}: {error}; put it "
+            "into a file of its own and give FILE.py:FUNCTION"
+        ) from None
+
+
+def _importable(module: str, function: str, folder: Path) -> Source:
+    top, *rest = module.split(".")
+    spec = PathFinder.find_spec(top, [str(folder.resolve()), *filter(None, sys.path)])
+    if spec is None or not spec.origin:
+        raise InputError(f"train: there is no module {top!r} on the import path, nor in {folder}")
+    path = Path(spec.origin).resolve()
+    root = path.parents[1] if spec.submodule_search_locations else path.parent
+    for candidate in (root.joinpath(top, *rest, "__init__.py"), root.joinpath(top, *rest).with_suffix(".py")):
+        if candidate.is_file():
+            return _of_file(candidate, module, function, root)
+    raise InputError(f"train: there is no module {module!r} in {root}")
+
+
+def _of_file(file: Path, module: str, function: str, root: Path) -> Source:
+    """The source of a module: of a package, with what it imports of that package; else of all of its folder."""
+    package = module.partition(".")[0] if "." in module or file.name == "__init__.py" else ""
+    texts = dict(_texts(file, root, package))
+    return Source(str(root), module, function, texts)
+
+
+def _texts(file: Path, root: Path, package: str) -> Iterator[tuple[str, str]]:
+    """Yield path below the root, and text, of a module and of all that it imports from there, however deep."""
+    waiting, seen = [file], {file}
+    while waiting:
+        current = waiting.pop()
+        text = current.read_text(encoding="utf-8", errors="surrogateescape")
+        yield str(current.relative_to(root)), text
+        for name in _imported(text, current, root):
+            for found in _files(name, root) if not package or name.split(".")[0] == package else ():
+                if found not in seen:
+                    seen.add(found)
+                    waiting.append(found)
+
+
+def _imported(text: str, file: Path, root: Path) -> Iterator[str]:
+    """Yield the names of all modules that a module may import; one with a mistake is told where it is imported."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return
+    parts = file.relative_to(root).with_suffix("").parts
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = parts[: -node.level] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" if base else alias.name for alias in node.names)
+
+
+def _files(module: str, root: Path) -> Iterator[Path]:
+    """Yield the files below the root that an import of a module runs: its packages', and its own."""
+    parts = module.split(".") if module else []
+    for count in range(1, len(parts) + 1):
+        path = root.joinpath(*parts[:count])
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file():
+                yield file
+                break

@@ -1,0 +1,154 @@
+"""Trains a run of an experiment: a call of the function, in a process of its own, an epoch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from survey.functions.description import METRIC_NAME
+from survey.functions.experiment import FunctionExperiment
+from survey.functions.server import Call, FunctionError, FunctionServer
+from survey.text.names import folded
+from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError
+
+if TYPE_CHECKING:
+    import torch
+
+
+_PATIENCE_S = 8.0
+"""How long to wait for an epoch at a time: a stop, which has 25 s, waits so long twice."""
+
+
+@dataclass(frozen=True)
+class Calls:
+    """How the runs of an experiment call the function.
+
+    Attributes:
+        server: The process that has imported it.
+        experiment: What is trained.
+        objective: The metric that the function has to yield.
+        taken: Names that no metric can have, `folded`.
+        device: `cpu` or `cuda`.
+        folder: Where the function runs; the folder of this process, if that is not on this machine.
+    """
+
+    server: FunctionServer
+    experiment: FunctionExperiment
+    objective: str
+    taken: frozenset[str]
+    device: str
+    folder: str
+
+    def begin(self, seed: int, state: bytes) -> Call:
+        """Begin a call, from its beginning or from a state."""
+        axes = {**dict(self.experiment.axes), **dict(self.experiment.rest)}
+        if self.takes_epochs:
+            axes["epochs"] = self.experiment.epochs
+        folder = self.folder if Path(self.folder).is_dir() else str(Path.cwd())
+        return self.server.call({"axes": axes, "seed": seed, "device": self.device, "cwd": folder}, state)
+
+    @property
+    def takes_epochs(self) -> bool:
+        """Whether the function itself knows how many epochs it trains."""
+        return any(axis["name"] == "epochs" for axis in self.server.signature["axes"])
+
+
+class FunctionTrainer:
+    """The trainer of one run, see `survey.workloads.workload.Trainer`.
+
+    Args:
+        calls: How to call the function.
+        seeds: The seed of the run.
+
+    Attributes:
+        epoch: Number of epochs trained so far.
+
+    Raises:
+        FunctionError: From every method: the function has failed.
+    """
+
+    def __init__(self, calls: Calls, *, seeds: Sequence[int]) -> None:
+        (self._seed,) = seeds
+        self._calls, self.epoch = calls, 0
+        self._call: Call | None = None
+        self._seen: set[str] = set()
+        self._state, self._has_state, self._has_ended = b"", False, False
+
+    def start_epoch(self) -> None:
+        """Let the function train an epoch."""
+        self._call = self._call or self._calls.begin(self._seed, self._state)
+        self._call.start({"next": True})
+
+    def end_epoch(self) -> Mapping[str, torch.Tensor]:
+        """Wait for the epoch, and return its metrics by name: float32 [1] each.
+
+        Raises:
+            EndOfTrainingError: The function has ended without a further epoch.
+            EpochUnderWayError: It takes long.
+        """
+        import torch
+
+        assert self._call
+        if not self._call.has_answered(_PATIENCE_S):
+            raise EpochUnderWayError
+        answer, _ = self._call.answer()
+        if "ended" in answer:
+            self._end()
+            raise EndOfTrainingError
+        metrics = answer["metrics"]
+        self._check(metrics)
+        self.epoch, self._has_state = self.epoch + 1, answer["has_state"]
+        if self.epoch == self._calls.experiment.epochs:
+            self._finish()
+        return {name: torch.tensor([value], dtype=torch.float32) for name, value in metrics.items()}
+
+    def _check(self, metrics: Mapping[str, float]) -> None:
+        """Check the names of metrics that are new."""
+        for name in metrics.keys() - self._seen:
+            if not METRIC_NAME.fullmatch(name):
+                raise FunctionError(f"{name!r}: expected a name of letters, digits, _, -, . and /, at most 100")
+            if folded(name) in self._calls.taken:
+                raise FunctionError(f"{name!r}: the data set has a column of this name; yield it under another one")
+            self._seen.add(name)
+
+    def _finish(self) -> None:
+        """After the last epoch that is asked for, let a function that knows it run to its end."""
+        assert self._call
+        if self._calls.takes_epochs:
+            answer, _ = self._call.ask({"next": True})
+            if "ended" not in answer:
+                raise FunctionError(f"it was to train {self.epoch} epochs, and yields more often than that")
+        self._end()
+
+    def _end(self) -> None:
+        assert self._call
+        self._call.close()
+        self._call, self._has_state, self._has_ended = None, False, True
+        objective = self._calls.objective
+        if not self._seen:
+            raise FunctionError("it has ended without yielding anything; expected a mapping of names to numbers")
+        if objective not in self._seen:
+            raise FunctionError(
+                f"it has never yielded {objective!r}, which the search space names as objective; it has yielded "
+                f"{', '.join(sorted(self._seen))}"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy what the function has yielded as its state; without one, it begins again."""
+        import torch
+
+        if self._has_ended:
+            return {"epoch": self.epoch, "seen": sorted(self._seen), "state": None}
+        if not self._call or not self._has_state:
+            return {"epoch": 0, "seen": [], "state": None}
+        _, state = self._call.ask({"state": True})
+        copied = torch.frombuffer(bytearray(state), dtype=torch.uint8)
+        return {"epoch": self.epoch, "seen": sorted(self._seen), "state": copied}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that the function has yielded."""
+        self.epoch, self._seen = state["epoch"], set(state["seen"])
+        if state["state"] is not None:
+            self._state = state["state"].numpy().tobytes()

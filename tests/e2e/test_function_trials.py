@@ -1,0 +1,167 @@
+"""Trials of a training function, from its calls to the data set: curves that nobody declared, of different lengths."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+import analysis
+from analysis.report.page import write_report
+from survey.dataset.completed_runs import CompletedRuns
+from survey.functions import trainer
+from survey.functions.server import FunctionError
+from tests.support.function_trials import finish, surveying
+from tests.support.functions import LINE, request, write
+
+CURVES = """
+def train(*, seed, stop: int, epochs: int = 5):
+    for epoch in range(epochs):
+        if epoch == stop + seed % 2:
+            return
+        metrics = {"test_loss": float("nan") if epoch == 1 else 10.0 - epoch}
+        if epoch % 2 == 0:
+            metrics["even"] = epoch
+        if stop == 4 and epoch == 2:
+            metrics["rare"] = 7
+        yield metrics
+"""
+
+
+def missing(values) -> list[float | None]:
+    return [None if value is None else float(value) for value in values]
+
+
+def test_what_is_not_recorded_is_null_and_nan_is_a_value(tmp_path):
+    write(tmp_path, CURVES)
+    with surveying(request(tmp_path, "[{stop: [2, 4]}]", repetitions=4)) as survey:
+        survey.train()
+    runs = survey.request.output.dataset / "all_repetitions"
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(runs / "_common_metadata")
+    rows = ds.dataset(runs, schema=schema, partitioning="hive").to_table().to_pylist()
+    assert len(rows) == 8
+    for row in rows:
+        length = min(5, row["stop"] + row["seed"] % 2)
+        expected = [10.0 - epoch for epoch in range(length)]
+        assert len(row["epoch_seconds"]) == length
+        assert np.isnan(row["test_loss"][1])
+        assert [row["test_loss"][0], *row["test_loss"][2:]] == [expected[0], *expected[2:]]
+        assert missing(row["even"]) == [float(epoch) if epoch % 2 == 0 else None for epoch in range(length)]
+        assert row["rare"] == ([None, None, 7.0, None, None][:length] if row["stop"] == 4 else None)
+
+    summary = analysis.read(survey.request.output.dataset).set_index("stop")
+    long = sum(row["seed"] % 2 for row in rows if row["stop"] == 2)
+    assert 0 < long < 4, "runs of an experiment differ in length"
+    assert summary["num"][2].tolist() == [4, 4, long]
+    assert summary["test_loss_median"][2].tolist() == [10.0, np.inf, 8.0], "over those that have come so far"
+    assert summary["even_median"][4][[0, 2, 4]].tolist() == [0, 2, 4]
+    with closing(sqlite3.connect(survey.request.output.database)) as database:
+        steps = "SELECT step FROM metrics JOIN runs USING (run_uuid) WHERE key = 'rare' AND name NOT LIKE '%#%'"
+        assert database.execute(steps).fetchall() == [(3,)]
+
+
+def test_a_trial_goes_on_from_the_state_that_the_function_has_yielded(tmp_path):
+    write(tmp_path, LINE)
+    with surveying(request(tmp_path, "[{slope: 3}]", repetitions=3)) as survey:
+        (trial,) = survey.trials()
+        object.__setattr__(survey.settings, "report_every_s", 0.0)
+        for _ in range(9):  # a run and a half
+            trial.step()
+        trial.cleanup()
+        (again,) = survey.trials()
+        report = again.step()
+        assert report["run_epochs"] == 1
+        finish(again)
+        survey.export()
+    curves = analysis.read(survey.request.output.dataset, table="all_repetitions")
+    assert [len(curve) for curve in curves["test_loss"]] == [6, 6, 6]
+    for row in curves.to_dict("records"):
+        expected = [3 / (epoch + 1) + row["seed"] % 7 / 100 for epoch in range(6)]
+        np.testing.assert_array_equal(row["test_loss"], np.array(expected, np.float32))
+        assert row["late"][2:].tolist() == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("    return\n    yield", "it has ended without yielding anything"),
+        ("    yield {'loss': 1}", "it has never yielded 'test_loss', which the search space names as objective"),
+        ("    yield {'test_loss': 1, 'command': 2}", "'command': the data set has a column of this name"),
+        ("    yield {'test_loss': 1, 'lines': 2}", "'lines': the data set has a column of this name"),
+        ("    yield {'test_loss': 1, 'a b': 2}", "'a b': expected a name of letters, digits"),
+        ("    yield {'test_loss': 1}\n    yield {'test_loss': 1}\n    yield {'test_loss': 1}", "yields more often"),
+        ("    raise ValueError('no')", "line.py, line 2: ValueError: no"),
+    ],
+)
+def test_what_is_wrong_with_a_function_is_told_and_marked(tmp_path, text, told):
+    write(tmp_path, f"def train(*, seed, width: int = 1, epochs: int = 2):\n{text}\n")
+    with surveying(request(tmp_path, "[{width: 2}]", repetitions=1)) as survey:
+        (trial,) = survey.trials()
+        with pytest.raises(FunctionError) as failure:
+            finish(trial)
+    assert told in str(failure.value).splitlines()[-1]
+    with closing(sqlite3.connect(survey.request.output.database)) as database:
+        assert {status for (status,) in database.execute("SELECT status FROM runs")} == {"FAILED"}
+
+
+def test_a_function_that_never_yields_lets_the_trial_report_and_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "_PATIENCE_S", 0.05)
+    write(
+        tmp_path, "import time\ndef train(*, seed, width: int, epochs: int = 2):\n    time.sleep(1000)\n    yield {}\n"
+    )
+    with surveying(request(tmp_path, "[{width: 2}]", repetitions=1)) as survey:
+        (trial,) = survey.trials()
+        for _ in range(2):
+            report = trial.step()
+            assert (report["done"], report["run_epochs"]) == (False, 0)
+        trial.cleanup()
+
+
+def test_a_metric_of_a_later_launch_is_a_column_too(tmp_path):
+    write(tmp_path, LINE)
+    with surveying(request(tmp_path, "[{slope: 3, epochs: 2}]")) as survey:
+        survey.train()
+    assert "late_median" not in analysis.read(survey.request.output.dataset)
+    with surveying(request(tmp_path, "[{slope: [3, 4], epochs: [2, 4]}]")) as survey:
+        survey.train()
+    summary = analysis.read(survey.request.output.dataset)
+    assert len(summary) == 4
+    assert [curve is not None for curve in summary["late_median"]] == [epochs == 4 for epochs in summary["epochs"]]
+    own = survey.request.output.dataset
+    assert analysis.combine(own, own, out=tmp_path / "both").num_equal == 8
+
+
+KINDS = """
+from typing import Literal
+def train(*, seed, deep: bool, clip: float | None = None, norm: Literal["batch", "layer"] = "batch",
+          layers: tuple[int, ...] = (8,), name: str = "a b/c", epochs: int = 2):
+    yield {"test_loss": deep + (clip or 0.0), "val/loss": 1.0, "top-1.5": 2.0}
+    yield {"test_loss": 0.5, "val/loss": 3.0, "top-1.5": 4.0}
+"""
+
+
+def test_axes_of_all_kinds_are_columns_and_may_be_in_the_paths(tmp_path):
+    write(tmp_path, KINDS)
+    grids = "[{deep: [false, true], clip: [null, 0.5, 1e-5], norm: [batch, layer], layers: [[4, 2], []]}]"
+    with surveying(request(tmp_path, grids, repetitions=1, partition="[deep, clip, norm]")) as survey:
+        survey.train()
+    frame = analysis.read(survey.request.output.dataset)
+    found = {
+        (row["deep"], None if np.isnan(row["clip"]) else row["clip"], row["norm"], tuple(row["layers"]), row["name"])
+        for row in frame.to_dict("records")
+    }
+    axes = itertools.product([False, True], [None, 0.5, 1e-5], ["batch", "layer"], [(4, 2), ()], ["a b/c"])
+    assert found == set(axes)
+    assert frame["val/loss_median"][0].tolist() == [1, 3]
+    assert frame["top-1.5_median"][0].tolist() == [2, 4]
+    filtered = analysis.read(survey.request.output.dataset, filters=[("deep", "=", True), ("clip", "=", 0.5)])
+    assert len(filtered) == 4
+    write_report(survey.request.output.dataset, tmp_path / "report")
+    with surveying(request(tmp_path, grids, repetitions=1, partition="[deep, clip, norm]")) as again:
+        assert not again.request.plan(CompletedRuns.of_dataset(again.request.output.dataset)).bundles
