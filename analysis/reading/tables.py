@@ -232,11 +232,13 @@ def _frame(
     frame = table.rename_columns([dotted(name) for name in table.column_names]).to_pandas()
     for name in about.before.keys() & set(frame):
         frame[name] = frame[name].fillna(about.before[name])
-    asked = None if columns is None else [dotted(name) for name in columns]
-    kept = None if asked is None else [name if name in frame else of_test_set(name) for name in asked]
+    if columns is None:
+        return in_target_units(frame, None) if units == "target" else frame
+    asked = [dotted(name) for name in columns]
+    kept = [name if name in frame else of_test_set(name) for name in asked]
     if units == "target":
-        frame = in_target_units(frame, None if kept is None else list(dict.fromkeys(kept)))
-    return frame if asked is None else frame[kept].set_axis(asked, axis=1)
+        frame = in_target_units(frame, list(dict.fromkeys(kept)))
+    return frame[kept].set_axis(asked, axis=1)
 
 
 def _schema(location: Location, table: str) -> pa.Schema:
