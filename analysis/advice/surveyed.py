@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.advice.task import Task, surveyed_task
 from analysis.reading.curves import curve_matrix
 from analysis.reading.filters import Filter
+from analysis.reading.frames import where
 from analysis.reading.tables import SUMMARY, read, schema_of
 from survey.dataset.schema import columns_in
 from survey.errors import InputError
@@ -21,15 +22,15 @@ from survey.workloads.registry import NETWORKS
 SETTINGS = ("shape", "size", "depth", "learning_rate")
 """What is recommended, besides the number of epochs."""
 
-OTHERS = ("batch_size", "optimizer", "momentum", "activation")
+OTHERS = ("batch_size", "optimizer", "momentum", "activation", "validation_split")
 """Hyperparameters that are part of a setting only where they take several values within a task."""
 
 EPOCH_COUNT = 40
 """Number of log-spaced epochs to consider."""
 
 _COLUMNS = ("dataset", "task", *SETTINGS, "kernel_regularizer.type", "label_noise", "epochs", "widths")
-_VALIDATION = "validation_split"
-_IF_THERE = (*OTHERS, "network_structure", _VALIDATION)
+_VALIDATION, _FRACTION = "validation_split", "train_fraction"
+_IF_THERE = (*OTHERS, "network_structure", _FRACTION)
 _TABLE = "complete_executive_summary"
 
 
@@ -98,7 +99,7 @@ def check_networks(dataset: Path | str) -> None:
 
 
 def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = None) -> Surveyed:
-    """Read the losses of a data set: experiments without penalty and label noise.
+    """Read the losses of a data set: experiments without penalty and label noise, on all training rows.
 
     If a setting was trained for several numbers of epochs, the longest training counts.
 
@@ -119,16 +120,18 @@ def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = 
         *([(sweep, "=", True)] if sweep else []),
     ]
     columns = [*_COLUMNS, *(name for name in _IF_THERE if name in known)]
-    frame = read(dataset, table=_TABLE, filters=filters, columns=columns)
+    frame = _on_all_rows(read(dataset, table=_TABLE, filters=filters, columns=columns))
     if frame.empty:
-        raise InputError(f"{dataset}: no experiments without penalty and label noise, on which advice is based")
+        raise InputError(
+            f"{dataset}: no experiments without penalty and label noise on all training rows, on which advice is based"
+        )
     others = [name for name in OTHERS if name in known]
     keys = [*SETTINGS, *(name for name in others if (frame.groupby("dataset")[name].nunique() > 1).any())]
     settings = frame[keys].drop_duplicates().sort_values(keys).reset_index(drop=True)
     last = int(frame["epochs"].max())
     epochs = np.union1d(log_spaced_epochs(last, EPOCH_COUNT), [min(epoch or last, last)])
     names = sorted(frame["dataset"].unique())
-    losses = _Losses(dataset, keys, settings, epochs)
+    losses = _Losses(dataset, [*keys, *([_FRACTION] if _FRACTION in known else [])], settings, epochs)
     tests = [losses.of("test_loss", [("dataset", "=", name), *filters]) for name in names]
     has_validation = _VALIDATION in frame and bool((frame[_VALIDATION] > 0).all())
     chosen = [losses.of("validation_loss", [("dataset", "=", name), *filters]) for name in names if has_validation]
@@ -138,21 +141,28 @@ def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = 
     return Surveyed(tuple(tasks), settings, epochs, np.stack(tests), tuple(fixed), validation)
 
 
+def _on_all_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what was trained on fewer rows. No filter does: where older versions recorded none, it is filled in."""
+    return where(frame, frame[_FRACTION] == 1) if _FRACTION in frame else frame
+
+
 @dataclass(frozen=True)
 class _Losses:
     """Reads the losses of a task, (S, E): one task at a time, because curves are large."""
 
     dataset: Path | str
-    keys: list[str]
+    described: list[str]
     settings: pd.DataFrame
     epochs: npt.NDArray[np.int64]
 
     def of(self, metric: str, filters: list[Filter]) -> npt.NDArray[np.float64]:
         # Of the validation loss, only the complete table has curves.
         table = _TABLE if metric == "test_loss" else SUMMARY
-        frame = read(self.dataset, table=table, filters=filters, columns=[*self.keys, "epochs", f"{metric}_median"])
-        frame = frame.sort_values("epochs").drop_duplicates(self.keys, keep="last")
-        rows = frame[self.keys].merge(self.settings.reset_index(), on=self.keys, how="left")["index"].to_numpy()
+        columns = [*self.described, "epochs", f"{metric}_median"]
+        frame = _on_all_rows(read(self.dataset, table=table, filters=filters, columns=columns))
+        keys = list(self.settings.columns)
+        frame = frame.sort_values("epochs").drop_duplicates(keys, keep="last")
+        rows = frame[keys].merge(self.settings.reset_index(), on=keys, how="left")["index"].to_numpy()
         curves = curve_matrix(frame[f"{metric}_median"], self.epochs)
         reached = frame["epochs"].to_numpy()[:, None] >= self.epochs
         losses = np.full((len(self.settings), len(self.epochs)), np.nan)
@@ -167,5 +177,5 @@ def _task(frame: pd.DataFrame) -> Task:
 
 def _fixed(frame: pd.DataFrame, keys: list[str]) -> str:
     row = frame.iloc[0]
-    texts = {"batch_size": "batch size {}", "optimizer": "{}", "activation": "{}", "momentum": "momentum {:g}"}
-    return ", ".join(texts[name].format(row[name]) for name in OTHERS if name not in keys and row.get(name))
+    texts = {"batch_size": "batch size {}", "momentum": "momentum {:g}", "validation_split": "validation split {:g}"}
+    return ", ".join(texts.get(name, "{}").format(row[name]) for name in OTHERS if name not in keys and row.get(name))

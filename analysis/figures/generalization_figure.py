@@ -84,7 +84,8 @@ def generalization(frame: pd.DataFrame, fitted: Sequence[PanelFits] | None = Non
 
 
 def _is_drawn(each: PanelFits, drawn: pd.DataFrame) -> bool:
-    return bool(each.panel.frame["experiment_id"].isin(drawn["experiment_id"]).any())
+    marks = each.panel.frame
+    return marks.empty or bool(marks["experiment_id"].isin(drawn["experiment_id"]).any())
 
 
 def _colours(shapes: Sequence[str], depths: Sequence[int]) -> dict[tuple[str, int], Colour | str]:

@@ -61,7 +61,9 @@ def dataset(tmp_path, monkeypatch):
     """Two experiments whose heights are greatest where the width is not."""
     metrics = Metrics(tuple(replace(each, best="min") if each.name == "width" else each for each in MADE.metrics.all))
     columns = replace(MADE, metrics=metrics)
-    monkeypatch.setattr("survey.dataset.schema.workload_named", lambda name: type("Named", (), {"columns": columns}))
+    monkeypatch.setattr(
+        "survey.dataset.schema.workload_named", lambda name, about="": type("Named", (), {"columns": columns})
+    )
     heights = np.array([[1, 5, 2, np.nan], [np.nan] * 4])
     widths = np.array([[4, 3, 2, 1], [1, 2, 3, 4]])
     curves = {"height": heights, "width": widths, "unseen": widths}

@@ -29,7 +29,7 @@ def made_is_installed(monkeypatch):
     """The workload of the support module, beside those that are installed."""
     monkeypatch.setattr(
         "survey.dataset.schema.workload_named",
-        lambda name="networks": SimpleNamespace(columns=MADE) if name == "made" else workload_named(name),
+        lambda name="networks", about="": SimpleNamespace(columns=MADE) if name == "made" else workload_named(name),
     )
 
 

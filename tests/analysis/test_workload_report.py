@@ -40,7 +40,7 @@ def made_is_installed(monkeypatch):
     """The workload of the support module, beside those that are installed."""
     monkeypatch.setattr(
         "survey.dataset.schema.workload_named",
-        lambda name="networks": SimpleNamespace(columns=MADE) if name == "made" else workload_named(name),
+        lambda name="networks", about="": SimpleNamespace(columns=MADE) if name == "made" else workload_named(name),
     )
 
 
@@ -290,7 +290,7 @@ def test_advice_is_on_networks_alone(walked):
 def test_a_workload_that_is_not_installed(walked, tmp_path, monkeypatch):
     copy = shutil.copytree(walked, tmp_path / "dataset")
 
-    def unknown(name="networks"):
+    def unknown(name="networks", about=""):
         raise InputError(f"workload: {name!r} is unknown")
 
     monkeypatch.setattr("survey.dataset.schema.workload_named", unknown)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.fits.landmarks import LANDMARKS
-from analysis.report.condense import condense
+from analysis.report.condense import tallied
 from survey.dataset.schema import summary_schema
 from survey.dataset.sweep_names import ADDED_BY_ANALYSIS
 from survey.errors import InputError, SearchSpaceError
@@ -551,7 +551,7 @@ def test_a_name_that_is_taken_from_the_file_is_checked_and_told(tmp_path):
 
 
 def test_no_column_of_analysis_is_forgotten():
-    frame = condense(pd.DataFrame({"test_loss_median": [[1.0]]}))
+    frame = tallied(pd.DataFrame({"test_loss_median": [[1.0]]}), "test_loss")
     added = {*frame.columns, "epoch", *LANDMARKS}
     assert added == set(ADDED_BY_ANALYSIS)
 

@@ -97,7 +97,7 @@ def test_reading_combining_and_comparing_change_nothing(stranger, tmp_path):
 
 
 def test_advice_changes_nothing(tmp_path):
-    tasks = [each for name in (DIGITS, "nursery", "537_houses") for each in grid(name)]
+    tasks = [each for name in (DIGITS, "nursery", "537_houses", "sklearn:iris") for each in grid(name)]
     dataset = write_data_set(tmp_path / "dataset", tasks, 2)
     with unchanged(dataset):
         recommend(dataset, 100, 20, 3, "classification", Budget(60, None, None))
