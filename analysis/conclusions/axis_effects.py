@@ -155,7 +155,7 @@ def _computed_on(experiments: pd.DataFrame, used: FullGrid, axes: Sequence[str],
 
 def _remarks(scores: Scores, used: FullGrid, parts: Components, *, in_log: bool) -> Iterator[str]:
     if in_log:
-        yield "Of the logarithms of the scores, so that an effect is a factor."
+        yield "The variance is that of the logarithms, so that an effect is a factor."
     for name, others in used.together.items():
         yield f"{words(name)} stands for {' and '.join(map(words, others))} too, which it determines here."
     if math.isnan(parts.noise):

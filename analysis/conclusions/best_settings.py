@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import chi2
 
 from analysis.conclusions.scores import read_scores
 from analysis.reading.best import Best
@@ -104,7 +106,12 @@ def best_settings(dataset: str | Path, experiments: pd.DataFrame, best: Best) ->
 
 
 def _spread(values: npt.NDArray[np.float64], paired: bool) -> float:
-    """The standard deviation of a typical comparison with the first setting; NaN if there is no other."""
+    """The standard deviation of a typical comparison with the first setting; NaN if there is no other.
+
+    The median of sample standard deviations is less than what they estimate, for normal scores by a known factor.
+    """
     if len(values) < 2:
         return np.nan
-    return float(np.median(stddev_of_pairs(values, 0) if paired else values.std(1, ddof=1)))
+    degrees = values.shape[1] - 1
+    median = float(np.median(stddev_of_pairs(values, 0) if paired else values.std(1, ddof=1)))
+    return median / math.sqrt(float(chi2.median(degrees)) / degrees)

@@ -142,7 +142,7 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     name_axes(figure, flat, x="trainable parameters", y="epoch")
     _colour_bar(figure, flat, colours)
     footnote(
-        figure, f"▲ least median test loss of the task   △ of the panel   grey: no experiment   {fixed_text(fixed)}", 0
+        figure, f"▲ least median shown of the task   △ of the panel   grey: no experiment   {fixed_text(fixed)}", 0
     )
     return figure
 

@@ -29,6 +29,8 @@ _MOST_WITHOUT = 0.05
 """Share of the resamples without a fit from which on the fit to all repetitions is an accident."""
 
 TOO_FEW = "there are too few points"
+SOMETIMES_TOO_FEW = "other repetitions would often leave too few points"
+IMPOSSIBLE = "it would rise where it has to fall"
 UNDETERMINED = "the data do not determine its parameters"
 
 
@@ -36,7 +38,7 @@ def doubts_of_fits(fits: Fits) -> dict[str, str]:
     """Say why fits are not to be trusted, before any resampling.
 
     Returns:
-        For each landmark of which this is known, the reason: `TOO_FEW` or `UNDETERMINED`.
+        For each landmark of which this is known, the reason: `TOO_FEW`, `UNDETERMINED` or `IMPOSSIBLE`.
     """
     found = {}
     for relation in LANDMARKS:
@@ -45,6 +47,8 @@ def doubts_of_fits(fits: Fits) -> dict[str, str]:
             found[relation] = TOO_FEW
         elif any(getattr(values, name) < _ZERO for name in _POSITIVE[relation]):
             found[relation] = UNDETERMINED
+        elif relation == "descent_slope" and fits.descent_slope.a0 > 0:
+            found[relation] = IMPOSSIBLE
     return found
 
 
@@ -64,7 +68,7 @@ def doubts_of_samples(drawn: Bootstrap, intervals: pd.DataFrame) -> dict[str, st
         is_wide = (positive["low"] < _ZERO) | (positive["high"] > _WIDEST * positive["low"])
         is_outside = (rows["estimate"] < rows["low"]) | (rows["estimate"] > rows["high"])
         if without > _MOST_WITHOUT:
-            found[relation] = TOO_FEW
+            found[relation] = SOMETIMES_TOO_FEW
         elif is_wide.any() or is_outside.any():
             found[relation] = UNDETERMINED
     return found

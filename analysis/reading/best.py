@@ -64,7 +64,7 @@ class Best:
         compared = f"Compared is the median over the runs of each run's {name} at {self.epoch_words}"
         if not self.is_optimistic:
             return f"{compared}: the {words(self.chosen_by.name)} chooses, the {name} judges."
-        return f"{compared}: chosen by the numbers that are compared, so they look better than they are."
+        return f"{compared}: it chooses the epoch itself, which makes it optimistic."
 
     def order(self, frame: pd.DataFrame) -> npt.NDArray[np.intp]:
         """Return the places of experiments, the best first; those with no finite median come last."""

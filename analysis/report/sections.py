@@ -11,15 +11,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import butter_zone, generalization, learning_curves, slices, zone_grid
+from analysis.figures.curve_figures import MAX_SIZES
 from analysis.figures.fit_table import FitRow, PanelFits, fit_rows, panel_fits, without_fit
 from analysis.figures.grid import MAX_PANELS
-from analysis.figures.panels import base_of_tasks, representative, varied
+from analysis.figures.panels import base_of_tasks, panels, representative, varied
 from analysis.figures.pictures import picture
 from analysis.figures.slice_figures import ALONG
+from analysis.figures.zone import Minimum, least
 from analysis.reading.best import Best, best_of
 from analysis.reading.chosen import read_chosen
 from analysis.reading.frames import distinct, where
-from analysis.reading.labels import label
+from analysis.reading.labels import fixed_text, label
 from analysis.reading.tables import tables
 from analysis.report.condense import curves_of
 from analysis.report.facts import Line, lines
@@ -67,12 +69,13 @@ def across(dataset: Path, experiments: pd.DataFrame) -> list[Shown]:
     ways = [by for by in ("depth", "shape") if len(distinct(tasks, by)) > 1] or ["depth"]
     shown = []
     for by in ways:
-        chosen, _ = base_of_tasks(tasks, [by])
+        chosen, fixed = base_of_tasks(tasks, [by])
+        only = f" Shown are the experiments with {fixed_text(fixed)} alone." if fixed else ""
         frame = curves_of(dataset, chosen, _GRID_CURVES)
         if len(names) > 1:
-            shown.append(_zone_grid(frame, by))
+            shown.append(_zone_grid(frame, by, only))
         if by == ways[0] and {"test_loss_stddev", "test_loss_avg"} <= set(frame) and max(chosen["num_runs"]) > 1:
-            shown.append(_variation_grid(frame, by))
+            shown.append(_variation_grid(frame, by, only))
     return shown
 
 
@@ -87,12 +90,13 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
     best = best_of(METRICS, experiments)
     top = [line for line in lines(experiments, TOP) if not math.isnan(line.loss)]
     drawn = curves_of(dataset, representative(experiments, MAX_PANELS), _TASK_CURVES)
-    least_at = f"least with {top[0].label}, at epoch {top[0].epoch:,.10g}" if top else "never finite"
+    lowest = least(panels(drawn))
+    least_at = f"least, of these medians, at {_place(lowest)}" if lowest else "never finite"
     shown = [
         _shown(
             f"Butter zone of {name}",
             "Where the median test loss over the runs is near its least, over the size of the network and the epoch. "
-            "Colours are ratios to the least of these medians. Yellow is best; grey has no finite value."
+            "Colours are ratios to the least of these medians. Yellow is best; grey: no experiment, or no finite loss."
             + _left_out(experiments, drawn),
             butter_zone(drawn),
             f"Contour map of the median test loss of {name} over trainable parameters and epoch: {least_at}.",
@@ -100,7 +104,7 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
         _shown(
             f"Learning curves of {name}",
             "Median loss over the repetitions, by epoch: solid for the test set, with the band between its quartiles, "
-            f"dashed for the training set. {MEAN_SENTENCE}",
+            f"dashed for the training set. {MEAN_SENTENCE}{_some_sizes(drawn)}",
             learning_curves(drawn),
             f"Median test and training loss of {name} by epoch, a line per network size; the test loss is {least_at}.",
         ),
@@ -123,6 +127,16 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
         best=top,
         told=told(dataset, experiments, COLUMNS, lambda row: label(row, names)),
     )
+
+
+def _place(minimum: Minimum) -> str:
+    return f"epoch {minimum.epoch:,} with {minimum.num_free_parameters:,} parameters ({minimum.title})"
+
+
+def _some_sizes(drawn: pd.DataFrame) -> str:
+    """Say that learning curves leave some sizes out."""
+    most = max(len(panel.frame) for panel in panels(drawn))
+    return f" Of {most} sizes, {MAX_SIZES} are drawn, evenly chosen." if most > MAX_SIZES else ""
 
 
 def _warning(experiments: pd.DataFrame) -> str:
@@ -150,22 +164,22 @@ def _shown(title: str, caption: str, figure: Figure, alt: str) -> Shown:
     return Shown(title, caption, picture(figure, alt))
 
 
-def _zone_grid(frame: pd.DataFrame, by: str) -> Shown:
+def _zone_grid(frame: pd.DataFrame, by: str, only: str) -> Shown:
     names = ", ".join(distinct(frame, "dataset"))
     return _shown(
         f"Butter zones of all tasks, by {by}",
         "The median test loss over the runs, as a multiple of the least of these medians of each task, over the size "
-        "of the network and the epoch.",
+        f"of the network and the epoch.{only}",
         zone_grid(frame, by=by),
         f"Contour maps of the median test loss, a row for each of {names} and a column for each {by}.",
     )
 
 
-def _variation_grid(frame: pd.DataFrame, by: str) -> Shown:
+def _variation_grid(frame: pd.DataFrame, by: str, only: str) -> Shown:
     return _shown(
         f"Variation between repetitions, by {by}",
         "Standard deviation of the test loss over the repetitions, divided by its mean: yellow where the runs of an "
-        "experiment differ most.",
+        f"experiment differ most.{only}",
         zone_grid(frame, by=by, vary=True),
         f"Contour maps of the coefficient of variation of the test loss, a row for each task and a column per {by}.",
     )
@@ -191,7 +205,8 @@ def _generalization(name: str, frame: pd.DataFrame, fitted: Sequence[PanelFits])
     return _shown(
         f"Generalization statistics of {name}",
         "Against the number of parameters: the epoch at which the median test loss over the runs, smoothed, is least, "
-        "this least loss, and the slope of the descent to it. Lines are the fits of the table below.",
+        "this least loss, and the slope of the descent to it. Lines are the fits of the table below; the first and the "
+        "last are to the sizes along which the minimizing epoch falls, so that they can miss the others.",
         generalization(frame, fitted),
         f"Minimizing epoch, minimum test loss and descent slope of {name} against the number of parameters.",
     )

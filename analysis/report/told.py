@@ -127,8 +127,10 @@ def _of_the_best(found: BestSettings, label: Labelled) -> Iterator[str]:
         yield f"The setting with the best median is {setting}, but its mean is worse than that of others."
     name = words(found.best.metric.name)
     those = "It was" if count == 1 else f"These {count:,} were"
+    if count == found.surveyed:
+        those = f"No setting can be excluded. {those}"
     yield (
-        f"{those} found in a way that keeps the setting whose mean {name} is "
+        f"{those} found in a way that keeps the setting whose mean {name} at the best epoch is "
         f"truly best in at least {100 * LEVEL:.0f} of 100 surveys, if scores are about normal. That "
         f"{counted(found.surveyed, 'setting')} are compared is taken into account."
     )
@@ -146,8 +148,8 @@ def _pairs(found: BestSettings) -> str:
 def _resolution(found: BestSettings) -> Iterator[str]:
     if found.resolved > 0:
         yield (
-            f"Between two settings that were chosen beforehand, {found.repetitions} repetitions find a difference of "
-            f"{found.resolved:.2g} in four of five surveys; {found.needed:,} find half of it."
+            f"Between two settings of typical spread, chosen beforehand, {found.repetitions} repetitions find a "
+            f"difference of about {found.resolved:.2g} in four of five surveys; {found.needed:,} find half of it."
         )
 
 
@@ -170,7 +172,7 @@ def _matters(effects: Effects, of_task: str) -> Shown | None:
     caption = (
         f"Which share of the variance of the {name} each axis explains, what the largest pairs explain beyond, and the "
         f"noise of repetitions: of one run of one setting, both drawn at random. Interactions below {percent(LEAST)} "
-        f"have no bar. Computed on {effects.computed_on}."
+        f"have no bar; an axis at 0 % is not above the noise. Computed on {effects.computed_on}."
     )
     return Shown(
         f"What matters for the {name}{of_task}",

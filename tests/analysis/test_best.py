@@ -26,7 +26,7 @@ def test_without_a_set_to_choose_by_the_objective_chooses_and_says_so():
     best = best_of(METRICS, summary(test_loss_min_value_median=[0.5, 0.25], test_loss_min_epoch_median=[3.0, 4.0]))
     assert best.is_optimistic
     assert (best.value("q1"), best.epoch()) == ("test_loss_min_value_q1", "test_loss_min_epoch_median")
-    assert "test loss at the epoch of its least test loss: chosen by the numbers that are compared" in best.sentence
+    assert "test loss at the epoch of its least test loss: it chooses the epoch itself" in best.sentence
 
 
 def test_the_validation_set_chooses_where_all_experiments_have_one():

@@ -134,7 +134,7 @@ def test_the_command_gives_the_same_bytes_wherever_the_data_set_lies(small: Path
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "report" / "index.html").read_bytes()
-    assert b"the test loss is least with " in page
+    assert b"the test loss is least, of these medians, at epoch " in page
     assert b"<title>Mine</title>" in page
     assert str(tmp_path / "report" / "index.html") in done.stdout
     shutil.copytree(small, tmp_path / "elsewhere" / "dataset")

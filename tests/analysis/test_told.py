@@ -54,13 +54,11 @@ def test_what_is_told_of_paired_runs(tmp_path):
     )
     assert found.sentences[:3] == [
         "The setting with the best median is count 1; 1 other cannot be told from it.",
-        "These 2 were found in a way that keeps the setting whose mean height is truly best in at least 95 of 100 "
-        "surveys, if scores are about normal. That 3 settings are compared is taken into account.",
+        "These 2 were found in a way that keeps the setting whose mean height at the best epoch is truly best in at "
+        "least 95 of 100 surveys, if scores are about normal. That 3 settings are compared is taken into account.",
         "Settings are compared within each of 5 repetitions, of which they share the draws.",
     ]
-    resolution = (
-        r"Between two settings that were chosen beforehand, 5 repetitions find a difference of 0\.0\d+ in four "
-    )
+    resolution = r"Between two settings of typical spread, chosen beforehand, 5 repetitions find a difference of about 0\.\d+ in four "
     assert re.match(resolution + r"of five surveys; 1\d find half of it\.", found.sentences[3])
     assert [(each.label, round(each.behind, 4)) for each in found.candidates] == [("count 1", 0), ("count 2", 0.08)]
     assert found.matters
@@ -73,7 +71,9 @@ def test_what_is_told_of_paired_runs(tmp_path):
 def test_one_setting_is_the_best(tmp_path):
     found = told_of(tmp_path, {Made(count=count): [*(count + 0.1 * LUCK * count)] for count in (1, 9)})
     assert found.sentences[0] == "The best setting is count 9: each other one that was compared is worse."
-    assert found.sentences[1].startswith("It was found in a way that keeps the setting whose mean height is truly best")
+    assert found.sentences[1].startswith(
+        "It was found in a way that keeps the setting whose mean height at the best epoch is truly best"
+    )
     assert found.candidates == []
 
 

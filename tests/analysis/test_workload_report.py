@@ -109,7 +109,7 @@ def test_the_report_on_random_walks(walked, tmp_path):
         assert fact in page
     frame = read(walked).sort_values("distance_min_value_median")
     heads, *rows = cells(page, "best")
-    assert heads == ["Step", "Drift", "Runs", "Distance", "at epoch", "q1", "q3", "At the end"]
+    assert heads == ["Step", "Drift", "Runs", "Distance", "Median epoch", "q1", "q3", "At the end"]
     assert len(rows) == 5
     assert [float(row[3]) for row in rows] == pytest.approx(frame["distance_min_value_median"][:5], rel=1e-3)
     assert float(rows[0][7]) == pytest.approx(frame["distance_median"].iloc[0][-1], rel=1e-3)
