@@ -58,8 +58,8 @@ def test_what_is_told_of_paired_runs(tmp_path):
         "least 95 of 100 surveys, if scores are about normal. That 3 settings are compared is taken into account.",
         "Settings are compared within each of 5 repetitions, of which they share the draws.",
     ]
-    resolution = r"Between two settings of typical spread, chosen beforehand, 5 repetitions find a difference of about 0\.\d+ in four "
-    assert re.match(resolution + r"of five surveys; 1\d find half of it\.", found.sentences[3])
+    resolution = r"Between two settings of typical spread, chosen beforehand, 5 repetitions find a difference of about "
+    assert re.match(resolution + r"0\.\d+ in four of five surveys; 1\d find half of it\.", found.sentences[3])
     assert [(each.label, round(each.behind, 4)) for each in found.candidates] == [("count 1", 0), ("count 2", 0.08)]
     assert found.matters
     assert found.matters.title == "What matters for the height"
