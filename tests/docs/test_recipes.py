@@ -49,7 +49,7 @@ def run(command: str, folder: Path) -> str:
     return answer.stdout
 
 
-@pytest.mark.launch
+@pytest.mark.scale
 def test_every_recipe_trains_what_is_missing_and_nothing_else(folder):
     out, before, command, commands = folder / "surveys" / "iris_sizes", {}, "", 0
     for language, text in page():

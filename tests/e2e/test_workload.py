@@ -42,7 +42,7 @@ def survey(folder: Path, *options: object, repetitions: int = 3) -> str:
     return said
 
 
-@pytest.mark.launch
+@pytest.mark.scale
 def test_a_walk_is_surveyed_from_end_to_end(tmp_path):
     """Planned, priced, trained, tracked, exported, reported; extended, trained again; read, combined, published."""
     price = json.loads(survey(tmp_path, "--dry-run", "--json", "--pilot"))
