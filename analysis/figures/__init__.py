@@ -11,6 +11,7 @@ __all__ = [
     "axis_slices",
     "butter_zone",
     "comparison",
+    "curve_figures",
     "effect_bars",
     "fit_table",
     "generalization",
