@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis
 import pytest
@@ -164,6 +165,18 @@ def without_figures(monkeypatch) -> None:
     """Reports are written without figures, which take seconds: for tests of all else that is in them."""
     monkeypatch.setattr("analysis.report.page.MAX_TASKS", 0)
     monkeypatch.setattr("analysis.report.page.across", lambda *_: [])
+
+
+@pytest.fixture
+def made_is_installed(monkeypatch) -> None:
+    """The workload of `tests.support.workload_data` is there beside those that are installed."""
+    from survey.workloads.registry import workload_named
+    from tests.support.workload_data import MADE
+
+    def named(name: str = "networks", about: str = "") -> object:
+        return SimpleNamespace(columns=MADE) if name == "made" else workload_named(name, about)
+
+    monkeypatch.setattr("survey.dataset.schema.workload_named", named)
 
 
 @pytest.fixture

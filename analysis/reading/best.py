@@ -20,7 +20,7 @@ from analysis.reading.axes import words
 from analysis.reading.chosen import read_chosen
 from survey.dataset.layout import REPETITIONS
 from survey.dataset.schema import best_name, choice_name
-from survey.workloads.metrics import Metric, Metrics
+from survey.workloads.metrics import Metric, Metrics, at_epochs, best_epochs
 
 _SUPERLATIVE = {"min": "least", "max": "greatest"}
 
@@ -132,11 +132,9 @@ def _choices(metrics: Metrics) -> tuple[Best, Best | None]:
 
 def _at_best(chooser: object, judge: object = None, *, best: Best) -> tuple[float, int]:
     """A run's value at its best epoch, and that epoch, from 1; NaN and 0 where the one to choose by is never finite."""
-    curve = np.empty(0) if chooser is None else np.asarray(chooser, np.float64)
-    finite = np.isfinite(curve)
-    if not finite.any():
+    curve = np.asarray([] if chooser is None else chooser, np.float64)[None]
+    if not curve.size:
         return np.nan, 0
-    sign = 1.0 if best.chosen_by.best == "min" else -1.0
-    place = int(np.where(finite, sign * curve, np.inf).argmin())
-    value = float(curve[place] if judge is None else np.asarray(judge, np.float64)[place])
-    return (value, place + 1) if np.isfinite(value) else (np.nan, 0)
+    epochs = best_epochs(curve, best.chosen_by)
+    (value,) = at_epochs(curve if judge is None else np.asarray(judge, np.float64)[None], epochs)
+    return (float(value), int(epochs[0])) if np.isfinite(value) else (np.nan, 0)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from survey.dataset.schema import BEST_STATISTICS, best_name, choice_name
-from survey.workloads.metrics import NOT_RECORDED, Metric, Metrics, is_recorded, quantiles
+from survey.workloads.metrics import NOT_RECORDED, Metric, Metrics, at_epochs, best_epochs, is_recorded, quantiles
 
 _QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
 
@@ -78,7 +78,7 @@ def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
             row[f"{metric.name}_{statistic}"] = values
         row |= _best(curves, metric)
         if metric.at_choice and metrics.chooser and chosen is not None:
-            row |= _named(choice_name(metric, metrics.chooser), _at(curves, chosen))
+            row |= _named(choice_name(metric, metrics.chooser), at_epochs(curves, chosen))
     row["num"] = _num(runs, metrics)
     row["num_runs"] = np.asarray(len(runs))
     return row
@@ -157,29 +157,15 @@ def _best(curves: np.ndarray, metric: Metric) -> dict[str, np.ndarray]:
     """Statistics over the repetitions of the (first) best epoch, from 1, and of the value there, if there is a best."""
     if not metric.best:
         return {}
-    epoch, name = _best_epoch(curves, metric), best_name(metric)
-    return _named(f"{name}_epoch", epoch) | _named(f"{name}_value", _at(curves, epoch))
-
-
-def _best_epoch(curves: np.ndarray, metric: Metric) -> np.ndarray:
-    """float64 [repetitions]: the first epoch, from 1, at which a metric is best; NaN where it is finite at none."""
-    sign = 1.0 if metric.best == "min" else -1.0
-    index = np.where(np.isfinite(curves), sign * curves, np.inf).argmin(1)
-    return np.where(np.isfinite(curves).any(1), index + 1.0, np.nan)
+    epoch, name = best_epochs(curves, metric), best_name(metric)
+    return _named(f"{name}_epoch", epoch) | _named(f"{name}_value", at_epochs(curves, epoch))
 
 
 def _chosen(runs: pa.Table, chooser: Metric | None) -> np.ndarray | None:
-    """The epoch of each run, as of `_best_epoch`, at which others are told; None if these runs have none."""
+    """The epoch of each run, as of `best_epochs`, at which others are told; None if these runs have none."""
     if not chooser or not _is_recorded(runs, chooser):
         return None
-    return _best_epoch(curves_of_runs(runs, chooser.curve), chooser)
-
-
-def _at(curves: np.ndarray, epoch: np.ndarray) -> np.ndarray:
-    """float64 [repetitions]: the values at an epoch of each run; NaN where that is NaN."""
-    index = np.where(np.isnan(epoch), 1, epoch).astype(np.int64) - 1
-    value = np.take_along_axis(curves, index[:, None], 1)[:, 0].astype(np.float64)
-    return np.where(np.isnan(epoch), np.nan, value)
+    return best_epochs(curves_of_runs(runs, chooser.curve), chooser)
 
 
 def _named(name: str, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -120,6 +120,28 @@ class Metrics:
         return tuple(metric.curve for metric in self.all)
 
 
+def best_epochs(curves: np.ndarray, metric: Metric) -> npt.NDArray[np.float64]:
+    """Find the best epoch of each run.
+
+    Args:
+        curves: float [runs, epochs] of a metric that has a best, at least one epoch.
+        metric: The metric.
+
+    Returns:
+        float64 [runs]: the first epoch, from 1, at which it is best; NaN where it is finite at none.
+    """
+    sign = 1.0 if metric.best == "min" else -1.0
+    index = np.where(np.isfinite(curves), sign * curves, np.inf).argmin(1)
+    return np.where(np.isfinite(curves).any(1), index + 1.0, np.nan)
+
+
+def at_epochs(curves: np.ndarray, epochs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the values, float64 [runs], of curves [runs, epochs] at an epoch of each run; NaN where that is NaN."""
+    index = np.where(np.isnan(epochs), 1, epochs).astype(np.int64) - 1
+    value = np.take_along_axis(curves, index[:, None], 1)[:, 0].astype(np.float64)
+    return np.where(np.isnan(epochs), np.nan, value)
+
+
 def quantiles(values: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:
     """Quantiles over the first axis by linear interpolation, with non-finite values sorted last.
 

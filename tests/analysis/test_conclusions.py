@@ -7,7 +7,6 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,20 +28,12 @@ from analysis.statistics.mean_intervals import paired_interval, unpaired_interva
 from survey import Grid
 from survey.errors import InputError
 from survey.workloads.experiment import Run
-from survey.workloads.registry import workload_named
 from tests.support.analysis_data import as_published, bowl, experiment, grid, mixed_data_set, write_data_set
 from tests.support.workload_data import MADE, Made, hills, write_workload
 
+pytestmark = pytest.mark.usefixtures("made_is_installed")
+
 STEPS, DRIFTS, RUNS = (0.5, 1.0, 2.0), (0.0, 0.1), 8
-
-
-@pytest.fixture(autouse=True)
-def made_is_installed(monkeypatch):
-    """The workload of the support module, beside those that are installed."""
-    monkeypatch.setattr(
-        "survey.dataset.schema.workload_named",
-        lambda name="networks", about="": SimpleNamespace(columns=MADE) if name == "made" else workload_named(name),
-    )
 
 
 def walk(step: float, drift: float, runs: int = RUNS, **more: Any) -> tuple[random_walk.WalkExperiment, dict]:

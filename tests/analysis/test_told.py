@@ -6,7 +6,6 @@ import math
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,18 +18,10 @@ from analysis.report.condense import experiments
 from analysis.report.told import MAX_LISTED, Told, told
 from survey.errors import InputError
 from survey.networks.columns import COLUMNS
-from survey.workloads.registry import workload_named
 from tests.support.analysis_data import as_published, bowl, experiment, grid, write_data_set
 from tests.support.workload_data import MADE, Made, write_workload
 
-
-@pytest.fixture(autouse=True)
-def made_is_installed(monkeypatch):
-    """The workload of the support module, beside those that are installed."""
-    monkeypatch.setattr(
-        "survey.dataset.schema.workload_named",
-        lambda name="networks", about="": SimpleNamespace(columns=MADE) if name == "made" else workload_named(name),
-    )
+pytestmark = pytest.mark.usefixtures("made_is_installed")
 
 
 def told_of(folder: Path, scores: dict[Made, list[float]]) -> Told:

@@ -6,7 +6,6 @@ import math
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -26,22 +25,14 @@ from analysis.reading.best import Best
 from analysis.report.page import write_report
 from survey.errors import InputError
 from survey.text.escaping import printable
-from survey.workloads.registry import workload_named
 from tests.support.hostile import BOTH, EFFECTIVE, EVIL, parsed, text_of
 from tests.support.workload_data import MADE, Made, hills, write_workload
+
+pytestmark = pytest.mark.usefixtures("made_is_installed")
 
 HEIGHT = MADE.metrics.objective
 HIGHEST = Best(HEIGHT, HEIGHT)
 ALL_KINDS = {"count": (1, 3), "kind": ("plain", None), "flag": (False, True)}
-
-
-@pytest.fixture(autouse=True)
-def made_is_installed(monkeypatch):
-    """The workload of the support module, beside those that are installed."""
-    monkeypatch.setattr(
-        "survey.dataset.schema.workload_named",
-        lambda name="networks", about="": SimpleNamespace(columns=MADE) if name == "made" else workload_named(name),
-    )
 
 
 def walks(folder: Path) -> Path:
