@@ -93,7 +93,9 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
         console.print(f"report     {result.report}")
     database = result.dataset.parent / "mlflow.db"
     if with_mlflow and database.exists():
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--backend-store-uri"]
+        # The application as during the launch, see `survey.tracking.app`.
+        command = [sys.executable, "-m", "mlflow", "server", "--app-name", "survey", "--workers", "1"]
+        command.append("--backend-store-uri")
         console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, sqlite_uri(database)])}")
 
 
