@@ -79,7 +79,7 @@ def command(
             with output.lock():
                 num_files, num_bytes = States(output.states).remove()
             console.print(f"dropped {num_files:,} states ({num_bytes / 1e6:,.0f} MB)")
-        dataset, spaces = output.dataset, output.spaces()
+        dataset, spaces = output.dataset, output.search_spaces.read()
     if where and dataset:
         about = About(title or _title(dataset), licence, creator, url)
         _publish(dataset, where, about, spaces, console, hostnames=hostnames)

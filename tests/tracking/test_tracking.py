@@ -24,7 +24,7 @@ from survey.tracking.database import holds_experiments, remove_half_made
 from survey.tracking.rows import MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings, TrialRun, Waits, recorded_epochs
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits, recorded_epochs
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
 from tests.support.copy_sqlite import copy_sqlite
@@ -48,16 +48,11 @@ def start(
 ) -> TrialRun:
     chosen = {"all_epochs": True, "repetition_runs": True, **settings}
     experiment_id = open_experiment(store)
-    return TrialRun(
-        TrackingSettings(
-            store.uri, experiment_id, metrics=METRICS, sql_artifacts=store.sql_artifacts(experiment_id), **chosen
-        ),
-        experiment,
-        repetitions,
-        num_repetitions=5,
-        params={"num_free_parameters": 241, "nothing": None},
-        trial_id="abc_00001",
+    tracking = TrackingSettings(
+        store.uri, experiment_id, metrics=METRICS, sql_artifacts=store.sql_artifacts(experiment_id), **chosen
     )
+    params = {"num_free_parameters": 241, "nothing": None}
+    return TrialRun(tracking, TrackedTrial(experiment, repetitions, 5, params, "abc_00001"))
 
 
 def writer_of(store: TrackingStore) -> Writer:
@@ -186,11 +181,11 @@ def test_a_worker_that_writes_by_sql_does_not_import_mlflow(store):
 import sys
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
-from survey.tracking.trial_run import TrackingSettings, TrialRun
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun
 settings = TrackingSettings({store.uri!r}, {experiment_id!r}, True, True, METRICS,
                             sql_artifacts={store.sql_artifacts(experiment_id)!r})
 experiment = NetworkExperiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
-run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={{}}, trial_id="t")
+run = TrialRun(settings, TrackedTrial(experiment, [0, 1], num_repetitions=2, params={{}}, trial_id="t"))
 run.fail("a traceback")
 print([name for name in sys.modules if name.split(".")[0] in ("mlflow", "pandas", "ray")])
 """
@@ -373,7 +368,7 @@ def test_finishing_stores_the_history_and_marks_every_run_finished(store):
     run.finish(table)
     assert statuses(store) == ["FINISHED"] * 4
     assert list(history_of(run, store, "test_loss")) == [1], "what was noted is written"
-    (trial,) = store.finished_trials()
+    (trial,) = store.finished.trials()
     assert trial.mlflow_run_id == run.run_id
     assert trial.experiment == EXPERIMENT
     assert trial.repetitions == (0, 1, 2)
@@ -382,7 +377,7 @@ def test_finishing_stores_the_history_and_marks_every_run_finished(store):
     np.testing.assert_array_equal(
         stored["val_loss"].combine_chunks().flatten().to_numpy(), np.array([1, 2, 3, NAN], np.float32)
     )
-    assert store.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2}}
+    assert store.finished.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2}}
     assert store.client.get_run(run.run_id).info.end_time >= store.client.get_run(run.run_id).info.start_time
 
 
@@ -392,7 +387,7 @@ def test_a_trial_is_not_finished_before_its_history_is_stored(store, monkeypatch
     with pytest.raises(TrackingError, match=r"history\.parquet.*disk full"):
         run.finish(pa.table({"a": [1]}))
     assert statuses(store) == ["RUNNING"] * 4
-    assert list(store.finished_trials()) == []
+    assert list(store.finished.trials()) == []
 
 
 def test_a_failed_trial_keeps_its_traceback(store, tmp_path):
@@ -403,7 +398,7 @@ def test_a_failed_trial_keeps_its_traceback(store, tmp_path):
     assert artifact.path == "traceback.txt"
     file = tmp_path / "artifacts" / run.run_id / "artifacts" / "traceback.txt"
     assert file.read_text(encoding="utf-8") == "Traceback ...\nValueError: ü"
-    assert list(store.finished_trials()) == []
+    assert list(store.finished.trials()) == []
 
 
 def test_a_failed_trial_is_marked_as_failed_where_its_traceback_cannot_be_stored(store, monkeypatch):
@@ -420,7 +415,7 @@ def test_a_killed_trial_keeps_its_epochs(store):
     run.kill()
     assert statuses(store) == ["KILLED"] * 4
     assert list(history_of(run, store, "test_loss")) == [1]
-    assert list(store.finished_trials()) == []
+    assert list(store.finished.trials()) == []
 
 
 def test_repetitions_of_several_trials_are_joined(store):
@@ -429,7 +424,7 @@ def test_repetitions_of_several_trials_are_joined(store):
     other = NetworkExperiment(**{**EXPERIMENT.to_dict(), "size": 512})
     start(store, other, [0]).finish(pa.table({"a": [1]}))
     start(store, other, [1]).kill()
-    assert store.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2, 4}, other.experiment_id: {0}}
+    assert store.finished.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2, 4}, other.experiment_id: {0}}
 
 
 def test_abandoned_runs_are_closed(store):
@@ -493,8 +488,8 @@ def test_two_outputs_in_one_store_do_not_see_each_other(store, database):
     start(other, repetitions=[1]).finish(pa.table({"a": [1]}))
     start(other, repetitions=[2])
     assert open_experiment(store) != open_experiment(other)
-    assert store.completed_runs() == {EXPERIMENT.experiment_id: {0}}
-    assert other.completed_runs() == {EXPERIMENT.experiment_id: {1}}
+    assert store.finished.completed_runs() == {EXPERIMENT.experiment_id: {0}}
+    assert other.finished.completed_runs() == {EXPERIMENT.experiment_id: {1}}
     assert store.close_abandoned_runs() == 0
     assert other.close_abandoned_runs() == 2
 
@@ -530,7 +525,7 @@ def test_more_trials_than_fit_a_page_are_all_found(store):
         for k in range(1010)
     ]
     writer.end_runs(writer.create_runs(runs), "FINISHED", 5000)
-    found = list(store.finished_trials())
+    found = list(store.finished.trials())
     assert [trial.repetitions for trial in found] == [(k,) for k in range(1010)], "oldest first"
 
 
@@ -549,11 +544,7 @@ def test_an_unreachable_store_is_named(impatient):
     with pytest.raises(TrackingError, match=r"127\.0\.0\.1"):
         TrialRun(
             TrackingSettings("http://127.0.0.1:9", "1", True, True, METRICS, waits=Waits(patience_s=0.0)),
-            EXPERIMENT,
-            [0],
-            num_repetitions=1,
-            params={},
-            trial_id="t",
+            TrackedTrial(EXPERIMENT, [0], num_repetitions=1, params={}, trial_id="t"),
         )
 
 
