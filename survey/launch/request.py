@@ -18,6 +18,7 @@ from survey.launch.redo import Redo, RedoFilter
 from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.output.states import States
+from survey.output.surveys import SURVEYS
 from survey.plan.make_plan import Bound, Device, Existing, make_plan
 from survey.plan.plan import Plan
 from survey.spaces.search_space import BaseSpace, check_together
@@ -66,7 +67,7 @@ class Request:
         self.name = "+".join(space.name for space in spaces)
         if options.out is None and len(self.name) > MOST_BYTES:
             raise InputError(f"the names of {len(spaces)} search spaces together are too long for a folder; give --out")
-        self.output = Output.at(options.out or Path("surveys") / self.name)
+        self.output = Output.at(options.out or SURVEYS / self.name)
         self.output.check(self.workload.name)
         if self.output.exists:
             self.workload = self.workload.joined(self.output.workload)

@@ -144,7 +144,15 @@ class Output(OutputPaths):
 _ENTRIES = frozenset(
     (
         *("survey.json", "launch.json", "forecasts.json", "redo.json", "mlflow-node.json", "mlflow.db"),
-        *("mlflow.db-wal", "mlflow.db-shm", "mlflow.db-journal", "mlflow-server.log", ".lock", ".lock-holder"),
+        *(
+            "mlflow.db-wal",
+            "mlflow.db-shm",
+            "mlflow.db-journal",
+            "mlflow-server.log",
+            "mlflow-ui.log",
+            ".lock",
+            ".lock-holder",
+        ),
         *("artifacts", "checkpoints", "dataset", "report", "search_spaces", "states"),
     )
 )
