@@ -68,6 +68,7 @@ class TrackingSettings:
         all_epochs: Whether every epoch is logged, or log-spaced ones.
         repetition_runs: Whether each repetition has a child run of its own.
         metrics: What is recorded of each epoch: of all trials, or of the one whose run it is.
+        axes: Axes with which the names of runs begin: those that have several values in the survey.
         git_commit: Commit of the survey's source, or an empty string.
         sql_artifacts: Where the experiment keeps artifacts, if workers may write its rows by SQL; else None.
         waits: When they write.
@@ -78,6 +79,7 @@ class TrackingSettings:
     all_epochs: bool
     repetition_runs: bool
     metrics: Metrics
+    axes: tuple[str, ...] = ()
     git_commit: str = ""
     sql_artifacts: str | None = None
     waits: Waits = Waits()
@@ -281,7 +283,7 @@ def parent_run(
     if settings.git_commit:
         tags["mlflow.source.git.commit"] = settings.git_commit
     shown = {key: str(value) for key, value in {**described, **params}.items() if value is not None}
-    return NewRun(experiment.label[:MOST_LETTERS], start_time_ms, tags, shown)
+    return NewRun(experiment.named_by(settings.axes)[:MOST_LETTERS], start_time_ms, tags, shown)
 
 
 def child_run(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shutil
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from survey.tracking.rows import MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings, TrialRun, Waits, recorded_epochs
+from survey.tracking.ui_view import VIEW, shared_view
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
 from tests.support.copy_sqlite import copy_sqlite
@@ -327,6 +330,23 @@ def test_the_run_says_what_is_trained(store):
     assert "nothing" not in params
     assert "task_content" not in params
     assert "kernel_regularizer_type" not in params
+
+
+def test_the_page_of_a_survey_is_a_shared_view_of_the_mlflow_ui(store):
+    view = shared_view(METRICS, ["size", "depth"])
+    number = store.open_experiment("viewed", note="", artifact_location=None, view=view)
+    tags = store.client.get_experiment(number).tags
+    state = json.loads(zlib.decompress(base64.b64decode(tags[VIEW].removeprefix("deflate;"))))
+    assert state["selectedColumns"][:3] == ["params.`size`", "params.`depth`", "metrics.`test_loss`"]
+    shown = [chart["metricKey"] for chart in state["compareRunCharts"] if chart["metricSectionId"] == "survey-curves"]
+    assert shown == ["test_loss", "train_loss", "test_accuracy", "train_accuracy"][: len(shown)]
+    assert {chart["metricKey"] for chart in state["compareRunCharts"]} >= {*METRICS.names, "test_loss_q1"}
+    assert state["orderByKey"] == "metrics.`test_loss`"
+    # A survey that is extended by an axis has a column for it.
+    view = shared_view(METRICS, ["size", "shape"])
+    assert store.open_experiment("viewed", note="", artifact_location=None, view=view) == number
+    assert store.client.get_experiment(number).tags[VIEW] == view
+    assert len(view) < 5000  # what MLflow takes as a tag
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 10, 39, 40, 41, 300, 3000, 30000])
