@@ -23,7 +23,7 @@ from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.tracking.client_writer import ClientWriter
 from survey.tracking.database import holds_experiments, remove_half_made
-from survey.tracking.rows import MetricRow, NewRun, Writer
+from survey.tracking.rows import InputData, MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackingSettings, TrialRun, Waits, recorded_epochs
@@ -81,11 +81,11 @@ def rows(database: Path, query: str) -> list[tuple]:
 
 def write_all(writer) -> list[str]:
     now = 1_760_000_000_000
-    parent = NewRun(
-        "parent", now, {"survey.role": "experiment", "mlflow.user": "ada", "note": "ü"}, {"size": "8", "lr": "1e-05"}
-    )
+    data = InputData("sklearn:iris", "0123456789abcdef" * 4)
+    tags = {"survey.role": "experiment", "mlflow.user": "ada", "note": "ü"}
+    parent = NewRun("parent", now, tags, {"size": "8", "lr": "1e-05"}, data)
     children = [
-        NewRun(f"child {k}", now + k, {"mlflow.parentRunId": "", "k": str(k)}, {"seed": str(k)}) for k in (1, 2)
+        NewRun(f"child {k}", now + k, {"mlflow.parentRunId": "", "k": str(k)}, {"seed": str(k)}, data) for k in (1, 2)
     ]
     ids = writer.create_runs([parent, *children])
     points = [0.5, NAN, INF, -INF, 1e-300, -0.25]
@@ -105,7 +105,7 @@ def write_all(writer) -> list[str]:
 
 
 def contents(database: Path, ids: list[str]) -> dict[str, list]:
-    """All rows of the tables that a run has, with its number in the place of its id."""
+    """All rows of the tables that a run has, with its number in the place of its id, without ids of data sets."""
     number = {run_id: f"run {k}" for k, run_id in enumerate(ids)}
 
     def neutral(value):
@@ -114,8 +114,9 @@ def contents(database: Path, ids: list[str]) -> dict[str, list]:
         return value
 
     found = {}
-    for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
-        names = sorted(name for _, name, *_ in rows(database, f"PRAGMA table_info({table})"))
+    random = {"dataset_uuid", "input_uuid", "source_id"}
+    for table in ("runs", "tags", "params", "metrics", "latest_metrics", "datasets", "inputs", "input_tags"):
+        names = sorted({name for _, name, *_ in rows(database, f"PRAGMA table_info({table})")} - random)
         found[table] = sorted(
             ([neutral(value) for value in row] for row in rows(database, f"SELECT {', '.join(names)} FROM {table}")),
             key=repr,
@@ -137,7 +138,8 @@ def test_both_writers_leave_the_same_rows(empty_store, tmp_path):
         found[kind] = contents(file, write_all(writer))
     assert found[SqlWriter] == found[ClientWriter]
     counts = {table: len(lines) for table, lines in found[SqlWriter].items()}
-    assert counts == {"runs": 3, "tags": 3 + 1 * 3 + 1 * 2 + 2, "params": 4, "metrics": 36, "latest_metrics": 6}
+    expected = {"runs": 3, "tags": 3 + 1 * 3 + 1 * 2 + 2, "params": 4, "metrics": 36, "latest_metrics": 6}
+    assert counts == {**expected, "datasets": 1, "inputs": 3, "input_tags": 3}
 
 
 def test_values_are_read_back_through_mlflow(store):
@@ -155,6 +157,8 @@ def test_values_are_read_back_through_mlflow(store):
     assert run.info.end_time == 1_760_000_002_000
     assert run.info.run_name == "parent"
     assert run.data.params == {"size": "8", "lr": "1e-05"}
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("sklearn:iris", "0123456789abcdef0123456789abcdef0123")
     for child in children:
         assert store.client.get_run(child).data.tags["mlflow.parentRunId"] == run_id
 
