@@ -82,15 +82,23 @@ class NetworkExperiment(Experiment):
     @property
     def label(self) -> str:
         """A name for people, such as `digits rectangle d3 2^10`; fields at their defaults are left out."""
-        exponent = self.size.bit_length() - 1
-        size = f"2^{exponent}" if self.size == 1 << exponent else str(self.size)
-        parts = [self.dataset.rpartition(":")[2], self.shape, f"d{self.depth}", size]
         described = self.canonical
-        for field, short in _LABELS.items():
-            value = getattr(self, field)
-            if field in described:
-                parts.append(f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}")
-        return " ".join(parts)
+        return " ".join(
+            map(self.text_of, ["dataset", "shape", "depth", "size", *(n for n in _LABELS if n in described)])
+        )
+
+    def text_of(self, axis: str) -> str:
+        """The value of an axis in a name for people: `d3`, `2^10`, `lr0.01`."""
+        value = getattr(self, axis)
+        if axis.startswith("kernel_regularizer_") and (axis.endswith("type") or not value):
+            return ""  # the coefficient tells both
+        if axis == "dataset":
+            return value.rpartition(":")[2]
+        if axis == "size":
+            exponent = value.bit_length() - 1
+            return f"2^{exponent}" if value == 1 << exponent else str(value)
+        short = _LABELS.get(axis, {"depth": "d"}.get(axis, ""))
+        return f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}"
 
 
 HYPERPARAMETERS = tuple(
