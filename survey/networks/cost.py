@@ -14,9 +14,9 @@ from survey.workloads.cost import CostModel
 _CHUNK_BYTES = 5 << 18
 """Memory for the runs of a bundle that train together on a CPU, see `survey.networks.training.loop`."""
 
-_UPDATE_WEIGHT = {"adam": 1.0, "RMSprop": 0.8, "SGD": 0.4}
-_PENALTY_WEIGHT = 2.0
-"""Cost of optimizers, and of a penalty, for each parameter and step, relative to adam."""
+_UPDATE_WEIGHT = {"adam": 1.0, "adamw": 1.6, "RMSprop": 0.8, "SGD": 0.4}
+_PENALTY_WEIGHT, _CLIP_WEIGHT = 2.0, 0.6
+"""Cost of optimizers, of a penalty and of clipping, for each parameter and step, relative to adam."""
 
 
 class Work(NamedTuple):
@@ -91,6 +91,8 @@ def epoch_work(
     weight = _UPDATE_WEIGHT.get(experiment.optimizer, 1.0)
     if experiment.kernel_regularizer_type:
         weight += _PENALTY_WEIGHT
+    if experiment.gradient_clip:
+        weight += _CLIP_WEIGHT
     return Work(
         chunks * steps,
         chunks * steps * len(widths),

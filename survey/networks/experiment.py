@@ -7,9 +7,17 @@ from operator import attrgetter
 
 from survey.workloads.experiment import Experiment
 
+OPTIMIZERS = ("adam", "RMSprop", "SGD", "adamw")
+"""Optimizers as they are written in the data set; in search spaces capital letters do not matter."""
+
+SCHEDULES = ("constant", "cosine", "linear", "step")
+
+_OPTIMIZERS = {name.lower(): name for name in OPTIMIZERS}
 _KINDS = {
-    **dict.fromkeys(("size", "depth", "batch_size", "epochs"), int),
-    **dict.fromkeys(("learning_rate", "label_noise", "momentum"), float),
+    **dict.fromkeys(("size", "depth", "batch_size", "epochs", "warmup_epochs", "step_epochs"), int),
+    **dict.fromkeys(
+        ("learning_rate", "label_noise", "momentum", "weight_decay", "step_factor", "gradient_clip"), float
+    ),
     **dict.fromkeys(("kernel_regularizer_l1", "kernel_regularizer_l2", "validation_split", "train_fraction"), float),
 }
 _numbers, _kinds = attrgetter(*_KINDS), tuple(_KINDS.values())
@@ -21,7 +29,9 @@ class NetworkExperiment(Experiment):
     """One setting of every hyperparameter, in canonical form.
 
     Canonical means: `pmlb:x` is `x`; a penalty of zero or without a type is none, and only the coefficient of its type
-    is kept; Adam has no momentum. The class brings its fields into this form itself.
+    is kept; adam and adamw have no momentum, weight decay is that of adamw, which is adam without it; a schedule has
+    steps only if it is `step`, and is constant if these change nothing. The class brings its fields into this form
+    itself.
 
     Attributes:
         dataset: Name of the task: `NAME` (PMLB), `sklearn:NAME`, or a name defined under `tasks` in a search space.
@@ -30,6 +40,12 @@ class NetworkExperiment(Experiment):
         depth: Number of layers with weights, the output layer included.
         validation_split: Fraction of the training rows that is held out to validate; see `survey.networks.rows`.
         train_fraction: Fraction of the remaining rows that the network trains on; likewise.
+        weight_decay: Decoupled weight decay of adamw; see `survey.networks.training.optimizers`.
+        schedule: How the learning rate changes while it trains; see `survey.networks.training.schedules`.
+        warmup_epochs: Epochs in which the learning rate rises linearly, before the schedule begins.
+        step_epochs: Epochs between two changes of the schedule `step`.
+        step_factor: What each of these multiplies the learning rate by.
+        gradient_clip: Norm above which the gradients of a run are scaled down; 0 for never.
         task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, fixed by its name.
 
     `epochs`, `draws` and `training_version` are those of every experiment (`survey.workloads.experiment`).
@@ -50,6 +66,12 @@ class NetworkExperiment(Experiment):
     activation: str = "relu"
     validation_split: float = 0.0
     train_fraction: float = 1.0
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warmup_epochs: int = 0
+    step_epochs: int = 0
+    step_factor: float = 1.0
+    gradient_clip: float = 0.0
     epochs: int = 3000
     task_content: str = ""
 
@@ -60,11 +82,28 @@ class NetworkExperiment(Experiment):
         if tuple(map(type, _numbers(self))) != _kinds:
             for name, kind in _KINDS.items():
                 _set(self, name, kind(getattr(self, name)))
-        if self.momentum and self.optimizer == "adam":
-            _set(self, "momentum", 0.0)
+        if self.optimizer != "adam" or self.momentum or self.weight_decay:
+            self._make_optimizer_canonical()
+        if self.schedule != "constant" or self.step_epochs or self.step_factor != 1.0:
+            self._make_schedule_canonical()
         if self.kernel_regularizer_type or self.kernel_regularizer_l1 or self.kernel_regularizer_l2:
             self._make_penalty_canonical()
         Experiment.__post_init__(self)
+
+    def _make_optimizer_canonical(self) -> None:
+        name = _OPTIMIZERS.get(self.optimizer.lower(), self.optimizer)
+        decays = name == "adamw" and self.weight_decay
+        name = "adam" if name == "adamw" and not decays else name
+        _set(self, "optimizer", name)
+        _set(self, "weight_decay", self.weight_decay if decays else 0.0)
+        _set(self, "momentum", 0.0 if name in ("adam", "adamw") else self.momentum)
+
+    def _make_schedule_canonical(self) -> None:
+        has_steps = self.schedule == "step" and self.step_epochs and self.step_factor != 1.0
+        if self.schedule == "step" and not has_steps:
+            _set(self, "schedule", "constant")
+        _set(self, "step_epochs", self.step_epochs if has_steps else 0)
+        _set(self, "step_factor", self.step_factor if has_steps else 1.0)
 
     def _make_penalty_canonical(self) -> None:
         kind = self.kernel_regularizer_type
@@ -73,6 +112,11 @@ class NetworkExperiment(Experiment):
         _set(self, "kernel_regularizer_type", kind if l1 or l2 else None)
         _set(self, "kernel_regularizer_l1", l1)
         _set(self, "kernel_regularizer_l2", l2)
+
+    @property
+    def prefix_id(self) -> int:
+        """As of every experiment; a schedule that ends with the training begins differently in a longer one."""
+        return self.experiment_id if self.schedule in ("cosine", "linear") else Experiment.prefix_id.__get__(self)
 
     @property
     def paired_by(self) -> tuple[str, ...]:
@@ -109,6 +153,12 @@ _LABELS = {
     "activation": "",
     "validation_split": "val",
     "train_fraction": "train",
+    "weight_decay": "wd",
+    "schedule": "",
+    "warmup_epochs": "warmup",
+    "step_epochs": "every",
+    "step_factor": "x",
+    "gradient_clip": "clip",
     "epochs": "e",
     "draws": "",
 }

@@ -62,7 +62,9 @@ class NetworkNeeds:
     @property
     def state_bytes(self) -> int:
         """Parameters and moments of a run, in float32."""
-        moments = {"adam": 2, "RMSprop": 1}.get(self.experiment.optimizer, 0) + bool(self.experiment.momentum)
+        moments = {"adam": 2, "adamw": 2, "RMSprop": 1}.get(self.experiment.optimizer, 0) + bool(
+            self.experiment.momentum
+        )
         return 4 * (1 + moments) * self.num_free_parameters
 
     def work(self, runs: int, *, on_gpu: bool = False) -> Work:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from survey.errors import LocatedError, SearchSpaceError, TaskError
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import OPTIMIZERS, SCHEDULES, NetworkExperiment
 from survey.networks.topology import SHAPES
 from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, without, word
 from survey.spaces.search_space import BaseGrid, BaseSpace, refuse
@@ -19,9 +19,9 @@ from survey.tasks.names import canonical_name, check_name, user_name_problem
 from survey.tasks.own import UserTask
 from survey.text.names import clash
 from survey.workloads.experiment import TRAINING_VERSION
+from survey.workloads.limits import MOST_EPOCHS
 from survey.workloads.registry import NETWORKS, space_type_of
 
-OPTIMIZERS = ("adam", "RMSprop", "SGD")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "elu", "swish")
 
 
@@ -43,6 +43,7 @@ Size = Annotated[int, Number, Field(ge=1, le=1 << 40)]
 Depth = Annotated[int, Number, Field(ge=2, le=255)]
 BatchSize = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
 Below1 = Annotated[float, Number, Field(ge=0, lt=1), Exact, AfterValidator(_below_1)]
+EpochCount = Annotated[int, Number, Field(ge=0, le=MOST_EPOCHS)]
 Share = Annotated[float, Number, Field(gt=0, le=1), Exact, AfterValidator(_1_or_below)]
 Penalty = Annotated[str | None, BeforeValidator(_none_word)]
 
@@ -52,7 +53,7 @@ class Grid(BaseGrid, frozen=True):
 
     Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or an ordered
     collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty are crossed
-    with their own type only, and momentum is not crossed with adam.
+    with their own type only, momentum is not crossed with adam and adamw, and steps only with the schedule `step`.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
@@ -64,7 +65,7 @@ class Grid(BaseGrid, frozen=True):
     depth: Annotated[tuple[Depth, ...], Axis]
     learning_rate: Annotated[tuple[Rate, ...], Axis] = (1e-4,)
     batch_size: Annotated[tuple[BatchSize, ...], Axis] = (256,)
-    optimizer: Annotated[tuple[Annotated[str, word(OPTIMIZERS)], ...], Axis] = ("adam",)
+    optimizer: Annotated[tuple[Annotated[str, word(OPTIMIZERS, any_case=True)], ...], Axis] = ("adam",)
     momentum: Annotated[tuple[Below1, ...], Axis] = (0.0,)
     kernel_regularizer_type: Annotated[tuple[Penalty, ...], Axis] = (None,)
     kernel_regularizer_l1: Annotated[tuple[Coefficient, ...], Axis] = ()
@@ -73,6 +74,12 @@ class Grid(BaseGrid, frozen=True):
     activation: Annotated[tuple[Annotated[str, word(ACTIVATIONS)], ...], Axis] = ("relu",)
     validation_split: Annotated[tuple[Below1, ...], Axis] = (0.0,)
     train_fraction: Annotated[tuple[Share, ...], Axis] = (1.0,)
+    weight_decay: Annotated[tuple[Coefficient, ...], Axis] = (0.0,)
+    schedule: Annotated[tuple[Annotated[str, word(SCHEDULES)], ...], Axis] = ("constant",)
+    warmup_epochs: Annotated[tuple[EpochCount, ...], Axis] = (0,)
+    step_epochs: Annotated[tuple[EpochCount, ...], Axis] = (0,)
+    step_factor: Annotated[tuple[Share, ...], Axis] = (1.0,)
+    gradient_clip: Annotated[tuple[Coefficient, ...], Axis] = (0.0,)
     epochs: Annotated[tuple[Epochs, ...], Axis] = (3000,)
 
     @model_validator(mode="after")
@@ -84,6 +91,34 @@ class Grid(BaseGrid, frozen=True):
                     f"kernel_regularizer_type {kind} and kernel_regularizer_{kind} (its coefficients) go together: "
                     f"give both or neither"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _decay_is_of_adamw(self) -> Grid:
+        others = [name for name in self.optimizer if name != "adamw"]
+        if any(self.weight_decay) and others:
+            refuse(
+                f"weight_decay is that of adamw; {', '.join(others)} has none: give adamw a grid of its own, or others "
+                "an l2 penalty (kernel_regularizer_type)"
+            )
+        if not any(self.weight_decay) and "adamw" in self.optimizer:
+            refuse("adamw is adam with weight_decay: give one above 0, such as 0.01, or take adam")
+        return self
+
+    @model_validator(mode="after")
+    def _schedules_are_complete(self) -> Grid:
+        has_steps = any(self.step_epochs) and any(factor != 1 for factor in self.step_factor)
+        has_any = any(self.step_epochs) or any(factor != 1 for factor in self.step_factor)
+        if has_any != ("step" in self.schedule) or has_any != has_steps:
+            refuse(
+                "schedule step, step_epochs (epochs between changes of the learning rate) and step_factor (what each "
+                "multiplies it by) go together: give all or none"
+            )
+        if max(self.warmup_epochs) >= min(self.epochs):
+            refuse(
+                f"warmup_epochs {max(self.warmup_epochs):,} leaves the schedule none of {min(self.epochs):,} epochs: "
+                "ask for fewer, or for more epochs"
+            )
         return self
 
     @property

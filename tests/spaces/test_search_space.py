@@ -56,6 +56,12 @@ def test_the_minimal_example_has_the_defaults_of_butter(tmp_path):
         "activation": "relu",
         "validation_split": 0.0,
         "train_fraction": 1.0,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warmup_epochs": 0,
+        "step_epochs": 0,
+        "step_factor": 1.0,
+        "gradient_clip": 0.0,
         "epochs": 1500,
         "task_content": "",
         "draws": "paired",
@@ -137,6 +143,18 @@ def test_adam_has_no_momentum():
         ("SGD", 0.0),
         ("SGD", 0.9),
     ]
+
+
+def test_axes_that_belong_to_one_value_of_another_are_crossed_with_that_alone():
+    found = expand(optimizer="AdamW", weight_decay=[0, 0.1])
+    assert [(e.optimizer, e.weight_decay) for e in found] == [("adam", 0.0), ("adamw", 0.1)]
+    found = expand(schedule=["constant", "step"], step_epochs=[5, 10], step_factor=0.1)
+    assert [(e.schedule, e.step_epochs) for e in found] == [("constant", 0), ("step", 5), ("step", 10)]
+
+
+@pytest.mark.parametrize("written", ["rmsprop", "RMSProp", "RMSprop"])
+def test_letter_case_of_optimizers_does_not_matter(written):
+    assert expand(optimizer=written) == expand(optimizer="RMSprop")
 
 
 def test_a_rate_without_a_dot_is_a_number(tmp_path):
@@ -285,9 +303,9 @@ BAD = {
     ),
     "dataset that is a number": (GRID.replace("mnist", "201"), 2, ["grids[0].dataset[0]", "string", "201"]),
     "misspelt optimizer": (
-        key("optimizer: [adam, sgd]"),
+        key("optimizer: [Adam, sdg]"),
         6,
-        ["grids[0].optimizer[1]", "adam, RMSprop, SGD", "'sgd'", "did you mean 'SGD'?"],
+        ["grids[0].optimizer[1]", "adam, RMSprop, SGD", "'sdg'", "did you mean 'SGD'?"],
     ),
     "misspelt activation": (
         key("activation: rellu"),
@@ -303,6 +321,36 @@ BAD = {
         key("kernel_regularizer_type: l1"),
         2,
         ["grids[0]", "kernel_regularizer_l1", "both or neither"],
+    ),
+    "weight decay of another optimizer": (
+        key("optimizer: [adamw, sgd]\n    weight_decay: 0.1"),
+        2,
+        ["grids[0]", "weight_decay is that of adamw; SGD has none", "a grid of its own"],
+    ),
+    "adamw without weight decay": (
+        key("optimizer: AdamW"),
+        2,
+        ["grids[0]", "adamw is adam with weight_decay", "such as 0.01"],
+    ),
+    "steps without a length": (
+        key("schedule: step\n    step_factor: 0.1"),
+        2,
+        ["grids[0]", "step_epochs", "give all or none"],
+    ),
+    "steps of another schedule": (
+        key("schedule: cosine\n    step_factor: 0.1\n    step_epochs: 5"),
+        2,
+        ["grids[0]", "schedule step", "give all or none"],
+    ),
+    "warm-up that never ends": (
+        key("warmup_epochs: [0, 50]\n    epochs: [50, 100]"),
+        2,
+        ["grids[0]", "warmup_epochs 50 leaves the schedule none of 50 epochs", "fewer, or for more epochs"],
+    ),
+    "misspelt schedule": (
+        key("schedule: Cosine"),
+        6,
+        ["grids[0].schedule", "'Cosine'", "constant, cosine, linear, step"],
     ),
     "coefficients without penalty": (
         key("kernel_regularizer_l2: 0.1"),

@@ -127,11 +127,46 @@ class Reference:
             (k**2).sum() for k in kernels
         )
 
+    def learning_rate(self):
+        """That of PyTorch's schedulers, one step for each update."""
+        e, scheduler = self.experiment, torch.optim.lr_scheduler
+        if self.steps == 0:
+            batches = math.ceil(len(self.train_rows) / e.batch_size)
+            warmup, rest = e.warmup_epochs * batches, (e.epochs - e.warmup_epochs) * batches
+            optimizer = torch.optim.SGD([torch.zeros(1)], lr=e.learning_rate)
+            after = {
+                "constant": lambda: scheduler.ConstantLR(optimizer, 1.0),
+                "cosine": lambda: scheduler.CosineAnnealingLR(optimizer, rest),
+                "linear": lambda: scheduler.LinearLR(optimizer, 1.0, 0.0, rest),
+                "step": lambda: scheduler.StepLR(optimizer, e.step_epochs * batches, e.step_factor),
+            }[e.schedule]()
+            if warmup:
+                rising = scheduler.LinearLR(optimizer, 1 / warmup, 1.0, warmup - 1)
+                after = scheduler.SequentialLR(optimizer, [rising, after], [warmup])
+            self.optimizer, self.scheduler = optimizer, after
+        else:
+            self.optimizer.step()
+            self.scheduler.step()
+        return self.optimizer.param_groups[0]["lr"]
+
     def step(self, gradients):
-        e, self.steps = self.experiment, self.steps + 1
-        lr, t = e.learning_rate, self.steps
+        e, lr = self.experiment, self.learning_rate()
+        self.steps += 1
+        t = self.steps
+        if e.gradient_clip:
+            for p, g in zip(self.parameters, gradients, strict=True):
+                p.grad = g.clone()
+            torch.nn.utils.clip_grad_norm_(self.parameters, e.gradient_clip)
+            gradients = [p.grad for p in self.parameters]
         for p, g, m in zip(self.parameters, gradients, self.moments, strict=True):
-            if e.optimizer == "adam":
+            if e.optimizer == "adamw":
+                # Epsilon is Keras's, and where Keras has it.
+                options = {"eps": EPSILON / math.sqrt(1 - 0.999**t), "weight_decay": e.weight_decay}
+                alone = torch.optim.AdamW([p], lr=lr, **options)
+                alone.state[p] = {"step": torch.tensor(t - 1.0), "exp_avg": m[0], "exp_avg_sq": m[1]}
+                p.grad = g
+                alone.step()
+            elif e.optimizer == "adam":
                 m[0] = 0.9 * m[0] + 0.1 * g
                 m[1] = 0.999 * m[1] + 0.001 * g**2
                 p -= lr * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m[0] / (m[1].sqrt() + EPSILON)

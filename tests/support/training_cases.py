@@ -68,5 +68,18 @@ CASES = [
         setting(validation_split=0.2, kernel_regularizer_type="l2", kernel_regularizer_l2=0.02),
     ),
     ("classification", 10, setting(train_fraction=0.07, label_noise=0.3)),
+    ("classification", 3, setting(optimizer="adamw", weight_decay=0.1)),
+    ("regression", 1, setting(optimizer="adamw", weight_decay=0.01, schedule="cosine", warmup_epochs=2, epochs=6)),
+    ("classification", 3, setting(schedule="linear", epochs=5)),
+    ("classification", 3, setting(schedule="step", step_epochs=2, step_factor=0.3, warmup_epochs=1, epochs=9)),
+    ("classification", 3, setting(optimizer="SGD", momentum=0.9, learning_rate=0.1, schedule="cosine", epochs=7)),
+    ("classification", 3, setting(optimizer="RMSprop", schedule="linear", epochs=5)),
+    ("classification", 3, setting(optimizer="RMSprop", momentum=0.9, warmup_epochs=3, epochs=5)),
+    ("classification", 3, setting(optimizer="SGD", learning_rate=0.3, gradient_clip=0.2)),
+    (
+        "classification",
+        1,
+        setting(gradient_clip=0.05, kernel_regularizer_type="l2", kernel_regularizer_l2=0.02, batch_size=27),
+    ),
     *(("classification", 3, setting(activation=name, shape="rectangle_residual", depth=4)) for name in ACTIVATIONS),
 ]

@@ -20,10 +20,12 @@ from survey.networks.rows import RowCounts, count_rows
 from survey.networks.topology import residual_layers
 from survey.networks.training import streams
 from survey.networks.training.batches import Batches, Data, split_into_batches
+from survey.networks.training.clipping import Clipping
 from survey.networks.training.graphs import record
 from survey.networks.training.network import Architecture, Memory, Network, Workspace
-from survey.networks.training.optimizers import OPTIMIZERS, Optimizer
+from survey.networks.training.optimizers import OPTIMIZERS, Optimizer, Updates
 from survey.networks.training.outputs import APPLY, output_gradient
+from survey.networks.training.schedules import Schedule
 from survey.networks.training.statistics import means, sum_over_rows
 from survey.tasks.parts import PARTS, PartSizes
 
@@ -51,8 +53,10 @@ class _Chunk:
         like = data.inputs
         self.network = Network(architecture, len(seeds), dtype=like.dtype, device=like.device)
         self.optimizer: Optimizer = OPTIMIZERS[experiment.optimizer](
-            self.network.parameters, self.network.gradients, experiment.learning_rate, experiment.momentum
+            self.network.parameters, self.network.gradients, updates_of(experiment)
         )
+        limit = experiment.gradient_clip
+        self._clipping = Clipping(self.network.all_gradients, limit) if limit else None
         self._apply = APPLY[data.kind]
         self._penalty_rate = (experiment.kernel_regularizer_l1, experiment.kernel_regularizer_l2)
         self._penalties = torch.zeros(len(seeds), dtype=torch.float64, device=like.device)
@@ -126,6 +130,8 @@ class _Chunk:
         for number, (part, step) in enumerate(steps):
             self._train_step(part.work, *step)
             self._penalise(self._penalties, part.num_valid)
+            if self._clipping:
+                self._clipping.apply()
             self.optimizer.step(number)
 
     def _train_step(self, work: Workspace, rows: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> None:
@@ -172,6 +178,20 @@ class _Chunk:
 def _row_counts(experiment: NetworkExperiment, data: Data) -> RowCounts:
     sizes = None if data.parts is None else PartSizes(*data.parts.long().bincount(minlength=len(PARTS)).tolist())
     return count_rows(data.num_rows, experiment.validation_split, experiment.train_fraction, sizes)
+
+
+def updates_of(experiment: NetworkExperiment) -> Updates:
+    """Return how an experiment updates its parameters."""
+    schedule = Schedule(
+        experiment.schedule,
+        experiment.epochs,
+        experiment.warmup_epochs,
+        experiment.step_epochs,
+        experiment.step_factor,
+    )
+    return Updates(
+        experiment.optimizer, experiment.learning_rate, experiment.momentum, experiment.weight_decay, schedule
+    )
 
 
 def _with_noise(targets: Tensor, noise: float, data: Data, *, seed: int) -> Tensor:

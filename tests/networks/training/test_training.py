@@ -72,11 +72,12 @@ def test_float32_stays_within_1e_5_of_float64(kind, outputs, experiment):
         {"optimizer": "RMSprop", "momentum": 0.9},
         {"kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0.01},
         {"validation_split": 0.15, "train_fraction": 0.8},
+        {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "warmup_epochs": 1, "gradient_clip": 0.1},
     ],
 )
 def test_a_bundle_gives_bit_for_bit_what_its_runs_give_alone(kind, outputs, runs_per_chunk, changes):
     inputs, targets = make_task(kind, outputs)
-    experiment = setting(label_noise=0.1, **changes)
+    experiment = setting(label_noise=0.1, epochs=5, **changes)
     seeds = [5, 6, 7, 8, 9]
     fused = make_trainer(experiment, inputs, targets, kind, seeds, runs_per_chunk=runs_per_chunk)
     alone = [make_trainer(experiment, inputs, targets, kind, [seed]) for seed in seeds]
@@ -98,10 +99,11 @@ def test_a_trainer_is_gone_when_nobody_holds_it():
         gc.enable()
 
 
-def test_a_run_that_diverges_harms_no_other():
+@pytest.mark.parametrize("changes", [{}, {"gradient_clip": 0.1}])
+def test_a_run_that_diverges_harms_no_other(changes):
     inputs, targets = make_task("classification", 3)
     seeds = [1, 2, 3]
-    healthy, ill = (make_trainer(setting(), inputs, targets, "classification", seeds) for _ in range(2))
+    healthy, ill = (make_trainer(setting(**changes), inputs, targets, "classification", seeds) for _ in range(2))
     ill._chunks[0].network.weights[0][1] = float("nan")
     for _ in range(3):
         expected, found = healthy.train_epoch(), ill.train_epoch()
@@ -109,12 +111,23 @@ def test_a_run_that_diverges_harms_no_other():
         assert found[0, 1].isnan()
 
 
-@pytest.mark.parametrize(("optimizer", "momentum"), [("adam", 0.0), ("RMSprop", 0.0), ("RMSprop", 0.9), ("SGD", 0.9)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "RMSprop"},
+        {"optimizer": "RMSprop", "momentum": 0.9, "schedule": "linear", "epochs": 4},
+        {"optimizer": "SGD", "momentum": 0.9},
+        {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "epochs": 4, "gradient_clip": 0.1},
+        {"schedule": "step", "step_epochs": 1, "step_factor": 0.5},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("runs_per_chunk", [None, 2])
-def test_a_resumed_bundle_goes_on_bit_for_bit(optimizer, momentum, runs_per_chunk):
+def test_a_resumed_bundle_goes_on_bit_for_bit(changes, runs_per_chunk):
     """Also where the bundle is split otherwise, as on another machine."""
     inputs, targets = make_task("classification", 3)
-    experiment = setting(optimizer=optimizer, momentum=momentum, validation_split=0.2, train_fraction=0.6)
+    experiment = setting(validation_split=0.2, train_fraction=0.6, **changes)
     seeds = [1, 2, 3, 4, 5]
     straight, first = (make_trainer(experiment, inputs, targets, "classification", seeds) for _ in range(2))
     second = make_trainer(experiment, inputs, targets, "classification", seeds, runs_per_chunk=runs_per_chunk)
