@@ -27,6 +27,9 @@ SETTINGS = {
     "step_epochs": "steps every {} epochs",
     "step_factor": "by a factor of {}",
     "gradient_clip": "gradients clipped at {}",
+    "initialization": "{} weights",
+    "dropout": "dropout {}",
+    "normalization": "normalization {}",
     "epochs": "{} epochs",
     "draws": "{} draws",
 }
@@ -36,6 +39,8 @@ UNSAID = {
     "train_fraction": 1.0,
     "schedule": "constant",
     "step_factor": 1.0,
+    "initialization": "glorot_uniform",
+    "normalization": "none",
 }
 """Values that say that a hyperparameter has no effect; of the others it is 0."""
 

@@ -57,7 +57,10 @@ _EXPERIMENT: dict[str, Column] = {
     "step_epochs": (pa.uint32(), "Epochs between changes of the schedule step; 0 for the others"),
     "step_factor": (pa.float32(), "What each of these multiplies the learning rate by; 1 for the others"),
     "gradient_clip": (pa.float32(), "Norm above which the gradients of a run are scaled down; 0 for never"),
-    "num_free_parameters": (pa.uint64(), "Exact number of trainable parameters"),
+    "initialization": (pa.string(), "Distribution of the initial kernels, as Keras names it"),
+    "dropout": (pa.float32(), "Probability with which outputs of hidden layers are dropped in training"),
+    "normalization": (pa.string(), "layer: hidden layers are normalized before their activation; none"),
+    "num_free_parameters": (pa.uint64(), "Exact number of trainable parameters, those of normalizations included"),
     "widths": (pa.list_(pa.field("element", pa.uint32())), "Width of each layer, the output layer last"),
     "network_structure": (pa.string(), "The network as JSON: layers, activations, residual connections, loss"),
 }
@@ -69,6 +72,9 @@ _NEW_AXES: dict[str, str | float] = {
     "step_epochs": 0,
     "step_factor": 1.0,
     "gradient_clip": 0.0,
+    "initialization": "glorot_uniform",
+    "dropout": 0.0,
+    "normalization": "none",
 }
 """Hyperparameters that came after the first version, with what it trained by."""
 

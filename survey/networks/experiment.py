@@ -12,6 +12,10 @@ OPTIMIZERS = ("adam", "RMSprop", "SGD", "adamw")
 
 SCHEDULES = ("constant", "cosine", "linear", "step")
 
+INITIALIZATIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal")
+
+NORMALIZATIONS = ("none", "layer")
+
 _OPTIMIZERS = {name.lower(): name for name in OPTIMIZERS}
 _KINDS = {
     **dict.fromkeys(("size", "depth", "batch_size", "epochs", "warmup_epochs", "step_epochs"), int),
@@ -19,6 +23,7 @@ _KINDS = {
         ("learning_rate", "label_noise", "momentum", "weight_decay", "step_factor", "gradient_clip"), float
     ),
     **dict.fromkeys(("kernel_regularizer_l1", "kernel_regularizer_l2", "validation_split", "train_fraction"), float),
+    "dropout": float,
 }
 _numbers, _kinds = attrgetter(*_KINDS), tuple(_KINDS.values())
 _set = object.__setattr__  # how a frozen class brings its own fields into their canonical form
@@ -46,6 +51,9 @@ class NetworkExperiment(Experiment):
         step_epochs: Epochs between two changes of the schedule `step`.
         step_factor: What each of these multiplies the learning rate by.
         gradient_clip: Norm above which the gradients of a run are scaled down; 0 for never.
+        initialization: Distribution of the initial kernels; see `survey.networks.training.initialization`.
+        dropout: Probability with which outputs of hidden layers are dropped; see `survey.networks.training.dropout`.
+        normalization: `layer` normalizes hidden layers; see `survey.networks.training.normalization`.
         task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, fixed by its name.
 
     `epochs`, `draws` and `training_version` are those of every experiment (`survey.workloads.experiment`).
@@ -72,6 +80,9 @@ class NetworkExperiment(Experiment):
     step_epochs: int = 0
     step_factor: float = 1.0
     gradient_clip: float = 0.0
+    initialization: str = "glorot_uniform"
+    dropout: float = 0.0
+    normalization: str = "none"
     epochs: int = 3000
     task_content: str = ""
 
@@ -159,6 +170,9 @@ _LABELS = {
     "step_epochs": "every",
     "step_factor": "x",
     "gradient_clip": "clip",
+    "initialization": "",
+    "dropout": "dropout",
+    "normalization": "norm-",
     "epochs": "e",
     "draws": "",
 }

@@ -9,7 +9,7 @@ from typing import Any
 from survey.networks.cost import Work, epoch_work, run_bytes, task_bytes
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
-from survey.networks.topology import layer_widths, within_tolerance
+from survey.networks.topology import layer_widths, num_free_parameters, within_tolerance
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import Sample
 
@@ -35,8 +35,14 @@ class NetworkNeeds:
     @classmethod
     def of(cls, experiment: NetworkExperiment, task: TaskDescription) -> NetworkNeeds | None:
         """Find the network of an experiment; None if none comes near its size."""
-        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
-        return cls(experiment, task, *network) if within_tolerance(network[1], experiment.size) else None
+        widths, found = layer_widths(
+            experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs
+        )
+        if not within_tolerance(found, experiment.size):
+            return None
+        if experiment.normalization == "layer":
+            found = num_free_parameters(widths, task.num_inputs, normalized=True)
+        return cls(experiment, task, widths, found)
 
     @property
     def details(self) -> Mapping[str, Any]:

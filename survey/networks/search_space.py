@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from survey.errors import LocatedError, SearchSpaceError, TaskError
-from survey.networks.experiment import OPTIMIZERS, SCHEDULES, NetworkExperiment
+from survey.networks.experiment import INITIALIZATIONS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, NetworkExperiment
 from survey.networks.topology import SHAPES
 from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, without, word
 from survey.spaces.search_space import BaseGrid, BaseSpace, refuse
@@ -80,6 +80,9 @@ class Grid(BaseGrid, frozen=True):
     step_epochs: Annotated[tuple[EpochCount, ...], Axis] = (0,)
     step_factor: Annotated[tuple[Share, ...], Axis] = (1.0,)
     gradient_clip: Annotated[tuple[Coefficient, ...], Axis] = (0.0,)
+    initialization: Annotated[tuple[Annotated[str, word(INITIALIZATIONS)], ...], Axis] = ("glorot_uniform",)
+    dropout: Annotated[tuple[Below1, ...], Axis] = (0.0,)
+    normalization: Annotated[tuple[Annotated[str, word(NORMALIZATIONS)], ...], Axis] = ("none",)
     epochs: Annotated[tuple[Epochs, ...], Axis] = (3000,)
 
     @model_validator(mode="after")

@@ -115,6 +115,9 @@ RUN_TYPES = {
     "step_epochs": pa.uint32(),
     "step_factor": pa.float32(),
     "gradient_clip": pa.float32(),
+    "initialization": pa.string(),
+    "dropout": pa.float32(),
+    "normalization": pa.string(),
     "validation_split": pa.float32(),
 }
 """The columns of a run, as published, and ours in addition."""
@@ -298,6 +301,9 @@ def test_runs_are_what_was_put_in(exported):
                 "step_epochs": 0,
                 "step_factor": 1.0,
                 "gradient_clip": 0.0,
+                "initialization": "glorot_uniform",
+                "dropout": 0.0,
+                "normalization": "none",
                 "validation_split": 0.0,
                 "num_free_parameters": parameters,
                 "widths": list(widths),

@@ -76,6 +76,22 @@ def test_operations_are_those_of_the_matrix_products():
     assert work.layer_steps == 9
 
 
+def test_gain_and_shift_of_normalized_layers_are_parameters_beside_the_size():
+    """Networks with and without normalization have the same layers, so that they can be compared."""
+    task = TaskDescription("t", "classification", 100, 4, 3, False)
+    experiment = NetworkExperiment(dataset="t", shape="rectangle", size=100, depth=3)
+    plain, normalized = (
+        NetworkNeeds.of(experiment, task),
+        NetworkNeeds.of(replace(experiment, normalization="layer"), task),
+    )
+    assert plain
+    assert normalized
+    assert plain.widths == normalized.widths
+    hidden = sum(plain.widths[:-1])
+    assert normalized.num_free_parameters == plain.num_free_parameters + 2 * hidden
+    assert normalized.state_bytes == plain.state_bytes + 4 * 3 * 2 * hidden
+
+
 def test_a_price_counts_the_rows_that_are_used():
     """80 of 100 rows beside the test set: 20 are validated with, and of the other 60 a quarter are trained on."""
     task = TaskDescription("t", "classification", 100, 4, 3, False)

@@ -62,6 +62,9 @@ def test_the_minimal_example_has_the_defaults_of_butter(tmp_path):
         "step_epochs": 0,
         "step_factor": 1.0,
         "gradient_clip": 0.0,
+        "initialization": "glorot_uniform",
+        "dropout": 0.0,
+        "normalization": "none",
         "epochs": 1500,
         "task_content": "",
         "draws": "paired",
@@ -347,6 +350,13 @@ BAD = {
         2,
         ["grids[0]", "warmup_epochs 50 leaves the schedule none of 50 epochs", "fewer, or for more epochs"],
     ),
+    "misspelt initialization": (
+        key("initialization: glorot"),
+        6,
+        ["grids[0].initialization", "'glorot'", "glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_normal"],
+    ),
+    "dropout of everything": (key("dropout: [0, 1]"), 6, ["grids[0].dropout[1]", "less than 1"]),
+    "misspelt normalization": (key("normalization: batch"), 6, ["grids[0].normalization", "'batch'", "none, layer"]),
     "misspelt schedule": (
         key("schedule: Cosine"),
         6,

@@ -87,8 +87,14 @@ class Reference:
         train_rows = train_rows[: math.ceil(round(experiment.train_fraction * left, 9))]
         self.train_rows, self.targets = train_rows, targets
         self.train_targets = self._noisy(targets[train_rows])
-        self.layers = streams.initial_parameters(widths, inputs.shape[1], seed=seed, dtype=torch.float64)
+        initialization = experiment.initialization
+        self.layers = streams.initial_parameters(
+            widths, inputs.shape[1], seed=seed, dtype=torch.float64, initialization=initialization
+        )
+        has_norms = experiment.normalization == "layer"
+        self.norms = [torch.nn.LayerNorm(width).double() for width in widths[:-1] if has_norms]
         self.parameters = [p.requires_grad_() for layer in self.layers for p in layer]
+        self.parameters += [p for norm in self.norms for p in norm.parameters()]
         self.moments = [[torch.zeros_like(p), torch.zeros_like(p)] for p in self.parameters]
         self.steps = self.epoch = 0
 
@@ -102,13 +108,23 @@ class Reference:
         changed = streams.noisy_labels(labels, max(2, targets.shape[1]), noise, seed=self.seed)
         return torch.eye(targets.shape[1])[changed].double() if self.kind == "softmax" else changed[:, None].double()
 
-    def forward(self, x):
+    def masks(self, rows, step):
+        """What the outputs of each hidden layer are multiplied by, [rows, width]: 16 bits decide on each."""
+        widths, room = [len(bias) for _, bias in self.layers[:-1]], -(-rows // 32) * 32
+        words = torch.zeros(1, sum(widths) * room // 4, dtype=torch.int64)
+        streams.Words(words, words.clone()).draw(streams.dropout_keys([self.seed], self.epoch), step)
+        share = round(self.experiment.dropout * 65536) / 65536
+        kept = words.numpy().view("<i2").reshape(-1, room)[:, :rows] >= 65536 * share - 32768
+        return torch.from_numpy(kept.T / (1 - share)).split(widths, 1)
+
+    def forward(self, x, masks=None):
         shape, hidden = self.experiment.shape, len(self.layers) - 1
         for k, (kernel, bias) in enumerate(self.layers):
             z = x @ kernel + bias
             if k == hidden:
                 return z
-            out = ACTIVATIONS[self.experiment.activation](z)
+            out = ACTIVATIONS[self.experiment.activation](self.norms[k](z) if self.norms else z)
+            out = out * masks[k] if masks else out
             first = 2 if shape.startswith("wide_first") else 1
             x = out + x if shape.endswith("_residual") and k >= first and out.shape == x.shape else out
         raise AssertionError
@@ -187,10 +203,11 @@ class Reference:
         rows = len(self.train_rows)
         order = streams.epoch_orders(rows, seeds=[self.seed], epoch=self.epoch)[0]
         collected: list[tuple[int, dict[str, float], float]] = []
-        for start in range(0, rows, self.experiment.batch_size):
+        for step, start in enumerate(range(0, rows, self.experiment.batch_size)):
             batch = order[start : start + self.experiment.batch_size]
             y = self.train_targets[batch]
-            logits = self.forward(self.inputs[self.train_rows[batch]])
+            masks = self.masks(len(batch), step) if self.experiment.dropout else None
+            logits = self.forward(self.inputs[self.train_rows[batch]], masks)
             penalty = self.penalty()
             gradients = torch.autograd.grad(self.loss(logits, y) + penalty, self.parameters)
             values = statistics(self.kind, logits.detach().numpy(), y.numpy())

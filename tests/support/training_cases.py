@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import INITIALIZATIONS, NetworkExperiment
 from survey.networks.search_space import ACTIVATIONS
 from survey.networks.topology import layer_widths
 from survey.networks.training.loop import Trainer
@@ -76,6 +76,25 @@ CASES = [
     ("classification", 3, setting(optimizer="RMSprop", schedule="linear", epochs=5)),
     ("classification", 3, setting(optimizer="RMSprop", momentum=0.9, warmup_epochs=3, epochs=5)),
     ("classification", 3, setting(optimizer="SGD", learning_rate=0.3, gradient_clip=0.2)),
+    ("classification", 3, setting(dropout=0.1, activation="tanh", depth=4)),
+    ("regression", 1, setting(dropout=0.5, activation="gelu", shape="rectangle_residual", depth=5, batch_size=27)),
+    ("classification", 1, setting(dropout=0.25, batch_size=27)),
+    ("classification", 3, setting(normalization="layer")),
+    ("classification", 3, setting(normalization="layer", activation="swish", shape="trapezoid", depth=4)),
+    (
+        "regression",
+        2,
+        setting(
+            normalization="layer", dropout=0.2, shape="rectangle_residual", depth=5, activation="tanh", batch_size=27
+        ),
+    ),
+    (
+        "classification",
+        3,
+        setting(normalization="layer", optimizer="adamw", weight_decay=0.1, gradient_clip=0.3, dropout=0.1),
+    ),
+    ("classification", 1, setting(normalization="layer", kernel_regularizer_type="l1", kernel_regularizer_l1=0.01)),
+    *(("classification", 3, setting(initialization=name, depth=5)) for name in INITIALIZATIONS),
     (
         "classification",
         1,

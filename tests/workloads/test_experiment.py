@@ -105,6 +105,9 @@ def test_the_canonical_form_is_what_is_kept():
         {"schedule": "step", "step_epochs": 10, "step_factor": 0.1},
         {"warmup_epochs": 5},
         {"gradient_clip": 1.0},
+        {"initialization": "he_normal"},
+        {"dropout": 0.1},
+        {"normalization": "layer"},
     ],
 )
 def test_other_work_has_another_id(changes):
@@ -217,6 +220,9 @@ def test_the_defaults_are_butters():
         "step_epochs": 0,
         "step_factor": 1.0,
         "gradient_clip": 0.0,
+        "initialization": "glorot_uniform",
+        "dropout": 0.0,
+        "normalization": "none",
         "epochs": 3000,
         "task_content": "",
         "draws": "paired",  # but for this one, as comparisons of its own are what a survey is made for
@@ -311,6 +317,8 @@ def test_paired_runs_share_a_seed_by_task_content_and_repetition_alone():
             make(optimizer="adamw", weight_decay=0.01, schedule="cosine", warmup_epochs=5, gradient_clip=1),
             "mnist rectangle d3 2^10 adamw wd0.01 cosine warmup5 clip1",
         ),
+        (make(initialization="he_normal", dropout=0.5), "mnist rectangle d3 2^10 he_normal dropout0.5"),
+        (make(normalization="layer"), "mnist rectangle d3 2^10 norm-layer"),
         (make(schedule="step", step_epochs=10, step_factor=0.1), "mnist rectangle d3 2^10 step every10 x0.1"),
     ],
 )
