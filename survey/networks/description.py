@@ -26,8 +26,10 @@ def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequenc
     penalty = experiment.kernel_regularizer_type
     coefficient = experiment.kernel_regularizer_l1 or experiment.kernel_regularizer_l2
     own = task.part_sizes
+    given = experiment.hidden_widths is not None
     return {
-        "input_activation": experiment.activation,
+        **({"size": num_free_parameters(widths, task.num_inputs)} if given else {}),
+        "input_activation": experiment.activation if len(widths) > 1 else task.output_activation,
         "kernel_regularizer": json.dumps({"type": penalty, penalty: coefficient}) if penalty else None,
         "kernel_regularizer.l1": experiment.kernel_regularizer_l1 if penalty == "l1" else None,
         "kernel_regularizer.l2": experiment.kernel_regularizer_l2 if penalty == "l2" else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
+from survey.networks.topology import WIDTHS
 from survey.workloads.experiment import Experiment
 
 OPTIMIZERS = ("adam", "RMSprop", "SGD", "adamw")
@@ -35,14 +36,16 @@ class NetworkExperiment(Experiment):
 
     Canonical means: `pmlb:x` is `x`; a penalty of zero or without a type is none, and only the coefficient of its type
     is kept; adam and adamw have no momentum, weight decay is that of adamw, which is adam without it; a schedule has
-    steps only if it is `step`, and is constant if these change nothing. The class brings its fields into this form
-    itself.
+    steps only if it is `step`, and is constant if these change nothing; given widths decide on shape, size and depth,
+    and a linear model has nothing that hidden layers have. The class brings its fields into this form itself.
 
     Attributes:
         dataset: Name of the task: `NAME` (PMLB), `sklearn:NAME`, or a name defined under `tasks` in a search space.
         shape: Rule that turns (inputs, outputs, size, depth) into layer widths; see `survey.networks.topology`.
-        size: Target number of trainable parameters.
+        size: Target number of trainable parameters; 0 for `widths`.
         depth: Number of layers with weights, the output layer included.
+        hidden_widths: With the shape `widths`, the width of each hidden layer, which gives shape and depth, and the
+            size once the task is known; else None.
         validation_split: Fraction of the training rows that is held out to validate; see `survey.networks.rows`.
         train_fraction: Fraction of the remaining rows that the network trains on; likewise.
         weight_decay: Decoupled weight decay of adamw; see `survey.networks.training.optimizers`.
@@ -83,6 +86,7 @@ class NetworkExperiment(Experiment):
     initialization: str = "glorot_uniform"
     dropout: float = 0.0
     normalization: str = "none"
+    hidden_widths: tuple[int, ...] | None = None
     epochs: int = 3000
     task_content: str = ""
 
@@ -93,6 +97,8 @@ class NetworkExperiment(Experiment):
         if tuple(map(type, _numbers(self))) != _kinds:
             for name, kind in _KINDS.items():
                 _set(self, name, kind(getattr(self, name)))
+        if self.hidden_widths is not None:
+            self._make_widths_canonical()
         if self.optimizer != "adam" or self.momentum or self.weight_decay:
             self._make_optimizer_canonical()
         if self.schedule != "constant" or self.step_epochs or self.step_factor != 1.0:
@@ -100,6 +106,14 @@ class NetworkExperiment(Experiment):
         if self.kernel_regularizer_type or self.kernel_regularizer_l1 or self.kernel_regularizer_l2:
             self._make_penalty_canonical()
         Experiment.__post_init__(self)
+
+    def _make_widths_canonical(self) -> None:
+        widths = tuple(map(int, self.hidden_widths or ()))
+        for name, value in (("hidden_widths", widths), ("shape", WIDTHS), ("size", 0), ("depth", len(widths) + 1)):
+            _set(self, name, value)
+        if not widths:  # nor what hidden layers would have
+            for name, value in (("activation", "relu"), ("dropout", 0.0), ("normalization", "none")):
+                _set(self, name, value)
 
     def _make_optimizer_canonical(self) -> None:
         name = _OPTIMIZERS.get(self.optimizer.lower(), self.optimizer)
@@ -134,12 +148,17 @@ class NetworkExperiment(Experiment):
         """The task, by its name and, of a user's own, its content."""
         return self.dataset, self.task_content
 
+    def _layers_in_words(self) -> list[str]:
+        if self.hidden_widths is not None:
+            return ["-".join(map(str, self.hidden_widths)) or "linear"]
+        exponent = self.size.bit_length() - 1
+        size = f"2^{exponent}" if self.size == 1 << exponent else str(self.size)
+        return [self.shape, f"d{self.depth}", size]
+
     @property
     def label(self) -> str:
         """A name for people, such as `digits rectangle d3 2^10`; fields at their defaults are left out."""
-        exponent = self.size.bit_length() - 1
-        size = f"2^{exponent}" if self.size == 1 << exponent else str(self.size)
-        parts = [self.dataset.rpartition(":")[2], self.shape, f"d{self.depth}", size]
+        parts = [self.dataset.rpartition(":")[2], *self._layers_in_words()]
         described = self.canonical
         for field, short in _LABELS.items():
             value = getattr(self, field)

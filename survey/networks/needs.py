@@ -8,8 +8,9 @@ from typing import Any
 
 from survey.networks.cost import Work, epoch_work, run_bytes, task_bytes
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.layers import network_of
 from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
-from survey.networks.topology import layer_widths, num_free_parameters, within_tolerance
+from survey.networks.topology import num_free_parameters, within_tolerance
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import Sample
 
@@ -35,10 +36,8 @@ class NetworkNeeds:
     @classmethod
     def of(cls, experiment: NetworkExperiment, task: TaskDescription) -> NetworkNeeds | None:
         """Find the network of an experiment; None if none comes near its size."""
-        widths, found = layer_widths(
-            experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs
-        )
-        if not within_tolerance(found, experiment.size):
+        widths, found = network_of(experiment, task)
+        if experiment.hidden_widths is None and not within_tolerance(found, experiment.size):
             return None
         if experiment.normalization == "layer":
             found = num_free_parameters(widths, task.num_inputs, normalized=True)
@@ -46,8 +45,11 @@ class NetworkNeeds:
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """The layer widths, and the number of parameters."""
-        return {"widths": list(self.widths), "num_free_parameters": self.num_free_parameters}
+        """The layer widths, and the number of parameters; where widths were given, the size that follows from them."""
+        details = {"widths": list(self.widths), "num_free_parameters": self.num_free_parameters}
+        if self.experiment.hidden_widths is None:
+            return details
+        return {**details, "size": num_free_parameters(self.widths, self.task.num_inputs)}
 
     @property
     def metrics(self) -> tuple[str, ...]:

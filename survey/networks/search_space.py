@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from survey.errors import LocatedError, SearchSpaceError, TaskError
 from survey.networks.experiment import INITIALIZATIONS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, NetworkExperiment
-from survey.networks.topology import SHAPES
+from survey.networks.topology import SHAPES, WIDTHS
 from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, without, word
 from survey.spaces.search_space import BaseGrid, BaseSpace, refuse
 from survey.tasks.names import canonical_name, check_name, user_name_problem
@@ -39,7 +39,15 @@ def _none_word(value: Any) -> Any:
     return None if value is None or value == "none" else one_of(("none", "l1", "l2"))(value)
 
 
+def _lists_of_widths(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not all(isinstance(each, list | tuple) for each in value):
+        raise PydanticCustomError("widths", "expected lists of the widths of hidden layers, as [[64, 32], [128], []]")
+    return value
+
+
 Size = Annotated[int, Number, Field(ge=1, le=1 << 40)]
+Width = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
+Widths = Annotated[tuple[Width, ...], Field(max_length=254)]
 Depth = Annotated[int, Number, Field(ge=2, le=255)]
 BatchSize = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
 Below1 = Annotated[float, Number, Field(ge=0, lt=1), Exact, AfterValidator(_below_1)]
@@ -48,21 +56,28 @@ Share = Annotated[float, Number, Field(gt=0, le=1), Exact, AfterValidator(_1_or_
 Penalty = Annotated[str | None, BeforeValidator(_none_word)]
 
 
+_RULE = ("shape", "size", "depth")
+"""Axes that give the layers by a rule; `widths` stands instead of them."""
+
+
 class Grid(BaseGrid, frozen=True):
     """A hypercube of hyperparameter values: every combination is an experiment.
 
-    Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or an ordered
-    collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty are crossed
-    with their own type only, momentum is not crossed with adam and adamw, and steps only with the schedule `step`.
+    A grid has either shape, size and depth, or `widths`: lists of the widths of hidden layers, of which an empty one is
+    a linear model. Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or
+    an ordered collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty
+    are crossed with their own type only, momentum is not crossed with adam and adamw, and steps only with the schedule
+    `step`.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
     """
 
     dataset: Annotated[tuple[str, ...], Axis]
-    shape: Annotated[tuple[Annotated[str, word(SHAPES)], ...], Axis]
-    size: Annotated[tuple[Size, ...], Axis]
-    depth: Annotated[tuple[Depth, ...], Axis]
+    shape: Annotated[tuple[Annotated[str, word(SHAPES)], ...], Axis] = ()
+    size: Annotated[tuple[Size, ...], Axis] = ()
+    depth: Annotated[tuple[Depth, ...], Axis] = ()
+    widths: Annotated[tuple[Widths, ...], Axis, BeforeValidator(_lists_of_widths)] = ()
     learning_rate: Annotated[tuple[Rate, ...], Axis] = (1e-4,)
     batch_size: Annotated[tuple[BatchSize, ...], Axis] = (256,)
     optimizer: Annotated[tuple[Annotated[str, word(OPTIMIZERS, any_case=True)], ...], Axis] = ("adam",)
@@ -84,6 +99,17 @@ class Grid(BaseGrid, frozen=True):
     dropout: Annotated[tuple[Below1, ...], Axis] = (0.0,)
     normalization: Annotated[tuple[Annotated[str, word(NORMALIZATIONS)], ...], Axis] = ("none",)
     epochs: Annotated[tuple[Epochs, ...], Axis] = (3000,)
+
+    @model_validator(mode="after")
+    def _layers_are_given_once(self) -> Grid:
+        missing = [name for name in _RULE if not getattr(self, name)]
+        if self.widths and missing != list(_RULE):
+            refuse("widths stands instead of shape, size and depth: leave them out, or give them a grid of their own")
+        if missing and not self.widths:
+            names = "key" if len(missing) == 1 else "keys"
+            verb = "is" if len(missing) == 1 else "are"
+            refuse(f"the {names} {', '.join(map(repr, missing))} {verb} missing")
+        return self
 
     @model_validator(mode="after")
     def _penalties_are_complete(self) -> Grid:
@@ -144,12 +170,13 @@ class Grid(BaseGrid, frozen=True):
         for penalty in self._penalties():
             for setting in self.points(self._crossed()):
                 content = contents.get(setting["dataset"], "")
+                if self.widths:
+                    setting |= {"hidden_widths": setting.pop("widths"), "shape": WIDTHS, "size": 0, "depth": 1}
                 yield NetworkExperiment(**setting, **penalty, task_content=content, training_version=training_version)
 
-    @classmethod
-    def _crossed(cls) -> list[str]:
-        names = cls.keys()
-        return [name for name in names if not name.startswith("kernel_")]
+    def _crossed(self) -> list[str]:
+        left_out = _RULE if self.widths else ("widths",)
+        return [name for name in self.keys() if not name.startswith("kernel_") and name not in left_out]
 
     def _penalties(self) -> Iterator[dict[str, Any]]:
         for kind in self.kernel_regularizer_type:

@@ -22,6 +22,9 @@ BASE_SHAPES = (
 SHAPES = (*BASE_SHAPES, *(f"{shape}_residual" for shape in BASE_SHAPES))
 """All shapes that can be named."""
 
+WIDTHS = "widths"
+"""The shape of networks whose layer widths were given, and not found by a rule for a size."""
+
 SIZE_TOLERANCE = 0.2
 """Relative difference from the target size beyond which an experiment is left out of a sweep."""
 

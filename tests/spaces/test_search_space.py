@@ -65,6 +65,7 @@ def test_the_minimal_example_has_the_defaults_of_butter(tmp_path):
         "initialization": "glorot_uniform",
         "dropout": 0.0,
         "normalization": "none",
+        "hidden_widths": None,
         "epochs": 1500,
         "task_content": "",
         "draws": "paired",
@@ -153,6 +154,20 @@ def test_axes_that_belong_to_one_value_of_another_are_crossed_with_that_alone():
     assert [(e.optimizer, e.weight_decay) for e in found] == [("adam", 0.0), ("adamw", 0.1)]
     found = expand(schedule=["constant", "step"], step_epochs=[5, 10], step_factor=0.1)
     assert [(e.schedule, e.step_epochs) for e in found] == [("constant", 0), ("step", 5), ("step", 10)]
+
+
+def test_widths_stand_for_shape_size_and_depth():
+    grid = Grid(dataset="sklearn:iris", widths=[[64, 32], [], (8,)], learning_rate=[0.1, 0.01])
+    found = list(grid.experiments())
+    assert [each.hidden_widths for each in found] == [(64, 32)] * 2 + [()] * 2 + [(8,)] * 2
+    assert [each.depth for each in found] == [3, 3, 1, 1, 2, 2]
+    assert {each.shape for each in found} == {"widths"}
+    assert grid.num_points == 6
+
+
+def test_widths_are_written_as_they_are_read(tmp_path):
+    space = SearchSpace(name="x", grids=[Grid(dataset="sklearn:iris", widths=[[64, 32], []])])
+    assert load_space(written(tmp_path, dump_space(space), "x.yaml")) == space
 
 
 @pytest.mark.parametrize("written", ["rmsprop", "RMSProp", "RMSprop"])
@@ -411,6 +426,22 @@ BAD = {
     "a tab in YAML": ("name: x\ngrids:\n\t- a\n", 3, ["not valid YAML"]),
     "two documents": (GRID + "---\n" + GRID, 6, ["not valid YAML"]),
     "missing key of a grid": (GRID.replace("    shape: rectangle\n", ""), 2, ["grids[0]", "'shape' is missing"]),
+    "missing keys of a grid": (
+        GRID.replace("    shape: rectangle\n    size: 1024\n", ""),
+        2,
+        ["grids[0]", "'shape', 'size' are missing"],
+    ),
+    "widths beside a depth": (key("widths: [[64]]"), 2, ["grids[0]", "instead of shape, size and depth"]),
+    "widths that are no lists": (
+        "grids:\n  - dataset: mnist\n    widths: [64, 32]\n",
+        3,
+        ["grids[0].widths", "expected lists of the widths of hidden layers, as [[64, 32], [128], []]", "[64, 32]"],
+    ),
+    "widths of nothing": (
+        "grids:\n  - dataset: mnist\n    widths: [[64, 0]]\n",
+        3,
+        ["grids[0].widths[0][1]", "greater than or equal to 1", "found 0"],
+    ),
     "no grids": ("name: x\n", 1, ["'grids' is missing"]),
     "empty grids": ("name: x\ngrids: []\n", 2, ["grids", "found []"]),
     "grids that are no list": ("name: x\ngrids: 3\n", 2, ["grids", "found 3"]),

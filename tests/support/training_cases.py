@@ -19,8 +19,14 @@ def make_task(kind: str, outputs: int, rows: int = 203, num_inputs: int = 6, see
     return inputs, torch.eye(outputs)[classes] if outputs > 1 else classes[:, None].float()
 
 
+def widths_of(experiment, inputs, targets) -> tuple[int, ...]:
+    if experiment.hidden_widths is not None:
+        return (*experiment.hidden_widths, targets.shape[1])
+    return layer_widths(experiment.shape, experiment.size, experiment.depth, inputs.shape[1], targets.shape[1])[0]
+
+
 def make_trainer(experiment, inputs, targets, kind, seeds, **options):
-    widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, inputs.shape[1], targets.shape[1])
+    widths = widths_of(experiment, inputs, targets)
     return Trainer(experiment, inputs=inputs, targets=targets, task_kind=kind, widths=widths, seeds=seeds, **options)
 
 
@@ -94,6 +100,9 @@ CASES = [
         setting(normalization="layer", optimizer="adamw", weight_decay=0.1, gradient_clip=0.3, dropout=0.1),
     ),
     ("classification", 1, setting(normalization="layer", kernel_regularizer_type="l1", kernel_regularizer_l1=0.01)),
+    ("classification", 3, setting(hidden_widths=(9, 5, 7), dropout=0.1)),
+    ("classification", 3, setting(hidden_widths=(), kernel_regularizer_type="l2", kernel_regularizer_l2=0.02)),
+    ("regression", 1, setting(hidden_widths=(), batch_size=27)),
     *(("classification", 3, setting(initialization=name, depth=5)) for name in INITIALIZATIONS),
     (
         "classification",

@@ -56,6 +56,8 @@ def make(**changes) -> NetworkExperiment:
         ({"schedule": "step", "step_epochs": 3}, {}),
         ({"schedule": "cosine", "step_epochs": 3, "step_factor": 0.1}, {"schedule": "cosine"}),
         ({"warmup_epochs": 0, "gradient_clip": 0}, {}),
+        ({"hidden_widths": [64, 32.0]}, {"hidden_widths": (64, 32), "shape": "widths", "size": 9, "depth": 2}),
+        ({"hidden_widths": [], "dropout": 0.1, "activation": "tanh", "normalization": "layer"}, {"hidden_widths": ()}),
     ],
 )
 def test_settings_of_the_same_work_are_the_same_experiment(written, canonical):
@@ -108,6 +110,8 @@ def test_the_canonical_form_is_what_is_kept():
         {"initialization": "he_normal"},
         {"dropout": 0.1},
         {"normalization": "layer"},
+        {"hidden_widths": (10, 10)},
+        {"hidden_widths": ()},
     ],
 )
 def test_other_work_has_another_id(changes):
@@ -155,6 +159,8 @@ FROZEN_2 = [
     (FROZEN[1], 5072544352636954663),
     (FROZEN[2], 4463395026770541534),
     (FROZEN[3], 2783499986706287986),
+    (make(dataset="sklearn:iris", hidden_widths=(64, 32), epochs=3), 7842222005501820390),
+    (make(dataset="sklearn:iris", hidden_widths=(), epochs=3), 5431482840865683795),
 ]
 
 
@@ -223,6 +229,7 @@ def test_the_defaults_are_butters():
         "initialization": "glorot_uniform",
         "dropout": 0.0,
         "normalization": "none",
+        "hidden_widths": None,
         "epochs": 3000,
         "task_content": "",
         "draws": "paired",  # but for this one, as comparisons of its own are what a survey is made for
@@ -247,7 +254,7 @@ def test_the_high_bits_of_ids_are_used():
 
 
 def test_an_experiment_survives_json():
-    for experiment in FROZEN:
+    for experiment in [*FROZEN, make(hidden_widths=(3, 4))]:
         assert NetworkExperiment.from_record(json.loads(json.dumps(experiment.to_dict()))) == experiment
 
 
@@ -319,6 +326,8 @@ def test_paired_runs_share_a_seed_by_task_content_and_repetition_alone():
         ),
         (make(initialization="he_normal", dropout=0.5), "mnist rectangle d3 2^10 he_normal dropout0.5"),
         (make(normalization="layer"), "mnist rectangle d3 2^10 norm-layer"),
+        (make(hidden_widths=(64, 32)), "mnist 64-32"),
+        (make(hidden_widths=(), epochs=30), "mnist linear e30"),
         (make(schedule="step", step_epochs=10, step_factor=0.1), "mnist rectangle d3 2^10 step every10 x0.1"),
     ],
 )

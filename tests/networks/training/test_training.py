@@ -16,7 +16,7 @@ from survey.networks import experiment as named
 from survey.networks import search_space
 from survey.networks.metrics import HISTORY_COLUMNS, METRICS
 from survey.networks.rows import count_rows
-from survey.networks.topology import layer_widths, residual_layers
+from survey.networks.topology import residual_layers
 from survey.networks.training import streams
 from survey.networks.training.dropout import Dropout
 from survey.networks.training.initialization import INITIALIZATIONS
@@ -25,7 +25,7 @@ from survey.networks.training.network import ACTIVATIONS, Architecture, Network
 from survey.networks.training.optimizers import OPTIMIZERS
 from survey.tasks.parts import PARTS
 from tests.support.reference import Reference
-from tests.support.training_cases import CASES, make_task, make_trainer, setting
+from tests.support.training_cases import CASES, make_task, make_trainer, setting, widths_of
 
 
 @pytest.mark.parametrize(("kind", "outputs", "experiment"), CASES)
@@ -33,7 +33,7 @@ def test_every_statistic_of_five_epochs_equals_the_reference(kind, outputs, expe
     inputs, targets = make_task(kind, outputs)
     seeds = [11, 12]
     trainer = make_trainer(experiment, inputs, targets, kind, seeds, dtype=torch.float64)
-    widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, inputs.shape[1], targets.shape[1])
+    widths = widths_of(experiment, inputs, targets)
     references = [Reference(experiment, inputs, targets, kind, widths, seed) for seed in seeds]
     for _ in range(5):
         ours = trainer.train_epoch().numpy()
@@ -80,6 +80,7 @@ def test_float32_stays_within_1e_5_of_float64(kind, outputs, experiment):
         {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "warmup_epochs": 1, "gradient_clip": 0.1},
         {"normalization": "layer", "dropout": 0.3, "activation": "tanh", "gradient_clip": 0.1},
         {"normalization": "layer", "dropout": 0.1, "shape": "rectangle_residual", "batch_size": 27},
+        {"hidden_widths": ()},
     ],
 )
 def test_a_bundle_gives_bit_for_bit_what_its_runs_give_alone(kind, outputs, runs_per_chunk, changes):
@@ -149,7 +150,7 @@ def test_a_resumed_bundle_goes_on_bit_for_bit(changes, runs_per_chunk):
 
 @settings(max_examples=25)
 @given(
-    widths=st.lists(st.integers(1, 6), min_size=2, max_size=5),
+    widths=st.lists(st.integers(1, 6), min_size=1, max_size=5),
     num_inputs=st.integers(1, 5),
     rows=st.integers(1, 9),
     activation=st.sampled_from(sorted(ACTIVATIONS)),
