@@ -1,4 +1,4 @@
-"""What a survey of a function needs beside its search spaces: the source of the function, and its processes."""
+"""What a survey of a function needs beside its search spaces: its source, its processes, and what it learns."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from survey.errors import InputError
 from survey.functions.description import Description, taken_names
 from survey.functions.experiment import FunctionExperiment
 from survey.functions.needs import FunctionNeeds
-from survey.functions.search_space import FunctionSpace
+from survey.functions.search_space import FunctionSpace, TaskFunctionSpace
 from survey.functions.server import FunctionError, FunctionServer
 from survey.functions.source import Source
 from survey.functions.trainer import Calls, FunctionTrainer
+from survey.networks.data import TaskData
 from survey.workloads.experiment import Run
 from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError, SurveyData
 
 
 class FunctionData(SurveyData):
-    """The source of the function, which workers need to call it.
+    """The source of the function, which workers need to call it; and the tasks, if it asks for data.
 
     Args:
         spaces: The search spaces.
@@ -42,6 +43,39 @@ class FunctionData(SurveyData):
                 "one of them a name of its own by `workload`, or launch them by themselves"
             )
         self._source: Source | None = next(iter(sources.values()), None)
+        on_tasks = [space for space in spaces if isinstance(space, TaskFunctionSpace)]
+        self._tasks = TaskData(on_tasks) if on_tasks else None
+        self._around: SurveyData = self._tasks or SurveyData()
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Digest of the prepared data of each of the user's own tasks that is used, by name."""
+        return self._around.contents
+
+    @property
+    def guessed(self) -> tuple[str, ...]:
+        """Tasks whose number of inputs was guessed, as their data are not at hand."""
+        return self._around.guessed
+
+    def check(self, *, may_guess: bool = False) -> None:
+        """Check that tasks have rows to train on."""
+        self._around.check(may_guess=may_guess)
+
+    def name_problem(self, dataset: Path) -> str:
+        """Say which tasks, of these and those of a data set, do not stay distinct on every system."""
+        return self._around.name_problem(dataset)
+
+    def check_dataset(self, dataset: Path) -> None:
+        """Check that the user's own tasks are those of the rows in a data set."""
+        self._around.check_dataset(dataset)
+
+    def fetch(self) -> Iterator[tuple[str, Path | None]]:
+        """Fetch the public tasks; yield the name and the file of each, None if it is always at hand."""
+        return self._around.fetch()
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """How each of the user's own tasks was prepared, by name."""
+        return self._around.told()
 
     @cached_property
     def _largest(self) -> dict[str, float]:
@@ -72,6 +106,7 @@ class FunctionData(SurveyData):
             taken_names(description.columns),
             device,
             str(Path.cwd()),
+            self._tasks.task(experiment.dataset) if self._tasks else None,
         )
         trainer = FunctionTrainer(calls, seeds=[Run(experiment, 0).seed])
         began = time.perf_counter()
@@ -98,7 +133,8 @@ class FunctionData(SurveyData):
         return "nothing is known of the time that the function takes, so these hours mean nothing: --pilot measures it"
 
     def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-        """Say that the source has changed, and that the function asks for no seed."""
+        """Say that the source has changed, that the function asks for no seed, and how tasks were prepared."""
+        yield from self._around.lines(told)
         if not all("seed" in space.SIGNATURE["given"] for space in self._spaces):
             yield f"{self._description.name} asks for no seed: its repetitions are the same, unless it draws by itself"
         if self._has_changed:
@@ -110,5 +146,10 @@ class FunctionData(SurveyData):
     def load(
         self, experiments: Iterable[FunctionExperiment], dataset: Path, *, bundled: bool = True
     ) -> Mapping[str, Any]:
-        """Return the source, the folder that the function runs in, and names that no metric can have."""
-        return {"source": self._source, "folder": str(Path.cwd()), "spaces": [space.name for space in self._spaces]}
+        """Return the source, the folder that the function runs in, names that no metric can have, and the tasks."""
+        return {
+            "source": self._source,
+            "folder": str(Path.cwd()),
+            "spaces": [space.name for space in self._spaces],
+            "tasks": self._around.load(experiments, dataset, bundled=bundled),
+        }

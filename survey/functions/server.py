@@ -18,6 +18,7 @@ from typing import Any
 from survey.errors import InputError
 from survey.functions.child import kill, kill_started_by
 from survey.functions.messages import EndOfMessagesError, receive, send
+from survey.functions.run_data import RunData
 from survey.functions.source import Source
 from survey.system.import_path import ROOT
 
@@ -76,16 +77,17 @@ class FunctionServer:
         said = answer.get("problem") or f"cannot be imported:\n{answer['traceback']}{answer['error']}"
         raise InputError(f"train: {self._source.name}: {said}")
 
-    def call(self, given: Mapping[str, Any], state: bytes = b"") -> Call:
+    def call(self, given: Mapping[str, Any], state: bytes = b"", data: RunData | None = None) -> Call:
         """Begin a call in a process of its own.
 
         Args:
             given: What the function gets: `axes`, `seed`, `device`; and `cwd`, where it runs.
             state: What it has yielded as its state, to go on from there; empty to begin.
+            data: The data of the run, if the function asks for them.
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            descriptors = array.array("i", [theirs.fileno()])
+            descriptors = array.array("i", [theirs.fileno(), *([data.descriptor] if data else [])])
             try:
                 self._connection.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
                 pid = receive(self._connection)[0]["pid"]
@@ -93,7 +95,7 @@ class FunctionServer:
                 how = _ending(self._process.wait())
                 raise FunctionError(f"{self._source.name}: the process that has imported it {how}") from None
         call = Call(self, pid, ours, self._source.name)
-        call.ask({"begin": dict(given)}, state)
+        call.ask({"begin": {**given, **({"data": data.about} if data else {})}}, state)
         return call
 
     def ending_of(self, pid: int) -> int:

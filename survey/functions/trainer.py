@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from survey.functions.description import METRIC_NAME
+from survey.functions.description import METRIC_NAME, TASK_AXES
 from survey.functions.experiment import FunctionExperiment
+from survey.functions.run_data import run_data
 from survey.functions.server import Call, FunctionError, FunctionServer
+from survey.tasks.prepared import PreparedTask
 from survey.text.names import folded
 from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError
 
@@ -32,6 +34,7 @@ class Calls:
         taken: Names that no metric can have, `folded`.
         device: `cpu` or `cuda`.
         folder: Where the function runs; the folder of this process, if that is not on this machine.
+        task: What it learns, if it asks for data.
     """
 
     server: FunctionServer
@@ -40,6 +43,7 @@ class Calls:
     taken: frozenset[str]
     device: str
     folder: str
+    task: PreparedTask | None = None
 
     def begin(self, seed: int, state: bytes) -> Call:
         """Begin a call, from its beginning or from a state."""
@@ -47,7 +51,13 @@ class Calls:
         if self.takes_epochs:
             axes["epochs"] = self.experiment.epochs
         folder = self.folder if Path(self.folder).is_dir() else str(Path.cwd())
-        return self.server.call({"axes": axes, "seed": seed, "device": self.device, "cwd": folder}, state)
+        given = {"axes": axes, "seed": seed, "device": self.device, "cwd": folder}
+        if not self.task:
+            return self.server.call(given, state)
+        for axis in TASK_AXES:
+            del axes[axis.name]  # the data themselves say what they are
+        with run_data(self.task, self.experiment, seed=seed) as data:
+            return self.server.call(given, state, data)
 
     @property
     def takes_epochs(self) -> bool:

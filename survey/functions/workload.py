@@ -83,9 +83,18 @@ class FunctionWorkload(Workload):
         """Return the training of an experiment: one run at a time."""
         source: Source = data["source"]
         taken = taken_names(self.columns).union(map(folded, data["spaces"]))
-        calls = Calls(self._serving(source), experiment, self.description.objective, taken, device.type, data["folder"])
+        task = data["tasks"][experiment.dataset] if experiment.is_on_task else None
+        calls = Calls(
+            self._serving(source), experiment, self.description.objective, taken, device.type, data["folder"], task
+        )
         described = {**experiment.described, "source_digest": source.digest}
+        if task:
+            described["task_digest"] = task.digest
         return Training(partial(FunctionTrainer, calls), described, runs_at_once=1)
+
+    def data_digest(self, experiment: FunctionExperiment, data: Mapping[str, Any]) -> str:
+        """Return the digest of what it learns, if it asks for data."""
+        return data["tasks"][experiment.dataset].digest if experiment.is_on_task else ""
 
     def _serving(self, source: Source) -> FunctionServer:
         """The process that has imported the function, which trials of this process share."""

@@ -66,6 +66,10 @@ class TaskData(SurveyData):
             self._described[key] = describe(self._declared[task], user_tasks=self._own, may_guess=may_guess)
         return self._described[key]
 
+    def task(self, name: str) -> PreparedTask:
+        """Return the prepared data of a task by its name in the data set."""
+        return load(self._declared[name], self._own)
+
     @property
     def guessed(self) -> tuple[str, ...]:
         """Tasks whose number of inputs was guessed, as their data are not at hand."""
@@ -93,7 +97,7 @@ class TaskData(SurveyData):
         """
         used = {experiment.dataset for experiment in experiments}
         names = sorted(used if bundled else used - set(BUNDLED))
-        data = {name: load(self._declared[name], self._own) for name in names}
+        data = {name: self.task(name) for name in names}
         for name, task in data.items():
             check_task_digest(dataset, name, task.digest)
         return data
