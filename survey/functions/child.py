@@ -187,6 +187,8 @@ class _Call:
                 return {}, b""
             if "state" in request:
                 return {}, b"" if self._state is None else _saved(self._state)
+            if "gpu_memory" in request:
+                return {"bytes": _gpu_bytes()}, b""
             return self._next(), b""
         except Exception as error:
             return _failure(error), b""
@@ -196,6 +198,8 @@ class _Call:
         make = converters(self._function)
         axes = {name: make.get(name, lambda plain: plain)(value) for name, value in given["axes"].items()}
         wanted = {name: given.get(name) for name in GIVEN} | {"state": _loaded(state) if state else None}
+        if given.get("folder"):
+            wanted["folder"] = Path(given["folder"])
         if self._data is not None:
             wanted["data"] = mapped(given["data"], self._data)
         asked = describe(self._function)["given"]
@@ -213,6 +217,12 @@ class _Call:
             _check_state(self._state, "state")
             self._is_checked = True
         return {"metrics": _numbers(metrics), "has_state": self._state is not None}
+
+
+def _gpu_bytes() -> int:
+    """The most memory that PyTorch has reserved on the GPU; 0 where the function uses another library."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.max_memory_reserved() if torch is not None and torch.cuda.is_initialized() else 0
 
 
 def _epochs(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Iterator[Any]:

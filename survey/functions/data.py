@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +10,17 @@ from typing import Any
 from survey.errors import InputError
 from survey.functions.description import Description, taken_names
 from survey.functions.experiment import FunctionExperiment
+from survey.functions.measuring import MemoryModel, measure
 from survey.functions.needs import FunctionNeeds
 from survey.functions.search_space import FunctionSpace, TaskFunctionSpace
-from survey.functions.server import FunctionError, FunctionServer
+from survey.functions.server import FunctionServer
 from survey.functions.source import Source
-from survey.functions.trainer import Calls, FunctionTrainer
+from survey.functions.trainer import Calls
 from survey.networks.data import TaskData
-from survey.workloads.experiment import Run
-from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError, SurveyData
+from survey.workloads.workload import SurveyData
+
+_LARGE_TASK = 1e6
+"""Numbers in the inputs of a task that count like the largest value of an axis, before anything is measured."""
 
 
 class FunctionData(SurveyData):
@@ -35,7 +37,7 @@ class FunctionData(SurveyData):
 
     def __init__(self, spaces: Sequence[FunctionSpace], description: Description, *, has_changed: bool) -> None:
         self._spaces, self._description, self._has_changed = spaces, description, has_changed
-        self._is_measured = False
+        self._is_measured, self._memory = False, MemoryModel()
         sources = {space.SOURCE.digest: space.SOURCE for space in spaces if space.SOURCE}
         if len(sources) > 1:
             raise InputError(
@@ -79,24 +81,33 @@ class FunctionData(SurveyData):
 
     @cached_property
     def _largest(self) -> dict[str, float]:
-        """The largest absolute value of each numeric axis."""
+        """The largest absolute value of each numeric axis, and the largest task."""
         found = dict.fromkeys(self._description.numeric, 0.0)
         for grid in (grid for space in self._spaces for grid in space.grids):
             for name in found.keys() & set(grid.keys()):
                 found[name] = max(found[name], *(abs(value or 0) for value in grid.values(name)))
         return {name: most or 1.0 for name, most in found.items()}
 
+    def _terms(self, experiment: FunctionExperiment, *, may_guess: bool = False) -> tuple[float, ...]:
+        """What time and memory may depend on: see `FunctionNeeds.terms`."""
+        axes = tuple(abs(getattr(experiment, name) or 0) / most for name, most in self._largest.items())
+        if not self._tasks:
+            return (1.0, *axes)
+        task = self._tasks.describe(experiment.dataset, may_guess=may_guess)
+        return (1.0, *axes, task.rows * task.num_inputs / _LARGE_TASK)
+
     def needs(self, experiment: FunctionExperiment, *, may_guess: bool = False) -> FunctionNeeds:
         """Return what a call needs."""
-        return FunctionNeeds(experiment, (self._description.objective,), self._largest, self._epoch_s)
+        terms = self._terms(experiment, may_guess=may_guess)
+        return FunctionNeeds(experiment, (self._description.objective,), terms, self)
 
     @cached_property
     def _server(self) -> FunctionServer:
         assert self._source
         return FunctionServer(self._source)
 
-    def _epoch_s(self, experiment: FunctionExperiment, device: str, seconds: float) -> float:
-        """Train a run for about so many seconds, and return those of an epoch, with its part of what comes before."""
+    def epoch_s(self, experiment: FunctionExperiment, *, device: str, seconds: float) -> float:
+        """Train a run for about so many seconds, see `survey.functions.measuring.measure`."""
         self._is_measured = True
         description = self._description
         calls = Calls(
@@ -108,23 +119,17 @@ class FunctionData(SurveyData):
             str(Path.cwd()),
             self._tasks.task(experiment.dataset) if self._tasks else None,
         )
-        trainer = FunctionTrainer(calls, seeds=[Run(experiment, 0).seed])
-        began = time.perf_counter()
-        ends, took = began + seconds, []
-        try:
-            while trainer.epoch < experiment.epochs and (not took or time.perf_counter() < ends):
-                began = time.perf_counter()
-                trainer.start_epoch()
-                trainer.end_epoch()
-                took.append(time.perf_counter() - began)
-        except EpochUnderWayError:
-            took.append(time.perf_counter() - began)
-        except EndOfTrainingError:
-            pass
-        except FunctionError as error:
-            raise InputError(f"--pilot: {experiment.label}: {error}") from None
-        first, later = took[0], sum(took[1:]) / max(1, len(took) - 1) or took[0]
-        return later + max(0.0, first - later) / experiment.epochs
+        found_s, num_bytes = measure(calls, seconds=seconds)
+        self._memory.note(self._terms(experiment), num_bytes)
+        return found_s
+
+    def run_bytes(self, experiment: FunctionExperiment) -> int:
+        """Return the memory of a run by what has been measured; 0 if nothing has."""
+        return self._memory.estimate(self._terms(experiment, may_guess=True)) if self._is_measured else 0
+
+    def forget_measurements(self) -> None:
+        """Forget what the pilot has measured."""
+        self._is_measured, self._memory = False, MemoryModel()
 
     def caveat(self) -> str:
         """Say that nothing is known of the time, unless it was measured."""
