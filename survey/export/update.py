@@ -68,7 +68,7 @@ def update_dataset(
     """
     contents, version = output.contents, output.training_version
     sweeps = {
-        space.name: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
+        space.sweep: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
         for space in output.spaces()
     }
     columns, before = output.workload.columns, columns_of(output.dataset)

@@ -155,6 +155,6 @@ class FunctionData(SurveyData):
         return {
             "source": self._source,
             "folder": str(Path.cwd()),
-            "spaces": [space.name for space in self._spaces],
+            "spaces": [space.sweep for space in self._spaces],
             "tasks": self._around.load(experiments, dataset, bundled=bundled),
         }

@@ -89,7 +89,7 @@ class FunctionSpace(BaseSpace, frozen=True):
                 if name not in names:
                     refuse(f"{key}: {name!r} is no axis{nearest(name, names)}; expected some of {', '.join(names)}")
         for name in self.objective:
-            if folded(name) in {*_taken(), *map(folded, names), folded(self.name)}:
+            if folded(name) in {*_taken(), *map(folded, names), folded(self.sweep)}:
                 refuse(f"objective: the data set has a column {name!r} of its own; yield the metric under another name")
         for name in set(self.partition).intersection(self.not_identity):
             refuse(f"partition: {name!r} does not count for the identity, so it cannot say where an experiment lies")
@@ -111,6 +111,11 @@ class FunctionSpace(BaseSpace, frozen=True):
             for grid in self.grids
         )
         return list(dict.fromkeys(itertools.chain.from_iterable(found)))
+
+    @classmethod
+    def sweep_named(cls, name: str) -> str:
+        """Return its name, or NAME_sweep if an axis has that: `dropout` may survey the axis `dropout`."""
+        return f"{name}_sweep" if folded(name) in {folded(axis.name) for axis in cls.AXES} else name
 
     @classmethod
     def columns(cls) -> Columns:

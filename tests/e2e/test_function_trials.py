@@ -14,6 +14,8 @@ import pytest
 import analysis
 from analysis.report.page import write_report
 from survey.dataset.completed_runs import CompletedRuns
+from survey.export.publish.description import About
+from survey.export.publish.upload import publish
 from survey.functions import trainer
 from survey.functions.server import FunctionError
 from tests.support.function_trials import finish, surveying
@@ -244,3 +246,17 @@ def test_axes_of_all_kinds_are_columns_and_may_be_in_the_paths(tmp_path):
     write_report(survey.request.output.dataset, tmp_path / "report")
     with surveying(request(tmp_path, grids, repetitions=1, partition="[deep, clip, norm]")) as again:
         assert not again.request.plan(CompletedRuns.of_dataset(again.request.output.dataset)).bundles
+
+
+def test_a_survey_of_an_axis_by_its_name_is_exported_read_and_published(tmp_path):
+    write(tmp_path, LINE)
+    with surveying(request(tmp_path, "[{slope: [1, 2]}]", name="slope", repetitions=1)) as survey:
+        survey.train()
+    dataset = survey.request.output.dataset
+    summary = analysis.read(dataset)
+    assert summary["slope"].tolist() == [1.0, 2.0]
+    assert summary["slope_sweep"].all()
+    assert (dataset / "slope_sweep_summary").is_dir()
+    for _ in range(2):
+        publish(dataset, str(tmp_path / "published"), About("Slopes"), spaces=survey.request.spaces)
+    assert (tmp_path / "published" / "search_spaces" / "slope.yaml").is_file()
