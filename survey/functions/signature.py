@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-GIVEN = ("device", "seed", "state")
+GIVEN = ("data", "device", "folder", "seed", "state")
 """Parameters that are no axes: the function gets them by their names."""
 
 _SCALARS = {int: "int", float: "float", bool: "bool", str: "str"}
