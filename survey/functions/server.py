@@ -73,7 +73,7 @@ class FunctionServer:
             raise InputError(f"train: {self._source.name}: the process that imports it {how}") from None
         if "signature" in answer:
             return answer["signature"]
-        said = answer.get("problem") or f"cannot be imported:\n{answer['traceback']}{answer['error']}"
+        said = answer.get("problem") or f"cannot be imported:\n{answer['traceback']}{answer['error']}{_hint(answer)}"
         raise InputError(f"train: {self._source.name}: {said}")
 
     def call(self, given: Mapping[str, Any], state: bytes = b"") -> Call:
@@ -226,6 +226,12 @@ def _import_path() -> str:
     """Where the processes find this package first, then what this process finds by itself."""
     before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return os.pathsep.join(dict.fromkeys([str(ROOT), *filter(None, before)]))
+
+
+def _hint(answer: Mapping[str, Any]) -> str:
+    """What to do about an import that has failed, if that is known."""
+    is_of_package = "no known parent package" in answer["error"]
+    return "; the file is part of a package: give package.module:function instead of FILE.py" if is_of_package else ""
 
 
 def _ending(status: int) -> str:

@@ -211,6 +211,7 @@ os.kill(os.getpid(), 9)
         ("def trian(): yield", "there is no function 'train' in it; it has trian"),
         ("def train(:\n", "line.py, line 1: SyntaxError: invalid syntax"),
         ("import nowhere\ndef train(): yield", "line.py, line 1: ModuleNotFoundError: No module named 'nowhere'"),
+        ("from .near import x\ndef train(): yield", "give package.module:function instead of FILE.py"),
         ("import os\nos._exit(4)", "the process that imports it has ended by itself, with status 4"),
         ("raise SystemExit(2)", "line.py, line 1: SystemExit: 2"),
     ],
@@ -222,18 +223,21 @@ def test_what_cannot_be_surveyed_is_told(tmp_path, text, told):
     assert "importlib" not in str(refused.value)
 
 
-def test_a_function_and_its_neighbours_reach_a_machine_that_lacks_them(tmp_path):
-    write(tmp_path, "def helper(x):\n    return x + 1\n", "near.py")
-    (tmp_path / "pack").mkdir()
+@pytest.mark.parametrize("train", ["line.py:train", "apart.net:train", "pack.net:train"])
+def test_a_function_and_its_neighbours_reach_a_machine_that_lacks_them(tmp_path, train):
+    """Of a file, of a package without `__init__.py`, and of one with it, which is part of what is imported."""
+    text = "def train(*, seed):\n    from near import helper\n    import pack\n    yield {'loss': helper(pack.TWO)}\n"
+    for folder in ("apart", "pack"):
+        (tmp_path / folder).mkdir()
+    write(tmp_path, "from above import ONE\n\ndef helper(x):\n    return x + ONE\n", "near.py")
+    write(tmp_path, "ONE = 1\n", "above.py")
     write(tmp_path, "from .more import TWO\n", "pack/__init__.py")
     write(tmp_path, "TWO = 2\n", "pack/more.py")
     write(tmp_path, "unused = 1\n", "other.py")
-    write(
-        tmp_path,
-        "def train(*, seed):\n    from near import helper\n    import pack\n    yield {'loss': helper(pack.TWO)}\n",
-    )
-    source = source_of("line.py:train", tmp_path)
-    assert set(source.files) == {"line.py", "near.py", "pack/__init__.py", "pack/more.py"}
+    own = {"line.py:train": "line.py", "apart.net:train": "apart/net.py", "pack.net:train": "pack/net.py"}[train]
+    write(tmp_path, text, own)
+    source = source_of(train, tmp_path)
+    assert set(source.files) == {own, "near.py", "above.py", "pack/__init__.py", "pack/more.py"}
     for file in source.files:
         (tmp_path / file).unlink()
     with FunctionServer(source) as found:
