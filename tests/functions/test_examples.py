@@ -42,4 +42,4 @@ def test_an_example_trains_repeatably_and_goes_on(file):
 
 
 def test_there_are_examples():
-    assert [file.stem for file in EXAMPLES] == ["lit_digits", "digits", "boosting"]
+    assert [file.stem for file in EXAMPLES] == ["lit_digits", "with_survey", "digits", "boosting"]
