@@ -230,8 +230,11 @@ def _import_path() -> str:
 
 def _hint(answer: Mapping[str, Any]) -> str:
     """What to do about an import that has failed, if that is known."""
-    is_of_package = "no known parent package" in answer["error"]
-    return "; the file is part of a package: give package.module:function instead of FILE.py" if is_of_package else ""
+    if "no known parent package" in answer["error"]:
+        return "; the file is part of a package: give package.module:function instead of FILE.py"
+    if ": SystemExit: " in answer["error"]:
+        return '; it ends as soon as it is imported: put what makes it end below `if __name__ == "__main__":`'
+    return ""
 
 
 def _ending(status: int) -> str:
