@@ -21,7 +21,8 @@ FOLDER = ROOT / "examples" / "moving"
 PAGE = ROOT / "docs" / "moving.md"
 GRID = {"depth": [1, 2], "rate": [0.1, 0.3], "seed": [0, 1, 2]}
 
-QUIET = {"WANDB_MODE": "offline", "RAY_USAGE_STATS_ENABLED": "0"}
+QUIET = {"WANDB_MODE": "offline", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""W&B without a server, and Ray on the loopback interface alone."""
 
 
 @pytest.fixture
