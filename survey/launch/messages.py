@@ -25,13 +25,13 @@ _SHOWN = 20
 def plan_line(name: str, plan: Plan, left_out: str) -> str:
     """What will be trained; why experiments are left out."""
     text = (
-        f"{name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
+        f"{name}: {counted(plan.num_experiments, 'experiment')}, {counted(plan.num_runs, 'run')}; "
         f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {counted(len(plan.trials), 'trial')}"
     )
     if continued := sum(bundle.start_epoch > 0 for bundle in plan.bundles):
-        text += f"; {counted(continued, 'bundle')} go on from kept states"
+        text += f"; {counted(continued, 'bundle')} continued from kept states"
     if plan.num_left_out:
-        text += f"; {plan.num_left_out:,} experiments left out: {left_out}"
+        text += f"; {counted(plan.num_left_out, 'experiment')} left out: {left_out}"
     return text
 
 
@@ -76,7 +76,8 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
     if result.interrupted or result.out_of_time:
         why = "interrupted" if result.interrupted else "the time limit is reached"
         number, runs = len(result.missing), result.num_runs - result.num_runs_done
-        lacking = f" ({runs:,} runs of {counted(number, 'experiment')} are missing)" if number else ""
+        are = "is" if runs == 1 else "are"
+        lacking = f" ({counted(runs, 'run')} of {counted(number, 'experiment')} {are} missing)" if number else ""
         console.print(f"{why}: launch again with the same arguments to continue{lacking}", style="yellow")
     else:
         for line in _missing_lines(result.missing):
@@ -85,7 +86,8 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
     trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else ""
     trained += "" if trained or result.missing else "; nothing left to train"
     console.print(
-        f"{result.num_experiments:,} experiments, {result.num_runs_done:,} of {result.num_runs:,} runs done{trained}; "
+        f"{counted(result.num_experiments, 'experiment')}, {result.num_runs_done:,} of "
+        f"{counted(result.num_runs, 'run')} done{trained}; "
         f"took {took}, {timedelta(seconds=round(result.loop_seconds))} of it training"
     )
     console.print(f"data set   {result.dataset}")
