@@ -20,6 +20,7 @@ from survey.tracking.rows import Writer
 from survey.tracking.sql_writer import DIALECTS, TABLES
 from survey.tracking.sqlite import use_write_ahead_log
 from survey.tracking.tags import MOST_LETTERS, OUTPUT, ROLE, TRIAL_ROLE
+from survey.tracking.ui_view import VIEW
 from survey.tracking.writer import make_writer
 
 _ANSWER_WITHIN_S = 15.0
@@ -58,17 +59,28 @@ class TrackingStore:
             self.client = MlflowClient(uri)
             self.client.search_experiments(max_results=1)
 
-    def open_experiment(self, name: str, *, note: str, artifact_location: str | None) -> str:
-        """Return the id of the MLflow experiment for a survey of this name, created where there is none."""
+    def open_experiment(self, name: str, *, note: str, artifact_location: str | None, view: str = "") -> str:
+        """Return the id of the MLflow experiment for a survey of this name, created where there is none.
+
+        Args:
+            name: Name of the survey.
+            note: What it is for, as Markdown.
+            artifact_location: URI of the artifact folder; None if the MLflow server chooses it.
+            view: What its page shows, see `survey.tracking.ui_view`.
+        """
         with tracking_errors(self.uri):
             for experiment in self._experiments():
                 # One whose artifacts belong elsewhere is of before the output folder was moved.
                 here = artifact_location in (None, experiment.artifact_location)
                 if here and experiment.tags.get("survey.name") == name:
+                    if view:
+                        self.client.set_experiment_tag(experiment.experiment_id, VIEW, view)
                     return experiment.experiment_id
             tags = {OUTPUT: self._output_id, "survey.name": name, "mlflow.note.content": note}
             # The UI then opens its pages for training runs, rather than those for language models.
             tags["mlflow.experimentKind"] = "custom_model_development"
+            if view:
+                tags[VIEW] = view
             short = name[:MOST_LETTERS]
             titles = itertools.chain([short], (f"{short} ({number})" for number in itertools.count(2)))
             title = next(title for title in titles if self.client.get_experiment_by_name(title) is None)

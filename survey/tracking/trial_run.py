@@ -20,7 +20,7 @@ from survey.errors import TrackingAwayError, TrackingError
 from survey.system.clock import Clock
 from survey.system.files import disk_full_errors
 from survey.text.counting import ranges
-from survey.tracking.rows import MetricRow, NewRun
+from survey.tracking.rows import InputData, MetricRow, NewRun
 from survey.tracking.tags import (
     EXPERIMENT,
     EXPERIMENT_ID,
@@ -68,6 +68,7 @@ class TrackingSettings:
         all_epochs: Whether every epoch is logged, or log-spaced ones.
         repetition_runs: Whether each repetition has a child run of its own.
         metrics: What is recorded of each epoch: of all trials, or of the one whose run it is.
+        axes: Axes with which the names of runs begin: those that have several values in the survey.
         git_commit: Commit of the survey's source, or an empty string.
         sql_artifacts: Where the experiment keeps artifacts, if workers may write its rows by SQL; else None.
         waits: When they write.
@@ -78,6 +79,7 @@ class TrackingSettings:
     all_epochs: bool
     repetition_runs: bool
     metrics: Metrics
+    axes: tuple[str, ...] = ()
     git_commit: str = ""
     sql_artifacts: str | None = None
     waits: Waits = Waits()
@@ -95,6 +97,7 @@ class TrackedTrial:
         trial_id: Ray Tune's id of the trial.
         first_epoch: The epoch that the trial begins with, beyond 1 where it goes on from a checkpoint.
         recovered_from: The MLflow run whose place this one takes, where that one was lost.
+        data: What it is trained on; None if it needs no data.
     """
 
     experiment: Experiment
@@ -104,6 +107,7 @@ class TrackedTrial:
     trial_id: str
     first_epoch: int = 1
     recovered_from: str | None = None
+    data: InputData | None = None
 
 
 def recorded_epochs(num_epochs: int, *, all_epochs: bool) -> npt.NDArray[np.int64]:
@@ -278,7 +282,7 @@ def parent_run(settings: TrackingSettings, trial: TrackedTrial, *, start_time_ms
     if trial.recovered_from:
         tags["recovered_from"] = trial.recovered_from
     shown = {key: str(value) for key, value in {**described, **trial.params}.items() if value is not None}
-    return NewRun(experiment.label[:MOST_LETTERS], start_time_ms, tags, shown)
+    return NewRun(experiment.named_by(settings.axes)[:MOST_LETTERS], start_time_ms, tags, shown, trial.data)
 
 
 def child_run(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:

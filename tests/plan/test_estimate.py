@@ -76,6 +76,42 @@ def test_operations_are_those_of_the_matrix_products():
     assert work.layer_steps == 9
 
 
+def test_gain_and_shift_of_normalized_layers_are_parameters_beside_the_size():
+    """Networks with and without normalization have the same layers, so that they can be compared."""
+    task = TaskDescription("t", "classification", 100, 4, 3, False)
+    experiment = NetworkExperiment(dataset="t", shape="rectangle", size=100, depth=3)
+    plain, normalized = (
+        NetworkNeeds.of(experiment, task),
+        NetworkNeeds.of(replace(experiment, normalization="layer"), task),
+    )
+    assert plain
+    assert normalized
+    assert plain.widths == normalized.widths
+    hidden = sum(plain.widths[:-1])
+    assert normalized.num_free_parameters == plain.num_free_parameters + 2 * hidden
+    assert normalized.state_bytes == plain.state_bytes + 4 * 3 * 2 * hidden
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"dropout": 0.1}, "activations"),
+        ({"normalization": "layer"}, "activations"),
+        ({"gradient_clip": 1}, "updates"),
+        ({"optimizer": "adamw", "weight_decay": 0.1}, "updates"),
+    ],
+)
+def test_a_price_knows_what_axes_cost(changes, kind):
+    task = TaskDescription("t", "classification", 100, 4, 3, False)
+    experiment = NetworkExperiment(dataset="t", shape="rectangle", size=100, depth=3)
+    plain, changed = NetworkNeeds.of(experiment, task), NetworkNeeds.of(replace(experiment, **changes), task)
+    assert plain
+    assert changed
+    assert getattr(changed.work(5), kind) > 1.2 * getattr(plain.work(5), kind)
+    assert changed.work(5).flops == plain.work(5).flops
+    assert changed.run_bytes >= plain.run_bytes
+
+
 def test_a_price_counts_the_rows_that_are_used():
     """80 of 100 rows beside the test set: 20 are validated with, and of the other 60 a quarter are trained on."""
     task = TaskDescription("t", "classification", 100, 4, 3, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shutil
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +23,11 @@ from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.tracking.client_writer import ClientWriter
 from survey.tracking.database import holds_experiments, remove_half_made
-from survey.tracking.rows import MetricRow, NewRun, Writer
+from survey.tracking.rows import InputData, MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits, recorded_epochs
+from survey.tracking.ui_view import VIEW, shared_view
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
 from tests.support.copy_sqlite import copy_sqlite
@@ -73,11 +76,11 @@ def rows(database: Path, query: str) -> list[tuple]:
 
 def write_all(writer) -> list[str]:
     now = 1_760_000_000_000
-    parent = NewRun(
-        "parent", now, {"survey.role": "experiment", "mlflow.user": "ada", "note": "ü"}, {"size": "8", "lr": "1e-05"}
-    )
+    data = InputData("sklearn:iris", "0123456789abcdef" * 4)
+    tags = {"survey.role": "experiment", "mlflow.user": "ada", "note": "ü"}
+    parent = NewRun("parent", now, tags, {"size": "8", "lr": "1e-05"}, data)
     children = [
-        NewRun(f"child {k}", now + k, {"mlflow.parentRunId": "", "k": str(k)}, {"seed": str(k)}) for k in (1, 2)
+        NewRun(f"child {k}", now + k, {"mlflow.parentRunId": "", "k": str(k)}, {"seed": str(k)}, data) for k in (1, 2)
     ]
     ids = writer.create_runs([parent, *children])
     points = [0.5, NAN, INF, -INF, 1e-300, -0.25]
@@ -97,7 +100,7 @@ def write_all(writer) -> list[str]:
 
 
 def contents(database: Path, ids: list[str]) -> dict[str, list]:
-    """All rows of the tables that a run has, with its number in the place of its id."""
+    """All rows of the tables that a run has, with its number in the place of its id, without ids of data sets."""
     number = {run_id: f"run {k}" for k, run_id in enumerate(ids)}
 
     def neutral(value):
@@ -106,8 +109,9 @@ def contents(database: Path, ids: list[str]) -> dict[str, list]:
         return value
 
     found = {}
-    for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
-        names = sorted(name for _, name, *_ in rows(database, f"PRAGMA table_info({table})"))
+    random = {"dataset_uuid", "input_uuid", "source_id"}
+    for table in ("runs", "tags", "params", "metrics", "latest_metrics", "datasets", "inputs", "input_tags"):
+        names = sorted({name for _, name, *_ in rows(database, f"PRAGMA table_info({table})")} - random)
         found[table] = sorted(
             ([neutral(value) for value in row] for row in rows(database, f"SELECT {', '.join(names)} FROM {table}")),
             key=repr,
@@ -129,7 +133,8 @@ def test_both_writers_leave_the_same_rows(empty_store, tmp_path):
         found[kind] = contents(file, write_all(writer))
     assert found[SqlWriter] == found[ClientWriter]
     counts = {table: len(lines) for table, lines in found[SqlWriter].items()}
-    assert counts == {"runs": 3, "tags": 3 + 1 * 3 + 1 * 2 + 2, "params": 4, "metrics": 36, "latest_metrics": 6}
+    expected = {"runs": 3, "tags": 3 + 1 * 3 + 1 * 2 + 2, "params": 4, "metrics": 36, "latest_metrics": 6}
+    assert counts == {**expected, "datasets": 1, "inputs": 3, "input_tags": 3}
 
 
 def test_values_are_read_back_through_mlflow(store):
@@ -147,6 +152,8 @@ def test_values_are_read_back_through_mlflow(store):
     assert run.info.end_time == 1_760_000_002_000
     assert run.info.run_name == "parent"
     assert run.data.params == {"size": "8", "lr": "1e-05"}
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("sklearn:iris", "0123456789abcdef0123456789abcdef0123")
     for child in children:
         assert store.client.get_run(child).data.tags["mlflow.parentRunId"] == run_id
 
@@ -322,6 +329,23 @@ def test_the_run_says_what_is_trained(store):
     assert "nothing" not in params
     assert "task_content" not in params
     assert "kernel_regularizer_type" not in params
+
+
+def test_the_page_of_a_survey_is_a_shared_view_of_the_mlflow_ui(store):
+    view = shared_view(METRICS, ["size", "depth"])
+    number = store.open_experiment("viewed", note="", artifact_location=None, view=view)
+    tags = store.client.get_experiment(number).tags
+    state = json.loads(zlib.decompress(base64.b64decode(tags[VIEW].removeprefix("deflate;"))))
+    assert state["selectedColumns"][:3] == ["params.`size`", "params.`depth`", "metrics.`test_loss`"]
+    shown = [chart["metricKey"] for chart in state["compareRunCharts"] if chart["metricSectionId"] == "survey-curves"]
+    assert shown == ["test_loss", "train_loss", "test_accuracy", "train_accuracy"][: len(shown)]
+    assert {chart["metricKey"] for chart in state["compareRunCharts"]} >= {*METRICS.names, "test_loss_q1"}
+    assert state["orderByKey"] == "metrics.`test_loss`"
+    # A survey that is extended by an axis has a column for it.
+    view = shared_view(METRICS, ["size", "shape"])
+    assert store.open_experiment("viewed", note="", artifact_location=None, view=view) == number
+    assert store.client.get_experiment(number).tags[VIEW] == view
+    assert len(view) < 5000  # what MLflow takes as a tag
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 10, 39, 40, 41, 300, 3000, 30000])
