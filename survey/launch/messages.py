@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from survey.launch.result import SurveyResult
 from survey.plan.plan import Plan
 from survey.text.counting import counted
-from survey.text.terminal import SafeConsole
-from survey.text.uris import sqlite_uri
+from survey.text.terminal import SafeConsole, short_path
 from survey.tracking.ui_view import PATH
 
 if TYPE_CHECKING:
@@ -94,12 +93,16 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
     console.print(f"data set   {result.dataset}")
     if result.report:
         console.print(f"report     {result.report}")
-    database = result.dataset.parent / "mlflow.db"
-    if with_mlflow and database.exists():
-        # The application as during the launch, see `survey.tracking.app`.
-        command = [sys.executable, "-m", "mlflow", "server", "--app-name", "survey", "--workers", "1"]
-        command.append("--backend-store-uri")
-        console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, sqlite_uri(database)])}")
+    folder = result.dataset.parent
+    if with_mlflow and (folder / "mlflow.db").exists():
+        console.print(f"MLflow UI  {_ui_command(folder)}")
+
+
+def _ui_command(folder: Path) -> str:
+    """The command that brings the MLflow UI of an output back, to be copied."""
+    script = Path(sys.executable).with_name("survey")
+    program = [short_path(script)] if script.exists() else [sys.executable, "-m", "survey"]
+    return shlex.join([*program, "ui", short_path(folder)])
 
 
 def _missing_lines(missing: Sequence[str]) -> Iterator[str]:
