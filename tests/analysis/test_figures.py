@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -186,6 +189,15 @@ def _runs(frame: pd.DataFrame, factor: float, seed: int) -> pd.DataFrame:
     runs = pd.concat([chosen] * 12, ignore_index=True)
     noise = [(factor if size == 4096 else 1.0) * random.uniform(0.95, 1.05) for size in runs["size"]]
     return runs.assign(val_loss=[curve * each for curve, each in zip(runs["test_loss_median"], noise, strict=True)])
+
+
+def test_a_figure_draws_itself_in_a_notebook(frame: pd.DataFrame) -> None:
+    """As IPython asks it to, without pyplot and its backends."""
+    figure = zone_grid(frame)
+    data, size = figure._repr_png_()
+    assert data.startswith(b"\x89PNG")
+    assert size["width"] == 1015, "8.6 inches at 118 pixels: the PNG has more, for screens of high resolution"
+    assert "matplotlib.pyplot" not in sys.modules or not matplotlib.pyplot.get_fignums()
 
 
 def test_two_data_sets_beside_each_other(frame: pd.DataFrame) -> None:
