@@ -13,6 +13,9 @@ from survey.cli import run_app
 from survey.errors import InputError
 from survey.launch.options import Epochs, Options, Runs
 from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
+from survey.spaces.changes import parse_changes
+from survey.spaces.search_space import BaseSpace
+from survey.spaces.yaml_file import load_space
 from survey.text.terminal import SafeConsole
 from survey.workloads.limits import MOST_REPETITIONS
 
@@ -52,6 +55,15 @@ _TimeLimit = Annotated[
     Any,
     typer.Option(parser=parse_duration, metavar="DURATION", help="Stop cleanly after, e.g., 90s, 15m or 1h30m."),
 ]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE[,...]",
+        help="Values of an axis, in place of those of every grid; may be repeated.",
+        show_default="none",
+    ),
+]
 _Redo = Annotated[
     str | None,
     typer.Option(
@@ -89,6 +101,7 @@ def command(
     repetitions: _Repetitions = None,
     limit: _Limit = None,
     time_limit: _TimeLimit = None,
+    set_axes: _Set = None,
     redo: _Redo = None,
     prune_artifacts: _PruneArtifacts = False,
     keep_states: _KeepStates = False,
@@ -111,9 +124,10 @@ def command(
         return 0
     if as_json and not dry_run:
         raise InputError("--json needs --dry-run")
-    names = space or ["quickstart"]
+    changes = parse_changes(set_axes or ())
+    spaces = [load_space(name, changes) for name in space or ["quickstart"]]
     if fetch_only:
-        return _fetch(names, console)
+        return _fetch(spaces, console)
     options = Options(
         out=out,
         address=address,
@@ -134,15 +148,15 @@ def command(
         keep_states=keep_states,
         ui=not no_ui,
     )
-    return _dry_run(names, options, console, as_json=as_json) if dry_run else _launch(names, options, console)
+    return _dry_run(spaces, options, console, as_json=as_json) if dry_run else _launch(spaces, options, console)
 
 
-def _dry_run(names: list[str], options: Options, console: SafeConsole, *, as_json: bool) -> int:
+def _dry_run(spaces: list[BaseSpace], options: Options, console: SafeConsole, *, as_json: bool) -> int:
     from survey.launch.api import prepare
     from survey.launch.planning import dry_run
     from survey.plan.estimate_table import price_notes, price_table
 
-    request = prepare(names, options, console)
+    request = prepare(spaces, options, console)
     price = dry_run(request)
     if as_json:
         typer.echo(json.dumps(price.to_dict(), indent=1))
@@ -154,10 +168,10 @@ def _dry_run(names: list[str], options: Options, console: SafeConsole, *, as_jso
     return 0
 
 
-def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
+def _launch(spaces: list[BaseSpace], options: Options, console: SafeConsole) -> int:
     from survey.launch.api import prepare
 
-    request = prepare(names, options, console)
+    request = prepare(spaces, options, console)
     from survey.launch.launcher import Launch  # imports MLflow, which takes seconds: mistakes come first
     from survey.launch.messages import show_result
 
@@ -166,11 +180,9 @@ def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
     return result.exit_status
 
 
-def _fetch(names: list[str], console: SafeConsole) -> int:
+def _fetch(spaces: list[BaseSpace], console: SafeConsole) -> int:
     from survey.launch.request import workload_of
-    from survey.spaces.yaml_file import load_space
 
-    spaces = [load_space(name) for name in names]
     for name, file in workload_of(spaces).data(spaces).fetch():
         console.print(f"{name}: {file or 'always at hand'}")
     return 0
