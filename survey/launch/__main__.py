@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,15 +14,30 @@ from survey.cli import run_app
 from survey.errors import InputError
 from survey.launch.options import Epochs, Options, Runs
 from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
-from survey.spaces.changes import parse_changes
-from survey.spaces.search_space import BaseSpace
-from survey.spaces.yaml_file import load_space
 from survey.text.terminal import SafeConsole
 from survey.workloads.limits import MOST_REPETITIONS
 
+if TYPE_CHECKING:
+    from survey.spaces.search_space import BaseSpace
+
+_DEFAULT = "quickstart"
+
+
+def _names_like(incomplete: str) -> list[str]:
+    """The built-in search spaces whose names begin so, and files here, for a shell that completes."""
+    from survey.spaces.yaml_file import built_in_names
+
+    files = [str(file) for file in Path().glob("*.y*ml")]
+    return [name for name in (*built_in_names(), *files) if name.startswith(incomplete)]
+
+
 _Spaces = Annotated[
     list[str] | None,
-    typer.Argument(help="Search spaces: names of files in search_spaces/, or paths.", show_default="quickstart"),
+    typer.Argument(
+        help="Search spaces: names of files in search_spaces/, or paths.",
+        show_default=_DEFAULT,
+        autocompletion=_names_like,
+    ),
 ]
 _Out = Annotated[Path | None, typer.Option(help="Folder for all files of the survey.", show_default="surveys/NAME")]
 _Address = Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default="its own Ray on this machine")]
@@ -120,14 +136,12 @@ def command(
     """
     console = SafeConsole()
     if example:
-        typer.echo((resources.files("survey.spaces") / "example.yaml").read_text(encoding="utf-8"), nl=False)
-        return 0
+        return print_example()
     if as_json and not dry_run:
         raise InputError("--json needs --dry-run")
-    changes = parse_changes(set_axes or ())
-    spaces = [load_space(name, changes) for name in space or ["quickstart"]]
+    spaces = _read(space, set_axes or ())
     if fetch_only:
-        return _fetch(spaces, console)
+        return _fetch(spaces)
     options = Options(
         out=out,
         address=address,
@@ -180,11 +194,31 @@ def _launch(spaces: list[BaseSpace], options: Options, console: SafeConsole) -> 
     return result.exit_status
 
 
-def _fetch(spaces: list[BaseSpace], console: SafeConsole) -> int:
+def fetch(space: _Spaces = None) -> int:
+    """Fetch the data sets of search spaces into the cache, for machines without a network, and train nothing."""
+    return _fetch(_read(space))
+
+
+def _read(names: Sequence[str] | None, changes: Sequence[str] = ()) -> list[BaseSpace]:
+    """The search spaces of a command line, with the axes that it sets."""
+    from survey.spaces.changes import parse_changes
+    from survey.spaces.yaml_file import load_space
+
+    changed = parse_changes(changes)
+    return [load_space(name, changed) for name in names or [_DEFAULT]]
+
+
+def _fetch(spaces: Sequence[BaseSpace]) -> int:
     from survey.launch.request import workload_of
 
     for name, file in workload_of(spaces).data(spaces).fetch():
-        console.print(f"{name}: {file or 'always at hand'}")
+        SafeConsole().print(f"{name}: {file or 'always at hand'}")
+    return 0
+
+
+def print_example() -> int:
+    """Print a commented search space to start from, with all keys."""
+    typer.echo((resources.files("survey.spaces") / "example.yaml").read_text(encoding="utf-8"), nl=False)
     return 0
 
 

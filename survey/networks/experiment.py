@@ -148,23 +148,29 @@ class NetworkExperiment(Experiment):
         """The task, by its name and, of a user's own, its content."""
         return self.dataset, self.task_content
 
-    def _layers_in_words(self) -> list[str]:
-        if self.hidden_widths is not None:
-            return ["-".join(map(str, self.hidden_widths)) or "linear"]
-        exponent = self.size.bit_length() - 1
-        size = f"2^{exponent}" if self.size == 1 << exponent else str(self.size)
-        return [self.shape, f"d{self.depth}", size]
-
     @property
     def label(self) -> str:
         """A name for people, such as `digits rectangle d3 2^10`; fields at their defaults are left out."""
-        parts = [self.dataset.rpartition(":")[2], *self._layers_in_words()]
         described = self.canonical
-        for field, short in _LABELS.items():
-            value = getattr(self, field)
-            if field in described:
-                parts.append(f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}")
-        return " ".join(parts)
+        axes = ["dataset", "shape", "depth", "size", "widths", *(name for name in _LABELS if name in described)]
+        return " ".join(filter(None, map(self.text_of, axes)))
+
+    def text_of(self, axis: str) -> str:
+        """The value of an axis in a name for people: `d3`, `2^10`, `64-32`, `lr0.01`."""
+        if axis == "widths":
+            return "" if self.hidden_widths is None else "-".join(map(str, self.hidden_widths)) or "linear"
+        if axis in ("shape", "depth", "size") and self.hidden_widths is not None:
+            return ""
+        value = getattr(self, axis)
+        if axis.startswith("kernel_regularizer_") and (axis.endswith("type") or not value):
+            return ""  # the coefficient tells both
+        if axis == "dataset":
+            return value.rpartition(":")[2]
+        if axis == "size":
+            exponent = value.bit_length() - 1
+            return f"2^{exponent}" if value == 1 << exponent else str(value)
+        short = _LABELS.get(axis, {"depth": "d"}.get(axis, ""))
+        return f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}"
 
 
 HYPERPARAMETERS = tuple(

@@ -257,7 +257,7 @@ def test_the_published_reader_filters_and_chooses_columns(exported):
 
 def test_runs_are_what_was_put_in(exported):
     found = runs_of(exported.folder)
-    trials = {trial.experiment: trial for trial in exported.store.finished_trials()}
+    trials = {trial.experiment: trial for trial in exported.store.finished.trials()}
     assert len(found) == 30
     for experiment in EXPERIMENTS:
         curves = curves_of(experiment, range(5))
@@ -631,7 +631,7 @@ def test_a_users_own_task_is_flagged_by_its_content(survey, tmp_path):
     )
     contents = {"my task_1": "ab" * 32}
     survey.output.record([own], contents)
-    assert survey.output.contents == contents
+    assert survey.output.identity.contents == contents
     task = PreparedTask("my task_1", "classification", DIGITS.inputs, DIGITS.targets, "ab" * 32)
     (experiment,) = own.experiments(contents)
     (other,) = own.experiments({"my task_1": "cd" * 32})

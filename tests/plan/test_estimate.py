@@ -19,7 +19,7 @@ from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
-from survey.plan.estimate import Price, Rows, price
+from survey.plan.estimate import Machine, Price, Rows, price
 from survey.plan.estimate_table import price_notes, price_table
 from survey.plan.pilot import fit_costs, run_pilot
 from survey.plan.plan import Plan
@@ -49,12 +49,12 @@ def planned(repetitions: int = 3, on_gpu: bool = False, **changes) -> Plan:
     return plan_of([one], on_gpu=on_gpu)
 
 
-def priced(plan: Plan, *, num_cpus: int = 1, num_gpus: float = 0, factor: float = 1.5) -> Price:
-    return price(plan, ROWS, COLUMNS, num_cpus=num_cpus, num_gpus=num_gpus, factor=factor, measured=False)
+def priced(plan: Plan, *, num_cpus: int = 1, num_gpus: float = 0, factor: float | None = None) -> Price:
+    return price(plan, ROWS, COLUMNS, Machine(num_cpus, num_gpus, factor))
 
 
 def test_a_price_counts_what_is_planned():
-    found = priced(planned())
+    found = priced(planned(), factor=1.5)
     assert (found.experiments_new, found.runs, found.runs_to_train, found.epochs) == (2, 6, 6, 300)
     assert found.trials == {"1 CPU core": 2}
     assert found.tracking_bytes > 2 * 50 * 24 * 100

@@ -17,6 +17,7 @@ from survey.errors import InputError, SearchSpaceError
 from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.search_space import Grid, SearchSpace
+from survey.spaces.search_space import varied_axes
 from survey.spaces.yaml_file import built_in_names, dump_space, load_space
 from survey.tasks.own import UserTask
 from tests.support.paths import ROOT
@@ -33,6 +34,13 @@ def grid(**changes) -> Grid:
 
 def expand(**changes) -> list[NetworkExperiment]:
     return SearchSpace(name="x", grids=(grid(**changes),)).experiments()
+
+
+def test_axes_vary_over_all_grids_and_those_with_most_values_come_first():
+    one = SearchSpace(name="x", grids=(grid(size=[1 << 8, 1 << 9, 1 << 10], depth=2), grid(depth=3, size=1 << 8)))
+    assert varied_axes([one]) == ("size", "depth")
+    other = SearchSpace(name="y", grids=(grid(dataset="sleep", depth=3),))
+    assert varied_axes([one, other]) == ("size", "depth", "dataset")
 
 
 def test_the_minimal_example_has_the_defaults_of_butter(tmp_path):

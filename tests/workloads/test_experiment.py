@@ -335,5 +335,16 @@ def test_labels_name_what_is_not_default(experiment, label):
     assert experiment.label == label
 
 
+def test_names_by_axes_begin_with_their_values_and_tell_the_rest_once():
+    experiment = make(dataset="sklearn:digits", learning_rate=0.003, label_noise=0.1)
+    assert experiment.named_by(["size", "learning_rate"]) == "2^10 lr0.003 digits rectangle d3 noise0.1"
+    assert experiment.named_by(["batch_size"]) == "b256 digits rectangle d3 2^10 lr0.003 noise0.1"
+    assert experiment.named_by([]) == experiment.label
+    penalised = make(kernel_regularizer_type="l1", kernel_regularizer_l1=0.32)
+    axes = [f"kernel_regularizer_{each}" for each in ("type", "l1", "l2")]
+    assert penalised.named_by(axes) == "l1=0.32 mnist rectangle d3 2^10"
+    assert make().named_by(axes) == make().label
+
+
 def test_experiments_of_other_lengths_have_other_labels():
     assert make(epochs=300).label != make().label
