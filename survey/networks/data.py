@@ -40,6 +40,7 @@ class NetworkData(SurveyData):
             check_name(name, self._own)  # tasks of another space may contradict it
         self._described: dict[tuple[str, bool], TaskDescription] = {}
         self._contents: dict[str, str] | None = None
+        self._records_initial = any(space.record_initial for space in spaces)
 
     @property
     def contents(self) -> dict[str, str]:
@@ -58,7 +59,8 @@ class NetworkData(SurveyData):
 
     def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
         """Return what a network's training needs; None if none comes near its size."""
-        return NetworkNeeds.of(experiment, self.describe(experiment.dataset, may_guess=may_guess))
+        task = self.describe(experiment.dataset, may_guess=may_guess)
+        return NetworkNeeds.of(experiment, task, records_initial=self._records_initial)
 
     @property
     def guessed(self) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ class ExperimentTraining:
         with self.run.failure_marked():
             settings, details = self._context.settings, self._config["details"]
             self._training = self._workload.training(self.experiment, details, settings.data, self._context.device)
-            seeds = [Run(self.experiment, number).seed for number in self._config["repetitions"]]
+            seeds = self._seeds
             keep = self.saved.keep if settings.keep_states and self.experiment.draws == "paired" else None
             self._bundle = Bundle(
                 self._training.make_trainer,
@@ -103,6 +103,10 @@ class ExperimentTraining:
             )
             if saved:
                 self._restore(saved)
+
+    @property
+    def _seeds(self) -> list[int]:
+        return [Run(self.experiment, number).seed for number in self._config["repetitions"]]
 
     def _trial_run(self, first_epoch: int) -> TrialRun:
         """Make the MLflow run of the experiment, whose training begins with an epoch."""
@@ -194,7 +198,7 @@ class ExperimentTraining:
                 self.experiment,
                 repetitions,
                 self._training.columns,
-                curves.by_name,
+                {**curves.by_name, **(self._training.of_runs(self._seeds) if self._training.of_runs else {})},
                 origin,
                 lengths=curves.lengths.tolist(),
             )
