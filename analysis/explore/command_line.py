@@ -1,0 +1,49 @@
+"""The command line of the explorer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.explore.index import Index, open_index
+from survey.cli import run_app
+from survey.errors import DONE
+from survey.text.counting import counted
+from survey.text.terminal import SafeConsole
+
+
+def command(
+    dataset: Annotated[Path, typer.Argument(help="Folder of the data set, with complete_summary/ in it.")],
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen on.", show_default="a free one")
+    ] = None,
+) -> int:
+    """Explore a data set in a browser: a page on this machine alone, until Ctrl-C."""
+    from analysis.explore.server import HOST, listen, serve
+
+    console = SafeConsole()
+    index = open_index(dataset)
+    console.print(_told(index))
+    listener = listen(port)
+    console.print(f"explorer: http://{HOST}:{listener.getsockname()[1]}/ (only from this machine; Ctrl-C ends it)")
+    try:
+        serve(index, listener)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listener.close()
+    return DONE
+
+
+def main(name: str = "python -m analysis.explore") -> None:
+    """Run the command line; `name` is how it was called."""
+    run_app(command, name)
+
+
+def _told(index: Index) -> str:
+    runs = "no runs" if index.runs is None else counted(len(index.runs), "run")
+    read = f"{counted(index.num_read, 'file')} read" if index.num_read else "nothing has changed"
+    kept = f"; kept in {index.folder}" if index.folder else ""
+    return f"index: {counted(len(index.experiments), 'experiment')}, {runs}, in {index.seconds:.1f} s ({read}{kept})"
