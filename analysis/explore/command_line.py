@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.explore.index import Index, open_index
+from analysis.explore.index import Index, folder_of, open_index
 from survey.cli import run_app
 from survey.errors import DONE
 from survey.text.counting import counted
@@ -19,17 +19,20 @@ def command(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to listen on.", show_default="a free one")
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Write nothing beside the data set: keep its index in your cache.")
+    ] = False,
 ) -> int:
     """Explore a data set in a browser: a page on this machine alone, until Ctrl-C."""
-    from analysis.explore.server import HOST, listen, serve
+    from analysis.explore.server import HOST, listen, server_of
 
     console = SafeConsole()
-    index = open_index(dataset)
+    index = open_index(dataset, folder_of(dataset, read_only=read_only))
     console.print(_told(index))
     listener = listen(port)
     console.print(f"explorer: http://{HOST}:{listener.getsockname()[1]}/ (only from this machine; Ctrl-C ends it)")
     try:
-        serve(index, listener)
+        server_of(index).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:

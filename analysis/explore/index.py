@@ -85,13 +85,12 @@ class Index:
         return [self.parts[table][number] for number in sorted(numbers.tolist())]
 
 
-def open_index(dataset: str | Path, *, keep: bool = True) -> Index:
+def open_index(dataset: str | Path, folder: Path | None = None) -> Index:
     """Read what is kept of a data set, after bringing it up to date.
 
     Args:
         dataset: Folder of the data set.
-        keep: Whether to use and to renew what is kept: in `explorer/` beside the data set if that is the output of a
-            survey in which one may write, else in the user's cache.
+        folder: Folder in which it is kept, see `folder_of`; None to keep nothing, and to read the whole data set.
 
     Raises:
         InputError: The folder is not a data set, or has no experiments.
@@ -100,7 +99,6 @@ def open_index(dataset: str | Path, *, keep: bool = True) -> Index:
     began, dataset = time.perf_counter(), Path(dataset)
     schema = schema_of(dataset)
     columns = columns_in(schema.metadata, dataset)
-    folder = folder_of(dataset) if keep else None
     kept = bring_up_to_date(_of_experiments(dataset, schema, columns), folder and folder / "experiments.arrow")
     experiments = kept.rows.to_pandas()
     if experiments.empty:
@@ -125,10 +123,17 @@ def open_index(dataset: str | Path, *, keep: bool = True) -> Index:
     )
 
 
-def folder_of(dataset: Path) -> Path:
-    """Return the folder in which the index of a data set is kept."""
+def folder_of(dataset: Path, *, read_only: bool = False) -> Path:
+    """Return the folder in which the index of a data set is kept.
+
+    Args:
+        dataset: Folder of the data set.
+        read_only: Whether nothing may be written beside it. Then the folder is in the user's cache, as it is if the
+            data set is in no output of a survey, or in one in which this user may not write.
+    """
     where = dataset.resolve()
-    if (where.parent / "survey.json").exists() and os.access(where.parent, os.W_OK):
+    is_ours = (where.parent / "survey.json").exists() and os.access(where.parent, os.W_OK)
+    if is_ours and not read_only:
         return where.parent / FOLDER
     return user_cache() / FOLDER / hashlib.sha256(str(where).encode()).hexdigest()[:16]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
@@ -70,11 +71,11 @@ def bring_up_to_date(source: Source, file: Path | None) -> Kept:
         InputError: The data set lacks the table.
         ExportError: A file of it is damaged.
     """
-    parts = parts_of(source.dataset, source.table)
-    earlier = _earlier(file, source) if file else {}
+    parts, found = parts_of(source.dataset, source.table), _found(file, source) if file else None
+    if found and found.parts == parts:
+        return Kept(found.rows, parts, 0)
+    earlier = found.by_part() if found else {}
     changed = [part for part in parts if part not in earlier]
-    if not changed and list(earlier) == parts:
-        return Kept(_numbered([earlier[part] for part in parts], source.schema), parts, 0)
     fresh = dict(zip(changed, _condensed(source, changed), strict=True))
     tables = [earlier[part] if part in earlier else fresh[part] for part in parts]
     rows = _numbered(tables, source.schema)
@@ -96,21 +97,35 @@ def _numbered(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
     return pa.concat_tables(joined).combine_chunks().append_column(PART, pa.array(numbers, pa.uint32()))
 
 
-def _earlier(file: Path, source: Source) -> Mapping[Part, pa.Table]:
-    """The rows of each file as they were kept; none where there is no file that is whole and made in this way."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an earlier call has kept: its rows, and of each file how many they are."""
+
+    rows: pa.Table
+    parts: list[Part]
+    counts: list[int]
+
+    def by_part(self) -> dict[Part, pa.Table]:
+        rows, starts = self.rows.drop_columns([PART]), [0, *accumulate(self.counts)]
+        return {
+            part: rows.slice(start, count)
+            for part, start, count in zip(self.parts, starts[:-1], self.counts, strict=True)
+        }
+
+
+def _found(file: Path, source: Source) -> _Found | None:
+    """What is kept; None where there is no file that is whole and made in this way."""
     try:
         with pa.memory_map(str(file)) as opened, pa.ipc.open_file(opened) as reader:
             told = reader.schema.metadata or {}
             if told.get(_RECIPE) != source.recipe.encode():
-                return {}
-            rows = reader.read_all().drop_columns([PART]).replace_schema_metadata(source.schema.metadata)
-        listed, start, found = _Parts.validate_json(told[_PARTS]), 0, {}
-        for path, size, modified_ns, count in listed:
-            found[Part(path, size, modified_ns)] = rows.slice(start, count)
-            start += count
-        return found if start == len(rows) and rows.schema.equals(source.schema) else {}
+                return None
+            rows, listed = reader.read_all().replace_schema_metadata(None), _Parts.validate_json(told[_PARTS])
     except (OSError, pa.ArrowException, KeyError, ValidationError):
-        return {}
+        return None
+    found = _Found(rows, [Part(*about) for *about, _ in listed], [count for *_, count in listed])
+    is_whole = sum(found.counts) == len(rows) and rows.drop_columns([PART]).schema.equals(source.schema)
+    return found if is_whole else None
 
 
 def _write(file: Path, rows: pa.Table, parts: Sequence[Part], counts: Sequence[int], recipe: str) -> None:

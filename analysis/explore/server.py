@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import uvicorn
 from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -58,7 +59,7 @@ class CurrentIndex:
     def renewed(self) -> Index:
         """Return the index after bringing it up to date."""
         with self._lock:
-            self._index = open_index(self._index.dataset)
+            self._index = open_index(self._index.dataset, self._index.folder)
             return self._index
 
 
@@ -93,12 +94,10 @@ def listen(port: int | None) -> socket.socket:
     return listener
 
 
-def serve(index: Index, listener: socket.socket) -> None:
-    """Answer until a signal ends it."""
-    import uvicorn
-
+def server_of(index: Index) -> uvicorn.Server:
+    """Return the explorer of a data set as a server: `run(sockets=[listener])` answers until a signal ends it."""
     settings = uvicorn.Config(application(index), log_level="warning", timeout_graceful_shutdown=1, server_header=False)
-    uvicorn.Server(settings).run(sockets=[listener])
+    return uvicorn.Server(settings)
 
 
 def _front(request: Request) -> Response:

@@ -60,13 +60,13 @@ class PackedCurves:
         return len(self.counts) + len(self.values)
 
 
-def write_single_file(dataset: Path, out: Path, *, keep: bool = True) -> Path | None:
+def write_single_file(dataset: Path, out: Path, kept_in: Path | None = None) -> Path | None:
     """Write `explore.html`, with the data of a survey of up to `MOST_EXPERIMENTS` experiments in it.
 
     Args:
         dataset: Folder of the data set.
         out: Folder of the file, which exists.
-        keep: Whether to keep the index of the explorer, see `analysis.explore.index.open_index`.
+        kept_in: Folder in which the index is kept, see `analysis.explore.index.open_index`.
 
     Returns:
         The file; None if there are too many experiments, and then one of an earlier time is removed. Its bytes depend
@@ -77,7 +77,7 @@ def write_single_file(dataset: Path, out: Path, *, keep: bool = True) -> Path | 
         OutputError: The file cannot be written.
         ExportError: A file of the data set is damaged.
     """
-    index, file = open_index(dataset, keep=keep), out / FILE
+    index, file = open_index(dataset, kept_in), out / FILE
     try:
         if len(index.experiments) > MOST_EXPERIMENTS:
             with suppress(FileNotFoundError):

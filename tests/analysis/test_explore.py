@@ -36,7 +36,7 @@ def dataset(tmp_path, made_is_installed):
 
 @pytest.fixture
 def opened(dataset):
-    return open_index(dataset)
+    return open_index(dataset, folder_of(dataset))
 
 
 def ids_of(opened) -> list[int]:
@@ -65,21 +65,21 @@ def test_what_is_kept_is_what_the_tables_say(dataset, opened):
 def test_only_files_that_changed_are_read_again(dataset, opened):
     assert opened.num_read == 4  # two files of the summary and of the runs
     assert opened.folder == dataset.parent / "explorer"
-    assert open_index(dataset).num_read == 0
+    assert open_index(dataset, folder_of(dataset)).num_read == 0
     part = dataset / "complete_summary" / opened.parts["complete_summary"][1].path
     os.utime(part, ns=(1, 1))
-    again = open_index(dataset)
+    again = open_index(dataset, folder_of(dataset))
     assert again.num_read == 1
     pd.testing.assert_frame_equal(again.experiments, opened.experiments)
     shutil.rmtree(part.parent)
-    fewer = open_index(dataset)
+    fewer = open_index(dataset, folder_of(dataset))
     assert (fewer.num_read, len(fewer.experiments)) == (0, 6)
 
 
 @pytest.mark.parametrize("damage", [b"", b"ARROW1\0\0 and nothing more"])
 def test_a_damaged_index_is_made_again(dataset, opened, damage):
     (opened.folder / "experiments.arrow").write_bytes(damage)
-    again = open_index(dataset)
+    again = open_index(dataset, folder_of(dataset))
     assert again.num_read == 2
     pd.testing.assert_frame_equal(again.experiments, opened.experiments)
 
@@ -89,8 +89,12 @@ def test_a_data_set_that_is_not_ours_stays_as_it_is(tmp_path, made_is_installed,
     theirs = write_workload(tmp_path / "theirs" / "dataset", MADE, hills(rates=RATES))
     before = sorted(tmp_path.glob("theirs/**/*"))
     assert folder_of(theirs).is_relative_to(tmp_path / "cache")
-    assert open_index(theirs).num_read
-    assert open_index(theirs).num_read == 0
+    (theirs.parent / "survey.json").write_text("{}")
+    assert folder_of(theirs) == theirs.parent / "explorer"
+    assert folder_of(theirs, read_only=True).is_relative_to(tmp_path / "cache")
+    (theirs.parent / "survey.json").unlink()
+    assert open_index(theirs, folder_of(theirs)).num_read
+    assert open_index(theirs, folder_of(theirs)).num_read == 0
     assert sorted(tmp_path.glob("theirs/**/*")) == before
 
 
@@ -98,13 +102,13 @@ def test_where_nothing_can_be_kept_it_is_read_each_time(tmp_path, made_is_instal
     (tmp_path / "file").touch()
     monkeypatch.setenv("SURVEY_CACHE_DIR", str(tmp_path / "file"))
     theirs = write_workload(tmp_path / "theirs" / "dataset", MADE, hills(rates=RATES))
-    assert open_index(theirs).num_read == open_index(theirs).num_read > 0
+    assert open_index(theirs, folder_of(theirs)).num_read == open_index(theirs, folder_of(theirs)).num_read > 0
 
 
 def test_a_damaged_file_of_the_data_set_is_named(dataset):
     next((dataset / "complete_summary").rglob("*.parquet")).write_bytes(b"no parquet")
     with pytest.raises(ExportError, match=r"part-0\.parquet"):
-        open_index(dataset)
+        open_index(dataset, folder_of(dataset))
 
 
 def test_the_catalogue_says_what_there_is_to_choose_from(opened):
@@ -269,6 +273,6 @@ def test_names_in_the_file_are_no_markup(tmp_path, made_is_installed):
     dataset = write_workload(
         tmp_path / hostile.replace("/", "") / "dataset", MADE, hills(rates=RATES, kind=(hostile, None))
     )
-    page = single_file.write_single_file(dataset, tmp_path, keep=False).read_text()
+    page = single_file.write_single_file(dataset, tmp_path).read_text()
     assert "onerror=a()" in page
     assert {name for name, *_ in parsed(page).elements} & {"img", "b", "i"} == set()

@@ -146,7 +146,7 @@ class Explorer {
     const node = element("best");
     if (best === undefined) return node.replaceChildren(make("p", { textContent: "No experiment that the filter leaves has a value of this statistic." }));
     node.replaceChildren(
-      make("span", { className: "number", textContent: shortNumber(values[best]) }),
+      make("span", { className: "number", textContent: shortNumber(values[best]) }), " ",
       make("span", { textContent: `is the best ${statisticWords} of ${counted(rows.length, "experiment")}: ${model.setting(best, axesOfTask)} ` }),
       make("button", { type: "button", className: "quiet", textContent: "Select it", onclick: () => this.set({ at: model.ids[best] }) }));
   }
@@ -266,7 +266,7 @@ class Explorer {
     const all = abilities.runs ? await model.ask("runs", id, metric.name) : undefined;
     const differs = abilities.differences && best !== undefined && best !== row ? await model.ask("difference", id, model.ids[best]).catch(() => undefined) : undefined;
     if (!isCurrent()) return;
-    const lines = (all?.runs ?? []).map((run) => ({ key: `run ${run.repetition}`, id, colour: UNSURE, label: `run ${run.repetition}`, epochs: all.epochs, median: run.curve, q1: run.curve, q3: run.curve }));
+    const lines = (all?.runs ?? []).map((run) => ({ key: `run ${run.repetition}`, id, colour: UNSURE, isThin: true, label: `run ${run.repetition}`, epochs: all.epochs, median: run.curve, q1: run.curve, q3: run.curve }));
     if (summary) lines.push({ ...summary, key: "median", colour: COLOURS[0], label: "median over the runs" });
     const yLog = state.values === "log" && lines.some((line) => line.median.some((value) => value > 0));
     if (lines.length) small.replaceChildren(curveFigure({ lines, width, height: 250, xLog: state.epochs === "log", yLog, yLabel: metric.words, bands: true }));

@@ -141,9 +141,10 @@ function curveFigure({ lines, width, height = 420, xLog, yLog, yLabel, bands }) 
   const isCrowded = new Set(lines.map((line) => line.id)).size > COLOURS.length;
   const drawn = (dashed) => Plot.lineY(points.filter((point) => Boolean(point.line.dashed) === dashed), {
     x: "epoch", y: "median", z: (point) => point.line.key, stroke: (point) => point.line.colour,
-    strokeWidth: isCrowded ? 1.1 : 2, strokeOpacity: isCrowded ? 0.75 : 1, strokeDasharray: dashed ? "5 3" : null });
+    strokeWidth: (point) => (isCrowded || point.line.isThin ? 1.1 : 2), strokeOpacity: isCrowded ? 0.75 : 1, strokeDasharray: dashed ? "5 3" : null });
   return Plot.plot({
     width, height, marginLeft: 62, marginRight: 18, marginTop: 26, marginBottom: 40, style: style(), grid: true,
+    insetTop: 6, insetBottom: 6,
     x: { type: xLog ? "log" : "linear", label: "epoch →", ticks: 6, tickFormat: xLog ? "~s" : ",", nice: false },
     y: { type: yLog ? "log" : "linear", label: `↑ ${yLabel}`, ticks: 6, tickFormat: shortNumber, nice: !yLog },
     marks: [
@@ -177,14 +178,14 @@ function sliceFigure({ points, axis, width, yLabel, yLog, marked, label }) {
   const numeric = Boolean(axis.numbers) && points.every((point) => point.number !== null);
   const places = points.map((point) => point.place), left = 58;
   const x = numeric
-    ? { type: axis.log ? "log" : "linear", label: `${axis.words} →`, ticks: surveyedTicks(points, width - left), tickFormat: shortNumber }
+    ? { type: axis.log ? "log" : "linear", label: `${axis.words} →`, ticks: surveyedTicks(points, width - left), tickFormat: (number) => axis.texts[axis.numbers.indexOf(number)] ?? shortNumber(number) }
     : { type: "point", domain: places, label: `${axis.words} →`, padding: 0.6 };
   const categories = bandTicks(places, axis.texts, width - left - 14, 10.5).ticks;
   const at = numeric ? "number" : "place", scaled = points.map((point) => ({ ...point,
     value: usable(point.value, yLog), q1: usable(point.q1, yLog), q3: usable(point.q3, yLog) }));
   return Plot.plot({
     width, height: 190, marginLeft: left, marginRight: 14, marginTop: 22, marginBottom: 34, grid: true,
-    style: { ...style(), fontSize: "10.5px" }, ariaLabel: label, x,
+    insetTop: 8, insetBottom: 8, style: { ...style(), fontSize: "10.5px" }, ariaLabel: label, x,
     y: { type: yLog ? "log" : "linear", label: `↑ ${yLabel}`, ticks: yLog ? spacedTicks(scaled) : 4, tickFormat: shortNumber, nice: !yLog },
     marks: [
       numeric ? null : Plot.axisX({ ticks: categories, tickFormat: (place) => shortened(axis.texts[place], 14), label: `${axis.words} →` }),
