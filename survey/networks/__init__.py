@@ -9,6 +9,7 @@ __all__ = [
     "cost",
     "description",
     "experiment",
+    "layers",
     "metrics",
     "needs",
     "rows",
