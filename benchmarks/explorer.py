@@ -53,9 +53,11 @@ def main() -> None:
         address = re.search(r"http://\S+/", process.stdout.readline())
         assert address
         print(f"listening after {time.perf_counter() - began:.1f} s")
-        for what, seconds in chain(answers(address[0]), figures(address[0])):
-            print(f"{seconds:6.2f} s  {what}", flush=True)
-        process.send_signal(signal.SIGINT)
+        try:
+            for what, seconds in chain(answers(address[0]), figures(address[0])):
+                print(f"{seconds:6.2f} s  {what}", flush=True)
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 def answers(address: str) -> Iterator[tuple[str, float]]:

@@ -5,4 +5,4 @@ Read `index` first: what is kept of each experiment and run, so that an action t
 to the page in `front/`.
 """
 
-__all__ = ["command_line", "index", "single_file"]
+__all__ = ["index", "single_file"]

@@ -19,7 +19,6 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -72,7 +71,7 @@ def application(index: Index) -> Starlette:
         Route("/api/catalogue", _answering(lambda _: current.renewed(), lambda index, _: catalogue(index))),
         *(Route(f"/api/{name}", _answering(lambda _: current.get(), answer)) for name, answer in _ANSWERS.items()),
     ]
-    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(NAMES)), Middleware(GZipMiddleware)]
+    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(NAMES))]
     return Starlette(routes=routes, middleware=middleware)
 
 
@@ -86,6 +85,7 @@ def listen(port: int | None) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port or 0))
+        listener.listen()  # from now on a browser waits, until it is answered
     except OSError as error:
         listener.close()
         raise InputError(

@@ -222,7 +222,6 @@ def test_the_server_is_for_this_machine_alone(opened):
 
 def test_a_port_that_is_taken_is_one_message():
     with listen(None) as listener:
-        listener.listen()
         address, port = listener.getsockname()
         assert address == "127.0.0.1"
         with pytest.raises(InputError, match=f"--port {port}: cannot listen .* leave the option out"):

@@ -31,5 +31,6 @@ def chromium(profile: Path, *, downloads: Path | None = None) -> Any:
         options.add_argument(flag)
     if downloads:
         downloads.mkdir()
-        options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+        several = "profile.default_content_setting_values.automatic_downloads"
+        options.add_experimental_option("prefs", {"download.default_directory": str(downloads), several: 1})
     return webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
