@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from survey.cli import command_of
 from survey.system.import_path import forget_working_folder
+from survey.text.terminal import SafeConsole
 
 _COMMANDS = {
     "launch": ("survey.launch.__main__:command", "Survey how networks train; launched again, train what is missing."),
@@ -54,7 +55,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         import survey
 
-        typer.echo(survey.__version__)
+        SafeConsole().print(survey.__version__)
         raise typer.Exit
 
 
@@ -73,7 +74,7 @@ def command(
     Each command has options of its own: survey COMMAND --help.
     """
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), nl=False)  # which is printed already, where it is drawn with colours
+        SafeConsole().print(context.get_help(), end="")  # typer draws it, and returns nothing
 
 
 def main() -> None:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from survey.functions.description import METRIC_NAME
+from survey.functions.description import METRIC_NAME, TASK_AXES
 from survey.functions.experiment import FunctionExperiment
+from survey.functions.folder import RunFolder
+from survey.functions.run_data import run_data
 from survey.functions.server import Call, FunctionError, FunctionServer
+from survey.tasks.prepared import PreparedTask
 from survey.text.names import folded
 from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError
 
@@ -32,6 +35,7 @@ class Calls:
         taken: Names that no metric can have, `folded`.
         device: `cpu` or `cuda`.
         folder: Where the function runs; the folder of this process, if that is not on this machine.
+        task: What it learns, if it asks for data.
     """
 
     server: FunctionServer
@@ -40,14 +44,24 @@ class Calls:
     taken: frozenset[str]
     device: str
     folder: str
+    task: PreparedTask | None = None
 
-    def begin(self, seed: int, state: bytes) -> Call:
-        """Begin a call, from its beginning or from a state."""
+    def begin(self, seed: int, state: bytes, folder: RunFolder | None = None) -> Call:
+        """Begin a call, from its beginning or from a state, with a folder for its files if it asks for one."""
         axes = {**dict(self.experiment.axes), **dict(self.experiment.rest)}
         if self.takes_epochs:
             axes["epochs"] = self.experiment.epochs
-        folder = self.folder if Path(self.folder).is_dir() else str(Path.cwd())
-        return self.server.call({"axes": axes, "seed": seed, "device": self.device, "cwd": folder}, state)
+        cwd = self.folder if Path(self.folder).is_dir() else str(Path.cwd())
+        given = {"axes": axes, "seed": seed, "device": self.device, "cwd": cwd}
+        if folder:
+            folder.open(goes_on=bool(state))
+            given["folder"] = str(folder.path)
+        if not self.task:
+            return self.server.call(given, state)
+        for axis in TASK_AXES:
+            del axes[axis.name]  # the data themselves say what they are
+        with run_data(self.task, self.experiment, seed=seed) as data:
+            return self.server.call(given, state, data)
 
     @property
     def takes_epochs(self) -> bool:
@@ -61,25 +75,43 @@ class FunctionTrainer:
     Args:
         calls: How to call the function.
         seeds: The seed of the run.
+        folders: Where it may leave files, if it asks for a folder.
 
     Attributes:
         epoch: Number of epochs trained so far.
+        peak_bytes: The most memory that the run has taken, when that was looked at last: of the GPU if it trains there;
+            0 if it is not known.
 
     Raises:
         FunctionError: From every method: the function has failed.
     """
 
-    def __init__(self, calls: Calls, *, seeds: Sequence[int]) -> None:
+    def __init__(self, calls: Calls, *, seeds: Sequence[int], folders: Sequence[Path] = ()) -> None:
         (self._seed,) = seeds
-        self._calls, self.epoch = calls, 0
+        self._folder = RunFolder(folders[0]) if folders else None
+        self._calls, self.epoch, self.peak_bytes = calls, 0, 0
         self._call: Call | None = None
         self._seen: set[str] = set()
         self._state, self._has_state, self._has_ended = b"", False, False
 
     def start_epoch(self) -> None:
         """Let the function train an epoch."""
-        self._call = self._call or self._calls.begin(self._seed, self._state)
-        self._call.start({"next": True})
+        self.begin().start({"next": True})
+
+    def begin(self) -> Call:
+        """Begin the call of the function, which trains nothing yet; return the one that is begun, if one is."""
+        self._call = self._call or self._calls.begin(self._seed, self._state, self._folder)
+        return self._call
+
+    def close(self) -> None:
+        """End a call that is under way, after a look at its memory."""
+        if self._call:
+            self._look_at_memory(self._call)
+            self._call.close()
+            self._call = None
+
+    def _look_at_memory(self, call: Call) -> None:
+        self.peak_bytes = call.peak_gpu_bytes() if self._calls.device == "cuda" else call.peak_bytes()
 
     def end_epoch(self) -> Mapping[str, torch.Tensor]:
         """Wait for the epoch, and return its metrics by name: float32 [1] each.
@@ -99,6 +131,8 @@ class FunctionTrainer:
             raise EndOfTrainingError
         metrics = answer["metrics"]
         self._check(metrics)
+        if self._folder:
+            self._folder.check_now_and_then()
         self.epoch, self._has_state = self.epoch + 1, answer["has_state"]
         if self.epoch == self._calls.experiment.epochs:
             self._finish()
@@ -123,9 +157,10 @@ class FunctionTrainer:
         self._end()
 
     def _end(self) -> None:
-        assert self._call
-        self._call.close()
-        self._call, self._has_state, self._has_ended = None, False, True
+        self.close()
+        self._has_state, self._has_ended = False, True
+        if self._folder:
+            self._folder.check()
         objective = self._calls.objective
         if not self._seen:
             raise FunctionError("it has ended without yielding anything; expected a mapping of names to numbers")

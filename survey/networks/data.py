@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from survey.dataset.layout import existing_tasks
 from survey.dataset.reading import check_task_digest
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.needs import NetworkNeeds
-from survey.networks.search_space import SearchSpace, own_tasks
+from survey.networks.search_space import SearchSpace
 from survey.networks.sizes import check_sizes
 from survey.networks.splits import check_splits
+from survey.networks.task_space import TaskSpace, own_tasks
 from survey.tasks import preparation
 from survey.tasks.catalog import BUNDLED
 from survey.tasks.loading import TaskDescription, describe, fetch, load
@@ -22,7 +23,16 @@ from survey.text.names import clash
 from survey.workloads.workload import SurveyData
 
 
-class NetworkData(SurveyData):
+class TaskExperiment(Protocol):
+    """An experiment on a task."""
+
+    @property
+    def dataset(self) -> str:
+        """Name of the task, as the data set has it."""
+        ...
+
+
+class TaskData(SurveyData):
     """The tasks of some search spaces, public ones and the user's own.
 
     Args:
@@ -32,7 +42,7 @@ class NetworkData(SurveyData):
         InputError: Two of them define one task differently, or a name is unknown.
     """
 
-    def __init__(self, spaces: Sequence[SearchSpace]) -> None:
+    def __init__(self, spaces: Sequence[TaskSpace]) -> None:
         self._spaces, self._own = spaces, own_tasks(spaces)
         used = {name for space in spaces for name in space.datasets}
         self._declared = {canonical_name(name): name for name in sorted(used)}
@@ -56,9 +66,9 @@ class NetworkData(SurveyData):
             self._described[key] = describe(self._declared[task], user_tasks=self._own, may_guess=may_guess)
         return self._described[key]
 
-    def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
-        """Return what a network's training needs; None if none comes near its size."""
-        return NetworkNeeds.of(experiment, self.describe(experiment.dataset, may_guess=may_guess))
+    def task(self, name: str) -> PreparedTask:
+        """Return the prepared data of a task by its name in the data set."""
+        return load(self._declared[name], self._own)
 
     @property
     def guessed(self) -> tuple[str, ...]:
@@ -66,9 +76,8 @@ class NetworkData(SurveyData):
         return tuple(task for (task, _), found in self._described.items() if found.inputs_guessed)
 
     def check(self, *, may_guess: bool = False) -> None:
-        """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""
+        """Check that tasks have rows to train on."""
         check_splits(self._spaces, lambda task: self.describe(canonical_name(task), may_guess=may_guess))
-        check_sizes(self._spaces, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
     def name_problem(self, dataset: Path) -> str:
         """Say which tasks, of these and those of a data set, do not stay distinct on every system."""
@@ -80,7 +89,7 @@ class NetworkData(SurveyData):
             check_task_digest(dataset, name, digest)
 
     def load(
-        self, experiments: Iterable[NetworkExperiment], dataset: Path, *, bundled: bool = True
+        self, experiments: Iterable[TaskExperiment], dataset: Path, *, bundled: bool = True
     ) -> Mapping[str, PreparedTask]:
         """Prepare the tasks of experiments, and check that they are those of the rows in a data set.
 
@@ -88,7 +97,7 @@ class NetworkData(SurveyData):
         """
         used = {experiment.dataset for experiment in experiments}
         names = sorted(used if bundled else used - set(BUNDLED))
-        data = {name: load(self._declared[name], self._own) for name in names}
+        data = {name: self.task(name) for name in names}
         for name, task in data.items():
             check_task_digest(dataset, name, task.digest)
         return data
@@ -106,6 +115,27 @@ class NetworkData(SurveyData):
         """Yield `told` as lines for people."""
         for name, about in told.items():
             yield from preparation.lines(name, about)
+
+
+class NetworkData(TaskData):
+    """The tasks that networks learn.
+
+    Args:
+        spaces: The search spaces.
+    """
+
+    def __init__(self, spaces: Sequence[SearchSpace]) -> None:
+        super().__init__(spaces)
+        self._of_networks = spaces
+
+    def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
+        """Return what a network's training needs; None if none comes near its size."""
+        return NetworkNeeds.of(experiment, self.describe(experiment.dataset, may_guess=may_guess))
+
+    def check(self, *, may_guess: bool = False) -> None:
+        """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""
+        super().check(may_guess=may_guess)
+        check_sizes(self._of_networks, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
     def caveat(self) -> str:
         """Say what was guessed; an empty text if nothing was."""

@@ -134,6 +134,7 @@ class TrialRun:
     def __init__(self, settings: TrackingSettings, trial: TrackedTrial) -> None:
         self._writer = make_writer(settings.uri, settings.mlflow_experiment_id, sql_artifacts=settings.sql_artifacts)
         self._metrics, self._waits = settings.metrics, settings.waits
+        self._repetitions = trial.repetitions
         wanted = recorded_epochs(trial.experiment.epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())
         self._pending: list[tuple[int, int, np.ndarray]] = []
@@ -209,11 +210,12 @@ class TrialRun:
             if there
         ]
 
-    def finish(self, history: pa.Table, keep: Callable[[], None] = lambda: None) -> None:
+    def finish(self, history: pa.Table, folders: Sequence[Path] = (), keep: Callable[[], None] = lambda: None) -> None:
         """Write what is left, store the history of every repetition as an artifact, and mark the runs FINISHED last.
 
         Args:
             history: The history.
+            folders: For each repetition, the folder with files that it has left; none if they leave no files.
             keep: Called where that does not succeed at once, before it is tried again or given up.
         """
         with tempfile.TemporaryDirectory() as folder:
@@ -221,17 +223,31 @@ class TrialRun:
             with disk_full_errors(path):
                 write_table(history, path)
             try:
-                self._finish(path)
+                self._finish(path, folders)
             except TrackingError as error:
                 keep()
                 if not isinstance(error, TrackingAwayError):
                     raise
-                self._patiently(lambda: self._finish(path))
+                self._patiently(lambda: self._finish(path, folders))
 
-    def _finish(self, history: Path) -> None:
+    def _finish(self, history: Path, folders: Sequence[Path]) -> None:
         self._write_pending()
+        for number, folder in enumerate(folders):
+            self._log_files(number, folder)
         self._writer.log_artifact(self.run_id, history)
         self._end("FINISHED")
+
+    def _log_files(self, number: int, folder: Path) -> None:
+        """Store what a repetition has left among the artifacts of its run, or of the trial's in a folder of its own."""
+        run_id, above = (
+            (self._children[number], Path())
+            if self._children
+            else (self.run_id, Path(f"repetition_{self._repetitions[number]}"))
+        )
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and not file.is_symlink():
+                below = above / file.parent.relative_to(folder)
+                self._writer.log_artifact(run_id, file, "" if below == Path() else below.as_posix())
 
     def fail(self, traceback: str) -> None:
         """Write what is left and mark the runs FAILED, with the traceback as an artifact where it can be stored."""

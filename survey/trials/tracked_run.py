@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -43,10 +44,10 @@ class TrackedRun:
             self._logged += 1
             self._run.log_epoch(self._logged, curves.values[:, :, self._logged - 1], curves.metrics)
 
-    def finish(self, history: pa.Table, keep: Callable[[], None]) -> None:
+    def finish(self, history: pa.Table, folders: Sequence[Path], keep: Callable[[], None]) -> None:
         """Store the history and mark the run as finished; arguments as of `TrialRun.finish`."""
         if self._run:
-            self._run.finish(history, keep=keep)
+            self._run.finish(history, folders, keep=keep)
         self._run = None
 
     def abandon(self) -> None:

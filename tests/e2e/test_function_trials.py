@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ import pytest
 import analysis
 from analysis.report.page import write_report
 from survey.dataset.completed_runs import CompletedRuns
+from survey.export.publish.description import About
+from survey.export.publish.upload import publish
 from survey.functions import trainer
 from survey.functions.server import FunctionError
 from tests.support.function_trials import finish, surveying
@@ -123,6 +127,83 @@ def test_a_function_that_never_yields_lets_the_trial_report_and_stop(tmp_path, m
         trial.cleanup()
 
 
+FILES = """
+def train(*, seed, folder, slope: float, epochs: int = 4, state=None):
+    first = state["epoch"] if state else 0
+    if not state:
+        assert not list(folder.iterdir())
+    (folder / "deep").mkdir(exist_ok=True)
+    (folder / "deep" / f"from_{first}.txt").write_text(str(seed))
+    (folder / "link").unlink(missing_ok=True)
+    (folder / "link").symlink_to("/etc/passwd")
+    for epoch in range(first, epochs):
+        (folder / "last.txt").write_text(str(epoch))
+        yield {"test_loss": slope / (epoch + 1)}, {"epoch": epoch + 1}
+"""
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("repetition_runs", [True, False])
+def test_what_a_run_leaves_in_its_folder_is_an_artifact(tmp_path, repetition_runs):
+    write(tmp_path, FILES)
+    with surveying(request(tmp_path, "[{slope: 3}]")) as survey:
+        tracking = replace(survey.settings.tracking, repetition_runs=repetition_runs)
+        survey.settings = replace(survey.settings, tracking=tracking, report_every_s=0.0)
+        (trial,) = survey.trials()
+        for _ in range(6):  # a run and a half
+            trial.step()
+        trial.cleanup()
+        output = survey.request.output
+        assert len(files_of(output.checkpoints)) == 1 + 3 + 3, "a checkpoint, and the files of both runs"
+        (again,) = survey.trials()
+        finish(again)
+    assert not list(output.checkpoints.iterdir())
+    (history,) = output.artifacts.glob("*/artifacts/history.parquet")
+    runs = [each for each in output.artifacts.glob("*/artifacts") if each != history.parent]
+    folders = (
+        sorted(runs, key=lambda each: len(files_of(each))) if repetition_runs else sorted(history.parent.glob("r*"))
+    )
+    assert [files_of(folder) for folder in folders] == [
+        ["deep/from_0.txt", "last.txt"],
+        ["deep/from_0.txt", "deep/from_2.txt", "last.txt"],
+    ], "the second went on from its state, with its files"
+    assert {(folder / "last.txt").read_text() for folder in folders} == {"3"}
+    if not repetition_runs:
+        assert [folder.name for folder in folders] == ["repetition_0", "repetition_1"]
+
+
+def test_a_run_cannot_leave_more_than_an_artifact_may_be(tmp_path, monkeypatch):
+    monkeypatch.setattr("survey.functions.folder.MOST_BYTES", 1000)
+    write(
+        tmp_path,
+        "def train(*, seed, folder, width: int, epochs: int = 1):\n"
+        "    (folder / 'model.bin').write_bytes(bytes(1001))\n    yield {'test_loss': 1}\n",
+    )
+    with surveying(request(tmp_path, "[{width: 2}]", repetitions=1)) as survey:
+        (trial,) = survey.trials()
+        with pytest.raises(
+            FunctionError, match=r"folder: found 1 files of 1.0 kB; a run may leave 1,000 files of 1.0 kB"
+        ):
+            finish(trial)
+
+
+def test_without_a_place_for_checkpoints_files_go_through_a_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    write(tmp_path, FILES)
+    with surveying(request(tmp_path, "[{slope: 3}]", repetitions=1)) as survey:
+        survey.settings = replace(survey.settings, checkpoints=tmp_path / "nowhere" / "checkpoints")
+        (trial,) = survey.trials()
+        monkeypatch.setattr("survey.trials.trainable.is_output", lambda *_: True)
+        finish(trial)
+    (left,) = survey.request.output.artifacts.glob("*/artifacts/last.txt")
+    assert left.read_text() == "3"
+    assert not list((tmp_path / "tmp").glob("survey-*"))
+
+
 def test_a_metric_of_a_later_launch_is_a_column_too(tmp_path):
     write(tmp_path, LINE)
     with surveying(request(tmp_path, "[{slope: 3, epochs: 2}]")) as survey:
@@ -165,3 +246,17 @@ def test_axes_of_all_kinds_are_columns_and_may_be_in_the_paths(tmp_path):
     write_report(survey.request.output.dataset, tmp_path / "report")
     with surveying(request(tmp_path, grids, repetitions=1, partition="[deep, clip, norm]")) as again:
         assert not again.request.plan(CompletedRuns.of_dataset(again.request.output.dataset)).bundles
+
+
+def test_a_survey_of_an_axis_by_its_name_is_exported_read_and_published(tmp_path):
+    write(tmp_path, LINE)
+    with surveying(request(tmp_path, "[{slope: [1, 2]}]", name="slope", repetitions=1)) as survey:
+        survey.train()
+    dataset = survey.request.output.dataset
+    summary = analysis.read(dataset)
+    assert summary["slope"].tolist() == [1.0, 2.0]
+    assert summary["slope_sweep"].all()
+    assert (dataset / "slope_sweep_summary").is_dir()
+    for _ in range(2):
+        publish(dataset, str(tmp_path / "published"), About("Slopes"), spaces=survey.request.spaces)
+    assert (tmp_path / "published" / "search_spaces" / "slope.yaml").is_file()
