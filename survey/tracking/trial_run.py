@@ -6,10 +6,10 @@ import getpass
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +88,24 @@ def recorded_epochs(num_epochs: int, *, all_epochs: bool) -> npt.NDArray[np.int6
     return np.arange(1, num_epochs + 1) if all_epochs else log_spaced_epochs(num_epochs, LOG_EPOCHS)
 
 
+class _Epoch(NamedTuple):
+    """What is noted of an epoch.
+
+    Attributes:
+        number: Its number, from 1.
+        timestamp_ms: When it was noted, in milliseconds since 1970.
+        statistics: float32 [metrics, repetitions].
+        runs: Places of the repetitions that have just trained it.
+        is_of_trial: Whether all repetitions have trained it now.
+    """
+
+    number: int
+    timestamp_ms: int
+    statistics: np.ndarray
+    runs: frozenset[int]
+    is_of_trial: bool
+
+
 class TrialRun:
     """The MLflow run of a trial, from its start to its end.
 
@@ -127,7 +145,7 @@ class TrialRun:
         self._repetitions = repetitions
         wanted = recorded_epochs(experiment.epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())
-        self._pending: list[tuple[int, int, np.ndarray]] = []
+        self._pending: list[_Epoch] = []
         self._clock = Clock()
         self._flushed = time.monotonic()
         self._away_since: float | None = None
@@ -141,18 +159,29 @@ class TrialRun:
         children = [child_run(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 
-    def log_epoch(self, epoch: int, statistics: np.ndarray, metrics: Metrics | None = None) -> None:
+    def log_epoch(
+        self,
+        epoch: int,
+        statistics: np.ndarray,
+        metrics: Metrics | None = None,
+        *,
+        runs: Iterable[int] | None = None,
+        is_of_trial: bool = True,
+    ) -> None:
         """Note the metrics of an epoch; a few seconds' worth is written at a time.
 
         Args:
             epoch: Its number, from 1.
             statistics: float32 [metrics, repetitions].
             metrics: Which ones these are: those of the settings, and after them any others that training has found.
+            runs: Places of the repetitions whose own runs get it; None for all.
+            is_of_trial: Whether the trial's run gets its medians: whether all repetitions have trained it.
         """
-        if epoch not in self._wanted:
+        if epoch not in self._wanted or not (is_of_trial or self._children):
             return
         self._metrics = metrics or self._metrics
-        self._pending.append((epoch, self._clock.now_ms(), statistics))
+        numbers = range(len(self._children)) if runs is None else runs
+        self._pending.append(_Epoch(epoch, self._clock.now_ms(), statistics, frozenset(numbers), is_of_trial))
         rows = len(self._pending) * (self._metrics.num_rows + self._metrics.num_run_rows * len(self._children))
         since, waits = time.monotonic() - self._flushed, self._waits
         is_away = self._away_since is not None
@@ -185,25 +214,36 @@ class TrialRun:
                     raise
                 time.sleep(self._waits.ask_again_s)
 
-    def _rows(self, pending: list[tuple[int, int, np.ndarray]]) -> list[MetricRow]:
+    def _rows(self, pending: list[_Epoch]) -> list[MetricRow]:
+        of_trial = [epoch for epoch in pending if epoch.is_of_trial]
+        rows = _points(of_trial, self._trial_curves(of_trial)) if of_trial else []
+        return [*rows, *_points(pending, self._run_curves(pending))]
+
+    def _trial_curves(self, pending: list[_Epoch]) -> Iterator[_Curve]:
+        """Yield the medians over the repetitions, and quartiles of some metrics."""
         metrics = self._metrics
-        values = _stacked([statistics for _, _, statistics in pending], len(metrics.all))
+        values = _stacked(pending, len(metrics.all))
         q1, median, q3 = quantiles(values.transpose(1, 0, 2), (0.25, 0.5, 0.75))  # [metrics, epochs] each
-        place, recorded = metrics.names.index, is_recorded(values)
-        anywhere: npt.NDArray[np.bool_] = np.any(recorded, axis=1)  # [metrics, epochs]
-        curves = [(self.run_id, name, median[k], anywhere[k]) for k, name in enumerate(metrics.names)]
+        place = metrics.names.index
+        anywhere: npt.NDArray[np.bool_] = np.any(is_recorded(values), axis=1)  # [metrics, epochs]
+        for k, name in enumerate(metrics.names):
+            yield _Curve(self.run_id, name, median[k], anywhere[k])
         for k, name in ((place(metric.name), metric.name) for metric in metrics.with_quartiles):
-            curves += [(self.run_id, f"{name}_q1", q1[k], anywhere[k]), (self.run_id, f"{name}_q3", q3[k], anywhere[k])]
+            yield _Curve(self.run_id, f"{name}_q1", q1[k], anywhere[k])
+            yield _Curve(self.run_id, f"{name}_q3", q3[k], anywhere[k])
+
+    def _run_curves(self, pending: list[_Epoch]) -> Iterator[_Curve]:
+        """Yield what the runs of repetitions have of them."""
+        if not self._children:
+            return
+        metrics = self._metrics
+        values = _stacked(pending, len(metrics.all))
+        recorded = is_recorded(values)
+        places = [(metrics.names.index(metric.name), metric.name) for metric in metrics.of_runs]
         for number, run_id in enumerate(self._children):
-            for k, name in ((place(metric.name), metric.name) for metric in metrics.of_runs):
-                curves.append((run_id, name, values[k, number], recorded[k, number]))
-        times = [(epoch, timestamp) for epoch, timestamp, _ in pending]
-        return [
-            MetricRow(run_id, key, value, epoch, timestamp)
-            for run_id, key, curve, is_there in curves
-            for (epoch, timestamp), value, there in zip(times, curve.tolist(), is_there.tolist(), strict=True)
-            if there
-        ]
+            mine = np.array([number in epoch.runs for epoch in pending])
+            for k, name in places if mine.any() else ():
+                yield _Curve(run_id, name, values[k, number], recorded[k, number] & mine)
 
     def finish(self, history: pa.Table, folders: Sequence[Path] = (), keep: Callable[[], None] = lambda: None) -> None:
         """Write what is left, store the history of every repetition as an artifact, and mark the runs FINISHED last.
@@ -262,11 +302,30 @@ class TrialRun:
         self._writer.end_runs([*self._children, self.run_id], status, self._clock.now_ms())
 
 
-def _stacked(epochs: Sequence[np.ndarray], num_metrics: int) -> npt.NDArray[np.float32]:
+class _Curve(NamedTuple):
+    """Values of a metric of an MLflow run at some epochs, float [epochs], and where there are any, bool [epochs]."""
+
+    run_id: str
+    key: str
+    values: np.ndarray
+    is_there: npt.NDArray[np.bool_]
+
+
+def _points(epochs: Sequence[_Epoch], curves: Iterable[_Curve]) -> list[MetricRow]:
+    """The points of curves at these epochs."""
+    return [
+        MetricRow(curve.run_id, curve.key, value, epoch.number, epoch.timestamp_ms)
+        for curve in curves
+        for epoch, value, there in zip(epochs, curve.values.tolist(), curve.is_there.tolist(), strict=True)
+        if there
+    ]
+
+
+def _stacked(epochs: Sequence[_Epoch], num_metrics: int) -> npt.NDArray[np.float32]:
     """float32 [metrics, repetitions, epochs], of epochs of which the earlier ones may have fewer metrics."""
-    values = np.full((num_metrics, epochs[0].shape[1], len(epochs)), NOT_RECORDED)
-    for number, statistics in enumerate(epochs):
-        values[: len(statistics), :, number] = statistics
+    values = np.full((num_metrics, epochs[0].statistics.shape[1], len(epochs)), NOT_RECORDED)
+    for number, epoch in enumerate(epochs):
+        values[: len(epoch.statistics), :, number] = epoch.statistics
     return values
 
 
