@@ -27,11 +27,11 @@ _EXPERIMENT: dict[str, Column] = {
     "kernel_regularizer.type": (pa.string(), "l1, l2, or null for none"),
     "label_noise": (pa.float32(), "Noise on the training labels, as a fraction"),
     "learning_rate": (pa.float32(), "Learning rate of the optimizer"),
-    "momentum": (pa.float32(), "Momentum of SGD or RMSprop; 0 for adam"),
-    "optimizer": (pa.string(), "adam, RMSprop or SGD, in the form of Keras"),
+    "momentum": (pa.float32(), "Momentum of SGD or RMSprop; 0 for adam and adamw"),
+    "optimizer": (pa.string(), "adam, RMSprop, SGD or adamw, in the form of Keras"),
     "output_activation": (pa.string(), "softmax or sigmoid"),
-    "shape": (pa.string(), "Rule that gives the layer widths"),
-    "size": (pa.uint64(), "Target number of trainable parameters"),
+    "shape": (pa.string(), "Rule that gives the layer widths; widths where they were given"),
+    "size": (pa.uint64(), "Target number of weights and biases; their exact number where widths were given"),
     "task": (pa.string(), "classification or regression"),
     "task_version": _COMMON["task_version"],
     "task_digest": (pa.string(), "SHA-256 of the prepared data"),
@@ -51,10 +51,32 @@ _EXPERIMENT: dict[str, Column] = {
     ),
     "train_fraction": (pa.float32(), "Fraction of the rows for training that the network is trained on"),
     "validation_split": (pa.float32(), "Fraction of the rows for training that is drawn as the validation set"),
-    "num_free_parameters": (pa.uint64(), "Exact number of trainable parameters"),
+    "weight_decay": (pa.float32(), "Decoupled weight decay of adamw; 0 for the others"),
+    "schedule": (pa.string(), "How the learning rate changes: constant, cosine, linear or step"),
+    "warmup_epochs": (pa.uint32(), "Epochs in which the learning rate rises, before the schedule begins"),
+    "step_epochs": (pa.uint32(), "Epochs between changes of the schedule step; 0 for the others"),
+    "step_factor": (pa.float32(), "What each of these multiplies the learning rate by; 1 for the others"),
+    "gradient_clip": (pa.float32(), "Norm above which the gradients of a run are scaled down; 0 for never"),
+    "initialization": (pa.string(), "Distribution of the initial kernels, as Keras names it"),
+    "dropout": (pa.float32(), "Probability with which outputs of hidden layers are dropped in training"),
+    "normalization": (pa.string(), "layer: hidden layers are normalized before their activation; none"),
+    "num_free_parameters": (pa.uint64(), "Exact number of trainable parameters, those of normalizations included"),
     "widths": (pa.list_(pa.field("element", pa.uint32())), "Width of each layer, the output layer last"),
     "network_structure": (pa.string(), "The network as JSON: layers, activations, residual connections, loss"),
 }
+
+_NEW_AXES: dict[str, str | float] = {
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "warmup_epochs": 0,
+    "step_epochs": 0,
+    "step_factor": 1.0,
+    "gradient_clip": 0.0,
+    "initialization": "glorot_uniform",
+    "dropout": 0.0,
+    "normalization": "none",
+}
+"""Hyperparameters that came after the first version, with what it trained by."""
 
 COLUMNS = Columns(
     workload=NETWORKS,
@@ -92,11 +114,12 @@ COLUMNS = Columns(
             "target_variance",
             "train_fraction",
             "validation_split",
+            *_NEW_AXES,
             *VALIDATION_COLUMNS,
         }
     ),
     of_data=("target_minimum", "target_range", "target_variance"),
     one_for_data=("task_digest", "test_split", "test_split_method"),
-    before={"draws": "independent", "train_fraction": 1.0, "validation_split": 0.0},
+    before={"draws": "independent", "train_fraction": 1.0, "validation_split": 0.0, **_NEW_AXES},
     task_column="dataset",
 )

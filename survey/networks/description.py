@@ -26,8 +26,10 @@ def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequenc
     penalty = experiment.kernel_regularizer_type
     coefficient = experiment.kernel_regularizer_l1 or experiment.kernel_regularizer_l2
     own = task.part_sizes
+    given = experiment.hidden_widths is not None
     return {
-        "input_activation": experiment.activation,
+        **({"size": num_free_parameters(widths, task.num_inputs)} if given else {}),
+        "input_activation": experiment.activation if len(widths) > 1 else task.output_activation,
         "kernel_regularizer": json.dumps({"type": penalty, penalty: coefficient}) if penalty else None,
         "kernel_regularizer.l1": experiment.kernel_regularizer_l1 if penalty == "l1" else None,
         "kernel_regularizer.l2": experiment.kernel_regularizer_l2 if penalty == "l2" else None,
@@ -39,7 +41,9 @@ def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequenc
         "target_variance": task.target_variance,
         "test_split": own.test / task.num_rows if own else TEST_SPLIT,
         "test_split_method": OWN_SPLIT if own else SPLIT_METHOD,
-        "num_free_parameters": num_free_parameters(widths, task.num_inputs),
+        "num_free_parameters": num_free_parameters(
+            widths, task.num_inputs, normalized=experiment.normalization == "layer"
+        ),
         "widths": list(widths),
         "network_structure": _network_structure(experiment, task, widths),
     }
@@ -52,5 +56,14 @@ def _network_structure(experiment: NetworkExperiment, task: PreparedTask, widths
         for width, add in zip(widths, adds, strict=True)
     ]
     layers[-1]["activation"] = task.output_activation
-    structure = {"inputs": task.num_inputs, "layers": layers, "loss": task.loss, "kernel_initializer": "glorot_uniform"}
+    structure: dict[str, Any] = {
+        "inputs": task.num_inputs,
+        "layers": layers,
+        "loss": task.loss,
+        "kernel_initializer": experiment.initialization,
+    }
+    if experiment.dropout:
+        structure["dropout"] = experiment.dropout
+    if experiment.normalization != "none":
+        structure["normalization"] = experiment.normalization
     return json.dumps(structure, sort_keys=True)

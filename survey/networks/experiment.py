@@ -5,12 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
+from survey.networks.topology import WIDTHS
 from survey.workloads.experiment import Experiment
 
+OPTIMIZERS = ("adam", "RMSprop", "SGD", "adamw")
+"""Optimizers as they are written in the data set; in search spaces capital letters do not matter."""
+
+SCHEDULES = ("constant", "cosine", "linear", "step")
+
+INITIALIZATIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal")
+
+NORMALIZATIONS = ("none", "layer")
+
+_OPTIMIZERS = {name.lower(): name for name in OPTIMIZERS}
 _KINDS = {
-    **dict.fromkeys(("size", "depth", "batch_size", "epochs"), int),
-    **dict.fromkeys(("learning_rate", "label_noise", "momentum"), float),
+    **dict.fromkeys(("size", "depth", "batch_size", "epochs", "warmup_epochs", "step_epochs"), int),
+    **dict.fromkeys(
+        ("learning_rate", "label_noise", "momentum", "weight_decay", "step_factor", "gradient_clip"), float
+    ),
     **dict.fromkeys(("kernel_regularizer_l1", "kernel_regularizer_l2", "validation_split", "train_fraction"), float),
+    "dropout": float,
 }
 _numbers, _kinds = attrgetter(*_KINDS), tuple(_KINDS.values())
 _set = object.__setattr__  # how a frozen class brings its own fields into their canonical form
@@ -21,15 +35,28 @@ class NetworkExperiment(Experiment):
     """One setting of every hyperparameter, in canonical form.
 
     Canonical means: `pmlb:x` is `x`; a penalty of zero or without a type is none, and only the coefficient of its type
-    is kept; Adam has no momentum. The class brings its fields into this form itself.
+    is kept; adam and adamw have no momentum, weight decay is that of adamw, which is adam without it; a schedule has
+    steps only if it is `step`, and is constant if these change nothing; given widths decide on shape, size and depth,
+    and a linear model has nothing that hidden layers have. The class brings its fields into this form itself.
 
     Attributes:
         dataset: Name of the task: `NAME` (PMLB), `sklearn:NAME`, or a name defined under `tasks` in a search space.
         shape: Rule that turns (inputs, outputs, size, depth) into layer widths; see `survey.networks.topology`.
-        size: Target number of trainable parameters.
+        size: Target number of trainable parameters; 0 for `widths`.
         depth: Number of layers with weights, the output layer included.
+        hidden_widths: With the shape `widths`, the width of each hidden layer, which gives shape and depth, and the
+            size once the task is known; else None.
         validation_split: Fraction of the training rows that is held out to validate; see `survey.networks.rows`.
         train_fraction: Fraction of the remaining rows that the network trains on; likewise.
+        weight_decay: Decoupled weight decay of adamw; see `survey.networks.training.optimizers`.
+        schedule: How the learning rate changes while it trains; see `survey.networks.training.schedules`.
+        warmup_epochs: Epochs in which the learning rate rises linearly, before the schedule begins.
+        step_epochs: Epochs between two changes of the schedule `step`.
+        step_factor: What each of these multiplies the learning rate by.
+        gradient_clip: Norm above which the gradients of a run are scaled down; 0 for never.
+        initialization: Distribution of the initial kernels; see `survey.networks.training.initialization`.
+        dropout: Probability with which outputs of hidden layers are dropped; see `survey.networks.training.dropout`.
+        normalization: `layer` normalizes hidden layers; see `survey.networks.training.normalization`.
         task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, fixed by its name.
 
     `epochs`, `draws` and `training_version` are those of every experiment (`survey.workloads.experiment`).
@@ -50,6 +77,16 @@ class NetworkExperiment(Experiment):
     activation: str = "relu"
     validation_split: float = 0.0
     train_fraction: float = 1.0
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warmup_epochs: int = 0
+    step_epochs: int = 0
+    step_factor: float = 1.0
+    gradient_clip: float = 0.0
+    initialization: str = "glorot_uniform"
+    dropout: float = 0.0
+    normalization: str = "none"
+    hidden_widths: tuple[int, ...] | None = None
     epochs: int = 3000
     task_content: str = ""
 
@@ -60,11 +97,38 @@ class NetworkExperiment(Experiment):
         if tuple(map(type, _numbers(self))) != _kinds:
             for name, kind in _KINDS.items():
                 _set(self, name, kind(getattr(self, name)))
-        if self.momentum and self.optimizer == "adam":
-            _set(self, "momentum", 0.0)
+        if self.hidden_widths is not None:
+            self._make_widths_canonical()
+        if self.optimizer != "adam" or self.momentum or self.weight_decay:
+            self._make_optimizer_canonical()
+        if self.schedule != "constant" or self.step_epochs or self.step_factor != 1.0:
+            self._make_schedule_canonical()
         if self.kernel_regularizer_type or self.kernel_regularizer_l1 or self.kernel_regularizer_l2:
             self._make_penalty_canonical()
         Experiment.__post_init__(self)
+
+    def _make_widths_canonical(self) -> None:
+        widths = tuple(map(int, self.hidden_widths or ()))
+        for name, value in (("hidden_widths", widths), ("shape", WIDTHS), ("size", 0), ("depth", len(widths) + 1)):
+            _set(self, name, value)
+        if not widths:  # nor what hidden layers would have
+            for name, value in (("activation", "relu"), ("dropout", 0.0), ("normalization", "none")):
+                _set(self, name, value)
+
+    def _make_optimizer_canonical(self) -> None:
+        name = _OPTIMIZERS.get(self.optimizer.lower(), self.optimizer)
+        decays = name == "adamw" and self.weight_decay
+        name = "adam" if name == "adamw" and not decays else name
+        _set(self, "optimizer", name)
+        _set(self, "weight_decay", self.weight_decay if decays else 0.0)
+        _set(self, "momentum", 0.0 if name in ("adam", "adamw") else self.momentum)
+
+    def _make_schedule_canonical(self) -> None:
+        has_steps = self.schedule == "step" and self.step_epochs and self.step_factor != 1.0
+        if self.schedule == "step" and not has_steps:
+            _set(self, "schedule", "constant")
+        _set(self, "step_epochs", self.step_epochs if has_steps else 0)
+        _set(self, "step_factor", self.step_factor if has_steps else 1.0)
 
     def _make_penalty_canonical(self) -> None:
         kind = self.kernel_regularizer_type
@@ -75,6 +139,11 @@ class NetworkExperiment(Experiment):
         _set(self, "kernel_regularizer_l2", l2)
 
     @property
+    def prefix_id(self) -> int:
+        """As of every experiment; a schedule that ends with the training begins differently in a longer one."""
+        return self.experiment_id if self.schedule in ("cosine", "linear") else Experiment.prefix_id.__get__(self)
+
+    @property
     def paired_by(self) -> tuple[str, ...]:
         """The task, by its name and, of a user's own, its content."""
         return self.dataset, self.task_content
@@ -82,15 +151,26 @@ class NetworkExperiment(Experiment):
     @property
     def label(self) -> str:
         """A name for people, such as `digits rectangle d3 2^10`; fields at their defaults are left out."""
-        exponent = self.size.bit_length() - 1
-        size = f"2^{exponent}" if self.size == 1 << exponent else str(self.size)
-        parts = [self.dataset.rpartition(":")[2], self.shape, f"d{self.depth}", size]
         described = self.canonical
-        for field, short in _LABELS.items():
-            value = getattr(self, field)
-            if field in described:
-                parts.append(f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}")
-        return " ".join(parts)
+        axes = ["dataset", "shape", "depth", "size", "widths", *(name for name in _LABELS if name in described)]
+        return " ".join(filter(None, map(self.text_of, axes)))
+
+    def text_of(self, axis: str) -> str:
+        """The value of an axis in a name for people: `d3`, `2^10`, `64-32`, `lr0.01`."""
+        if axis == "widths":
+            return "" if self.hidden_widths is None else "-".join(map(str, self.hidden_widths)) or "linear"
+        if axis in ("shape", "depth", "size") and self.hidden_widths is not None:
+            return ""
+        value = getattr(self, axis)
+        if axis.startswith("kernel_regularizer_") and (axis.endswith("type") or not value):
+            return ""  # the coefficient tells both
+        if axis == "dataset":
+            return value.rpartition(":")[2]
+        if axis == "size":
+            exponent = value.bit_length() - 1
+            return f"2^{exponent}" if value == 1 << exponent else str(value)
+        short = _LABELS.get(axis, {"depth": "d"}.get(axis, ""))
+        return f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}"
 
 
 HYPERPARAMETERS = tuple(
@@ -109,6 +189,15 @@ _LABELS = {
     "activation": "",
     "validation_split": "val",
     "train_fraction": "train",
+    "weight_decay": "wd",
+    "schedule": "",
+    "warmup_epochs": "warmup",
+    "step_epochs": "every",
+    "step_factor": "x",
+    "gradient_clip": "clip",
+    "initialization": "",
+    "dropout": "dropout",
+    "normalization": "norm-",
     "epochs": "e",
     "draws": "",
 }

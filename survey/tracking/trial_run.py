@@ -6,10 +6,10 @@ import getpass
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,8 @@ from survey.errors import TrackingAwayError, TrackingError
 from survey.system.clock import Clock
 from survey.system.files import disk_full_errors
 from survey.text.counting import ranges
-from survey.tracking.rows import MetricRow, NewRun
+from survey.tracking.noted_epochs import NotedEpoch, run_rows, trial_rows
+from survey.tracking.rows import InputData, NewRun
 from survey.tracking.tags import (
     EXPERIMENT,
     EXPERIMENT_ID,
@@ -33,7 +34,7 @@ from survey.tracking.tags import (
 )
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Experiment, Run
-from survey.workloads.metrics import NOT_RECORDED, Metrics, is_recorded, log_spaced_epochs, quantiles
+from survey.workloads.metrics import Metrics, log_spaced_epochs
 
 LOG_EPOCHS = 40
 """The most log-spaced epochs of a training that go to MLflow."""
@@ -68,6 +69,7 @@ class TrackingSettings:
         all_epochs: Whether every epoch is logged, or log-spaced ones.
         repetition_runs: Whether each repetition has a child run of its own.
         metrics: What is recorded of each epoch: of all trials, or of the one whose run it is.
+        axes: Axes with which the names of runs begin: those that have several values in the survey.
         git_commit: Commit of the survey's source, or an empty string.
         sql_artifacts: Where the experiment keeps artifacts, if workers may write its rows by SQL; else None.
         waits: When they write.
@@ -78,32 +80,40 @@ class TrackingSettings:
     all_epochs: bool
     repetition_runs: bool
     metrics: Metrics
+    axes: tuple[str, ...] = ()
     git_commit: str = ""
     sql_artifacts: str | None = None
     waits: Waits = Waits()
 
 
+@dataclass(frozen=True)
+class TrackedTrial:
+    """What the MLflow run of a trial says about it.
+
+    Attributes:
+        experiment: What is trained.
+        repetitions: Numbers of the repetitions.
+        num_repetitions: How many the survey asks for altogether.
+        params: Further parameters, such as the exact number of trainable parameters.
+        trial_id: Ray Tune's id of the trial.
+        first_epoch: The epoch that the trial begins with, beyond 1 where it goes on from a checkpoint.
+        recovered_from: The MLflow run whose place this one takes, where that one was lost.
+        data: What it is trained on; None if it needs no data.
+    """
+
+    experiment: Experiment
+    repetitions: Sequence[int]
+    num_repetitions: int
+    params: Mapping[str, object]
+    trial_id: str
+    first_epoch: int = 1
+    recovered_from: str | None = None
+    data: InputData | None = None
+
+
 def recorded_epochs(num_epochs: int, *, all_epochs: bool) -> npt.NDArray[np.int64]:
     """Return the epochs of a training that go to MLflow: all of them, or at most `LOG_EPOCHS` log-spaced ones."""
     return np.arange(1, num_epochs + 1) if all_epochs else log_spaced_epochs(num_epochs, LOG_EPOCHS)
-
-
-class _Epoch(NamedTuple):
-    """What is noted of an epoch.
-
-    Attributes:
-        number: Its number, from 1.
-        timestamp_ms: When it was noted, in milliseconds since 1970.
-        statistics: float32 [metrics, repetitions].
-        runs: Places of the repetitions that have just trained it.
-        is_of_trial: Whether all repetitions have trained it now.
-    """
-
-    number: int
-    timestamp_ms: int
-    statistics: np.ndarray
-    runs: frozenset[int]
-    is_of_trial: bool
 
 
 class TrialRun:
@@ -114,13 +124,7 @@ class TrialRun:
 
     Args:
         settings: How trials are tracked.
-        experiment: What is trained.
-        repetitions: Numbers of the repetitions.
-        num_repetitions: How many the survey asks for altogether.
-        params: Further parameters, such as the exact number of trainable parameters.
-        trial_id: Ray Tune's id of the trial.
-        first_epoch: The epoch that the trial begins with, beyond 1 where it goes on from a checkpoint.
-        recovered_from: The MLflow run whose place this one takes, where that one was lost.
+        trial: What the run says about it.
 
     Raises:
         TrackingAwayError: The server has been away for `Waits.patience_s`; from every method.
@@ -128,35 +132,19 @@ class TrialRun:
         DiskFullError: There is no room left for it; from every method.
     """
 
-    def __init__(
-        self,
-        settings: TrackingSettings,
-        experiment: Experiment,
-        repetitions: Sequence[int],
-        *,
-        num_repetitions: int,
-        params: dict[str, object],
-        trial_id: str,
-        first_epoch: int = 1,
-        recovered_from: str | None = None,
-    ) -> None:
+    def __init__(self, settings: TrackingSettings, trial: TrackedTrial) -> None:
         self._writer = make_writer(settings.uri, settings.mlflow_experiment_id, sql_artifacts=settings.sql_artifacts)
         self._metrics, self._waits = settings.metrics, settings.waits
-        self._repetitions = repetitions
-        wanted = recorded_epochs(experiment.epochs, all_epochs=settings.all_epochs)
+        self._repetitions = trial.repetitions
+        wanted = recorded_epochs(trial.experiment.epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())
-        self._pending: list[_Epoch] = []
+        self._pending: list[NotedEpoch] = []
         self._clock = Clock()
         self._flushed = time.monotonic()
         self._away_since: float | None = None
-        parent = parent_run(
-            settings, experiment, repetitions, num_repetitions, params, trial_id, start_time_ms=self._clock.now_ms()
-        )
-        if first_epoch > 1:
-            parent.tags["resumed_at_epoch"] = str(first_epoch)
-        if recovered_from:
-            parent.tags["recovered_from"] = recovered_from
-        children = [child_run(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
+        parent = parent_run(settings, trial, start_time_ms=self._clock.now_ms())
+        numbers = trial.repetitions if settings.repetition_runs else ()
+        children = [child_run(parent, trial.experiment, number) for number in numbers]
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 
     def log_epoch(
@@ -181,7 +169,7 @@ class TrialRun:
             return
         self._metrics = metrics or self._metrics
         numbers = range(len(self._children)) if runs is None else runs
-        self._pending.append(_Epoch(epoch, self._clock.now_ms(), statistics, frozenset(numbers), is_of_trial))
+        self._pending.append(NotedEpoch(epoch, self._clock.now_ms(), statistics, frozenset(numbers), is_of_trial))
         rows = len(self._pending) * (self._metrics.num_rows + self._metrics.num_run_rows * len(self._children))
         since, waits = time.monotonic() - self._flushed, self._waits
         is_away = self._away_since is not None
@@ -200,7 +188,8 @@ class TrialRun:
 
     def _write_pending(self) -> None:
         if self._pending:
-            self._writer.log_metrics(self._rows(self._pending))
+            of_trial = trial_rows(self.run_id, self._metrics, [each for each in self._pending if each.is_of_trial])
+            self._writer.log_metrics([*of_trial, *run_rows(self._children, self._metrics, self._pending)])
         self._pending, self._away_since, self._flushed = [], None, time.monotonic()
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
@@ -213,37 +202,6 @@ class TrialRun:
                 if time.monotonic() >= ends:
                     raise
                 time.sleep(self._waits.ask_again_s)
-
-    def _rows(self, pending: list[_Epoch]) -> list[MetricRow]:
-        of_trial = [epoch for epoch in pending if epoch.is_of_trial]
-        rows = _points(of_trial, self._trial_curves(of_trial)) if of_trial else []
-        return [*rows, *_points(pending, self._run_curves(pending))]
-
-    def _trial_curves(self, pending: list[_Epoch]) -> Iterator[_Curve]:
-        """Yield the medians over the repetitions, and quartiles of some metrics."""
-        metrics = self._metrics
-        values = _stacked(pending, len(metrics.all))
-        q1, median, q3 = quantiles(values.transpose(1, 0, 2), (0.25, 0.5, 0.75))  # [metrics, epochs] each
-        place = metrics.names.index
-        anywhere: npt.NDArray[np.bool_] = np.any(is_recorded(values), axis=1)  # [metrics, epochs]
-        for k, name in enumerate(metrics.names):
-            yield _Curve(self.run_id, name, median[k], anywhere[k])
-        for k, name in ((place(metric.name), metric.name) for metric in metrics.with_quartiles):
-            yield _Curve(self.run_id, f"{name}_q1", q1[k], anywhere[k])
-            yield _Curve(self.run_id, f"{name}_q3", q3[k], anywhere[k])
-
-    def _run_curves(self, pending: list[_Epoch]) -> Iterator[_Curve]:
-        """Yield what the runs of repetitions have of them."""
-        if not self._children:
-            return
-        metrics = self._metrics
-        values = _stacked(pending, len(metrics.all))
-        recorded = is_recorded(values)
-        places = [(metrics.names.index(metric.name), metric.name) for metric in metrics.of_runs]
-        for number, run_id in enumerate(self._children):
-            mine = np.array([number in epoch.runs for epoch in pending])
-            for k, name in places if mine.any() else ():
-                yield _Curve(run_id, name, values[k, number], recorded[k, number] & mine)
 
     def finish(self, history: pa.Table, folders: Sequence[Path] = (), keep: Callable[[], None] = lambda: None) -> None:
         """Write what is left, store the history of every repetition as an artifact, and mark the runs FINISHED last.
@@ -302,52 +260,17 @@ class TrialRun:
         self._writer.end_runs([*self._children, self.run_id], status, self._clock.now_ms())
 
 
-class _Curve(NamedTuple):
-    """Values of a metric of an MLflow run at some epochs, float [epochs], and where there are any, bool [epochs]."""
-
-    run_id: str
-    key: str
-    values: np.ndarray
-    is_there: npt.NDArray[np.bool_]
-
-
-def _points(epochs: Sequence[_Epoch], curves: Iterable[_Curve]) -> list[MetricRow]:
-    """The points of curves at these epochs."""
-    return [
-        MetricRow(curve.run_id, curve.key, value, epoch.number, epoch.timestamp_ms)
-        for curve in curves
-        for epoch, value, there in zip(epochs, curve.values.tolist(), curve.is_there.tolist(), strict=True)
-        if there
-    ]
-
-
-def _stacked(epochs: Sequence[_Epoch], num_metrics: int) -> npt.NDArray[np.float32]:
-    """float32 [metrics, repetitions, epochs], of epochs of which the earlier ones may have fewer metrics."""
-    values = np.full((num_metrics, epochs[0].statistics.shape[1], len(epochs)), NOT_RECORDED)
-    for number, epoch in enumerate(epochs):
-        values[: len(epoch.statistics), :, number] = epoch.statistics
-    return values
-
-
-def parent_run(
-    settings: TrackingSettings,
-    experiment: Experiment,
-    repetitions: Sequence[int],
-    num_repetitions: int,
-    params: dict[str, object],
-    trial_id: str,
-    *,
-    start_time_ms: int,
-) -> NewRun:
-    """Describe the MLflow run of a trial; arguments as of `TrialRun`, times in milliseconds since 1970."""
+def parent_run(settings: TrackingSettings, trial: TrackedTrial, *, start_time_ms: int) -> NewRun:
+    """Describe the MLflow run of a trial; times in milliseconds since 1970."""
+    experiment, repetitions = trial.experiment, trial.repetitions
     described = {name: value for name, value in experiment.described.items() if name != "task_content"}
     tags = {
         ROLE: TRIAL_ROLE,
         EXPERIMENT: json.dumps(experiment.to_dict()),
         REPETITIONS: json.dumps(list(repetitions)),
         EXPERIMENT_ID: f"{experiment.experiment_id:016x}",
-        "repetitions": f"{', '.join(ranges(repetitions))} of {num_repetitions}",
-        "trial_id": trial_id,
+        "repetitions": f"{', '.join(ranges(repetitions))} of {trial.num_repetitions}",
+        "trial_id": trial.trial_id,
         "epochs_logged": "all" if settings.all_epochs else "log-spaced",
         "mlflow.user": _user(),
         "mlflow.source.name": "survey.launch",
@@ -355,8 +278,12 @@ def parent_run(
     }
     if settings.git_commit:
         tags["mlflow.source.git.commit"] = settings.git_commit
-    shown = {key: str(value) for key, value in {**described, **params}.items() if value is not None}
-    return NewRun(experiment.label[:MOST_LETTERS], start_time_ms, tags, shown)
+    if trial.first_epoch > 1:
+        tags["resumed_at_epoch"] = str(trial.first_epoch)
+    if trial.recovered_from:
+        tags["recovered_from"] = trial.recovered_from
+    shown = {key: str(value) for key, value in {**described, **trial.params}.items() if value is not None}
+    return NewRun(experiment.named_by(settings.axes)[:MOST_LETTERS], start_time_ms, tags, shown, trial.data)
 
 
 def child_run(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:

@@ -1,4 +1,4 @@
-"""Random draws of a run: its split, initial parameters, epoch orders and label noise.
+"""Random draws of a run: its split, initial parameters, epoch orders, label noise and dropped units.
 
 Every draw comes from a counter-based stream keyed by (run seed, purpose, index), so it depends on nothing else: not on
 device, bundle, order or restarts. Any other implementation can be trained on the same draws.
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from survey.networks.rows import RowCounts, num_test_rows
+from survey.networks.training.initialization import INITIALIZATIONS
 from survey.tasks.parts import PARTS
 
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -34,6 +35,7 @@ class Purpose(IntEnum):
     ORDER = 3
     NOISE_ROWS = 4
     NOISE_VALUES = 5
+    DROPOUT = 6
 
 
 def split(num_rows: int, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -110,9 +112,22 @@ def orders(num_rows: int, keys: Tensor) -> Tensor:
 
 
 def initial_parameters(
-    widths: Sequence[int], num_inputs: int, *, seed: int, dtype: torch.dtype = torch.float32
+    widths: Sequence[int],
+    num_inputs: int,
+    *,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    initialization: str = "glorot_uniform",
 ) -> list[tuple[Tensor, Tensor]]:
-    """Draw a run's initial parameters: Glorot-uniform kernels, zero biases (Glorot and Bengio, AISTATS 2010).
+    """Draw a run's initial parameters: kernels by an initialization, zero biases.
+
+    Args:
+        widths: Width of each layer.
+        num_inputs: Number of input features.
+        seed: Seed of the run.
+        dtype: Type of the parameters.
+        initialization: One of `survey.networks.training.initialization.INITIALIZATIONS`. All turn the same uniform
+            draws into weights, so that the greater of two weights is so with each.
 
     Returns:
         For each layer `(kernel [fan_in, fan_out], bias [fan_out])` on the CPU, in the layout of Keras. The draws have
@@ -120,11 +135,35 @@ def initial_parameters(
     """
     layers = []
     for index, (fan_in, fan_out) in enumerate(zip((num_inputs, *widths), widths, strict=False)):
-        limit = math.sqrt(6.0 / (fan_in + fan_out))
         uniform = _uniform(fan_in * fan_out, _key(seed, Purpose.PARAMETERS, index))
-        kernel = ((2.0 * uniform - 1.0) * limit).to(dtype).view(fan_in, fan_out)
-        layers.append((kernel, torch.zeros(fan_out, dtype=dtype)))
+        weights = INITIALIZATIONS[initialization](uniform, fan_in, fan_out)
+        layers.append((weights.to(dtype).view(fan_in, fan_out), torch.zeros(fan_out, dtype=dtype)))
     return layers
+
+
+def dropout_keys(seeds: Sequence[int], epoch: int) -> Tensor:
+    """Return the key of each run's dropped units in an epoch: int64 [runs] on the CPU, for `Words`."""
+    return _keys([_key(seed, Purpose.DROPOUT, epoch) for seed in seeds])
+
+
+class Words:
+    """Random words of each run for a step of an epoch, drawn again and again into the same place in memory.
+
+    Attributes:
+        words: int64 [runs, count], the words of the last draw: in step s, those of key + (s 2^32 + n) golden, from
+            n = 1.
+    """
+
+    def __init__(self, words: Tensor, scratch: Tensor) -> None:
+        self.words, self._scratch = words, scratch
+        count = words.shape[1]
+        self._places = torch.arange(1, count + 1, dtype=torch.int64, device=words.device).mul_(_signed(_GOLDEN))
+
+    def draw(self, keys: Tensor, step: int) -> None:
+        """Draw the words of a step, from 0, by the keys of the runs, int64 [runs], on the device."""
+        first = keys + _signed((step << 32) * _GOLDEN)
+        torch.add(first[:, None], self._places, out=self.words)
+        _mix(self.words, self._scratch)
 
 
 def noisy_labels(labels: Tensor, num_classes: int, noise: float, *, seed: int) -> Tensor:
@@ -193,13 +232,18 @@ def _keys(keys: Sequence[int]) -> Tensor:
 def _words(count: int, keys: Tensor) -> Tensor:
     """int64 [keys, count]: the first words of each stream, as 64 random bits: those of key + n * golden, from n = 1."""
     words = keys[:, None] + torch.arange(1, count + 1, dtype=torch.int64, device=keys.device).mul_(_signed(_GOLDEN))
-    # torch shifts int64 arithmetically: the mask makes the shift a logical one.
-    words ^= (words >> 30).bitwise_and_((1 << 34) - 1)
-    words *= _signed(_MIX_1)
-    words ^= (words >> 27).bitwise_and_((1 << 37) - 1)
-    words *= _signed(_MIX_2)
-    words ^= (words >> 31).bitwise_and_((1 << 33) - 1)
+    _mix(words, torch.empty_like(words))
     return words
+
+
+def _mix(words: Tensor, scratch: Tensor) -> None:
+    """Mix the bits of int64 words in place; both have the same shape."""
+    for shift, factor in ((30, _MIX_1), (27, _MIX_2), (31, None)):
+        # torch shifts int64 arithmetically: the mask makes the shift a logical one.
+        torch.bitwise_right_shift(words, shift, out=scratch)
+        words ^= scratch.bitwise_and_((1 << (64 - shift)) - 1)
+        if factor:
+            words *= _signed(factor)
 
 
 def _permutation(count: int, keys: Tensor) -> Tensor:
