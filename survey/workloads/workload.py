@@ -33,6 +33,10 @@ class EpochUnderWayError(Exception):
     """The epoch that was started has not ended yet, and may take long: whoever waits can look around meanwhile."""
 
 
+class ContainedError(Exception):
+    """Training has failed in a process of its own, so that this one is as before: it can be tried again here."""
+
+
 class Trainer(Protocol):
     """Trains some runs of one experiment side by side, epoch by epoch.
 
