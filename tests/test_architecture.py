@@ -75,7 +75,7 @@ MOST_METHODS = 12
 ONE_THING = {
     "Bundle": "trains groups of runs; most of its methods are questions to it",
     "ExperimentTraining": "an experiment of a trial, from its MLflow run to its end",
-    "NetworkData": "all of the interface `SurveyData`",
+    "FunctionData": "the interface `SurveyData`, most of it as of the tasks, and what a pilot has measured",
 }
 """Classes with more methods, and what makes each of them one thing."""
 
