@@ -184,12 +184,15 @@ def _dry_run(spaces: list[BaseSpace], options: Options, console: SafeConsole, *,
 
 def _launch(spaces: list[BaseSpace], options: Options, console: SafeConsole) -> int:
     from survey.launch.api import prepare
+    from survey.launch.stages import Stages
 
-    request = prepare(spaces, options, console)
-    from survey.launch.launcher import Launch  # imports MLflow, which takes seconds: mistakes come first
-    from survey.launch.messages import show_result
+    with Stages(console) as stages:
+        stages.begin("planning", has_line=False)
+        request = prepare(spaces, options, console)
+        from survey.launch.launcher import Launch  # imports MLflow, which takes seconds: mistakes come first
+        from survey.launch.messages import show_result
 
-    result = Launch(request).run()
+        result = Launch(request, stages).run()
     show_result(result, console, with_mlflow=options.tracking_uri is None)
     return result.exit_status
 

@@ -7,6 +7,7 @@ their interface (`survey.workloads.workload`), and find this one by its name.
 __all__ = [
     "columns",
     "cost",
+    "data",
     "description",
     "experiment",
     "layers",
@@ -16,6 +17,7 @@ __all__ = [
     "search_space",
     "sizes",
     "splits",
+    "task_space",
     "topology",
     "training",
     "workload",

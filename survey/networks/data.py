@@ -10,9 +10,10 @@ from survey.dataset.layout import existing_tasks
 from survey.dataset.reading import check_task_digest
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.needs import NetworkNeeds
-from survey.networks.search_space import SearchSpace, own_tasks
+from survey.networks.search_space import SearchSpace
 from survey.networks.sizes import check_sizes
 from survey.networks.splits import check_splits
+from survey.networks.task_space import TaskSpace, own_tasks
 from survey.tasks import preparation
 from survey.tasks.catalog import BUNDLED
 from survey.tasks.loading import TaskDescription, describe, fetch, load
@@ -22,7 +23,7 @@ from survey.text.names import clash
 from survey.workloads.workload import SurveyData
 
 
-class NetworkData(SurveyData):
+class TaskData(SurveyData):
     """The tasks of some search spaces, public ones and the user's own.
 
     Args:
@@ -32,7 +33,7 @@ class NetworkData(SurveyData):
         InputError: Two of them define one task differently, or a name is unknown.
     """
 
-    def __init__(self, spaces: Sequence[SearchSpace]) -> None:
+    def __init__(self, spaces: Sequence[TaskSpace]) -> None:
         self._spaces, self._own = spaces, own_tasks(spaces)
         used = {name for space in spaces for name in space.datasets}
         self._declared = {canonical_name(name): name for name in sorted(used)}
@@ -40,7 +41,6 @@ class NetworkData(SurveyData):
             check_name(name, self._own)  # tasks of another space may contradict it
         self._described: dict[tuple[str, bool], TaskDescription] = {}
         self._contents: dict[str, str] | None = None
-        self._records_initial = any(space.record_initial for space in spaces)
 
     @property
     def contents(self) -> dict[str, str]:
@@ -57,10 +57,9 @@ class NetworkData(SurveyData):
             self._described[key] = describe(self._declared[task], user_tasks=self._own, may_guess=may_guess)
         return self._described[key]
 
-    def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
-        """Return what a network's training needs; None if none comes near its size."""
-        task = self.describe(experiment.dataset, may_guess=may_guess)
-        return NetworkNeeds.of(experiment, task, records_initial=self._records_initial)
+    def task(self, name: str) -> PreparedTask:
+        """Return the prepared data of a task by its name in the data set."""
+        return load(self._declared[name], self._own)
 
     @property
     def guessed(self) -> tuple[str, ...]:
@@ -68,9 +67,8 @@ class NetworkData(SurveyData):
         return tuple(task for (task, _), found in self._described.items() if found.inputs_guessed)
 
     def check(self, *, may_guess: bool = False) -> None:
-        """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""
+        """Check that tasks have rows to train on."""
         check_splits(self._spaces, lambda task: self.describe(canonical_name(task), may_guess=may_guess))
-        check_sizes(self._spaces, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
     def name_problem(self, dataset: Path) -> str:
         """Say which tasks, of these and those of a data set, do not stay distinct on every system."""
@@ -81,16 +79,14 @@ class NetworkData(SurveyData):
         for name, digest in self.contents.items():
             check_task_digest(dataset, name, digest)
 
-    def load(
-        self, experiments: Iterable[NetworkExperiment], dataset: Path, *, bundled: bool = True
-    ) -> Mapping[str, PreparedTask]:
+    def load(self, experiments: Iterable[Any], dataset: Path, *, bundled: bool = True) -> Mapping[str, PreparedTask]:
         """Prepare the tasks of experiments, and check that they are those of the rows in a data set.
 
         Without `bundled`, leave out those that come with scikit-learn, which takes two seconds to import.
         """
         used = {experiment.dataset for experiment in experiments}
         names = sorted(used if bundled else used - set(BUNDLED))
-        data = {name: load(self._declared[name], self._own) for name in names}
+        data = {name: self.task(name) for name in names}
         for name, task in data.items():
             check_task_digest(dataset, name, task.digest)
         return data
@@ -108,6 +104,29 @@ class NetworkData(SurveyData):
         """Yield `told` as lines for people."""
         for name, about in told.items():
             yield from preparation.lines(name, about)
+
+
+class NetworkData(TaskData):
+    """The tasks that networks learn.
+
+    Args:
+        spaces: The search spaces.
+    """
+
+    def __init__(self, spaces: Sequence[SearchSpace]) -> None:
+        super().__init__(spaces)
+        self._of_networks = spaces
+        self._records_initial = any(space.record_initial for space in spaces)
+
+    def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
+        """Return what a network's training needs; None if none comes near its size."""
+        task = self.describe(experiment.dataset, may_guess=may_guess)
+        return NetworkNeeds.of(experiment, task, records_initial=self._records_initial)
+
+    def check(self, *, may_guess: bool = False) -> None:
+        """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""
+        super().check(may_guess=may_guess)
+        check_sizes(self._of_networks, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
     def caveat(self) -> str:
         """Say what was guessed; an empty text if nothing was."""

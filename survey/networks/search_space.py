@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from survey.errors import LocatedError, SearchSpaceError, TaskError
 from survey.networks.experiment import INITIALIZATIONS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, NetworkExperiment
+from survey.networks.task_space import TaskSpace
 from survey.networks.topology import SHAPES, WIDTHS
-from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, without, word
-from survey.spaces.search_space import BaseGrid, BaseSpace, refuse
-from survey.tasks.names import canonical_name, check_name, user_name_problem
-from survey.tasks.own import UserTask
-from survey.text.names import clash
+from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, word
+from survey.spaces.search_space import BaseGrid, refuse
 from survey.workloads.experiment import TRAINING_VERSION
 from survey.workloads.limits import MOST_EPOCHS
 from survey.workloads.registry import NETWORKS, space_type_of
@@ -186,7 +183,7 @@ class Grid(BaseGrid, frozen=True):
                 yield {"kernel_regularizer_type": kind, f"kernel_regularizer_{kind}": coefficient}
 
 
-class SearchSpace(BaseSpace, frozen=True):
+class SearchSpace(TaskSpace, frozen=True):
     """A named union of grids.
 
     Attributes:
@@ -207,58 +204,9 @@ class SearchSpace(BaseSpace, frozen=True):
 
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     record_initial: bool = False
-    tasks: dict[Annotated[str, without(user_name_problem)], UserTask] = Field(default_factory=dict)
 
     def __new__(cls, /, **values: Any) -> Any:
         """Make the search space of a training function where there is one."""
         if "train" in values:
             return space_type_of(values, Path())(**values)
         return super().__new__(cls)
-
-    @property
-    def datasets(self) -> frozenset[str]:
-        """Names of the data sets that the grids use."""
-        return frozenset(name for grid in self.grids for name in grid.dataset)
-
-    def check(self) -> None:
-        """Check that the grids name known data sets only, whose folder names differ on every file system.
-
-        Raises:
-            SearchSpaceError: A name is unknown or clashes; the message says where, and what is known.
-        """
-        used: dict[str, None] = {}
-        for index, grid in enumerate(self.grids):
-            for place, name in enumerate(grid.dataset):
-                try:
-                    check_name(name, self.tasks)
-                except TaskError as error:
-                    raise LocatedError(("grids", index, "dataset", place), str(error)) from None
-                bare = canonical_name(name)
-                if bare not in used and (problem := clash([*used, bare], "task")):
-                    raise LocatedError(("grids", index, "dataset", place), problem)
-                used[bare] = None
-
-    def located(self, folder: Path) -> Self:
-        """Return the search space with the files of its own tasks below a folder."""
-        try:
-            return self.model_copy(update={"tasks": {name: task.below(folder) for name, task in self.tasks.items()}})
-        except TaskError as error:
-            raise SearchSpaceError(f"tasks: {error}") from None
-
-    def without_paths(self) -> Self:
-        """Return the search space without the folders of its own tasks."""
-        return self.model_copy(update={"tasks": {name: task.without_folder() for name, task in self.tasks.items()}})
-
-
-def own_tasks(spaces: Iterable[SearchSpace]) -> dict[str, UserTask]:
-    """Collect the user's own tasks of several search spaces.
-
-    Raises:
-        SearchSpaceError: Two of them define one name differently.
-    """
-    own: dict[str, UserTask] = {}
-    for space in spaces:
-        for name, task in space.tasks.items():
-            if own.setdefault(name, task) != task:
-                raise SearchSpaceError(f"{space.name}: tasks.{name}: another search space defines it differently")
-    return own

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from survey.errors import SearchSpaceError
 from survey.networks.rows import count_rows
-from survey.networks.search_space import SearchSpace
+from survey.networks.task_space import TaskSpace
 from survey.tasks.loading import TaskDescription
 from survey.text.counting import counted
 
 
-def check_splits(spaces: Sequence[SearchSpace], describe: Callable[[str], TaskDescription]) -> None:
+def check_splits(spaces: Sequence[TaskSpace], describe: Callable[[str], TaskDescription]) -> None:
     """Check that validation sets leave rows to train on, and that no task has two of them.
 
     Args:
@@ -24,8 +24,8 @@ def check_splits(spaces: Sequence[SearchSpace], describe: Callable[[str], TaskDe
     """
     for space in spaces:
         for grid in space.grids:
-            held_out = [share for share in grid.validation_split if share]
-            for name in grid.dataset if held_out else ():
+            held_out = [share for share in grid.values("validation_split") if share]
+            for name in grid.values("dataset") if held_out else ():
                 if problem := _problem(describe(name), max(held_out)):
                     raise SearchSpaceError(f"{space.name}: validation_split {max(held_out):g} of {name!r}: {problem}")
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Self, get_args
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from survey.dataset.sweep_names import sweep_problem
+from survey.dataset.sweep_names import name_problem, sweep_problem
 from survey.errors import SearchSpaceError
 from survey.spaces.axes import MOST_VALUES, Axis, Epochs, Number, float32, word
 from survey.spaces.sampling import sampled
@@ -98,7 +98,7 @@ class BaseSpace(CheckedModel, frozen=True):
 
     Attributes:
         WORKLOAD: Name of the workload.
-        name: Name of the sweep, and of its column in the data set.
+        name: Name of the sweep.
         description: What the sweep is for.
         repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
@@ -121,9 +121,19 @@ class BaseSpace(CheckedModel, frozen=True):
     @field_validator("name")
     @classmethod
     def _can_be_a_column(cls, name: str) -> str:
-        if problem := sweep_problem(name, cls.columns()):
+        if problem := name_problem(name) or sweep_problem(cls.sweep_named(name), cls.columns()):
             raise PydanticCustomError("name", "{problem}", {"problem": problem})
         return name
+
+    @classmethod
+    def sweep_named(cls, name: str) -> str:
+        """Return the name of the sweep, which its column and table in the data set have, of a search space."""
+        return name
+
+    @property
+    def sweep(self) -> str:
+        """Name of its column, and of its table, in the data set."""
+        return self.sweep_named(self.name)
 
     @classmethod
     def columns(cls) -> Columns:
