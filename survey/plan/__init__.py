@@ -13,4 +13,5 @@ __all__ = [
     "make_plan",
     "pilot",
     "plan",
+    "spreading",
 ]
