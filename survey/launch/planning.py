@@ -11,9 +11,10 @@ from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError
 from survey.launch.options import Options
 from survey.launch.request import Request
-from survey.plan.estimate import Machine, Price, Rows, price
+from survey.plan.estimate import Machine, Rows, price
 from survey.plan.gpu_sharing import Packing, fraction_for
 from survey.plan.plan import Plan
+from survey.plan.price import Price
 from survey.plan.spreading import spread
 from survey.system.machine import gpu_bytes, num_cores
 
