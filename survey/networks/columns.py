@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from survey.networks.metrics import METRICS, VALIDATION_COLUMNS
+from survey.networks.metrics import INITIAL_COLUMNS, METRICS, VALIDATION_COLUMNS
 from survey.workloads.columns import Column, Columns, common
 from survey.workloads.registry import NETWORKS
 
@@ -65,7 +65,7 @@ _EXPERIMENT: dict[str, Column] = {
     "network_structure": (pa.string(), "The network as JSON: layers, activations, residual connections, loss"),
 }
 
-_NEW_AXES: dict[str, str | float] = {
+NEW_AXES: dict[str, str | float] = {
     "weight_decay": 0.0,
     "schedule": "constant",
     "warmup_epochs": 0,
@@ -92,6 +92,10 @@ COLUMNS = Columns(
         "depth",
     ),
     metrics=METRICS,
+    of_runs={
+        name: (pa.float32(), f"{metric.meaning}, before training; null where record_initial was not asked for")
+        for name, metric in zip(INITIAL_COLUMNS, METRICS.all, strict=True)
+    },
     derived=frozenset(
         {
             "early_stopping",
@@ -114,12 +118,13 @@ COLUMNS = Columns(
             "target_variance",
             "train_fraction",
             "validation_split",
-            *_NEW_AXES,
+            *NEW_AXES,
             *VALIDATION_COLUMNS,
+            *INITIAL_COLUMNS,
         }
     ),
     of_data=("target_minimum", "target_range", "target_variance"),
     one_for_data=("task_digest", "test_split", "test_split_method"),
-    before={"draws": "independent", "train_fraction": 1.0, "validation_split": 0.0, **_NEW_AXES},
+    before={"draws": "independent", "train_fraction": 1.0, "validation_split": 0.0, **NEW_AXES},
     task_column="dataset",
 )

@@ -13,4 +13,5 @@ __all__ = [
     "pilot",
     "plan",
     "price",
+    "spreading",
 ]

@@ -20,9 +20,9 @@ from survey.dataset.schema import executive_schema, repetition_schema, summary_s
 from survey.dataset.table_writer import TableWriter
 from survey.errors import ExportError, OutputError
 from survey.export import update
-from survey.networks.columns import COLUMNS
+from survey.networks.columns import COLUMNS, NEW_AXES
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS, VALIDATION_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS, INITIAL_COLUMNS, VALIDATION_COLUMNS
 from survey.networks.search_space import SearchSpace
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
@@ -166,6 +166,7 @@ def test_runs_have_the_published_columns_and_types(exported):
     schema = pq.read_schema(exported.folder / "all_repetitions/_common_metadata")
     found = {field.name: field.type for field in schema}
     curves = dict.fromkeys((*HISTORY_COLUMNS, *VALIDATION_COLUMNS), pa.list_(pa.float32()))
+    curves |= dict.fromkeys(INITIAL_COLUMNS, pa.float32())
     assert found == {**RUN_TYPES, **curves, "alpha": pa.bool_(), "beta": pa.bool_()}
     assert all(field.metadata[b"description"] for field in schema)
 
@@ -295,15 +296,7 @@ def test_runs_are_what_was_put_in(exported):
                 "task_digest": DIGITS.digest,
                 "test_split": float(np.float32(0.2)),
                 "train_fraction": 1.0,
-                "weight_decay": 0.0,
-                "schedule": "constant",
-                "warmup_epochs": 0,
-                "step_epochs": 0,
-                "step_factor": 1.0,
-                "gradient_clip": 0.0,
-                "initialization": "glorot_uniform",
-                "dropout": 0.0,
-                "normalization": "none",
+                **NEW_AXES,
                 "validation_split": 0.0,
                 "num_free_parameters": parameters,
                 "widths": list(widths),
@@ -314,7 +307,7 @@ def test_runs_are_what_was_put_in(exported):
             assert {name: row[name] for name in expected} == expected
             for k, name in enumerate(HISTORY_COLUMNS):
                 np.testing.assert_array_equal(np.array(row[name], np.float32), curves[k, number])
-            assert {row[name] for name in VALIDATION_COLUMNS} == {None}
+            assert {row[name] for name in (*VALIDATION_COLUMNS, *INITIAL_COLUMNS)} == {None}
             command = json.loads(row["command"])
             assert (command.pop("repetition"), command.pop("seed")) == (number, run.seed)
             assert NetworkExperiment(**command) == experiment

