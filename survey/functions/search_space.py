@@ -19,6 +19,8 @@ from survey.functions.description import (
     Description,
     FunctionAxis,
     default_partition,
+    names_of_metric,
+    objective_metric,
     taken_names,
 )
 from survey.functions.grid import EPOCHS, FIELD, TASK_NAMES, FunctionGrid, TaskFunctionGrid
@@ -87,9 +89,11 @@ class FunctionSpace(BaseSpace, frozen=True):
             for name in getattr(self, key):
                 if name not in names:
                     refuse(f"{key}: {name!r} is no axis{nearest(name, names)}; expected some of {', '.join(names)}")
-        for name in self.objective:
-            if folded(name) in {*_taken(), *map(folded, names), folded(self.sweep)}:
-                refuse(f"objective: the data set has a column {name!r} of its own; yield the metric under another name")
+        for name, best in self.objective.items():
+            taken = {*_taken(), *map(folded, names), folded(self.sweep)}
+            if clash := names_of_metric(objective_metric(name, best)) & taken:
+                column = name if folded(name) in clash else min(clash)
+                refuse(f"objective: the data set has a column {column!r} of its own; name the metric or axis otherwise")
         for name in set(self.partition).intersection(self.not_identity):
             refuse(f"partition: {name!r} does not count for the identity, so it cannot say where an experiment lies")
         for axis in axes:

@@ -130,6 +130,7 @@ def test_a_kind_takes_only_its_own_values(tmp_path):
     ("parameter", "told"),
     [
         ("width: int = None", "the default of 'width' is None, which is not int; change one of them, or annotate it"),
+        ("test_loss_median: int = 1", "objective: the data set has a column 'test_loss_median' of its own"),
         ("command: int", "the data set has a column 'command' of its own; rename the parameter"),
     ],
 )
