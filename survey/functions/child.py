@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -28,7 +29,8 @@ from survey.functions.messages import EndOfMessagesError, receive, send
 from survey.functions.signature import GIVEN, SignatureError, converters, describe
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-_NOT_THEIRS = (str(Path(__file__).parent), str(Path(importlib.__file__).parent), "<frozen")
+_OURS = (str(Path(__file__).parent), str(Path(importlib.__file__).parent), "<frozen")
+_INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 _NO_CUDA = (
     "the module uses CUDA as soon as it is imported, so no process can be forked for a call; use it within the function"
 )
@@ -256,7 +258,10 @@ def _name(name: Any) -> str:
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, int | float):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise BadYieldError(f"{name!r}: expected a number, it yielded an integer too large for one") from None
     if getattr(value, "shape", None) == () and hasattr(value, "item"):  # of numpy, or a tensor
         found = value.item()
         if isinstance(found, int | float):
@@ -308,7 +313,8 @@ def _failure(error: BaseException) -> dict[str, Any]:
     """An error of the function: its last line for people, and a traceback of the user's own lines."""
     if isinstance(error, BadYieldError):
         return {"problem": str(error)}
-    theirs = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_NOT_THEIRS)]
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_OURS)]
+    theirs = [each for each in frames if not _is_installed(each.filename)] or frames
     *before, last = "".join(traceback.format_exception_only(error)).strip().splitlines()
     where = f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}: " if theirs else ""
     if isinstance(error, SyntaxError) and error.filename:
@@ -316,6 +322,11 @@ def _failure(error: BaseException) -> dict[str, Any]:
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     shown = "".join([*traceback.format_list(theirs), *(f"{line}\n" for line in before)])
     return {"error": where + last.strip(), "traceback": shown, "out_of_memory": is_memory}
+
+
+def _is_installed(file: str) -> bool:
+    """Whether a line of a traceback is of a library, which Cython names by a path of its own."""
+    return file.startswith(_INSTALLED) or file.endswith(".pyx")
 
 
 if __name__ == "__main__":

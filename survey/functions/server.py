@@ -75,7 +75,7 @@ class FunctionServer:
             raise InputError(f"train: {self._source.name}: the process that imports it {how}") from None
         if "signature" in answer:
             return answer["signature"]
-        said = answer.get("problem") or f"cannot be imported:\n{answer['traceback']}{answer['error']}"
+        said = answer.get("problem") or f"cannot be imported:\n{answer['traceback']}{answer['error']}{_hint(answer)}"
         raise InputError(f"train: {self._source.name}: {said}")
 
     def call(self, given: Mapping[str, Any], state: bytes = b"", data: RunData | None = None) -> Call:
@@ -253,6 +253,15 @@ def _status(pid: int, name: str) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def _hint(answer: Mapping[str, Any]) -> str:
+    """What to do about an import that has failed, if that is known."""
+    if "no known parent package" in answer["error"]:
+        return "; the file is part of a package: give package.module:function instead of FILE.py"
+    if ": SystemExit: " in answer["error"]:
+        return '; it ends as soon as it is imported: put what makes it end below `if __name__ == "__main__":`'
+    return ""
 
 
 def _ending(status: int) -> str:

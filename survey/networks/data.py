@@ -116,10 +116,12 @@ class NetworkData(TaskData):
     def __init__(self, spaces: Sequence[SearchSpace]) -> None:
         super().__init__(spaces)
         self._of_networks = spaces
+        self._records_initial = any(space.record_initial for space in spaces)
 
     def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
         """Return what a network's training needs; None if none comes near its size."""
-        return NetworkNeeds.of(experiment, self.describe(experiment.dataset, may_guess=may_guess))
+        task = self.describe(experiment.dataset, may_guess=may_guess)
+        return NetworkNeeds.of(experiment, task, records_initial=self._records_initial)
 
     def check(self, *, may_guess: bool = False) -> None:
         """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""
