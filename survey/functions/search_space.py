@@ -29,7 +29,7 @@ from survey.functions.signature import SignatureError, describe
 from survey.functions.source import Source, source_of
 from survey.networks.task_space import TaskSpace
 from survey.spaces.axes import MOST_VALUES, Axis, Epochs
-from survey.spaces.search_space import BaseSpace, refuse
+from survey.spaces.search_space import BaseSpace, refuse, sweep_of
 from survey.text.names import folded
 from survey.workloads.columns import Columns
 from survey.workloads.experiment import TRAINING_VERSION, Experiment
@@ -90,7 +90,7 @@ class FunctionSpace(BaseSpace, frozen=True):
                 if name not in names:
                     refuse(f"{key}: {name!r} is no axis{nearest(name, names)}; expected some of {', '.join(names)}")
         for name, best in self.objective.items():
-            taken = {*_taken(), *map(folded, names), folded(self.sweep)}
+            taken = {*_taken(), *map(folded, names), folded(sweep_of(self))}
             if clash := names_of_metric(objective_metric(name, best)) & taken:
                 column = name if folded(name) in clash else min(clash)
                 refuse(f"objective: the data set has a column {column!r} of its own; name the metric or axis otherwise")
@@ -113,11 +113,6 @@ class FunctionSpace(BaseSpace, frozen=True):
             )
             for grid in self.grids
         )
-
-    @classmethod
-    def sweep_named(cls, name: str) -> str:
-        """Return its name, or NAME_sweep if an axis has that: `dropout` may survey the axis `dropout`."""
-        return f"{name}_sweep" if folded(name) in {folded(axis.name) for axis in cls.AXES} else name
 
     @classmethod
     def columns(cls) -> Columns:
@@ -229,6 +224,7 @@ def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) 
     grids = Annotated[tuple[grid, ...], Field(min_length=1)]
     space = create_model("SearchSpace", __base__=bases[1], grids=(grids, ...))
     space.WORKLOAD, space.SOURCE, space.SIGNATURE, space.AXES = workload, source, signature, axes
+    space.NAMES_OF_AXES = tuple(axis.name for axis in axes)
     return space
 
 
