@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,7 @@ from survey.functions.signature import SignatureError, describe
 from survey.functions.source import Source, source_of
 from survey.networks.task_space import TaskSpace
 from survey.spaces.axes import MOST_VALUES, Axis, Epochs
+from survey.spaces.sampling import sampled
 from survey.spaces.search_space import BaseSpace, refuse, sweep_of
 from survey.text.names import folded
 from survey.workloads.columns import Columns
@@ -107,12 +109,13 @@ class FunctionSpace(BaseSpace, frozen=True):
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
     ) -> list[Experiment]:
         """Expand the grids into distinct experiments, or the sample of them, in order of appearance."""
-        return self.distinct(
+        found = (
             grid.experiments(
                 contents, training_version=training_version, version=self.version, not_identity=self.not_identity
             )
             for grid in self.grids
         )
+        return sampled(itertools.chain.from_iterable(found), self.sample, self.sample_seed)
 
     @classmethod
     def columns(cls) -> Columns:

@@ -133,11 +133,6 @@ class BaseSpace(CheckedModel, frozen=True):
         """Return the columns of its workload."""
         return workload_named(cls.WORKLOAD).columns
 
-    @classmethod
-    def axes(cls) -> tuple[str, ...]:
-        """Return the names of the axes of its grids."""
-        return get_args(cls.model_fields["grids"].annotation)[0].keys()
-
     @model_validator(mode="after")
     def _is_feasible(self) -> Self:
         values = sum(len(getattr(grid, name)) for grid in self.grids for name in grid.model_fields_set)
@@ -160,12 +155,8 @@ class BaseSpace(CheckedModel, frozen=True):
 
         They are in order of appearance.
         """
-        return self.distinct(grid.experiments(contents, training_version=training_version) for grid in self.grids)
-
-    def distinct(self, grids: Iterable[Iterable[Experiment]]) -> list[Experiment]:
-        """Return the distinct ones of the experiments of its grids, or the sample of them."""
-        found = list(dict.fromkeys(itertools.chain.from_iterable(grids)))
-        return found if self.sample is None else sampled(found, self.sample, self.sample_seed)
+        grids = (grid.experiments(contents, training_version=training_version) for grid in self.grids)
+        return sampled(itertools.chain.from_iterable(grids), self.sample, self.sample_seed)
 
     def located(self, folder: Path) -> Self:
         """Return the search space of a file in this folder: relative paths in it are below the folder.
@@ -195,6 +186,11 @@ class BaseSpace(CheckedModel, frozen=True):
         Raises:
             LocatedError: Something is wrong; the message says where.
         """
+
+
+def axes_of(space_type: type[BaseSpace]) -> tuple[str, ...]:
+    """Return the names of the axes of the grids of such search spaces."""
+    return get_args(space_type.model_fields["grids"].annotation)[0].keys()
 
 
 def varied_axes(spaces: Iterable[BaseSpace]) -> tuple[str, ...]:

@@ -140,7 +140,7 @@ class _Chunk:
         for part in self._train:
             part.set_rows(row_numbers, targets)
         self._train_steps()
-        train = self._means(self._train, num_rows)
+        train = _means(self.data, self._train, num_rows)
         train[0] += self._penalties / num_rows
         # Statistics are recorded in the network's own precision.
         test, *validation = [self._evaluate(parts) for parts in self._evaluated]
@@ -184,20 +184,21 @@ class _Chunk:
             for rows, targets, scores, errors in part.by_step:
                 torch.index_select(self.data.inputs, 0, rows, out=part.work.inputs)
                 self._apply(self.network.forward(part.work), targets, scores, errors)
-        found = self._means(parts, sum(part.steps * part.num_valid for part in parts))
+        found = _means(self.data, parts, sum(part.steps * part.num_valid for part in parts))
         self._penalise(found[0], 1.0, with_gradient=False)
         return found
-
-    def _means(self, parts: Sequence[Batches], num_rows: int) -> Tensor:
-        """The statistics of what the minibatches have stored, which is overwritten: float64 [10, runs]."""
-        kind = self.data.kind
-        sums = torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
-        return means(kind, sums, num_rows, self.data.num_outputs)
 
     def state(self) -> dict[str, list[Tensor]]:
         """The state needed to continue: parameters and optimizer moments by name, live views [runs, ...] by layer."""
         buffers = {"parameters": self.network.parameters, **self.optimizer.state}
         return {name: self.network.by_layer(flat) for name, flat in buffers.items()}
+
+
+def _means(data: Data, parts: Sequence[Batches], num_rows: int) -> Tensor:
+    """The statistics of what the minibatches have stored, which is overwritten: float64 [10, runs]."""
+    kind = data.kind
+    sums = torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
+    return means(kind, sums, num_rows, data.num_outputs)
 
 
 def _row_counts(experiment: NetworkExperiment, data: Data) -> RowCounts:
