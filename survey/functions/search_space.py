@@ -222,10 +222,12 @@ def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) 
         fields[EPOCHS] = (Annotated[tuple[Epochs, ...], Axis], (epochs.default,))
     workload = f"{FUNCTIONS}:{name}"
     bases = (TaskFunctionGrid, TaskFunctionSpace) if is_on_tasks else (FunctionGrid, FunctionSpace)
-    grid = create_model("Grid", __base__=bases[0], **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    about = f"A hypercube of values of the parameters of {name}: every combination is an experiment."
+    grid = create_model("Grid", __base__=bases[0], __doc__=about, **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
     grid.AXES, grid.NAME = axes, workload
     grids = Annotated[tuple[grid, ...], Field(min_length=1)]
-    space = create_model("SearchSpace", __base__=bases[1], grids=(grids, ...))
+    about = f"A named union of grids over the training function {name}."
+    space = create_model("SearchSpace", __base__=bases[1], __doc__=about, grids=(grids, ...))
     space.WORKLOAD, space.SOURCE, space.SIGNATURE, space.AXES = workload, source, signature, axes
     space.NAMES_OF_AXES = tuple(axis.name for axis in axes)
     return space

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -50,7 +50,7 @@ BatchSize = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
 Below1 = Annotated[float, Number, Field(ge=0, lt=1), Exact, AfterValidator(_below_1)]
 EpochCount = Annotated[int, Number, Field(ge=0, le=MOST_EPOCHS)]
 Share = Annotated[float, Number, Field(gt=0, le=1), Exact, AfterValidator(_1_or_below)]
-Penalty = Annotated[str | None, BeforeValidator(_none_word)]
+Penalty = Annotated[str | None, BeforeValidator(_none_word, json_schema_input_type=Literal["none", "l1", "l2"])]
 
 
 _RULE = ("shape", "size", "depth")
@@ -65,6 +65,34 @@ class Grid(BaseGrid, frozen=True):
     an ordered collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty
     are crossed with their own type only, momentum is not crossed with adam and adamw, and steps only with the schedule
     `step`.
+
+    Attributes:
+        dataset: Names of tasks: `sklearn:NAME`, the name of a data set of PMLB, or one of the search space's `tasks`.
+        shape: Shapes of the networks: how the widths of their layers relate.
+        size: Target numbers of trainable parameters; the widths are chosen to come near.
+        depth: Numbers of layers with weights, the output layer included.
+        widths: Widths of the hidden layers themselves, instead of shape, size and depth: `[[64, 32], [128], []]`.
+        learning_rate: Learning rates of the optimizer.
+        batch_size: Rows of a minibatch.
+        optimizer: Optimizers; the letter case of their names does not matter.
+        momentum: Momentum of RMSprop and SGD.
+        kernel_regularizer_type: Penalties on weights.
+        kernel_regularizer_l1: Coefficients of the l1 penalty, which go with that type.
+        kernel_regularizer_l2: Coefficients of the l2 penalty, likewise.
+        label_noise: Fractions of the training labels that are changed.
+        activation: Activations of the hidden layers.
+        validation_split: Fractions of the training rows that are held out, to choose by.
+        train_fraction: Fractions of the remaining training rows that are used.
+        weight_decay: Decoupled weight decay of adamw.
+        schedule: How the learning rate changes from update to update.
+        warmup_epochs: Epochs in which the learning rate rises to its value, before the schedule begins.
+        step_epochs: Epochs between the changes of the schedule `step`.
+        step_factor: What each of these changes multiplies the learning rate by.
+        gradient_clip: Norm above which the gradients of a run are scaled down; 0 for no limit.
+        initialization: Distributions of the initial weights.
+        dropout: Probabilities with which an output of a hidden layer is dropped.
+        normalization: Whether hidden layers are normalized before their activation.
+        epochs: Numbers of epochs.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.

@@ -43,7 +43,7 @@ class BaseGrid(CheckedModel, frozen=True):
 
     Attributes:
         epochs: Numbers of epochs.
-        draws: How random draws of different experiments relate, see `survey.workloads.experiment.Experiment`.
+        draws: Whether repetition r has the same random draws in all experiments of a task, or draws of its own.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
