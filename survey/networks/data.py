@@ -8,9 +8,9 @@ from typing import Any
 
 from survey.dataset.layout import existing_tasks
 from survey.dataset.reading import check_task_digest
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import NetworkExperiment, TaskExperiment
 from survey.networks.needs import NetworkNeeds
-from survey.networks.search_space import SearchSpace, own_tasks
+from survey.networks.search_space import SearchSpace, TaskSpace, own_tasks
 from survey.networks.sizes import check_sizes
 from survey.networks.splits import check_splits
 from survey.tasks import preparation
@@ -22,7 +22,7 @@ from survey.text.names import clash
 from survey.workloads.workload import SurveyData
 
 
-class NetworkData(SurveyData):
+class TaskData(SurveyData):
     """The tasks of some search spaces, public ones and the user's own.
 
     Args:
@@ -32,7 +32,7 @@ class NetworkData(SurveyData):
         InputError: Two of them define one task differently, or a name is unknown.
     """
 
-    def __init__(self, spaces: Sequence[SearchSpace]) -> None:
+    def __init__(self, spaces: Sequence[TaskSpace]) -> None:
         self._spaces, self._own = spaces, own_tasks(spaces)
         used = {name for space in spaces for name in space.datasets}
         self._declared = {canonical_name(name): name for name in sorted(used)}
@@ -56,19 +56,14 @@ class NetworkData(SurveyData):
             self._described[key] = describe(self._declared[task], user_tasks=self._own, may_guess=may_guess)
         return self._described[key]
 
-    def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
-        """Return what a network's training needs; None if none comes near its size."""
-        return NetworkNeeds.of(experiment, self.describe(experiment.dataset, may_guess=may_guess))
-
     @property
     def guessed(self) -> tuple[str, ...]:
         """Tasks whose number of inputs was guessed, as their data are not at hand."""
         return tuple(task for (task, _), found in self._described.items() if found.inputs_guessed)
 
     def check(self, *, may_guess: bool = False) -> None:
-        """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""
+        """Check that tasks have rows to train on."""
         check_splits(self._spaces, lambda task: self.describe(canonical_name(task), may_guess=may_guess))
-        check_sizes(self._spaces, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
     def name_problem(self, dataset: Path) -> str:
         """Say which tasks, of these and those of a data set, do not stay distinct on every system."""
@@ -80,7 +75,7 @@ class NetworkData(SurveyData):
             check_task_digest(dataset, name, digest)
 
     def load(
-        self, experiments: Iterable[NetworkExperiment], dataset: Path, *, bundled: bool = True
+        self, experiments: Iterable[TaskExperiment], dataset: Path, *, bundled: bool = True
     ) -> Mapping[str, PreparedTask]:
         """Prepare the tasks of experiments, and check that they are those of the rows in a data set.
 
@@ -106,6 +101,21 @@ class NetworkData(SurveyData):
         """Yield `told` as lines for people."""
         for name, about in told.items():
             yield from preparation.lines(name, about)
+
+
+class NetworkData(TaskData):
+    """The tasks that networks learn."""
+
+    _spaces: Sequence[SearchSpace]
+
+    def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
+        """Return what a network's training needs; None if none comes near its size."""
+        return NetworkNeeds.of(experiment, self.describe(experiment.dataset, may_guess=may_guess))
+
+    def check(self, *, may_guess: bool = False) -> None:
+        """Check too that at least one experiment has a network that comes near its size."""
+        super().check(may_guess=may_guess)
+        check_sizes(self._spaces, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
     def caveat(self) -> str:
         """Say what was guessed; an empty text if nothing was."""

@@ -1,4 +1,4 @@
-"""Experiments on fully connected networks: the hyperparameters of BUTTER, and those that we add."""
+"""Experiments on tasks, and those on fully connected networks: the hyperparameters of BUTTER, and those that we add."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from operator import attrgetter
 from survey.workloads.experiment import Experiment
 
 _KINDS = {
-    **dict.fromkeys(("size", "depth", "batch_size", "epochs"), int),
+    **dict.fromkeys(("batch_size", "epochs"), int),
     **dict.fromkeys(("learning_rate", "label_noise", "momentum"), float),
     **dict.fromkeys(("kernel_regularizer_l1", "kernel_regularizer_l2", "validation_split", "train_fraction"), float),
 }
@@ -17,17 +17,14 @@ _set = object.__setattr__  # how a frozen class brings its own fields into their
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkExperiment(Experiment):
-    """One setting of every hyperparameter, in canonical form.
+class TaskExperiment(Experiment):
+    """The hyperparameters of whatever learns a task: those of data, optimizer and penalty, in canonical form.
 
     Canonical means: `pmlb:x` is `x`; a penalty of zero or without a type is none, and only the coefficient of its type
     is kept; Adam has no momentum. The class brings its fields into this form itself.
 
     Attributes:
         dataset: Name of the task: `NAME` (PMLB), `sklearn:NAME`, or a name defined under `tasks` in a search space.
-        shape: Rule that turns (inputs, outputs, size, depth) into layer widths; see `survey.networks.topology`.
-        size: Target number of trainable parameters.
-        depth: Number of layers with weights, the output layer included.
         validation_split: Fraction of the training rows that is held out to validate; see `survey.networks.rows`.
         train_fraction: Fraction of the remaining rows that the network trains on; likewise.
         task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, fixed by its name.
@@ -36,9 +33,6 @@ class NetworkExperiment(Experiment):
     """
 
     dataset: str
-    shape: str
-    size: int
-    depth: int
     learning_rate: float = 1e-4
     batch_size: int = 256
     optimizer: str = "adam"
@@ -47,7 +41,6 @@ class NetworkExperiment(Experiment):
     kernel_regularizer_l1: float = 0.0
     kernel_regularizer_l2: float = 0.0
     label_noise: float = 0.0
-    activation: str = "relu"
     validation_split: float = 0.0
     train_fraction: float = 1.0
     epochs: int = 3000
@@ -80,17 +73,42 @@ class NetworkExperiment(Experiment):
         return self.dataset, self.task_content
 
     @property
+    def settings(self) -> list[str]:
+        """The fields that differ from their defaults, each as a word for people, such as `lr0.01`."""
+        described = self.canonical
+        found = ((short, getattr(self, field)) for field, short in _LABELS.items() if field in described)
+        return [f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}" for short, value in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkExperiment(TaskExperiment):
+    """One setting of every hyperparameter of a fully connected network, in canonical form.
+
+    Attributes:
+        shape: Rule that turns (inputs, outputs, size, depth) into layer widths; see `survey.networks.topology`.
+        size: Target number of trainable parameters.
+        depth: Number of layers with weights, the output layer included.
+        activation: That of the hidden layers.
+    """
+
+    shape: str
+    size: int
+    depth: int
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        for name in ("size", "depth"):
+            if type(getattr(self, name)) is not int:
+                _set(self, name, int(getattr(self, name)))
+        TaskExperiment.__post_init__(self)
+
+    @property
     def label(self) -> str:
         """A name for people, such as `digits rectangle d3 2^10`; fields at their defaults are left out."""
         exponent = self.size.bit_length() - 1
         size = f"2^{exponent}" if self.size == 1 << exponent else str(self.size)
         parts = [self.dataset.rpartition(":")[2], self.shape, f"d{self.depth}", size]
-        described = self.canonical
-        for field, short in _LABELS.items():
-            value = getattr(self, field)
-            if field in described:
-                parts.append(f"{short}{value:g}" if isinstance(value, float) else f"{short}{value}")
-        return " ".join(parts)
+        return " ".join([*parts, *self.settings])
 
 
 HYPERPARAMETERS = tuple(

@@ -47,21 +47,13 @@ Share = Annotated[float, Number, Field(gt=0, le=1), Exact, AfterValidator(_1_or_
 Penalty = Annotated[str | None, BeforeValidator(_none_word)]
 
 
-class Grid(BaseGrid, frozen=True):
-    """A hypercube of hyperparameter values: every combination is an experiment.
+class TaskGrid(BaseGrid, frozen=True):
+    """The axes of whatever learns a task: those of `survey.networks.experiment.TaskExperiment`.
 
-    Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or an ordered
-    collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty are crossed
-    with their own type only, and momentum is not crossed with adam.
-
-    Raises:
-        SearchSpaceError: A value or a name is wrong; the message has a line for each.
+    The coefficients of a penalty are crossed with their own type only, and momentum is not crossed with adam.
     """
 
     dataset: Annotated[tuple[str, ...], Axis]
-    shape: Annotated[tuple[Annotated[str, word(SHAPES)], ...], Axis]
-    size: Annotated[tuple[Size, ...], Axis]
-    depth: Annotated[tuple[Depth, ...], Axis]
     learning_rate: Annotated[tuple[Rate, ...], Axis] = (1e-4,)
     batch_size: Annotated[tuple[BatchSize, ...], Axis] = (256,)
     optimizer: Annotated[tuple[Annotated[str, word(OPTIMIZERS)], ...], Axis] = ("adam",)
@@ -70,13 +62,12 @@ class Grid(BaseGrid, frozen=True):
     kernel_regularizer_l1: Annotated[tuple[Coefficient, ...], Axis] = ()
     kernel_regularizer_l2: Annotated[tuple[Coefficient, ...], Axis] = ()
     label_noise: Annotated[tuple[Fraction, ...], Axis] = (0.0,)
-    activation: Annotated[tuple[Annotated[str, word(ACTIVATIONS)], ...], Axis] = ("relu",)
     validation_split: Annotated[tuple[Below1, ...], Axis] = (0.0,)
     train_fraction: Annotated[tuple[Share, ...], Axis] = (1.0,)
     epochs: Annotated[tuple[Epochs, ...], Axis] = (3000,)
 
     @model_validator(mode="after")
-    def _penalties_are_complete(self) -> Grid:
+    def _penalties_are_complete(self) -> Self:
         for kind in ("l1", "l2"):
             given = bool(getattr(self, f"kernel_regularizer_{kind}"))
             if given != (kind in self.kernel_regularizer_type):
@@ -94,19 +85,11 @@ class Grid(BaseGrid, frozen=True):
         penalties = [1 if kind is None else len(getattr(self, f"kernel_regularizer_{kind}")) for kind in kinds]
         return crossed * sum(penalties)
 
-    def experiments(
-        self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
-    ) -> Iterator[NetworkExperiment]:
-        """Yield the experiments of the grid, in the order of its fields; equal ones may repeat.
-
-        Args:
-            contents: Digest of the prepared data of each of the user's own tasks.
-            training_version: That of the output that they are of.
-        """
+    def settings(self) -> Iterator[dict[str, Any]]:
+        """Yield every combination of values, by name, in the order of `keys`; equal ones may repeat."""
         for penalty in self._penalties():
             for setting in self.points(self._crossed()):
-                content = contents.get(setting["dataset"], "")
-                yield NetworkExperiment(**setting, **penalty, task_content=content, training_version=training_version)
+                yield {**setting, **penalty}
 
     @classmethod
     def _crossed(cls) -> list[str]:
@@ -121,32 +104,52 @@ class Grid(BaseGrid, frozen=True):
                 yield {"kernel_regularizer_type": kind, f"kernel_regularizer_{kind}": coefficient}
 
 
-class SearchSpace(BaseSpace, frozen=True):
-    """A named union of grids.
+class Grid(TaskGrid, frozen=True):
+    """A hypercube of hyperparameter values: every combination is an experiment.
 
-    Attributes:
-        name: Name of the sweep, and of its column in the data set.
-        description: What the sweep is for.
-        repetitions: Runs of each experiment, each with its own seed.
-        grids: The grids whose union is surveyed.
-        tasks: The user's own data sets, by the name that `dataset` uses.
-
-    With `train`, the user's own training function, it is a search space of that: see docs/functions.md.
+    Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or an ordered
+    collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty are crossed
+    with their own type only, and momentum is not crossed with adam.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
     """
 
-    WORKLOAD: ClassVar[str] = NETWORKS
+    shape: Annotated[tuple[Annotated[str, word(SHAPES)], ...], Axis]
+    size: Annotated[tuple[Size, ...], Axis]
+    depth: Annotated[tuple[Depth, ...], Axis]
+    activation: Annotated[tuple[Annotated[str, word(ACTIVATIONS)], ...], Axis] = ("relu",)
 
-    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Return the names of the axes, those of the published partitions first."""
+        first = ("dataset", "shape", "size", "depth")
+        others = super().keys()
+        return (*first, *(name for name in others if name not in first))
+
+    def experiments(
+        self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
+    ) -> Iterator[NetworkExperiment]:
+        """Yield the experiments of the grid, in the order of `keys`; equal ones may repeat.
+
+        Args:
+            contents: Digest of the prepared data of each of the user's own tasks.
+            training_version: That of the output that they are of.
+        """
+        for setting in self.settings():
+            content = contents.get(setting["dataset"], "")
+            yield NetworkExperiment(**setting, task_content=content, training_version=training_version)
+
+
+class TaskSpace(BaseSpace, frozen=True):
+    """A named union of grids over whatever learns tasks.
+
+    Attributes:
+        tasks: The user's own data sets, by the name that `dataset` uses.
+    """
+
+    grids: Annotated[tuple[TaskGrid, ...], Field(min_length=1)]
     tasks: dict[Annotated[str, without(user_name_problem)], UserTask] = Field(default_factory=dict)
-
-    def __new__(cls, /, **values: Any) -> Any:
-        """Make the search space of a training function where there is one."""
-        if "train" in values:
-            return space_type_of(values, Path())(**values)
-        return super().__new__(cls)
 
     @property
     def datasets(self) -> frozenset[str]:
@@ -183,7 +186,35 @@ class SearchSpace(BaseSpace, frozen=True):
         return self.model_copy(update={"tasks": {name: task.without_folder() for name, task in self.tasks.items()}})
 
 
-def own_tasks(spaces: Iterable[SearchSpace]) -> dict[str, UserTask]:
+class SearchSpace(TaskSpace, frozen=True):
+    """A named union of grids.
+
+    Attributes:
+        name: Name of the sweep, and of its column in the data set.
+        description: What the sweep is for.
+        repetitions: Runs of each experiment, each with its own seed.
+        grids: The grids whose union is surveyed.
+        tasks: The user's own data sets, by the name that `dataset` uses.
+
+    With `train`, the user's own training function, it is a search space of that: see docs/functions.md; with `model`,
+    one of the user's own module: see docs/modules.md.
+
+    Raises:
+        SearchSpaceError: A value or a name is wrong; the message has a line for each.
+    """
+
+    WORKLOAD: ClassVar[str] = NETWORKS
+
+    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+
+    def __new__(cls, /, **values: Any) -> Any:
+        """Make the search space of a training function or of a module where there is one."""
+        if "train" in values or "model" in values:
+            return space_type_of(values, Path())(**values)
+        return super().__new__(cls)
+
+
+def own_tasks(spaces: Iterable[TaskSpace]) -> dict[str, UserTask]:
     """Collect the user's own tasks of several search spaces.
 
     Raises:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from survey.errors import SearchSpaceError
 from survey.networks.rows import count_rows
-from survey.networks.search_space import SearchSpace
+from survey.networks.search_space import TaskSpace
 from survey.tasks.loading import TaskDescription
 from survey.text.counting import counted
 
 
-def check_splits(spaces: Sequence[SearchSpace], describe: Callable[[str], TaskDescription]) -> None:
+def check_splits(spaces: Sequence[TaskSpace], describe: Callable[[str], TaskDescription]) -> None:
     """Check that validation sets leave rows to train on, and that no task has two of them.
 
     Args:
