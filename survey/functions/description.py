@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from survey.dataset.schema import repetition_schema, summary_schema
 from survey.errors import InputError
@@ -105,7 +105,7 @@ class Description:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Description:
+    def from_json(cls, text: str) -> Self:
         """Read what `to_json` has made.
 
         Raises:
@@ -154,7 +154,7 @@ class Description:
             },
         )
 
-    def joined(self, earlier: Description) -> Description:
+    def joined(self, earlier: Description) -> Self:
         """Return it with what earlier launches on the same output have recorded.
 
         Raises:

@@ -7,6 +7,7 @@ their interface (`survey.workloads.workload`), and find this one by its name.
 __all__ = [
     "columns",
     "cost",
+    "data",
     "description",
     "experiment",
     "metrics",

@@ -56,6 +56,17 @@ _EXPERIMENT: dict[str, Column] = {
     "network_structure": (pa.string(), "The network as JSON: layers, activations, residual connections, loss"),
 }
 
+OF_ARCHITECTURE = (
+    "activation",
+    "depth",
+    "input_activation",
+    "network_structure",
+    "shape",
+    "size",
+    "widths",
+)
+"""Columns that say how a fully connected network is built; the others are those of whatever learns a task."""
+
 COLUMNS = Columns(
     workload=NETWORKS,
     experiment=_EXPERIMENT,

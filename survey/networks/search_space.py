@@ -19,7 +19,7 @@ from survey.tasks.names import canonical_name, check_name, user_name_problem
 from survey.tasks.own import UserTask
 from survey.text.names import clash
 from survey.workloads.experiment import TRAINING_VERSION
-from survey.workloads.registry import NETWORKS, space_type_of
+from survey.workloads.registry import NETWORKS, own_key, space_type_of
 
 OPTIMIZERS = ("adam", "RMSprop", "SGD")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "elu", "swish")
@@ -80,7 +80,7 @@ class TaskGrid(BaseGrid, frozen=True):
     @property
     def num_points(self) -> int:
         """Number of combinations of values; equal experiments count separately."""
-        crossed = math.prod(len(getattr(self, name)) for name in self._crossed())
+        crossed = math.prod(len(self.values(name)) for name in self._crossed())
         kinds = self.kernel_regularizer_type
         penalties = [1 if kind is None else len(getattr(self, f"kernel_regularizer_{kind}")) for kind in kinds]
         return crossed * sum(penalties)
@@ -94,7 +94,7 @@ class TaskGrid(BaseGrid, frozen=True):
     @classmethod
     def _crossed(cls) -> list[str]:
         names = cls.keys()
-        return [name for name in names if not name.startswith("kernel_")]
+        return [name for name in names if not name.startswith("kernel_regularizer_")]
 
     def _penalties(self) -> Iterator[dict[str, Any]]:
         for kind in self.kernel_regularizer_type:
@@ -209,7 +209,7 @@ class SearchSpace(TaskSpace, frozen=True):
 
     def __new__(cls, /, **values: Any) -> Any:
         """Make the search space of a training function or of a module where there is one."""
-        if "train" in values or "model" in values:
+        if own_key(values):
             return space_type_of(values, Path())(**values)
         return super().__new__(cls)
 

@@ -34,6 +34,9 @@ class Purpose(IntEnum):
     ORDER = 3
     NOISE_ROWS = 4
     NOISE_VALUES = 5
+    MODULE_PARAMETERS = 16
+    MODULE_DRAWS = 17
+    MODULE_DROPOUT = 18
 
 
 def split(num_rows: int, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -167,6 +170,34 @@ def noisy_values(targets: Tensor, noise: float, *, seed: int) -> Tensor:
     return (targets.double() + noise * deviation * gaussian).to(targets.dtype)
 
 
+def key_of(seed: int, purpose: Purpose, index: int = 0) -> int:
+    """Return the key of a stream, 64 bits, from which another generator can be seeded too."""
+    return _key(seed, purpose, index)
+
+
+def stream_keys(seeds: Sequence[int], purpose: Purpose, index: int = 0) -> Tensor:
+    """Return the key of a stream of each run: int64 [runs] on the CPU."""
+    return _keys([_key(seed, purpose, index) for seed in seeds])
+
+
+def bernoulli(shape: Sequence[int], probability: float, key: Tensor) -> Tensor:
+    """Draw from a stream whether something happens: bool of a shape.
+
+    Args:
+        shape: Of the draws.
+        probability: Of each, above 0 and below 1; it is rounded to 24 bits.
+        key: int64 without dimensions, where the stream goes on; also one of many of `torch.vmap`.
+    """
+    count = math.prod(shape)
+    words = _mixed(key + torch.arange(1, count + 1, dtype=torch.int64, device=key.device).mul_(_signed(_GOLDEN)))
+    return ((words >> 40).bitwise_and_((1 << 24) - 1) < round(probability * (1 << 24))).view(tuple(shape))
+
+
+def advance(key: Tensor, count: int) -> None:
+    """Let a stream go on behind so many draws of `bernoulli`, in place."""
+    key.add_(_signed(count * _GOLDEN))
+
+
 def _key(seed: int, purpose: Purpose, index: int = 0) -> int:
     """Key of a stream: each part is mixed in before the next is added, so that no two triples coincide."""
     return _mix_int(_mix_int(_mix_int(seed & _MASK) + purpose * _GOLDEN) + index * _GOLDEN)
@@ -192,7 +223,13 @@ def _keys(keys: Sequence[int]) -> Tensor:
 
 def _words(count: int, keys: Tensor) -> Tensor:
     """int64 [keys, count]: the first words of each stream, as 64 random bits: those of key + n * golden, from n = 1."""
-    words = keys[:, None] + torch.arange(1, count + 1, dtype=torch.int64, device=keys.device).mul_(_signed(_GOLDEN))
+    return _mixed(
+        keys[:, None] + torch.arange(1, count + 1, dtype=torch.int64, device=keys.device).mul_(_signed(_GOLDEN))
+    )
+
+
+def _mixed(words: Tensor) -> Tensor:
+    """Mix 64-bit words, in place."""
     # torch shifts int64 arithmetically: the mask makes the shift a logical one.
     words ^= (words >> 30).bitwise_and_((1 << 34) - 1)
     words *= _signed(_MIX_1)
