@@ -50,11 +50,19 @@ clean:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	$(PYTHON) -m venv .venv
 
+# What takes minutes says so; on a terminal, pip shows how far it is.
+ABOUT = @printf '%s\n' \
+	'Installing PyTorch, Ray, MLflow and what else constraints.txt names into .venv: some 200 packages, 2 to 3 GB.' \
+	'On Linux, PyTorch brings the libraries for GPUs too, some GB more: README.md, "Installing", says how to do without.'
+QUIET := $(shell test -t 2 || echo --quiet)
+
 # An install is done again only when what it depends on has changed, so that no network is needed afterwards.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(ABOUT)
+	$(BIN)/python -m pip install $(QUIET) --constraint constraints.txt --editable .
 	touch $@
 
 .venv/installed-test: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(ABOUT)
+	$(BIN)/python -m pip install $(QUIET) --constraint constraints.txt --editable '.[test]'
 	touch $@ .venv/installed

@@ -18,7 +18,7 @@ from survey.networks.cost import Work, default_model
 from survey.networks.search_space import SearchSpace
 from survey.networks.workload import WORKLOAD
 from survey.plan.bundles import PlannedBundle
-from survey.plan.make_plan import make_plan
+from survey.plan.make_plan import Device, make_plan
 from survey.plan.pilot import fit_costs
 from survey.workloads.cost import CostModel, Sample
 
@@ -38,7 +38,7 @@ def _trials(on_gpu: bool) -> list[PlannedBundle]:
     """All of them, in an order that is as good as random."""
     space = SearchSpace.model_validate({"name": "costs", "repetitions": 30, "grids": [_GRID]})
     needs, model = partial(WORKLOAD.data([space]).needs, may_guess=True), default_model(on_gpu=on_gpu)
-    plan = make_plan([space], contents={}, needs=needs, model=model, done={}, on_gpu=on_gpu)
+    plan = make_plan([space], contents={}, needs=needs, device=Device(model, on_gpu))
     return sorted(plan.bundles, key=lambda trial: trial.experiment.experiment_id)
 
 

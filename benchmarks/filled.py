@@ -26,7 +26,7 @@ from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings, TrialRun
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun
 
 _TASK = PreparedTask("sklearn:digits", "classification", np.zeros((10, 64), "f4"), np.zeros((10, 10), "f4"))
 
@@ -69,7 +69,7 @@ def fill(folder: Path, experiments: Sequence[NetworkExperiment], repetitions: Se
 
 def _train(settings: TrackingSettings, repetitions: tuple[int, ...], experiment: NetworkExperiment) -> None:
     """What a trial leaves: its MLflow run, with the statistics of its last epoch only, and its history."""
-    run = TrialRun(settings, experiment, repetitions, num_repetitions=len(repetitions), params={}, trial_id="made-up")
+    run = TrialRun(settings, TrackedTrial(experiment, repetitions, len(repetitions), params={}, trial_id="made-up"))
     widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, _TASK.num_inputs, _TASK.num_outputs)
     curves = _curves(experiment, repetitions)
     run.log_epoch(experiment.epochs, curves[:, :, -1])

@@ -33,7 +33,7 @@ from survey.output.folder import Output
 from survey.tracking.rows import MetricRow, Writer
 from survey.tracking.server import MlflowServer
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings, parent_run, recorded_epochs
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, parent_run, recorded_epochs
 from survey.tracking.writer import make_writer
 
 _EPOCHS, _REPETITIONS = 300, 10
@@ -63,9 +63,9 @@ def _write(
     runs, now = [], int(time.time() * 1000)
     for experiment in experiments:
         widths, exact = layer_widths(experiment.shape, experiment.size, experiment.depth, 64, 10)
-        params: dict[str, object] = {"num_free_parameters": exact, "widths": list(widths)}
-        numbers = range(_REPETITIONS)
-        runs.append(parent_run(settings, experiment, numbers, _REPETITIONS, params, "made-up", start_time_ms=now))
+        params = {"num_free_parameters": exact, "widths": list(widths)}
+        trial = TrackedTrial(experiment, range(_REPETITIONS), _REPETITIONS, params, "made-up")
+        runs.append(parent_run(settings, trial, start_time_ms=now))
     ids = writer.create_runs(runs)
     draws = np.random.default_rng(experiments[0].experiment_id)
     level = draws.uniform(0.1, 2.0, (len(ids), len(_KEYS), 1))

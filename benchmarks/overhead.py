@@ -22,7 +22,7 @@ from survey.cluster.connection import Cluster, connected
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.workload import WORKLOAD
 from survey.plan.bundles import PlannedBundle
-from survey.plan.make_plan import make_plan
+from survey.plan.make_plan import Device, make_plan
 
 _CORES = 2
 
@@ -35,7 +35,7 @@ def planned(count: int) -> Groups:
     grid = Grid(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=100, learning_rate=rates)
     space = SearchSpace(name="overhead", repetitions=5, grids=[grid])
     needs, model = WORKLOAD.data([space]).needs, WORKLOAD.cost_model(on_gpu=False)
-    return make_plan([space], contents={}, needs=needs, model=model, done={}).trials
+    return make_plan([space], contents={}, needs=needs, device=Device(model)).trials
 
 
 def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[float], int]:

@@ -30,7 +30,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.grid import INK, key, layout, loss_axis, name_axes, parameters_text, rule, shades
+from analysis.figures.grid import INK, Room, key, layout, loss_axis, name_axes, parameters_text, rule, shades
 from analysis.figures.pictures import png
 from analysis.reading.labels import size_text
 from survey.networks.experiment import NetworkExperiment
@@ -150,7 +150,7 @@ def learning_rates(losses: Mapping[str, Losses]) -> Figure:
     """Draw the median least test loss of few repetitions against the learning rate, by size and kind of draws."""
     sizes = sorted({experiment.size for experiment in losses["paired"]})
     colours = shades(sizes)
-    figure, (axes,) = layout(1, 2, panel_height=2.9, right=0.9)
+    figure, (axes,) = layout(1, 2, panel_height=2.9, room=Room(right=0.9))
     medians = []
     for one, draws in zip(axes, DRAWS, strict=True):
         for size in sizes:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.figures import generalization, zone_grid
-from analysis.figures.grid import INK, key, layout, log_sizes, loss_axis, rule
+from analysis.figures.grid import INK, Room, key, layout, log_sizes, loss_axis, rule
 from analysis.figures.pictures import png
 from analysis.reading.curves import curve_matrix
 from analysis.reading.labels import loss_words
@@ -99,7 +99,8 @@ def least_table(ours: pd.DataFrame) -> str:
 
 def against(ours: pd.DataFrame, longer: pd.DataFrame | None) -> Figure:
     """Draw our minima by size beside the published ones, for the two tasks whose published values are known."""
-    figure, (axes,) = layout(1, 2, panel_height=2.9, right=1.5, bottom=0.7, gap_x=0.8, sharex=True, sharey=False)
+    room = Room(right=1.5, bottom=0.7, gap_x=0.8)
+    figure, (axes,) = layout(1, 2, panel_height=2.9, room=room, sharey=False)
     for one, (task, cells) in zip(axes, PUBLISHED.items(), strict=True):
         rows = ours[(ours["dataset"] == task) & (ours["shape"] == "rectangle")]
         sizes = rows["num_free_parameters"].to_numpy(float)

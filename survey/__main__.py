@@ -2,36 +2,83 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
+from typing import Annotated, Any
 
-from survey.errors import WRONG_INPUT, nearest
-from survey.text.terminal import SafeConsole
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from survey.cli import command_of
+from survey.system.import_path import forget_working_folder
 
 _COMMANDS = {
-    "launch": ("survey.launch.__main__", "Survey how networks train; launched again, train only what is missing."),
-    "status": ("survey.status", "Show the status of a survey."),
-    "export": ("survey.export.__main__", "Bring the data set of a survey up to date, and publish it."),
+    "launch": ("survey.launch.__main__:command", "Survey how networks train; launched again, train what is missing."),
+    "status": ("survey.status:status", "Show what is done, how fast it goes, and what is left; or list all surveys."),
+    "ui": ("survey.ui:ui", "Show a survey in the MLflow UI."),
+    "export": ("survey.export.__main__:command", "Bring the data set of a survey up to date."),
+    "report": ("analysis.report.__main__:command", "Write the report on a data set: one page of figures and tables."),
+    "recommend": ("analysis.recommend.__main__:command", "Recommend settings for a new task from surveyed ones."),
+    "combine": ("analysis.combine.__main__:command", "Combine data sets from different places into one."),
+    "publish": ("survey.export.publish.__main__:command", "Publish a data set in a folder or an object store."),
+    "fetch": ("survey.launch.__main__:fetch", "Fetch the data of search spaces, for machines without a network."),
+    "example": ("survey.launch.__main__:print_example", "Print a search space to start from, with all keys."),
 }
+"""By name: where its function is, and what it does. A module is imported when its command is run: some take seconds."""
+
+
+class _LazyCommand(TyperCommand):
+    """A command of which only the name and the help are known before it is run."""
+
+    def __init__(self, name: str) -> None:
+        self._home, text = _COMMANDS[name]
+        super().__init__(name, callback=None, help=text)
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Make the context of the command itself, which from then on takes the place of this one."""
+        module, _, function = self._home.partition(":")
+        return command_of(getattr(import_module(module), function)).make_context(*arguments, **options)
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All of them, in the order of the help."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """One of them, if there is one of this name."""
+        return _LazyCommand(cmd_name) if cmd_name in _COMMANDS else None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import survey
+
+        typer.echo(survey.__version__)
+        raise typer.Exit
+
+
+app = typer.Typer(cls=_Commands, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.callback(invoke_without_command=True)
+def command(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Survey how neural networks train: whole grids of settings, every epoch of every run.
+
+    Each command has options of its own: survey COMMAND --help.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)  # which is printed already, where it is drawn with colours
 
 
 def main() -> None:
     """Run the command that is named first, with the arguments after it."""
-    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if name in ("--help", "-h"):
-        SafeConsole().print(_help())
-    elif name in _COMMANDS:
-        del sys.argv[1]
-        import_module(_COMMANDS[name][0]).main(f"survey {name}")
-    else:
-        expected = f"expected a command ({', '.join(_COMMANDS)}), found {name!r}{nearest(name, _COMMANDS)}"
-        SafeConsole(stderr=True).print(f"error: {expected}", style="red")
-        sys.exit(WRONG_INPUT)
-
-
-def _help() -> str:
-    commands = "\n".join(f"  {name}  {text}" for name, (_, text) in _COMMANDS.items())
-    return f"Usage: survey COMMAND [OPTIONS] ...\n\nCommands, each with options of its own (--help):\n{commands}"
+    forget_working_folder()
+    app(prog_name="survey")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,12 @@ from survey.text.terminal import SafeConsole, outlive_readers, reader_is_gone
 
 
 def run_app(function: Callable[..., int], name: str) -> None:
-    """Run a function as a command line and exit with the status that it returns; wrong usage exits with 2.
+    """Run a function as the command line of this name, and exit with the status that it returns."""
+    command_of(function)(prog_name=name)
+
+
+def command_of(function: Callable[..., int]) -> Any:
+    """Return the command line of a function, which exits with the status that it returns; wrong usage exits with 2.
 
     Until the function returns, SIGTERM interrupts it as Ctrl-C does; so does SIGHUP, when a terminal or reader closes,
     unless it is ignored as under `nohup`. From then on both are ignored: the work is done.
@@ -41,7 +46,7 @@ def run_app(function: Callable[..., int], name: str) -> None:
 
     app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
     app.command()(command)
-    app(prog_name=name)
+    return typer.main.get_command(app)
 
 
 def _hang_up(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,6 @@
-"""The status of a survey: `python -m survey.status --out DIR [--watch]`, from any shell, while it runs and after.
+"""The status of a survey: `survey status --out DIR [--watch]`, from any shell, while it runs and after.
+
+Without `--out`, a line for each survey in `surveys/`. `python -m survey.status` is the same.
 
 It only reads files of the output folder, takes no lock, and asks no Ray and no MLflow server: it disturbs no launch.
 """
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,14 +18,18 @@ from typing import Annotated
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from survey.cli import run_app
 from survey.dataset.completed_runs import CompletedRuns
+from survey.errors import InputError, SurveyError
 from survey.output.disk_usage import DiskUse, DiskWatch, disk_line, disk_use
 from survey.output.folder import Output
 from survey.output.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
 from survey.output.progress import block, duration
+from survey.output.surveys import SURVEYS, surveys_in
+from survey.text.counting import counted
 from survey.text.terminal import SafeConsole
 from survey.tracking.database import completed_runs, holds_experiments
 from survey.tracking.store_note import live_database
@@ -80,10 +87,59 @@ def survey_status(out: Path | str, disk: DiskUse | None = None, *, read_only: bo
     """
     output = Output.at(out, must_exist=True)
     record = read_record(output)
-    state = "unknown" if record is None else "lost" if record.is_silent else record.phase
     num_runs = record.num_runs if record else None
     use = disk or disk_use(output)
-    return Status(str(output.folder), state, _num_runs_done(output, record, read_only), num_runs, use, record)
+    done = _num_runs_done(output, record, read_only)
+    return Status(str(output.folder), _state(record), done, num_runs, use, record)
+
+
+def _state(record: LaunchRecord | None) -> str:
+    return "unknown" if record is None else "lost" if record.is_silent else record.phase
+
+
+@dataclass(frozen=True)
+class Line:
+    """A survey in the list of several; attributes as of `Status`, and when its last launch was heard of.
+
+    Attributes:
+        updated: Local time, `2026-01-31 12:00:00`; an empty string if there is no record of a launch.
+    """
+
+    out: str
+    state: str
+    num_runs_done: int
+    num_runs: int | None
+    updated: str
+
+
+def survey_lines(folder: Path = SURVEYS, *, read_only: bool = False) -> list[Line]:
+    """Return a line for each survey in a folder, the one that was launched last first.
+
+    What one takes on the disk is left out: for many surveys, that takes too long to count.
+    """
+    lines = []
+    for output in surveys_in(folder):
+        record = read_record(output)
+        try:
+            state, done = _state(record), _num_runs_done(output, record, read_only)
+        except SurveyError:
+            state, done = "damaged", 0
+        updated = _clock(record.updated_s) if record else ""
+        lines.append(Line(str(output.folder), state, done, record.num_runs if record else None, updated))
+    return lines
+
+
+def render_lines(lines: Sequence[Line]) -> RenderableType:
+    """Render the list of surveys for a terminal."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("survey", "state", "runs done", "last heard of"):
+        table.add_column(name, justify="right" if name == "runs done" else "left", overflow="fold")
+    for line in lines:
+        runs = f"{line.num_runs_done:,}" + (f" of {line.num_runs:,}" if line.num_runs is not None else "")
+        folder = Path(line.out)
+        here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+        table.add_row(str(here), line.state, runs, line.updated)
+    return table
 
 
 def _num_runs_done(output: Output, record: LaunchRecord | None, read_only: bool) -> int:
@@ -135,16 +191,18 @@ def _state_line(status: Status) -> Text:
 
 def _runs_line(status: Status) -> Text:
     if status.num_runs is None:
-        return Text(f"{status.num_runs_done:,} runs done")
+        return Text(f"{counted(status.num_runs_done, 'run')} done")
     share = status.num_runs_done / max(status.num_runs, 1)
-    return Text(f"{status.num_runs_done:,} of {status.num_runs:,} runs done ({share:.1%})")
+    return Text(f"{status.num_runs_done:,} of {counted(status.num_runs, 'run')} done ({share:.1%})")
 
 
 def _clock(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
 
 
-_Out = Annotated[Path, typer.Option(help="Output folder of a launch.")]
+_Out = Annotated[
+    Path | None, typer.Option(help="Output folder of a launch.", show_default=f"a line for each in {SURVEYS}/")
+]
 _Watch = Annotated[bool, typer.Option("--watch", help="Refresh every 2 seconds until the launch ends.")]
 _ReadOnly = Annotated[
     bool,
@@ -153,18 +211,34 @@ _ReadOnly = Annotated[
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def status(out: _Out, watch: _Watch = False, read_only: _ReadOnly = False, as_json: _Json = False) -> int:
+def status(out: _Out = None, watch: _Watch = False, read_only: _ReadOnly = False, as_json: _Json = False) -> int:
     """Show the status of a survey: what is done, running and failed, how fast it is, and what is left.
 
     Exit status: 0 whatever the status; 2 wrong usage, or no survey in the folder.
     """
     console = SafeConsole()
+    if out is None:
+        return _list(console, watch=watch, read_only=read_only, as_json=as_json)
     if as_json:
         typer.echo(json.dumps(asdict(survey_status(out, read_only=read_only))))
     elif watch:
         _watch(out, console, read_only=read_only)
     else:
         console.print(render(survey_status(out, read_only=read_only)))
+    return 0
+
+
+def _list(console: SafeConsole, *, watch: bool, read_only: bool, as_json: bool) -> int:
+    """Show the surveys of the working folder."""
+    if watch:
+        raise InputError("--watch needs --out, the folder of a survey")
+    lines = survey_lines(read_only=read_only)
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines]))
+    elif lines:
+        console.print(render_lines(lines))
+    else:
+        console.print(f"no survey in {SURVEYS.absolute()}; show one elsewhere with --out")
     return 0
 
 

@@ -60,7 +60,17 @@ class Advice:
     statements: tuple[str, ...]
 
 
-def recommend(
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """For what task, within what budget, by which rule, and how many settings at most."""
+
+    task: Task
+    budget: Budget
+    rule: str
+    count: int
+
+
+def recommend(  # noqa: PLR0913 - the numbers of the task, one by one, as a user has them
     dataset: Path | str,
     rows: int,
     inputs: int,
@@ -110,22 +120,15 @@ def recommend(
     if possible.settings.empty or not np.isfinite(possible.losses).any():
         raise InputError(f"{dataset}: no surveyed setting is within this budget on such a task")
     verdict = leave_one_out(data, RULES[rule], bound, cost)
-    advice = _advice(possible, task, bound, verdict, rule, count, int(data.epochs[-1]), cost and cost.of(settings))
+    question = _Question(task, bound, rule, count)
+    advice = _advice(question, possible, verdict, int(data.epochs[-1]), cost and cost.of(settings))
     return advice if advice.settings.empty else _with_fits(advice, data)
 
 
-def _advice(
-    data: Surveyed,
-    task: Task,
-    budget: Budget,
-    verdict: Verdict,
-    rule: str,
-    count: int,
-    last_epoch: int,
-    cost: Costs | None,
-) -> Advice:
-    scores = RULES[rule](data, task)
-    ranked = ranking(data, scores, count) if verdict.is_better else []
+def _advice(question: _Question, data: Surveyed, verdict: Verdict, last_epoch: int, cost: Costs | None) -> Advice:
+    task, budget = question.task, question.budget
+    scores = RULES[question.rule](data, task)
+    ranked = ranking(data, scores, question.count) if verdict.is_better else []
     if not ranked:
         nothing = pd.DataFrame()
         return Advice(task, budget, nothing, nothing, nearest_tasks(data, task, None), verdict, (refusal(verdict),))

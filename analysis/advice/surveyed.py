@@ -13,6 +13,7 @@ from analysis.advice.task import Task, surveyed_task
 from analysis.reading.curves import curve_matrix
 from analysis.reading.filters import Filter
 from analysis.reading.frames import where
+from analysis.reading.labels import UNSAID, settings
 from analysis.reading.tables import SUMMARY, read, schema_of
 from survey.dataset.schema import columns_in
 from survey.errors import InputError
@@ -22,7 +23,22 @@ from survey.workloads.registry import NETWORKS
 SETTINGS = ("shape", "size", "depth", "learning_rate")
 """What is recommended, besides the number of epochs."""
 
-OTHERS = ("batch_size", "optimizer", "momentum", "activation", "validation_split")
+OTHERS = (
+    "batch_size",
+    "optimizer",
+    "momentum",
+    "activation",
+    "validation_split",
+    "weight_decay",
+    "schedule",
+    "warmup_epochs",
+    "step_epochs",
+    "step_factor",
+    "gradient_clip",
+    "initialization",
+    "dropout",
+    "normalization",
+)
 """Hyperparameters that are part of a setting only where they take several values within a task."""
 
 EPOCH_COUNT = 40
@@ -99,7 +115,9 @@ def check_networks(dataset: Path | str) -> None:
 
 
 def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = None) -> Surveyed:
-    """Read the losses of a data set: experiments without penalty and label noise, on all training rows.
+    """Read the losses of a data set: experiments without penalty and label noise, on all training rows, of sizes.
+
+    Networks whose widths were given are left out: what is recommended is a shape and a size.
 
     If a setting was trained for several numbers of epochs, the longest training counts.
 
@@ -117,6 +135,7 @@ def surveyed(dataset: Path | str, sweep: str | None = None, epoch: int | None = 
     filters = [
         ("kernel_regularizer.type", "=", None),
         ("label_noise", "=", 0.0),
+        ("shape", "!=", "widths"),
         *([(sweep, "=", True)] if sweep else []),
     ]
     columns = [*_COLUMNS, *(name for name in _IF_THERE if name in known)]
@@ -177,5 +196,5 @@ def _task(frame: pd.DataFrame) -> Task:
 
 def _fixed(frame: pd.DataFrame, keys: list[str]) -> str:
     row = frame.iloc[0]
-    texts = {"batch_size": "batch size {}", "momentum": "momentum {:g}", "validation_split": "validation split {:g}"}
-    return ", ".join(texts.get(name, "{}").format(row[name]) for name in OTHERS if name not in keys and row.get(name))
+    fixed = {name: row[name] for name in OTHERS if name not in keys and row.get(name)}
+    return ", ".join(settings(fixed, [name for name, value in fixed.items() if value != UNSAID.get(name)]))

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.figures.grid import INK, MUTED, layout, log_ticks, notice
+from analysis.figures.grid import INK, MUTED, Room, layout, log_ticks, notice
 from analysis.figures.panels import evenly
 from analysis.figures.scale import Scale
 from analysis.figures.selection import Drawn, at_best, crossed
@@ -69,9 +69,7 @@ def axis_maps(frame: pd.DataFrame, best: Best, axes: Sequence[str]) -> Drawn:
         columns,
         width=6.4 if single else 8.6,
         panel_height=3.2 if single else 2.6,
-        right=1.2,
-        gap_x=0.86,
-        gap_y=0.72,
+        room=Room(right=1.2, gap_x=0.86, gap_y=0.72),
         sharex=False,
         sharey=False,
     )

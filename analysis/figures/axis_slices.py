@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.grid import INK, key, layout, notice, ranked, rule, value_axis
+from analysis.figures.grid import INK, Room, key, layout, notice, ranked, rule, value_axis
 from analysis.figures.scale import Scale, slice_line
 from analysis.figures.selection import MAX_LINES, Drawn, at_best, crossed, some
 from analysis.reading.axes import at, value_text, words
@@ -40,9 +40,8 @@ def axis_slice(frame: pd.DataFrame, best: Best, along: str, axes: Sequence[str])
     values, more = some(rows, lines, MAX_LINES) if lines else ([None], "")
     scale, colours = Scale.of(column(rows, along)), ranked(len(values))
     slanted = scale.has_names and len(scale.values) > 3
-    figure, ((left, right),) = layout(
-        1, 2, panel_height=2.9, right=1.4, bottom=1.3 if slanted else 0.62, gap_x=0.78, sharey=False
-    )
+    room = Room(right=1.4, bottom=1.3 if slanted else 0.62, gap_x=0.78)
+    figure, ((left, right),) = layout(1, 2, panel_height=2.9, room=room, sharey=False)
     named = ((left, best.value(""), words(best.metric.name)), (right, best.epoch(""), "best epoch"))
     for one, name, y in named:
         found = [

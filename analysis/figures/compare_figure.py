@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.compare import LOSSES, MATCHED, compare, run_losses
-from analysis.figures.grid import INK, footnote, key, layout, log_sizes, loss_axis, notice, rule
+from analysis.figures.grid import INK, Room, footnote, key, layout, log_sizes, loss_axis, notice, rule
 from analysis.figures.panels import base, evenly
 from analysis.reading.frames import distinct, equal, where
 from analysis.reading.labels import figure_text, fixed_text, loss_words
@@ -62,9 +62,7 @@ def comparison(
         len(tasks),
         width=8.6 if len(tasks) > 1 else 6.4,
         panel_height=2.2,
-        right=1.5,
-        bottom=0.86,
-        gap_x=0.62,
+        room=Room(right=1.5, bottom=0.86, gap_x=0.62),
         sharey=False,
     )
     for number, task in enumerate(tasks):

@@ -17,6 +17,7 @@ from analysis.figures.grid import (
     INK,
     MAX_PANELS,
     Colour,
+    Room,
     footnote,
     grid,
     key,
@@ -72,7 +73,7 @@ def learning_curves(frame: pd.DataFrame) -> Figure:
     epochs = log_spaced_epochs(last, 200)
     sizes = sorted({int(size) for panel in chosen for size in panel.frame["size"]})
     colours = shades(sizes)
-    figure, axes = grid(all_panels, right=1.28, noted=len(all_panels) > MAX_PANELS)
+    figure, axes = grid(all_panels, room=Room(right=1.28), noted=len(all_panels) > MAX_PANELS)
     name_axes(figure, axes, x="epoch", y=loss_words(frame))
     drawn = [_draw_curves(one, panel.frame, epochs, colours) for one, panel in zip(axes, chosen, strict=True)]
     axes[0].set_xscale("log")

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from analysis.conclusions.axis_effects import HIGHER, NOISE, Effect
-from analysis.figures.grid import INK, SINGLE_WIDTH, layout
+from analysis.figures.grid import INK, SINGLE_WIDTH, Room, layout
 from analysis.reading.labels import figure_text
 from survey.errors import InputError
 
@@ -46,7 +46,7 @@ def effect_bars(effects: Sequence[Effect]) -> Figure:
     if not drawn:
         raise InputError("no share of variance is known; expected effects of scores that differ")
     figure, ((axes,),) = layout(
-        1, 1, width=SINGLE_WIDTH, panel_height=_BAR * len(drawn), right=0.75, top=0.42, bottom=0.58
+        1, 1, width=SINGLE_WIDTH, panel_height=_BAR * len(drawn), room=Room(right=0.75, top=0.42)
     )
     box = axes.get_position()
     axes.set_position((_LEFT, box.y0, box.x1 - _LEFT, box.height))  # names are long

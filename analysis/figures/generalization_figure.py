@@ -18,6 +18,7 @@ from analysis.figures.fit_table import PanelFits, panel_fits
 from analysis.figures.grid import (
     INK,
     Colour,
+    Room,
     footnote,
     key,
     layout,
@@ -66,7 +67,7 @@ def generalization(frame: pd.DataFrame, fitted: Sequence[PanelFits] | None = Non
     drawn = panel_fits(some) if fitted is None else [each for each in fitted if _is_drawn(each, some)]
     markers, colours = dict(zip(shapes, _MARKERS, strict=False)), _colours(shapes, depths)
     figure, ((first, second, third),) = layout(
-        1, 3, panel_height=2.6, right=1.28, bottom=0.86, gap_x=0.95, sharex=True, sharey=False
+        1, 3, panel_height=2.6, room=Room(right=1.28, bottom=0.86, gap_x=0.95), sharex=True, sharey=False
     )
     for each in drawn:
         for axes, name in zip((first, second, third), LANDMARKS, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import matplotlib
 import numpy as np
@@ -26,26 +27,43 @@ WIDTH, SINGLE_WIDTH = 8.6, 6.4
 Colour = tuple[float, float, float, float]
 
 _PANEL_HEIGHT = 2.3
-_LEFT, _TOP, _BOTTOM, _NOTE, _GAP_X, _GAP_Y = 0.72, 0.36, 0.58, 0.28, 0.34, 0.36
+_LEFT, _NOTE = 0.72, 0.28
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Room around panels and between them, in inches.
+
+    Attributes:
+        right: For a colour bar or a legend.
+        top: For titles.
+        bottom: For the labels of the axes, and a footnote.
+        gap_x: Between panels side by side.
+        gap_y: Between panels above each other.
+    """
+
+    right: float
+    top: float = 0.36
+    bottom: float = 0.58
+    gap_x: float = 0.34
+    gap_y: float = 0.36
 
 
 def grid(
     panels: Sequence[Panel],
     *,
-    right: float,
+    room: Room,
     noted: bool,
     columns: int | None = None,
-    gap_x: float = _GAP_X,
     sharey: bool = True,
 ) -> tuple[Figure, list[Axes]]:
     """Lay out titled axes for each panel, all with shared scales.
 
     Args:
         panels: At least one panel; at most `MAX_PANELS` are drawn.
-        right: Room to the right of the panels, in inches, for a colour bar or a legend.
-        noted: Whether to leave room for a footnote.
+        room: Room around and between the panels.
+        noted: Whether to leave more of it at the bottom, for a footnote.
         columns: Panels side by side; by default by the shapes of the networks in them.
-        gap_x: Room between panels, in inches.
         sharey: Whether the panels share the scale of y.
 
     Returns:
@@ -60,9 +78,7 @@ def grid(
         columns,
         width=SINGLE_WIDTH if single else WIDTH,
         panel_height=3.2 if single else _PANEL_HEIGHT,
-        right=right,
-        bottom=_BOTTOM + _NOTE * noted,
-        gap_x=gap_x,
+        room=replace(room, bottom=room.bottom + _NOTE * noted),
         sharey=sharey,
     )
     flat = [axes for row in shared for axes in row]
@@ -81,11 +97,7 @@ def layout(
     *,
     width: float = WIDTH,
     panel_height: float,
-    right: float,
-    top: float = _TOP,
-    bottom: float = _BOTTOM,
-    gap_x: float = _GAP_X,
-    gap_y: float = _GAP_Y,
+    room: Room,
     sharex: bool = True,
     sharey: bool = True,
 ) -> tuple[Figure, list[list[Axes]]]:
@@ -94,8 +106,8 @@ def layout(
     Returns:
         The figure, as high as its rows require, and its axes by row.
     """
-    height = top + rows * panel_height + (rows - 1) * gap_y + bottom
-    panel_width = (width - _LEFT - right - (columns - 1) * gap_x) / columns
+    height = room.top + rows * panel_height + (rows - 1) * room.gap_y + room.bottom
+    panel_width = (width - _LEFT - room.right - (columns - 1) * room.gap_x) / columns
     figure = Figure(figsize=(width, height), facecolor="white")
     axes = figure.subplots(
         rows,
@@ -105,11 +117,11 @@ def layout(
         sharey=sharey,
         gridspec_kw={
             "left": _LEFT / width,
-            "right": 1 - right / width,
-            "top": 1 - top / height,
-            "bottom": bottom / height,
-            "wspace": gap_x / panel_width,
-            "hspace": gap_y / panel_height,
+            "right": 1 - room.right / width,
+            "top": 1 - room.top / height,
+            "bottom": room.bottom / height,
+            "wspace": room.gap_x / panel_width,
+            "hspace": room.gap_y / panel_height,
         },
     )
     for one in axes.flat:

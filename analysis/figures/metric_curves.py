@@ -16,6 +16,7 @@ from analysis.figures.grid import (
     INK,
     MAX_PANELS,
     Colour,
+    Room,
     grid,
     key,
     log_epochs,
@@ -72,7 +73,7 @@ def objective_curves(
     parts = [at(rows, panel, value) if panel else rows for value in shown]
     titles = [f"{words(panel)} {value_text(value, 30)}" if panel else "" for value in shown]
     panels = [Panel(title, part) for title, part in zip(titles, parts, strict=True)]
-    figure, drawn = grid(panels, right=_RIGHT, noted=False, columns=_columns(len(panels)))
+    figure, drawn = grid(panels, room=Room(right=_RIGHT), noted=False, columns=_columns(len(panels)))
     name_axes(figure, drawn, x="epoch", y="")
     for one in drawn[:: _columns(len(panels))]:
         one.set_ylabel(figure_text(words(metric.name)), fontsize=9.5, color=INK)
@@ -111,7 +112,7 @@ def other_curves(
     rows = with_curves(rows)
     panels = [Panel(words(metric.name), rows) for metric in metrics]
     count = min(len(panels), 3)
-    figure, drawn = grid(panels, right=_RIGHT, noted=False, columns=count, gap_x=0.66, sharey=False)
+    figure, drawn = grid(panels, room=Room(right=_RIGHT, gap_x=0.66), noted=False, columns=count, sharey=False)
     name_axes(figure, drawn, x="epoch", y="median")
     for one, metric in zip(drawn, metrics, strict=False):
         values, _ = _draw(one, rows, metric.name, lines, colours, band=False)

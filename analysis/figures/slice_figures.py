@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.figures.grid import INK, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
+from analysis.figures.grid import INK, Room, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
 from analysis.figures.panels import base, evenly, require
 from analysis.figures.scale import Scale, slice_line
 from analysis.reading.best import best_of
@@ -62,7 +62,9 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
     sizes = evenly(distinct(shared, "size"), MAX_SIZES)
     colours = shades(sizes)
     bottom = 1.3 if isinstance(scale.values[-1], str) and len(scale.values) > 3 else 0.86  # room for slanted names
-    figure, ((left, right),) = layout(1, 2, panel_height=2.9, right=1.28, bottom=bottom, gap_x=0.78, sharey=False)
+    figure, ((left, right),) = layout(
+        1, 2, panel_height=2.9, room=Room(right=1.28, bottom=bottom, gap_x=0.78), sharey=False
+    )
     shown = ((left, best.value(""), f"test {loss_words(frame)}"), (right, best.epoch(""), "best epoch"))
     for axes, name, y in shown:
         drawn = [

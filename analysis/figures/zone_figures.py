@@ -18,6 +18,7 @@ from analysis.figures.grid import (
     INK,
     MAX_PANELS,
     MUTED,
+    Room,
     footnote,
     grid,
     layout,
@@ -85,7 +86,7 @@ def butter_zone(frame: pd.DataFrame, *, statistic: str = "test_loss_median", min
     drawn = all_panels[:MAX_PANELS]
     best = least(all_panels, statistic)
     epochs = log_spaced_epochs(max(num_epochs(frame[statistic]), 1))
-    figure, axes = grid(all_panels, right=_BAR, noted=True)
+    figure, axes = grid(all_panels, room=Room(right=_BAR), noted=True)
     name_axes(figure, axes, x="trainable parameters", y="epoch")
     if best is None:
         for one in axes:
@@ -134,7 +135,8 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     values = [measure(task, epochs) for task in tasks]
     found = [value for row in values for value in row if value.size]
     colours = _variation_colours(found) if vary else _loss_colours([*found, zone_value([1.0])], 1.0)
-    figure, rows = layout(len(tasks), len(columns), panel_height=1.45, right=_BAR, top=0.62, bottom=0.86, gap_y=0.62)
+    room = Room(right=_BAR, top=0.62, bottom=0.86, gap_y=0.62)
+    figure, rows = layout(len(tasks), len(columns), panel_height=1.45, room=room)
     flat = [one for row in rows for one in row]
     for task, row, value in zip(tasks, rows, values, strict=True):
         _draw_task(figure, task, row, value, epochs, colours)

@@ -21,10 +21,28 @@ SETTINGS = {
     "activation": "{}",
     "validation_split": "validation split {}",
     "train_fraction": "train fraction {}",
+    "weight_decay": "weight decay {}",
+    "schedule": "{} learning rate",
+    "warmup_epochs": "{} epochs of warm-up",
+    "step_epochs": "steps every {} epochs",
+    "step_factor": "by a factor of {}",
+    "gradient_clip": "gradients clipped at {}",
+    "initialization": "{} weights",
+    "dropout": "dropout {}",
+    "normalization": "normalization {}",
     "epochs": "{} epochs",
     "draws": "{} draws",
 }
 """Hyperparameters besides data set, shape, size and depth, in the order of titles, and the words for a value."""
+
+UNSAID = {
+    "train_fraction": 1.0,
+    "schedule": "constant",
+    "step_factor": 1.0,
+    "initialization": "glorot_uniform",
+    "normalization": "none",
+}
+"""Values that say that a hyperparameter has no effect; of the others it is 0."""
 
 _LOSSES = {
     "classification": "loss: cross-entropy (nats)",

@@ -85,7 +85,7 @@ def read(
     return _frame(found, about, columns, units, first)
 
 
-def read_batches(
+def read_batches(  # noqa: PLR0913 - the arguments of `read`, and how many rows at a time
     path_or_url: str | Path,
     sweep: str | None = None,
     filters: Filters | None = None,

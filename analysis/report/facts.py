@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.figures.panels import panels, varied
 from analysis.reading.best import Best, best_of
 from analysis.reading.frames import equal, records
-from analysis.reading.labels import SETTINGS, label, size_text
+from analysis.reading.labels import SETTINGS, UNSAID, label, size_text
 from analysis.reading.quality import quality_of
 from analysis.reading.tables import schema_of, tables
 from analysis.report.condense import LAST
@@ -170,13 +170,13 @@ def _sizes(values: Iterable[int]) -> str:
 
 
 def _settings(experiments: pd.DataFrame) -> str:
-    """Values of the other hyperparameters, without those that are always zero, or 1 for the fraction trained on."""
+    """Values of the other hyperparameters, without those that never have an effect."""
     parts = []
     for name in (
         name for name in SETTINGS if name in experiments and name not in ("epochs", "kernel_regularizer.type")
     ):
         found = sorted(set(experiments[name].dropna()))
-        if any(value != (1.0 if name == "train_fraction" else 0) for value in found):
+        if any(value != UNSAID.get(name, 0) for value in found):
             texts = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in found]
             parts.append(SETTINGS[name].format(", ".join(texts)))
     return " · ".join(parts)

@@ -128,11 +128,11 @@ def _asked(folder: Path) -> dict[int, tuple[Experiment, int]]:
     asked: dict[int, tuple[Experiment, int]] = {}
     output = Output(folder)
     try:
-        spaces, contents, version = output.spaces(), output.contents, output.training_version
+        spaces, identity = output.search_spaces.read(), output.identity
     except SurveyError:  # of another version, or damaged
         return {}
     for space in spaces:
-        for experiment in space.experiments(contents, training_version=version):
+        for experiment in space.experiments(identity.contents, training_version=identity.training_version):
             before = asked.get(experiment.experiment_id, (experiment, 0))[1]
             asked[experiment.experiment_id] = experiment, max(before, space.repetitions)
     return asked

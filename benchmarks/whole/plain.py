@@ -13,7 +13,7 @@ from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import STATISTICS
 from survey.networks.training import streams
 from survey.networks.workload import WORKLOAD
-from survey.plan.make_plan import make_plan
+from survey.plan.make_plan import Device, make_plan
 from survey.spaces.yaml_file import load_space
 from survey.tasks.loading import load
 from survey.workloads.experiment import Run
@@ -31,7 +31,7 @@ def runs_of(space_name: str, every: int) -> list[PlainRun]:
     """Return every so-manieth run of a search space, longest first."""
     space = load_space(space_name)
     needs, model = WORKLOAD.data([space]).needs, WORKLOAD.cost_model(on_gpu=False)
-    plan = make_plan([space], contents={}, needs=needs, model=model, done={})
+    plan = make_plan([space], contents={}, needs=needs, device=Device(model))
     runs = [
         PlainRun(trial.experiment, number, tuple(trial.needs.widths))
         for trial in plan.bundles

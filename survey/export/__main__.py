@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from survey.cli import run_app
-from survey.dataset.layout import columns_of, sweep_of
-from survey.dataset.sweep_names import sweep_problem
 from survey.errors import INCOMPLETE, InputError
 from survey.export.mappers import in_processes
+from survey.export.publish.__main__ import publish_and_tell, title_of
 from survey.export.publish.description import About
 from survey.export.update import update_dataset
 from survey.output.folder import Output
@@ -79,10 +78,10 @@ def command(
             with output.lock():
                 num_files, num_bytes = States(output.states).remove()
             console.print(f"dropped {num_files:,} states ({num_bytes / 1e6:,.0f} MB)")
-        dataset, spaces = output.dataset, output.spaces()
+        dataset, spaces = output.dataset, output.search_spaces.read()
     if where and dataset:
-        about = About(title or _title(dataset), licence, creator, url)
-        _publish(dataset, where, about, spaces, console, hostnames=hostnames)
+        about = About(title or title_of(dataset), licence, creator, url)
+        publish_and_tell(dataset, where, about, spaces, hostnames=hostnames)
     return status
 
 
@@ -109,25 +108,6 @@ def _export(
     if pruned:
         console.print(str(pruned))
     return INCOMPLETE if result.damaged else 0
-
-
-def _publish(
-    dataset: Path, where: str, about: About, spaces: list[BaseSpace], console: SafeConsole, *, hostnames: bool
-) -> None:
-    from survey.export.publish.upload import publish
-
-    result = publish(dataset, where, about, spaces=spaces, hostnames=hostnames)
-    removed = f", {result.num_removed:,} old ones removed" if result.num_removed else ""
-    console.print(
-        f"{where}: {result.num_files:,} files, {result.num_sent:,} of them sent now "
-        f"({result.num_bytes_sent / 1e6:,.1f} MB){removed}; licence {about.licence}"
-    )
-
-
-def _title(dataset: Path) -> str:
-    columns = columns_of(dataset)
-    sweeps = sorted(sweep_of(folder.name) for folder in dataset.glob("*_summary"))
-    return "Training survey " + ", ".join(sweep for sweep in sweeps if not sweep_problem(sweep, columns))
 
 
 def main(name: str = "python -m survey.export") -> None:

@@ -68,7 +68,7 @@ def _jobs(output: Output, store: TrackingStore, artifacts: Artifacts) -> tuple[l
         exported |= dict.fromkeys(runs.mlflow_run_ids, runs.partition)
     trials: dict[str, list[FinishedTrial]] = {}
     num_left = 0
-    candidates = (trial for trial in store.finished_trials() if trial.mlflow_run_id in exported)
+    candidates = (trial for trial in store.finished.trials() if trial.mlflow_run_id in exported)
     for trial in artifacts.existing(candidates):
         if artifacts.may_be_removed(trial):
             trials.setdefault(partition_of(trial.experiment, columns), []).append(trial)

@@ -66,10 +66,11 @@ def update_dataset(
         ExportError: The data set is damaged or cannot be written.
         TrackingError: The store cannot be read.
     """
-    contents, version = output.contents, output.training_version
+    identity = output.identity
+    contents, version = identity.contents, identity.training_version
     sweeps = {
         space.name: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
-        for space in output.spaces()
+        for space in output.search_spaces.read()
     }
     columns, before = output.workload.columns, columns_of(output.dataset)
     if columns.metrics.is_open and columns.workload == before.workload:
@@ -79,7 +80,7 @@ def update_dataset(
     if columns.experiment.keys() - before.experiment.keys() and columns.metrics.is_open:
         for its in partitions.values():  # their rows lack an axis
             its.is_stale = True
-    trials = store.finished_trials(done=done, superseded=superseded)
+    trials = store.finished.trials(done=done, superseded=superseded)
     all_jobs = _jobs(output, columns, trials, sweeps, partitions, Artifacts.of(output, store, artifacts))
     jobs = [job for job in all_jobs if job.trials or not only_new_runs]
     if columns.metrics.is_open:

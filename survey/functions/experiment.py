@@ -47,8 +47,11 @@ class FunctionExperiment(Experiment):
     def label(self) -> str:
         """The function, and the axes that differ from their defaults."""
         function = self.workload.rpartition(".")[2].rpartition(":")[2]
-        settings = " ".join(f"{name}={_shown(value)}" for name, value in self.axes)
-        return f"{function} {settings}".strip()
+        return " ".join([function, *(self.text_of(name) for name, _ in self.axes)])
+
+    def text_of(self, axis: str) -> str:
+        """The value of an axis in a name for people: `width=16`."""
+        return f"{axis}={_shown(getattr(self, axis))}"
 
     @property
     def paired_by(self) -> tuple[str, ...]:

@@ -16,9 +16,24 @@ from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pa
 from survey.text.terminal import SafeConsole
 from survey.workloads.limits import MOST_REPETITIONS
 
+_DEFAULT = "quickstart"
+
+
+def _names_like(incomplete: str) -> list[str]:
+    """The built-in search spaces whose names begin so, and files here, for a shell that completes."""
+    from survey.spaces.yaml_file import built_in_names
+
+    files = [str(file) for file in Path().glob("*.y*ml")]
+    return [name for name in (*built_in_names(), *files) if name.startswith(incomplete)]
+
+
 _Spaces = Annotated[
     list[str] | None,
-    typer.Argument(help="Search spaces: names of files in search_spaces/, or paths.", show_default="quickstart"),
+    typer.Argument(
+        help="Search spaces: names of files in search_spaces/, or paths.",
+        show_default=_DEFAULT,
+        autocompletion=_names_like,
+    ),
 ]
 _Out = Annotated[Path | None, typer.Option(help="Folder for all files of the survey.", show_default="surveys/NAME")]
 _Address = Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default="its own Ray on this machine")]
@@ -107,13 +122,12 @@ def command(
     """
     console = SafeConsole()
     if example:
-        typer.echo((resources.files("survey.spaces") / "example.yaml").read_text(encoding="utf-8"), nl=False)
-        return 0
+        return print_example()
     if as_json and not dry_run:
         raise InputError("--json needs --dry-run")
-    names = space or ["quickstart"]
+    names = space or [_DEFAULT]
     if fetch_only:
-        return _fetch(names, console)
+        return fetch(names)
     options = Options(
         out=out,
         address=address,
@@ -166,13 +180,20 @@ def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
     return result.exit_status
 
 
-def _fetch(names: list[str], console: SafeConsole) -> int:
+def fetch(space: _Spaces = None) -> int:
+    """Fetch the data sets of search spaces into the cache, for machines without a network, and train nothing."""
     from survey.launch.request import workload_of
     from survey.spaces.yaml_file import load_space
 
-    spaces = [load_space(name) for name in names]
+    spaces = [load_space(name) for name in space or [_DEFAULT]]
     for name, file in workload_of(spaces).data(spaces).fetch():
-        console.print(f"{name}: {file or 'always at hand'}")
+        SafeConsole().print(f"{name}: {file or 'always at hand'}")
+    return 0
+
+
+def print_example() -> int:
+    """Print a commented search space to start from, with all keys."""
+    typer.echo((resources.files("survey.spaces") / "example.yaml").read_text(encoding="utf-8"), nl=False)
     return 0
 
 

@@ -21,7 +21,7 @@ Space = str | Path | BaseSpace
 """A search space: the name of a built-in one, the path of a YAML file, or a `SearchSpace`."""
 
 
-def run(
+def run(  # noqa: PLR0913 - the options of a launch, by name
     space: Space | Sequence[Space] = "quickstart",
     *,
     out: str | Path | None = None,

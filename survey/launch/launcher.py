@@ -18,8 +18,10 @@ from survey.launch.result import SurveyResult, Training, report_on
 from survey.launch.tracking_server import TrackingAccess, serving
 from survey.output.forecasts import Forecast
 from survey.plan.plan import Plan
+from survey.spaces.search_space import varied_axes
 from survey.system.files import disk_full_errors
 from survey.tracking.credentials import without_passwords
+from survey.tracking.ui_view import shared_view
 from survey.trials.checkpoint import drop_useless
 from survey.trials.provenance import git_commit
 
@@ -105,11 +107,12 @@ class Launch:
             check_nodes(request, cluster)
             data = request.load_data(plan)
             access.wait()
-            self._tell_addresses(access, session)
             store = request.tracking.open()
+            tracking = self._tracking_settings(plan, store, access)
+            self._tell_addresses(access, session)
             if request.redo:
                 request.redo.mark(to_replace)  # only now: a refused launch must not affect the next one
-            settings = self._trial_settings(data, self._tracking_settings(plan, store, access), cluster)
+            settings = self._trial_settings(data, tracking, cluster)
             failures, loop_seconds = self._fit(plan, settings, store, session, recorder)
             if stop.fatal_error:
                 raise SurveyError(stop.fatal_error)
@@ -176,15 +179,21 @@ class Launch:
         request = self._request
         all_epochs, repetition_runs = recording(request, plan)
         self._tell([recording_line(all_epochs=all_epochs, repetition_runs=repetition_runs)])
-        note, location = note_of(request.spaces), request.tracking.artifacts
-        mlflow_experiment_id = store.open_experiment(request.name, note=note, artifact_location=location)
+        axes, metrics = varied_axes(request.spaces), request.workload.columns.metrics
+        mlflow_experiment_id = store.open_experiment(
+            request.name,
+            note=note_of(request.spaces),
+            artifact_location=request.tracking.artifacts,
+            view=shared_view(metrics, axes),
+        )
         uri, sql_artifacts = access.for_workers(store, mlflow_experiment_id)
         return TrackingSettings(
             uri,
             mlflow_experiment_id,
             all_epochs,
             repetition_runs,
-            metrics=request.workload.columns.metrics,
+            metrics=metrics,
+            axes=axes,
             git_commit=git_commit(),
             sql_artifacts=sql_artifacts,
         )

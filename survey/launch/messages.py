@@ -14,6 +14,7 @@ from survey.plan.plan import Plan
 from survey.text.counting import counted
 from survey.text.terminal import SafeConsole
 from survey.text.uris import sqlite_uri
+from survey.tracking.ui_view import PATH
 
 if TYPE_CHECKING:
     from survey.cluster.connection import Cluster
@@ -52,7 +53,7 @@ def recording_line(*, all_epochs: bool, repetition_runs: bool) -> str:
 def address_lines(mlflow: str | None, cluster: Cluster, *, is_joined: bool) -> Iterator[str]:
     """Addresses for the user: the MLflow server, an ssh tunnel into a cluster, Ray's dashboard."""
     if mlflow:
-        yield f"MLflow UI      {mlflow}"
+        yield f"MLflow UI      {mlflow}{PATH}"
     if mlflow and is_joined:
         from survey.cluster.connection import tunnel
 

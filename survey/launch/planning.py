@@ -11,7 +11,7 @@ from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError
 from survey.launch.options import Options
 from survey.launch.request import Request
-from survey.plan.estimate import UNMEASURED_FACTOR, Price, Rows, price
+from survey.plan.estimate import Machine, Price, Rows, price
 from survey.plan.gpu_sharing import Packing, fraction_for
 from survey.plan.plan import Plan
 from survey.system.machine import gpu_bytes, num_cores
@@ -39,7 +39,7 @@ def dry_run(request: Request) -> Price:
     superseded = request.output.redo_log.superseded.union(request.to_replace(store, may_guess=True))
     done = CompletedRuns.of_dataset(request.output.dataset, superseded)
     if store:
-        done.merge(store.completed_runs(superseded))
+        done.merge(store.finished.completed_runs(superseded))
     plan, pilot = with_pilot(request, request.plan(done, may_guess=True))
     if request.num_gpus:
         plan = on_gpus(request, plan, pilot)
@@ -122,10 +122,7 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
             epochs=lru_cache(lambda epochs: len(recorded_epochs(epochs, all_epochs=all_epochs))),
         ),
         request.workload.columns,
-        num_cpus=num_cpus,
-        num_gpus=num_gpus,
-        factor=pilot.factor if pilot else UNMEASURED_FACTOR,
-        measured=pilot is not None,
+        Machine(num_cpus, num_gpus, pilot.factor if pilot else None),
         keep_states=request.options.keep_states,
     )
 

@@ -18,8 +18,6 @@ from survey.output.progress import Figures
 from survey.plan.plan import Plan
 from survey.system.periodic import Periodic
 
-_RENEWED_EVERY_S = 2.0
-
 
 class Recorder:
     """Keeps the record of a launch up to date until the launch ends, however it ends; a context manager.
@@ -30,9 +28,10 @@ class Recorder:
         output: The output of the launch.
         name: Name of the survey.
         plan: What the launch will train.
+        every_s: Seconds between two updates.
     """
 
-    def __init__(self, output: Output, name: str, plan: Plan) -> None:
+    def __init__(self, output: Output, name: str, plan: Plan, *, every_s: float = 2.0) -> None:
         now = time.time()
         figures = Figures(runs_planned=plan.num_runs_planned)
         self._output = output
@@ -54,7 +53,7 @@ class Recorder:
         self._figures: Callable[[], Figures] = lambda: figures
         self._runs_done: int | None = None
         self._writing = threading.Lock()
-        self._renewal = Periodic("launch record", self._write, every_s=_RENEWED_EVERY_S)
+        self._renewal = Periodic("launch record", self._write, every_s=every_s)
 
     def __enter__(self) -> Recorder:
         self._write()

@@ -97,7 +97,10 @@ class Redo:
             InputError: The launch takes none of the matching experiments.
         """
         taken = self._taken(plan)
-        trained = [*trained_runs(self._output.dataset, self._ids), *(store.trained_runs(self._ids) if store else ())]
+        trained = [
+            *trained_runs(self._output.dataset, self._ids),
+            *(store.finished.trained_runs(self._ids) if store else ()),
+        ]
         for experiment_id in self._begun(trained, plan):
             taken.pop(experiment_id, None)
         before = self._output.redo_log.superseded

@@ -18,7 +18,8 @@ from survey.launch.redo import Redo, RedoFilter
 from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.output.states import States
-from survey.plan.make_plan import Bound, make_plan
+from survey.output.surveys import SURVEYS
+from survey.plan.make_plan import Bound, Device, Existing, make_plan
 from survey.plan.plan import Plan
 from survey.spaces.search_space import BaseSpace, check_together
 from survey.system.home import ensure_home
@@ -66,11 +67,11 @@ class Request:
         self.name = "+".join(space.name for space in spaces)
         if options.out is None and len(self.name) > MOST_BYTES:
             raise InputError(f"the names of {len(spaces)} search spaces together are too long for a folder; give --out")
-        self.output = Output.at(options.out or Path("surveys") / self.name)
+        self.output = Output.at(options.out or SURVEYS / self.name)
         self.output.check(self.workload.name)
         if self.output.exists:
             self.workload = self.workload.joined(self.output.workload)
-        before = self.output.spaces()
+        before = self.output.search_spaces.read()
         held = floats_in_paths(self.output.dataset)
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)
         self.tracking = TrackingLocation(options, self.output, self.say)
@@ -94,7 +95,7 @@ class Request:
 
     def _check_names(self) -> None:
         """Check that the names of search spaces and output stay distinct on every system, and mean one thing each."""
-        problem = clash([*self.output.sweeps, *(space.name for space in self.spaces)], "search space")
+        problem = clash([*self.output.search_spaces.names, *(space.name for space in self.spaces)], "search space")
         problem = problem or self.data.name_problem(self.output.dataset)
         if problem:
             raise InputError(f"{self.name} in {self.output.folder}: {problem}")
@@ -117,17 +118,15 @@ class Request:
         """
         if on_gpu is None:
             on_gpu = self.num_gpus > 0
+        bound = Bound(memory_bytes=int(MEMORY_FOR_TRIALS * gpu_bytes()) if on_gpu else bytes_per_core())
         return make_plan(
             self.spaces,
             contents=self.contents,
             needs=partial(self.data.needs, may_guess=may_guess),
-            model=self.workload.cost_model(on_gpu=on_gpu),
-            done=done,
+            device=Device(self.workload.cost_model(on_gpu=on_gpu), is_gpu=on_gpu, bound=bound),
+            existing=Existing(done, States(self.output.states).kept()),
             repetitions=self.options.repetitions,
             limit=self.options.limit if limited else None,
-            bound=Bound(memory_bytes=int(MEMORY_FOR_TRIALS * gpu_bytes()) if on_gpu else bytes_per_core()),
-            on_gpu=on_gpu,
-            kept=States(self.output.states).kept(),
         )
 
     @cached_property

@@ -53,8 +53,14 @@ class ModuleExperiment(TaskExperiment):
     def label(self) -> str:
         """A name for people, such as `digits build width=16 lr0.01`; what is at its default is left out."""
         function = self.workload.rpartition(".")[2].rpartition(":")[2]
-        axes = [f"{name}={_shown(value)}" for name, value in self.axes]
-        return " ".join([self.dataset.rpartition(":")[2], function, *axes, *self.settings])
+        axes = [self.text_of(name) for name, _ in self.axes]
+        return " ".join([self.text_of("dataset"), function, *axes, *self.settings])
+
+    def text_of(self, axis: str) -> str:
+        """The value of an axis in a name for people: `width=16`, `lr0.01`."""
+        if axis in self.setting:
+            return f"{axis}={_shown(self.setting[axis])}"
+        return TaskExperiment.text_of(self, axis)
 
     @property
     def described(self) -> dict[str, object]:

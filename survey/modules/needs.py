@@ -129,7 +129,7 @@ class ModuleNeeds:
         """Train some minibatches of so many runs, or of fewer that fit into memory, for about so many seconds."""
         import torch
 
-        from survey.modules.training.runs import Lesson
+        from survey.modules.training.lesson import Lesson
         from survey.modules.training.trainer import Fusing, ModuleTrainer
 
         rows = min(self.task.rows, _SAMPLE_STEPS * self.experiment.batch_size * 5 // 4 + 5)

@@ -85,7 +85,7 @@ class ModuleWorkload(Workload):
         import torch
 
         from survey.modules.building import Setting, builder_of
-        from survey.modules.training.runs import Lesson
+        from survey.modules.training.lesson import Lesson
         from survey.modules.training.trainer import Fusing, ModuleTrainer
 
         task, source = data[experiment.dataset], data[SOURCE]

@@ -10,6 +10,7 @@ __all__ = [
     "data",
     "description",
     "experiment",
+    "layers",
     "metrics",
     "needs",
     "rows",

@@ -14,9 +14,16 @@ from survey.workloads.cost import CostModel
 _CHUNK_BYTES = 5 << 18
 """Memory for the runs of a bundle that train together on a CPU, see `survey.networks.training.loop`."""
 
-_UPDATE_WEIGHT = {"adam": 1.0, "RMSprop": 0.8, "SGD": 0.4}
-_PENALTY_WEIGHT = 2.0
-"""Cost of optimizers, and of a penalty, for each parameter and step, relative to adam."""
+_UPDATE_WEIGHT = {"adam": 1.0, "adamw": 1.6, "RMSprop": 0.8, "SGD": 0.4}
+_PENALTY_WEIGHT, _CLIP_WEIGHT = 2.0, 0.6
+"""Cost of optimizers, of a penalty and of clipping, for each parameter and step, relative to adam."""
+
+_NORMALIZATION_WEIGHT, _DROPOUT_WEIGHT = 6.0, 6.0
+"""Cost of normalization, and of dropout in training, for each number that passes between layers, relative to all else
+that is done with it: see `python -m benchmarks.axes`."""
+
+_NORMALIZATION_CALLS, _DROPOUT_CALLS = 0.8, 0.5
+"""The same of the calls that are made for each layer."""
 
 
 class Work(NamedTuple):
@@ -26,7 +33,7 @@ class Work(NamedTuple):
         steps: Minibatches of all chunks of runs: for calls made once per minibatch.
         layer_steps: Layers of all these minibatches: for calls made once per layer.
         flops: Floating-point operations of the matrix products, of training, test and validation set.
-        activations: Numbers that pass between layers.
+        activations: Numbers that pass between layers, weighted by normalization and dropout.
         updates: Parameters times steps, weighted by optimizer and penalty.
         rows: Rows of all runs, which are shuffled, gathered and evaluated, times weighted inputs and outputs.
     """
@@ -91,11 +98,15 @@ def epoch_work(
     weight = _UPDATE_WEIGHT.get(experiment.optimizer, 1.0)
     if experiment.kernel_regularizer_type:
         weight += _PENALTY_WEIGHT
+    if experiment.gradient_clip:
+        weight += _CLIP_WEIGHT
+    is_normalized, drops = experiment.normalization == "layer", bool(experiment.dropout)
+    passes = used * (1 + is_normalized * _NORMALIZATION_WEIGHT) + trained * drops * _DROPOUT_WEIGHT
     return Work(
         chunks * steps,
-        chunks * steps * len(widths),
+        chunks * steps * len(widths) * (1 + is_normalized * _NORMALIZATION_CALLS + drops * _DROPOUT_CALLS),
         runs * (forward * used + backward * trained),
-        runs * used * sum_widths,
+        runs * passes * sum_widths,
         runs * num_parameters * weight * steps,
         runs * used * (task.num_inputs + 8 * task.num_outputs),
     )
@@ -108,7 +119,8 @@ def task_bytes(task: TaskDescription) -> int:
 
 def run_bytes(experiment: NetworkExperiment, task: TaskDescription, widths: Sequence[int], num_parameters: int) -> int:
     """Estimate the memory of each run of a bundle, in bytes."""
-    activations = experiment.batch_size * (task.num_inputs + 3 * sum(widths))
+    arrays = 3 + (experiment.normalization == "layer") + 2 * bool(experiment.dropout)
+    activations = experiment.batch_size * (task.num_inputs + arrays * sum(widths))
     rows = rows_of(experiment, task)
     stored = rows.used * (2 * task.num_outputs + 4)
     history = (30 if rows.validation else 20) * experiment.epochs

@@ -23,9 +23,12 @@ def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequenc
         task: The prepared data.
         widths: Layer widths of the network.
     """
+    given = experiment.hidden_widths is not None
+    exact = num_free_parameters(widths, task.num_inputs, normalized=experiment.normalization == "layer")
     return {
-        "input_activation": experiment.activation,
-        **task_described(experiment, task, num_free_parameters(widths, task.num_inputs)),
+        **({"size": num_free_parameters(widths, task.num_inputs)} if given else {}),
+        "input_activation": experiment.activation if len(widths) > 1 else task.output_activation,
+        **task_described(experiment, task, exact),
         "widths": list(widths),
         "network_structure": _network_structure(experiment, task, widths),
     }
@@ -59,5 +62,14 @@ def _network_structure(experiment: NetworkExperiment, task: PreparedTask, widths
         for width, add in zip(widths, adds, strict=True)
     ]
     layers[-1]["activation"] = task.output_activation
-    structure = {"inputs": task.num_inputs, "layers": layers, "loss": task.loss, "kernel_initializer": "glorot_uniform"}
+    structure: dict[str, Any] = {
+        "inputs": task.num_inputs,
+        "layers": layers,
+        "loss": task.loss,
+        "kernel_initializer": experiment.initialization,
+    }
+    if experiment.dropout:
+        structure["dropout"] = experiment.dropout
+    if experiment.normalization != "none":
+        structure["normalization"] = experiment.normalization
     return json.dumps(structure, sort_keys=True)

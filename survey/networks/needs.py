@@ -8,8 +8,9 @@ from typing import Any
 
 from survey.networks.cost import Work, epoch_work, run_bytes, task_bytes
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.layers import network_of
 from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
-from survey.networks.topology import layer_widths, within_tolerance
+from survey.networks.topology import num_free_parameters, within_tolerance
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import Sample
 
@@ -35,13 +36,20 @@ class NetworkNeeds:
     @classmethod
     def of(cls, experiment: NetworkExperiment, task: TaskDescription) -> NetworkNeeds | None:
         """Find the network of an experiment; None if none comes near its size."""
-        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
-        return cls(experiment, task, *network) if within_tolerance(network[1], experiment.size) else None
+        widths, found = network_of(experiment, task)
+        if experiment.hidden_widths is None and not within_tolerance(found, experiment.size):
+            return None
+        if experiment.normalization == "layer":
+            found = num_free_parameters(widths, task.num_inputs, normalized=True)
+        return cls(experiment, task, widths, found)
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """The layer widths, and the number of parameters."""
-        return {"widths": list(self.widths), "num_free_parameters": self.num_free_parameters}
+        """The layer widths, and the number of parameters; where widths were given, the size that follows from them."""
+        details = {"widths": list(self.widths), "num_free_parameters": self.num_free_parameters}
+        if self.experiment.hidden_widths is None:
+            return details
+        return {**details, "size": num_free_parameters(self.widths, self.task.num_inputs)}
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -62,7 +70,9 @@ class NetworkNeeds:
     @property
     def state_bytes(self) -> int:
         """Parameters and moments of a run, in float32."""
-        moments = {"adam": 2, "RMSprop": 1}.get(self.experiment.optimizer, 0) + bool(self.experiment.momentum)
+        moments = {"adam": 2, "adamw": 2, "RMSprop": 1}.get(self.experiment.optimizer, 0) + bool(
+            self.experiment.momentum
+        )
         return 4 * (1 + moments) * self.num_free_parameters
 
     def work(self, runs: int, *, on_gpu: bool = False) -> Work:

@@ -18,7 +18,7 @@ import torch
 
 from survey.networks.cost import Work, default_model, epoch_work, rows_of
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.topology import layer_widths
+from survey.networks.layers import network_of
 from survey.networks.training.loop import Trainer
 from survey.system.cuda import side_stream
 from survey.tasks.loading import TaskDescription
@@ -142,9 +142,15 @@ def _part_of(bundle: Part, epoch_s: float) -> Part:
 def _smaller(bundle: Part) -> Part:
     """The bundle, or one with a smaller network of the same shape."""
     experiment, task, network = bundle.experiment, bundle.task, (bundle.widths, bundle.num_parameters)
-    while network[1] > _MOST_PARAMETERS:
-        experiment = replace(experiment, size=experiment.size // 2)
-        network = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
+    while network[1] > _MOST_PARAMETERS and max(experiment.hidden_widths or (2,)) > 1:
+        if experiment.hidden_widths is None:
+            experiment = replace(experiment, size=experiment.size // 2)
+        else:
+            halves = tuple(max(1, width // 2) for width in experiment.hidden_widths)
+            if halves == experiment.hidden_widths:
+                break
+            experiment = replace(experiment, hidden_widths=halves)
+        network = network_of(experiment, task)
     return replace(bundle, experiment=experiment, widths=network[0], num_parameters=network[1])
 
 

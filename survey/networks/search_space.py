@@ -11,17 +11,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from survey.errors import LocatedError, SearchSpaceError, TaskError
-from survey.networks.experiment import NetworkExperiment
-from survey.networks.topology import SHAPES
+from survey.networks.experiment import INITIALIZATIONS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, NetworkExperiment
+from survey.networks.topology import SHAPES, WIDTHS
 from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, without, word
 from survey.spaces.search_space import BaseGrid, BaseSpace, refuse
 from survey.tasks.names import canonical_name, check_name, user_name_problem
 from survey.tasks.own import UserTask
 from survey.text.names import clash
 from survey.workloads.experiment import TRAINING_VERSION
+from survey.workloads.limits import MOST_EPOCHS
 from survey.workloads.registry import NETWORKS, own_key, space_type_of
 
-OPTIMIZERS = ("adam", "RMSprop", "SGD")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "elu", "swish")
 
 
@@ -39,24 +39,38 @@ def _none_word(value: Any) -> Any:
     return None if value is None or value == "none" else one_of(("none", "l1", "l2"))(value)
 
 
+def _lists_of_widths(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not all(isinstance(each, list | tuple) for each in value):
+        raise PydanticCustomError("widths", "expected lists of the widths of hidden layers, as [[64, 32], [128], []]")
+    return value
+
+
 Size = Annotated[int, Number, Field(ge=1, le=1 << 40)]
+Width = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
+Widths = Annotated[tuple[Width, ...], Field(max_length=254)]
 Depth = Annotated[int, Number, Field(ge=2, le=255)]
 BatchSize = Annotated[int, Number, Field(ge=1, le=2**32 - 1)]
 Below1 = Annotated[float, Number, Field(ge=0, lt=1), Exact, AfterValidator(_below_1)]
+EpochCount = Annotated[int, Number, Field(ge=0, le=MOST_EPOCHS)]
 Share = Annotated[float, Number, Field(gt=0, le=1), Exact, AfterValidator(_1_or_below)]
 Penalty = Annotated[str | None, BeforeValidator(_none_word)]
+
+
+_RULE = ("shape", "size", "depth")
+"""Axes that give the layers by a rule; `widths` stands instead of them."""
 
 
 class TaskGrid(BaseGrid, frozen=True):
     """The axes of whatever learns a task: those of `survey.networks.experiment.TaskExperiment`.
 
-    The coefficients of a penalty are crossed with their own type only, and momentum is not crossed with adam.
+    The coefficients of a penalty are crossed with their own type only, momentum is not crossed with adam and adamw, and
+    steps only with the schedule `step`.
     """
 
     dataset: Annotated[tuple[str, ...], Axis]
     learning_rate: Annotated[tuple[Rate, ...], Axis] = (1e-4,)
     batch_size: Annotated[tuple[BatchSize, ...], Axis] = (256,)
-    optimizer: Annotated[tuple[Annotated[str, word(OPTIMIZERS)], ...], Axis] = ("adam",)
+    optimizer: Annotated[tuple[Annotated[str, word(OPTIMIZERS, any_case=True)], ...], Axis] = ("adam",)
     momentum: Annotated[tuple[Below1, ...], Axis] = (0.0,)
     kernel_regularizer_type: Annotated[tuple[Penalty, ...], Axis] = (None,)
     kernel_regularizer_l1: Annotated[tuple[Coefficient, ...], Axis] = ()
@@ -64,6 +78,12 @@ class TaskGrid(BaseGrid, frozen=True):
     label_noise: Annotated[tuple[Fraction, ...], Axis] = (0.0,)
     validation_split: Annotated[tuple[Below1, ...], Axis] = (0.0,)
     train_fraction: Annotated[tuple[Share, ...], Axis] = (1.0,)
+    weight_decay: Annotated[tuple[Coefficient, ...], Axis] = (0.0,)
+    schedule: Annotated[tuple[Annotated[str, word(SCHEDULES)], ...], Axis] = ("constant",)
+    warmup_epochs: Annotated[tuple[EpochCount, ...], Axis] = (0,)
+    step_epochs: Annotated[tuple[EpochCount, ...], Axis] = (0,)
+    step_factor: Annotated[tuple[Share, ...], Axis] = (1.0,)
+    gradient_clip: Annotated[tuple[Coefficient, ...], Axis] = (0.0,)
     epochs: Annotated[tuple[Epochs, ...], Axis] = (3000,)
 
     @model_validator(mode="after")
@@ -75,6 +95,34 @@ class TaskGrid(BaseGrid, frozen=True):
                     f"kernel_regularizer_type {kind} and kernel_regularizer_{kind} (its coefficients) go together: "
                     f"give both or neither"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _decay_is_of_adamw(self) -> Self:
+        others = [name for name in self.optimizer if name != "adamw"]
+        if any(self.weight_decay) and others:
+            refuse(
+                f"weight_decay is that of adamw; {', '.join(others)} has none: give adamw a grid of its own, or others "
+                "an l2 penalty (kernel_regularizer_type)"
+            )
+        if not any(self.weight_decay) and "adamw" in self.optimizer:
+            refuse("adamw is adam with weight_decay: give one above 0, such as 0.01, or take adam")
+        return self
+
+    @model_validator(mode="after")
+    def _schedules_are_complete(self) -> Self:
+        has_steps = any(self.step_epochs) and any(factor != 1 for factor in self.step_factor)
+        has_any = any(self.step_epochs) or any(factor != 1 for factor in self.step_factor)
+        if has_any != ("step" in self.schedule) or has_any != has_steps:
+            refuse(
+                "schedule step, step_epochs (epochs between changes of the learning rate) and step_factor (what each "
+                "multiplies it by) go together: give all or none"
+            )
+        if max(self.warmup_epochs) >= min(self.epochs):
+            refuse(
+                f"warmup_epochs {max(self.warmup_epochs):,} leaves the schedule none of {min(self.epochs):,} epochs: "
+                "ask for fewer, or for more epochs"
+            )
         return self
 
     @property
@@ -91,10 +139,9 @@ class TaskGrid(BaseGrid, frozen=True):
             for setting in self.points(self._crossed()):
                 yield {**setting, **penalty}
 
-    @classmethod
-    def _crossed(cls) -> list[str]:
-        names = cls.keys()
-        return [name for name in names if not name.startswith("kernel_regularizer_")]
+    def _crossed(self) -> list[str]:
+        """The axes of which every combination is a point, beside the penalties."""
+        return [name for name in self.keys() if not name.startswith("kernel_regularizer_")]
 
     def _penalties(self) -> Iterator[dict[str, Any]]:
         for kind in self.kernel_regularizer_type:
@@ -107,23 +154,40 @@ class TaskGrid(BaseGrid, frozen=True):
 class Grid(TaskGrid, frozen=True):
     """A hypercube of hyperparameter values: every combination is an experiment.
 
-    Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or an ordered
-    collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty are crossed
-    with their own type only, and momentum is not crossed with adam.
+    A grid has either shape, size and depth, or `widths`: lists of the widths of hidden layers, of which an empty one is
+    a linear model. Each field takes a single value, `{powers_of_two: [first, last]}` with both exponents included, or
+    an ordered collection: a list, a range, a NumPy array, a pandas column, a generator. The coefficients of a penalty
+    are crossed with their own type only, momentum is not crossed with adam and adamw, and steps only with the schedule
+    `step`.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
     """
 
-    shape: Annotated[tuple[Annotated[str, word(SHAPES)], ...], Axis]
-    size: Annotated[tuple[Size, ...], Axis]
-    depth: Annotated[tuple[Depth, ...], Axis]
+    shape: Annotated[tuple[Annotated[str, word(SHAPES)], ...], Axis] = ()
+    size: Annotated[tuple[Size, ...], Axis] = ()
+    depth: Annotated[tuple[Depth, ...], Axis] = ()
+    widths: Annotated[tuple[Widths, ...], Axis, BeforeValidator(_lists_of_widths)] = ()
     activation: Annotated[tuple[Annotated[str, word(ACTIVATIONS)], ...], Axis] = ("relu",)
+    initialization: Annotated[tuple[Annotated[str, word(INITIALIZATIONS)], ...], Axis] = ("glorot_uniform",)
+    dropout: Annotated[tuple[Below1, ...], Axis] = (0.0,)
+    normalization: Annotated[tuple[Annotated[str, word(NORMALIZATIONS)], ...], Axis] = ("none",)
+
+    @model_validator(mode="after")
+    def _layers_are_given_once(self) -> Self:
+        missing = [name for name in _RULE if not getattr(self, name)]
+        if self.widths and missing != list(_RULE):
+            refuse("widths stands instead of shape, size and depth: leave them out, or give them a grid of their own")
+        if missing and not self.widths:
+            names = "key" if len(missing) == 1 else "keys"
+            verb = "is" if len(missing) == 1 else "are"
+            refuse(f"the {names} {', '.join(map(repr, missing))} {verb} missing")
+        return self
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
-        """Return the names of the axes, those of the published partitions first."""
-        first = ("dataset", "shape", "size", "depth")
+        """Return the names of the axes, those of the layers after the task."""
+        first = ("dataset", *_RULE, "widths")
         others = super().keys()
         return (*first, *(name for name in others if name not in first))
 
@@ -138,7 +202,13 @@ class Grid(TaskGrid, frozen=True):
         """
         for setting in self.settings():
             content = contents.get(setting["dataset"], "")
+            if self.widths:
+                setting |= {"hidden_widths": setting.pop("widths"), "shape": WIDTHS, "size": 0, "depth": 1}
             yield NetworkExperiment(**setting, task_content=content, training_version=training_version)
+
+    def _crossed(self) -> list[str]:
+        left_out = _RULE if self.widths else ("widths",)
+        return [name for name in super()._crossed() if name not in left_out]
 
 
 class TaskSpace(BaseSpace, frozen=True):

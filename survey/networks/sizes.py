@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from survey.errors import SearchSpaceError
 from survey.networks.experiment import NetworkExperiment
+from survey.networks.layers import network_of
 from survey.networks.search_space import SearchSpace
-from survey.networks.topology import SIZE_TOLERANCE, layer_widths, within_tolerance
+from survey.networks.topology import SIZE_TOLERANCE, within_tolerance
 from survey.tasks.loading import TaskDescription
 from survey.text.counting import counted
 
@@ -29,8 +30,9 @@ def check_sizes(
     nearest: dict[str, _Miss] = {}
     for experiment in (each for space in spaces for grid in space.grids for each in grid.experiments(contents)):
         task = describe(experiment.dataset)
-        _, found = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
-        if within_tolerance(found, experiment.size) or task.inputs_guessed:
+        _, found = network_of(experiment, task)
+        is_given = experiment.hidden_widths is not None
+        if is_given or within_tolerance(found, experiment.size) or task.inputs_guessed:
             return
         miss = _Miss(task, experiment, found)
         known = nearest.setdefault(task.name, miss)

@@ -22,6 +22,9 @@ BASE_SHAPES = (
 SHAPES = (*BASE_SHAPES, *(f"{shape}_residual" for shape in BASE_SHAPES))
 """All shapes that can be named."""
 
+WIDTHS = "widths"
+"""The shape of networks whose layer widths were given, and not found by a rule for a size."""
+
 SIZE_TOLERANCE = 0.2
 """Relative difference from the target size beyond which an experiment is left out of a sweep."""
 
@@ -112,9 +115,9 @@ def within_tolerance(num_parameters: int, size: int) -> bool:
     return abs(num_parameters - size) <= SIZE_TOLERANCE * size
 
 
-def num_free_parameters(widths: Sequence[int], num_inputs: int) -> int:
-    """Count the weights and biases of dense layers of these widths."""
-    count, fan_in = 0, num_inputs
+def num_free_parameters(widths: Sequence[int], num_inputs: int, *, normalized: bool = False) -> int:
+    """Count the weights and biases of dense layers of these widths, with gain and shift of each normalized unit."""
+    count, fan_in = 2 * sum(widths[:-1]) if normalized else 0, num_inputs
     for fan_out in widths:
         count += (fan_in + 1) * fan_out
         fan_in = fan_out

@@ -50,6 +50,9 @@ class _Networks(Workload):
 
         return default_model(on_gpu=on_gpu)
 
+    def data_name(self, experiment: NetworkExperiment) -> str:
+        return experiment.dataset
+
     def data_digest(self, experiment: NetworkExperiment, data: Mapping[str, PreparedTask]) -> str:
         return data[experiment.dataset].digest
 

@@ -4,4 +4,4 @@ Read `folder` first. `lock` keeps a second launch away; `launch_record`, `progre
 `survey.status` and the report read.
 """
 
-__all__ = ["disk_usage", "folder", "forecasts", "launch_record", "ownership", "progress", "states"]
+__all__ = ["disk_usage", "folder", "forecasts", "launch_record", "ownership", "progress", "states", "surveys"]

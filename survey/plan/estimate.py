@@ -165,28 +165,35 @@ class Price:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What trains a plan.
+
+    Attributes:
+        num_cpus: Cores.
+        num_gpus: GPUs.
+        pilot_factor: How far off a time may be, as a factor, where a pilot has measured the costs; else None.
+    """
+
+    num_cpus: int
+    num_gpus: float = 0.0
+    pilot_factor: float | None = None
+
+    @property
+    def factor(self) -> float:
+        """How far off a time may be, as a factor."""
+        return self.pilot_factor or UNMEASURED_FACTOR
+
+
 @collector_paused()
-def price(
-    plan: Plan,
-    rows: Rows,
-    columns: Columns,
-    *,
-    num_cpus: int,
-    num_gpus: float,
-    factor: float,
-    measured: bool,
-    keep_states: bool = False,
-) -> Price:
+def price(plan: Plan, rows: Rows, columns: Columns, machine: Machine, *, keep_states: bool = False) -> Price:
     """Estimate the cost of a plan.
 
     Args:
         plan: With the costs of the machine that will train it, and the fractions of GPUs.
         rows: What goes to MLflow.
         columns: What goes to the data set.
-        num_cpus: Cores that train.
-        num_gpus: GPUs that train.
-        factor: How far off a time may be, as a factor.
-        measured: Whether a pilot has measured the costs.
+        machine: What will train it.
         keep_states: Whether the last state of each run is kept.
     """
     bundles: dict[tuple[str, ...], list[PlannedBundle]] = {}
@@ -199,12 +206,12 @@ def price(
     # store, others train.
     gpu_s = sum(bundle.cost_s + bundle.num_gpus * tracking_s for bundle in plan.bundles if bundle.num_gpus)
     training_s = sum(bundle.training_s for bundle in plan.bundles)
-    wall_s = _makespan(plan.trials, tracking_s, num_cpus=num_cpus, num_gpus=num_gpus)
+    wall_s = _makespan(plan.trials, tracking_s, num_cpus=machine.num_cpus, num_gpus=machine.num_gpus)
     if plan.bundles:
         new = plan.num_experiments - plan.num_experiments_done
         wall_s += _START_S + _EXPORT_S_PER_EXPERIMENT * new + _REPORT_S_PER_EXPERIMENT * plan.num_experiments
     core_hours, gpu_hours, training_hours, wall_hours = (
-        Range.around(s / 3600, factor) for s in (core_s, gpu_s, training_s, wall_s)
+        Range.around(s / 3600, machine.factor) for s in (core_s, gpu_s, training_s, wall_s)
     )
     artifact_bytes, dataset_bytes = _parquet_bytes(plan, bundles, columns)
     return Price(
@@ -225,9 +232,9 @@ def price(
         gpu_hours=gpu_hours,
         training_hours=training_hours,
         wall_hours=wall_hours,
-        num_cpus=num_cpus,
-        num_gpus=num_gpus,
-        measured=measured,
+        num_cpus=machine.num_cpus,
+        num_gpus=machine.num_gpus,
+        measured=machine.pilot_factor is not None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 
@@ -39,19 +39,44 @@ class Bound:
     memory_bytes: int = 1 << 62
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What trials are planned for: a core, or a GPU.
+
+    Attributes:
+        model: Built-in costs of it.
+        is_gpu: Whether it is a GPU.
+        bound: How large a trial may become on it.
+    """
+
+    model: CostModel
+    is_gpu: bool = False
+    bound: Bound = Bound()
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What earlier launches have left.
+
+    Attributes:
+        done: Repetitions that are done, by experiment_id.
+        states: States from which runs can go on, by `Experiment.prefix_id`.
+    """
+
+    done: Mapping[int, Collection[int]] = field(default_factory=dict)
+    states: Mapping[int, Sequence[KeptState]] = field(default_factory=dict)
+
+
 @collector_paused()
 def make_plan(
     spaces: Sequence[BaseSpace],
     *,
     contents: Mapping[str, str],
     needs: Callable[[Experiment], Needs | None],
-    model: CostModel,
-    done: Mapping[int, Collection[int]],
+    device: Device,
+    existing: Existing = Existing(),
     repetitions: int | None = None,
     limit: int | None = None,
-    bound: Bound = Bound(),
-    on_gpu: bool = False,
-    kept: Mapping[int, Sequence[KeptState]] = {},
 ) -> Plan:
     """Plan a survey.
 
@@ -59,13 +84,10 @@ def make_plan(
         spaces: Search spaces; an experiment of several is planned once, with the most repetitions that any asks for.
         contents: Digests of data that are part of the identity, see `survey.workloads.workload.SurveyData`.
         needs: Returns what the training of an experiment needs; None if it is left out.
-        model: Built-in costs of the device that trains.
-        done: Repetitions that are done, by experiment_id.
+        device: What trains.
+        existing: What need not be trained again.
         repetitions: Overrides the number in the search spaces.
         limit: Plan only the first `limit` experiments.
-        bound: How large a trial may become before its repetitions are split.
-        on_gpu: Whether to plan the work for GPUs.
-        kept: States from which runs can go on, by `Experiment.prefix_id`.
 
     Raises:
         InputError: There are too many trials to plan.
@@ -81,7 +103,7 @@ def make_plan(
         if found is None:
             left_out += 1
             continue
-        missing = _missing(experiment, asked, done)
+        missing = _missing(experiment, asked, existing.done)
         experiments += 1
         finished += not missing
         runs += asked
@@ -90,13 +112,13 @@ def make_plan(
         epochs[1] += experiment.epochs * asked
         runs_done += asked - len(missing)
         if missing:
-            if kept:
-                states = _states(experiment, missing, kept)
-                bundles += _continued(experiment, states, asked, found, model, on_gpu=on_gpu)
+            if existing.states:
+                states = _states(experiment, missing, existing.states)
+                bundles += _continued(experiment, states, asked, found, device)
                 begun = {number for state in states for number in state.repetitions}
                 missing = tuple([number for number in missing if number not in begun])
             if missing:
-                bundles += _bundles(experiment, missing, asked, found, model, bound, on_gpu=on_gpu)
+                bundles += _bundles(experiment, missing, asked, found, device)
             if len(bundles) > MOST_EXPERIMENTS:
                 raise _too_many(spaces)
     return Plan(
@@ -155,33 +177,26 @@ def _states(
 
 
 def _continued(
-    experiment: Experiment, states: Iterable[KeptState], asked: int, needs: Needs, model: CostModel, *, on_gpu: bool
+    experiment: Experiment, states: Iterable[KeptState], asked: int, needs: Needs, device: Device
 ) -> Iterator[PlannedBundle]:
     """Yield a bundle for each state that is gone on from."""
     for state in states:
         runs = len(state.repetitions)
-        work = needs.work(runs, on_gpu=on_gpu)
-        times = model.bundle_s(work, epochs=experiment.epochs - state.epochs, runs=runs)
+        work = needs.work(runs, on_gpu=device.is_gpu)
+        times = device.model.bundle_s(work, epochs=experiment.epochs - state.epochs, runs=runs)
         num_bytes = needs.shared_bytes + runs * needs.run_bytes
         yield PlannedBundle(experiment, state.repetitions, asked, needs, work, *times, num_bytes, state.epochs)
 
 
 def _bundles(
-    experiment: Experiment,
-    missing: tuple[int, ...],
-    asked: int,
-    needs: Needs,
-    model: CostModel,
-    bound: Bound,
-    *,
-    on_gpu: bool,
+    experiment: Experiment, missing: tuple[int, ...], asked: int, needs: Needs, device: Device
 ) -> Iterator[PlannedBundle]:
     """Yield the bundles of an experiment: one, or one for each part of its repetitions that lacks some."""
-    per_run_bytes, shared_bytes = needs.run_bytes, needs.shared_bytes
+    per_run_bytes, shared_bytes, bound = needs.run_bytes, needs.shared_bytes, device.bound
 
     def estimate(runs: int) -> tuple[Work, float, float, int]:
-        work = needs.work(runs, on_gpu=on_gpu)
-        times = model.bundle_s(work, epochs=experiment.epochs, runs=runs)
+        work = needs.work(runs, on_gpu=device.is_gpu)
+        times = device.model.bundle_s(work, epochs=experiment.epochs, runs=runs)
         return work, *times, shared_bytes + runs * per_run_bytes
 
     estimates = {asked: estimate(asked)}

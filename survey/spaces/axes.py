@@ -94,10 +94,12 @@ def _exact(value: float) -> float:
     return value + 0.0  # -0.0 is 0.0
 
 
-def one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
-    """Return a function that returns one of `words`, and refuses everything else."""
+def one_of(words: tuple[str, ...], *, any_case: bool = False) -> Callable[[Any], str]:
+    """Return a function that returns one of `words`, perhaps given in other letter case, and refuses all else."""
 
     def check(value: Any) -> str:
+        if any_case and isinstance(value, str):
+            value = next((known for known in words if known.lower() == value.lower()), value)
         if not isinstance(value, str) or value not in words:
             raise PydanticCustomError(
                 "word",
@@ -120,9 +122,9 @@ def without(problem_of: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def word(words: tuple[str, ...]) -> BeforeValidator:
-    """Return a validator that accepts one of `words`."""
-    return BeforeValidator(one_of(words))
+def word(words: tuple[str, ...], *, any_case: bool = False) -> BeforeValidator:
+    """Return a validator that accepts one of `words`, as `one_of` does."""
+    return BeforeValidator(one_of(words, any_case=any_case))
 
 
 Number = BeforeValidator(_no_bool)

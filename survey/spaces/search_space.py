@@ -177,6 +177,15 @@ class BaseSpace(CheckedModel, frozen=True):
         """
 
 
+def varied_axes(spaces: Iterable[BaseSpace]) -> tuple[str, ...]:
+    """Return the axes that have several values in search spaces, those with the most values first."""
+    grids = [grid for space in spaces for grid in space.grids]
+    # Of those with as many values the later ones come first: a task, which is the first axis, tells least.
+    names = reversed(grids[0].keys())
+    counts = {name: len({value for grid in grids for value in grid.values(name)}) for name in names}
+    return tuple(sorted((name for name in counts if counts[name] > 1), key=counts.__getitem__, reverse=True))
+
+
 def check_together(
     spaces: Sequence[BaseSpace],
     *,

@@ -3,7 +3,7 @@
 `store` is the driver's side: the tracking store, its MLflow experiment, and what is finished in it. `trial_run` is a
 worker's side: the MLflow run of a trial; it does not import MLflow where it can do without. `rows` is what is written,
 `writer` how. `local_store` keeps the sqlite file of an output, `server` serves it by `app`, `recovery` finds what was
-not in it.
+not in it. `ui_view` is what MLflow's page shows of a survey.
 """
 
 import logging
@@ -27,10 +27,12 @@ __all__ = [
     "finished",
     "local_store",
     "recovery",
+    "rows",
     "server",
     "sqlite",
     "store",
     "store_note",
     "tags",
     "trial_run",
+    "ui_view",
 ]

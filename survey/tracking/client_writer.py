@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow.entities import Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.tracking import MlflowClient
 
 from survey.tracking.errors import tracking_errors
-from survey.tracking.rows import MetricRow, NewRun
+from survey.tracking.rows import InputData, MetricRow, NewRun
 
 _ROWS_PER_CALL = 1000
 """The most metrics that MLflow takes in one call."""
@@ -32,6 +32,8 @@ class ClientWriter:
                 created = self._client.create_run(self._mlflow_experiment_id, run.start_time_ms, tags, run.name)
                 params = [Param(key, value) for key, value in run.params.items()]
                 self._client.log_batch(created.info.run_id, params=params)
+                if run.data:
+                    self._client.log_inputs(created.info.run_id, [_input(run.data)])
                 ids.append(created.info.run_id)
         return ids
 
@@ -55,3 +57,8 @@ class ClientWriter:
         with tracking_errors(self._uri):
             for run_id in run_ids:
                 self._client.set_terminated(run_id, status, end_time_ms)
+
+
+def _input(data: InputData) -> DatasetInput:
+    row = {name.removeprefix("dataset_"): value for name, value in data.row.items()}
+    return DatasetInput(Dataset(**row), [InputTag("mlflow.data.context", "training")])

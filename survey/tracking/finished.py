@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Engine, select
 
+from survey.dataset.completed_runs import CompletedRuns, TrainedRuns
 from survey.errors import InputError, TrackingError
 from survey.tracking.sql_writer import RUNS, TAGS
 from survey.tracking.tags import EXPERIMENT, EXPERIMENT_ID, HISTORY_FILE, REPETITIONS, ROLE, TRIAL_ROLE
@@ -71,6 +72,50 @@ class FinishedRow(NamedTuple):
             raise _foreign(self.mlflow_run_id) from None
         uri = f"{self.artifact_uri}/{HISTORY_FILE}"
         return FinishedTrial(self.mlflow_run_id, experiment, self.repetitions, uri)
+
+
+class FinishedTrials:
+    """The finished trials of an output, read from the store at each question.
+
+    Args:
+        rows: Returns what the store says of them, oldest first.
+
+    Raises:
+        TrackingError: The store cannot be read, or what it has is of no survey; from every method.
+    """
+
+    def __init__(self, rows: Callable[[], Iterator[FinishedRow]]) -> None:
+        self._rows = rows
+
+    def trials(self, *, done: CompletedRuns | None = None, superseded: Collection[str] = ()) -> Iterator[FinishedTrial]:
+        """Yield the trials, oldest first, except for `superseded` MLflow runs.
+
+        Args:
+            done: Trials all of whose repetitions are among these are left out.
+            superseded: Ids of MLflow runs.
+        """
+        for row in self._rows():
+            is_done = done is not None and done.includes(row.experiment_id, row.repetitions)
+            if not is_done and row.mlflow_run_id not in superseded:
+                yield row.trial
+
+    def completed_runs(self, superseded: Collection[str] = ()) -> CompletedRuns:
+        """Return what they have trained, except for `superseded` MLflow runs."""
+        completed = CompletedRuns()
+        for row in self._rows():
+            if row.mlflow_run_id not in superseded:
+                completed.add(row.experiment_id, row.repetitions)
+        return completed
+
+    def trained_runs(self, experiment_ids: Collection[int]) -> Iterator[TrainedRuns]:
+        """Yield what those of some experiments have trained."""
+        for row in self._rows():
+            if row.experiment_id in experiment_ids:
+                yield TrainedRuns(row.mlflow_run_id, row.experiment_id, row.repetitions)
+
+    def run_ids(self) -> set[str]:
+        """Return the MLflow runs of all of them."""
+        return {row.mlflow_run_id for row in self._rows()}
 
 
 def _foreign(mlflow_run_id: str) -> TrackingError:

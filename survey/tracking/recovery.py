@@ -27,7 +27,7 @@ from survey.text.uris import local_path
 from survey.tracking.finished import RUN_ID
 from survey.tracking.store import TrackingStore
 from survey.tracking.tags import HISTORY_FILE
-from survey.tracking.trial_run import TrackingSettings, TrialRun, recorded_epochs
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, recorded_epochs
 from survey.workloads.experiment import Experiment
 from survey.workloads.metrics import Metrics
 from survey.workloads.registry import experiment_of
@@ -67,8 +67,8 @@ def recover(output: Output, store: TrackingStore, given: str | None, *, hint: st
     """
     superseded = output.redo_log.superseded
     done = CompletedRuns.of_dataset(output.dataset, superseded)
-    done.merge(store.completed_runs(superseded))
-    known = store.all_finished_run_ids() | superseded
+    done.merge(store.finished.completed_runs(superseded))
+    known = store.finished.run_ids() | superseded
     recovered = 0
     for artifacts, is_own in _folders(output, given, hint).items():
         for orphan in _orphans(artifacts, done, known):
@@ -129,25 +129,25 @@ def _record(store: TrackingStore, artifacts: str, orphan: _Orphan, known: Metric
     name = str(orphan.first("batch"))
     mlflow_experiment_id = store.open_experiment(name, note="", artifact_location=artifacts)
     metrics = _recorded(orphan, known)
-    run = TrialRun(
-        TrackingSettings(
-            store.uri,
-            mlflow_experiment_id,
-            all_epochs=False,
-            repetition_runs=False,
-            metrics=metrics,
-            git_commit=str(orphan.first("git_hash") or ""),
-            sql_artifacts=store.sql_artifacts(mlflow_experiment_id),
-        ),
+    settings = TrackingSettings(
+        store.uri,
+        mlflow_experiment_id,
+        all_epochs=False,
+        repetition_runs=False,
+        metrics=metrics,
+        git_commit=str(orphan.first("git_hash") or ""),
+        sql_artifacts=store.sql_artifacts(mlflow_experiment_id),
+    )
+    shown = [key for key in ("num_free_parameters", "widths") if key in orphan.history.schema.names]
+    trial = TrackedTrial(
         orphan.experiment,
         orphan.repetitions,
         num_repetitions=max(orphan.repetitions) + 1,
-        params={
-            key: orphan.first(key) for key in ("num_free_parameters", "widths") if key in orphan.history.schema.names
-        },
+        params={key: orphan.first(key) for key in shown},
         trial_id=str(orphan.first("trial_id")),
         recovered_from=orphan.mlflow_run_id,
     )
+    run = TrialRun(settings, trial)
     curves = [curves_of_runs(orphan.history, column) for column in metrics.curves]  # [repetitions, epochs] each
     for epoch in recorded_epochs(curves[0].shape[1], all_epochs=False):
         run.log_epoch(int(epoch), np.stack([curve[:, epoch - 1] for curve in curves]))

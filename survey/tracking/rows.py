@@ -8,6 +8,7 @@ both leave the same rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +18,33 @@ _PARENT = "mlflow.parentRunId"
 """MLflow's tag for the run that a run is part of; left empty, it is the first of those created together."""
 
 
+_MOST_OF_DIGEST = 36
+"""Letters that MLflow keeps of the digest of a data set."""
+
+
+class InputData(NamedTuple):
+    """What a run is trained on, for MLflow: the name of a task, and the digest of its content."""
+
+    name: str
+    digest: str
+
+    @property
+    def row(self) -> dict[str, str]:
+        """What MLflow keeps of it: as of a source that is told in code, as the tasks of a survey are."""
+        source = json.dumps({"tags": {"mlflow.source.name": "survey"}})
+        digest = self.digest[:_MOST_OF_DIGEST]
+        return {"name": self.name, "digest": digest, "dataset_source_type": "code", "dataset_source": source}
+
+
 @dataclass(frozen=True)
 class NewRun:
-    """A run to be created: its name, tags, parameters and start in milliseconds since 1970."""
+    """A run to be created: its name, tags, parameters, start in milliseconds since 1970, and what it is trained on."""
 
     name: str
     start_time_ms: int
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
+    data: InputData | None = None
 
     def tags_with_parent(self, created: Sequence[str]) -> dict[str, str]:
         """Return the tags, with the first of the `created` ids for a parent that is created in the same call."""

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from sqlalchemy import Engine, TableClause, column, create_engine, delete, insert, table, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    TableClause,
+    column,
+    create_engine,
+    delete,
+    insert,
+    literal,
+    select,
+    table,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from survey.system.files import replacing
 from survey.tracking.errors import tracking_errors
-from survey.tracking.rows import MetricRow, NewRun
+from survey.tracking.rows import InputData, MetricRow, NewRun
 
 _LOCK_WAIT_S = 60
 """How long a write waits for those of other workers, where the store is a sqlite file."""
@@ -40,8 +54,15 @@ TAGS = _table("tags", "key value run_uuid")
 _PARAMS = _table("params", "key value run_uuid")
 _METRICS = _table("metrics", "key value timestamp step is_nan run_uuid")
 _LATEST_METRICS = _table("latest_metrics", "key value timestamp step is_nan run_uuid")
+_DATASETS = _table(
+    "datasets",
+    "dataset_uuid experiment_id name digest dataset_source_type dataset_source dataset_schema dataset_profile",
+)
+_INPUTS = _table("inputs", "input_uuid source_type source_id destination_type destination_id step")
+_INPUT_TAGS = _table("input_tags", "input_uuid name value")
 
-TABLES = {each.name: frozenset(each.columns.keys()) for each in (RUNS, TAGS, _PARAMS, _METRICS, _LATEST_METRICS)}
+_WRITTEN = (RUNS, TAGS, _PARAMS, _METRICS, _LATEST_METRICS, _DATASETS, _INPUTS, _INPUT_TAGS)
+TABLES = {each.name: frozenset(each.columns.keys()) for each in _WRITTEN}
 """The columns of each table that is written, all of them: a store whose tables have others is not written by SQL."""
 
 
@@ -66,8 +87,22 @@ class SqlWriter:
             (insert(RUNS), [self._run_row(*each) for each in zip(ids, runs, tags, strict=True)]),
             (insert(TAGS), _pairs(ids, tags)),
             (insert(_PARAMS), _pairs(ids, [run.params for run in runs])),
+            *itertools.chain.from_iterable(
+                self._input(run_id, run.data) for run_id, run in zip(ids, runs, strict=True) if run.data
+            ),
         )
         return ids
+
+    def _input(self, run_id: str, data: InputData) -> Iterator[tuple[Any, list[dict[str, Any]] | None]]:
+        """Statements that name what a run is trained on, which other runs of the experiment may have named already."""
+        row = {"experiment_id": self._mlflow_experiment_id, **data.row}
+        yield self._insert_new(_DATASETS), [{"dataset_uuid": uuid.uuid4().hex, **row}]
+        is_it = [_DATASETS.c[name] == row[name] for name in ("experiment_id", "name", "digest")]
+        input_id = uuid.uuid4().hex
+        values = [input_id, "DATASET", _DATASETS.c.dataset_uuid, "RUN", run_id, 0]
+        columns = [each if isinstance(each, ColumnElement) else literal(each) for each in values]
+        yield insert(_INPUTS).from_select(list(_INPUTS.c.keys()), select(*columns).where(*is_it)), None
+        yield insert(_INPUT_TAGS), [{"input_uuid": input_id, "name": "mlflow.data.context", "value": "training"}]
 
     def _run_row(self, run_id: str, run: NewRun, tags: dict[str, str]) -> dict[str, object]:
         return {

@@ -1,10 +1,10 @@
-"""The tracking store as the driver sees it: created, described, and asked what is finished."""
+"""The tracking store as the driver sees it: created, described, kept in order, and asked what is finished."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlparse
 
 import requests
@@ -12,15 +12,15 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from survey.dataset.completed_runs import CompletedRuns, TrainedRuns
 from survey.errors import InputError
 from survey.text.uris import sqlite_file
 from survey.tracking.errors import tracking_errors
-from survey.tracking.finished import FinishedRow, FinishedTrial, rows_by_sql
+from survey.tracking.finished import FinishedRow, FinishedTrials, rows_by_sql
 from survey.tracking.rows import Writer
 from survey.tracking.sql_writer import DIALECTS, TABLES
 from survey.tracking.sqlite import use_write_ahead_log
 from survey.tracking.tags import MOST_LETTERS, OUTPUT, ROLE, TRIAL_ROLE
+from survey.tracking.ui_view import VIEW
 from survey.tracking.writer import make_writer
 
 _ANSWER_WITHIN_S = 15.0
@@ -59,17 +59,28 @@ class TrackingStore:
             self.client = MlflowClient(uri)
             self.client.search_experiments(max_results=1)
 
-    def open_experiment(self, name: str, *, note: str, artifact_location: str | None) -> str:
-        """Return the id of the MLflow experiment for a survey of this name, created where there is none."""
+    def open_experiment(self, name: str, *, note: str, artifact_location: str | None, view: str = "") -> str:
+        """Return the id of the MLflow experiment for a survey of this name, created where there is none.
+
+        Args:
+            name: Name of the survey.
+            note: What it is for, as Markdown.
+            artifact_location: URI of the artifact folder; None if the MLflow server chooses it.
+            view: What its page shows, see `survey.tracking.ui_view`.
+        """
         with tracking_errors(self.uri):
             for experiment in self._experiments():
                 # One whose artifacts belong elsewhere is of before the output folder was moved.
                 here = artifact_location in (None, experiment.artifact_location)
                 if here and experiment.tags.get("survey.name") == name:
+                    if view:
+                        self.client.set_experiment_tag(experiment.experiment_id, VIEW, view)
                     return experiment.experiment_id
             tags = {OUTPUT: self._output_id, "survey.name": name, "mlflow.note.content": note}
             # The UI then opens its pages for training runs, rather than those for language models.
             tags["mlflow.experimentKind"] = "custom_model_development"
+            if view:
+                tags[VIEW] = view
             short = name[:MOST_LETTERS]
             titles = itertools.chain([short], (f"{short} ({number})" for number in itertools.count(2)))
             title = next(title for title in titles if self.client.get_experiment_by_name(title) is None)
@@ -80,37 +91,10 @@ class TrackingStore:
         with tracking_errors(self.uri):
             return {str(experiment.artifact_location).rstrip("/") for experiment in self._experiments()}
 
-    def finished_trials(
-        self, *, done: CompletedRuns | None = None, superseded: Collection[str] = ()
-    ) -> Iterator[FinishedTrial]:
-        """Yield the finished trials of this output, oldest first, except for `superseded` MLflow runs.
-
-        Args:
-            done: Trials all of whose repetitions are among these are left out.
-            superseded: Ids of MLflow runs.
-        """
-        for row in self._finished_rows():
-            is_done = done is not None and done.includes(row.experiment_id, row.repetitions)
-            if not is_done and row.mlflow_run_id not in superseded:
-                yield row.trial
-
-    def completed_runs(self, superseded: Collection[str] = ()) -> CompletedRuns:
-        """Return what the finished trials of this output have trained, except for `superseded` MLflow runs."""
-        completed = CompletedRuns()
-        for row in self._finished_rows():
-            if row.mlflow_run_id not in superseded:
-                completed.add(row.experiment_id, row.repetitions)
-        return completed
-
-    def trained_runs(self, experiment_ids: Collection[int]) -> Iterator[TrainedRuns]:
-        """Yield what the finished trials of some experiments have trained."""
-        for row in self._finished_rows():
-            if row.experiment_id in experiment_ids:
-                yield TrainedRuns(row.mlflow_run_id, row.experiment_id, row.repetitions)
-
-    def all_finished_run_ids(self) -> set[str]:
-        """Return the MLflow runs of all finished trials of this output."""
-        return {row.mlflow_run_id for row in self._finished_rows()}
+    @property
+    def finished(self) -> FinishedTrials:
+        """The finished trials of this output."""
+        return FinishedTrials(self._finished_rows)
 
     def _finished_rows(self) -> Iterator[FinishedRow]:
         """Read by SQL where the store is a database that can be reached from here, through MLflow elsewhere."""

@@ -6,7 +6,7 @@ import getpass
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,7 @@ from survey.errors import TrackingAwayError, TrackingError
 from survey.system.clock import Clock
 from survey.system.files import disk_full_errors
 from survey.text.counting import ranges
-from survey.tracking.rows import MetricRow, NewRun
+from survey.tracking.rows import InputData, MetricRow, NewRun
 from survey.tracking.tags import (
     EXPERIMENT,
     EXPERIMENT_ID,
@@ -68,6 +68,7 @@ class TrackingSettings:
         all_epochs: Whether every epoch is logged, or log-spaced ones.
         repetition_runs: Whether each repetition has a child run of its own.
         metrics: What is recorded of each epoch: of all trials, or of the one whose run it is.
+        axes: Axes with which the names of runs begin: those that have several values in the survey.
         git_commit: Commit of the survey's source, or an empty string.
         sql_artifacts: Where the experiment keeps artifacts, if workers may write its rows by SQL; else None.
         waits: When they write.
@@ -78,9 +79,35 @@ class TrackingSettings:
     all_epochs: bool
     repetition_runs: bool
     metrics: Metrics
+    axes: tuple[str, ...] = ()
     git_commit: str = ""
     sql_artifacts: str | None = None
     waits: Waits = Waits()
+
+
+@dataclass(frozen=True)
+class TrackedTrial:
+    """What the MLflow run of a trial says about it.
+
+    Attributes:
+        experiment: What is trained.
+        repetitions: Numbers of the repetitions.
+        num_repetitions: How many the survey asks for altogether.
+        params: Further parameters, such as the exact number of trainable parameters.
+        trial_id: Ray Tune's id of the trial.
+        first_epoch: The epoch that the trial begins with, beyond 1 where it goes on from a checkpoint.
+        recovered_from: The MLflow run whose place this one takes, where that one was lost.
+        data: What it is trained on; None if it needs no data.
+    """
+
+    experiment: Experiment
+    repetitions: Sequence[int]
+    num_repetitions: int
+    params: Mapping[str, object]
+    trial_id: str
+    first_epoch: int = 1
+    recovered_from: str | None = None
+    data: InputData | None = None
 
 
 def recorded_epochs(num_epochs: int, *, all_epochs: bool) -> npt.NDArray[np.int64]:
@@ -96,13 +123,7 @@ class TrialRun:
 
     Args:
         settings: How trials are tracked.
-        experiment: What is trained.
-        repetitions: Numbers of the repetitions.
-        num_repetitions: How many the survey asks for altogether.
-        params: Further parameters, such as the exact number of trainable parameters.
-        trial_id: Ray Tune's id of the trial.
-        first_epoch: The epoch that the trial begins with, beyond 1 where it goes on from a checkpoint.
-        recovered_from: The MLflow run whose place this one takes, where that one was lost.
+        trial: What the run says about it.
 
     Raises:
         TrackingAwayError: The server has been away for `Waits.patience_s`; from every method.
@@ -110,34 +131,18 @@ class TrialRun:
         DiskFullError: There is no room left for it; from every method.
     """
 
-    def __init__(
-        self,
-        settings: TrackingSettings,
-        experiment: Experiment,
-        repetitions: Sequence[int],
-        *,
-        num_repetitions: int,
-        params: dict[str, object],
-        trial_id: str,
-        first_epoch: int = 1,
-        recovered_from: str | None = None,
-    ) -> None:
+    def __init__(self, settings: TrackingSettings, trial: TrackedTrial) -> None:
         self._writer = make_writer(settings.uri, settings.mlflow_experiment_id, sql_artifacts=settings.sql_artifacts)
         self._metrics, self._waits = settings.metrics, settings.waits
-        wanted = recorded_epochs(experiment.epochs, all_epochs=settings.all_epochs)
+        wanted = recorded_epochs(trial.experiment.epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())
         self._pending: list[tuple[int, int, np.ndarray]] = []
         self._clock = Clock()
         self._flushed = time.monotonic()
         self._away_since: float | None = None
-        parent = parent_run(
-            settings, experiment, repetitions, num_repetitions, params, trial_id, start_time_ms=self._clock.now_ms()
-        )
-        if first_epoch > 1:
-            parent.tags["resumed_at_epoch"] = str(first_epoch)
-        if recovered_from:
-            parent.tags["recovered_from"] = recovered_from
-        children = [child_run(parent, experiment, number) for number in repetitions] if settings.repetition_runs else []
+        parent = parent_run(settings, trial, start_time_ms=self._clock.now_ms())
+        numbers = trial.repetitions if settings.repetition_runs else ()
+        children = [child_run(parent, trial.experiment, number) for number in numbers]
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 
     def log_epoch(self, epoch: int, statistics: np.ndarray, metrics: Metrics | None = None) -> None:
@@ -254,25 +259,17 @@ def _stacked(epochs: Sequence[np.ndarray], num_metrics: int) -> npt.NDArray[np.f
     return values
 
 
-def parent_run(
-    settings: TrackingSettings,
-    experiment: Experiment,
-    repetitions: Sequence[int],
-    num_repetitions: int,
-    params: dict[str, object],
-    trial_id: str,
-    *,
-    start_time_ms: int,
-) -> NewRun:
-    """Describe the MLflow run of a trial; arguments as of `TrialRun`, times in milliseconds since 1970."""
+def parent_run(settings: TrackingSettings, trial: TrackedTrial, *, start_time_ms: int) -> NewRun:
+    """Describe the MLflow run of a trial; times in milliseconds since 1970."""
+    experiment, repetitions = trial.experiment, trial.repetitions
     described = {name: value for name, value in experiment.described.items() if name != "task_content"}
     tags = {
         ROLE: TRIAL_ROLE,
         EXPERIMENT: json.dumps(experiment.to_dict()),
         REPETITIONS: json.dumps(list(repetitions)),
         EXPERIMENT_ID: f"{experiment.experiment_id:016x}",
-        "repetitions": f"{', '.join(ranges(repetitions))} of {num_repetitions}",
-        "trial_id": trial_id,
+        "repetitions": f"{', '.join(ranges(repetitions))} of {trial.num_repetitions}",
+        "trial_id": trial.trial_id,
         "epochs_logged": "all" if settings.all_epochs else "log-spaced",
         "mlflow.user": _user(),
         "mlflow.source.name": "survey.launch",
@@ -280,8 +277,12 @@ def parent_run(
     }
     if settings.git_commit:
         tags["mlflow.source.git.commit"] = settings.git_commit
-    shown = {key: str(value) for key, value in {**described, **params}.items() if value is not None}
-    return NewRun(experiment.label[:MOST_LETTERS], start_time_ms, tags, shown)
+    if trial.first_epoch > 1:
+        tags["resumed_at_epoch"] = str(trial.first_epoch)
+    if trial.recovered_from:
+        tags["recovered_from"] = trial.recovered_from
+    shown = {key: str(value) for key, value in {**described, **trial.params}.items() if value is not None}
+    return NewRun(experiment.named_by(settings.axes)[:MOST_LETTERS], start_time_ms, tags, shown, trial.data)
 
 
 def child_run(parent: NewRun, experiment: Experiment, repetition: int) -> NewRun:

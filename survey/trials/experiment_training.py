@@ -12,7 +12,8 @@ import torch
 
 from survey.dataset.history import history_table
 from survey.errors import DiskFullError, TrackingError
-from survey.tracking.trial_run import TrialRun
+from survey.tracking.rows import InputData
+from survey.tracking.trial_run import TrackedTrial, TrialRun
 from survey.trials.bundle import Bundle, is_device_lost, is_out_of_memory
 from survey.trials.messages import ExperimentConfig, ExperimentProgress, TrialSettings
 from survey.trials.provenance import process_origin
@@ -69,6 +70,8 @@ class ExperimentTraining:
         self._workload = workload_named(settings.workload, settings.about)
         self._metrics = self._workload.columns.metrics.only(config["metrics"])
         digest = self._workload.data_digest(self.experiment, settings.data)
+        name = self._workload.data_name(self.experiment)
+        self._data = InputData(name, digest) if name else None
         self.saved = SavedStates(self.experiment, config, settings, trial_id=context.trial_id, data_digest=digest)
         self.run = TrackedRun()
         self.is_done = False
@@ -103,15 +106,16 @@ class ExperimentTraining:
 
     def _trial_run(self, first_epoch: int) -> TrialRun:
         """Make the MLflow run of the experiment, whose training begins with an epoch."""
-        return TrialRun(
-            replace(self._context.settings.tracking, metrics=self._metrics),
+        trial = TrackedTrial(
             self.experiment,
             self._config["repetitions"],
             num_repetitions=self._config["num_repetitions"],
-            params=dict(self._config["details"]),
+            params=self._config["details"],
             trial_id=self._context.trial_id,
             first_epoch=first_epoch,
+            data=self._data,
         )
+        return TrialRun(replace(self._context.settings.tracking, metrics=self._metrics), trial)
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint or a kept state; the MLflow run gets the epochs before it too."""

@@ -18,7 +18,7 @@ from survey.text.terminal import reader_is_gone
 if TYPE_CHECKING:
     from survey.trials.stopper import StopRequest
 
-_GRACE_S = 25.0
+GRACE_S = 25.0
 """Seconds from SIGTERM to the end of the process: who sends it often sends SIGKILL after 30 s."""
 
 
@@ -27,14 +27,15 @@ class StopSignals:
 
     While trials train, the first Ctrl-C, SIGTERM or SIGHUP lets them write their checkpoints. At any other time, and
     the second time, a signal raises KeyboardInterrupt. A second SIGHUP does nothing, as the shell and the system send
-    one each. Where SIGHUP is ignored, as under `nohup`, it stays so. The process ends 25 s after SIGTERM or SIGHUP,
-    whatever it waits for.
+    one each. Where SIGHUP is ignored, as under `nohup`, it stays so. The process ends `grace_s` after SIGTERM or
+    SIGHUP, whatever it waits for.
 
     Args:
         request: What signals ask to stop.
         notice: Called with the reason, in a thread of its own, as soon as trials are to stop, so that the terminal
             does not stay silent until their epochs end.
-        on_exit: Called before the process ends 25 s after SIGTERM.
+        on_exit: Called before the process ends so.
+        grace_s: Seconds from SIGTERM or SIGHUP to that end.
     """
 
     def __init__(
@@ -43,13 +44,14 @@ class StopSignals:
         *,
         notice: Callable[[str], object] = lambda _: None,
         on_exit: Callable[[], object] = lambda: None,
+        grace_s: float = GRACE_S,
     ) -> None:
         self.request, self._notice, self._is_training = request, notice, False
         too_late = (
-            f"interrupted, and not all trials have stopped within {_GRACE_S:.0f} s: those go on from their last "
+            f"interrupted, and not all trials have stopped within {grace_s:.0f} s: those go on from their last "
             "checkpoint; launch again with the same arguments"
         )
-        self._grace = threading.Timer(_GRACE_S, end_process, (too_late, INTERRUPTED), {"on_exit": on_exit})
+        self._grace = threading.Timer(grace_s, end_process, (too_late, INTERRUPTED), {"on_exit": on_exit})
         self._grace.daemon = True
         self._watch = threading.Thread(target=self._give_notice, name="notice of a stop", daemon=True)
         self._previous: dict[int, Any] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Self
@@ -74,6 +74,18 @@ class Experiment(ABC):
     @abstractmethod
     def label(self) -> str:
         """A name for people; fields at their defaults are left out."""
+
+    def text_of(self, axis: str) -> str:
+        """The value of an axis in a name for people, as `label` has it; empty where another axis tells it."""
+        return f"{axis}={getattr(self, axis)}"
+
+    def named_by(self, axes: Iterable[str]) -> str:
+        """A name for people that begins with the values of these axes; the rest of the label follows."""
+        parts = [text for axis in axes if (text := self.text_of(axis))]
+        rest = f" {self.label} "
+        for part in parts:
+            rest = rest.replace(f" {part} ", " ")
+        return " ".join([*parts, rest.strip()]).strip()
 
     @property
     def paired_by(self) -> tuple[str, ...]:

@@ -261,6 +261,10 @@ class Workload(ABC):
     def cost_model(self, *, on_gpu: bool) -> CostModel:
         """Return rough costs of one core, or of one GPU, to order trials if no pilot has measured the machine."""
 
+    def data_name(self, experiment: Any) -> str:
+        """Return the name of the data that an experiment is trained on, as MLflow shows it; empty if it has none."""
+        return ""
+
     def data_digest(self, experiment: Any, data: Mapping[str, Any]) -> str:
         """Return the digest of the data of an experiment, from what `SurveyData.load` has returned.
 

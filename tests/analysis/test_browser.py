@@ -7,6 +7,7 @@ import re
 import pytest
 
 from survey.tracking.server import MlflowServer
+from survey.tracking.ui_view import PATH
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.browser import without_browser
 from tests.support.small_survey import EPOCHS
@@ -58,16 +59,21 @@ def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, bro
     run = next(
         run
         for run in client.search_runs([experiment.experiment_id])
-        if run.info.run_name == f"iris rectangle d3 2^6 lr0.01 b32 e{EPOCHS}"
+        if sorted(run.info.run_name.split()) == sorted(f"iris rectangle d3 2^6 lr0.01 b32 e{EPOCHS}".split())
     )
     # Another test beside this one may take the first port.
     server = MlflowServer(store, undisturbed / "artifacts", log=tmp_path / "server.log", first_port=5300)
     try:
         server.wait(within_s=HANGS_S)
-        browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs")
-        text = await_text(browser, r"rectangle d3 2\^\d")
-        assert "iris" in text
-        assert "diabetes" in text
+        browser.get(f"{server.address}{PATH}")
+        text = await_text(browser, r"2\^\d")
+        assert "GenAI" in text
+        assert "Learning curves (4)" in text
+        assert text.index("test_loss") < text.index("train_loss") < text.index("test_accuracy")
+        await_that(lambda: has_curve(browser), "no curve is drawn", every_s=0.5)
+        browser.get(browser.current_url.replace("compareRunsMode=CHART", "compareRunsMode=TABLE"))
+        text = await_text(browser, "Parameters")
+        assert "size" in text.partition("Parameters")[2].partition("test_loss")[0]
         browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}/model-metrics")
         await_text(browser, r"test_accuracy")  # charts further down are drawn when they are scrolled to
         await_that(lambda: has_curve(browser), "no curve is drawn", every_s=0.5)

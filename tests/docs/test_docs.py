@@ -253,7 +253,8 @@ def test_the_mlflow_page_has_every_tag_and_parameter():
     experiment = NetworkExperiment(dataset="mnist", shape="rectangle", size=1024, depth=3, **penalty)
     settings = trial_run.TrackingSettings("sqlite://", "1", True, True, METRICS, git_commit="abc")
     params = {"num_free_parameters": 1000, "widths": (5, 10)}
-    parent = trial_run.parent_run(settings, experiment, [0, 1], 2, params, "t1", start_time_ms=0)
+    trial = trial_run.TrackedTrial(experiment, [0, 1], 2, params, "t1")
+    parent = trial_run.parent_run(settings, trial, start_time_ms=0)
     child = trial_run.child_run(parent, experiment, 0)
     page = read(ROOT / "docs" / "mlflow.md")
     names = {*parent.tags, *parent.params, *child.tags, *child.params, tags.OUTPUT}

@@ -19,7 +19,7 @@ from survey.errors import TrackingAwayError
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.tracking.sqlite import copy_database
-from survey.tracking.trial_run import TrackingSettings, TrialRun, Waits
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import await_training, launch, numbers, rows, seeds, site, start_read, statuses
 from tests.support.servers import free_port, tracking_server
@@ -33,10 +33,11 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
     uri = f"http://127.0.0.1:{port}"
     experiment = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=64, depth=3, epochs=6)
     curves = np.random.default_rng(0).random((6, 20, 2), dtype=np.float32)
+    trial = TrackedTrial(experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
     with tracking_server(tmp_path, port):
         waits = Waits(flush_s=0.0, ask_again_s=0.0)
         settings = TrackingSettings(uri, MlflowClient(uri).create_experiment("x"), True, False, METRICS, waits=waits)
-        run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
+        run = TrialRun(settings, trial)
         run.log_epoch(1, curves[0])
     for epoch in (2, 3, 4):
         run.log_epoch(epoch, curves[epoch - 1])
@@ -51,7 +52,7 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
 
     settings = replace(settings, waits=Waits(patience_s=0.0))
     with pytest.raises(TrackingAwayError, match="cannot be used"):
-        TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
+        TrialRun(settings, trial)
 
 
 IMPATIENT = """

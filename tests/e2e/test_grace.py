@@ -12,7 +12,7 @@ import pytest
 
 from survey.output.folder import Output
 from survey.output.launch_record import read_record
-from survey.trials import signals
+from survey.trials.signals import GRACE_S
 from tests.support.awaiting import HANGS_S
 from tests.support.launching import (
     await_epochs,
@@ -85,8 +85,9 @@ import sys, time
 import survey.trials.checkpoint
 survey.trials.checkpoint.Checkpoint.save = lambda *_: time.sleep(100_000)
 if "survey.launch" in sys.orig_argv:
-    import survey.trials.signals
-    survey.trials.signals._GRACE_S = 3.0
+    from functools import partial
+    from survey.trials import signals
+    signals.StopSignals = partial(signals.StopSignals, grace_s=3.0)
 """
 
 
@@ -106,4 +107,4 @@ def test_where_a_trial_takes_longer_to_stop_than_the_grace_the_launch_ends_never
     record = read_record(Output(out))
     assert record
     assert record.phase == "interrupted"
-    assert signals._GRACE_S < 30
+    assert GRACE_S < 30

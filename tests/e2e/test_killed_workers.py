@@ -74,9 +74,10 @@ def test_a_long_trial_goes_on_from_its_checkpoint_on_another_worker(seed, tmp_pa
 
 
 TOLD_OFTEN = f"""{SAVED_OFTEN}
-    import survey.launch.recorder, survey.trials.tune
+    from functools import partial
+    import survey.launch.launcher, survey.trials.tune
     survey.trials.tune.report_every_s = lambda _: 0.2
-    survey.launch.recorder._RENEWED_EVERY_S = 0.1
+    survey.launch.launcher.Recorder = partial(survey.launch.launcher.Recorder, every_s=0.1)
 """
 """The same, and trials report often, and the record too."""
 

@@ -70,7 +70,7 @@ def jobs_of(survey) -> list[PartitionJob]:
     """What an export has to do in an output without a data set."""
     artifacts = Artifacts.of(survey.output, survey.store, None)
     columns = survey.output.workload.columns
-    return update._jobs(survey.output, columns, survey.store.finished_trials(), {}, {}, artifacts)
+    return update._jobs(survey.output, columns, survey.store.finished.trials(), {}, {}, artifacts)
 
 
 @pytest.mark.service

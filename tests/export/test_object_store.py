@@ -55,11 +55,11 @@ def test_a_store_that_is_away_ends_an_export(stored, monkeypatch):
         stored.export()
     artifacts = Artifacts(stored.output.artifacts, stored.store.uri, "", locations=frozenset((stored.location,)))
     with pytest.raises(TrackingAwayError, match=r"the artifact s3://bucket/.* cannot be fetched: Could not connect"):
-        artifacts.read(next(stored.store.finished_trials()))
+        artifacts.read(next(stored.store.finished.trials()))
 
 
 def test_a_history_that_is_gone_is_told(stored):
-    (trial,) = stored.store.finished_trials()
+    (trial,) = stored.store.finished.trials()
     artifacts = Artifacts.of(stored.output, stored.store, stored.given)
     artifacts.remove(trial)
     (message,) = stored.export().damaged
@@ -67,7 +67,7 @@ def test_a_history_that_is_gone_is_told(stored):
 
 
 def test_an_artifact_that_cannot_be_removed_is_told(stored, monkeypatch):
-    (trial,) = stored.store.finished_trials()
+    (trial,) = stored.store.finished.trials()
     artifacts = Artifacts.of(stored.output, stored.store, stored.given)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")  # so that there is another bucket's client
     gone = type(trial)(**{**vars(trial), "history_uri": trial.history_uri.replace("bucket", "nowhere")})

@@ -24,7 +24,7 @@ def test_what_the_data_set_holds_is_dropped(survey):
     before, size = files(survey.folder), sum(f.stat().st_size for f in survey.output.artifacts.rglob("*.parquet"))
     assert survey.prune() == prune.PruneResult(6, size)
     assert not list(survey.output.artifacts.rglob("*"))
-    assert len(list(survey.store.finished_trials())) == 6, "the MLflow runs stay"
+    assert len(list(survey.store.finished.trials())) == 6, "the MLflow runs stay"
     assert survey.export() == update.ExportResult(0, 0, ()), "and are known to be done"
     assert files(survey.folder) == before
     assert survey.prune() == prune.PruneResult(0, 0)

@@ -55,7 +55,7 @@ def made(tmp_path_factory, empty_store):
 @pytest.fixture(scope="module")
 def published(made, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("published") / "data"
-    publish(made.folder, str(folder), ABOUT, spaces=made.output.spaces())
+    publish(made.folder, str(folder), ABOUT, spaces=made.output.search_spaces.read())
     return folder
 
 
@@ -224,7 +224,7 @@ def test_a_changed_file_is_noticed_by_its_reader(published, tmp_path):
 def test_from_s3_by_analysis_by_pyarrow_and_by_mlcroissant(made, s3):
     store, address = s3
     about = About("In a store", url=f"{address}/bucket/by/all")
-    result = publish(made.folder, "s3://bucket/by/all", about, spaces=made.output.spaces())
+    result = publish(made.folder, "s3://bucket/by/all", about, spaces=made.output.search_spaces.read())
     assert (result.num_sent, result.num_removed) == (result.num_files, 0)
 
     whole = read(made.folder, "complete_summary").to_pandas()
@@ -256,8 +256,7 @@ def put_some(self, path, file):
     put(self, path, file)
 Destination.put = put_some
 module._WORKERS = 2
-module._JOURNAL_S = 0.0
-module.publish(Path({str(made.folder)!r}), "s3://bucket/killed", About("Killed"))
+module.publish(Path({str(made.folder)!r}), "s3://bucket/killed", About("Killed"), journal_s=0.0)
 """
     process = subprocess.Popen([sys.executable, "-c", script])
     selector = fs.FileSelector("bucket/killed", recursive=True, allow_not_found=True)
@@ -314,7 +313,7 @@ def test_a_bucket_that_is_not_there_is_told(made, s3):
 
 
 def test_no_credentials_are_published(made, s3):
-    publish(made.folder, "s3://bucket/secret", ABOUT, spaces=made.output.spaces())
+    publish(made.folder, "s3://bucket/secret", ABOUT, spaces=made.output.search_spaces.read())
     place = Destination.at("s3://bucket/secret")
     for path in ("README.md", "croissant.json", "columns.md", SUMS):
         assert "testing-secret" not in place.text(path)

@@ -109,6 +109,15 @@ RUN_TYPES = {
     "device": pa.string(),
     "train_seconds": pa.float32(),
     "train_fraction": pa.float32(),
+    "weight_decay": pa.float32(),
+    "schedule": pa.string(),
+    "warmup_epochs": pa.uint32(),
+    "step_epochs": pa.uint32(),
+    "step_factor": pa.float32(),
+    "gradient_clip": pa.float32(),
+    "initialization": pa.string(),
+    "dropout": pa.float32(),
+    "normalization": pa.string(),
     "validation_split": pa.float32(),
 }
 """The columns of a run, as published, and ours in addition."""
@@ -248,7 +257,7 @@ def test_the_published_reader_filters_and_chooses_columns(exported):
 
 def test_runs_are_what_was_put_in(exported):
     found = runs_of(exported.folder)
-    trials = {trial.experiment: trial for trial in exported.store.finished_trials()}
+    trials = {trial.experiment: trial for trial in exported.store.finished.trials()}
     assert len(found) == 30
     for experiment in EXPERIMENTS:
         curves = curves_of(experiment, range(5))
@@ -286,6 +295,15 @@ def test_runs_are_what_was_put_in(exported):
                 "task_digest": DIGITS.digest,
                 "test_split": float(np.float32(0.2)),
                 "train_fraction": 1.0,
+                "weight_decay": 0.0,
+                "schedule": "constant",
+                "warmup_epochs": 0,
+                "step_epochs": 0,
+                "step_factor": 1.0,
+                "gradient_clip": 0.0,
+                "initialization": "glorot_uniform",
+                "dropout": 0.0,
+                "normalization": "none",
                 "validation_split": 0.0,
                 "num_free_parameters": parameters,
                 "widths": list(widths),
@@ -613,7 +631,7 @@ def test_a_users_own_task_is_flagged_by_its_content(survey, tmp_path):
     )
     contents = {"my task_1": "ab" * 32}
     survey.output.record([own], contents)
-    assert survey.output.contents == contents
+    assert survey.output.identity.contents == contents
     task = PreparedTask("my task_1", "classification", DIGITS.inputs, DIGITS.targets, "ab" * 32)
     (experiment,) = own.experiments(contents)
     (other,) = own.experiments({"my task_1": "cd" * 32})

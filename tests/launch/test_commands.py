@@ -24,7 +24,7 @@ from survey.launch.options import Options
 from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
 from survey.spaces.yaml_file import load_space
 from tests.support.awaiting import HANGS_S
-from tests.support.commands import run_here
+from tests.support.commands import run_here, run_main
 from tests.support.paths import ROOT
 
 
@@ -152,12 +152,13 @@ def folder(tmp_path) -> Path:
     return made
 
 
-def test_the_example_can_be_loaded(folder, here):
+def test_the_example_can_be_loaded(folder, here, survey_command):
     result = here("survey.launch", "--example")
     assert result.returncode == 0
     assert result.stderr == ""
     (folder / "mine.yaml").write_text(result.stdout, encoding="utf-8")
     assert load_space(folder / "mine.yaml").experiments()
+    assert survey_command("example").stdout == result.stdout
 
 
 def test_a_dry_run_prints_the_plan_and_leaves_nothing(folder):
@@ -178,22 +179,71 @@ def test_the_quickstart_is_the_default(here):
     assert "surveys/quickstart" in here("survey.launch", "--dry-run").stdout.replace("\n", "")
 
 
-def test_the_command_survey_has_these_commands(folder):
+@pytest.fixture
+def survey_command(folder, monkeypatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command `survey`, within this process."""
+    monkeypatch.chdir(folder)
+    return lambda *arguments: run_main(main_module.main, *arguments)
+
+
+def test_the_command_survey_has_these_commands(survey_command):
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
     assert scripts == {"survey": "survey.__main__:main"}
-    result = command(folder, "survey")
-    assert result.returncode == 0
-    for name in ("launch", "status", "export"):
-        assert f"\n  {name}  " in result.stdout
-        assert callable(import_module(main_module._COMMANDS[name][0]).main)
-    result = command(folder, "survey", "status", "--out", "nowhere")
-    assert (result.returncode, "nowhere" in result.stderr) == (2, True)
-    assert "Usage: survey status" in words(command(folder, "survey", "status", "--help").stdout)
-    result = command(folder, "survey", "lanuch")
+    result = survey_command()
+    assert (result.returncode, result.stderr) == (0, "")
+    for name, (home, text) in main_module._COMMANDS.items():
+        assert f" {name} {text}" in words(result.stdout)
+        module, _, function = home.partition(":")
+        assert callable(getattr(import_module(module), function))
+        assert f"Usage: survey {name} " in words(survey_command(name, "--help").stdout)
+    assert survey_command("--version").stdout == f"{survey.__version__}\n"
+
+
+def test_the_status_of_a_command_of_survey_is_its_own(survey_command):
+    result = survey_command("status", "--out", "nowhere")
+    assert (result.returncode, "nowhere: there is no survey here" in result.stderr) == (2, True)
+    result = survey_command("lanuch")
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == (
-        "error: expected a command (launch, status, export), found 'lanuch' (did you mean 'launch'?)\n"
+    assert "No such command 'lanuch'" in words(result.stderr)
+
+
+def test_what_survey_prints_of_itself_imports_nothing_that_takes_seconds(folder):
+    heavy = "torch ray mlflow pandas matplotlib sklearn sqlalchemy"
+    script = (
+        "import sys\nfrom survey.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+        f"print([name for name in '{heavy}'.split() if name in sys.modules])"
     )
+    for arguments in ([], ["status"], ["launch", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == "[]", arguments
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("survey re", "report recommend"),
+        ("survey launch --dr", "--dry-run"),
+        ("survey launch opt", "optimizer_sweep"),
+    ],
+)
+def test_the_shell_completes_commands_options_and_search_spaces(folder, line, completed):
+    asked = {"_SURVEY_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-m", "survey"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == completed.split(), done.stderr
 
 
 BAD_USAGE = {

@@ -62,7 +62,7 @@ def test_what_is_no_filter_is_refused(text, told):
 def redo(survey, experiment: NetworkExperiment) -> set[str]:
     """Let what trained an experiment count no more, as a launch does before it trains."""
     ids = {experiment.experiment_id}
-    trained = [*survey.store.trained_runs(ids), *trained_runs(survey.folder, ids)]
+    trained = [*survey.store.finished.trained_runs(ids), *trained_runs(survey.folder, ids)]
     replaced = {each.mlflow_run_id for each in trained}
     survey.output.redo_log.add("a filter", replaced)
     return replaced
@@ -78,7 +78,7 @@ def test_rows_stay_until_the_new_ones_are_there(survey):
     replaced = redo(survey, chosen)
     assert len(replaced) == 2
     assert CompletedRuns.of_dataset(survey.folder, survey.output.redo_log.superseded) == {other.experiment_id: {0}}
-    assert survey.store.completed_runs(survey.output.redo_log.superseded) == {other.experiment_id: {0}}
+    assert survey.store.finished.completed_runs(survey.output.redo_log.superseded) == {other.experiment_id: {0}}
     assert survey.export() == update.ExportResult(0, 0, ()), "old MLflow runs do not count"
     assert repr(runs_of(survey.folder)) == repr(before)
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,27 @@ def test_a_survey_that_is_done(undisturbed):
     assert {f: t for f, t in after.items() if "mlflow.db" not in f.name} == {
         f: t for f, t in before.items() if "mlflow.db" not in f.name
     }
+
+
+def test_without_a_folder_there_is_a_line_for_each_survey(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    none = run_here(status_function)
+    assert (none.returncode, f"no survey in {tmp_path}/surveys" in none.stdout.replace("\n", "")) == (0, True)
+    for name, files in {"older": ["survey.json"], "a": ["survey.json", "launch.json"], "no survey": []}.items():
+        (tmp_path / "surveys" / name).mkdir(parents=True)
+        for file in files:
+            shutil.copy(undisturbed / file, tmp_path / "surveys" / name)
+    (tmp_path / "surveys" / "broken").mkdir()
+    (tmp_path / "surveys" / "broken" / "survey.json").write_text("no JSON")
+    head, first, *others = run_here(status_function).stdout.splitlines()
+    assert head.split("  ")[0] == "survey"
+    assert re.fullmatch(rf"surveys/a +done +{RUNS} of {RUNS} +20\d\d-\d\d-\d\d [\d:]{{8}} *", first)
+    assert sorted(line.split()[:3] for line in others) == [
+        ["surveys/broken", "unknown", "0"],
+        ["surveys/older", "unknown", "0"],
+    ]
+    assert json.loads(run_here(status_function, "--json").stdout)[0]["out"] == f"{tmp_path}/surveys/a"
+    assert run_here(status_function, "--watch").returncode == 2
 
 
 def test_a_folder_without_a_survey_and_a_survey_without_a_launch(tmp_path):

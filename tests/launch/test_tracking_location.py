@@ -131,7 +131,7 @@ def test_what_another_output_has_in_the_same_folder_is_left_alone(survey, node, 
     output = died_elsewhere(survey, node, tmp_path / "shared")
     place = TrackingLocation(options, output, print)
     with place.held():
-        assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
+        assert place.open_at_start().finished.completed_runs() == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
     assert other.export() == ExportResult(2, 1, ())
 
@@ -140,7 +140,7 @@ def test_a_launch_looks_where_the_lost_one_had_its_artifacts(survey, node, tmp_p
     output = died_elsewhere(survey, node, tmp_path / "shared")
     place = TrackingLocation(Options(), output, print)
     with place.held():
-        assert place.open_at_start().completed_runs() == {FIRST.experiment_id: {0, 1}}
+        assert place.open_at_start().finished.completed_runs() == {FIRST.experiment_id: {0, 1}}
     assert not output.store_note.exists()
 
 

@@ -79,11 +79,15 @@ def batch_norm() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.2), nn.Linear(5, 3))
 
 
+def layer_norm() -> nn.Module:
+    return nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4), nn.ReLU(), nn.Linear(4, 3))
+
+
 @pytest.mark.parametrize(
     ("build", "told"),
     [
         (batch_norm, ""),
-        (lambda: nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4), nn.Linear(4, 3)), ""),
+        (layer_norm, ""),
         (lambda: Recurrent(nn.LSTM), "torch.vmap cannot take lstm.input"),
         (lambda: Recurrent(nn.GRU), "torch.vmap cannot take gru.input"),
         (lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(6, 3)), "torch.vmap cannot take "),
@@ -132,7 +136,7 @@ def test_a_trainer_decides_once_and_goes_on_as_it_began(monkeypatch):
         return Decision(len(decided) == 1, "" if len(decided) == 1 else "later")
 
     monkeypatch.setattr("survey.modules.training.trainer.decide", once)
-    fusing, one = Fusing(), lesson(batch_norm)
+    fusing, one = Fusing(), lesson(layer_norm)
     trainers = [ModuleTrainer(one, fusing, seeds=seeds) for seeds in (SEEDS, SEEDS[:1])]
     first = [trainer.train_epoch() for trainer in trainers]
     assert (decided, fusing.columns) == ([0], {"fused": "yes"})

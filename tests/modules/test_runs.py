@@ -179,5 +179,5 @@ def test_inputs_may_have_any_shape():
 def test_rows_are_gathered_in_parts_of_an_epoch(monkeypatch):
     one = lesson(mlp)
     expected = Runs(one, SEEDS, is_fused=True).train_epoch(1)
-    monkeypatch.setattr("survey.modules.training.runs._GATHERED_BYTES", 1)
+    monkeypatch.setattr("survey.modules.training.passes._GATHERED_BYTES", 1)
     assert difference(Runs(one, SEEDS, is_fused=True).train_epoch(1), expected) < 1e-6

@@ -19,7 +19,7 @@ from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
-from survey.plan.estimate import Price, Rows, price
+from survey.plan.estimate import Machine, Price, Rows, price
 from survey.plan.estimate_table import price_notes, price_table
 from survey.plan.pilot import fit_costs, run_pilot
 from survey.plan.plan import Plan
@@ -49,12 +49,12 @@ def planned(repetitions: int = 3, on_gpu: bool = False, **changes) -> Plan:
     return plan_of([one], on_gpu=on_gpu)
 
 
-def priced(plan: Plan, *, num_cpus: int = 1, num_gpus: float = 0, factor: float = 1.5) -> Price:
-    return price(plan, ROWS, COLUMNS, num_cpus=num_cpus, num_gpus=num_gpus, factor=factor, measured=False)
+def priced(plan: Plan, *, num_cpus: int = 1, num_gpus: float = 0, factor: float | None = None) -> Price:
+    return price(plan, ROWS, COLUMNS, Machine(num_cpus, num_gpus, factor))
 
 
 def test_a_price_counts_what_is_planned():
-    found = priced(planned())
+    found = priced(planned(), factor=1.5)
     assert (found.experiments_new, found.runs, found.runs_to_train, found.epochs) == (2, 6, 6, 300)
     assert found.trials == {"1 CPU core": 2}
     assert found.tracking_bytes > 2 * 50 * 24 * 100
@@ -74,6 +74,42 @@ def test_operations_are_those_of_the_matrix_products():
     assert work.flops == 5 * (100 * forward + 80 * backward)
     assert work.steps == 3, "80 rows in minibatches of 32, all runs together"
     assert work.layer_steps == 9
+
+
+def test_gain_and_shift_of_normalized_layers_are_parameters_beside_the_size():
+    """Networks with and without normalization have the same layers, so that they can be compared."""
+    task = TaskDescription("t", "classification", 100, 4, 3, False)
+    experiment = NetworkExperiment(dataset="t", shape="rectangle", size=100, depth=3)
+    plain, normalized = (
+        NetworkNeeds.of(experiment, task),
+        NetworkNeeds.of(replace(experiment, normalization="layer"), task),
+    )
+    assert plain
+    assert normalized
+    assert plain.widths == normalized.widths
+    hidden = sum(plain.widths[:-1])
+    assert normalized.num_free_parameters == plain.num_free_parameters + 2 * hidden
+    assert normalized.state_bytes == plain.state_bytes + 4 * 3 * 2 * hidden
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"dropout": 0.1}, "activations"),
+        ({"normalization": "layer"}, "activations"),
+        ({"gradient_clip": 1}, "updates"),
+        ({"optimizer": "adamw", "weight_decay": 0.1}, "updates"),
+    ],
+)
+def test_a_price_knows_what_axes_cost(changes, kind):
+    task = TaskDescription("t", "classification", 100, 4, 3, False)
+    experiment = NetworkExperiment(dataset="t", shape="rectangle", size=100, depth=3)
+    plain, changed = NetworkNeeds.of(experiment, task), NetworkNeeds.of(replace(experiment, **changes), task)
+    assert plain
+    assert changed
+    assert getattr(changed.work(5), kind) > 1.2 * getattr(plain.work(5), kind)
+    assert changed.work(5).flops == plain.work(5).flops
+    assert changed.run_bytes >= plain.run_bytes
 
 
 def test_a_price_counts_the_rows_that_are_used():

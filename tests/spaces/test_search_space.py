@@ -17,6 +17,7 @@ from survey.errors import InputError, SearchSpaceError
 from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.search_space import Grid, SearchSpace
+from survey.spaces.search_space import varied_axes
 from survey.spaces.yaml_file import built_in_names, dump_space, load_space
 from survey.tasks.own import UserTask
 from tests.support.paths import ROOT
@@ -33,6 +34,13 @@ def grid(**changes) -> Grid:
 
 def expand(**changes) -> list[NetworkExperiment]:
     return SearchSpace(name="x", grids=(grid(**changes),)).experiments()
+
+
+def test_axes_vary_over_all_grids_and_those_with_most_values_come_first():
+    one = SearchSpace(name="x", grids=(grid(size=[1 << 8, 1 << 9, 1 << 10], depth=2), grid(depth=3, size=1 << 8)))
+    assert varied_axes([one]) == ("size", "depth")
+    other = SearchSpace(name="y", grids=(grid(dataset="sleep", depth=3),))
+    assert varied_axes([one, other]) == ("size", "depth", "dataset")
 
 
 def test_the_minimal_example_has_the_defaults_of_butter(tmp_path):
@@ -56,6 +64,16 @@ def test_the_minimal_example_has_the_defaults_of_butter(tmp_path):
         "activation": "relu",
         "validation_split": 0.0,
         "train_fraction": 1.0,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warmup_epochs": 0,
+        "step_epochs": 0,
+        "step_factor": 1.0,
+        "gradient_clip": 0.0,
+        "initialization": "glorot_uniform",
+        "dropout": 0.0,
+        "normalization": "none",
+        "hidden_widths": None,
         "epochs": 1500,
         "task_content": "",
         "draws": "paired",
@@ -137,6 +155,32 @@ def test_adam_has_no_momentum():
         ("SGD", 0.0),
         ("SGD", 0.9),
     ]
+
+
+def test_axes_that_belong_to_one_value_of_another_are_crossed_with_that_alone():
+    found = expand(optimizer="AdamW", weight_decay=[0, 0.1])
+    assert [(e.optimizer, e.weight_decay) for e in found] == [("adam", 0.0), ("adamw", 0.1)]
+    found = expand(schedule=["constant", "step"], step_epochs=[5, 10], step_factor=0.1)
+    assert [(e.schedule, e.step_epochs) for e in found] == [("constant", 0), ("step", 5), ("step", 10)]
+
+
+def test_widths_stand_for_shape_size_and_depth():
+    grid = Grid(dataset="sklearn:iris", widths=[[64, 32], [], (8,)], learning_rate=[0.1, 0.01])
+    found = list(grid.experiments())
+    assert [each.hidden_widths for each in found] == [(64, 32)] * 2 + [()] * 2 + [(8,)] * 2
+    assert [each.depth for each in found] == [3, 3, 1, 1, 2, 2]
+    assert {each.shape for each in found} == {"widths"}
+    assert grid.num_points == 6
+
+
+def test_widths_are_written_as_they_are_read(tmp_path):
+    space = SearchSpace(name="x", grids=[Grid(dataset="sklearn:iris", widths=[[64, 32], []])])
+    assert load_space(written(tmp_path, dump_space(space), "x.yaml")) == space
+
+
+@pytest.mark.parametrize("written", ["rmsprop", "RMSProp", "RMSprop"])
+def test_letter_case_of_optimizers_does_not_matter(written):
+    assert expand(optimizer=written) == expand(optimizer="RMSprop")
 
 
 def test_a_rate_without_a_dot_is_a_number(tmp_path):
@@ -285,9 +329,9 @@ BAD = {
     ),
     "dataset that is a number": (GRID.replace("mnist", "201"), 2, ["grids[0].dataset[0]", "string", "201"]),
     "misspelt optimizer": (
-        key("optimizer: [adam, sgd]"),
+        key("optimizer: [Adam, sdg]"),
         6,
-        ["grids[0].optimizer[1]", "adam, RMSprop, SGD", "'sgd'", "did you mean 'SGD'?"],
+        ["grids[0].optimizer[1]", "adam, RMSprop, SGD", "'sdg'", "did you mean 'SGD'?"],
     ),
     "misspelt activation": (
         key("activation: rellu"),
@@ -303,6 +347,43 @@ BAD = {
         key("kernel_regularizer_type: l1"),
         2,
         ["grids[0]", "kernel_regularizer_l1", "both or neither"],
+    ),
+    "weight decay of another optimizer": (
+        key("optimizer: [adamw, sgd]\n    weight_decay: 0.1"),
+        2,
+        ["grids[0]", "weight_decay is that of adamw; SGD has none", "a grid of its own"],
+    ),
+    "adamw without weight decay": (
+        key("optimizer: AdamW"),
+        2,
+        ["grids[0]", "adamw is adam with weight_decay", "such as 0.01"],
+    ),
+    "steps without a length": (
+        key("schedule: step\n    step_factor: 0.1"),
+        2,
+        ["grids[0]", "step_epochs", "give all or none"],
+    ),
+    "steps of another schedule": (
+        key("schedule: cosine\n    step_factor: 0.1\n    step_epochs: 5"),
+        2,
+        ["grids[0]", "schedule step", "give all or none"],
+    ),
+    "warm-up that never ends": (
+        key("warmup_epochs: [0, 50]\n    epochs: [50, 100]"),
+        2,
+        ["grids[0]", "warmup_epochs 50 leaves the schedule none of 50 epochs", "fewer, or for more epochs"],
+    ),
+    "misspelt initialization": (
+        key("initialization: glorot"),
+        6,
+        ["grids[0].initialization", "'glorot'", "glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_normal"],
+    ),
+    "dropout of everything": (key("dropout: [0, 1]"), 6, ["grids[0].dropout[1]", "less than 1"]),
+    "misspelt normalization": (key("normalization: batch"), 6, ["grids[0].normalization", "'batch'", "none, layer"]),
+    "misspelt schedule": (
+        key("schedule: Cosine"),
+        6,
+        ["grids[0].schedule", "'Cosine'", "constant, cosine, linear, step"],
     ),
     "coefficients without penalty": (
         key("kernel_regularizer_l2: 0.1"),
@@ -353,6 +434,22 @@ BAD = {
     "a tab in YAML": ("name: x\ngrids:\n\t- a\n", 3, ["not valid YAML"]),
     "two documents": (GRID + "---\n" + GRID, 6, ["not valid YAML"]),
     "missing key of a grid": (GRID.replace("    shape: rectangle\n", ""), 2, ["grids[0]", "'shape' is missing"]),
+    "missing keys of a grid": (
+        GRID.replace("    shape: rectangle\n    size: 1024\n", ""),
+        2,
+        ["grids[0]", "'shape', 'size' are missing"],
+    ),
+    "widths beside a depth": (key("widths: [[64]]"), 2, ["grids[0]", "instead of shape, size and depth"]),
+    "widths that are no lists": (
+        "grids:\n  - dataset: mnist\n    widths: [64, 32]\n",
+        3,
+        ["grids[0].widths", "expected lists of the widths of hidden layers, as [[64, 32], [128], []]", "[64, 32]"],
+    ),
+    "widths of nothing": (
+        "grids:\n  - dataset: mnist\n    widths: [[64, 0]]\n",
+        3,
+        ["grids[0].widths[0][1]", "greater than or equal to 1", "found 0"],
+    ),
     "no grids": ("name: x\n", 1, ["'grids' is missing"]),
     "empty grids": ("name: x\ngrids: []\n", 2, ["grids", "found []"]),
     "grids that are no list": ("name: x\ngrids: 3\n", 2, ["grids", "found 3"]),

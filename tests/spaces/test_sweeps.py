@@ -32,14 +32,14 @@ PLAN = f"""
 import time
 from functools import partial
 from survey.networks.workload import WORKLOAD
-from survey.plan.make_plan import make_plan
+from survey.plan.make_plan import Device, Existing, make_plan
 from survey.spaces.yaml_file import load_space
 
 spaces = [load_space(name) for name in {list(SWEEPS)}]
 done = {{number: {{0}} for number in range(100_000)}}  # other experiments: each id is looked up and none is found
 data = WORKLOAD.data(spaces)
 needs, model = partial(data.needs, may_guess=True), WORKLOAD.cost_model(on_gpu=False)
-plan = make_plan(spaces, contents={{}}, needs=needs, model=model, done=done)
+plan = make_plan(spaces, contents={{}}, needs=needs, device=Device(model), existing=Existing(done))
 print(plan.num_experiments, plan.num_left_out, plan.num_runs, *data.guessed, sep=",")
 # Not `getrusage`, whose peak is that of the process that started this one.
 peak_kib = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))

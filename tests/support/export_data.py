@@ -20,7 +20,7 @@ from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings, TrialRun, Waits
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits
 from tests.support.copy_sqlite import copy_sqlite
 
 EPOCHS = 5
@@ -107,7 +107,8 @@ class Survey:
             sql_artifacts=self.store.sql_artifacts(experiment_id),
             waits=self.waits,
         )
-        run = TrialRun(settings, experiment, repetitions, num_repetitions=9, params={}, trial_id="abc_00001")
+        trial = TrackedTrial(experiment, repetitions, num_repetitions=9, params={}, trial_id="abc_00001")
+        run = TrialRun(settings, trial)
         widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, task.num_inputs, task.num_outputs)
         made = curves_of(experiment, repetitions) if curves is None else curves
         named = dict(zip(HISTORY_COLUMNS, made, strict=True))

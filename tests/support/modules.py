@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from survey.launch.api import prepare
 from survey.launch.options import Options
-from survey.modules.training.runs import Lesson
+from survey.modules.training.lesson import Lesson
 from survey.networks.experiment import TaskExperiment
 from survey.spaces.yaml_file import load_space
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from survey.networks.cost import default_model
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import SearchSpace
-from survey.plan.make_plan import make_plan
+from survey.plan.bundles import KeptState
+from survey.plan.make_plan import Bound, Device, Existing, make_plan
 from survey.plan.plan import Plan
 from survey.tasks.loading import TaskDescription, describe
 
@@ -20,15 +21,19 @@ def plan_of(
     describe: Callable[[str], TaskDescription] = describe,
     *,
     on_gpu: bool = False,
+    bound: Bound | None = None,
+    done: Mapping[int, Collection[int]] = {},
+    states: Mapping[int, Sequence[KeptState]] = {},
     **options: Any,
 ) -> Plan:
-    """The plan of search spaces; options as of `make_plan`."""
+    """The plan of search spaces; further options as of `make_plan`."""
 
     def needs(experiment) -> NetworkNeeds | None:
         return NetworkNeeds.of(experiment, describe(experiment.dataset))
 
-    chosen = {"contents": {}, "done": {}, **options}
-    return make_plan(spaces, needs=needs, model=default_model(on_gpu=on_gpu), on_gpu=on_gpu, **chosen)
+    device = Device(default_model(on_gpu=on_gpu), on_gpu, bound or Bound())
+    chosen = {"contents": {}, **options}
+    return make_plan(spaces, needs=needs, device=device, existing=Existing(done, states), **chosen)
 
 
 def planned(sizes=(64, 128, 256), shapes=("rectangle",), **axes: Any) -> Plan:

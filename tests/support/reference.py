@@ -87,8 +87,14 @@ class Reference:
         train_rows = train_rows[: math.ceil(round(experiment.train_fraction * left, 9))]
         self.train_rows, self.targets = train_rows, targets
         self.train_targets = self._noisy(targets[train_rows])
-        self.layers = streams.initial_parameters(widths, inputs.shape[1], seed=seed, dtype=torch.float64)
+        initialization = experiment.initialization
+        self.layers = streams.initial_parameters(
+            widths, inputs.shape[1], seed=seed, dtype=torch.float64, initialization=initialization
+        )
+        has_norms = experiment.normalization == "layer"
+        self.norms = [torch.nn.LayerNorm(width).double() for width in widths[:-1] if has_norms]
         self.parameters = [p.requires_grad_() for layer in self.layers for p in layer]
+        self.parameters += [p for norm in self.norms for p in norm.parameters()]
         self.moments = [[torch.zeros_like(p), torch.zeros_like(p)] for p in self.parameters]
         self.steps = self.epoch = 0
 
@@ -102,13 +108,23 @@ class Reference:
         changed = streams.noisy_labels(labels, max(2, targets.shape[1]), noise, seed=self.seed)
         return torch.eye(targets.shape[1])[changed].double() if self.kind == "softmax" else changed[:, None].double()
 
-    def forward(self, x):
+    def masks(self, rows, step):
+        """What the outputs of each hidden layer are multiplied by, [rows, width]: 16 bits decide on each."""
+        widths, room = [len(bias) for _, bias in self.layers[:-1]], -(-rows // 32) * 32
+        words = torch.zeros(1, sum(widths) * room // 4, dtype=torch.int64)
+        streams.Words(words, words.clone()).draw(streams.dropout_keys([self.seed], self.epoch), step)
+        share = round(self.experiment.dropout * 65536) / 65536
+        kept = words.numpy().view("<i2").reshape(-1, room)[:, :rows] >= 65536 * share - 32768
+        return torch.from_numpy(kept.T / (1 - share)).split(widths, 1)
+
+    def forward(self, x, masks=None):
         shape, hidden = self.experiment.shape, len(self.layers) - 1
         for k, (kernel, bias) in enumerate(self.layers):
             z = x @ kernel + bias
             if k == hidden:
                 return z
-            out = ACTIVATIONS[self.experiment.activation](z)
+            out = ACTIVATIONS[self.experiment.activation](self.norms[k](z) if self.norms else z)
+            out = out * masks[k] if masks else out
             first = 2 if shape.startswith("wide_first") else 1
             x = out + x if shape.endswith("_residual") and k >= first and out.shape == x.shape else out
         raise AssertionError
@@ -127,11 +143,46 @@ class Reference:
             (k**2).sum() for k in kernels
         )
 
+    def learning_rate(self):
+        """That of PyTorch's schedulers, one step for each update."""
+        e, scheduler = self.experiment, torch.optim.lr_scheduler
+        if self.steps == 0:
+            batches = math.ceil(len(self.train_rows) / e.batch_size)
+            warmup, rest = e.warmup_epochs * batches, (e.epochs - e.warmup_epochs) * batches
+            optimizer = torch.optim.SGD([torch.zeros(1)], lr=e.learning_rate)
+            after = {
+                "constant": lambda: scheduler.ConstantLR(optimizer, 1.0),
+                "cosine": lambda: scheduler.CosineAnnealingLR(optimizer, rest),
+                "linear": lambda: scheduler.LinearLR(optimizer, 1.0, 0.0, rest),
+                "step": lambda: scheduler.StepLR(optimizer, e.step_epochs * batches, e.step_factor),
+            }[e.schedule]()
+            if warmup:
+                rising = scheduler.LinearLR(optimizer, 1 / warmup, 1.0, warmup - 1)
+                after = scheduler.SequentialLR(optimizer, [rising, after], [warmup])
+            self.optimizer, self.scheduler = optimizer, after
+        else:
+            self.optimizer.step()
+            self.scheduler.step()
+        return self.optimizer.param_groups[0]["lr"]
+
     def step(self, gradients):
-        e, self.steps = self.experiment, self.steps + 1
-        lr, t = e.learning_rate, self.steps
+        e, lr = self.experiment, self.learning_rate()
+        self.steps += 1
+        t = self.steps
+        if e.gradient_clip:
+            for p, g in zip(self.parameters, gradients, strict=True):
+                p.grad = g.clone()
+            torch.nn.utils.clip_grad_norm_(self.parameters, e.gradient_clip)
+            gradients = [p.grad for p in self.parameters]
         for p, g, m in zip(self.parameters, gradients, self.moments, strict=True):
-            if e.optimizer == "adam":
+            if e.optimizer == "adamw":
+                # Epsilon is Keras's, and where Keras has it.
+                options = {"eps": EPSILON / math.sqrt(1 - 0.999**t), "weight_decay": e.weight_decay}
+                alone = torch.optim.AdamW([p], lr=lr, **options)
+                alone.state[p] = {"step": torch.tensor(t - 1.0), "exp_avg": m[0], "exp_avg_sq": m[1]}
+                p.grad = g
+                alone.step()
+            elif e.optimizer == "adam":
                 m[0] = 0.9 * m[0] + 0.1 * g
                 m[1] = 0.999 * m[1] + 0.001 * g**2
                 p -= lr * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m[0] / (m[1].sqrt() + EPSILON)
@@ -152,10 +203,11 @@ class Reference:
         rows = len(self.train_rows)
         order = streams.epoch_orders(rows, seeds=[self.seed], epoch=self.epoch)[0]
         collected: list[tuple[int, dict[str, float], float]] = []
-        for start in range(0, rows, self.experiment.batch_size):
+        for step, start in enumerate(range(0, rows, self.experiment.batch_size)):
             batch = order[start : start + self.experiment.batch_size]
             y = self.train_targets[batch]
-            logits = self.forward(self.inputs[self.train_rows[batch]])
+            masks = self.masks(len(batch), step) if self.experiment.dropout else None
+            logits = self.forward(self.inputs[self.train_rows[batch]], masks)
             penalty = self.penalty()
             gradients = torch.autograd.grad(self.loss(logits, y) + penalty, self.parameters)
             values = statistics(self.kind, logits.detach().numpy(), y.numpy())

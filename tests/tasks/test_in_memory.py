@@ -145,8 +145,9 @@ def test_a_survey_of_arrays_from_python(tmp_path: Path) -> None:
     assert (first.num_runs_trained, first.exit_status) == (4, 0)
     assert surveyed().num_runs_trained == 0
     output = Output.at(out)
-    (written,) = output.spaces()
-    assert {each.experiment_id for each in written.experiments(output.contents)} == set(first.summary["experiment_id"])
+    (written,) = output.search_spaces.read()
+    experiments = written.experiments(output.identity.contents)
+    assert {each.experiment_id for each in experiments} == set(first.summary["experiment_id"])
     assert first.summary["own"].all()
     assert (
         update_dataset(output, TrackingStore(output.default_tracking_uri, output_id=output.output_id)).num_new_runs == 0

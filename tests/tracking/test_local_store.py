@@ -126,7 +126,7 @@ def test_what_only_artifacts_tell_of_is_finished_again_once(survey, node):
         assert recover(survey.output, survey.store, None, hint=None) == 0
         own.recovered()
         done = {FIRST.experiment_id: {0, 1}, SECOND.experiment_id: {0, 1, 2}}
-        assert survey.store.completed_runs() == done
+        assert survey.store.finished.completed_runs() == done
         assert backed_up(survey) == done
         assert survey.export().damaged == ()
         assert survey.prune().num_artifacts == 2

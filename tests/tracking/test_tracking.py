@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shutil
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +23,11 @@ from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.tracking.client_writer import ClientWriter
 from survey.tracking.database import holds_experiments, remove_half_made
-from survey.tracking.rows import MetricRow, NewRun, Writer
+from survey.tracking.rows import InputData, MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
-from survey.tracking.trial_run import TrackingSettings, TrialRun, Waits, recorded_epochs
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits, recorded_epochs
+from survey.tracking.ui_view import VIEW, shared_view
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
 from tests.support.copy_sqlite import copy_sqlite
@@ -48,16 +51,11 @@ def start(
 ) -> TrialRun:
     chosen = {"all_epochs": True, "repetition_runs": True, **settings}
     experiment_id = open_experiment(store)
-    return TrialRun(
-        TrackingSettings(
-            store.uri, experiment_id, metrics=METRICS, sql_artifacts=store.sql_artifacts(experiment_id), **chosen
-        ),
-        experiment,
-        repetitions,
-        num_repetitions=5,
-        params={"num_free_parameters": 241, "nothing": None},
-        trial_id="abc_00001",
+    tracking = TrackingSettings(
+        store.uri, experiment_id, metrics=METRICS, sql_artifacts=store.sql_artifacts(experiment_id), **chosen
     )
+    params = {"num_free_parameters": 241, "nothing": None}
+    return TrialRun(tracking, TrackedTrial(experiment, repetitions, 5, params, "abc_00001"))
 
 
 def writer_of(store: TrackingStore) -> Writer:
@@ -78,11 +76,11 @@ def rows(database: Path, query: str) -> list[tuple]:
 
 def write_all(writer) -> list[str]:
     now = 1_760_000_000_000
-    parent = NewRun(
-        "parent", now, {"survey.role": "experiment", "mlflow.user": "ada", "note": "ü"}, {"size": "8", "lr": "1e-05"}
-    )
+    data = InputData("sklearn:iris", "0123456789abcdef" * 4)
+    tags = {"survey.role": "experiment", "mlflow.user": "ada", "note": "ü"}
+    parent = NewRun("parent", now, tags, {"size": "8", "lr": "1e-05"}, data)
     children = [
-        NewRun(f"child {k}", now + k, {"mlflow.parentRunId": "", "k": str(k)}, {"seed": str(k)}) for k in (1, 2)
+        NewRun(f"child {k}", now + k, {"mlflow.parentRunId": "", "k": str(k)}, {"seed": str(k)}, data) for k in (1, 2)
     ]
     ids = writer.create_runs([parent, *children])
     points = [0.5, NAN, INF, -INF, 1e-300, -0.25]
@@ -102,7 +100,7 @@ def write_all(writer) -> list[str]:
 
 
 def contents(database: Path, ids: list[str]) -> dict[str, list]:
-    """All rows of the tables that a run has, with its number in the place of its id."""
+    """All rows of the tables that a run has, with its number in the place of its id, without ids of data sets."""
     number = {run_id: f"run {k}" for k, run_id in enumerate(ids)}
 
     def neutral(value):
@@ -111,8 +109,9 @@ def contents(database: Path, ids: list[str]) -> dict[str, list]:
         return value
 
     found = {}
-    for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
-        names = sorted(name for _, name, *_ in rows(database, f"PRAGMA table_info({table})"))
+    random = {"dataset_uuid", "input_uuid", "source_id"}
+    for table in ("runs", "tags", "params", "metrics", "latest_metrics", "datasets", "inputs", "input_tags"):
+        names = sorted({name for _, name, *_ in rows(database, f"PRAGMA table_info({table})")} - random)
         found[table] = sorted(
             ([neutral(value) for value in row] for row in rows(database, f"SELECT {', '.join(names)} FROM {table}")),
             key=repr,
@@ -134,7 +133,8 @@ def test_both_writers_leave_the_same_rows(empty_store, tmp_path):
         found[kind] = contents(file, write_all(writer))
     assert found[SqlWriter] == found[ClientWriter]
     counts = {table: len(lines) for table, lines in found[SqlWriter].items()}
-    assert counts == {"runs": 3, "tags": 3 + 1 * 3 + 1 * 2 + 2, "params": 4, "metrics": 36, "latest_metrics": 6}
+    expected = {"runs": 3, "tags": 3 + 1 * 3 + 1 * 2 + 2, "params": 4, "metrics": 36, "latest_metrics": 6}
+    assert counts == {**expected, "datasets": 1, "inputs": 3, "input_tags": 3}
 
 
 def test_values_are_read_back_through_mlflow(store):
@@ -152,6 +152,8 @@ def test_values_are_read_back_through_mlflow(store):
     assert run.info.end_time == 1_760_000_002_000
     assert run.info.run_name == "parent"
     assert run.data.params == {"size": "8", "lr": "1e-05"}
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("sklearn:iris", "0123456789abcdef0123456789abcdef0123")
     for child in children:
         assert store.client.get_run(child).data.tags["mlflow.parentRunId"] == run_id
 
@@ -186,11 +188,11 @@ def test_a_worker_that_writes_by_sql_does_not_import_mlflow(store):
 import sys
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
-from survey.tracking.trial_run import TrackingSettings, TrialRun
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun
 settings = TrackingSettings({store.uri!r}, {experiment_id!r}, True, True, METRICS,
                             sql_artifacts={store.sql_artifacts(experiment_id)!r})
 experiment = NetworkExperiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
-run = TrialRun(settings, experiment, [0, 1], num_repetitions=2, params={{}}, trial_id="t")
+run = TrialRun(settings, TrackedTrial(experiment, [0, 1], num_repetitions=2, params={{}}, trial_id="t"))
 run.fail("a traceback")
 print([name for name in sys.modules if name.split(".")[0] in ("mlflow", "pandas", "ray")])
 """
@@ -329,6 +331,23 @@ def test_the_run_says_what_is_trained(store):
     assert "kernel_regularizer_type" not in params
 
 
+def test_the_page_of_a_survey_is_a_shared_view_of_the_mlflow_ui(store):
+    view = shared_view(METRICS, ["size", "depth"])
+    number = store.open_experiment("viewed", note="", artifact_location=None, view=view)
+    tags = store.client.get_experiment(number).tags
+    state = json.loads(zlib.decompress(base64.b64decode(tags[VIEW].removeprefix("deflate;"))))
+    assert state["selectedColumns"][:3] == ["params.`size`", "params.`depth`", "metrics.`test_loss`"]
+    shown = [chart["metricKey"] for chart in state["compareRunCharts"] if chart["metricSectionId"] == "survey-curves"]
+    assert shown == ["test_loss", "train_loss", "test_accuracy", "train_accuracy"][: len(shown)]
+    assert {chart["metricKey"] for chart in state["compareRunCharts"]} >= {*METRICS.names, "test_loss_q1"}
+    assert state["orderByKey"] == "metrics.`test_loss`"
+    # A survey that is extended by an axis has a column for it.
+    view = shared_view(METRICS, ["size", "shape"])
+    assert store.open_experiment("viewed", note="", artifact_location=None, view=view) == number
+    assert store.client.get_experiment(number).tags[VIEW] == view
+    assert len(view) < 5000  # what MLflow takes as a tag
+
+
 @pytest.mark.parametrize("epochs", [1, 2, 10, 39, 40, 41, 300, 3000, 30000])
 def test_log_spaced_epochs_span_the_training(epochs):
     found = recorded_epochs(epochs, all_epochs=False).tolist()
@@ -373,7 +392,7 @@ def test_finishing_stores_the_history_and_marks_every_run_finished(store):
     run.finish(table)
     assert statuses(store) == ["FINISHED"] * 4
     assert list(history_of(run, store, "test_loss")) == [1], "what was noted is written"
-    (trial,) = store.finished_trials()
+    (trial,) = store.finished.trials()
     assert trial.mlflow_run_id == run.run_id
     assert trial.experiment == EXPERIMENT
     assert trial.repetitions == (0, 1, 2)
@@ -382,7 +401,7 @@ def test_finishing_stores_the_history_and_marks_every_run_finished(store):
     np.testing.assert_array_equal(
         stored["val_loss"].combine_chunks().flatten().to_numpy(), np.array([1, 2, 3, NAN], np.float32)
     )
-    assert store.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2}}
+    assert store.finished.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2}}
     assert store.client.get_run(run.run_id).info.end_time >= store.client.get_run(run.run_id).info.start_time
 
 
@@ -392,7 +411,7 @@ def test_a_trial_is_not_finished_before_its_history_is_stored(store, monkeypatch
     with pytest.raises(TrackingError, match=r"history\.parquet.*disk full"):
         run.finish(pa.table({"a": [1]}))
     assert statuses(store) == ["RUNNING"] * 4
-    assert list(store.finished_trials()) == []
+    assert list(store.finished.trials()) == []
 
 
 def test_a_failed_trial_keeps_its_traceback(store, tmp_path):
@@ -403,7 +422,7 @@ def test_a_failed_trial_keeps_its_traceback(store, tmp_path):
     assert artifact.path == "traceback.txt"
     file = tmp_path / "artifacts" / run.run_id / "artifacts" / "traceback.txt"
     assert file.read_text(encoding="utf-8") == "Traceback ...\nValueError: ü"
-    assert list(store.finished_trials()) == []
+    assert list(store.finished.trials()) == []
 
 
 def test_a_failed_trial_is_marked_as_failed_where_its_traceback_cannot_be_stored(store, monkeypatch):
@@ -420,7 +439,7 @@ def test_a_killed_trial_keeps_its_epochs(store):
     run.kill()
     assert statuses(store) == ["KILLED"] * 4
     assert list(history_of(run, store, "test_loss")) == [1]
-    assert list(store.finished_trials()) == []
+    assert list(store.finished.trials()) == []
 
 
 def test_repetitions_of_several_trials_are_joined(store):
@@ -429,7 +448,7 @@ def test_repetitions_of_several_trials_are_joined(store):
     other = NetworkExperiment(**{**EXPERIMENT.to_dict(), "size": 512})
     start(store, other, [0]).finish(pa.table({"a": [1]}))
     start(store, other, [1]).kill()
-    assert store.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2, 4}, other.experiment_id: {0}}
+    assert store.finished.completed_runs() == {EXPERIMENT.experiment_id: {0, 1, 2, 4}, other.experiment_id: {0}}
 
 
 def test_abandoned_runs_are_closed(store):
@@ -493,8 +512,8 @@ def test_two_outputs_in_one_store_do_not_see_each_other(store, database):
     start(other, repetitions=[1]).finish(pa.table({"a": [1]}))
     start(other, repetitions=[2])
     assert open_experiment(store) != open_experiment(other)
-    assert store.completed_runs() == {EXPERIMENT.experiment_id: {0}}
-    assert other.completed_runs() == {EXPERIMENT.experiment_id: {1}}
+    assert store.finished.completed_runs() == {EXPERIMENT.experiment_id: {0}}
+    assert other.finished.completed_runs() == {EXPERIMENT.experiment_id: {1}}
     assert store.close_abandoned_runs() == 0
     assert other.close_abandoned_runs() == 2
 
@@ -530,7 +549,7 @@ def test_more_trials_than_fit_a_page_are_all_found(store):
         for k in range(1010)
     ]
     writer.end_runs(writer.create_runs(runs), "FINISHED", 5000)
-    found = list(store.finished_trials())
+    found = list(store.finished.trials())
     assert [trial.repetitions for trial in found] == [(k,) for k in range(1010)], "oldest first"
 
 
@@ -549,11 +568,7 @@ def test_an_unreachable_store_is_named(impatient):
     with pytest.raises(TrackingError, match=r"127\.0\.0\.1"):
         TrialRun(
             TrackingSettings("http://127.0.0.1:9", "1", True, True, METRICS, waits=Waits(patience_s=0.0)),
-            EXPERIMENT,
-            [0],
-            num_repetitions=1,
-            params={},
-            trial_id="t",
+            TrackedTrial(EXPERIMENT, [0], num_repetitions=1, params={}, trial_id="t"),
         )
 
 

@@ -11,7 +11,7 @@ from survey.errors import TrackingAwayError
 from survey.networks.columns import COLUMNS
 from survey.networks.cost import Work
 from survey.networks.metrics import METRICS
-from survey.plan.estimate import Rows, price
+from survey.plan.estimate import Machine, Rows, price
 from survey.plan.gpu_sharing import Packing
 from survey.plan.pilot import PACKED, find_packing
 from survey.trials import experiment_training
@@ -68,7 +68,7 @@ def test_trials_that_share_a_gpu_take_turns():
     rows = Rows(METRICS, repetition_runs=False, epochs=lambda epochs: 0)
 
     def found(plan, rows=rows):
-        return price(plan, rows, COLUMNS, num_cpus=16, num_gpus=1, factor=1.5, measured=False)
+        return price(plan, rows, COLUMNS, Machine(16, 1))
 
     plan = planned(sizes=[2**k for k in range(6, 16)])
     whole, eighths = found(plan.on_gpus(lambda size: 1.0)), found(plan.on_gpus(lambda size: 0.125))

@@ -15,7 +15,7 @@ from survey.networks.metrics import METRICS
 from survey.networks.search_space import Grid, SearchSpace
 from survey.output.states import States
 from survey.plan.bundles import PlannedBundle
-from survey.plan.estimate import Rows, price
+from survey.plan.estimate import Machine, Rows, price
 from survey.plan.plan import Plan
 from survey.trials.messages import trial_config
 from tests.support.planned import plan_of
@@ -31,7 +31,7 @@ def space(epochs: int, **changes) -> SearchSpace:
 def planned(folder: Path, epochs: int, done: Iterable[int] = (), **changes) -> Plan:
     one = space(epochs, **changes)
     done_here = {experiment.experiment_id: set(done) for experiment in one.experiments()}
-    return plan_of([one], done=done_here, kept=States(folder / "states").kept())
+    return plan_of([one], done=done_here, states=States(folder / "states").kept())
 
 
 @pytest.fixture
@@ -111,10 +111,7 @@ def test_a_state_that_cannot_be_read_is_done_without(tmp_path, train, damage):
 def test_states_are_priced_and_dropped(tmp_path, train):
     plan = planned(tmp_path, 5)
     rows = Rows(METRICS, repetition_runs=False, epochs=lambda epochs: epochs)
-    prices = [
-        price(plan, rows, COLUMNS, num_cpus=1, num_gpus=0, factor=2, measured=False, keep_states=keep)
-        for keep in (False, True)
-    ]
+    prices = [price(plan, rows, COLUMNS, Machine(1), keep_states=keep) for keep in (False, True)]
     train(plan.bundles, keep=True)
     (file,) = (tmp_path / "states").iterdir()
     (bundle,) = plan.bundles

@@ -107,7 +107,7 @@ def test_a_file_that_is_no_json_is_ignored_or_refused_with_one_message(output, t
     assert live_database(output) == output.database
     for file in ("redo.json", "survey.json"):
         (output.folder / file).write_text(text, encoding="latin-1")
-    for read in (lambda: output.redo_log.superseded, lambda: output.contents):
+    for read in (lambda: output.redo_log.superseded, lambda: output.identity.contents):
         with pytest.raises(OutputError, match=r"/(redo|survey)\.json: cannot be read: .*") as error:
             read()
         assert "\n" not in str(error.value)

@@ -25,7 +25,7 @@ from survey.output.folder import Output
 from survey.spaces.yaml_file import built_in_names
 from survey.tasks.own import UserTask
 from survey.text.names import inside, is_device, is_of_system, is_run_id, partition_problem, task_problem
-from survey.tracking.trial_run import TrackingSettings, child_run, parent_run
+from survey.tracking.trial_run import TrackedTrial, TrackingSettings, child_run, parent_run
 from tests.support.strewn import FOLDERS_OF_OTHERS, OF_OTHERS, strew
 
 TABLE = "a\tb\ttarget\n" + "".join(f"{row}\t{row % 7}\t{row % 4}\n" for row in range(40))
@@ -171,7 +171,7 @@ def test_names_that_are_too_long_together_need_a_folder(folder):
 def test_names_in_mlflow_fit_into_its_database():
     experiment = NetworkExperiment(dataset="x" * 247, shape="rectangle", size=64, depth=2)
     settings = TrackingSettings("sqlite:///x", "1", all_epochs=True, repetition_runs=True, metrics=METRICS)
-    run = parent_run(settings, experiment, [65535], 1, {}, "t", start_time_ms=0)
+    run = parent_run(settings, TrackedTrial(experiment, [65535], 1, {}, "t"), start_time_ms=0)
     assert len(child_run(run, experiment, 65535).name) <= 250
 
 
@@ -257,8 +257,8 @@ def test_the_search_spaces_of_an_output_are_those_of_its_own_files(folder):
     strew(kept)
     (kept / "a (1).yaml").write_text("no: search space")
     (kept / "copy.yaml").write_text((kept / "a.yaml").read_text())  # which says that it is called `a`
-    assert output.sweeps == ("a", "b", "copy")
-    assert [each.name for each in output.spaces()] == ["a", "b"]
+    assert output.search_spaces.names == ("a", "b", "copy")
+    assert [each.name for each in output.search_spaces.read()] == ["a", "b"]
 
 
 def test_the_search_spaces_of_an_output_lead_nowhere_else(folder):
@@ -270,12 +270,12 @@ def test_the_search_spaces_of_an_output_lead_nowhere_else(folder):
     kept = folder / "out" / "search_spaces"
     (kept / "a.yaml").write_text(f"lists: {secret}\n" + (kept / "a.yaml").read_text())
     with pytest.raises(SearchSpaceError, match="unknown key 'lists'") as error:
-        output.spaces()
+        output.search_spaces.read()
     assert "hush" not in str(error.value)
     (kept / "a.yaml").unlink()
     (kept / "a.yaml").symlink_to(secret)
     with pytest.raises(InputError, match=r"'a\.yaml' leads out of this folder"):
-        output.spaces()
+        output.search_spaces.read()
 
 
 def test_built_in_search_spaces_are_those_of_its_own_files(folder, monkeypatch):

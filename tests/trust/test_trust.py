@@ -177,7 +177,7 @@ def test_an_artifact_uri_in_the_store_reads_and_removes_no_file_of_others(survey
     survey.export()
     survey.artifact(run_id).unlink()
     with closing(sqlite3.connect(survey.output.database)) as database:
-        (theirs,) = (trial.mlflow_run_id for trial in victim.store.finished_trials())
+        (theirs,) = (trial.mlflow_run_id for trial in victim.store.finished.trials())
         for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
             database.execute(f"UPDATE {table} SET run_uuid = ? WHERE run_uuid = ?", (theirs, run_id))
         database.commit()

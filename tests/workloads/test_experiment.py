@@ -44,6 +44,20 @@ def make(**changes) -> NetworkExperiment:
         ({"label_noise": 0}, {}),
         ({"label_noise": 1}, {"label_noise": 1.0}),
         ({"validation_split": 0, "train_fraction": 1}, {}),
+        ({"optimizer": "ADAM"}, {}),
+        ({"optimizer": "rmsprop"}, {"optimizer": "RMSprop"}),
+        ({"optimizer": "AdamW"}, {}),  # which is adam without its decay
+        ({"weight_decay": 0.1}, {}),
+        (
+            {"optimizer": "adamw", "weight_decay": 0.1, "momentum": 0.9},
+            {"optimizer": "adamw", "weight_decay": 0.1},
+        ),
+        ({"schedule": "step"}, {}),
+        ({"schedule": "step", "step_epochs": 3}, {}),
+        ({"schedule": "cosine", "step_epochs": 3, "step_factor": 0.1}, {"schedule": "cosine"}),
+        ({"warmup_epochs": 0, "gradient_clip": 0}, {}),
+        ({"hidden_widths": [64, 32.0]}, {"hidden_widths": (64, 32), "shape": "widths", "size": 9, "depth": 2}),
+        ({"hidden_widths": [], "dropout": 0.1, "activation": "tanh", "normalization": "layer"}, {"hidden_widths": ()}),
     ],
 )
 def test_settings_of_the_same_work_are_the_same_experiment(written, canonical):
@@ -87,6 +101,17 @@ def test_the_canonical_form_is_what_is_kept():
         {"draws": "independent"},
         {"validation_split": 0.1},
         {"train_fraction": 0.5},
+        {"optimizer": "adamw", "weight_decay": 0.01},
+        {"schedule": "cosine"},
+        {"schedule": "linear"},
+        {"schedule": "step", "step_epochs": 10, "step_factor": 0.1},
+        {"warmup_epochs": 5},
+        {"gradient_clip": 1.0},
+        {"initialization": "he_normal"},
+        {"dropout": 0.1},
+        {"normalization": "layer"},
+        {"hidden_widths": (10, 10)},
+        {"hidden_widths": ()},
     ],
 )
 def test_other_work_has_another_id(changes):
@@ -134,6 +159,8 @@ FROZEN_2 = [
     (FROZEN[1], 5072544352636954663),
     (FROZEN[2], 4463395026770541534),
     (FROZEN[3], 2783499986706287986),
+    (make(dataset="sklearn:iris", hidden_widths=(64, 32), epochs=3), 7842222005501820390),
+    (make(dataset="sklearn:iris", hidden_widths=(), epochs=3), 5431482840865683795),
 ]
 
 
@@ -193,6 +220,16 @@ def test_the_defaults_are_butters():
         "activation": "relu",
         "validation_split": 0.0,
         "train_fraction": 1.0,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warmup_epochs": 0,
+        "step_epochs": 0,
+        "step_factor": 1.0,
+        "gradient_clip": 0.0,
+        "initialization": "glorot_uniform",
+        "dropout": 0.0,
+        "normalization": "none",
+        "hidden_widths": None,
         "epochs": 3000,
         "task_content": "",
         "draws": "paired",  # but for this one, as comparisons of its own are what a survey is made for
@@ -217,7 +254,7 @@ def test_the_high_bits_of_ids_are_used():
 
 
 def test_an_experiment_survives_json():
-    for experiment in FROZEN:
+    for experiment in [*FROZEN, make(hidden_widths=(3, 4))]:
         assert NetworkExperiment.from_record(json.loads(json.dumps(experiment.to_dict()))) == experiment
 
 
@@ -240,6 +277,13 @@ def test_names_and_seeds_of_runs_never_change(experiment, repetition, run_id, se
     run = Run(experiment, repetition)
     assert run.run_id == run_id
     assert run.seed == seed
+
+
+def test_a_run_is_the_beginning_of_a_longer_one_unless_its_schedule_ends_with_it():
+    for schedule in ({}, {"schedule": "step", "step_epochs": 5, "step_factor": 0.1}, {"warmup_epochs": 5}):
+        assert make(epochs=300, **schedule).prefix_id == make(epochs=3000, **schedule).prefix_id
+    for schedule in ("cosine", "linear"):
+        assert make(epochs=300, schedule=schedule).prefix_id != make(epochs=3000, schedule=schedule).prefix_id
 
 
 def test_small_ids_are_padded_so_that_names_sort():
@@ -276,10 +320,30 @@ def test_paired_runs_share_a_seed_by_task_content_and_repetition_alone():
         (make(activation="tanh", learning_rate=1e-5), "mnist rectangle d3 2^10 lr1e-05 tanh"),
         (make(validation_split=0.1, train_fraction=0.25), "mnist rectangle d3 2^10 val0.1 train0.25"),
         (make(kernel_regularizer_type="l1", kernel_regularizer_l1=0.32), "mnist rectangle d3 2^10 l1=0.32"),
+        (
+            make(optimizer="adamw", weight_decay=0.01, schedule="cosine", warmup_epochs=5, gradient_clip=1),
+            "mnist rectangle d3 2^10 adamw wd0.01 cosine warmup5 clip1",
+        ),
+        (make(initialization="he_normal", dropout=0.5), "mnist rectangle d3 2^10 he_normal dropout0.5"),
+        (make(normalization="layer"), "mnist rectangle d3 2^10 norm-layer"),
+        (make(hidden_widths=(64, 32)), "mnist 64-32"),
+        (make(hidden_widths=(), epochs=30), "mnist linear e30"),
+        (make(schedule="step", step_epochs=10, step_factor=0.1), "mnist rectangle d3 2^10 step every10 x0.1"),
     ],
 )
 def test_labels_name_what_is_not_default(experiment, label):
     assert experiment.label == label
+
+
+def test_names_by_axes_begin_with_their_values_and_tell_the_rest_once():
+    experiment = make(dataset="sklearn:digits", learning_rate=0.003, label_noise=0.1)
+    assert experiment.named_by(["size", "learning_rate"]) == "2^10 lr0.003 digits rectangle d3 noise0.1"
+    assert experiment.named_by(["batch_size"]) == "b256 digits rectangle d3 2^10 lr0.003 noise0.1"
+    assert experiment.named_by([]) == experiment.label
+    penalised = make(kernel_regularizer_type="l1", kernel_regularizer_l1=0.32)
+    axes = [f"kernel_regularizer_{each}" for each in ("type", "l1", "l2")]
+    assert penalised.named_by(axes) == "l1=0.32 mnist rectangle d3 2^10"
+    assert make().named_by(axes) == make().label
 
 
 def test_experiments_of_other_lengths_have_other_labels():

@@ -33,9 +33,6 @@ from survey.workloads.columns import Columns
 SUMS = "SHA256SUMS"
 JOURNAL = "SHA256SUMS.partial"
 
-_JOURNAL_S = 10.0
-"""Seconds between updates of the list of files sent."""
-
 _WORKERS = 8
 """Files sent at a time: most of the time is spent waiting for the store."""
 
@@ -57,7 +54,13 @@ class PublishResult:
 
 
 def publish(
-    dataset: Path, where: str, about: About, *, spaces: Sequence[BaseSpace] = (), hostnames: bool = False
+    dataset: Path,
+    where: str,
+    about: About,
+    *,
+    spaces: Sequence[BaseSpace] = (),
+    hostnames: bool = False,
+    journal_s: float = 10.0,
 ) -> PublishResult:
     """Publish a data set.
 
@@ -67,6 +70,7 @@ def publish(
         about: Title, licence and other details.
         spaces: Search spaces to publish with it, without the paths of a user's own tasks.
         hostnames: Publish the names of the hosts that trained the runs.
+        journal_s: Seconds between updates of the list of files sent.
 
     Raises:
         InputError: There is no data set, a name or a link in it leads elsewhere, or the destination is invalid.
@@ -81,7 +85,7 @@ def publish(
     pieces = list(table_pieces(dataset, tables, hostnames=hostnames))  # what is refused sends nothing
     with (
         tempfile.TemporaryDirectory(prefix="publish-") as scratch,
-        _Upload.to(destination, Path(scratch), facts.columns) as upload,
+        _Upload.to(destination, Path(scratch), facts.columns, journal_s) as upload,
     ):
         upload.send(pieces)
         upload.send([experiments_piece(dataset), flat_piece(dataset)])
@@ -103,6 +107,7 @@ class _Upload:
     destination: Destination
     scratch: Path
     columns: Columns
+    journal_s: float
     there: dict[str, int]
     known: dict[str, str]
     is_whole: bool
@@ -113,7 +118,7 @@ class _Upload:
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
-    def to(cls, destination: Destination, scratch: Path, columns: Columns) -> _Upload:
+    def to(cls, destination: Destination, scratch: Path, columns: Columns, journal_s: float) -> _Upload:
         """Begin an upload, or continue the one at the destination.
 
         Raises:
@@ -131,7 +136,7 @@ class _Upload:
         for name in lists:
             known |= _parse(destination.text(name), f"{destination.name}/{name}", columns)
         known = {path: digest for path, digest in known.items() if path in there}
-        return cls(destination, scratch, columns, there, known, is_whole=lists == [SUMS])
+        return cls(destination, scratch, columns, journal_s, there, known, is_whole=lists == [SUMS])
 
     def __enter__(self) -> _Upload:
         return self
@@ -181,7 +186,7 @@ class _Upload:
             self.sums[piece.path] = digest
             self.num_sent += not is_there
             self.num_bytes_sent += 0 if is_there else size
-            if not self.is_whole and time.monotonic() - self._written_at > _JOURNAL_S:
+            if not self.is_whole and time.monotonic() - self._written_at > self.journal_s:
                 self._write_journal()
 
     def _is_there(self, path: str, digest: str, size: int) -> bool:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from survey.modules.training.runs import Lesson, Runs
+from survey.modules.training.lesson import Lesson
+from survey.modules.training.runs import Runs
 from survey.networks.metrics import STATISTICS
 
 _TOLERANCE = 1e-4
@@ -70,7 +71,9 @@ def decide(lesson: Lesson, seeds: Sequence[int]) -> Decision:
 def disagreement(lesson: Lesson, seeds: Sequence[int]) -> str:
     """Say in what the runs would differ if they were trained as one; an empty text if in nothing."""
     # Steps of Adam blow rounding up where a gradient is zero but for rounding; whose gradients agree, those of SGD do.
-    plain = replace(lesson.experiment, optimizer="SGD", momentum=0.0, learning_rate=0.01, train_fraction=1.0)
+    plain = replace(
+        lesson.experiment, optimizer="SGD", momentum=0.0, learning_rate=0.01, schedule="constant", train_fraction=1.0
+    )
     lesson = replace(lesson, experiment=plain)
     alone = dict(_numbers(lesson, seeds, is_fused=False))
     try:

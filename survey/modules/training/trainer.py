@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from survey.modules.training.fusing import Decision, decide
-from survey.modules.training.runs import Lesson, Runs
+from survey.modules.training.lesson import Lesson
+from survey.modules.training.runs import Runs
 
 
 class Fusing:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from survey.networks.training.network import Memory, Network, Workspace, columns
+from survey.networks.training.memory import Memory
+from survey.networks.training.network import Network, Workspace, columns
 from survey.networks.training.outputs import OutputKind, output_kind
 
 
@@ -54,11 +55,10 @@ class Batches:
     padding, whose row number is that of the zeros at the end of the data.
     """
 
-    def __init__(self, name: str, data: Data, network: Network, steps: int, rows: int, memory: Memory) -> None:
+    def __init__(self, name: str, data: Data, network: Network, steps: int, work: Workspace, memory: Memory) -> None:
         runs, device = network.num_runs, network.parameters.device
-        self.first, self.steps, self.num_valid = 0, steps, rows
-        self.work: Workspace = network.workspace(rows, memory)
-        room = self.work.rows
+        self.first, self.steps, self.num_valid, self.work = 0, steps, work.num_valid, work
+        room = work.rows
         self.row_numbers = torch.full((steps, runs, room), data.num_rows, dtype=torch.int64, device=device)
         self.targets = data.targets.new_zeros(steps, runs, data.targets.shape[1], room)
         # Shared: their contents are used up before another chunk, or another set, needs them.
@@ -74,11 +74,17 @@ class Batches:
         self.targets[:, :, :, :rows] = targets[:, :, part].unflatten(2, (self.steps, rows)).permute(2, 0, 1, 3)
 
 
-def split_into_batches(data: Data, network: Network, num_rows: int, batch_rows: int, memory: Memory) -> list[Batches]:
-    """Split `num_rows` rows into full minibatches and the last, smaller one."""
+def split_into_batches(
+    data: Data, network: Network, num_rows: int, batch_rows: int, memory: Memory, *, trains: bool = False
+) -> list[Batches]:
+    """Split `num_rows` rows, which are trained on or evaluated, into full minibatches and the last, smaller one."""
     full, rest = divmod(num_rows, batch_rows)
     shapes = {"full": (full, batch_rows), "last": (1, rest)}
-    parts = [Batches(name, data, network, *shape, memory) for name, shape in shapes.items() if all(shape)]
+    parts = [
+        Batches(name, data, network, steps, network.workspace(rows, memory, trains=trains), memory)
+        for name, (steps, rows) in shapes.items()
+        if steps and rows
+    ]
     if len(parts) == 2:
         parts[1].first = full * batch_rows
     return parts

@@ -15,15 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import NetworkExperiment, TaskExperiment
 from survey.networks.topology import residual_layers
 from survey.networks.training import streams
 from survey.networks.training.batches import Batches, Data, split_into_batches
+from survey.networks.training.clipping import Clipping
 from survey.networks.training.drawing import row_counts, with_noise
 from survey.networks.training.graphs import record
-from survey.networks.training.network import Architecture, Memory, Network, Workspace
-from survey.networks.training.optimizers import OPTIMIZERS, Optimizer
+from survey.networks.training.memory import Memory
+from survey.networks.training.network import Architecture, Network, Workspace
+from survey.networks.training.optimizers import OPTIMIZERS, Optimizer, Updates
 from survey.networks.training.outputs import APPLY, output_gradient
+from survey.networks.training.schedules import Schedule
 from survey.networks.training.statistics import means, sum_over_rows
 
 _EVALUATION_ROWS = 256
@@ -50,20 +53,28 @@ class _Chunk:
         like = data.inputs
         self.network = Network(architecture, len(seeds), dtype=like.dtype, device=like.device)
         self.optimizer: Optimizer = OPTIMIZERS[experiment.optimizer](
-            self.network.parameters, self.network.gradients, experiment.learning_rate, experiment.momentum
+            self.network.parameters, self.network.gradients, updates_of(experiment)
         )
+        limit = experiment.gradient_clip
+        self._clipping = Clipping(self.network.all_gradients, limit) if limit else None
         self._apply = APPLY[data.kind]
         self._penalty_rate = (experiment.kernel_regularizer_l1, experiment.kernel_regularizer_l2)
         self._penalties = torch.zeros(len(seeds), dtype=torch.float64, device=like.device)
         self._draw_rows(memory)
-        self._keys = torch.zeros(len(seeds), dtype=torch.int64, device=like.device)
+        self._keys, self._dropout_keys = torch.zeros(2, len(seeds), dtype=torch.int64, device=like.device)
         self._recorded: Callable[[], Tensor] | None = None
 
     def draw_parameters(self) -> None:
         architecture = self.network.architecture
         for run, seed in enumerate(self.seeds):
             dtype = self.data.inputs.dtype
-            layers = streams.initial_parameters(architecture.widths, architecture.num_inputs, seed=seed, dtype=dtype)
+            layers = streams.initial_parameters(
+                architecture.widths,
+                architecture.num_inputs,
+                seed=seed,
+                dtype=dtype,
+                initialization=self.experiment.initialization,
+            )
             self.network.set_parameters(run, layers)
 
     def _draw_rows(self, memory: Memory) -> None:
@@ -79,7 +90,8 @@ class _Chunk:
         self._train_rows = torch.stack([rows.train for rows in drawn]).to(device)
         self._train_targets = torch.stack(train_targets).transpose(1, 2).contiguous().to(device)
         batch_size = self.experiment.batch_size
-        self._train = split_into_batches(data, self.network, self._train_rows.shape[1], batch_size, memory)
+        num_rows = self._train_rows.shape[1]
+        self._train = split_into_batches(data, self.network, num_rows, batch_size, memory, trains=True)
         held_out = [[rows.test for rows in drawn], [rows.validation for rows in drawn]]
         self._evaluated = [self._to_evaluate(torch.stack(rows).to(device), memory) for rows in held_out if len(rows[0])]
 
@@ -96,6 +108,7 @@ class _Chunk:
     def train_epoch(self, epoch: int) -> Tensor:
         """Train epoch number `epoch`, from 1, and return its statistics, [20, runs], or [30, runs] with validation."""
         self._keys.copy_(streams.order_keys(self.seeds, epoch))
+        self._dropout_keys.copy_(streams.dropout_keys(self.seeds, epoch))
         self.optimizer.begin_epoch(sum(part.steps for part in self._train))
         if not _is_recorded(self._keys.device):
             return self._train_epoch()
@@ -123,8 +136,12 @@ class _Chunk:
         self._penalties.zero_()
         steps = ((part, step) for part in self._train for step in part.by_step)
         for number, (part, step) in enumerate(steps):
+            if part.work.dropout:
+                part.work.dropout.draw(self._dropout_keys, number)
             self._train_step(part.work, *step)
             self._penalise(self._penalties, part.num_valid)
+            if self._clipping:
+                self._clipping.apply()
             self.optimizer.step(number)
 
     def _train_step(self, work: Workspace, rows: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> None:
@@ -168,6 +185,20 @@ class _Chunk:
         return {name: self.network.by_layer(flat) for name, flat in buffers.items()}
 
 
+def updates_of(experiment: TaskExperiment) -> Updates:
+    """Return how an experiment updates its parameters."""
+    schedule = Schedule(
+        experiment.schedule,
+        experiment.epochs,
+        experiment.warmup_epochs,
+        experiment.step_epochs,
+        experiment.step_factor,
+    )
+    return Updates(
+        experiment.optimizer, experiment.learning_rate, experiment.momentum, experiment.weight_decay, schedule
+    )
+
+
 class Trainer:
     """Trains all runs of one experiment as one array.
 
@@ -205,7 +236,14 @@ class Trainer:
         torch.set_flush_denormal(True)
         data = replace(Data.of(inputs, targets, task_kind, dtype, torch.device(device)), parts=parts)
         residual = residual_layers(experiment.shape, widths)
-        architecture = Architecture(inputs.shape[1], tuple(widths), residual, experiment.activation)
+        architecture = Architecture(
+            inputs.shape[1],
+            tuple(widths),
+            residual,
+            experiment.activation,
+            experiment.normalization,
+            experiment.dropout,
+        )
         size = runs_per_chunk or _runs_per_chunk(architecture, experiment.batch_size, data.inputs)
         # Chunks of nearly equal size, rather than full ones and a small last one.
         count = -(-len(seeds) // size)

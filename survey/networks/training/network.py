@@ -18,6 +18,9 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from survey.networks.training.dropout import Dropout
+from survey.networks.training.memory import Memory
+from survey.networks.training.normalization import LayerNorm
 from survey.networks.training.products import product, takes_strided_results
 
 _aten = torch.ops.aten
@@ -103,29 +106,22 @@ class Architecture:
         widths: Width of each layer, the output layer last.
         residual: For each layer, whether it adds its input to its output after the activation.
         activation: Name of the hidden layers' activation.
+        normalization: `layer` for a `LayerNorm` of each hidden layer's product, before its activation; else `none`.
+        dropout: Probability with which each output of a hidden layer is dropped, after its activation and before its
+            input is added, while it trains.
     """
 
     num_inputs: int
     widths: tuple[int, ...]
     residual: tuple[bool, ...]
     activation: str = "relu"
+    normalization: str = "none"
+    dropout: float = 0.0
 
     @property
     def fan_ins(self) -> tuple[int, ...]:
         """Number of inputs of each layer."""
         return (self.num_inputs, *self.widths[:-1])
-
-
-class Memory:
-    """Arrays that the chunks of a bundle use one after the other: one for each name and shape."""
-
-    def __init__(self, like: Tensor) -> None:
-        self._like = like
-        self._arrays: dict[tuple[str, tuple[int, ...]], Tensor] = {}
-
-    def zeros(self, name: str, *shape: int) -> Tensor:
-        """Return the array of this name and shape; on its first use it is all zeros."""
-        return self._arrays.setdefault((name, shape), self._like.new_zeros(shape))
 
 
 class Workspace:
@@ -147,9 +143,11 @@ class Workspace:
         forward_products: The product of each layer: weights with biases, times its inputs.
         weight_products: The product that writes the gradient of each layer's weights to `Network.all_gradients`.
         input_products: The product that computes the gradient with respect to the inputs of each layer but the first.
+        norms: The normalization of each hidden layer, which computes `z` from its product; empty without.
+        dropout: What drops units of this minibatch; None without, and where nothing is trained.
     """
 
-    def __init__(self, network: Network, num_valid: int, memory: Memory) -> None:
+    def __init__(self, network: Network, num_valid: int, memory: Memory, *, trains: bool) -> None:
         architecture, runs = network.architecture, network.num_runs
         hidden, rows = architecture.widths[:-1], padded(num_valid)
         self.rows, self.num_valid = rows, num_valid
@@ -164,6 +162,8 @@ class Workspace:
         num_scratch = 3 if any(architecture.residual) else 2
         scratch = memory.zeros("scratch", num_scratch, runs * max(hidden, default=0) * rows)
         self._scratch = [[each[: runs * w * rows].view(runs, w, rows) for each in scratch] for w in hidden]
+        drops = trains and architecture.dropout and hidden
+        self.dropout = Dropout(architecture.dropout, hidden, runs, rows, memory) if drops else None
         # Inputs of each layer: features first for the forward pass, and rows first, zeros included, for the backward.
         by_run = self.inputs.view(runs, rows, -1)
         self._set_up_forward(network, [by_run.transpose(1, 2), *all_h], memory)
@@ -178,13 +178,21 @@ class Workspace:
         operands = [(weight, x[:, : fan_in + 1]) for weight, x, fan_in in pairs]
         layers = zip(self.h, self._scratch, architecture.residual, strict=False)
         for k, (h, scratch, adds_input) in enumerate(layers):
-            if adds_input or not activation.keeps_output:
+            if adds_input or self.dropout or not activation.keeps_output:
                 z = kept = memory.zeros(f"z{k}", *h.shape)
             else:
                 z, kept = h if takes_strided_results(*operands[k]) else scratch[0], h
             self.z.append(z)
             self.kept.append(kept)
-        results = [*self.z, self.logits]
+        results = self.z
+        if architecture.normalization == "layer":
+            results = [memory.zeros(f"normalized{k}", *z.shape) for k, z in enumerate(self.z)]
+        # Layers of the same width share the place for intermediate results.
+        self.norms = [
+            LayerNorm(x, z, *own, memory.zeros("norm scratch", *z.shape))
+            for x, z, own in zip(results, self.z, network.norms, strict=False)
+        ]
+        results = [*results, self.logits]
         self.forward_products = [product(*each, out) for each, out in zip(operands, results, strict=True)]
 
     def _set_up_backward(self, network: Network, layer_inputs: list[Tensor]) -> None:
@@ -201,7 +209,7 @@ class Workspace:
             in_use = {place, other}
         self.weight_products = [
             product(gradient, x, out)
-            for gradient, x, out in zip(self.z_gradient, layer_inputs, network.all_gradients, strict=True)
+            for gradient, x, out in zip(self.z_gradient, layer_inputs, network.all_gradients[:num_layers], strict=True)
         ]
         self.input_products = [
             product(network.weights[k][:, :, :-1].transpose(1, 2), self.z_gradient[k], self.h_gradient[k - 1])
@@ -213,11 +221,13 @@ class Network:
     """The parameters of a chunk of runs, their gradients, and the forward and backward pass.
 
     Attributes:
-        parameters: Flat buffer of all runs' parameters, layer after layer, padding zeros included.
+        parameters: Flat buffer of all runs' parameters, layer after layer, padding zeros included; then the gain and
+            shift of each normalization.
         gradients: Flat buffer of the same layout.
         weights: Views of `parameters`, [runs, fan_out, fan_in + 1] for each layer; the last column is the bias.
         weight_gradients: Views of `gradients`, likewise.
-        all_gradients: The same with the zeros, [runs, fan_out, columns(fan_in)].
+        all_gradients: The same with the zeros, [runs, fan_out, columns(fan_in)], then those of the normalizations.
+        norms: Views of `parameters` and `gradients`, [runs, 2, width], of each normalization; empty without.
     """
 
     def __init__(
@@ -227,22 +237,34 @@ class Network:
         self.num_runs = num_runs
         layers = zip(architecture.widths, map(columns, architecture.fan_ins), strict=True)
         self._shapes = [(num_runs, fan_out, all_columns) for fan_out, all_columns in layers]
+        if architecture.normalization == "layer":
+            self._shapes += [(num_runs, 2, width) for width in architecture.widths[:-1]]
         count = sum(math.prod(shape) for shape in self._shapes)
         self.parameters = torch.zeros(padded(count), dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.parameters)
         self.all_gradients = self._with_zeros(self.gradients)
-        self.weights, self.weight_gradients = self.by_layer(self.parameters), self.by_layer(self.gradients)
+        num_layers, all_parameters = len(architecture.widths), self._with_zeros(self.parameters)
+        self.norms = list(zip(all_parameters[num_layers:], self.all_gradients[num_layers:], strict=True))
+        for gain_and_shift, _ in self.norms:
+            gain_and_shift[:, 0] = 1.0
+        self.weights = self.by_layer(self.parameters)[:num_layers]
+        self.weight_gradients = self.by_layer(self.gradients)[:num_layers]
         self._activation = ACTIVATIONS[architecture.activation]
 
     def _with_zeros(self, flat: Tensor) -> list[Tensor]:
-        """Views of a flat buffer, [runs, fan_out, columns] for each layer."""
+        """Views of a flat buffer, [runs, fan_out, columns] for each layer, then [runs, 2, width] for each norm."""
         ends = accumulate(math.prod(shape) for shape in self._shapes)
         return [flat[end - math.prod(shape) : end].view(shape) for end, shape in zip(ends, self._shapes, strict=True)]
 
     def by_layer(self, flat: Tensor) -> list[Tensor]:
-        """Views of a flat buffer in the layout of `parameters`, [runs, fan_out, fan_in + 1] for each layer."""
-        layers = zip(self._with_zeros(flat), self.architecture.fan_ins, strict=True)
-        return [each[:, :, : fan_in + 1] for each, fan_in in layers]
+        """Views of a flat buffer in the layout of `parameters`.
+
+        Returns:
+            [runs, fan_out, fan_in + 1] for each layer, then [runs, 2, width] for each normalization.
+        """
+        blocks, fan_ins = self._with_zeros(flat), self.architecture.fan_ins
+        layers = zip(blocks, fan_ins, strict=False)
+        return [*(each[:, :, : fan_in + 1] for each, fan_in in layers), *blocks[len(fan_ins) :]]
 
     def set_parameters(self, run: int, layers: Sequence[tuple[Tensor, Tensor]]) -> None:
         """Set one run's parameters from `(kernel [fan_in, fan_out], bias [fan_out])` for each layer."""
@@ -250,9 +272,12 @@ class Network:
             weight[run, :, :-1] = kernel.T
             weight[run, :, -1] = bias
 
-    def workspace(self, num_valid: int, memory: Memory | None = None) -> Workspace:
-        """Allocate a workspace for minibatches of `num_valid` rows, in `memory` that others use at other times."""
-        return Workspace(self, num_valid, memory or Memory(self.parameters))
+    def workspace(self, num_valid: int, memory: Memory | None = None, *, trains: bool = True) -> Workspace:
+        """Allocate a workspace for minibatches of `num_valid` rows, in `memory` that others use at other times.
+
+        One that does not train drops no units.
+        """
+        return Workspace(self, num_valid, memory or Memory(self.parameters), trains=trains)
 
     def forward(self, work: Workspace) -> Tensor:
         """Compute `work.logits` from `work.inputs`, and return them: [runs, num_outputs, rows]."""
@@ -260,13 +285,24 @@ class Network:
             multiply()
             if k == len(work.h):
                 break
-            if self.architecture.residual[k]:
-                # Here, what is kept for the backward pass is not the output.
-                self._activation.forward(work.z[k], work.z[k] if self._activation.keeps_output else work.h[k])
-                torch.add(work.z[k] if self._activation.keeps_output else work.h[k], work.h[k - 1], out=work.h[k])
-            else:
-                self._activation.forward(work.z[k], work.h[k])
+            if work.norms:
+                work.norms[k].forward()
+            self._activate(work, k)
         return work.logits
+
+    def _activate(self, work: Workspace, k: int) -> None:
+        """Compute the output of a hidden layer from `z`."""
+        adds_input = self.architecture.residual[k]
+        if not adds_input and not work.dropout:
+            self._activation.forward(work.z[k], work.h[k])
+            return
+        # Here, what is kept for the backward pass is not the output.
+        active = work.z[k] if self._activation.keeps_output else work.h[k]
+        self._activation.forward(work.z[k], active)
+        if work.dropout:
+            active = torch.mul(active, work.dropout.masks[k], out=work.h[k])
+        if adds_input:
+            torch.add(active, work.h[k - 1], out=work.h[k])
 
     def backward(self, work: Workspace) -> None:
         """Fill `gradients` from `work.logits_gradient`, after a `forward` with this workspace."""
@@ -278,4 +314,9 @@ class Network:
             if self.architecture.residual[k]:
                 # The layer's input was added to its output; their widths are equal.
                 work.h_gradient[k - 1].add_(work.h_gradient[k])
-            self._activation.backward(work.h_gradient[k - 1], work.kept[k - 1], work.z_gradient[k - 1])
+            gradient = work.h_gradient[k - 1]
+            if work.dropout:
+                gradient = torch.mul(gradient, work.dropout.masks[k - 1], out=work.z_gradient[k - 1])
+            self._activation.backward(gradient, work.kept[k - 1], work.z_gradient[k - 1])
+            if work.norms:
+                work.norms[k - 1].backward(work.z_gradient[k - 1])

@@ -1,4 +1,4 @@
-"""Random draws of a run: its split, initial parameters, epoch orders and label noise.
+"""Random draws of a run: its split, initial parameters, epoch orders, label noise and dropped units.
 
 Every draw comes from a counter-based stream keyed by (run seed, purpose, index), so it depends on nothing else: not on
 device, bundle, order or restarts. Any other implementation can be trained on the same draws.
@@ -18,11 +18,13 @@ import torch
 from torch import Tensor
 
 from survey.networks.rows import RowCounts, num_test_rows
+from survey.networks.training.initialization import INITIALIZATIONS
 from survey.tasks.parts import PARTS
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
+_MIXES = ((30, _MIX_1), (27, _MIX_2), (31, None))
 _MASK = (1 << 64) - 1
 
 
@@ -34,9 +36,10 @@ class Purpose(IntEnum):
     ORDER = 3
     NOISE_ROWS = 4
     NOISE_VALUES = 5
-    MODULE_PARAMETERS = 16
-    MODULE_DRAWS = 17
-    MODULE_DROPOUT = 18
+    DROPOUT = 6
+    MODULE_PARAMETERS = 7
+    MODULE_DRAWS = 8
+    MODULE_DROPOUT = 9
 
 
 def split(num_rows: int, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -113,9 +116,22 @@ def orders(num_rows: int, keys: Tensor) -> Tensor:
 
 
 def initial_parameters(
-    widths: Sequence[int], num_inputs: int, *, seed: int, dtype: torch.dtype = torch.float32
+    widths: Sequence[int],
+    num_inputs: int,
+    *,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    initialization: str = "glorot_uniform",
 ) -> list[tuple[Tensor, Tensor]]:
-    """Draw a run's initial parameters: Glorot-uniform kernels, zero biases (Glorot and Bengio, AISTATS 2010).
+    """Draw a run's initial parameters: kernels by an initialization, zero biases.
+
+    Args:
+        widths: Width of each layer.
+        num_inputs: Number of input features.
+        seed: Seed of the run.
+        dtype: Type of the parameters.
+        initialization: One of `survey.networks.training.initialization.INITIALIZATIONS`. All turn the same uniform
+            draws into weights, so that the greater of two weights is so with each.
 
     Returns:
         For each layer `(kernel [fan_in, fan_out], bias [fan_out])` on the CPU, in the layout of Keras. The draws have
@@ -123,11 +139,35 @@ def initial_parameters(
     """
     layers = []
     for index, (fan_in, fan_out) in enumerate(zip((num_inputs, *widths), widths, strict=False)):
-        limit = math.sqrt(6.0 / (fan_in + fan_out))
         uniform = _uniform(fan_in * fan_out, _key(seed, Purpose.PARAMETERS, index))
-        kernel = ((2.0 * uniform - 1.0) * limit).to(dtype).view(fan_in, fan_out)
-        layers.append((kernel, torch.zeros(fan_out, dtype=dtype)))
+        weights = INITIALIZATIONS[initialization](uniform, fan_in, fan_out)
+        layers.append((weights.to(dtype).view(fan_in, fan_out), torch.zeros(fan_out, dtype=dtype)))
     return layers
+
+
+def dropout_keys(seeds: Sequence[int], epoch: int) -> Tensor:
+    """Return the key of each run's dropped units in an epoch: int64 [runs] on the CPU, for `Words`."""
+    return _keys([_key(seed, Purpose.DROPOUT, epoch) for seed in seeds])
+
+
+class Words:
+    """Random words of each run for a step of an epoch, drawn again and again into the same place in memory.
+
+    Attributes:
+        words: int64 [runs, count], the words of the last draw: in step s, those of key + (s 2^32 + n) golden, from
+            n = 1.
+    """
+
+    def __init__(self, words: Tensor, scratch: Tensor) -> None:
+        self.words, self._scratch = words, scratch
+        count = words.shape[1]
+        self._places = torch.arange(1, count + 1, dtype=torch.int64, device=words.device).mul_(_signed(_GOLDEN))
+
+    def draw(self, keys: Tensor, step: int) -> None:
+        """Draw the words of a step, from 0, by the keys of the runs, int64 [runs], on the device."""
+        first = keys + _signed((step << 32) * _GOLDEN)
+        torch.add(first[:, None], self._places, out=self.words)
+        _mix(self.words, self._scratch)
 
 
 def noisy_labels(labels: Tensor, num_classes: int, noise: float, *, seed: int) -> Tensor:
@@ -184,18 +224,27 @@ def bernoulli(shape: Sequence[int], probability: float, key: Tensor) -> Tensor:
     """Draw from a stream whether something happens: bool of a shape.
 
     Args:
-        shape: Of the draws.
-        probability: Of each, above 0 and below 1; it is rounded to 24 bits.
+        shape: Of the draws; each takes 16 bits of the stream.
+        probability: Of each; it is rounded to a multiple of 2^-16.
         key: int64 without dimensions, where the stream goes on; also one of many of `torch.vmap`.
     """
     count = math.prod(shape)
-    words = _mixed(key + torch.arange(1, count + 1, dtype=torch.int64, device=key.device).mul_(_signed(_GOLDEN)))
-    return ((words >> 40).bitwise_and_((1 << 24) - 1) < round(probability * (1 << 24))).view(tuple(shape))
+    words = key + torch.arange(1, _words_for(count) + 1, dtype=torch.int64, device=key.device).mul_(_signed(_GOLDEN))
+    for shift, factor in _MIXES:  # not as `_mix` does: `torch.vmap` takes no results in given places
+        words = words ^ (words >> shift).bitwise_and_((1 << (64 - shift)) - 1)
+        words = words * _signed(factor) if factor else words
+    bits = torch.stack([(words >> shift).bitwise_and_((1 << 16) - 1) for shift in (0, 16, 32, 48)])
+    return (bits.flatten()[:count] < round(probability * (1 << 16))).view(tuple(shape))
 
 
 def advance(key: Tensor, count: int) -> None:
     """Let a stream go on behind so many draws of `bernoulli`, in place."""
-    key.add_(_signed(count * _GOLDEN))
+    key.add_(_signed(_words_for(count) * _GOLDEN))
+
+
+def _words_for(count: int) -> int:
+    """Words of 64 bits for so many draws of 16."""
+    return -(-count // 4)
 
 
 def _key(seed: int, purpose: Purpose, index: int = 0) -> int:
@@ -223,20 +272,19 @@ def _keys(keys: Sequence[int]) -> Tensor:
 
 def _words(count: int, keys: Tensor) -> Tensor:
     """int64 [keys, count]: the first words of each stream, as 64 random bits: those of key + n * golden, from n = 1."""
-    return _mixed(
-        keys[:, None] + torch.arange(1, count + 1, dtype=torch.int64, device=keys.device).mul_(_signed(_GOLDEN))
-    )
-
-
-def _mixed(words: Tensor) -> Tensor:
-    """Mix 64-bit words, in place."""
-    # torch shifts int64 arithmetically: the mask makes the shift a logical one.
-    words ^= (words >> 30).bitwise_and_((1 << 34) - 1)
-    words *= _signed(_MIX_1)
-    words ^= (words >> 27).bitwise_and_((1 << 37) - 1)
-    words *= _signed(_MIX_2)
-    words ^= (words >> 31).bitwise_and_((1 << 33) - 1)
+    words = keys[:, None] + torch.arange(1, count + 1, dtype=torch.int64, device=keys.device).mul_(_signed(_GOLDEN))
+    _mix(words, torch.empty_like(words))
     return words
+
+
+def _mix(words: Tensor, scratch: Tensor) -> None:
+    """Mix the bits of int64 words in place; both have the same shape."""
+    for shift, factor in _MIXES:
+        # torch shifts int64 arithmetically: the mask makes the shift a logical one.
+        torch.bitwise_right_shift(words, shift, out=scratch)
+        words ^= scratch.bitwise_and_((1 << (64 - shift)) - 1)
+        if factor:
+            words *= _signed(factor)
 
 
 def _permutation(count: int, keys: Tensor) -> Tensor:

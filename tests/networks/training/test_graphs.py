@@ -59,6 +59,11 @@ SETTINGS = [
     {"optimizer": "RMSprop", "momentum": 0.9},
     {"optimizer": "SGD", "momentum": 0.9},
     {"activation": "gelu"},
+    {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "epochs": 4, "gradient_clip": 0.5},
+    {"optimizer": "RMSprop", "schedule": "step", "step_epochs": 1, "step_factor": 0.5, "warmup_epochs": 1},
+    {"optimizer": "SGD", "schedule": "linear", "epochs": 4},
+    {"dropout": 0.3, "normalization": "layer"},
+    {"dropout": 0.3, "normalization": "layer", "shape": "rectangle_residual", "activation": "tanh"},
     {"label_noise": 0.1, "shape": "rectangle_residual", "activation": "tanh"},
 ]
 

@@ -13,7 +13,7 @@ from survey.networks.metrics import HISTORY_COLUMNS
 from survey.networks.topology import SHAPES, layer_widths
 from survey.networks.training.loop import Trainer
 from survey.networks.training.network import ACTIVATIONS
-from survey.networks.training.optimizers import OPTIMIZERS
+from survey.networks.training.optimizers import OPTIMIZERS, Updates
 from tests.support.paths import ROOT
 
 REFERENCE = json.loads((ROOT / "tests" / "data" / "keras_reference.json").read_text())
@@ -80,7 +80,7 @@ def test_the_reference_covers_what_a_survey_can_vary():
     assert {e.shape for e in experiments} == set(SHAPES)
     assert {e.depth for e in experiments} == set(range(2, 11))
     assert {e.activation for e in experiments} == set(ACTIVATIONS)
-    assert {e.optimizer for e in experiments} == set(OPTIMIZERS)
+    assert {e.optimizer for e in experiments} == set(OPTIMIZERS) - {"adamw"}, "which PyTorch is the reference of"
     assert {(e.optimizer, e.momentum > 0) for e in experiments} == {
         ("adam", False),
         ("RMSprop", True),
@@ -96,7 +96,7 @@ def test_rmsprop_without_momentum_steps_by_its_formula():
     w = rng.normal(size=64)
     v = np.zeros(64)
     parameters, gradients = torch.from_numpy(w.copy()), torch.zeros(64, dtype=torch.float64)
-    optimizer = OPTIMIZERS["RMSprop"](parameters, gradients, 1e-3, 0.0)
+    optimizer = OPTIMIZERS["RMSprop"](parameters, gradients, Updates("RMSprop", 1e-3))
     scale = np.geomspace(1e-12, 10.0, 64)
     scale[:4] = 0.0
     optimizer.begin_epoch(20)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from survey.networks.rows import RowCounts, count_rows
 from survey.networks.training import streams
@@ -222,6 +223,31 @@ def test_epoch_orders_never_change():
     assert streams.epoch_orders(8, seeds=[1], epoch=2).tolist() == [[2, 3, 1, 5, 7, 6, 0, 4]]
 
 
+@pytest.mark.parametrize(
+    ("name", "scale", "fan"),
+    [
+        ("glorot_uniform", 1.0, "average"),
+        ("glorot_normal", 1.0, "average"),
+        ("he_uniform", 2.0, "in"),
+        ("he_normal", 2.0, "in"),
+        ("lecun_normal", 1.0, "in"),
+    ],
+)
+def test_initial_weights_are_those_of_keras(name, scale, fan):
+    """`VarianceScaling` of Keras: uniform, or normal and truncated at two of its own standard deviations."""
+    fan_in, fan_out = 200, 100
+    draws = streams._uniform(fan_in * fan_out, streams._key(4, streams.Purpose.PARAMETERS, 0)).numpy()
+    ((kernel, bias),) = streams.initial_parameters((fan_out,), fan_in, seed=4, dtype=torch.float64, initialization=name)
+    variance = scale / (fan_in if fan == "in" else (fan_in + fan_out) / 2)
+    if name.endswith("uniform"):
+        expected = stats.uniform(-math.sqrt(3 * variance), 2 * math.sqrt(3 * variance)).ppf(draws)
+    else:
+        expected = stats.truncnorm(-2, 2, scale=math.sqrt(variance) / 0.87962566103423978).ppf(draws)
+    np.testing.assert_allclose(kernel.numpy().ravel(), expected, rtol=1e-8, atol=1e-12)
+    assert float(kernel.var()) == pytest.approx(variance, rel=0.05)
+    assert not bias.any()
+
+
 def test_initial_parameters_never_change():
     (first, _), (second, _) = streams.initial_parameters((2, 1), 2, seed=1)
     # Draws of 24 bits: float32 has them whole, so the comparison is exact.
@@ -247,6 +273,7 @@ def test_purposes_keep_their_numbers():
         "ORDER": 3,
         "NOISE_ROWS": 4,
         "NOISE_VALUES": 5,
+        "DROPOUT": 6,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,16 +12,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from survey.networks import experiment as named
 from survey.networks import search_space
 from survey.networks.metrics import HISTORY_COLUMNS, METRICS
 from survey.networks.rows import count_rows
-from survey.networks.topology import layer_widths, residual_layers
+from survey.networks.topology import residual_layers
 from survey.networks.training import streams
+from survey.networks.training.dropout import Dropout
+from survey.networks.training.initialization import INITIALIZATIONS
+from survey.networks.training.memory import Memory
 from survey.networks.training.network import ACTIVATIONS, Architecture, Network
 from survey.networks.training.optimizers import OPTIMIZERS
 from survey.tasks.parts import PARTS
 from tests.support.reference import Reference
-from tests.support.training_cases import CASES, make_task, make_trainer, setting
+from tests.support.training_cases import CASES, make_task, make_trainer, setting, widths_of
 
 
 @pytest.mark.parametrize(("kind", "outputs", "experiment"), CASES)
@@ -28,7 +33,7 @@ def test_every_statistic_of_five_epochs_equals_the_reference(kind, outputs, expe
     inputs, targets = make_task(kind, outputs)
     seeds = [11, 12]
     trainer = make_trainer(experiment, inputs, targets, kind, seeds, dtype=torch.float64)
-    widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, inputs.shape[1], targets.shape[1])
+    widths = widths_of(experiment, inputs, targets)
     references = [Reference(experiment, inputs, targets, kind, widths, seed) for seed in seeds]
     for _ in range(5):
         ours = trainer.train_epoch().numpy()
@@ -72,11 +77,15 @@ def test_float32_stays_within_1e_5_of_float64(kind, outputs, experiment):
         {"optimizer": "RMSprop", "momentum": 0.9},
         {"kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0.01},
         {"validation_split": 0.15, "train_fraction": 0.8},
+        {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "warmup_epochs": 1, "gradient_clip": 0.1},
+        {"normalization": "layer", "dropout": 0.3, "activation": "tanh", "gradient_clip": 0.1},
+        {"normalization": "layer", "dropout": 0.1, "shape": "rectangle_residual", "batch_size": 27},
+        {"hidden_widths": ()},
     ],
 )
 def test_a_bundle_gives_bit_for_bit_what_its_runs_give_alone(kind, outputs, runs_per_chunk, changes):
     inputs, targets = make_task(kind, outputs)
-    experiment = setting(label_noise=0.1, **changes)
+    experiment = setting(label_noise=0.1, epochs=5, **changes)
     seeds = [5, 6, 7, 8, 9]
     fused = make_trainer(experiment, inputs, targets, kind, seeds, runs_per_chunk=runs_per_chunk)
     alone = [make_trainer(experiment, inputs, targets, kind, [seed]) for seed in seeds]
@@ -98,10 +107,11 @@ def test_a_trainer_is_gone_when_nobody_holds_it():
         gc.enable()
 
 
-def test_a_run_that_diverges_harms_no_other():
+@pytest.mark.parametrize("changes", [{}, {"gradient_clip": 0.1}])
+def test_a_run_that_diverges_harms_no_other(changes):
     inputs, targets = make_task("classification", 3)
     seeds = [1, 2, 3]
-    healthy, ill = (make_trainer(setting(), inputs, targets, "classification", seeds) for _ in range(2))
+    healthy, ill = (make_trainer(setting(**changes), inputs, targets, "classification", seeds) for _ in range(2))
     ill._chunks[0].network.weights[0][1] = float("nan")
     for _ in range(3):
         expected, found = healthy.train_epoch(), ill.train_epoch()
@@ -109,12 +119,24 @@ def test_a_run_that_diverges_harms_no_other():
         assert found[0, 1].isnan()
 
 
-@pytest.mark.parametrize(("optimizer", "momentum"), [("adam", 0.0), ("RMSprop", 0.0), ("RMSprop", 0.9), ("SGD", 0.9)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "RMSprop"},
+        {"optimizer": "RMSprop", "momentum": 0.9, "schedule": "linear", "epochs": 4},
+        {"optimizer": "SGD", "momentum": 0.9},
+        {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "epochs": 4, "gradient_clip": 0.1},
+        {"schedule": "step", "step_epochs": 1, "step_factor": 0.5},
+        {"normalization": "layer", "dropout": 0.3, "initialization": "he_normal"},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("runs_per_chunk", [None, 2])
-def test_a_resumed_bundle_goes_on_bit_for_bit(optimizer, momentum, runs_per_chunk):
+def test_a_resumed_bundle_goes_on_bit_for_bit(changes, runs_per_chunk):
     """Also where the bundle is split otherwise, as on another machine."""
     inputs, targets = make_task("classification", 3)
-    experiment = setting(optimizer=optimizer, momentum=momentum, validation_split=0.2, train_fraction=0.6)
+    experiment = setting(validation_split=0.2, train_fraction=0.6, **changes)
     seeds = [1, 2, 3, 4, 5]
     straight, first = (make_trainer(experiment, inputs, targets, "classification", seeds) for _ in range(2))
     second = make_trainer(experiment, inputs, targets, "classification", seeds, runs_per_chunk=runs_per_chunk)
@@ -128,7 +150,7 @@ def test_a_resumed_bundle_goes_on_bit_for_bit(optimizer, momentum, runs_per_chun
 
 @settings(max_examples=25)
 @given(
-    widths=st.lists(st.integers(1, 6), min_size=2, max_size=5),
+    widths=st.lists(st.integers(1, 6), min_size=1, max_size=5),
     num_inputs=st.integers(1, 5),
     rows=st.integers(1, 9),
     activation=st.sampled_from(sorted(ACTIVATIONS)),
@@ -231,6 +253,35 @@ def test_odd_row_counts_train(rows, batch_size):
         assert np.isfinite(trainer.train_epoch().numpy()).all()
 
 
-def test_every_optimizer_and_activation_of_a_grid_can_be_trained():
-    assert set(search_space.OPTIMIZERS) == set(OPTIMIZERS)
+def test_what_a_grid_can_name_can_be_trained():
+    assert set(named.OPTIMIZERS) == set(OPTIMIZERS)
+    assert set(named.INITIALIZATIONS) == set(INITIALIZATIONS)
     assert set(search_space.ACTIVATIONS) == set(ACTIVATIONS)
+
+
+def test_units_are_dropped_by_seed_epoch_and_step_alone():
+    """Each unit in its share of the rows, and kept ones are scaled by its inverse."""
+    memory = Memory(torch.zeros(0))
+    drawn = []
+    for seeds in ([5, 6], [6]):
+        dropout = Dropout(0.25, [40, 30], len(seeds), 256, memory)
+        for epoch, step in ((1, 0), (1, 1), (2, 0)):
+            dropout.draw(streams.dropout_keys(seeds, epoch), step)
+            drawn.append([mask[-1].clone() for mask in dropout.masks])
+    for together, alone in zip(drawn[:3], drawn[3:], strict=True):
+        assert all(map(torch.equal, together, alone))
+    assert not any(torch.equal(one[0], other[0]) for one, other in combinations(drawn[:3], 2))
+    for mask in drawn[0]:
+        assert mask.unique().tolist() == pytest.approx([0.0, 4 / 3])
+        assert ((mask == 0).float().mean(1) - 0.25).abs().max() < 5 * (0.25 * 0.75 / 256) ** 0.5
+
+
+def test_evaluation_drops_nothing():
+    inputs, targets = make_task("classification", 3)
+    plain, dropped = (
+        make_trainer(setting(dropout=rate, learning_rate=1e-30), inputs, targets, "classification", [1])
+        for rate in (0.0, 0.5)
+    )
+    one, other = plain.train_epoch(), dropped.train_epoch()
+    assert torch.equal(one[:10], other[:10])
+    assert not torch.equal(one[10:], other[10:])
