@@ -163,7 +163,7 @@ class Builder:
             trace = trace.tb_next
         if isinstance(error, SyntaxError) and error.filename:
             where, text = f"{Path(error.filename).name}, line {error.lineno}: ", error.msg
-        return f"{where}{type(error).__name__}: {text}"
+        return f"{where}{type(error).__name__}{': ' if text else ''}{text}"
 
     @contextmanager
     def _importable(self) -> Iterator[None]:

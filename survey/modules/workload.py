@@ -33,6 +33,7 @@ class ModuleWorkload(Workload):
 
     def __init__(self, description: ModuleDescription, *, has_changed: bool = False) -> None:
         self._has_changed = has_changed
+        self._decisions: dict[object, Any] = {}  # of this process, see `survey.modules.training.trainer.Fusing`
         self.name, self.about, self.description = description.workload, description.to_json(), description
 
     @property
@@ -100,7 +101,8 @@ class ModuleWorkload(Workload):
             parts=None if task.parts is None else torch.tensor(task.parts),
             device=device,
         )
-        fusing = Fusing()
+        alike = source.name, source.digest, str(setting), experiment.batch_size, device.type
+        fusing = Fusing(self._decisions, alike)
         described = task_described(experiment, task, details["num_free_parameters"])
         fusing.columns.update(described, source_digest=source.digest)
         return Training(partial(ModuleTrainer, lesson, fusing), fusing.columns)

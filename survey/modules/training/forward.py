@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from survey.modules.training.parameters import Parameters, trainable
+from survey.networks.training import streams
+from survey.networks.training.streams import Purpose
 
 
 class Forward(Protocol):
@@ -22,12 +24,12 @@ class Forward(Protocol):
         """Let layers such as BatchNorm behave as in training, or as in evaluation."""
         ...
 
-    def __call__(self, inputs: Tensor, seeds: Sequence[int]) -> Tensor:
+    def __call__(self, inputs: Tensor, number: int) -> Tensor:
         """Return the outputs, [runs, rows, outputs].
 
         Args:
             inputs: [runs, rows, *shape].
-            seeds: For each run, of what the module draws by itself in this pass.
+            number: That of the pass, on which depends what a module draws by itself.
         """
         ...
 
@@ -50,7 +52,7 @@ class Fused:
     A module that draws by itself is refused: its draws would depend on how many runs are trained together.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], parameters: Parameters) -> None:
+    def __init__(self, modules: Sequence[nn.Module], parameters: Parameters, seeds: Sequence[int]) -> None:
         self._module, self._gradients = modules[0], parameters.gradients
         self._parameters = {name: view.detach().requires_grad_() for name, view in parameters.by_name.items()}
         self._buffers = _stacked([dict(module.named_buffers()) for module in modules])
@@ -67,7 +69,7 @@ class Fused:
         """Set the mode of all runs."""
         self._module.train(is_training)
 
-    def __call__(self, inputs: Tensor, seeds: Sequence[int]) -> Tensor:
+    def __call__(self, inputs: Tensor, number: int) -> Tensor:
         """Return the outputs of all runs."""
         return self._apply({**self._parameters, **self._frozen, **self._buffers}, inputs)
 
@@ -88,10 +90,13 @@ class Fused:
 
 
 class OneByOne:
-    """A module for each run, called one after the other; it may do whatever PyTorch can differentiate."""
+    """A module for each run, called one after the other; it may do whatever PyTorch can differentiate.
 
-    def __init__(self, modules: Sequence[nn.Module], parameters: Parameters) -> None:
-        self._modules, self._gradients = modules, parameters.gradients
+    Before each pass of a run PyTorch's generator is seeded by the run's seed and the number of the pass.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], parameters: Parameters, seeds: Sequence[int]) -> None:
+        self._modules, self._gradients, self._seeds = modules, parameters.gradients, seeds
         for run, module in enumerate(modules):
             for name, parameter in trainable(module):
                 parameter.data = parameters.by_name[name][run]  # the optimizer steps on the buffer
@@ -102,11 +107,11 @@ class OneByOne:
         for module in self._modules:
             module.train(is_training)
 
-    def __call__(self, inputs: Tensor, seeds: Sequence[int]) -> Tensor:
+    def __call__(self, inputs: Tensor, number: int) -> Tensor:
         """Return the outputs of all runs."""
         found = []
-        for module, rows, seed in zip(self._modules, inputs.unbind(), seeds, strict=True):
-            torch.manual_seed(seed)
+        for module, rows, seed in zip(self._modules, inputs.unbind(), self._seeds, strict=True):
+            torch.manual_seed(streams.key_of(seed, Purpose.MODULE_DRAWS, number))
             found.append(module(rows))
         return torch.stack(found)
 

@@ -46,7 +46,7 @@ class Runs:
         modules = [lesson.module(seed) for seed in seeds]
         self._dropouts = stream_names(modules[0])
         self.parameters = Parameters(modules)
-        self.forward = (Fused if is_fused else OneByOne)(modules, self.parameters)
+        self.forward = (Fused if is_fused else OneByOne)(modules, self.parameters, seeds)
         gradients = self.parameters.gradients
         self.optimizer: Optimizer = OPTIMIZERS[experiment.optimizer](
             self.parameters.flat.view(-1), gradients.view(-1), updates_of(experiment)
@@ -120,8 +120,7 @@ class Runs:
     def _predict(self, inputs: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> Tensor:
         """Return the outputs of a minibatch, [runs, rows, outputs], and fill its scores and errors."""
         self._called += 1
-        index = (self._epoch << 32) + self._called
-        outputs = self.forward(inputs, [streams.key_of(seed, Purpose.MODULE_DRAWS, index) for seed in self._seeds])
+        outputs = self.forward(inputs, (self._epoch << 32) + self._called)
         APPLY[self._lesson.kind](outputs.detach().transpose(1, 2), targets, scores, errors)
         return outputs
 
@@ -141,7 +140,7 @@ class Runs:
         rows = self._rows.evaluated[0][:, : self._lesson.experiment.batch_size]
         self.forward.set_training(is_training)
         with torch.no_grad(), torch.random.fork_rng(devices=_devices(self._lesson.inputs)):
-            return self.forward(self._lesson.inputs[rows], self._seeds)
+            return self.forward(self._lesson.inputs[rows], 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Copy the state needed to continue; random draws need none, as they depend on seed and epoch."""

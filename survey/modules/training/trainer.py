@@ -15,18 +15,25 @@ from survey.modules.training.runs import Runs
 class Fusing:
     """Whether the runs of an experiment are trained as one: decided once, for all groups of its runs in a trial.
 
+    Args:
+        known: Decisions that were made in this process, to which this one is added.
+        alike: What experiments have in common of which one decision holds: module, batch size and device.
+
     Attributes:
         columns: The column of the data set that says it, empty before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: dict[object, Decision] | None = None, alike: object = None) -> None:
+        self._known, self._alike = {} if known is None else known, alike
         self.columns: dict[str, Any] = {}
         self._decision: Decision | None = None
 
     def decided(self, lesson: Lesson, seeds: Sequence[int]) -> Decision:
         """Return the decision, which is made for the first group that asks."""
         if self._decision is None:
-            self.set(decide(lesson, seeds))
+            key = self._alike, len(seeds)
+            self._known[key] = self._known.get(key) or decide(lesson, seeds)
+            self.set(self._known[key])
         assert self._decision
         return self._decision
 
