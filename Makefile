@@ -1,4 +1,5 @@
-# `make survey` runs the built-in survey, `make test` the tests that take seconds; both make or update .venv first.
+# `make survey` runs the built-in survey, `make test` the tests that take seconds; both make or update .venv first, which
+# is all that `make install` does.
 # Choose another interpreter with `make PYTHON=python3.12 ...`; pip's own settings (PIP_...) are honoured.
 
 PYTHON ?= python3
@@ -8,7 +9,9 @@ export OMP_NUM_THREADS ?= 1
 export MKL_CBWR ?= AUTO
 
 PARTS := test-launches test-services test-browser test-faults test-scale
-.PHONY: survey test $(PARTS) test-all check bench clean
+.PHONY: install survey test $(PARTS) test-all check bench clean
+
+install: .venv/installed
 
 survey: .venv/installed
 	$(BIN)/python -m survey.launch

@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from survey.cli import command_of
 from survey.system.import_path import forget_working_folder
+from survey.text.terminal import SafeConsole
 
 _COMMANDS = {
     "launch": ("survey.launch.__main__:command", "Survey how networks train; launched again, train what is missing."),
@@ -17,6 +18,7 @@ _COMMANDS = {
     "ui": ("survey.ui:ui", "Show a survey in the MLflow UI."),
     "export": ("survey.export.__main__:command", "Bring the data set of a survey up to date."),
     "report": ("analysis.report.__main__:command", "Write the report on a data set: one page of figures and tables."),
+    "explore": ("analysis.explore.__main__:command", "Explore a data set in a browser, on this machine alone."),
     "recommend": ("analysis.recommend.__main__:command", "Recommend settings for a new task from surveyed ones."),
     "combine": ("analysis.combine.__main__:command", "Combine data sets from different places into one."),
     "publish": ("survey.export.publish.__main__:command", "Publish a data set in a folder or an object store."),
@@ -53,7 +55,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         import survey
 
-        typer.echo(survey.__version__)
+        SafeConsole().print(survey.__version__)
         raise typer.Exit
 
 
@@ -72,7 +74,7 @@ def command(
     Each command has options of its own: survey COMMAND --help.
     """
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), nl=False)  # which is printed already, where it is drawn with colours
+        SafeConsole().print(context.get_help(), end="")  # typer draws it, and returns nothing
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from survey.output.launch_record import EXPORTING, STARTING, LaunchRecord, read_
 from survey.output.progress import block, duration
 from survey.output.surveys import SURVEYS, surveys_in
 from survey.text.counting import counted
-from survey.text.terminal import SafeConsole
+from survey.text.terminal import SafeConsole, short_path
 from survey.tracking.database import completed_runs, holds_experiments
 from survey.tracking.store_note import live_database
 
@@ -136,9 +136,7 @@ def render_lines(lines: Sequence[Line]) -> RenderableType:
         table.add_column(name, justify="right" if name == "runs done" else "left", overflow="fold")
     for line in lines:
         runs = f"{line.num_runs_done:,}" + (f" of {line.num_runs:,}" if line.num_runs is not None else "")
-        folder = Path(line.out)
-        here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-        table.add_row(str(here), line.state, runs, line.updated)
+        table.add_row(short_path(Path(line.out)), line.state, runs, line.updated)
     return table
 
 

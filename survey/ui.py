@@ -15,6 +15,7 @@ from survey.output.surveys import SURVEYS, surveys_in
 from survey.text.terminal import SafeConsole
 from survey.text.uris import sqlite_uri
 from survey.tracking.store_note import live_database
+from survey.tracking.ui_view import PATH
 
 _Folder = Annotated[
     Path | None, typer.Argument(help="Output folder of a survey.", show_default=f"the one launched last in {SURVEYS}/")
@@ -43,7 +44,7 @@ def ui(folder: _Folder = None, port: _Port = 5000) -> int:
     server = MlflowServer(sqlite_uri(database), output.artifacts, output.folder / "mlflow-ui.log", first_port=port)
     try:
         server.wait()
-        console.print(f"MLflow UI  {server.address}   (Ctrl-C ends it)")
+        console.print(f"MLflow UI  {server.address}{PATH}   (Ctrl-C ends it)")
         threading.Event().wait()
     except KeyboardInterrupt:
         pass  # as asked for

@@ -121,12 +121,16 @@ def difference(
         ExportError: A file of the data set is damaged.
     """
     check_level(level)
-    if other is not None:
-        sides = [
-            _found(folder, which, setting, metric) for folder, which, setting in ((dataset, "a", a), (other, "b", b))
-        ]
-        return _between(*sides, level)
-    known = surveyed(dataset)
+    if other is None:
+        return difference_among(surveyed(dataset), a, b, metric=metric, level=level)
+    return _between(_found(dataset, "a", a, metric), _found(other, "b", b, metric), level)
+
+
+def difference_among(
+    known: Surveyed, a: Setting, b: Setting, *, metric: str | None = None, level: float = 0.95
+) -> Difference:
+    """Estimate by how much two settings differ, as `difference`, of experiments that have been read already."""
+    dataset = known.dataset
     both = pd.concat(two_of(known, a, b), ignore_index=True)
     task = known.columns.task_column
     if task and len(set(both[task])) > 1:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.reading.tables import read, schema_of, tables
 from survey.output.forecasts import Ended, Entry, read_forecasts
+from survey.text.counting import rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,17 @@ class Launch:
     measured: bool
 
     @property
-    def miss(self) -> float:
-        """Predicted over actual time in training, minus 1; NaN where nothing was trained."""
-        return self.training_s_predicted / self.training_s - 1.0 if self.training_s > 0 else math.nan
+    def training_s_bounds(self) -> tuple[float, float]:
+        """The prediction of `training_s` at its lowest and highest; NaN where nothing was predicted."""
+        return self.training_s_predicted / self.factor, self.training_s_predicted * self.factor
+
+    @property
+    def compared(self) -> str:
+        """The actual time in training beside the predicted one, in words; empty where one is not known."""
+        ratio = self.training_s / self.training_s_predicted if self.training_s_predicted > 0 else math.nan
+        if not ratio > 0:
+            return ""
+        return "as predicted" if 0.95 <= ratio < 1.05 else f"{rounded(ratio, 2)} times as long"
 
 
 def launches(dataset: Path) -> list[Launch]:

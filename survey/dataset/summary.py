@@ -32,13 +32,11 @@ def summarise(runs: pa.Table, schema: pa.Schema, metrics: Metrics) -> pa.Table:
     bounds = np.r_[starts, len(ids)]
     computed = [_one(runs.slice(start, end - start), metrics) for start, end in pairwise(bounds)]
     described = runs.take(pa.array(starts))
+    recorded = set(runs.column_names)  # asked for once, as there may be thousands
     known = {"num", "num_runs", *_computed(runs.column_names, metrics)}
-    arrays = {
-        field.name: described[field.name] if field.name in runs.column_names else _column(computed, field)
-        for field in schema
-        if field.name in runs.column_names or field.name in known
-    }
-    return pa.table(arrays, schema=pa.schema([schema.field(name) for name in arrays], schema.metadata))
+    fields = [field for field in schema if field.name in recorded or field.name in known]
+    arrays = [described[field.name] if field.name in recorded else _column(computed, field) for field in fields]
+    return pa.table(arrays, schema=pa.schema(fields, schema.metadata))
 
 
 def _column(computed: list[dict[str, np.ndarray]], field: pa.Field) -> pa.Array:

@@ -20,12 +20,17 @@ ADDED_BY_ANALYSIS = (
 """Columns that `analysis` adds to those of a table."""
 
 
-def sweep_problem(name: str, columns: Columns) -> str:
-    """Say why a sweep of a workload with these columns cannot have this name; an empty string if it can."""
+def name_problem(name: str) -> str:
+    """Say why no search space can have this name; an empty string if one can."""
     if not is_word(name) or len(name) > _MOST_LETTERS:
         return f"expected at most {_MOST_LETTERS} letters, digits, _ and -, the first a letter or digit"
-    if is_device(name):
-        return "on Windows this is the name of a device: choose another"
+    return "on Windows this is the name of a device: choose another" if is_device(name) else ""
+
+
+def sweep_problem(name: str, columns: Columns) -> str:
+    """Say why a sweep of a workload with these columns cannot have this name; an empty string if it can."""
+    if problem := name_problem(name):
+        return problem
     if folded(name).replace(".", "_") in _taken(columns):
         return "the data set has a column or table of this name: choose another"
     return ""

@@ -69,7 +69,7 @@ def update_dataset(
     identity = output.identity
     contents, version = identity.contents, identity.training_version
     sweeps = {
-        space.name: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
+        space.sweep: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
         for space in output.search_spaces.read()
     }
     columns, before = output.workload.columns, columns_of(output.dataset)

@@ -7,6 +7,7 @@ their program, `server` starts and talks to them. No other room imports this one
 __all__ = [
     "description",
     "experiment",
+    "grid",
     "kinds",
     "search_space",
     "server",

@@ -17,17 +17,20 @@ import shutil
 import signal
 import socket
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from survey.functions.given_data import mapped
 from survey.functions.messages import EndOfMessagesError, receive, send
 from survey.functions.signature import GIVEN, SignatureError, converters, describe
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-_NOT_THEIRS = (str(Path(__file__).parent), str(Path(importlib.__file__).parent), "<frozen")
+_OURS = (str(Path(__file__).parent), str(Path(importlib.__file__).parent), "<frozen")
+_INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 _NO_CUDA = (
     "the module uses CUDA as soon as it is imported, so no process can be forked for a call; use it within the function"
 )
@@ -100,8 +103,9 @@ def _serve(connection: socket.socket, function: Callable[..., Any]) -> None:
             pid = os.fork()
             if pid == 0:
                 connection.close()
-                _call(function, socket.socket(fileno=descriptors[0]))
-            os.close(descriptors[0])
+                _call(function, socket.socket(fileno=descriptors[0]), *descriptors[1:])
+            for descriptor in descriptors:
+                os.close(descriptor)
             running.add(pid)
             send(connection, {"pid": pid})
     except EndOfMessagesError:
@@ -117,8 +121,8 @@ def _load_what_torch_puts_off() -> None:
 
 
 def _request(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """A request: to wait for a process, or for a call, with the socket through which that is talked to."""
-    content, ancillary, _, _ = connection.recvmsg(64, socket.CMSG_SPACE(array.array("i", [0]).itemsize))
+    """A request: to wait for a process; or for a call, with the socket to talk to it through, and its data."""
+    content, ancillary, _, _ = connection.recvmsg(64, socket.CMSG_SPACE(2 * array.array("i", [0]).itemsize))
     if not content:
         raise EndOfMessagesError
     descriptors = array.array("i")
@@ -144,11 +148,11 @@ def kill_started_by(pid: int) -> bool:
     return True
 
 
-def _call(function: Callable[..., Any], connection: socket.socket) -> None:
-    """Be the process of a call, from its beginning to its end."""
+def _call(function: Callable[..., Any], connection: socket.socket, data: int | None = None) -> None:
+    """Be the process of a call, from its beginning to its end; `data` is the file with its data, if it has any."""
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     os.setpgid(0, 0)
-    call = _Call(function)
+    call = _Call(function, data)
     status = 0
     try:
         while True:
@@ -171,8 +175,8 @@ def _call(function: Callable[..., Any], connection: socket.socket) -> None:
 class _Call:
     """A call of the function, epoch by epoch: it goes on only when it is asked to."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+    def __init__(self, function: Callable[..., Any], data: int | None) -> None:
+        self._function, self._data = function, data
         self._epochs: Iterator[Any] = iter(())
         self._state: Any = None
         self._is_checked = False
@@ -185,6 +189,8 @@ class _Call:
                 return {}, b""
             if "state" in request:
                 return {}, b"" if self._state is None else _saved(self._state)
+            if "gpu_memory" in request:
+                return {"bytes": _gpu_bytes()}, b""
             return self._next(), b""
         except Exception as error:
             return _failure(error), b""
@@ -194,6 +200,10 @@ class _Call:
         make = converters(self._function)
         axes = {name: make.get(name, lambda plain: plain)(value) for name, value in given["axes"].items()}
         wanted = {name: given.get(name) for name in GIVEN} | {"state": _loaded(state) if state else None}
+        if given.get("folder"):
+            wanted["folder"] = Path(given["folder"])
+        if self._data is not None:
+            wanted["data"] = mapped(given["data"], self._data)
         asked = describe(self._function)["given"]
         arguments = {**axes, **{name: wanted[name] for name in GIVEN if name in asked}}
         self._epochs = _epochs(self._function, arguments)
@@ -209,6 +219,12 @@ class _Call:
             _check_state(self._state, "state")
             self._is_checked = True
         return {"metrics": _numbers(metrics), "has_state": self._state is not None}
+
+
+def _gpu_bytes() -> int:
+    """The most memory that PyTorch has reserved on the GPU; 0 where the function uses another library."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.max_memory_reserved() if torch is not None and torch.cuda.is_initialized() else 0
 
 
 def _epochs(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Iterator[Any]:
@@ -242,7 +258,10 @@ def _name(name: Any) -> str:
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, int | float):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise BadYieldError(f"{name!r}: expected a number, it yielded an integer too large for one") from None
     if getattr(value, "shape", None) == () and hasattr(value, "item"):  # of numpy, or a tensor
         found = value.item()
         if isinstance(found, int | float):
@@ -294,7 +313,8 @@ def _failure(error: BaseException) -> dict[str, Any]:
     """An error of the function: its last line for people, and a traceback of the user's own lines."""
     if isinstance(error, BadYieldError):
         return {"problem": str(error)}
-    theirs = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_NOT_THEIRS)]
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_OURS)]
+    theirs = [each for each in frames if not _is_installed(each.filename)] or frames
     *before, last = "".join(traceback.format_exception_only(error)).strip().splitlines()
     where = f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}: " if theirs else ""
     if isinstance(error, SyntaxError) and error.filename:
@@ -302,6 +322,11 @@ def _failure(error: BaseException) -> dict[str, Any]:
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     shown = "".join([*traceback.format_list(theirs), *(f"{line}\n" for line in before)])
     return {"error": where + last.strip(), "traceback": shown, "out_of_memory": is_memory}
+
+
+def _is_installed(file: str) -> bool:
+    """Whether a line of a traceback is of a library, which Cython names by a path of its own."""
+    return file.startswith(_INSTALLED) or file.endswith(".pyx")
 
 
 if __name__ == "__main__":

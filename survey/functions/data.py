@@ -1,27 +1,23 @@
-"""What a survey of a function needs beside its search spaces: the source of the function, and its processes."""
+"""What a survey of a function needs beside its search spaces: its source, its processes, and what it learns."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from survey.errors import InputError
-from survey.functions.description import Description, taken_names
+from survey.functions.description import Description
 from survey.functions.experiment import FunctionExperiment
+from survey.functions.measurements import Measurements
 from survey.functions.needs import FunctionNeeds
-from survey.functions.search_space import FunctionSpace
-from survey.functions.server import FunctionError, FunctionServer
+from survey.functions.search_space import FunctionSpace, TaskFunctionSpace
 from survey.functions.source import Source
-from survey.functions.trainer import Calls, FunctionTrainer
-from survey.workloads.experiment import Run
-from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError, SurveyData
+from survey.networks.data import TaskData
 
 
-class FunctionData(SurveyData):
-    """The source of the function, which workers need to call it.
+class FunctionData(TaskData):
+    """The source of the function, which workers need to call it; and the tasks, if it asks for data.
 
     Args:
         spaces: The search spaces.
@@ -33,8 +29,8 @@ class FunctionData(SurveyData):
     """
 
     def __init__(self, spaces: Sequence[FunctionSpace], description: Description, *, has_changed: bool) -> None:
-        self._spaces, self._description, self._has_changed = spaces, description, has_changed
-        self._is_measured = False
+        super().__init__([space for space in spaces if isinstance(space, TaskFunctionSpace)])
+        self._of_function, self._description, self._has_changed = spaces, description, has_changed
         sources = {space.SOURCE.digest: space.SOURCE for space in spaces if space.SOURCE}
         if len(sources) > 1:
             raise InputError(
@@ -42,64 +38,27 @@ class FunctionData(SurveyData):
                 "one of them a name of its own by `workload`, or launch them by themselves"
             )
         self._source: Source | None = next(iter(sources.values()), None)
-
-    @cached_property
-    def _largest(self) -> dict[str, float]:
-        """The largest absolute value of each numeric axis."""
-        found = dict.fromkeys(self._description.numeric, 0.0)
-        for grid in (grid for space in self._spaces for grid in space.grids):
-            for name in found.keys() & set(grid.keys()):
-                found[name] = max(found[name], *(abs(value or 0) for value in grid.values(name)))
-        return {name: most or 1.0 for name, most in found.items()}
+        self.measurements = Measurements(self._source, description, spaces, self)
 
     def needs(self, experiment: FunctionExperiment, *, may_guess: bool = False) -> FunctionNeeds:
         """Return what a call needs."""
-        return FunctionNeeds(experiment, (self._description.objective,), self._largest, self._epoch_s)
+        terms = self.measurements.terms(experiment, may_guess=may_guess)
+        return FunctionNeeds(experiment, (self._description.objective,), terms, self.measurements)
 
-    @cached_property
-    def _server(self) -> FunctionServer:
-        assert self._source
-        return FunctionServer(self._source)
-
-    def _epoch_s(self, experiment: FunctionExperiment, device: str, seconds: float) -> float:
-        """Train a run for about so many seconds, and return those of an epoch, with its part of what comes before."""
-        self._is_measured = True
-        description = self._description
-        calls = Calls(
-            self._server,
-            experiment,
-            description.objective,
-            taken_names(description.columns),
-            device,
-            str(Path.cwd()),
-        )
-        trainer = FunctionTrainer(calls, seeds=[Run(experiment, 0).seed])
-        began = time.perf_counter()
-        ends, took = began + seconds, []
-        try:
-            while trainer.epoch < experiment.epochs and (not took or time.perf_counter() < ends):
-                began = time.perf_counter()
-                trainer.start_epoch()
-                trainer.end_epoch()
-                took.append(time.perf_counter() - began)
-        except EpochUnderWayError:
-            took.append(time.perf_counter() - began)
-        except EndOfTrainingError:
-            pass
-        except FunctionError as error:
-            raise InputError(f"--pilot: {experiment.label}: {error}") from None
-        first, later = took[0], sum(took[1:]) / max(1, len(took) - 1) or took[0]
-        return later + max(0.0, first - later) / experiment.epochs
+    def forget_measurements(self) -> None:
+        """Forget what the pilot has measured."""
+        self.measurements.forget()
 
     def caveat(self) -> str:
         """Say that nothing is known of the time, unless it was measured."""
-        if self._is_measured:
+        if self.measurements.are_there:
             return ""
         return "nothing is known of the time that the function takes, so these hours mean nothing: --pilot measures it"
 
     def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-        """Say that the source has changed, and that the function asks for no seed."""
-        if not all("seed" in space.SIGNATURE["given"] for space in self._spaces):
+        """Say that the source has changed, that the function asks for no seed, and how tasks were prepared."""
+        yield from super().lines(told)
+        if not all("seed" in space.SIGNATURE["given"] for space in self._of_function):
             yield f"{self._description.name} asks for no seed: its repetitions are the same, unless it draws by itself"
         if self._has_changed:
             yield (
@@ -107,8 +66,12 @@ class FunctionData(SurveyData):
                 f"{self._description.version}: what is done stays; if it means other work now, raise `version`"
             )
 
-    def load(
-        self, experiments: Iterable[FunctionExperiment], dataset: Path, *, bundled: bool = True
-    ) -> Mapping[str, Any]:
-        """Return the source, the folder that the function runs in, and names that no metric can have."""
-        return {"source": self._source, "folder": str(Path.cwd()), "spaces": [space.name for space in self._spaces]}
+    def load(self, experiments: Iterable[Any], dataset: Path, *, bundled: bool = True) -> Mapping[str, Any]:
+        """Return the source, the folder that the function runs in, names that no metric can have, and the tasks."""
+        on_tasks = (each for each in experiments if each.is_on_task)
+        return {
+            "source": self._source,
+            "folder": str(Path.cwd()),
+            "spaces": [space.sweep for space in self._of_function],
+            "tasks": super().load(on_tasks, dataset, bundled=bundled),
+        }

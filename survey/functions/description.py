@@ -29,6 +29,12 @@ WORKLOAD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 OWN_COLUMNS = ("function_version", "source_digest")
 """Columns of every function, beside its axes."""
 
+_TASK_MEANINGS = {
+    "dataset": "Task: NAME (PMLB), sklearn:NAME, or a name of the search space",
+    "validation_split": "Fraction of the rows for training that is drawn as the validation set",
+    "train_fraction": "Fraction of the rows for training that the function gets",
+}
+
 _IN_PATHS = 2
 """Axes in the paths of a data set, if the search space does not name them."""
 
@@ -57,6 +63,16 @@ class FunctionAxis:
             raise ValueError(f"no axis: {self.name!r} {self.kind!r}")
 
 
+TASK_AXES = (
+    FunctionAxis("dataset", "str"),
+    FunctionAxis("validation_split", "float", has_default=True, default=0.0),
+    FunctionAxis("train_fraction", "float", has_default=True, default=1.0),
+)
+"""Axes of a function that asks for `data`; it gets the rows instead of them."""
+
+_TASK = TASK_AXES[0].name
+
+
 @dataclass(frozen=True)
 class Description:
     """What is known of a function.
@@ -71,6 +87,7 @@ class Description:
         partition: Axes that are in the paths of the data set.
         defaults: The defaults of each version's axes, by the version as text.
         digests: Digest of the source that each version was launched with last.
+        is_on_tasks: Whether it asks for `data`, so that `TASK_AXES` are among its axes.
 
     Raises:
         ValueError: It contradicts itself: a stranger may have written it.
@@ -85,15 +102,20 @@ class Description:
     partition: tuple[str, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    is_on_tasks: bool = False
 
     def __post_init__(self) -> None:
         names = {axis.name for axis in self.axes}
         paths = {axis.name for axis in self.axes if kinds.can_be_in_paths(axis.kind)}
+        if self.is_on_tasks:
+            paths.add(_TASK)
         is_named = WORKLOAD_NAME.fullmatch(self.name) and METRIC_NAME.fullmatch(self.objective)
         if not (is_named and self.best in ("min", "max") and names.issuperset(self.not_identity)):
             raise ValueError(f"no function: {self.name!r} {self.objective!r}")
         if not (isinstance(self.version, int) and paths.issuperset(self.partition)):
             raise ValueError(f"{self.name}: no version or partition: {self.version!r} {self.partition!r}")
+        if self.is_on_tasks and not set(TASK_AXES).issubset(self.axes):
+            raise ValueError(f"{self.name}: no axes of tasks")
 
     @property
     def workload(self) -> str:
@@ -131,9 +153,15 @@ class Description:
         import pyarrow as pa
 
         own = {
-            axis.name: (kinds.arrow_type(axis.kind), f"Parameter of the function: {kinds.words(axis.kind)}")
+            axis.name: (
+                kinds.arrow_type(axis.kind),
+                _TASK_MEANINGS[axis.name]
+                if self.is_on_tasks and axis in TASK_AXES
+                else f"Parameter of the function: {kinds.words(axis.kind)}",
+            )
             for axis in self.axes
         }
+        task = {"task_digest": (pa.string(), "SHA-256 of the prepared data")} if self.is_on_tasks else {}
         return Columns(
             workload=self.workload,
             about=self.to_json(),
@@ -141,11 +169,13 @@ class Description:
                 **common(),
                 "function_version": (pa.uint32(), "Version of the function, which its author raises"),
                 **own,
+                **task,
                 "source_digest": (pa.string(), "SHA-256 of the source of the function and of what it imports"),
             },
-            partition=self.partition or ("epochs",),
+            partition=self._paths,
             metrics=Metrics((objective_metric(self.objective, self.best),), is_open=True),
-            derived=frozenset(OWN_COLUMNS),
+            derived=frozenset((*OWN_COLUMNS, *task)),
+            task_column=_TASK if self.is_on_tasks else "",
             of_data=("source_digest", *self.not_identity),
             before={
                 axis.name: axis.default
@@ -154,6 +184,13 @@ class Description:
             },
         )
 
+    @property
+    def _paths(self) -> tuple[str, ...]:
+        """Axes in the paths of the data set: the task, if there is one, comes first, as in all data sets."""
+        if not self.is_on_tasks:
+            return self.partition or ("epochs",)
+        return _TASK, *(name for name in self.partition if name != _TASK)
+
     def joined(self, earlier: Description) -> Self:
         """Return it with what earlier launches on the same output have recorded.
 
@@ -161,6 +198,7 @@ class Description:
             InputError: Both contradict each other; the message says what to do.
         """
         self._check_same("objective", {self.objective: self.best}, {earlier.objective: earlier.best})
+        self._check_same("whether it asks for `data`", self.is_on_tasks, earlier.is_on_tasks)
         self._check_same("not_identity", sorted(self.not_identity), sorted(earlier.not_identity))
         for axis in earlier.axes:
             mine = self.axis(axis.name)

@@ -22,18 +22,23 @@ class FunctionExperiment(Experiment):
         version: Version of the function.
         axes: Axes that differ from their defaults: they are the identity.
         rest: The others, and those that do not count.
+        is_on_task: Whether the axis `dataset` names a task, on whose rows it is trained.
+        task_content: SHA-256 of the prepared data of a user's own task; empty for a public one, fixed by its name.
     """
 
     workload: str
     version: int
     axes: Values = ()
     rest: Values = field(default=(), compare=False)
+    is_on_task: bool = False
+    task_content: str = ""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Make the experiment of a record, see `Experiment.from_record`."""
         kept = {name: record[name] for name in ("workload", "version", "epochs", "draws", "training_version")}
-        return cls(**kept, axes=_sorted(record["axes"]), rest=_sorted(record["rest"]))
+        learned = {name: record[name] for name in ("is_on_task", "task_content") if name in record}
+        return cls(**kept, **learned, axes=_sorted(record["axes"]), rest=_sorted(record["rest"]))
 
     def __getattr__(self, name: str) -> Any:
         """Return the value of an axis."""
@@ -55,12 +60,12 @@ class FunctionExperiment(Experiment):
 
     @property
     def paired_by(self) -> tuple[str, ...]:
-        """The function."""
-        return (self.workload,)
+        """The function; or the task, as of networks, so that all that learn it have the same rows."""
+        return (self.dataset, self.task_content) if self.is_on_task else (self.workload,)
 
     @property
     def canonical(self) -> dict[str, object]:
-        """The workload, its version, the axes that differ from their defaults, and the number of epochs."""
+        """The workload, its version, the axes that differ from their defaults, the number of epochs, and the task."""
         described: dict[str, object] = {
             "training_version": self.training_version,
             "workload": self.workload,
@@ -68,6 +73,8 @@ class FunctionExperiment(Experiment):
             "epochs": self.epochs,
             "axes": dict(self.axes),
         }
+        if self.is_on_task:
+            described["task"] = self.task_content
         return described if self.draws == "paired" else {**described, "draws": self.draws}
 
     @property
@@ -87,6 +94,7 @@ class FunctionExperiment(Experiment):
             "epochs": self.epochs,
             "draws": self.draws,
             "training_version": self.training_version,
+            **({"is_on_task": True, "task_content": self.task_content} if self.is_on_task else {}),
         }
 
     @property

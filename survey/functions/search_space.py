@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -15,86 +14,25 @@ from survey.errors import InputError, nearest
 from survey.functions import kinds
 from survey.functions.description import (
     METRIC_NAME,
+    TASK_AXES,
     WORKLOAD_NAME,
     Description,
     FunctionAxis,
     default_partition,
     taken_names,
 )
-from survey.functions.experiment import FunctionExperiment
+from survey.functions.grid import EPOCHS, FIELD, TASK_NAMES, FunctionGrid, TaskFunctionGrid
 from survey.functions.server import FunctionServer
 from survey.functions.signature import SignatureError, describe
 from survey.functions.source import Source, source_of
+from survey.networks.task_space import TaskSpace
 from survey.spaces.axes import MOST_VALUES, Axis, Epochs
-from survey.spaces.search_space import BaseGrid, BaseSpace, refuse
+from survey.spaces.search_space import BaseSpace, refuse
 from survey.text.names import folded
 from survey.workloads.columns import Columns
 from survey.workloads.experiment import TRAINING_VERSION, Experiment
 from survey.workloads.registry import FUNCTIONS, workload_named
 from survey.workloads.workload import Workload
-
-AXIS_FIELD = "axis_"
-"""Begins the names of the fields of axes, so that these may be called as the methods of a model are."""
-
-_EPOCHS = "epochs"
-
-
-class FunctionGrid(BaseGrid, frozen=True):
-    """A hypercube of values of parameters; `space_type_of` makes the class for a function.
-
-    Attributes:
-        AXES: The parameters that are axes, but for `epochs`.
-        NAME: Name of the workload among all workloads.
-    """
-
-    AXES: ClassVar[tuple[FunctionAxis, ...]] = ()
-    NAME: ClassVar[str] = ""
-
-    @classmethod
-    def keys(cls) -> tuple[str, ...]:
-        """Return the names of the axes, those of the function first."""
-        return (*(axis.name for axis in cls.AXES), *BaseGrid.model_fields)
-
-    def values(self, name: str) -> tuple[Any, ...]:
-        """Return the values of an axis."""
-        return getattr(self, name if name in BaseGrid.model_fields else AXIS_FIELD + name)
-
-    @property
-    def floats(self) -> Iterator[tuple[str, float]]:
-        """None: the columns of a function's axes have 64 bits."""
-        return iter(())
-
-    @property
-    def varied(self) -> list[str]:
-        """Axes of the function that have several values."""
-        return [axis.name for axis in self.AXES if len(self.values(axis.name)) > 1]
-
-    def experiments(
-        self,
-        contents: Mapping[str, str] = {},
-        *,
-        training_version: int = TRAINING_VERSION,
-        version: int = 1,
-        not_identity: Sequence[str] = (),
-    ) -> Iterator[FunctionExperiment]:
-        """Yield the experiments of the grid; arguments beside those of `BaseGrid` as in a `Description`."""
-        defaults = {axis.name: axis.default for axis in self.AXES if axis.has_default}
-        for point in self.points(self.keys()):
-            values = sorted((axis.name, point[axis.name]) for axis in self.AXES)
-            counted = [
-                each
-                for each in values
-                if each[0] not in not_identity and not (each[0] in defaults and defaults[each[0]] == each[1])
-            ]
-            yield FunctionExperiment(
-                workload=self.NAME,
-                version=version,
-                axes=tuple(counted),
-                rest=tuple(each for each in values if each not in counted),
-                epochs=point[_EPOCHS],
-                draws=point["draws"],
-                training_version=training_version,
-            )
 
 
 def _as_objective(value: Any) -> Any:
@@ -150,12 +88,12 @@ class FunctionSpace(BaseSpace, frozen=True):
                 if name not in names:
                     refuse(f"{key}: {name!r} is no axis{nearest(name, names)}; expected some of {', '.join(names)}")
         for name in self.objective:
-            if folded(name) in {*_taken(), *map(folded, names), folded(self.name)}:
+            if folded(name) in {*_taken(), *map(folded, names), folded(self.sweep)}:
                 refuse(f"objective: the data set has a column {name!r} of its own; yield the metric under another name")
         for name in set(self.partition).intersection(self.not_identity):
             refuse(f"partition: {name!r} does not count for the identity, so it cannot say where an experiment lies")
         for axis in axes:
-            if axis.name in self.partition and not kinds.can_be_in_paths(axis.kind):
+            if axis.name in self.partition and not (axis in TASK_AXES or kinds.can_be_in_paths(axis.kind)):
                 refuse(
                     f"partition: {axis.name!r} is {kinds.words(axis.kind)}, which cannot be in paths of the data set"
                 )
@@ -164,19 +102,23 @@ class FunctionSpace(BaseSpace, frozen=True):
     def experiments(
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
     ) -> list[Experiment]:
-        """Expand the grids into distinct experiments, in order of appearance."""
-        found = (
+        """Expand the grids into distinct experiments, or the sample of them, in order of appearance."""
+        return self.distinct(
             grid.experiments(
                 contents, training_version=training_version, version=self.version, not_identity=self.not_identity
             )
             for grid in self.grids
         )
-        return list(dict.fromkeys(itertools.chain.from_iterable(found)))
+
+    @classmethod
+    def sweep_named(cls, name: str) -> str:
+        """Return its name, or NAME_sweep if an axis has that: `dropout` may survey the axis `dropout`."""
+        return f"{name}_sweep" if folded(name) in {folded(axis.name) for axis in cls.AXES} else name
 
     @classmethod
     def columns(cls) -> Columns:
         """Return the columns of its workload, of which the objective is not known yet."""
-        return Description("any", 1, cls.AXES, "objective", "min").columns
+        return Description("any", 1, cls.AXES, "objective", "min", is_on_tasks=_is_on_tasks(cls.SIGNATURE)).columns
 
     @property
     def workload(self) -> Workload:
@@ -200,16 +142,28 @@ class FunctionSpace(BaseSpace, frozen=True):
             partition=self.partition or default_partition(counted, varied),
             defaults={version: {axis.name: axis.default for axis in self.AXES if axis.has_default}},
             digests={version: self.SOURCE.digest} if self.SOURCE else {},
+            is_on_tasks=_is_on_tasks(self.SIGNATURE),
         )
 
     def without_paths(self) -> Self:
         """Return the search space without the folder of the function."""
-        return self.model_copy(update={"train": self.train.rpartition("/")[2]})
+        return super().without_paths().model_copy(update={"train": self.train.rpartition("/")[2]})
 
     @property
     def kept(self) -> dict[str, Any]:
         """What an output keeps beside the fields, so that it reads the search space without the function."""
         return {"signature": dict(self.SIGNATURE)}
+
+
+class TaskFunctionSpace(FunctionSpace, TaskSpace, frozen=True):
+    """A named union of grids over a training function that asks for data, with the user's own tasks."""
+
+    grids: Annotated[tuple[TaskFunctionGrid, ...], Field(min_length=1)]
+
+
+def _is_on_tasks(signature: Mapping[str, Any]) -> bool:
+    """Whether a function asks for data."""
+    return "data" in signature.get("given", ())
 
 
 def space_type_of(document: dict[str, Any], folder: Path, *, is_kept: bool) -> type[FunctionSpace]:
@@ -254,19 +208,22 @@ def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) 
         parameters = axes_of(name, signature)
     except ValueError:
         raise InputError(f"train: what is kept of {name} cannot be read") from None
-    axes = tuple(axis for axis in parameters if axis.name != _EPOCHS)
-    _check_names(name, axes)
-    fields = axis_fields(axes)
-    epochs = next((axis for axis in parameters if axis.name == _EPOCHS), None)
+    own = tuple(axis for axis in parameters if axis.name != EPOCHS)
+    is_on_tasks = _is_on_tasks(signature)
+    _check_names(name, own, is_on_tasks=is_on_tasks)
+    axes = (*TASK_AXES, *own) if is_on_tasks else own
+    fields = axis_fields(own)
+    epochs = next((axis for axis in parameters if axis.name == EPOCHS), None)
     if signature["is_plain"] and epochs is None:
-        fields[_EPOCHS] = (Annotated[tuple[Annotated[int, Field(strict=True, ge=1, le=1)], ...], Axis], (1,))
+        fields[EPOCHS] = (Annotated[tuple[Annotated[int, Field(strict=True, ge=1, le=1)], ...], Axis], (1,))
     elif epochs is not None and epochs.has_default:
-        fields[_EPOCHS] = (Annotated[tuple[Epochs, ...], Axis], (epochs.default,))
+        fields[EPOCHS] = (Annotated[tuple[Epochs, ...], Axis], (epochs.default,))
     workload = f"{FUNCTIONS}:{name}"
-    grid = create_model("Grid", __base__=FunctionGrid, **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    bases = (TaskFunctionGrid, TaskFunctionSpace) if is_on_tasks else (FunctionGrid, FunctionSpace)
+    grid = create_model("Grid", __base__=bases[0], **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
     grid.AXES, grid.NAME = axes, workload
     grids = Annotated[tuple[grid, ...], Field(min_length=1)]
-    space = create_model("SearchSpace", __base__=FunctionSpace, grids=(grids, ...))
+    space = create_model("SearchSpace", __base__=bases[1], grids=(grids, ...))
     space.WORKLOAD, space.SOURCE, space.SIGNATURE, space.AXES = workload, source, signature, axes
     return space
 
@@ -290,8 +247,8 @@ def axes_of(name: str, signature: Mapping[str, Any], *, key: str = "train") -> l
 
 
 def axis_fields(axes: Iterable[FunctionAxis]) -> dict[str, Any]:
-    """Return the fields of a grid, as pydantic makes models of them, by the names of the axes with `AXIS_FIELD`."""
-    return {AXIS_FIELD + axis.name: (_values_of(axis), _field(axis)) for axis in axes}
+    """Return the fields of a grid, as pydantic makes models of them, by the names of the axes with `FIELD` before."""
+    return {FIELD + axis.name: (_values_of(axis), _field(axis)) for axis in axes}
 
 
 def _axis(name: str, parameter: Mapping[str, Any], key: str) -> FunctionAxis:
@@ -317,9 +274,14 @@ def _field(axis: FunctionAxis) -> Any:
     return Field((axis.default,), alias=axis.name) if axis.has_default else Field(alias=axis.name)
 
 
-def _check_names(name: str, axes: Sequence[FunctionAxis]) -> None:
-    taken = _taken()
+def _check_names(name: str, axes: Sequence[FunctionAxis], *, is_on_tasks: bool) -> None:
+    taken = _taken() | ({"task_digest"} if is_on_tasks else set())
     for axis in axes:
+        if is_on_tasks and axis.name in TASK_NAMES:
+            raise InputError(
+                f"train: {name}: it asks for `data`, so that {axis.name!r} is an axis of the survey: it says "
+                "how the data are made; leave the parameter out, or rename it"
+            )
         if folded(axis.name) in taken:
             raise InputError(f"train: {name}: the data set has a column {axis.name!r} of its own; rename the parameter")
 

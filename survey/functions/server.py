@@ -18,13 +18,15 @@ from typing import Any
 from survey.errors import InputError
 from survey.functions.child import kill, kill_started_by
 from survey.functions.messages import EndOfMessagesError, receive, send
+from survey.functions.run_data import RunData
 from survey.functions.source import Source
 from survey.system.import_path import ROOT
+from survey.workloads.workload import ContainedError
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-class FunctionError(Exception):
+class FunctionError(ContainedError):
     """A call of the function has failed; the last line says how, those above where."""
 
 
@@ -73,19 +75,20 @@ class FunctionServer:
             raise InputError(f"train: {self._source.name}: the process that imports it {how}") from None
         if "signature" in answer:
             return answer["signature"]
-        said = answer.get("problem") or f"cannot be imported:\n{answer['traceback']}{answer['error']}"
+        said = answer.get("problem") or f"cannot be imported:\n{answer['traceback']}{answer['error']}{_hint(answer)}"
         raise InputError(f"train: {self._source.name}: {said}")
 
-    def call(self, given: Mapping[str, Any], state: bytes = b"") -> Call:
+    def call(self, given: Mapping[str, Any], state: bytes = b"", data: RunData | None = None) -> Call:
         """Begin a call in a process of its own.
 
         Args:
             given: What the function gets: `axes`, `seed`, `device`; and `cwd`, where it runs.
             state: What it has yielded as its state, to go on from there; empty to begin.
+            data: The data of the run, if the function asks for them.
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            descriptors = array.array("i", [theirs.fileno()])
+            descriptors = array.array("i", [theirs.fileno(), *([data.descriptor] if data else [])])
             try:
                 self._connection.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
                 pid = receive(self._connection)[0]["pid"]
@@ -93,7 +96,7 @@ class FunctionServer:
                 how = _ending(self._process.wait())
                 raise FunctionError(f"{self._source.name}: the process that has imported it {how}") from None
         call = Call(self, pid, ours, self._source.name)
-        call.ask({"begin": dict(given)}, state)
+        call.ask({"begin": {**given, **({"data": data.about} if data else {})}}, state)
         return call
 
     def ending_of(self, pid: int) -> int:
@@ -128,6 +131,8 @@ class Call:
 
     def __init__(self, server: FunctionServer, pid: int, connection: socket.socket, name: str) -> None:
         self._server, self._pid, self._connection, self._name = server, pid, connection, name
+        self._is_asked = False
+        self._shared_bytes = _status(pid, "VmRSS")  # it has done nothing yet
         self._process = os.pidfd_open(pid)  # can be read once the process has ended, whoever else holds the connection
 
     def ask(self, request: dict[str, Any], content: bytes = b"") -> tuple[dict[str, Any], bytes]:
@@ -137,6 +142,7 @@ class Call:
 
     def start(self, request: dict[str, Any], content: bytes = b"") -> None:
         """Ask for something: `next` for the next epoch, `state` for what it has yielded as its state."""
+        self._is_asked = True
         with suppress(EndOfMessagesError):  # `answer` tells how it has ended
             send(self._connection, request, content)
 
@@ -155,6 +161,7 @@ class Call:
             if not select.select([self._connection], [], [], 0)[0]:
                 raise EndOfMessagesError
             answer, content = receive(self._connection)
+            self._is_asked = False
         except EndOfMessagesError:
             raise FunctionError(f"{self._name}: its process {_ending(self._end())}") from None
         if "exit" in answer:
@@ -166,6 +173,17 @@ class Call:
             kind = FunctionMemoryError if answer["out_of_memory"] else FunctionError
             raise kind(f"{answer['traceback']}{answer['error']}")
         return answer, content
+
+    def peak_bytes(self) -> int:
+        """Return the most memory that the process has taken beyond what it shares with its server; 0 if it is gone."""
+        peak = _status(self._pid, "VmHWM")
+        return max(1, peak - self._shared_bytes) if peak else 0
+
+    def peak_gpu_bytes(self) -> int:
+        """Return the most memory that PyTorch has taken on the GPU; 0 if the function does not say, as in an epoch."""
+        if self._is_asked:
+            return 0
+        return self.ask({"gpu_memory": True})[0]["bytes"]
 
     def _end(self) -> int:
         """Wait for the process, which has ended; end what it has started, and return its exit status."""
@@ -226,6 +244,24 @@ def _import_path() -> str:
     """Where the processes find this package first, then what this process finds by itself."""
     before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return os.pathsep.join(dict.fromkeys([str(ROOT), *filter(None, before)]))
+
+
+def _status(pid: int, name: str) -> int:
+    """What the system says of the memory of a process, in bytes; 0 if there is no such process."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def _hint(answer: Mapping[str, Any]) -> str:
+    """What to do about an import that has failed, if that is known."""
+    if "no known parent package" in answer["error"]:
+        return "; the file is part of a package: give package.module:function instead of FILE.py"
+    if ": SystemExit: " in answer["error"]:
+        return '; it ends as soon as it is imported: put what makes it end below `if __name__ == "__main__":`'
+    return ""
 
 
 def _ending(status: int) -> str:

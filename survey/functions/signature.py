@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
-GIVEN = ("device", "seed", "state")
+GIVEN = ("data", "device", "folder", "seed", "state")
 """Parameters that are no axes: the function gets them by their names."""
 
 _SCALARS = {int: "int", float: "float", bool: "bool", str: "str"}
@@ -35,12 +35,16 @@ def describe(function: Callable[..., Any], given: Sequence[str] = GIVEN) -> dict
         `given`: those of `given` that it asks for; `is_plain`: whether it returns, and does not yield.
 
     Raises:
-        SignatureError: A parameter has no annotation, or one that is not understood.
+        SignatureError: It is no function; a parameter has no annotation, or one that is not understood.
     """
+    _check_is_function(inspect.unwrap(function))
     parameters = inspect.signature(function).parameters.values()
     for each in parameters:
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD, each.POSITIONAL_ONLY):
-            raise SignatureError(f"the parameter {each.name!r} has no name to give it by; name each axis")
+            raise SignatureError(
+                f"the parameter {each.name!r} has no name to give it by; name each axis, and use functools.wraps in a "
+                "decorator"
+            )
     axes = [each for each in parameters if each.name not in given]
     for each in axes:
         if each.annotation is each.empty:
@@ -51,6 +55,14 @@ def describe(function: Callable[..., Any], given: Sequence[str] = GIVEN) -> dict
         "given": [each.name for each in parameters if each.name in given],
         "is_plain": not inspect.isgeneratorfunction(inspect.unwrap(function)),
     }
+
+
+def _check_is_function(found: Any) -> None:
+    if not inspect.isroutine(found):
+        what = "a class" if isinstance(found, type) else f"an object of {type(found).__name__}"
+        raise SignatureError(f"it is {what}, and no function; write a function that calls it, and yields its metrics")
+    if inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found):
+        raise SignatureError("it is async; expected a function that yields, which may call asyncio.run")
 
 
 def converters(function: Callable[..., Any]) -> dict[str, Callable[[Any], Any]]:
@@ -71,10 +83,23 @@ def _axis(parameter: inspect.Parameter, hint: Any) -> dict[str, Any]:
     if kind is None:
         shown = inspect.formatannotation(parameter.annotation)
         raise SignatureError(f"the parameter {parameter.name!r} has the annotation {shown}; expected {_KNOWN}")
+    if parameter.name == "epochs" and kind != "int":
+        raise SignatureError("the parameter 'epochs' is the number of epochs to train; annotate it as int")
     axis = {"name": parameter.name, "kind": kind}
     if parameter.default is not parameter.empty:
-        axis["default"] = _plain(parameter.default)
+        axis["default"] = _default(parameter)
     return axis
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    value = _plain(parameter.default)
+    items = value if isinstance(value, list) else [value]
+    if not all(each is None or type(each) in _SCALARS for each in items):
+        raise SignatureError(
+            f"the default of {parameter.name!r} is {parameter.default!r}; expected a plain value of Python, as its "
+            "annotation says"
+        )
+    return value
 
 
 def _kind(hint: Any) -> Any:

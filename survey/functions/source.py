@@ -81,7 +81,7 @@ def _found(train: str | Callable[..., Any], folder: Path) -> Source:
         raise InputError(f"there is no file {file}")
     if not file.stem.isidentifier():
         raise InputError(f"{file.name} cannot be imported, as its name is no word of Python; rename it")
-    return _of_file(file.resolve(), file.stem, function, file.resolve().parent)
+    return _of_module(file.stem, function, file.parent.resolve())
 
 
 def _of_object(train: Callable[..., Any]) -> Source:
@@ -93,7 +93,7 @@ def _of_object(train: Callable[..., Any]) -> Source:
     if module != "__main__" and file and all(part.isidentifier() for part in function.split(".")):
         path = Path(file).resolve()
         parts = module.count(".") + (path.name == "__init__.py")
-        return _of_file(path, module, function, path.parents[parts])
+        return _of_module(module, function, path.parents[parts])
     return Source("", module, function.rpartition(".")[2], _text_of(train), _pickled(train))
 
 
@@ -117,28 +117,29 @@ def _pickled(train: Callable[..., Any]) -> bytes:
 
 
 def _importable(module: str, function: str, folder: Path) -> Source:
-    top, *rest = module.split(".")
+    top, *_ = module.split(".")
     spec = PathFinder.find_spec(top, [str(folder.resolve()), *filter(None, sys.path)])
-    if spec is None or not spec.origin:
+    if spec is None:
         raise InputError(f"there is no module {top!r} on the import path, nor in {folder}")
-    path = Path(spec.origin).resolve()
-    root = path.parents[1] if spec.submodule_search_locations else path.parent
-    for candidate in (root.joinpath(top, *rest, "__init__.py"), root.joinpath(top, *rest).with_suffix(".py")):
-        if candidate.is_file():
-            return _of_file(candidate, module, function, root)
-    raise InputError(f"there is no module {module!r} in {root}")
+    # A package has folders, several if it has no `__init__.py`; a module has a file.
+    places = [Path(place).resolve() for place in spec.submodule_search_locations or filter(None, [spec.origin])]
+    for root in (place.parent for place in places):
+        if any(candidate.is_file() for candidate in _candidates(module, root)):
+            return _of_module(module, function, root)
+    raise InputError(f"there is no module {module!r} in {', '.join(str(place.parent) for place in places)}")
 
 
-def _of_file(file: Path, module: str, function: str, root: Path) -> Source:
-    """The source of a module: of a package, with what it imports of that package; else of all of its folder."""
-    package = module.partition(".")[0] if "." in module or file.name == "__init__.py" else ""
-    texts = dict(_texts(file, root, package))
+def _of_module(module: str, function: str, root: Path) -> Source:
+    """The source of a module, with what it imports from below the root; of installed packages, from its own alone."""
+    is_installed = root.name in ("site-packages", "dist-packages")
+    texts = dict(_texts(module, root, module.partition(".")[0] if is_installed else ""))
     return Source(str(root), module, function, texts)
 
 
-def _texts(file: Path, root: Path, package: str) -> Iterator[tuple[str, str]]:
+def _texts(module: str, root: Path, package: str) -> Iterator[tuple[str, str]]:
     """Yield path below the root, and text, of a module and of all that it imports from there, however deep."""
-    waiting, seen = [file], {file}
+    waiting = list(_files(module, root))
+    seen = set(waiting)
     while waiting:
         current = waiting.pop()
         text = current.read_text(encoding="utf-8", errors="surrogateescape")
@@ -171,8 +172,10 @@ def _files(module: str, root: Path) -> Iterator[Path]:
     """Yield the files below the root that an import of a module runs: its packages', and its own."""
     parts = module.split(".") if module else []
     for count in range(1, len(parts) + 1):
-        path = root.joinpath(*parts[:count])
-        for file in (path / "__init__.py", path.with_suffix(".py")):
-            if file.is_file():
-                yield file
-                break
+        yield from [file for file in _candidates(".".join(parts[:count]), root) if file.is_file()][:1]
+
+
+def _candidates(module: str, root: Path) -> tuple[Path, Path]:
+    """Where a module may lie below the root: as a package, or as a file."""
+    path = root.joinpath(*module.split("."))
+    return path / "__init__.py", path.with_suffix(".py")

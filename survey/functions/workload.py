@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import torch
 
 
+_TRIAL_S, _RUN_S = 0.06, 0.03
+"""What a trial, and each call of a function in a process of its own, take beside the function itself, in seconds."""
+
+
 class FunctionWorkload(Workload):
     """A training function, as its description says.
 
@@ -74,8 +78,8 @@ class FunctionWorkload(Workload):
 
     def cost_model(self, *, on_gpu: bool) -> CostModel:
         """Return costs of which nothing is known: an epoch takes the longer, the larger the numbers of its axes."""
-        terms = 1 + len(self.description.numeric)
-        return CostModel((1.0 / terms,) * terms)
+        terms = 1 + len(self.description.numeric) + self.description.is_on_tasks
+        return CostModel((1.0 / terms,) * terms, trial_s=_TRIAL_S, run_s=_RUN_S, is_relative=True)
 
     def training(
         self, experiment: FunctionExperiment, details: Mapping[str, Any], data: Mapping[str, Any], device: torch.device
@@ -83,9 +87,19 @@ class FunctionWorkload(Workload):
         """Return the training of an experiment: one run at a time."""
         source: Source = data["source"]
         taken = taken_names(self.columns).union(map(folded, data["spaces"]))
-        calls = Calls(self._serving(source), experiment, self.description.objective, taken, device.type, data["folder"])
+        task = data["tasks"][experiment.dataset] if experiment.is_on_task else None
+        calls = Calls(
+            self._serving(source), experiment, self.description.objective, taken, device.type, data["folder"], task
+        )
         described = {**experiment.described, "source_digest": source.digest}
-        return Training(partial(FunctionTrainer, calls), described, runs_at_once=1)
+        if task:
+            described["task_digest"] = task.digest
+        leaves_files = "folder" in calls.server.signature["given"]
+        return Training(partial(FunctionTrainer, calls), described, runs_at_once=1, leaves_files=leaves_files)
+
+    def data_digest(self, experiment: FunctionExperiment, data: Mapping[str, Any]) -> str:
+        """Return the digest of what it learns, if it asks for data."""
+        return data["tasks"][experiment.dataset].digest if experiment.is_on_task else ""
 
     def _serving(self, source: Source) -> FunctionServer:
         """The process that has imported the function, which trials of this process share."""

@@ -12,6 +12,7 @@ from survey.errors import InputError, nearest
 from survey.launch.options import Options
 from survey.launch.request import Request
 from survey.launch.result import SurveyResult
+from survey.launch.stages import Stages
 from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_file import load_space
 from survey.text.names import folded
@@ -85,10 +86,13 @@ def run(  # noqa: PLR0913 - the options of a launch, by name
     for name in unknown:
         names = ("space", *given, "console")
         raise InputError(f"survey.run: unknown argument {name!r}{nearest(name, names)}; allowed are {', '.join(names)}")
-    request = prepare(space, Options(**given), console)
-    from survey.launch.launcher import Launch  # imports MLflow, as for the command line
+    options, console = Options(**given), console or SafeConsole()
+    with Stages(console) as stages:
+        stages.begin("planning", has_line=False)
+        request = prepare(space, options, console)
+        from survey.launch.launcher import Launch  # imports MLflow, as for the command line
 
-    return Launch(request).run()
+        return Launch(request, stages).run()
 
 
 def prepare(space: Space | Sequence[Space], options: Options, console: Console | None = None) -> Request:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from survey.cluster.connection import Cluster
     from survey.export.mappers import Mapper
     from survey.launch.ray_session import RaySession
+    from survey.launch.stages import Stages
     from survey.tracking.store import TrackingStore
     from survey.tracking.trial_run import TrackingSettings
     from survey.trials.messages import TrialSettings
@@ -39,10 +40,11 @@ class Launch:
 
     Args:
         request: Search spaces and options.
+        stages: Where the launch says what it is doing.
     """
 
-    def __init__(self, request: Request) -> None:
-        self._request, self._output = request, request.output
+    def __init__(self, request: Request, stages: Stages) -> None:
+        self._request, self._output, self._stages = request, request.output, stages
 
     def run(self) -> SurveyResult:
         """Train what is missing, export it and write the report.
@@ -74,6 +76,7 @@ class Launch:
                     plan, training = self._train(plan, to_replace, recorder)
                 elif store and left:
                     self._close_and_export(store, in_processes)
+                self._stages.begin("writing the report")
                 report = report_on(output, request.name, renew=training.num_runs > 0)
                 result = SurveyResult.of(plan, training, output.dataset, report, time.monotonic() - request.began)
                 self._drop_checkpoints(all_done=not result.missing)
@@ -93,8 +96,11 @@ class Launch:
         request.tracking.check_artifacts()
         told = request.data.lines(request.data.told())
         self._tell([plan_line(request.name, plan, request.workload.left_out), *told])
+        if request.options.pilot:
+            self._stages.begin("measuring this machine")
         plan, pilot = with_pilot(request, plan)
         pilot_s = pilot.seconds if pilot else 0.0
+        self._stages.begin("joining Ray" if request.options.address else "starting Ray")
         with (
             serving(request.tracking, request.options, self._output) as access,
             ray_session(request, recorder, access.environment_of_workers()) as session,
@@ -116,10 +122,10 @@ class Launch:
             failures, loop_seconds = self._fit(plan, settings, store, session, recorder)
             if stop.fatal_error:
                 raise SurveyError(stop.fatal_error)
-            if stop.reason:
-                request.say("exporting what is finished", style="yellow")
+            self._stages.begin("exporting what is finished" if stop.reason else "exporting")
             recorder.export()
             self._close_and_export(store, session.mapper)  # still needs the cluster
+            self._stages.begin("leaving Ray")
             session.leave()
             after = self._done()
             # The forecast leaves out the pilot.
@@ -142,6 +148,7 @@ class Launch:
 
         request, output, signals = self._request, self._output, session.signals
         cost, runs = sum(bundle.cost_s for bundle in plan.bundles), plan.num_runs_planned
+        self._stages.end()
         with Progress(request.console, name=request.name, num_runs=runs, total_cost=cost, output=output) as progress:
             recorder.train(progress.figures)
             with signals.training(progress.stop):

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from survey.launch.result import SurveyResult
 from survey.plan.plan import Plan
 from survey.text.counting import counted
-from survey.text.terminal import SafeConsole
-from survey.text.uris import sqlite_uri
+from survey.text.terminal import SafeConsole, short_path
 from survey.tracking.ui_view import PATH
 
 if TYPE_CHECKING:
@@ -26,13 +25,13 @@ _SHOWN = 20
 def plan_line(name: str, plan: Plan, left_out: str) -> str:
     """What will be trained; why experiments are left out."""
     text = (
-        f"{name}: {plan.num_experiments:,} experiments, {plan.num_runs:,} runs; "
+        f"{name}: {counted(plan.num_experiments, 'experiment')}, {counted(plan.num_runs, 'run')}; "
         f"{plan.num_runs_done:,} done, {plan.num_runs_planned:,} to train in {counted(len(plan.trials), 'trial')}"
     )
     if continued := sum(bundle.start_epoch > 0 for bundle in plan.bundles):
-        text += f"; {counted(continued, 'bundle')} go on from kept states"
+        text += f"; {counted(continued, 'bundle')} continued from kept states"
     if plan.num_left_out:
-        text += f"; {plan.num_left_out:,} experiments left out: {left_out}"
+        text += f"; {counted(plan.num_left_out, 'experiment')} left out: {left_out}"
     return text
 
 
@@ -77,7 +76,8 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
     if result.interrupted or result.out_of_time:
         why = "interrupted" if result.interrupted else "the time limit is reached"
         number, runs = len(result.missing), result.num_runs - result.num_runs_done
-        lacking = f" ({runs:,} runs of {counted(number, 'experiment')} are missing)" if number else ""
+        are = "is" if runs == 1 else "are"
+        lacking = f" ({counted(runs, 'run')} of {counted(number, 'experiment')} {are} missing)" if number else ""
         console.print(f"{why}: launch again with the same arguments to continue{lacking}", style="yellow")
     else:
         for line in _missing_lines(result.missing):
@@ -86,18 +86,23 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
     trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else ""
     trained += "" if trained or result.missing else "; nothing left to train"
     console.print(
-        f"{result.num_experiments:,} experiments, {result.num_runs_done:,} of {result.num_runs:,} runs done{trained}; "
+        f"{counted(result.num_experiments, 'experiment')}, {result.num_runs_done:,} of "
+        f"{counted(result.num_runs, 'run')} done{trained}; "
         f"took {took}, {timedelta(seconds=round(result.loop_seconds))} of it training"
     )
     console.print(f"data set   {result.dataset}")
     if result.report:
         console.print(f"report     {result.report}")
-    database = result.dataset.parent / "mlflow.db"
-    if with_mlflow and database.exists():
-        # The application as during the launch, see `survey.tracking.app`.
-        command = [sys.executable, "-m", "mlflow", "server", "--app-name", "survey", "--workers", "1"]
-        command.append("--backend-store-uri")
-        console.print(f"MLflow UI  MLFLOW_DISABLE_TELEMETRY=true {shlex.join([*command, sqlite_uri(database)])}")
+    folder = result.dataset.parent
+    if with_mlflow and (folder / "mlflow.db").exists():
+        console.print(f"MLflow UI  {_ui_command(folder)}")
+
+
+def _ui_command(folder: Path) -> str:
+    """The command that brings the MLflow UI of an output back, to be copied."""
+    script = Path(sys.executable).with_name("survey")
+    program = [short_path(script)] if script.exists() else [sys.executable, "-m", "survey"]
+    return shlex.join([*program, "ui", short_path(folder)])
 
 
 def _missing_lines(missing: Sequence[str]) -> Iterator[str]:

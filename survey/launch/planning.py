@@ -92,6 +92,7 @@ def for_cluster(
     _check_gpu_options(request.options, cluster)
     on_gpu = cluster.num_gpus > 0
     if on_gpu != (request.num_gpus > 0):
+        request.data.forget_measurements()
         plan = request.plan(done(), on_gpu=on_gpu)
         dropped = "; the pilot's measurements of this machine do not apply" if pilot else ""
         device = "GPUs" if on_gpu else "CPU cores"

@@ -25,7 +25,7 @@ from survey.spaces.search_space import BaseSpace, check_together
 from survey.system.home import ensure_home
 from survey.system.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.text.escaping import markdown
-from survey.text.names import MOST_BYTES, clash
+from survey.text.names import MOST_BYTES, clash, folded
 from survey.text.terminal import say
 from survey.workloads.workload import Workload
 
@@ -76,7 +76,7 @@ class Request:
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)
         self.tracking = TrackingLocation(options, self.output, self.say)
         self.data = self.workload.data(spaces)
-        self._check_names()
+        self._check_names(before)
         if options.keep_states and not self.tracking.is_in_output:
             raise InputError(
                 "--keep-states: states lie in the output folder, which every machine shares only if artifacts go there "
@@ -93,9 +93,15 @@ class Request:
         """Print a message on one line."""
         say(self.console, text, style)
 
-    def _check_names(self) -> None:
+    def _check_names(self, before: Sequence[BaseSpace]) -> None:
         """Check that the names of search spaces and output stay distinct on every system, and mean one thing each."""
         problem = clash([*self.output.search_spaces.names, *(space.name for space in self.spaces)], "search space")
+        sweeps: dict[str, str] = {}
+        for space in (*before, *self.spaces):
+            if (known := sweeps.setdefault(folded(space.sweep), space.name)) != space.name:
+                problem = (
+                    problem or f"{known!r} and {space.name!r} have one column, {space.sweep!r}; rename one of them"
+                )
         problem = problem or self.data.name_problem(self.output.dataset)
         if problem:
             raise InputError(f"{self.name} in {self.output.folder}: {problem}")

@@ -15,7 +15,6 @@ from survey.modules.experiment import ModuleExperiment
 from survey.modules.needs import ModuleNeeds
 from survey.modules.search_space import ModuleSpace
 from survey.networks.data import TaskData
-from survey.networks.experiment import TaskExperiment
 from survey.tasks.loading import TaskDescription
 
 SOURCE = "model:source"
@@ -62,7 +61,7 @@ class ModuleData(TaskData):
             self._probes[key] = probe(self._builder, setting)
         return ModuleNeeds(experiment, task, self._probes[key], setting, self._builder)
 
-    def load(self, experiments: Iterable[TaskExperiment], dataset: Path, *, bundled: bool = True) -> Mapping[str, Any]:
+    def load(self, experiments: Iterable[Any], dataset: Path, *, bundled: bool = True) -> Mapping[str, Any]:
         """Prepare the tasks; and return the source too."""
         return {**super().load(experiments, dataset, bundled=bundled), SOURCE: self._source}
 

@@ -56,13 +56,14 @@ class ModuleDescription(Description):
             workload=self.workload,
             about=self.to_json(),
             experiment={**shared, **of_axes, **own},
+            of_runs={},
             partition=(*_PATHS, *self.partition),
             derived=frozenset([*(name for name in COLUMNS.derived if name in shared), *own]),
             not_published=frozenset([*COLUMNS.not_published, *of_axes, *own]),
             told=("num_free_parameters", "fused"),
             of_data=(*COLUMNS.of_data, "source_digest", "fused"),
             before={
-                **COLUMNS.before,
+                **{name: value for name, value in COLUMNS.before.items() if name in shared},
                 **{axis.name: axis.default for axis in self.axes if axis.has_default and _is_scalar(axis.default)},
             },
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,13 +16,15 @@ from survey.functions.description import (
     default_partition,
     taken_names,
 )
-from survey.functions.search_space import AXIS_FIELD, axes_of, axis_fields
+from survey.functions.grid import FIELD
+from survey.functions.search_space import axes_of, axis_fields
 from survey.functions.signature import SignatureError
 from survey.functions.source import Source, source_of
 from survey.modules.building import builder_of, signature_of
 from survey.modules.description import ModuleDescription
 from survey.modules.experiment import ModuleExperiment
-from survey.networks.search_space import TaskGrid, TaskSpace
+from survey.networks.search_space import TaskGrid
+from survey.networks.task_space import TaskSpace
 from survey.text.names import folded
 from survey.workloads.columns import Columns
 from survey.workloads.experiment import TRAINING_VERSION, Experiment
@@ -49,7 +50,7 @@ class ModuleGrid(TaskGrid, frozen=True):
 
     def values(self, name: str) -> tuple[Any, ...]:
         """Return the values of an axis."""
-        return getattr(self, name if name in TaskGrid.model_fields else AXIS_FIELD + name)
+        return getattr(self, name if name in TaskGrid.model_fields else FIELD + name)
 
     @property
     def floats(self) -> Iterator[tuple[str, float]]:
@@ -112,11 +113,15 @@ class ModuleSpace(TaskSpace, frozen=True):
     def experiments(
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
     ) -> list[Experiment]:
-        """Expand the grids into distinct experiments, in order of appearance."""
-        grids = (
+        """Expand the grids into distinct experiments, or the sample of them, in order of appearance."""
+        return self.distinct(
             grid.experiments(contents, training_version=training_version, version=self.version) for grid in self.grids
         )
-        return list(dict.fromkeys(itertools.chain.from_iterable(grids)))
+
+    @classmethod
+    def sweep_named(cls, name: str) -> str:
+        """Return its name, or NAME_sweep if an axis has that: `dropout` may survey the axis `dropout`."""
+        return f"{name}_sweep" if folded(name) in {folded(axis.name) for axis in cls.AXES} else name
 
     @classmethod
     def columns(cls) -> Columns:

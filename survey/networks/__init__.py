@@ -17,6 +17,7 @@ __all__ = [
     "search_space",
     "sizes",
     "splits",
+    "task_space",
     "topology",
     "training",
     "workload",

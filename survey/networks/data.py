@@ -8,11 +8,12 @@ from typing import Any
 
 from survey.dataset.layout import existing_tasks
 from survey.dataset.reading import check_task_digest
-from survey.networks.experiment import NetworkExperiment, TaskExperiment
+from survey.networks.experiment import NetworkExperiment
 from survey.networks.needs import NetworkNeeds
-from survey.networks.search_space import SearchSpace, TaskSpace, own_tasks
+from survey.networks.search_space import SearchSpace
 from survey.networks.sizes import check_sizes
 from survey.networks.splits import check_splits
+from survey.networks.task_space import TaskSpace, own_tasks
 from survey.tasks import preparation
 from survey.tasks.catalog import BUNDLED
 from survey.tasks.loading import TaskDescription, describe, fetch, load
@@ -56,6 +57,10 @@ class TaskData(SurveyData):
             self._described[key] = describe(self._declared[task], user_tasks=self._own, may_guess=may_guess)
         return self._described[key]
 
+    def task(self, name: str) -> PreparedTask:
+        """Return the prepared data of a task by its name in the data set."""
+        return load(self._declared[name], self._own)
+
     @property
     def guessed(self) -> tuple[str, ...]:
         """Tasks whose number of inputs was guessed, as their data are not at hand."""
@@ -74,16 +79,14 @@ class TaskData(SurveyData):
         for name, digest in self.contents.items():
             check_task_digest(dataset, name, digest)
 
-    def load(
-        self, experiments: Iterable[TaskExperiment], dataset: Path, *, bundled: bool = True
-    ) -> Mapping[str, PreparedTask]:
+    def load(self, experiments: Iterable[Any], dataset: Path, *, bundled: bool = True) -> Mapping[str, PreparedTask]:
         """Prepare the tasks of experiments, and check that they are those of the rows in a data set.
 
         Without `bundled`, leave out those that come with scikit-learn, which takes two seconds to import.
         """
         used = {experiment.dataset for experiment in experiments}
         names = sorted(used if bundled else used - set(BUNDLED))
-        data = {name: load(self._declared[name], self._own) for name in names}
+        data = {name: self.task(name) for name in names}
         for name, task in data.items():
             check_task_digest(dataset, name, task.digest)
         return data
@@ -104,18 +107,26 @@ class TaskData(SurveyData):
 
 
 class NetworkData(TaskData):
-    """The tasks that networks learn."""
+    """The tasks that networks learn.
 
-    _spaces: Sequence[SearchSpace]
+    Args:
+        spaces: The search spaces.
+    """
+
+    def __init__(self, spaces: Sequence[SearchSpace]) -> None:
+        super().__init__(spaces)
+        self._of_networks = spaces
+        self._records_initial = any(space.record_initial for space in spaces)
 
     def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
         """Return what a network's training needs; None if none comes near its size."""
-        return NetworkNeeds.of(experiment, self.describe(experiment.dataset, may_guess=may_guess))
+        task = self.describe(experiment.dataset, may_guess=may_guess)
+        return NetworkNeeds.of(experiment, task, records_initial=self._records_initial)
 
     def check(self, *, may_guess: bool = False) -> None:
-        """Check too that at least one experiment has a network that comes near its size."""
+        """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""
         super().check(may_guess=may_guess)
-        check_sizes(self._spaces, self.contents, lambda task: self.describe(task, may_guess=may_guess))
+        check_sizes(self._of_networks, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
     def caveat(self) -> str:
         """Say what was guessed; an empty text if nothing was."""

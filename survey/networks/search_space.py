@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from survey.errors import LocatedError, SearchSpaceError, TaskError
 from survey.networks.experiment import INITIALIZATIONS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, NetworkExperiment
+from survey.networks.task_space import TaskSpace
 from survey.networks.topology import SHAPES, WIDTHS
-from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, without, word
-from survey.spaces.search_space import BaseGrid, BaseSpace, refuse
-from survey.tasks.names import canonical_name, check_name, user_name_problem
-from survey.tasks.own import UserTask
-from survey.text.names import clash
+from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, word
+from survey.spaces.search_space import BaseGrid, refuse
 from survey.workloads.experiment import TRAINING_VERSION
 from survey.workloads.limits import MOST_EPOCHS
 from survey.workloads.registry import NETWORKS, own_key, space_type_of
@@ -211,51 +208,6 @@ class Grid(TaskGrid, frozen=True):
         return [name for name in super()._crossed() if name not in left_out]
 
 
-class TaskSpace(BaseSpace, frozen=True):
-    """A named union of grids over whatever learns tasks.
-
-    Attributes:
-        tasks: The user's own data sets, by the name that `dataset` uses.
-    """
-
-    grids: Annotated[tuple[TaskGrid, ...], Field(min_length=1)]
-    tasks: dict[Annotated[str, without(user_name_problem)], UserTask] = Field(default_factory=dict)
-
-    @property
-    def datasets(self) -> frozenset[str]:
-        """Names of the data sets that the grids use."""
-        return frozenset(name for grid in self.grids for name in grid.dataset)
-
-    def check(self) -> None:
-        """Check that the grids name known data sets only, whose folder names differ on every file system.
-
-        Raises:
-            SearchSpaceError: A name is unknown or clashes; the message says where, and what is known.
-        """
-        used: dict[str, None] = {}
-        for index, grid in enumerate(self.grids):
-            for place, name in enumerate(grid.dataset):
-                try:
-                    check_name(name, self.tasks)
-                except TaskError as error:
-                    raise LocatedError(("grids", index, "dataset", place), str(error)) from None
-                bare = canonical_name(name)
-                if bare not in used and (problem := clash([*used, bare], "task")):
-                    raise LocatedError(("grids", index, "dataset", place), problem)
-                used[bare] = None
-
-    def located(self, folder: Path) -> Self:
-        """Return the search space with the files of its own tasks below a folder."""
-        try:
-            return self.model_copy(update={"tasks": {name: task.below(folder) for name, task in self.tasks.items()}})
-        except TaskError as error:
-            raise SearchSpaceError(f"tasks: {error}") from None
-
-    def without_paths(self) -> Self:
-        """Return the search space without the folders of its own tasks."""
-        return self.model_copy(update={"tasks": {name: task.without_folder() for name, task in self.tasks.items()}})
-
-
 class SearchSpace(TaskSpace, frozen=True):
     """A named union of grids.
 
@@ -265,6 +217,7 @@ class SearchSpace(TaskSpace, frozen=True):
         repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
         tasks: The user's own data sets, by the name that `dataset` uses.
+        record_initial: Whether runs record their statistics before training too. A run that is done stays as it is.
 
     With `train`, the user's own training function, it is a search space of that: see docs/functions.md; with `model`,
     one of the user's own module: see docs/modules.md.
@@ -276,23 +229,10 @@ class SearchSpace(TaskSpace, frozen=True):
     WORKLOAD: ClassVar[str] = NETWORKS
 
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    record_initial: bool = False
 
     def __new__(cls, /, **values: Any) -> Any:
         """Make the search space of a training function or of a module where there is one."""
         if own_key(values):
             return space_type_of(values, Path())(**values)
         return super().__new__(cls)
-
-
-def own_tasks(spaces: Iterable[TaskSpace]) -> dict[str, UserTask]:
-    """Collect the user's own tasks of several search spaces.
-
-    Raises:
-        SearchSpaceError: Two of them define one name differently.
-    """
-    own: dict[str, UserTask] = {}
-    for space in spaces:
-        for name, task in space.tasks.items():
-            if own.setdefault(name, task) != task:
-                raise SearchSpaceError(f"{space.name}: tasks.{name}: another search space defines it differently")
-    return own

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from survey.errors import SearchSpaceError
 from survey.networks.rows import count_rows
-from survey.networks.search_space import TaskSpace
+from survey.networks.task_space import TaskSpace
 from survey.tasks.loading import TaskDescription
 from survey.text.counting import counted
 
@@ -24,8 +24,8 @@ def check_splits(spaces: Sequence[TaskSpace], describe: Callable[[str], TaskDesc
     """
     for space in spaces:
         for grid in space.grids:
-            held_out = [share for share in grid.validation_split if share]
-            for name in grid.dataset if held_out else ():
+            held_out = [share for share in grid.values("validation_split") if share]
+            for name in grid.values("dataset") if held_out else ():
                 if problem := _problem(describe(name), max(held_out)):
                     raise SearchSpaceError(f"{space.name}: validation_split {max(held_out):g} of {name!r}: {problem}")
 

@@ -8,14 +8,18 @@ from datetime import timedelta
 
 from pydantic import FiniteFloat
 from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from survey.text.counting import counted
 from survey.text.escaping import printable
 from survey.text.json_files import Count, Seconds
 
 _SHOWN = 8
 """Lines for trials that run, and for reasons of failures."""
+
+_BAR_WIDTH = 40
 
 _IDLE_TOLD_S = 60.0
 """Time without an epoch from which on it is told: the training may hang."""
@@ -104,12 +108,20 @@ class Figures:
         ended = replace(self, runs_running=0, running=(), seconds_left=None, stopping="", is_over=True)
         return replace(ended, classes=classes, epochs_per_s=rate)
 
+    @property
+    def share(self) -> float | None:
+        """The part of the work that is trained, by the estimate of the time left; None while that is not known."""
+        if self.seconds_left is None:
+            return None
+        whole = self.seconds + self.seconds_left
+        return self.seconds / whole if whole > 0 else None
+
 
 def line(figures: Figures) -> Text:
     """The figures in one line."""
     left = figures.seconds_left
     parts = [
-        f"{figures.runs_done:,} of {figures.runs_planned:,} runs done",
+        f"{figures.runs_done:,} of {counted(figures.runs_planned, 'run')} done",
         f"{figures.runs_running:,} running",
         f"{figures.runs_failed:,} failed",
         f"{figures.epochs_per_s:,.0f} epochs/s",
@@ -121,29 +133,44 @@ def line(figures: Figures) -> Text:
 
 
 def block(figures: Figures) -> RenderableType:
-    """All figures: the line, throughput by resource class, the trials that run, and why others failed."""
+    """All figures: a bar, the line, throughput by resource class, the trials that run, and why others failed."""
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for name, each in figures.classes.items():
         rate = f"{each.epochs_per_s:,.0f} epochs/s"
-        running = [] if figures.is_over else [f"{each.trials_running:,} trials running"]
-        table.add_row(name, *running, rate, f"{each.runs_done:,} runs done")
+        running = [] if figures.is_over else [f"{counted(each.trials_running, 'trial')} running"]
+        table.add_row(name, *running, rate, f"{counted(each.runs_done, 'run')} done")
     trials = [_trial_line(each) for each in figures.running[:_SHOWN]]
     hidden = sum(each.trials_running for each in figures.classes.values()) - len(trials)
     if hidden > 0:
-        trials.append(Text(f"and {hidden:,} trials more"))
-    return Group(line(figures), table, *trials, *_failures(figures.failures))
+        trials.append(Text(f"and {hidden:,} more"))
+    return Group(*_bar(figures), line(figures), table, *trials, *_failures(figures.failures))
+
+
+def _bar(figures: Figures) -> list[RenderableType]:
+    """How much of the work is trained, while trials train and that is known."""
+    share = None if figures.is_over else figures.share
+    if share is None:
+        return []
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(ProgressBar(total=1.0, completed=share, width=_BAR_WIDTH), f"{share:.0%}")
+    return [grid]
 
 
 def _trial_line(trial: RunningTrial) -> Text:
-    reached = f"epoch {trial.epoch:,} of {trial.epochs:,}"
+    reached = f"epoch {trial.epoch:,} of {trial.epochs:,}" if trial.epoch else "starting"
     idle = f", no epoch for {duration(trial.idle_s)}" if trial.idle_s >= _IDLE_TOLD_S else ""
-    return Text(printable(f"{trial.name}: {reached}, {trial.num_runs} runs, for {duration(trial.seconds)}{idle}"))
+    return Text(
+        printable(f"{trial.name}: {reached}, {counted(trial.num_runs, 'run')}, for {duration(trial.seconds)}{idle}")
+    )
 
 
 def _failures(failures: Mapping[str, int]) -> list[Text]:
     """The most frequent reasons."""
     reasons = sorted(failures.items(), key=lambda each: -each[1])
-    lines = [Text(printable(f"failed, {number:,} runs: {reason}"), style="red") for reason, number in reasons[:_SHOWN]]
+    lines = [
+        Text(printable(f"failed, {counted(number, 'run')}: {reason}"), style="red")
+        for reason, number in reasons[:_SHOWN]
+    ]
     if len(reasons) > _SHOWN:
         lines.append(Text(f"failed for {len(reasons) - _SHOWN:,} more reasons", style="red"))
     return lines

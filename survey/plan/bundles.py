@@ -36,7 +36,7 @@ class PlannedBundle(NamedTuple):
         work: Operation counts of an epoch.
         cost_s: Estimated seconds on its device.
         training_s: The part of `cost_s` spent in training.
-        bundle_bytes: Estimated memory of the bundle, in bytes.
+        bundle_bytes: Estimated memory of the bundle, in bytes; 0 if nothing is known of it.
         start_epoch: Epoch of the kept state that it goes on from; 0 to begin.
         num_gpus: Fraction of a GPU; 0 on one CPU core.
     """

@@ -8,7 +8,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from survey.plan.estimate import UNMEASURED_FACTOR, Price, Range
-from survey.text.counting import counted
+from survey.text.counting import counted, rounded
 
 
 def price_table(price: Price) -> Table:
@@ -53,18 +53,18 @@ def _lines(price: Price) -> Iterator[tuple[str, str]]:
     yield "data set", f"+ {decimal(price.dataset_bytes)}"
     if price.state_bytes:
         yield "states", f"+ {decimal(price.state_bytes)}"
-    yield "core time", _range(price.core_hours)
+    yield "core time", time_range(price.core_hours)
     if price.num_gpus:
-        yield "GPU time", _range(price.gpu_hours)
+        yield "GPU time", time_range(price.gpu_hours)
     where = counted(price.num_cpus, "core")
     if price.num_gpus:
         where += f" and {price.num_gpus:g} GPU{'s' * (price.num_gpus != 1)}"
-    yield f"from start to end on {where}", _range(price.wall_hours)
+    yield f"from start to end on {where}", time_range(price.wall_hours)
 
 
-def _range(hours: Range) -> str:
-    """`3.1 h (2.6 to 3.7)`, in the unit that suits the estimate."""
-    units = (("years", 24 * 365.0), ("days", 24.0), ("h", 1.0), ("min", 1 / 60))
+def time_range(hours: Range) -> str:
+    """`3.1 h (2.6 to 3.7 h)`, in the unit that suits the estimate; the bounds are not known to a third digit."""
+    units = (("years", 24 * 365.0), ("days", 24.0), ("h", 1.0), ("min", 1 / 60), ("s", 1 / 3600))
     unit, length = next((one for one in units if hours.estimate >= 2 * one[1]), units[-1])
-    estimate, low, high = (f"{value / length:,.3g}" for value in (hours.estimate, hours.low, hours.high))
-    return f"{estimate} {unit} ({low} to {high})"
+    low, high = rounded(hours.low / length, 2), rounded(hours.high / length, 2)
+    return f"{rounded(hours.estimate / length, 3)} {unit} ({low} to {high} {unit})"

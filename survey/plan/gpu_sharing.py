@@ -72,10 +72,15 @@ def _packed(
 
 def _have_room(trial: Sequence[PlannedBundle], bundle: PlannedBundle, fraction: Callable[[int], float]) -> bool:
     """Whether half of a GPU holds the trial with another bundle, or its share is fixed."""
-    return fraction(sum(each.bundle_bytes for each in (*trial, bundle))) <= max(0.5, fraction(0))
+    return fraction(sum(each.bundle_bytes for each in (*trial, bundle))) <= max(0.5, fraction(1))
 
 
 def fraction_for(bundle_bytes: int, gpu_bytes: int) -> float:
-    """The least of `GPU_FRACTIONS` whose share of the GPU's memory holds the bundle and CUDA's own half gibibyte."""
+    """The least of `GPU_FRACTIONS` whose share of the GPU's memory holds the bundle and CUDA's own half gibibyte.
+
+    A bundle of 0 bytes, of which nothing is known, gets the whole.
+    """
+    if not bundle_bytes:
+        return 1.0
     needed = (bundle_bytes + (1 << 29)) / gpu_bytes
     return next((fraction for fraction in GPU_FRACTIONS if needed <= fraction), 1.0)

@@ -148,5 +148,6 @@ def fit_costs(
     scale = float(ratios.mean())
     error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios)) / scale if len(ratios) > 1 else 0.5
     seconds = tuple((np.array(like.seconds) * multiples * speed * scale).tolist())
-    model = CostModel(seconds, like.trial_s * speed, like.run_s * speed)
+    of_overhead = 1.0 if like.is_relative else speed
+    model = CostModel(seconds, like.trial_s * of_overhead, like.run_s * of_overhead)
     return model, 1.0 + 2.0 * math.hypot(error, _DRIFT)

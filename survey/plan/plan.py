@@ -60,11 +60,13 @@ class Plan:
         return sum(trial.run_epochs for trial in self.bundles)
 
     def with_costs(self, model: CostModel) -> Plan:
-        """Estimate the costs by another model, and order the bundles by them, unpacked."""
+        """Estimate the costs by another model, and order the bundles by them, unpacked; ask again for their memory."""
         bundles = []
         for each in self.bundles:
-            cost_s, training_s = model.bundle_s(each.work, epochs=each.num_epochs, runs=len(each.repetitions))
-            bundles.append(each._replace(cost_s=cost_s, training_s=training_s))
+            runs, needs = len(each.repetitions), each.needs
+            cost_s, training_s = model.bundle_s(each.work, epochs=each.num_epochs, runs=runs)
+            num_bytes = needs.shared_bytes + runs * needs.run_bytes
+            bundles.append(each._replace(cost_s=cost_s, training_s=training_s, bundle_bytes=num_bytes))
         return replace(self, bundles=in_order(bundles), packed=())
 
     def on_gpus(self, fraction: Callable[[int], float], packing: Packing | None = None) -> Plan:

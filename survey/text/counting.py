@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
 def counted(count: int, noun: str) -> str:
     """A count with its noun, such as `1 run` or `1,024 runs`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def rounded(value: float, digits: int) -> str:
+    """A number of at least 0 with so many digits that count, and no exponent: `38`, `0.0042`, `12,300`."""
+    if not value:
+        return "0"
+    places = digits - 1 - math.floor(math.log10(value))
+    text = f"{round(value, places):,.{max(places, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def ranges(numbers: Sequence[int]) -> list[str]:

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -38,6 +39,12 @@ class SafeConsole(Console):
 def say(console: Console, message: str, style: str | None = None) -> None:
     """Print a message literally on any console, even one that interprets markup."""
     console.print(Text(printable(message)), style=style)
+
+
+def short_path(path: Path) -> str:
+    """The path from the working folder where it is in that, else as it is: both work in a command here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 class _Log(logging.Formatter):

@@ -47,10 +47,10 @@ class ClientWriter:
                 for start in range(0, len(metrics), _ROWS_PER_CALL):
                     self._client.log_batch(run_id, metrics=metrics[start : start + _ROWS_PER_CALL])
 
-    def log_artifact(self, run_id: str, file: Path) -> None:
+    def log_artifact(self, run_id: str, file: Path, below: str = "") -> None:
         """Store a file among the artifacts of a run."""
         with tracking_errors(self._uri, f"store the artifact {file.name}"):
-            self._client.log_artifact(run_id, str(file))
+            self._client.log_artifact(run_id, str(file), below or None)
 
     def end_runs(self, run_ids: Sequence[str], status: str, end_time_ms: int) -> None:
         """End runs one by one."""

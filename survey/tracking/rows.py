@@ -77,8 +77,8 @@ class Writer(Protocol):
         """Log points; of each run and key, the last one is its latest."""
         ...
 
-    def log_artifact(self, run_id: str, file: Path) -> None:
-        """Store a file among the artifacts of a run, under its own name."""
+    def log_artifact(self, run_id: str, file: Path, below: str = "") -> None:
+        """Store a file among the artifacts of a run, under its own name; in their folder `below`, if that is given."""
         ...
 
     def end_runs(self, run_ids: Sequence[str], status: str, end_time_ms: int) -> None:

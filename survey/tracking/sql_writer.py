@@ -145,16 +145,16 @@ class SqlWriter:
         of_dialect = postgresql.insert if dialect == "postgresql" else sqlite.insert
         return of_dialect(into).on_conflict_do_nothing()
 
-    def log_artifact(self, run_id: str, file: Path) -> None:
+    def log_artifact(self, run_id: str, file: Path, below: str = "") -> None:
         """Store a file among the artifacts of a run; in a folder, it is there whole or not at all."""
         with tracking_errors(self._uri, f"store the artifact {file.name}"):
             uri = self._artifact_uri(run_id)
             if not uri.startswith(("file:", "/")):
                 from mlflow.tracking import MlflowClient
 
-                MlflowClient(self._uri).log_artifact(run_id, str(file))
+                MlflowClient(self._uri).log_artifact(run_id, str(file), below or None)
                 return
-            folder = Path(url2pathname(urlparse(uri).path) if uri.startswith("file:") else uri)
+            folder = Path(url2pathname(urlparse(uri).path) if uri.startswith("file:") else uri, below)
             folder.mkdir(parents=True, exist_ok=True)
             with replacing(folder / file.name, lasting=False) as temporary:  # a damaged one is made again
                 shutil.copyfile(file, temporary)

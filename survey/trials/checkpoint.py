@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import re
+import shutil
 import time
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,6 +29,9 @@ _FORMAT = 3
 _NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]+\.pt")
 _LEFT_OVER = re.compile(rf"\.{_NAME.pattern}\.[0-9]+\.tmp")
 """Names of checkpoints, and of unfinished ones. Other files in their folder are left alone."""
+
+_FILES = ".files"
+"""Ends the name of the folder beside a checkpoint that holds files of its runs."""
 
 _log = logging.getLogger(__name__)
 
@@ -128,6 +132,11 @@ class Checkpoint(StateFile):
         self._pace, self._interval_s = pace, pace.every_s
 
     @property
+    def files(self) -> Path | None:
+        """Where files of its runs lie, to be found by whoever goes on from it; None if there can be no checkpoint."""
+        return self.file.with_suffix(_FILES) if self._possible else None
+
+    @property
     def is_due(self) -> bool:
         """Whether it is time to write a checkpoint."""
         return self._possible and time.monotonic() - self._written >= self._interval_s
@@ -158,6 +167,7 @@ def remove_checkpoints(folder: Path, experiment_ids: Iterable[int]) -> None:
     for file in folder.glob("*-*.pt"):
         if _NAME.fullmatch(file.name) and file.name.partition("-")[0] in prefixes:
             file.unlink(missing_ok=True)
+            shutil.rmtree(file.with_suffix(_FILES), ignore_errors=True)
 
 
 def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
@@ -181,6 +191,9 @@ def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
         experiment_id, repetitions = _runs_of(file)
         if not repetitions.isdisjoint(done.get(experiment_id, ())):
             file.unlink()
+    for files in folder.glob(f"*-*{_FILES}"):
+        if _NAME.fullmatch(f"{files.stem}.pt") and not files.with_suffix(".pt").exists():
+            shutil.rmtree(files)
 
 
 def _runs_of(file: Path) -> tuple[int, set[int]]:

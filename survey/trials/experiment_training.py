@@ -17,10 +17,12 @@ from survey.tracking.trial_run import TrackedTrial, TrialRun
 from survey.trials.bundle import Bundle, is_device_lost, is_out_of_memory
 from survey.trials.messages import ExperimentConfig, ExperimentProgress, TrialSettings
 from survey.trials.provenance import process_origin
+from survey.trials.run_files import RunFiles
 from survey.trials.saved_states import SavedStates
 from survey.trials.tracked_run import TrackedRun
 from survey.workloads.experiment import Run
 from survey.workloads.registry import experiment_of, workload_named
+from survey.workloads.workload import MakeTrainer
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class ExperimentTraining:
         self.saved = SavedStates(self.experiment, config, settings, trial_id=context.trial_id, data_digest=digest)
         self.run = TrackedRun()
         self.is_done = False
+        self._files: RunFiles | None = None
         self._reported = 0  # epochs, summed over the repetitions
 
     def open(self) -> None:
@@ -91,18 +94,30 @@ class ExperimentTraining:
         with self.run.failure_marked():
             settings, details = self._context.settings, self._config["details"]
             self._training = self._workload.training(self.experiment, details, settings.data, self._context.device)
-            seeds = [Run(self.experiment, number).seed for number in self._config["repetitions"]]
             keep = self.saved.keep if settings.keep_states and self.experiment.draws == "paired" else None
             self._bundle = Bundle(
-                self._training.make_trainer,
+                self._make_trainer(),
                 self._metrics,
-                seeds,
+                self._seeds,
                 self.experiment.epochs,
                 keep,
                 runs_at_once=self._training.runs_at_once,
             )
             if saved:
                 self._restore(saved)
+
+    @property
+    def _seeds(self) -> list[int]:
+        """The seed of each run."""
+        return [Run(self.experiment, number).seed for number in self._config["repetitions"]]
+
+    def _make_trainer(self) -> MakeTrainer:
+        """What makes a trainer of some runs, with the folders for their files if they leave any."""
+        make_trainer: Any = self._training.make_trainer  # which takes folders too, if it says so
+        if not self._training.leaves_files:
+            return make_trainer
+        files = self._files = RunFiles(self.saved.files)
+        return lambda *, seeds: make_trainer(seeds=seeds, folders=[files.of(seed) for seed in seeds])
 
     def _trial_run(self, first_epoch: int) -> TrialRun:
         """Make the MLflow run of the experiment, whose training begins with an epoch."""
@@ -194,12 +209,15 @@ class ExperimentTraining:
                 self.experiment,
                 repetitions,
                 self._training.columns,
-                curves.by_name,
+                {**curves.by_name, **(self._training.of_runs(self._seeds) if self._training.of_runs else {})},
                 origin,
                 lengths=curves.lengths.tolist(),
             )
-            self.run.finish(history, keep=self.save_checkpoint)
+            folders = [self._files.of(seed) for seed in self._seeds] if self._files else []
+            self.run.finish(history, folders, keep=self.save_checkpoint)
             self.is_done = True
+            if self._files:
+                self._files.remove()
             if self._context.is_packed:
                 self.saved.note_finished()
             else:
@@ -236,6 +254,8 @@ class ExperimentTraining:
                 self.save_checkpoint()
         except Exception:
             _log.warning("no checkpoint of the MLflow run %s could be made", self.run.run_id, exc_info=True)
+        if self._files:
+            self._files.leave()
         if close_run:
             self.run.kill()
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from survey.output.states import States
@@ -45,6 +46,11 @@ class SavedStates:
             saved = None  # the note of another trial
         start = self._start_file() if saved is None else None
         return start.load() if start else saved
+
+    @property
+    def files(self) -> Path | None:
+        """Where files of the runs lie beside the checkpoint, see `Checkpoint.files`."""
+        return self._checkpoint.files
 
     @property
     def is_checkpoint_due(self) -> bool:

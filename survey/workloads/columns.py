@@ -26,6 +26,7 @@ class Columns:
             in a name stands for an underscore in the field of the experiment.
         partition: Those of them that are in the paths, in the order of the folders.
         metrics: What runs record of each epoch.
+        of_runs: Columns of a run by name, beside its curves, of which summaries have nothing.
         derived: Columns of an experiment that follow from the others, and so are no axes.
         not_published: Columns of an experiment, and curves, that the published data lack; the others mean the same.
         told: Columns of an experiment that are no axes, and that the report lists with their values.
@@ -41,6 +42,7 @@ class Columns:
     experiment: Mapping[str, Column]
     partition: tuple[str, ...]
     metrics: Metrics
+    of_runs: Mapping[str, Column] = field(default_factory=dict)
     derived: frozenset[str] = frozenset()
     not_published: frozenset[str] = frozenset()
     told: tuple[str, ...] = ()

@@ -38,11 +38,14 @@ class CostModel:
         seconds: Seconds per unit of each kind of operation of `Work`.
         trial_s: Seconds of a trial beside its epochs.
         run_s: Seconds of each of its runs beside its epochs, for data and artifacts.
+        is_relative: Whether `seconds` say only how kinds of operations compare, as nothing is known of what they take:
+            how much more or less was measured says nothing of `trial_s` and `run_s` then.
     """
 
     seconds: tuple[float, ...]
     trial_s: float = 0.08
     run_s: float = 0.002
+    is_relative: bool = False
 
     def epoch_s(self, work: Work) -> float:
         """Predict the seconds of an epoch of a bundle."""

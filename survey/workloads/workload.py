@@ -7,7 +7,7 @@ knows it by this interface alone.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_type_hints
@@ -17,6 +17,7 @@ from survey.workloads.cost import CostModel, Sample, Work
 from survey.workloads.experiment import Experiment
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -30,6 +31,10 @@ class EndOfTrainingError(Exception):
 
 class EpochUnderWayError(Exception):
     """The epoch that was started has not ended yet, and may take long: whoever waits can look around meanwhile."""
+
+
+class ContainedError(Exception):
+    """Training has failed in a process of its own, so that this one is as before: it can be tried again here."""
 
 
 class Trainer(Protocol):
@@ -74,7 +79,7 @@ class MakeTrainer(Protocol):
     """Makes a trainer of some runs that has trained no epoch."""
 
     def __call__(self, *, seeds: Sequence[int]) -> Trainer:
-        """Take the seeds of the runs."""
+        """Take the seeds of the runs; and their `folders`, if `Training.leaves_files`."""
         ...
 
 
@@ -85,12 +90,17 @@ class Training:
     Attributes:
         make_trainer: Makes the trainer of some of its runs.
         columns: Values of the workload's own columns in the data set.
+        of_runs: Values of `Columns.of_runs`, float32 [runs] by name, from the seeds of the runs; None for none.
         runs_at_once: The most runs that a trainer takes; None for all that fit into memory.
+        leaves_files: Whether runs leave files, which become artifacts of MLflow. `make_trainer` takes `folders` then, a
+            path for each of its runs: made, emptied and filled by the trainer, and as it was where that goes on.
     """
 
     make_trainer: MakeTrainer
     columns: Mapping[str, Any]
     runs_at_once: int | None = None
+    leaves_files: bool = False
+    of_runs: Callable[[Sequence[int]], Mapping[str, np.ndarray]] | None = None
 
 
 class Needs(Protocol):
@@ -116,7 +126,10 @@ class Needs(Protocol):
 
     @property
     def shared_bytes(self) -> int:
-        """Memory that the runs of a bundle share, in bytes."""
+        """Memory that the runs of a bundle share, in bytes; 0 for both if nothing is known of it.
+
+        It may be asked for again after `sample`, which may find out about it.
+        """
         ...
 
     @property
@@ -200,6 +213,9 @@ class SurveyData:
     def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         """Yield what `told` returns as lines for people."""
         yield from ()
+
+    def forget_measurements(self) -> None:
+        """Forget what a pilot has measured, as trials run on another kind of device."""
 
     def caveat(self) -> str:
         """Say what was guessed; an empty text if nothing was."""

@@ -80,6 +80,12 @@ def train(*, seed, how: str):
     if how == "crash": os.kill(os.getpid(), signal.SIGSEGV)
     if how == "kill": os.kill(os.getpid(), signal.SIGKILL)
     if how == "memory": raise MemoryError("all of it")
+    if how == "disk":
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        with open("/dev/shm/survey-full", "wb") as file:
+            os.unlink(file.name)
+            file.write(bytes(1000))
     if how == "text": yield "loss"
     if how == "array":
         import numpy as np
@@ -88,6 +94,8 @@ def train(*, seed, how: str):
     if how == "empty": yield {}
     if how == "number": yield {1: 2.0}
     if how == "state": yield {"loss": 1.0}, {"model": random.Random()}
+    if how == "large": yield {"loss": 10**400}
+    if how == "library": __import__("numpy").random.seed(2**40)
 """
 
 
@@ -101,11 +109,14 @@ def odd(tmp_path_factory):
     ("how", "told"),
     [
         ("error", "long"),
+        ("library", "line.py, line 21: ValueError: Seed must be between 0 and 2**32 - 1"),
+        ("large", "'loss': expected a number, it yielded an integer too large for one"),
         ("exit", "line 7: SystemExit: 3 ended its process, with status 3"),
         ("_exit", "line.train: its process has ended by itself, with status 7, before it answered"),
         ("crash", "line.train: its process was killed by SIGSEGV"),
         ("kill", "line.train: its process was killed by SIGKILL, perhaps as memory ran out"),
         ("memory", "line 11: MemoryError: all of it"),
+        ("disk", "line 15: OSError: [Errno 27] File too large"),
         ("text", "expected a mapping of names to numbers, or (mapping, state); it yielded str"),
         ("array", "'loss': expected a number, it yielded ndarray of shape (3,)"),
         ("none", "'loss': expected a number, it yielded NoneType; leave a metric out where it has no value"),
@@ -208,11 +219,24 @@ os.kill(os.getpid(), 9)
             "its annotations cannot be read: name 'Missing' is not defined",
         ),
         ("def train(**axes): yield", "'axes' has no name to give it by"),
+        (
+            "import numpy as np\ndef train(*, seed, rate: float = np.float32(0.5)): yield",
+            "the default of 'rate' is np.float32(0.5); expected a plain value",
+        ),
+        ("def train(*, seed, epochs: str = '2'): yield", "'epochs' is the number of epochs to train; annotate it"),
+        ("def wrap(f): return lambda *a: f(*a)\n@wrap\ndef train(): yield", "use functools.wraps in a decorator"),
+        ("import functools\ntrain = functools.partial(print)", "it is an object of partial, and no function"),
+        ("class train: pass", "it is a class, and no function"),
+        ("async def train(*, seed): yield", "it is async; expected a function that yields"),
         ("def trian(): yield", "there is no function 'train' in it; it has trian"),
         ("def train(:\n", "line.py, line 1: SyntaxError: invalid syntax"),
         ("import nowhere\ndef train(): yield", "line.py, line 1: ModuleNotFoundError: No module named 'nowhere'"),
+        ("from .near import x\ndef train(): yield", "give package.module:function instead of FILE.py"),
         ("import os\nos._exit(4)", "the process that imports it has ended by itself, with status 4"),
-        ("raise SystemExit(2)", "line.py, line 1: SystemExit: 2"),
+        (
+            "import argparse\nargparse.ArgumentParser().error('no')",
+            "line.py, line 2: SystemExit: 2; it ends as soon as",
+        ),
     ],
 )
 def test_what_cannot_be_surveyed_is_told(tmp_path, text, told):
@@ -222,18 +246,21 @@ def test_what_cannot_be_surveyed_is_told(tmp_path, text, told):
     assert "importlib" not in str(refused.value)
 
 
-def test_a_function_and_its_neighbours_reach_a_machine_that_lacks_them(tmp_path):
-    write(tmp_path, "def helper(x):\n    return x + 1\n", "near.py")
-    (tmp_path / "pack").mkdir()
+@pytest.mark.parametrize("train", ["line.py:train", "apart.net:train", "pack.net:train"])
+def test_a_function_and_its_neighbours_reach_a_machine_that_lacks_them(tmp_path, train):
+    """Of a file, of a package without `__init__.py`, and of one with it, which is part of what is imported."""
+    text = "def train(*, seed):\n    from near import helper\n    import pack\n    yield {'loss': helper(pack.TWO)}\n"
+    for folder in ("apart", "pack"):
+        (tmp_path / folder).mkdir()
+    write(tmp_path, "from above import ONE\n\ndef helper(x):\n    return x + ONE\n", "near.py")
+    write(tmp_path, "ONE = 1\n", "above.py")
     write(tmp_path, "from .more import TWO\n", "pack/__init__.py")
     write(tmp_path, "TWO = 2\n", "pack/more.py")
     write(tmp_path, "unused = 1\n", "other.py")
-    write(
-        tmp_path,
-        "def train(*, seed):\n    from near import helper\n    import pack\n    yield {'loss': helper(pack.TWO)}\n",
-    )
-    source = source_of("line.py:train", tmp_path)
-    assert set(source.files) == {"line.py", "near.py", "pack/__init__.py", "pack/more.py"}
+    own = {"line.py:train": "line.py", "apart.net:train": "apart/net.py", "pack.net:train": "pack/net.py"}[train]
+    write(tmp_path, text, own)
+    source = source_of(train, tmp_path)
+    assert set(source.files) == {own, "near.py", "above.py", "pack/__init__.py", "pack/more.py"}
     for file in source.files:
         (tmp_path / file).unlink()
     with FunctionServer(source) as found:

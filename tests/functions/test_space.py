@@ -110,7 +110,8 @@ def test_what_an_output_keeps_is_read_without_the_function(folder):
         ("[{slope: 1}]", {"partition": "[level]", "not_identity": "[level]"}, "does not count for the identity"),
         ("[{slope: 1}]", {"objective": "command"}, "objective: the data set has a column 'command' of its own"),
         ("[{slope: 1}]", {"objective": "Slope"}, "objective: the data set has a column 'Slope' of its own"),
-        ("[{slope: 1}]", {"name": "slope"}, "the data set has a column or table of this name"),
+        ("[{slope: 1}]", {"name": "epochs"}, "the data set has a column or table of this name"),
+        ("[{slope: 1}]", {"name": "test_loss", "objective": "Test_Loss"}, "objective: the data set has a column"),
     ],
 )
 def test_mistakes_are_told_with_file_and_line(folder, grids, keys, told):
@@ -264,3 +265,12 @@ def test_a_published_search_space_does_not_tell_folders(folder):
 def test_a_function_without_a_seed_is_told(tmp_path):
     write(tmp_path, "def train(*, width: int, epochs: int = 2): yield {'test_loss': 1}")
     assert any("asks for no seed" in line for line in request(tmp_path, "[{width: 1}]").data.lines({}))
+
+
+def test_a_search_space_may_have_the_name_of_the_axis_that_it_surveys(folder):
+    found = space(folder, "[{slope: [1, 2]}]", name="Slope")
+    assert (found.name, found.sweep) == ("Slope", "Slope_sweep")
+    assert space(folder, "[{slope: 1}]").sweep == "lines"
+    held(folder, "[{slope: 1}]", name="slope")
+    with pytest.raises(InputError, match="'slope' and 'slope_sweep' have one column, 'slope_sweep'; rename one"):
+        request(folder, "[{slope: 1}]", name="slope_sweep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 
 import pytest
@@ -9,32 +10,38 @@ import requests
 
 from survey.launch.messages import show_result
 from survey.launch.result import SurveyResult
+from survey.output.folder import Output
 from survey.text.terminal import SafeConsole
 from survey.tracking.store import TrackingStore
-from tests.support.awaiting import await_that
+from tests.support.awaiting import HANGS_S, await_that
 from tests.support.servers import free_port
 
 RESULT = {"num_experiments": 1, "num_runs": 1, "num_runs_done": 1, "num_runs_trained": 1, "failures": (), "missing": ()}
 
 
 @pytest.mark.service
-def test_the_line_that_is_printed_brings_the_mlflow_ui_back(tmp_path, capsys):
-    TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}", output_id="o").open_experiment(
-        "x", note="", artifact_location=None
-    )
+def test_the_line_that_is_printed_brings_the_page_of_the_survey_back(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    output = Output.at("out")
+    output.prepare()
+    store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
+    experiment = store.open_experiment("x", note="", artifact_location=None)
     ends = {"interrupted": False, "out_of_time": False, "seconds": 1.0, "loop_seconds": 1.0}
-    result = SurveyResult(**RESULT, **ends, dataset=tmp_path / "dataset", report=None)
+    result = SurveyResult(**RESULT, **ends, dataset=output.dataset, report=None)
     show_result(result, SafeConsole(), with_mlflow=True)
     (line,) = [text for text in capsys.readouterr().out.splitlines() if text.startswith("MLflow UI")]
-    assert "--app-name survey" in line  # without it, many searches at once can get status 500
-    port = free_port()
-    command = f"exec env {line.removeprefix('MLflow UI').strip()} --port {port}"
-    server = subprocess.Popen(["sh", "-c", command], cwd=tmp_path, start_new_session=True)
+    assert line.endswith("survey ui out")
+    url = f"http://127.0.0.1:{free_port()}"
+    command = f"exec {line.removeprefix('MLflow UI')} --port {url.rpartition(':')[2]}"
+    process = subprocess.Popen(["sh", "-c", command], start_new_session=True)
     try:
-        await_that(lambda: _answers(f"http://127.0.0.1:{port}/health"), "the server does not answer", every_s=0.2)
+        await_that(lambda: _answers(f"{url}/health"), "the server does not answer", every_s=0.2)
+        page = requests.get(f"{url}/survey", timeout=HANGS_S, allow_redirects=False).headers["location"]
+        assert f"/#/experiments/{experiment}/" in page
     finally:
-        server.terminate()
-        server.wait()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(HANGS_S) == 0
+    assert not _answers(f"{url}/health")
 
 
 def _answers(url: str) -> bool:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.report.forecasts import launches
+from analysis.report.forecasts import Launch, launches
 from survey.launch.__main__ import command
 from survey.networks.columns import COLUMNS
 from survey.networks.cost import CORE_MODEL, GPU_MODEL, Work, epoch_work
@@ -19,8 +19,8 @@ from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
-from survey.plan.estimate import Machine, Price, Rows, price
-from survey.plan.estimate_table import price_notes, price_table
+from survey.plan.estimate import Machine, Price, Range, Rows, price
+from survey.plan.estimate_table import price_notes, price_table, time_range
 from survey.plan.pilot import fit_costs, run_pilot
 from survey.plan.plan import Plan
 from survey.tasks.loading import TaskDescription
@@ -286,3 +286,27 @@ def test_the_report_has_predicted_against_actual(undisturbed):
     page = (undisturbed / "report" / "index.html").read_text(encoding="utf-8")
     assert "What it cost" in page
     assert one.began in page
+    assert one.compared in page
+
+
+@pytest.mark.parametrize(
+    ("predicted", "actual", "told"),
+    [(10, 10.4, "as predicted"), (10, 29, "2.9 times as long"), (10, 0.42, "0.042 times as long"), (0, 1, "")],
+)
+def test_a_prediction_is_compared_in_words(predicted, actual, told):
+    launch = Launch("", 1, 1, actual, predicted, factor=2.0, wall_s=1, wall_s_predicted=1, measured=True)
+    assert launch.compared == told
+    assert launch.training_s_bounds == (predicted / 2, predicted * 2)
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [
+        ((12.7 / 3600, 4.23 / 3600, 38.1 / 3600), "12.7 s (4.2 to 38 s)"),
+        ((3.0, 2.5, 3.6), "3 h (2.5 to 3.6 h)"),
+        ((24 * 365 * 1234.5, 24 * 365 * 411.5, 24 * 365 * 3703.5), "1,230 years (410 to 3,700 years)"),
+        ((0.0, 0.0, 0.0), "0 s (0 to 0 s)"),
+    ],
+)
+def test_times_are_told_in_the_unit_that_suits_them(hours, told):
+    assert time_range(Range(*hours)) == told

@@ -158,7 +158,8 @@ def test_a_bundle_of_more_runs_needs_more_memory():
 @pytest.mark.parametrize(
     ("bundle", "gpu", "fraction"),
     [
-        (0, 16 * GIB, 0.125),
+        (0, 16 * GIB, 1.0),
+        (1, 16 * GIB, 0.125),
         (GIB, 16 * GIB, 0.125),
         (3 * GIB // 2, 16 * GIB, 0.125),
         (3 * GIB // 2 + 1, 16 * GIB, 0.25),

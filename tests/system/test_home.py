@@ -40,7 +40,7 @@ def test_who_has_none_gets_one_while_the_process_lives(home, tmp_path):
 @pytest.mark.launch
 def test_a_survey_of_such_a_user_is_done_and_says_nothing_more_than_others(long):
     said = (long.parent / "said").read_text()
-    assert "1 experiments, 2 of 2 runs done" in said
+    assert "1 experiment, 2 of 2 runs done" in said
     assert (long / "report" / "index.html").is_file()
     assert "atplotlib" not in said
     assert "arning" not in said

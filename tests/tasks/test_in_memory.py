@@ -17,7 +17,7 @@ from survey import Grid, SearchSpace
 from survey.errors import InputError, SearchSpaceError, TaskError
 from survey.export.update import update_dataset
 from survey.launch.result import SurveyResult
-from survey.networks.search_space import own_tasks
+from survey.networks.task_space import own_tasks
 from survey.output.folder import Output
 from survey.spaces.yaml_file import dump_space, load_space
 from survey.tasks.loading import load

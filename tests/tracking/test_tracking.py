@@ -175,7 +175,9 @@ def test_an_artifact_is_found_through_mlflow(store, tmp_path, by_sql):
     for text in ("first", "second"):
         file.write_text(text)
         writer.log_artifact(run_id, file)
-    assert [artifact.path for artifact in store.client.list_artifacts(run_id)] == ["note.txt"]
+    writer.log_artifact(run_id, file, "a/b")
+    assert [artifact.path for artifact in store.client.list_artifacts(run_id)] == ["a", "note.txt"]
+    assert [artifact.path for artifact in store.client.list_artifacts(run_id, "a/b")] == ["a/b/note.txt"]
     assert Path(store.client.download_artifacts(run_id, "note.txt", str(tmp_path))).read_text() == "second"
     with pytest.raises(TrackingError, match=r"cannot store the artifact gone\.txt"):
         writer.log_artifact(run_id, tmp_path / "gone.txt")

@@ -19,7 +19,7 @@ from threading import Lock
 
 from survey.dataset.experiments_table import EXPERIMENTS
 from survey.dataset.layout import EXECUTIVE, REPETITIONS, SUMMARY, is_file_of_table, sweep_of, sweep_table
-from survey.dataset.sweep_names import sweep_problem
+from survey.dataset.sweep_names import name_problem, sweep_problem
 from survey.errors import ExportError, OutputError
 from survey.export.publish.croissant import CROISSANT, croissant
 from survey.export.publish.data_card import data_card
@@ -244,5 +244,5 @@ def _is_ours(path: str, columns: Columns) -> bool:
     if not name:
         return path in (_CARD, _COLUMNS, CROISSANT, EXPERIMENTS, FLAT)
     if folder == _SPACES:
-        return name.endswith(".yaml") and not sweep_problem(name.removesuffix(".yaml"), columns)
+        return name.endswith(".yaml") and not name_problem(name.removesuffix(".yaml"))
     return (folder in _TABLES or not sweep_problem(sweep_of(folder), columns)) and is_file_of_table(name, columns)
