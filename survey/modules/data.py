@@ -17,6 +17,9 @@ from survey.modules.search_space import ModuleSpace
 from survey.networks.data import TaskData
 from survey.tasks.loading import TaskDescription
 
+_MOST_TRIED = 8
+"""Modules of which a plan finds out whether their repetitions can be trained as one."""
+
 SOURCE = "model:source"
 """Where the source is among the data by name; no task can be called so."""
 
@@ -43,7 +46,7 @@ class ModuleData(TaskData):
                 "one of them a name of its own by `workload`, or launch them by themselves"
             )
         self._source: Source | None = next(iter(sources.values()), None)
-        self._probes: dict[str, Any] = {}
+        self._probed: dict[str, ModuleNeeds] = {}
 
     @cached_property
     def _builder(self) -> Builder:
@@ -57,22 +60,35 @@ class ModuleData(TaskData):
         task = self.describe(experiment.dataset, may_guess=may_guess)
         setting = Setting(experiment.setting, input_shape(task), task.num_outputs)
         key = str(setting)
-        if key not in self._probes:
-            self._probes[key] = probe(self._builder, setting)
-        return ModuleNeeds(experiment, task, self._probes[key], setting, self._builder)
+        if key in self._probed:
+            return ModuleNeeds(experiment, task, self._probed[key].probe, setting, self._builder)
+        needs = ModuleNeeds(experiment, task, probe(self._builder, setting), setting, self._builder)
+        return self._probed.setdefault(key, needs)
 
     def load(self, experiments: Iterable[Any], dataset: Path, *, bundled: bool = True) -> Mapping[str, Any]:
         """Prepare the tasks; and return the source too."""
         return {**super().load(experiments, dataset, bundled=bundled), SOURCE: self._source}
 
     def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-        """Say how tasks were prepared, and that the source has changed."""
+        """Say how tasks were prepared, which runs cannot be trained as one, and that the source has changed."""
         yield from super().lines(told)
+        yield from self._lines_on_fusing()
         if self._has_changed:
             yield (
                 f"the source of {self._description.name} has changed since the last launch, under the same version "
                 f"{self._description.version}: what is done stays; if it means other work now, raise `version`"
             )
+
+    def _lines_on_fusing(self) -> Iterator[str]:
+        """Try some of the modules that were planned; a trial decides for itself, as it knows how long either takes."""
+        tried = list(self._probed.values())[:: max(1, -(-len(self._probed) // _MOST_TRIED))]
+        reasons: dict[str, str] = {}
+        for needs in tried:
+            reasons.setdefault(needs.why_not_fused(), str(needs.setting))
+        for reason, example in reasons.items():
+            name = f"{self._description.name}({example})"
+            how = f"are trained one by one: {reason}" if reason else "can be trained as one"
+            yield f"{name}: its repetitions {how}"
 
     def caveat(self) -> str:
         """Say what was guessed; an empty text if nothing was."""

@@ -18,8 +18,10 @@ from survey.workloads.experiment import Run
 if TYPE_CHECKING:
     from survey.modules.building import Builder, Setting
     from survey.modules.probe import Probe
+    from survey.modules.training.lesson import Lesson
 
 _SAMPLE_STEPS = 4
+_FEW_ROWS = 8
 _EPOCHS_AT_LEAST = 3
 _MOST_SAMPLE_BYTES = 1 << 30
 
@@ -127,23 +129,12 @@ class ModuleNeeds:
 
     def sample(self, runs: int, *, device: str, seconds: float, packed: int) -> Sample:
         """Train some minibatches of so many runs, or of fewer that fit into memory, for about so many seconds."""
-        import torch
-
-        from survey.modules.training.lesson import Lesson
         from survey.modules.training.trainer import Fusing, ModuleTrainer
 
         rows = min(self.task.rows, _SAMPLE_STEPS * self.experiment.batch_size * 5 // 4 + 5)
         part = replace(self, task=replace(self.task, rows=rows, parts=None))
         runs = max(1, min(runs, _MOST_SAMPLE_BYTES // self.run_bytes))
-        shape = self.task.input_shape or (self.task.num_inputs,)
-        lesson = Lesson.of(
-            part.experiment,
-            partial(self.builder.build, self.setting),
-            inputs=torch.rand(rows, *shape),
-            targets=_targets(part.task),
-            task_kind=self.task.kind,
-            device=device,
-        )
+        lesson = part._lesson(device)
         seeds = [Run(self.experiment, number).seed for number in range(runs)]
         trainer = ModuleTrainer(lesson, Fusing(), seeds=seeds)
         trainer.train_epoch()
@@ -154,6 +145,31 @@ class ModuleNeeds:
             trainer.train_epoch()
             took.append(time.perf_counter() - began)
         return Sample(part.work(runs), sum(took) / len(took))
+
+    def why_not_fused(self) -> str:
+        """Say why runs cannot be trained as one, found out with a few rows; an empty text if they can."""
+        from survey.modules.training.fusing import disagreement
+
+        experiment = replace(self.experiment, batch_size=_FEW_ROWS, label_noise=0.0, validation_split=0.0)
+        task = replace(self.task, rows=3 * _FEW_ROWS, parts=None)
+        return disagreement(replace(self, experiment=experiment, task=task)._lesson("cpu"), seeds=(1, 2))
+
+    def _lesson(self, device: str) -> Lesson:
+        """Random data like those of the task."""
+        import torch
+
+        from survey.modules.training.lesson import Lesson
+
+        task = self.task
+        shape = task.input_shape or (task.num_inputs,)
+        return Lesson.of(
+            self.experiment,
+            partial(self.builder.build, self.setting),
+            inputs=torch.rand(task.rows, *shape),
+            targets=_targets(task),
+            task_kind=task.kind,
+            device=device,
+        )
 
 
 def _targets(task: TaskDescription) -> Any:

@@ -35,14 +35,21 @@ MODULES = {
 @pytest.mark.parametrize(
     ("kind", "outputs"), [("classification", 3), ("classification", 1), ("regression", 2), ("regression", 1)]
 )
-@pytest.mark.parametrize("penalty", [None, "l1", "l2"])
-def test_a_module_learns_as_a_network_of_the_same_layers_and_parameters(kind, outputs, penalty):
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 0.01},
+        {"kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0.01, "gradient_clip": 0.1},
+        {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "epochs": 5, "warmup_epochs": 1},
+        {"optimizer": "SGD", "momentum": 0.9, "schedule": "step", "step_epochs": 2, "step_factor": 0.5},
+    ],
+)
+def test_a_module_learns_as_a_network_of_the_same_layers_and_parameters(kind, outputs, more):
     """All statistics of five epochs, in float64, with noise, a validation set and a last minibatch of few rows."""
     given = data(rows=61, outputs=outputs, kind=kind)
     given = {**given, "inputs": given["inputs"].double(), "targets": given["targets"].double()}
-    settings = {"learning_rate": 0.01, "batch_size": 16, "label_noise": 0.2, "validation_split": 0.1}
-    if penalty:
-        settings |= {"kernel_regularizer_type": penalty, f"kernel_regularizer_{penalty}": 0.01}
+    settings = {"learning_rate": 0.01, "batch_size": 16, "label_noise": 0.2, "validation_split": 0.1, **more}
     experiment = NetworkExperiment(dataset="data", shape="rectangle", size=50, depth=2, **settings)
     network = Trainer(experiment, **given, widths=[5, outputs], seeds=SEEDS, dtype=torch.float64)
     runs = Runs(lesson(lambda: mlp(6, outputs), given=given, **settings), SEEDS, is_fused=True)

@@ -131,6 +131,23 @@ def test_a_plan_knows_parameters_operations_and_memory(tmp_path):
     assert largest.details == {"num_free_parameters": 65 * 400 + 401 * 10}
 
 
+def test_a_plan_tells_which_runs_can_be_trained_as_one(tmp_path):
+    text = (
+        "from torch import nn\n\nclass Half(nn.Linear):\n    def forward(self, x):\n"
+        "        return super().forward(x if x.sum() > 0 else -x)\n\n"
+        "def build(*, inputs, outputs, branches: bool):\n"
+        "    return (Half if branches else nn.Linear)(inputs, outputs)\n"
+    )
+    found = request(tmp_path, "[{dataset: sklearn:iris, branches: [false, true]}]", text=text)
+    found.plan({})
+    told = list(found.data.lines({}))
+    assert told == [
+        "net.build(inputs=4, outputs=3, branches=False): its repetitions can be trained as one",
+        "net.build(inputs=4, outputs=3, branches=True): its repetitions are trained one by one: its control flow "
+        "depends on the data",
+    ]
+
+
 def test_a_pilot_measures_a_part(tmp_path):
     needs = request(tmp_path, "[{dataset: sklearn:digits, width: 4}]").plan({}).bundles[0].needs
     sample = needs.sample(3, device="cpu", seconds=0.01, packed=1)
