@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from survey.dataset.schema import best_fields, curve_fields, repetition_schema, summary_schema
 from survey.errors import InputError
@@ -127,7 +127,7 @@ class Description:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Description:
+    def from_json(cls, text: str) -> Self:
         """Read what `to_json` has made.
 
         Raises:
@@ -191,7 +191,7 @@ class Description:
             return self.partition or ("epochs",)
         return _TASK, *(name for name in self.partition if name != _TASK)
 
-    def joined(self, earlier: Description) -> Description:
+    def joined(self, earlier: Description) -> Self:
         """Return it with what earlier launches on the same output have recorded.
 
         Raises:

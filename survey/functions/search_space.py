@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -207,14 +207,14 @@ def _signature(train: Any, source: Source) -> dict[str, Any]:
 def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) -> type[FunctionSpace]:
     """Make the class of search spaces of a function."""
     try:
-        parameters = [_axis(name, each) for each in signature["axes"]]
-    except (KeyError, TypeError, ValueError):  # of what a stranger's output keeps
+        parameters = axes_of(name, signature)
+    except ValueError:
         raise InputError(f"train: what is kept of {name} cannot be read") from None
     own = tuple(axis for axis in parameters if axis.name != EPOCHS)
     is_on_tasks = _is_on_tasks(signature)
     _check_names(name, own, is_on_tasks=is_on_tasks)
     axes = (*TASK_AXES, *own) if is_on_tasks else own
-    fields = {FIELD + axis.name: (_values_of(axis), _field(axis)) for axis in own}
+    fields = axis_fields(own)
     epochs = next((axis for axis in parameters if axis.name == EPOCHS), None)
     if signature["is_plain"] and epochs is None:
         fields[EPOCHS] = (Annotated[tuple[Annotated[int, Field(strict=True, ge=1, le=1)], ...], Axis], (1,))
@@ -233,7 +233,30 @@ def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) 
     return space
 
 
-def _axis(name: str, parameter: Mapping[str, Any]) -> FunctionAxis:
+def axes_of(name: str, signature: Mapping[str, Any], *, key: str = "train") -> list[FunctionAxis]:
+    """Return the axes of a signature.
+
+    Args:
+        name: Name of the function, for messages.
+        signature: As of `survey.functions.signature.describe`.
+        key: That of the search space which names the function, for messages.
+
+    Raises:
+        InputError: A default is not of its kind.
+        ValueError: It is no signature: a stranger's output keeps it.
+    """
+    try:
+        return [_axis(name, each, key) for each in signature["axes"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def axis_fields(axes: Iterable[FunctionAxis]) -> dict[str, Any]:
+    """Return the fields of a grid, as pydantic makes models of them, by the names of the axes with `FIELD` before."""
+    return {FIELD + axis.name: (_values_of(axis), _field(axis)) for axis in axes}
+
+
+def _axis(name: str, parameter: Mapping[str, Any], key: str) -> FunctionAxis:
     kind, has_default = parameter["kind"], "default" in parameter
     default = kinds.hashable(parameter.get("default"))
     if has_default:
@@ -242,7 +265,7 @@ def _axis(name: str, parameter: Mapping[str, Any]) -> FunctionAxis:
         except ValidationError:
             hint = ", or annotate it as Optional" if default is None else ""
             raise InputError(
-                f"train: {name}: the default of {parameter['name']!r} is {default!r}, which is not "
+                f"{key}: {name}: the default of {parameter['name']!r} is {default!r}, which is not "
                 f"{kinds.words(kind)}; change one of them{hint}"
             ) from None
     return FunctionAxis(parameter["name"], kind, has_default, default)

@@ -88,7 +88,7 @@ def _load(source: Path, *, is_kept: bool = False, changes: Mapping[str, Any] = {
 
 def _type_of(document: dict[str, Any], nodes: yaml.Node | None, source: Path, *, is_kept: bool) -> type[BaseSpace]:
     """The class of a document, by what it says of its workload, which is dropped from it."""
-    key = "train" if "train" in document else "workload"
+    key = next((each for each in ("train", "model") if each in document), "workload")
     try:
         return space_type_of(document, Path(str(source)).resolve().parent, is_kept=is_kept)
     except InputError as error:
