@@ -58,8 +58,8 @@ def partitions(count: int, epochs: int) -> Iterator[dict[str, Any]]:
         count -= len(SIZES)
 
 
-def fill(folder: Path, experiments: int, repetitions: int, epochs: int) -> None:
-    """Write `complete_summary/` and `all_repetitions/`."""
+def fill(folder: Path, experiments: int, repetitions: int, epochs: int, *, run_curves: bool = False) -> None:
+    """Write `complete_summary/` and `all_repetitions/`, with curves of the test loss in the latter if asked for."""
     summary, runs = schema.summary_schema(COLUMNS, ["made_up"]), schema.repetition_schema(COLUMNS, ["made_up"])
     for name, full in (("complete_summary", summary), ("all_repetitions", runs)):
         (folder / name).mkdir(parents=True)
@@ -70,7 +70,11 @@ def fill(folder: Path, experiments: int, repetitions: int, epochs: int) -> None:
         rows = [_experiment(1000 * number + place, settings, size) for place, size in enumerate(sizes)]
         losses = np.stack([_loss(settings, size, repetitions, epochs, random) for size in sizes])
         _write(folder / "complete_summary", settings, _summary(rows, losses), summary)
-        _write(folder / "all_repetitions", settings, _runs(rows, repetitions), runs)
+        runs_of_rows = _runs(rows, repetitions)
+        if run_curves:
+            for run, curve in zip(runs_of_rows, losses.reshape(-1, epochs), strict=True):
+                run["val_loss"] = curve
+        _write(folder / "all_repetitions", settings, runs_of_rows, runs)
 
 
 def _experiment(identity: int, settings: dict[str, Any], size: int) -> dict[str, Any]:

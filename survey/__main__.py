@@ -18,6 +18,7 @@ COMMANDS = {
     "ui": ("survey.ui:ui", "Show a survey in the MLflow UI."),
     "export": ("survey.export.__main__:command", "Bring the data set of a survey up to date."),
     "report": ("analysis.report.__main__:command", "Write the report on a data set: one page of figures and tables."),
+    "explore": ("analysis.explore.__main__:command", "Explore a data set in a browser, on this machine alone."),
     "recommend": ("analysis.recommend.__main__:command", "Recommend settings for a new task from surveyed ones."),
     "combine": ("analysis.combine.__main__:command", "Combine data sets from different places into one."),
     "publish": ("survey.export.publish.__main__:command", "Publish a data set in a folder or an object store."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from survey.text.counting import counted
 
 HIGHER, NOISE = "three and more axes", "repetitions"
 """Names of the effects that belong to no axis or pair."""
+
+ReadScores = Callable[[str | Path, pd.DataFrame, Best], Scores]
+"""Returns the scores of experiments of a data set, as `analysis.conclusions.scores.read_scores` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,13 @@ def effects(dataset: str | Path, metric: str | None = None) -> pd.DataFrame:
 
 
 def effects_of(
-    dataset: str | Path, experiments: pd.DataFrame, axes: Sequence[str], best: Best, most: int | None = None
+    dataset: str | Path,
+    experiments: pd.DataFrame,
+    axes: Sequence[str],
+    best: Best,
+    most: int | None = None,
+    *,
+    read: ReadScores = read_scores,
 ) -> Effects:
     """Compute the effects on experiments of one task.
 
@@ -105,10 +114,11 @@ def effects_of(
         axes: Their axes.
         best: What a run counts by.
         most: Most experiments whose runs are read; of a larger grid some values are left out.
+        read: Returns the scores of some experiments of the data set: from its files, unless they are known already.
     """
     grid = largest_grid(experiments, axes)
     chosen = grid if most is None else thinned(grid, most)
-    scores = read_scores(dataset, chosen.experiments, best)
+    scores = read(dataset, chosen.experiments, best)
     if scores.experiments.empty or not scores.repetitions:
         return Effects(best, (), "no experiment", tuple(left_out(scores.incomplete, scores.diverged, scores.unused)))
     # Without those that lack runs or have diverged, what is left need not be a full grid.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.conclusions.scores import are_paired, check_recorded, counts_by, judged_by
-from analysis.conclusions.surveyed import Setting, surveyed, two_of
+from analysis.conclusions.surveyed import Setting, Surveyed, surveyed, two_of
 from analysis.reading.axes import setting_text, varied_axes, words
 from analysis.reading.best import run_values
 from analysis.reading.frames import equal, records
@@ -110,7 +110,14 @@ def difference(
         ExportError: A file of the data set is damaged.
     """
     check_level(level)
-    known = surveyed(dataset)
+    return difference_among(surveyed(dataset), a, b, metric=metric, level=level)
+
+
+def difference_among(
+    known: Surveyed, a: Setting, b: Setting, *, metric: str | None = None, level: float = 0.95
+) -> Difference:
+    """Estimate by how much two settings differ, as `difference`, of experiments that have been read already."""
+    dataset = known.dataset
     both = pd.concat(two_of(known, a, b), ignore_index=True)
     task = known.columns.task_column
     if task and len(set(both[task])) > 1:

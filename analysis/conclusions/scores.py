@@ -80,6 +80,17 @@ def read_scores(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> S
     filed = experiments.sort_index()  # as in the files, so that few of them are read for each part
     parts = [filed[start : start + _AT_ONCE] for start in range(0, len(filed), _AT_ONCE)]
     runs = pd.concat([run_values(dataset, part, best) for part in parts], ignore_index=True)
+    return scores_of(experiments, runs, paired=are_paired(dataset, experiments))
+
+
+def scores_of(experiments: pd.DataFrame, runs: pd.DataFrame, *, paired: bool) -> Scores:
+    """Return the scores of some experiments as a matrix, see `read_scores`.
+
+    Args:
+        experiments: Rows of a summary, with `experiment_id`.
+        runs: Their runs: experiment_id, repetition, and what each counts by, `value`.
+        paired: Whether the runs of a repetition share their random draws.
+    """
     by_run = runs.pivot(index="experiment_id", columns="repetition", values="value")
     there = runs.assign(there=True).pivot(index="experiment_id", columns="repetition", values="there").notna()
     ids = column(experiments, "experiment_id").to_numpy()
@@ -90,7 +101,7 @@ def read_scores(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> S
     return Scores(
         where(experiments, finite),
         matrix[finite][:, kept],
-        are_paired(dataset, experiments),
+        paired,
         incomplete=int((~complete).sum()),
         diverged=int((complete & ~finite).sum()),
         unused=int(has[:, ~kept].sum()),

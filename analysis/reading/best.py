@@ -81,8 +81,10 @@ def best_of(metrics: Metrics, experiments: pd.DataFrame) -> Best:
         experiments: Rows of a summary table, all that are compared. Only if each of them was trained with a set to
             choose by, that set chooses.
     """
-    own, other = _choices(metrics)
-    if other and {other.value(), other.epoch()} <= set(experiments.columns):
+    own, *others = choices(metrics)
+    for other in others:
+        if not {other.value(), other.epoch()} <= set(experiments.columns):
+            continue
         known = experiments[other.value()].notna()
         if own.value() in experiments:
             known |= experiments[own.value()].isna()  # of its runs, none has a finite value at all
@@ -93,8 +95,7 @@ def best_of(metrics: Metrics, experiments: pd.DataFrame) -> Best:
 
 def columns_of_best(metrics: Metrics, parts: Sequence[str]) -> list[str]:
     """Name the columns of summaries by which `best_of` decides, and compares: those that a data set lacks, too."""
-    choices = [each for each in _choices(metrics) if each]
-    return [name(part) for each in choices for name in (each.value, each.epoch) for part in parts]
+    return [name(part) for each in choices(metrics) for name in (each.value, each.epoch) for part in parts]
 
 
 def run_values(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> pd.DataFrame:
@@ -124,10 +125,11 @@ def run_values(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> pd
     return values.sort_values(["experiment_id", "repetition"], ignore_index=True)
 
 
-def _choices(metrics: Metrics) -> tuple[Best, Best | None]:
-    """The objective chooses for itself; another metric does, if the workload has one for it."""
+def choices(metrics: Metrics) -> tuple[Best, ...]:
+    """Return the ways to choose the best epoch: the objective for itself; another metric, if the workload has one."""
     objective, chooser = metrics.objective, metrics.chooser
-    return Best(objective, objective), Best(objective, chooser) if chooser and objective.at_choice else None
+    own = Best(objective, objective)
+    return (own, Best(objective, chooser)) if chooser and objective.at_choice else (own,)
 
 
 def _at_best(chooser: object, judge: object = None, *, best: Best) -> tuple[float, int]:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from analysis.report.page import write_report
+from analysis.explore.single_file import FILE
+from analysis.report.page import write_pages
 from survey.cli import run_app
 from survey.errors import InputError
 from survey.text.terminal import SafeConsole
@@ -17,7 +18,7 @@ def command(
     dataset: Annotated[Path, typer.Argument(help="Folder of the data set, with complete_summary/ in it.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the report, index.html.", show_default="report/ beside it"),
+        typer.Option(help="Folder for the report, index.html and explore.html.", show_default="report/ beside it"),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     read_only: Annotated[
@@ -25,11 +26,16 @@ def command(
         typer.Option("--read-only", help="Refuse to write to the output of the survey; --out must be elsewhere."),
     ] = False,
 ) -> int:
-    """Write a report on a data set: one self-contained page with figures and tables."""
+    """Write a report on a data set, a page with figures and tables, and beside it one to explore it, explore.html."""
     if read_only:
         _check_elsewhere(dataset.resolve(), out)
-    path = write_report(dataset, dataset.resolve().parent / "report" if out is None else out, title)
-    SafeConsole().print(f"report: {path}")
+    folder = dataset.resolve().parent / "report" if out is None else out
+    path = write_pages(dataset, folder, title, keep_index=not read_only)
+    console = SafeConsole()
+    console.print(f"report: {path}")
+    explorer = path.parent / FILE
+    if explorer.exists():
+        console.print(f"explorer: {explorer}")
     return 0
 
 

@@ -10,6 +10,8 @@ import jinja2
 import numpy as np
 import pandas as pd
 
+from analysis.explore.index import folder_of
+from analysis.explore.single_file import write_single_file
 from analysis.reading.tables import schema_of
 from analysis.report.condense import experiments
 from analysis.report.facts import Line, lines, overview
@@ -52,6 +54,23 @@ def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
     except OSError as error:
         raise OutputError(f"{out}: the report cannot be written ({error.strerror or error})") from error
     return file
+
+
+def write_pages(dataset: Path, out: Path, title: str | None = None, *, keep_index: bool = True) -> Path:
+    """Write the report on a data set and, if it has not too many experiments, `explore.html` beside it.
+
+    Args:
+        dataset: Folder of the data set.
+        out: Folder of both, created if missing.
+        title: Heading of the report.
+        keep_index: Whether to keep the index of the explorer, so that the next one starts at once.
+
+    Returns:
+        Path of the report; errors as for `write_report`.
+    """
+    page = write_report(dataset, out, title)
+    write_single_file(Path(dataset), page.parent, folder_of(Path(dataset)) if keep_index else None)
+    return page
 
 
 def _page(dataset: Path, title: str | None) -> str:

@@ -71,13 +71,30 @@ def unpaired_interval(a: npt.ArrayLike, b: npt.ArrayLike, level: float) -> Inter
     """
     samples = [np.asarray(values, np.float64) for values in (a, b)]
     difference = float(samples[1].mean() - samples[0].mean())
-    errors = np.array([_stddev(values) ** 2 / len(values) for values in samples])
-    if errors.sum() == 0:
-        return _around(difference, 0.0)
-    degrees = errors.sum() ** 2 / sum(
-        error**2 / (len(values) - 1) for error, values in zip(errors, samples, strict=True)
-    )
-    return _around(difference, float(student.ppf((1 + level) / 2, degrees) * np.sqrt(errors.sum())))
+    spreads, counts = [_stddev(values) for values in samples], [len(values) for values in samples]
+    return _around(difference, float(welch_half_width((spreads[0], spreads[1]), (counts[0], counts[1]), level)))
+
+
+def welch_half_width(
+    stddevs: tuple[npt.ArrayLike, npt.ArrayLike], counts: tuple[npt.ArrayLike, npt.ArrayLike], level: float
+) -> _Array:
+    """Return half the width of Welch's interval of the difference between two means.
+
+    Args:
+        stddevs: Standard deviations of the two samples, of any shapes that broadcast.
+        counts: Numbers of their values, likewise.
+        level: Level of the interval.
+
+    Returns:
+        float64 of the common shape; NaN where a sample has fewer than two values, 0 where neither varies.
+    """
+    numbers = [np.asarray(count, np.float64) for count in counts]
+    errors = [np.asarray(stddev, np.float64) ** 2 / number for stddev, number in zip(stddevs, numbers, strict=True)]
+    total = errors[0] + errors[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        degrees = total**2 / sum(error**2 / (number - 1) for error, number in zip(errors, numbers, strict=True))
+        half = student.ppf((1 + level) / 2, degrees) * np.sqrt(total)
+    return np.where(total == 0, 0.0, half)
 
 
 def _stddev(values: _Array) -> float:

@@ -33,8 +33,8 @@ def history_table(
         repetitions: Numbers of the repetitions.
         described: Values of the workload's own columns by name; one that is not given is that of the experiment's
             field, or null if it has none.
-        curves: float32 [repetitions, epochs] by the name of their column; one that is not given is null, and so is each
-            value that is not recorded.
+        curves: float32 [repetitions, epochs] by the name of their column, and [repetitions] for those of
+            `Columns.of_runs`; one that is not given is null, and so is each value that is not recorded.
         origin: Where and when the trial ran, by column name: versions, host, device, times.
         lengths: Epochs that each run has; None for all of the curves.
 
@@ -57,9 +57,10 @@ def history_table(
     rows["seed"] = [run.seed for run in runs]
     rows["command"] = [json.dumps({**fields, "repetition": run.repetition, "seed": run.seed}, sort_keys=True)
                        for run in runs]  # fmt: skip
+    rows |= {name: curves[name] for name in columns.of_runs if name in curves}
     arrays = [
         _curve_array(curves[field.name], field.type, lengths)
-        if field.name in curves
+        if field.name in curves and field.name not in columns.of_runs
         else pa.array(rows[field.name], field.type)
         for field in schema
     ]

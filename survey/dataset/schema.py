@@ -113,7 +113,8 @@ def history_schema(columns: Columns) -> pa.Schema:
         "epoch_seconds", _CURVE, "Time of the epoch, divided by the runs that shared it, in seconds, by epoch"
     )
     runs = [_field(name, *about) for name, about in _RUN.items()]
-    return pa.schema([*_experiment_fields(columns), *runs, *curves, times])
+    own = [_field(name, *about) for name, about in columns.of_runs.items()]
+    return pa.schema([*_experiment_fields(columns), *runs, *own, *curves, times])
 
 
 def repetition_schema(columns: Columns, sweeps: Sequence[str]) -> pa.Schema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -103,14 +102,13 @@ class FunctionSpace(BaseSpace, frozen=True):
     def experiments(
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
     ) -> list[Experiment]:
-        """Expand the grids into distinct experiments, in order of appearance."""
-        found = (
+        """Expand the grids into distinct experiments, or the sample of them, in order of appearance."""
+        return self.distinct(
             grid.experiments(
                 contents, training_version=training_version, version=self.version, not_identity=self.not_identity
             )
             for grid in self.grids
         )
-        return list(dict.fromkeys(itertools.chain.from_iterable(found)))
 
     @classmethod
     def sweep_named(cls, name: str) -> str:

@@ -21,11 +21,12 @@ from survey.functions.messages import EndOfMessagesError, receive, send
 from survey.functions.run_data import RunData
 from survey.functions.source import Source
 from survey.system.import_path import ROOT
+from survey.workloads.workload import ContainedError
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-class FunctionError(Exception):
+class FunctionError(ContainedError):
     """A call of the function has failed; the last line says how, those above where."""
 
 

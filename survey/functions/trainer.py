@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 8.0
 """How long to wait for an epoch at a time: a stop, which has 25 s, waits so long twice."""
+
+_MOST_ENDING_S = 600.0
+"""How long a function may go on after its last epoch."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ class FunctionTrainer:
         self._call: Call | None = None
         self._seen: set[str] = set()
         self._state, self._has_state, self._has_ended = b"", False, False
+        self._last: dict[str, torch.Tensor] | None = None  # the metrics of the last epoch, until the function ends
+        self._ends_by = 0.0
 
     def start_epoch(self) -> None:
         """Let the function train an epoch."""
@@ -120,41 +126,64 @@ class FunctionTrainer:
             EndOfTrainingError: The function has ended without a further epoch.
             EpochUnderWayError: It takes long.
         """
-        import torch
-
-        assert self._call
-        if not self._call.has_answered(_PATIENCE_S):
-            raise EpochUnderWayError
-        answer, _ = self._call.answer()
+        if self._last is not None:
+            return self._end_of_last()
+        answer = self._answer()
         if "ended" in answer:
             self._end()
             raise EndOfTrainingError
-        metrics = answer["metrics"]
-        self._check(metrics)
-        if self._folder:
-            self._folder.check_now_and_then()
-        self.epoch, self._has_state = self.epoch + 1, answer["has_state"]
-        if self.epoch == self._calls.experiment.epochs:
-            self._finish()
-        return {name: torch.tensor([value], dtype=torch.float32) for name, value in metrics.items()}
+        metrics = self._checked(answer["metrics"])
+        self._has_state = answer["has_state"]
+        if self.epoch + 1 < self._calls.experiment.epochs:
+            self.epoch += 1
+            return metrics
+        self._last, self._ends_by = metrics, time.monotonic() + _MOST_ENDING_S
+        if self._calls.takes_epochs:
+            self.begin().start({"next": True})
+        return self._end_of_last()
 
-    def _check(self, metrics: Mapping[str, float]) -> None:
-        """Check the names of metrics that are new."""
+    def _answer(self) -> dict[str, Any]:
+        """Wait for what the function yields next; raises what `end_epoch` raises."""
+        assert self._call
+        if not self._call.has_answered(_PATIENCE_S):
+            raise EpochUnderWayError
+        return self._call.answer()[0]
+
+    def _checked(self, metrics: Mapping[str, float]) -> dict[str, torch.Tensor]:
+        """Check the names of metrics that are new, and the size of what lies in the folder; return the metrics."""
+        import torch
+
         for name in metrics.keys() - self._seen:
             if not METRIC_NAME.fullmatch(name):
                 raise FunctionError(f"{name!r}: expected a name of letters, digits, _, -, . and /, at most 100")
             if folded(name) in self._calls.taken:
                 raise FunctionError(f"{name!r}: the data set has a column of this name; yield it under another one")
             self._seen.add(name)
+        if self._folder:
+            self._folder.check_now_and_then()
+        return {name: torch.tensor([value], dtype=torch.float32) for name, value in metrics.items()}
 
-    def _finish(self) -> None:
-        """After the last epoch that is asked for, let a function that knows it run to its end."""
-        assert self._call
+    def _end_of_last(self) -> dict[str, torch.Tensor]:
+        """Let a function that knows how many epochs there are run to its end; return the metrics of the last one.
+
+        Until then that epoch is under way, so that a trial can report and stop.
+        """
+        assert self._last is not None
         if self._calls.takes_epochs:
-            answer, _ = self._call.ask({"next": True})
+            try:
+                answer = self._answer()
+            except EpochUnderWayError:
+                if time.monotonic() < self._ends_by:
+                    raise
+                raise FunctionError(
+                    f"it has not ended within {_MOST_ENDING_S / 60:g} minutes after its last epoch; let it end, or do "
+                    "what takes long before it yields that"
+                ) from None
             if "ended" not in answer:
-                raise FunctionError(f"it was to train {self.epoch} epochs, and yields more often than that")
+                raise FunctionError(f"it was to train {self.epoch + 1} epochs, and yields more often than that")
         self._end()
+        metrics, self._last, self.epoch = self._last, None, self.epoch + 1
+        return metrics
 
     def _end(self) -> None:
         self.close()

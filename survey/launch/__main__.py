@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,9 @@ from survey.launch.options import Epochs, Options, Runs
 from survey.launch.parsers import parse_duration, parse_gpus_per_trial, parse_pack
 from survey.text.terminal import SafeConsole
 from survey.workloads.limits import MOST_REPETITIONS
+
+if TYPE_CHECKING:
+    from survey.spaces.search_space import BaseSpace
 
 _DEFAULT = "quickstart"
 
@@ -88,6 +92,15 @@ _TimeLimit = Annotated[
         show_default="none",
     ),
 ]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE[,...]",
+        help="Values of an axis, in place of those of every grid; may be repeated.",
+        show_default="none",
+    ),
+]
 _Redo = Annotated[
     str | None,
     typer.Option(
@@ -136,6 +149,7 @@ def command(
     repetitions: _Repetitions = None,
     limit: _Limit = None,
     time_limit: _TimeLimit = None,
+    set_axes: _Set = None,
     redo: _Redo = None,
     prune_artifacts: _PruneArtifacts = False,
     keep_states: _KeepStates = False,
@@ -157,9 +171,9 @@ def command(
         return print_example()
     if as_json and not dry_run:
         raise InputError("--json needs --dry-run")
-    names = space or [_DEFAULT]
+    spaces = _read(space, set_axes or ())
     if fetch_only:
-        return fetch(names)
+        return _fetch(spaces)
     options = Options(
         out=out,
         address=address,
@@ -180,15 +194,15 @@ def command(
         keep_states=keep_states,
         ui=not no_ui,
     )
-    return _dry_run(names, options, console, as_json=as_json) if dry_run else _launch(names, options, console)
+    return _dry_run(spaces, options, console, as_json=as_json) if dry_run else _launch(spaces, options, console)
 
 
-def _dry_run(names: list[str], options: Options, console: SafeConsole, *, as_json: bool) -> int:
+def _dry_run(spaces: list[BaseSpace], options: Options, console: SafeConsole, *, as_json: bool) -> int:
     from survey.launch.api import prepare
     from survey.launch.planning import dry_run
     from survey.plan.estimate_table import price_notes, price_table
 
-    request = prepare(names, options, console)
+    request = prepare(spaces, options, console)
     price = dry_run(request)
     if as_json:
         typer.echo(json.dumps(price.to_dict(), indent=1))
@@ -200,13 +214,13 @@ def _dry_run(names: list[str], options: Options, console: SafeConsole, *, as_jso
     return 0
 
 
-def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
+def _launch(spaces: list[BaseSpace], options: Options, console: SafeConsole) -> int:
     from survey.launch.api import prepare
     from survey.launch.stages import Stages
 
     with Stages(console) as stages:
         stages.begin("planning", has_line=False)
-        request = prepare(names, options, console)
+        request = prepare(spaces, options, console)
         from survey.launch.launcher import Launch  # imports MLflow, which takes seconds: mistakes come first
         from survey.launch.messages import show_result
 
@@ -217,10 +231,21 @@ def _launch(names: list[str], options: Options, console: SafeConsole) -> int:
 
 def fetch(space: _Spaces = None) -> int:
     """Fetch the data sets of search spaces into the cache, for machines without a network, and train nothing."""
-    from survey.launch.request import workload_of
+    return _fetch(_read(space))
+
+
+def _read(names: Sequence[str] | None, changes: Sequence[str] = ()) -> list[BaseSpace]:
+    """The search spaces of a command line, with the axes that it sets."""
+    from survey.spaces.changes import parse_changes
     from survey.spaces.yaml_file import load_space
 
-    spaces = [load_space(name) for name in space or [_DEFAULT]]
+    changed = parse_changes(changes)
+    return [load_space(name, changed) for name in names or [_DEFAULT]]
+
+
+def _fetch(spaces: Sequence[BaseSpace]) -> int:
+    from survey.launch.request import workload_of
+
     for name, file in workload_of(spaces).data(spaces).fetch():
         SafeConsole().print(f"{name}: {file or 'always at hand'}")
     return 0

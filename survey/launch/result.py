@@ -107,7 +107,9 @@ def _missing(bundle: PlannedBundle) -> str:
 
 
 def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
-    """Write the report on the data set of an output; return its page, or None if there is nothing to report yet.
+    """Write the report on the data set of an output, and the explorer beside it, whose index is brought up to date.
+
+    Returns the page of the report, or None if there is nothing to report yet.
 
     Args:
         output: The output.
@@ -120,6 +122,6 @@ def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
     if not any(partitions(output.dataset / REPETITIONS)):
         return None
     with own_package("analysis"):
-        from analysis.report.page import write_report
+        from analysis.report.page import write_pages
 
-        return write_report(output.dataset, output.report, title=title)
+        return write_pages(output.dataset, output.report, title=title)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from survey.networks.metrics import METRICS, VALIDATION_COLUMNS
+from survey.networks.metrics import INITIAL_COLUMNS, METRICS, VALIDATION_COLUMNS
 from survey.workloads.columns import Column, Columns, common
 from survey.workloads.registry import NETWORKS
 
@@ -92,6 +92,10 @@ COLUMNS = Columns(
         "depth",
     ),
     metrics=METRICS,
+    of_runs={
+        name: (pa.float32(), f"{metric.meaning}, before training; null where record_initial was not asked for")
+        for name, metric in zip(INITIAL_COLUMNS, METRICS.all, strict=True)
+    },
     derived=frozenset(
         {
             "early_stopping",
@@ -116,6 +120,7 @@ COLUMNS = Columns(
             "validation_split",
             *_NEW_AXES,
             *VALIDATION_COLUMNS,
+            *INITIAL_COLUMNS,
         }
     ),
     of_data=("target_minimum", "target_range", "target_variance"),

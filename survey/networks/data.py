@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from survey.dataset.layout import existing_tasks
 from survey.dataset.reading import check_task_digest
@@ -21,15 +21,6 @@ from survey.tasks.names import canonical_name, check_name
 from survey.tasks.prepared import PreparedTask
 from survey.text.names import clash
 from survey.workloads.workload import SurveyData
-
-
-class TaskExperiment(Protocol):
-    """An experiment on a task."""
-
-    @property
-    def dataset(self) -> str:
-        """Name of the task, as the data set has it."""
-        ...
 
 
 class TaskData(SurveyData):
@@ -88,9 +79,7 @@ class TaskData(SurveyData):
         for name, digest in self.contents.items():
             check_task_digest(dataset, name, digest)
 
-    def load(
-        self, experiments: Iterable[TaskExperiment], dataset: Path, *, bundled: bool = True
-    ) -> Mapping[str, PreparedTask]:
+    def load(self, experiments: Iterable[Any], dataset: Path, *, bundled: bool = True) -> Mapping[str, PreparedTask]:
         """Prepare the tasks of experiments, and check that they are those of the rows in a data set.
 
         Without `bundled`, leave out those that come with scikit-learn, which takes two seconds to import.
@@ -127,10 +116,12 @@ class NetworkData(TaskData):
     def __init__(self, spaces: Sequence[SearchSpace]) -> None:
         super().__init__(spaces)
         self._of_networks = spaces
+        self._records_initial = any(space.record_initial for space in spaces)
 
     def needs(self, experiment: NetworkExperiment, *, may_guess: bool = False) -> NetworkNeeds | None:
         """Return what a network's training needs; None if none comes near its size."""
-        return NetworkNeeds.of(experiment, self.describe(experiment.dataset, may_guess=may_guess))
+        task = self.describe(experiment.dataset, may_guess=may_guess)
+        return NetworkNeeds.of(experiment, task, records_initial=self._records_initial)
 
     def check(self, *, may_guess: bool = False) -> None:
         """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""

@@ -26,6 +26,9 @@ HISTORY_COLUMNS = (*(f"val_{name}" for name in STATISTICS), *STATISTICS)
 VALIDATION_COLUMNS = tuple(f"validation_{name}" for name in STATISTICS)
 """The ten further ones of a run with a validation set; `val_` is the published name of the test set."""
 
+INITIAL_COLUMNS = tuple(f"initial_{name}" for name in (*HISTORY_COLUMNS, *VALIDATION_COLUMNS))
+"""The same statistics before training, in the same order: a number for each run, on request."""
+
 _BEST: dict[str, Literal["min", "max"]] = {
     "loss": "min",
     "accuracy": "max",

@@ -26,30 +26,36 @@ class NetworkNeeds:
         task: Rows, inputs and outputs of its task.
         widths: Layer widths of the network.
         num_free_parameters: Its exact number of trainable parameters.
+        records_initial: Whether its runs record their statistics before training too.
     """
 
     experiment: NetworkExperiment
     task: TaskDescription
     widths: tuple[int, ...]
     num_free_parameters: int
+    records_initial: bool = False
 
     @classmethod
-    def of(cls, experiment: NetworkExperiment, task: TaskDescription) -> NetworkNeeds | None:
+    def of(
+        cls, experiment: NetworkExperiment, task: TaskDescription, *, records_initial: bool = False
+    ) -> NetworkNeeds | None:
         """Find the network of an experiment; None if none comes near its size."""
         widths, found = network_of(experiment, task)
         if experiment.hidden_widths is None and not within_tolerance(found, experiment.size):
             return None
         if experiment.normalization == "layer":
             found = num_free_parameters(widths, task.num_inputs, normalized=True)
-        return cls(experiment, task, widths, found)
+        return cls(experiment, task, widths, found, records_initial)
 
     @property
     def details(self) -> Mapping[str, Any]:
         """The layer widths, and the number of parameters; where widths were given, the size that follows from them."""
-        details = {"widths": list(self.widths), "num_free_parameters": self.num_free_parameters}
-        if self.experiment.hidden_widths is None:
-            return details
-        return {**details, "size": num_free_parameters(self.widths, self.task.num_inputs)}
+        details: dict[str, Any] = {"widths": list(self.widths), "num_free_parameters": self.num_free_parameters}
+        if self.experiment.hidden_widths is not None:
+            details["size"] = num_free_parameters(self.widths, self.task.num_inputs)
+        if self.records_initial:
+            details["record_initial"] = True
+        return details
 
     @property
     def metrics(self) -> tuple[str, ...]:

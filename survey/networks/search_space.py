@@ -192,6 +192,7 @@ class SearchSpace(TaskSpace, frozen=True):
         repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
         tasks: The user's own data sets, by the name that `dataset` uses.
+        record_initial: Whether runs record their statistics before training too. A run that is done stays as it is.
 
     With `train`, the user's own training function, it is a search space of that: see docs/functions.md.
 
@@ -202,6 +203,7 @@ class SearchSpace(TaskSpace, frozen=True):
     WORKLOAD: ClassVar[str] = NETWORKS
 
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    record_initial: bool = False
 
     def __new__(cls, /, **values: Any) -> Any:
         """Make the search space of a training function where there is one."""

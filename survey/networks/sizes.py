@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import cast
 
 from survey.errors import SearchSpaceError
 from survey.networks.experiment import NetworkExperiment
@@ -28,7 +30,7 @@ def check_sizes(
         SearchSpaceError: None has; the message names the nearest possible size for each data set.
     """
     nearest: dict[str, _Miss] = {}
-    for experiment in (each for space in spaces for grid in space.grids for each in grid.experiments(contents)):
+    for experiment in chain.from_iterable(_experiments(space, contents) for space in spaces):
         task = describe(experiment.dataset)
         _, found = network_of(experiment, task)
         is_given = experiment.hidden_widths is not None
@@ -44,6 +46,13 @@ def check_sizes(
         + "; ".join(map(str, nearest.values()))
         + "; ask for such a size, or give the network fewer inputs"
     )
+
+
+def _experiments(space: SearchSpace, contents: Mapping[str, str]) -> Iterable[NetworkExperiment]:
+    """Those of a search space, one by one where that says which they are: mostly the first one will do."""
+    if space.sample is not None:
+        return cast(list[NetworkExperiment], space.experiments(contents))
+    return chain.from_iterable(grid.experiments(contents) for grid in space.grids)
 
 
 @dataclass(frozen=True, slots=True)

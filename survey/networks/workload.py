@@ -66,6 +66,7 @@ class _Networks(Workload):
         import torch
 
         from survey.networks.description import described
+        from survey.networks.training.initial import initial_statistics
         from survey.networks.training.loop import Trainer
 
         task, widths = data[experiment.dataset], details["widths"]
@@ -79,7 +80,8 @@ class _Networks(Workload):
             parts=None if task.parts is None else torch.tensor(task.parts),
             device=device,
         )
-        return Training(make_trainer, described(experiment, task, widths))
+        of_runs = partial(initial_statistics, make_trainer) if details.get("record_initial") else None
+        return Training(make_trainer, described(experiment, task, widths), of_runs=of_runs)
 
 
 WORKLOAD = _Networks()

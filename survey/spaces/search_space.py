@@ -11,7 +11,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from survey.dataset.sweep_names import name_problem, sweep_problem
 from survey.errors import SearchSpaceError
 from survey.spaces.axes import MOST_VALUES, Axis, Epochs, Number, float32, word
+from survey.spaces.sampling import sampled
 from survey.text.validation import CheckedModel
 from survey.workloads.columns import Columns
 from survey.workloads.experiment import DRAWS, TRAINING_VERSION, Experiment
@@ -101,6 +102,8 @@ class BaseSpace(CheckedModel, frozen=True):
         description: What the sweep is for.
         repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
+        sample: How many of their experiments to survey, chosen by `survey.spaces.sampling`; None for all.
+        sample_seed: Another number chooses others.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
@@ -112,6 +115,8 @@ class BaseSpace(CheckedModel, frozen=True):
     description: Annotated[str, Field(max_length=100_000)] = ""
     repetitions: Annotated[int, Number, Field(ge=1, le=MOST_REPETITIONS)] = 10
     grids: Annotated[tuple[BaseGrid, ...], Field(min_length=1)]
+    sample: Annotated[int, Number, Field(ge=1)] | None = None
+    sample_seed: Annotated[int, Number, Field(ge=0, lt=1 << 63)] = 0
 
     @field_validator("name")
     @classmethod
@@ -135,6 +140,11 @@ class BaseSpace(CheckedModel, frozen=True):
         """Return the columns of its workload."""
         return workload_named(cls.WORKLOAD).columns
 
+    @classmethod
+    def axes(cls) -> tuple[str, ...]:
+        """Return the names of the axes of its grids."""
+        return get_args(cls.model_fields["grids"].annotation)[0].keys()
+
     @model_validator(mode="after")
     def _is_feasible(self) -> Self:
         values = sum(len(getattr(grid, name)) for grid in self.grids for name in grid.model_fields_set)
@@ -153,9 +163,16 @@ class BaseSpace(CheckedModel, frozen=True):
     def experiments(
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
     ) -> list[Experiment]:
-        """Expand the grids into distinct experiments, in order of appearance; arguments as of a grid."""
-        grids = (grid.experiments(contents, training_version=training_version) for grid in self.grids)
-        return list(dict.fromkeys(itertools.chain.from_iterable(grids)))
+        """Expand the grids into distinct experiments, or the sample of them; arguments as of a grid.
+
+        They are in order of appearance.
+        """
+        return self.distinct(grid.experiments(contents, training_version=training_version) for grid in self.grids)
+
+    def distinct(self, grids: Iterable[Iterable[Experiment]]) -> list[Experiment]:
+        """Return the distinct ones of the experiments of its grids, or the sample of them."""
+        found = list(dict.fromkeys(itertools.chain.from_iterable(grids)))
+        return found if self.sample is None else sampled(found, self.sample, self.sample_seed)
 
     def located(self, folder: Path) -> Self:
         """Return the search space of a file in this folder: relative paths in it are below the folder.

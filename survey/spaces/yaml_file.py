@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from survey.errors import InputError, LocatedError, SearchSpaceError, nearest
+from survey.spaces.changes import change_grids
 from survey.spaces.lists import take_lists
 from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_source import line_of, read_yaml
@@ -24,16 +26,17 @@ def built_in_names() -> tuple[str, ...]:
     return yaml_names(SEARCH_SPACES)
 
 
-def load_space(name_or_path: str | Path) -> BaseSpace:
+def load_space(name_or_path: str | Path, changes: Mapping[str, Any] = {}) -> BaseSpace:
     """Read and check a search space.
 
     Args:
         name_or_path: Name of a file in `search_spaces/`, or a path to a YAML file.
+        changes: Values of axes that replace those of every grid, see `survey.spaces.changes`.
 
     Raises:
         SearchSpaceError: There is no such search space, or it has a mistake; the message says where.
     """
-    return _load(_find(str(name_or_path)))
+    return _load(_find(str(name_or_path)), changes=changes)
 
 
 def spaces_in(folder: Path) -> list[BaseSpace]:
@@ -47,7 +50,7 @@ def spaces_in(folder: Path) -> list[BaseSpace]:
     return [space for file in files if (space := _load(file, is_kept=True)).name == file.stem]
 
 
-def _load(source: Path, *, is_kept: bool = False) -> BaseSpace:
+def _load(source: Path, *, is_kept: bool = False, changes: Mapping[str, Any] = {}) -> BaseSpace:
     """Read a search space; in one that an output keeps, `lists` is refused, as it could name any file."""
     document, nodes = read_yaml(source)
     if not isinstance(document, dict):
@@ -56,15 +59,22 @@ def _load(source: Path, *, is_kept: bool = False) -> BaseSpace:
     if not is_kept:
         take_lists(document, nodes, source)
     space_type = _type_of(document, nodes, source, is_kept=is_kept)
+    if changes:
+        change_grids(document, changes, space_type.axes())
     try:
         space = space_type.model_validate(document)
     except ValidationError as error:
 
         def place(location: Location) -> tuple[str, bool]:
+            if len(location) > 2 and location[2] in changes:
+                return "--set", True
             node, is_given = _node_at(nodes, location)
             return f"{source}{line_of(node)}", is_given or location == ("name",)  # which may be that of the file
 
-        raise SearchSpaceError(describe(error, space_type, place, ["workload", "lists"])) from None
+        # What was set is wrong in every grid, which is one mistake.
+        lines = describe(error, space_type, place, ["workload", "lists"]).splitlines()
+        told = dict.fromkeys(re.sub(r"^--set: grids\[\d+\]\.", "--set ", line) for line in lines)
+        raise SearchSpaceError("\n".join(told)) from None
     try:
         space = space.located(Path(str(source)).resolve().parent)
         space.check()

@@ -49,7 +49,25 @@ def read_yaml(source: Path) -> tuple[Any, yaml.Node | None]:
         raise SearchSpaceError(f"{source}: cannot be read as a text file: {error}") from None
     if len(content) > MOST_BYTES:
         raise SearchSpaceError(f"{source}: expected {MOST_BYTES:,} bytes at most, found more; use several files")
-    return _parse(text, str(source))
+    return parse_yaml(text, str(source))
+
+
+def parse_yaml(text: str, source: str) -> tuple[Any, yaml.Node | None]:
+    """Return the document of a text, as `read_yaml` does; messages name it by `source`."""
+    try:
+        nodes = _Loader(text, source).get_single_node()
+        if nodes is None:
+            return None, None
+        _Check(source).count(nodes)
+        return yaml.SafeLoader("").construct_document(nodes), nodes
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise SearchSpaceError(f"{source}{line}: this is not valid YAML: {error.problem or error.context}") from None
+    except RecursionError:
+        raise SearchSpaceError(f"{source}: lists or mappings are nested too deeply") from None
+    except (yaml.YAMLError, ValueError, TypeError, LookupError) as error:
+        raise SearchSpaceError(f"{source}: this is not valid YAML: {error}") from None
 
 
 def line_of(node: yaml.Node | None) -> str:
@@ -65,23 +83,6 @@ def too_many(count: int) -> str:
         f"expected {MOST_VALUES:,} values at most, found {count:,} once aliases and named lists are written out; "
         f"repeat fewer, or use several files"
     )
-
-
-def _parse(text: str, source: str) -> tuple[Any, yaml.Node | None]:
-    try:
-        nodes = _Loader(text, source).get_single_node()
-        if nodes is None:
-            return None, None
-        _Check(source).count(nodes)
-        return yaml.SafeLoader("").construct_document(nodes), nodes
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise SearchSpaceError(f"{source}{line}: this is not valid YAML: {error.problem or error.context}") from None
-    except RecursionError:
-        raise SearchSpaceError(f"{source}: lists or mappings are nested too deeply") from None
-    except (yaml.YAMLError, ValueError, TypeError, LookupError) as error:
-        raise SearchSpaceError(f"{source}: this is not valid YAML: {error}") from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,4 +1,4 @@
-"""A home folder for users without one, as in a container with an arbitrary user id.
+"""The folders of a user: a home for those without one, as in a container with an arbitrary user id, and a cache.
 
 Libraries keep settings and caches there, and some cannot even be imported without it.
 """
@@ -29,6 +29,14 @@ def ensure_home() -> None:
         folder.__enter__()
         atexit.register(folder.__exit__)
         os.environ["MPLCONFIGDIR" if home else "HOME"] = str(folder.path)
+
+
+def user_cache() -> Path:
+    """Return the folder of what can be fetched or made again, `SURVEY_CACHE_DIR` if that is set; it need not exist."""
+    import pooch
+
+    override = os.environ.get("SURVEY_CACHE_DIR")
+    return Path(override).expanduser() if override else Path(pooch.os_cache("training-survey"))
 
 
 def _home() -> Path | None:

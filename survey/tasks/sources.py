@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from survey.errors import TaskError
+from survey.system.home import user_cache
 from survey.tasks.catalog import PUBLISHED
 from survey.tasks.names import SKLEARN_PREFIX
 from survey.tasks.table import Table, is_lfs_pointer, row_place
@@ -44,10 +45,7 @@ def read_bundled(name: str) -> Table:
 
 def cache_dir() -> Path:
     """Return the cache of PMLB tables, laid out as `SURVEY_PMLB_DIR`; it need not exist."""
-    import pooch
-
-    override = os.environ.get("SURVEY_CACHE_DIR")
-    return (Path(override).expanduser() if override else Path(pooch.os_cache("training-survey"))) / "pmlb"
+    return user_cache() / "pmlb"
 
 
 def find_pmlb(name: str) -> Path | None:

@@ -6,7 +6,7 @@ import getpass
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,8 @@ from survey.errors import TrackingAwayError, TrackingError
 from survey.system.clock import Clock
 from survey.system.files import disk_full_errors
 from survey.text.counting import ranges
-from survey.tracking.rows import InputData, MetricRow, NewRun
+from survey.tracking.noted_epochs import NotedEpoch, run_rows, trial_rows
+from survey.tracking.rows import InputData, NewRun
 from survey.tracking.tags import (
     EXPERIMENT,
     EXPERIMENT_ID,
@@ -33,7 +34,7 @@ from survey.tracking.tags import (
 )
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Experiment, Run
-from survey.workloads.metrics import NOT_RECORDED, Metrics, is_recorded, log_spaced_epochs, quantiles
+from survey.workloads.metrics import Metrics, log_spaced_epochs
 
 LOG_EPOCHS = 40
 """The most log-spaced epochs of a training that go to MLflow."""
@@ -137,7 +138,7 @@ class TrialRun:
         self._repetitions = trial.repetitions
         wanted = recorded_epochs(trial.experiment.epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())
-        self._pending: list[tuple[int, int, np.ndarray]] = []
+        self._pending: list[NotedEpoch] = []
         self._clock = Clock()
         self._flushed = time.monotonic()
         self._away_since: float | None = None
@@ -146,18 +147,29 @@ class TrialRun:
         children = [child_run(parent, trial.experiment, number) for number in numbers]
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
 
-    def log_epoch(self, epoch: int, statistics: np.ndarray, metrics: Metrics | None = None) -> None:
+    def log_epoch(
+        self,
+        epoch: int,
+        statistics: np.ndarray,
+        metrics: Metrics | None = None,
+        *,
+        runs: Iterable[int] | None = None,
+        is_of_trial: bool = True,
+    ) -> None:
         """Note the metrics of an epoch; a few seconds' worth is written at a time.
 
         Args:
             epoch: Its number, from 1.
             statistics: float32 [metrics, repetitions].
             metrics: Which ones these are: those of the settings, and after them any others that training has found.
+            runs: Places of the repetitions whose own runs get it; None for all.
+            is_of_trial: Whether the trial's run gets its medians: whether all repetitions have trained it.
         """
-        if epoch not in self._wanted:
+        if epoch not in self._wanted or not (is_of_trial or self._children):
             return
         self._metrics = metrics or self._metrics
-        self._pending.append((epoch, self._clock.now_ms(), statistics))
+        numbers = range(len(self._children)) if runs is None else runs
+        self._pending.append(NotedEpoch(epoch, self._clock.now_ms(), statistics, frozenset(numbers), is_of_trial))
         rows = len(self._pending) * (self._metrics.num_rows + self._metrics.num_run_rows * len(self._children))
         since, waits = time.monotonic() - self._flushed, self._waits
         is_away = self._away_since is not None
@@ -176,7 +188,8 @@ class TrialRun:
 
     def _write_pending(self) -> None:
         if self._pending:
-            self._writer.log_metrics(self._rows(self._pending))
+            of_trial = trial_rows(self.run_id, self._metrics, [each for each in self._pending if each.is_of_trial])
+            self._writer.log_metrics([*of_trial, *run_rows(self._children, self._metrics, self._pending)])
         self._pending, self._away_since, self._flushed = [], None, time.monotonic()
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
@@ -189,26 +202,6 @@ class TrialRun:
                 if time.monotonic() >= ends:
                     raise
                 time.sleep(self._waits.ask_again_s)
-
-    def _rows(self, pending: list[tuple[int, int, np.ndarray]]) -> list[MetricRow]:
-        metrics = self._metrics
-        values = _stacked([statistics for _, _, statistics in pending], len(metrics.all))
-        q1, median, q3 = quantiles(values.transpose(1, 0, 2), (0.25, 0.5, 0.75))  # [metrics, epochs] each
-        place, recorded = metrics.names.index, is_recorded(values)
-        anywhere: npt.NDArray[np.bool_] = np.any(recorded, axis=1)  # [metrics, epochs]
-        curves = [(self.run_id, name, median[k], anywhere[k]) for k, name in enumerate(metrics.names)]
-        for k, name in ((place(metric.name), metric.name) for metric in metrics.with_quartiles):
-            curves += [(self.run_id, f"{name}_q1", q1[k], anywhere[k]), (self.run_id, f"{name}_q3", q3[k], anywhere[k])]
-        for number, run_id in enumerate(self._children):
-            for k, name in ((place(metric.name), metric.name) for metric in metrics.of_runs):
-                curves.append((run_id, name, values[k, number], recorded[k, number]))
-        times = [(epoch, timestamp) for epoch, timestamp, _ in pending]
-        return [
-            MetricRow(run_id, key, value, epoch, timestamp)
-            for run_id, key, curve, is_there in curves
-            for (epoch, timestamp), value, there in zip(times, curve.tolist(), is_there.tolist(), strict=True)
-            if there
-        ]
 
     def finish(self, history: pa.Table, folders: Sequence[Path] = (), keep: Callable[[], None] = lambda: None) -> None:
         """Write what is left, store the history of every repetition as an artifact, and mark the runs FINISHED last.
@@ -265,14 +258,6 @@ class TrialRun:
 
     def _end(self, status: str) -> None:
         self._writer.end_runs([*self._children, self.run_id], status, self._clock.now_ms())
-
-
-def _stacked(epochs: Sequence[np.ndarray], num_metrics: int) -> npt.NDArray[np.float32]:
-    """float32 [metrics, repetitions, epochs], of epochs of which the earlier ones may have fewer metrics."""
-    values = np.full((num_metrics, epochs[0].shape[1], len(epochs)), NOT_RECORDED)
-    for number, statistics in enumerate(epochs):
-        values[: len(statistics), :, number] = statistics
-    return values
 
 
 def parent_run(settings: TrackingSettings, trial: TrackedTrial, *, start_time_ms: int) -> NewRun:

@@ -209,7 +209,7 @@ class ExperimentTraining:
                 self.experiment,
                 repetitions,
                 self._training.columns,
-                curves.by_name,
+                {**curves.by_name, **(self._training.of_runs(self._seeds) if self._training.of_runs else {})},
                 origin,
                 lengths=curves.lengths.tolist(),
             )

@@ -99,7 +99,7 @@ class TrialReport(TypedDict):
         loop_s: Seconds of this step in the epoch loop.
         objective: At the last epoch, the median over repetitions; only of an experiment that is not packed.
         mlflow_run_id: MLflow runs of all experiments, with blanks between.
-        failed: Errors of packed experiments that have failed for good, by their number in the trial.
+        failed: Errors of experiments that have failed for good in it, by their number in the trial.
         fatal_error: Why no trial can go on: the tracking server has been away for too long, or the disk is full.
     """
 
@@ -150,3 +150,9 @@ def label_of(config: Mapping[str, Any]) -> str:
     configs = configs_of(config)
     others = f" and {len(configs) - 1} more" if len(configs) > 1 else ""
     return experiment_of(configs[0]).label + others
+
+
+def last_line(error: Exception) -> str:
+    """Return the last line of an error's text, which says what went wrong."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from survey.errors import FATAL_ERRORS
@@ -28,6 +30,7 @@ class TrackedRun:
         self.run_id = ""
         self._run: TrialRun | None = None
         self._logged = 0
+        self._of_runs: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     @property
     def is_open(self) -> bool:
@@ -39,10 +42,27 @@ class TrackedRun:
         self._run, self.run_id = run, run.run_id
 
     def log_epochs(self, curves: Curves, epoch: int) -> None:
-        """Track the epochs up to this one that are not tracked yet."""
-        while self._run and self._logged < epoch:
-            self._logged += 1
-            self._run.log_epoch(self._logged, curves.values[:, :, self._logged - 1], curves.metrics)
+        """Track what is not tracked yet: all epochs of each repetition, and of the trial those up to this one.
+
+        Repetitions that train one after the other are so seen while they train; where all train together, they and
+        the trial get the same epochs.
+        """
+        if not self._run:
+            return
+        before = self._of_runs if len(self._of_runs) else np.zeros_like(curves.lengths)
+        changed = np.flatnonzero(curves.lengths > before)
+        firsts, lasts = before[changed].tolist(), curves.lengths[changed].tolist()
+        if epoch > self._logged:
+            firsts, lasts = [*firsts, self._logged], [*lasts, epoch]
+        for number in range(min(firsts, default=0) + 1, max(lasts, default=0) + 1):
+            self._run.log_epoch(
+                number,
+                curves.values[:, :, number - 1],
+                curves.metrics,
+                runs=changed[(before[changed] < number) & (number <= curves.lengths[changed])].tolist(),
+                is_of_trial=self._logged < number <= epoch,
+            )
+        self._of_runs, self._logged = np.maximum(before, curves.lengths), max(self._logged, epoch)
 
     def finish(self, history: pa.Table, folders: Sequence[Path], keep: Callable[[], None]) -> None:
         """Store the history and mark the run as finished; arguments as of `TrialRun.finish`."""

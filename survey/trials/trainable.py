@@ -18,7 +18,7 @@ from ray import tune
 from survey.errors import FATAL_ERRORS, OutputError, TrackingAwayError
 from survey.output.folder import is_output
 from survey.plan.bundles import resource_name
-from survey.trials.messages import TrialReport, TrialSettings, configs_of
+from survey.trials.messages import TrialReport, TrialSettings, configs_of, last_line
 
 if TYPE_CHECKING:
     import torch
@@ -138,7 +138,7 @@ class SurveyTrial(tune.Trainable):
             mlflow_run_id=" ".join(each.run.run_id for each in experiments.values()),
             failed=dict(self._failed),
         )
-        if not self._context.is_packed:
+        if not self._context.is_packed and experiments:
             report["objective"] = experiments[0].objective
         return report
 
@@ -175,12 +175,14 @@ class SurveyTrial(tune.Trainable):
     def _tried(self, number: int, act: Callable[[], Any]) -> Any:
         """Act on an experiment. If that fails in a packed trial, the others go on, and it is tried again twice.
 
-        If this process has lost the GPU, the whole trial fails, so that Tune tries it again in another process.
+        So is one that has failed in a process of its own. Otherwise, and if this process has lost the GPU, the whole
+        trial fails, so that Tune tries it again in another process.
 
         Returns:
             What `act` returns, or True if that is None; None if it fails.
         """
         from survey.trials.bundle import is_device_lost
+        from survey.workloads.workload import ContainedError
 
         try:
             result = act()
@@ -188,12 +190,13 @@ class SurveyTrial(tune.Trainable):
             raise
         except Exception as error:
             self._experiments.pop(number, None)
-            if not self._context.is_packed or is_device_lost(error):
+            is_contained = isinstance(error, ContainedError)
+            if not (self._context.is_packed or is_contained) or is_device_lost(error):
                 self._experiments, self._to_open = {}, set()
                 raise  # Tune tries it again
             self._attempts[number] += 1
             if self._attempts[number] > RETRIES:
-                self._failed[number] = f"{type(error).__name__}: {error}"
+                self._failed[number] = last_line(error) if is_contained else f"{type(error).__name__}: {error}"
             else:
                 self._to_open.add(number)
             return None

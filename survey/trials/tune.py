@@ -19,7 +19,7 @@ from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGA
 from survey.cluster.connection import Cluster
 from survey.plan.bundles import PlannedBundle
 from survey.trials.lost_workers import LostWorkers
-from survey.trials.messages import TrialSettings, configs_of, label_of
+from survey.trials.messages import TrialSettings, configs_of, label_of, last_line
 from survey.trials.progress import Progress, ReportCounter
 from survey.trials.searcher import PlanOrder
 from survey.trials.stopper import StopRequest
@@ -132,7 +132,7 @@ def _tune_run(
 def _failures(result: Any) -> Iterator[str]:
     """Yield the failure of a trial, or those of its packed experiments, as `fit` returns them."""
     if result.error is not None:
-        yield f"{label_of(result.config)}: {_last_line(result.error)}"
+        yield f"{label_of(result.config)}: {last_line(result.error)}"
         return
     for number, error in ((result.metrics or {}).get("failed") or {}).items():
         yield f"{experiment_of(configs_of(result.config)[int(number)]).label}: {error}"
@@ -171,8 +171,3 @@ def _named(trainable: Any) -> Any:
 def _trial_name(trial: Any) -> str:
     """Return a name for people that is also safe as a file name."""
     return label_of(trial.config).replace(" ", "_").replace("/", "-") + f"_{trial.trial_id}"
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__

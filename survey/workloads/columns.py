@@ -26,6 +26,7 @@ class Columns:
             in a name stands for an underscore in the field of the experiment.
         partition: Those of them that are in the paths, in the order of the folders.
         metrics: What runs record of each epoch.
+        of_runs: Columns of a run by name, beside its curves, of which summaries have nothing.
         derived: Columns of an experiment that follow from the others, and so are no axes.
         not_published: Columns of an experiment, and curves, that the published data lack; the others mean the same.
         of_data: Columns that say something of the data, and may be filled in where an older version did not know it.
@@ -40,6 +41,7 @@ class Columns:
     experiment: Mapping[str, Column]
     partition: tuple[str, ...]
     metrics: Metrics
+    of_runs: Mapping[str, Column] = field(default_factory=dict)
     derived: frozenset[str] = frozenset()
     not_published: frozenset[str] = frozenset()
     of_data: tuple[str, ...] = ()

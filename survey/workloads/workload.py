@@ -7,7 +7,7 @@ knows it by this interface alone.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_type_hints
@@ -17,6 +17,7 @@ from survey.workloads.cost import CostModel, Sample, Work
 from survey.workloads.experiment import Experiment
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -30,6 +31,10 @@ class EndOfTrainingError(Exception):
 
 class EpochUnderWayError(Exception):
     """The epoch that was started has not ended yet, and may take long: whoever waits can look around meanwhile."""
+
+
+class ContainedError(Exception):
+    """Training has failed in a process of its own, so that this one is as before: it can be tried again here."""
 
 
 class Trainer(Protocol):
@@ -85,6 +90,7 @@ class Training:
     Attributes:
         make_trainer: Makes the trainer of some of its runs.
         columns: Values of the workload's own columns in the data set.
+        of_runs: Values of `Columns.of_runs`, float32 [runs] by name, from the seeds of the runs; None for none.
         runs_at_once: The most runs that a trainer takes; None for all that fit into memory.
         leaves_files: Whether runs leave files, which become artifacts of MLflow. `make_trainer` takes `folders` then, a
             path for each of its runs: made, emptied and filled by the trainer, and as it was where that goes on.
@@ -94,6 +100,7 @@ class Training:
     columns: Mapping[str, Any]
     runs_at_once: int | None = None
     leaves_files: bool = False
+    of_runs: Callable[[Sequence[int]], Mapping[str, np.ndarray]] | None = None
 
 
 class Needs(Protocol):

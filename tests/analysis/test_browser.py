@@ -9,7 +9,7 @@ import pytest
 from survey.tracking.server import MlflowServer
 from survey.tracking.ui_view import PATH
 from tests.support.awaiting import HANGS_S, await_that
-from tests.support.browser import without_browser
+from tests.support.browser import chromium, without_browser
 from tests.support.small_survey import EPOCHS
 
 pytestmark = [
@@ -20,21 +20,7 @@ pytestmark = [
 
 @pytest.fixture
 def browser(tmp_path):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for flag in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--window-size=1500,1000",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+    driver = chromium(tmp_path / "profile")
     yield driver
     driver.quit()
 

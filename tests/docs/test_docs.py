@@ -36,7 +36,9 @@ def test_the_columns_that_are_said_to_be_ours_exist():
 
 def test_the_columns_that_are_ours_are_in_the_definitions():
     page = read(ROOT / "docs" / "definitions.md")
-    assert [name for name in columns_page.not_published(COLUMNS) if f"`{name}`" not in page] == []
+    ours = [name for name in columns_page.not_published(COLUMNS) if not name.startswith("initial_")]
+    assert [name for name in ours if f"`{name}`" not in page] == []
+    assert "`initial_NAME`" in page
 
 
 def test_the_data_card_has_the_differences_of_the_definitions():

@@ -21,8 +21,6 @@ from survey.workloads.experiment import Run
 from tests.support.launching import await_finished_run, launch, outliving, rows, start, statuses
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.launch
-
 REPETITIONS, EPOCHS = 2, 6
 
 
@@ -63,7 +61,11 @@ def assert_like_plain_calls(space: Path, out: Path) -> None:
 
 @pytest.mark.parametrize(
     ("example", "axis", "value"),
-    [("own_function/digits", "dropout", 0.5), ("sklearn/boosting", "depth", 4), ("lightning/lit_digits", "rate", 0.01)],
+    [
+        pytest.param("own_function/digits", "dropout", 0.5, marks=pytest.mark.launch),
+        pytest.param("sklearn/boosting", "depth", 4, marks=pytest.mark.scale),
+        pytest.param("lightning/lit_digits", "rate", 0.01, marks=pytest.mark.scale),
+    ],
 )
 def test_an_example_is_surveyed_from_end_to_end(example, axis, value, tmp_path):
     if example.startswith("lightning") and not find_spec("lightning"):

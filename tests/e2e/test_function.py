@@ -19,8 +19,17 @@ from survey.launch.options import Options
 from survey.spaces.yaml_file import load_space
 from survey.status import survey_status
 from survey.workloads.experiment import Run
+from tests.support.awaiting import HANGS_S
 from tests.support.functions import LINE, write, write_space
-from tests.support.launching import await_finished_run, launch, outliving, start, statuses
+from tests.support.launching import (
+    await_epochs,
+    await_finished_run,
+    launch,
+    outliving,
+    start,
+    start_read,
+    statuses,
+)
 
 SLOW = LINE.replace("    for epoch", "    import time\n    for epoch").replace(
     "        metrics =", "        time.sleep(0.05)\n        metrics =", 1
@@ -88,6 +97,28 @@ def test_a_function_is_surveyed_from_end_to_end(tmp_path):
     assert "15 done, 3 to train" in survey(space, out, "--redo", "slope=8")
     plan = prepare(str(space), Options(out=out)).plan({})
     assert plan.num_runs == 18
+
+
+@pytest.mark.launch
+def test_a_stop_within_an_epoch_of_seconds_keeps_its_grace_and_loses_nothing(tmp_path):
+    write(tmp_path, SLOW.replace("0.05", "2"))
+    space, out = write_space(tmp_path, "[{slope: [1, 2]}]", repetitions=1), tmp_path / "out"
+    process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 2)
+    await_epochs(out)
+    with outliving(process):
+        os.kill(process.pid, signal.SIGTERM)
+        status = process.wait(HANGS_S)
+    reader.join(HANGS_S)
+    assert status == 130, "".join(lines)
+    assert "not all trials have stopped" not in "".join(lines)
+    assert len(list((out / "checkpoints").glob("*.pt"))) == 2, "each has gone on to the end of an epoch"
+    said = survey(space, out)
+    assert "2 of 2 runs done" in said
+    runs = analysis.read(out / "dataset", table="all_repetitions")
+    assert [len(curve) for curve in runs["test_loss"]] == [6, 6]
+    with closing(sqlite3.connect(out / "mlflow.db")) as database:
+        query = "SELECT count(*) FROM tags WHERE key = 'resumed_at_epoch'"
+        assert database.execute(query).fetchone() == (2,)
 
 
 ODD = """

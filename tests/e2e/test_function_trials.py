@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from contextlib import closing
+from contextlib import chdir, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from survey.dataset.completed_runs import CompletedRuns
 from survey.export.publish.description import About
 from survey.export.publish.upload import publish
 from survey.functions import trainer
-from survey.functions.server import FunctionError
-from tests.support.function_trials import finish, surveying
+from tests.support.function_trials import FunctionSurvey, finish, surveying
 from tests.support.functions import LINE, request, write
 
 CURVES = """
@@ -107,9 +106,8 @@ def test_what_is_wrong_with_a_function_is_told_and_marked(tmp_path, text, told):
     write(tmp_path, f"def train(*, seed, width: int = 1, epochs: int = 2):\n{text}\n")
     with surveying(request(tmp_path, "[{width: 2}]", repetitions=1)) as survey:
         (trial,) = survey.trials()
-        with pytest.raises(FunctionError) as failure:
-            finish(trial)
-    assert told in str(failure.value).splitlines()[-1]
+        report = finish(trial)
+    assert told in report["failed"][0]
     with closing(sqlite3.connect(survey.request.output.database)) as database:
         assert {status for (status,) in database.execute("SELECT status FROM runs")} == {"FAILED"}
 
@@ -184,10 +182,10 @@ def test_a_run_cannot_leave_more_than_an_artifact_may_be(tmp_path, monkeypatch):
     )
     with surveying(request(tmp_path, "[{width: 2}]", repetitions=1)) as survey:
         (trial,) = survey.trials()
-        with pytest.raises(
-            FunctionError, match=r"folder: found 1 files of 1.0 kB; a run may leave 1,000 files of 1.0 kB"
-        ):
-            finish(trial)
+        report = finish(trial)
+    assert report["failed"][0].startswith(
+        "folder: found 1 files of 1.0 kB; a run may leave 1,000 files of 1.0 kB at most"
+    )
 
 
 def test_without_a_place_for_checkpoints_files_go_through_a_temporary_folder(tmp_path, monkeypatch):
@@ -202,6 +200,74 @@ def test_without_a_place_for_checkpoints_files_go_through_a_temporary_folder(tmp
     (left,) = survey.request.output.artifacts.glob("*/artifacts/last.txt")
     assert left.read_text() == "3"
     assert not list((tmp_path / "tmp").glob("survey-*"))
+
+
+def points(survey: FunctionSurvey) -> dict[str, list[int]]:
+    """The epochs that MLflow has of the objective, by the end of the name of its run."""
+    query = "SELECT name, step FROM metrics JOIN runs USING (run_uuid) WHERE key = 'test_loss' ORDER BY name, step"
+    found: dict[str, list[int]] = {}
+    with closing(sqlite3.connect(survey.request.output.database)) as database:
+        for name, step in database.execute(query):
+            found.setdefault(name.partition(" #")[2], []).append(step)
+    return found
+
+
+def test_each_repetition_is_seen_in_mlflow_while_it_trains(tmp_path):
+    write(tmp_path, LINE)
+    with surveying(request(tmp_path, "[{slope: 3}]", repetitions=2)) as survey:
+        waits = replace(survey.settings.tracking.waits, flush_s=0.0)
+        tracking = replace(survey.settings.tracking, waits=waits)
+        survey.settings = replace(survey.settings, tracking=tracking, report_every_s=0.0)
+        (trial,) = survey.trials()
+        for _ in range(3):
+            trial.step()
+        assert points(survey) == {"0": [1, 2, 3]}
+        for _ in range(5):
+            trial.step()
+        every = [1, 2, 3, 4, 5, 6]
+        assert points(survey) == {"": [1, 2], "0": every, "1": [1, 2]}
+        finish(trial)
+        assert points(survey) == {"": every, "0": every, "1": every}, "each once"
+
+
+def test_what_fails_is_tried_again_in_the_same_process(tmp_path):
+    write(
+        tmp_path,
+        "from pathlib import Path\n"
+        "def train(*, seed, width: int, epochs: int = 2):\n"
+        "    tries = Path('tries.txt')\n"
+        "    count = len(tries.read_text()) if tries.exists() else 0\n"
+        "    tries.write_text('x' * (count + 1))\n"
+        "    yield {'test_loss': 1}\n"
+        "    if count < width: raise ValueError('not yet')\n"
+        "    yield {'test_loss': 2}\n",
+    )
+    with chdir(tmp_path), surveying(request(tmp_path, "[{width: [2, 9]}]", repetitions=1)) as survey:
+        trials = {each._configs[0]["axes"]["width"]: each for each in survey.trials()}
+        assert not finish(trials[2])["failed"], "the third try succeeds"
+        report = finish(trials[9])
+        survey.export()
+    assert report["failed"] == {0: "line.py, line 7: ValueError: not yet"}
+    assert len((tmp_path / "tries.txt").read_text()) == 6, "three tries of each"
+    assert analysis.read(survey.request.output.dataset)["width"].tolist() == [2]
+
+
+def test_a_function_that_does_not_end_after_its_last_epoch_is_waited_for_only_so_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "_PATIENCE_S", 0.05)
+    write(
+        tmp_path,
+        "import time\ndef train(*, seed, width: int, epochs: int = 2):\n"
+        "    yield {'test_loss': 1}\n    yield {'test_loss': 2}\n    time.sleep(width)\n",
+    )
+    with surveying(request(tmp_path, "[{width: [1, 1000]}]", repetitions=1)) as survey:
+        quick, slow = sorted(survey.trials(), key=lambda each: each._configs[0]["axes"]["width"])
+        assert finish(quick)["epoch"] == 2
+        for _ in range(2):
+            report = slow.step()
+            assert (report["done"], report["epoch"]) == (False, 1), "so it reports meanwhile, and may be stopped"
+        monkeypatch.setattr(trainer, "_MOST_ENDING_S", 0.1)
+        told = finish(slow)["failed"][0] if slow.cleanup() is None else ""
+    assert "it has not ended within" in told
 
 
 def test_a_metric_of_a_later_launch_is_a_column_too(tmp_path):

@@ -22,7 +22,7 @@ from survey.errors import ExportError, OutputError
 from survey.export import update
 from survey.networks.columns import COLUMNS
 from survey.networks.experiment import NetworkExperiment
-from survey.networks.metrics import HISTORY_COLUMNS, VALIDATION_COLUMNS
+from survey.networks.metrics import HISTORY_COLUMNS, INITIAL_COLUMNS, VALIDATION_COLUMNS
 from survey.networks.search_space import SearchSpace
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
@@ -166,6 +166,7 @@ def test_runs_have_the_published_columns_and_types(exported):
     schema = pq.read_schema(exported.folder / "all_repetitions/_common_metadata")
     found = {field.name: field.type for field in schema}
     curves = dict.fromkeys((*HISTORY_COLUMNS, *VALIDATION_COLUMNS), pa.list_(pa.float32()))
+    curves |= dict.fromkeys(INITIAL_COLUMNS, pa.float32())
     assert found == {**RUN_TYPES, **curves, "alpha": pa.bool_(), "beta": pa.bool_()}
     assert all(field.metadata[b"description"] for field in schema)
 
@@ -314,7 +315,7 @@ def test_runs_are_what_was_put_in(exported):
             assert {name: row[name] for name in expected} == expected
             for k, name in enumerate(HISTORY_COLUMNS):
                 np.testing.assert_array_equal(np.array(row[name], np.float32), curves[k, number])
-            assert {row[name] for name in VALIDATION_COLUMNS} == {None}
+            assert {row[name] for name in (*VALIDATION_COLUMNS, *INITIAL_COLUMNS)} == {None}
             command = json.loads(row["command"])
             assert (command.pop("repetition"), command.pop("seed")) == (number, run.seed)
             assert NetworkExperiment(**command) == experiment

@@ -80,6 +80,12 @@ def train(*, seed, how: str):
     if how == "crash": os.kill(os.getpid(), signal.SIGSEGV)
     if how == "kill": os.kill(os.getpid(), signal.SIGKILL)
     if how == "memory": raise MemoryError("all of it")
+    if how == "disk":
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        with open("/dev/shm/survey-full", "wb") as file:
+            os.unlink(file.name)
+            file.write(bytes(1000))
     if how == "text": yield "loss"
     if how == "array":
         import numpy as np
@@ -110,6 +116,7 @@ def odd(tmp_path_factory):
         ("crash", "line.train: its process was killed by SIGSEGV"),
         ("kill", "line.train: its process was killed by SIGKILL, perhaps as memory ran out"),
         ("memory", "line 11: MemoryError: all of it"),
+        ("disk", "line 15: OSError: [Errno 27] File too large"),
         ("text", "expected a mapping of names to numbers, or (mapping, state); it yielded str"),
         ("array", "'loss': expected a number, it yielded ndarray of shape (3,)"),
         ("none", "'loss': expected a number, it yielded NoneType; leave a metric out where it has no value"),

@@ -208,42 +208,37 @@ def test_the_status_of_a_command_of_survey_is_its_own(survey_command):
 
 
 def test_what_survey_prints_of_itself_imports_nothing_that_takes_seconds(folder):
-    heavy = "torch ray mlflow pandas matplotlib sklearn sqlalchemy"
-    script = (
-        "import sys\nfrom survey.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
-        f"print([name for name in '{heavy}'.split() if name in sys.modules])"
-    )
-    for arguments in ([], ["status"], ["launch", "--help"]):
-        done = subprocess.run(
-            [sys.executable, "-c", script, *arguments],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.splitlines()[-1] == "[]", arguments
+    script = """
+import sys
+from survey.__main__ import main
+for arguments in ([], ["status"], ["launch", "--help"], ["ui", "--help"]):
+    sys.argv = ["survey", *arguments]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code
+heavy = "torch ray mlflow pandas matplotlib sklearn sqlalchemy".split()
+print([name for name in heavy if name in sys.modules])
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(
     ("line", "completed"),
     [
-        ("survey re", "report recommend"),
-        ("survey launch --dr", "--dry-run"),
-        ("survey launch opt", "optimizer_sweep"),
+        ("survey re", ["report", "recommend"]),
+        ("survey launch --dr", ["--dry-run"]),
+        ("survey launch opt", ["optimizer_sweep"]),
     ],
 )
-def test_the_shell_completes_commands_options_and_search_spaces(folder, line, completed):
-    asked = {"_SURVEY_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
-    done = subprocess.run(
-        [sys.executable, "-m", "survey"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **asked},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.split() == completed.split(), done.stderr
+def test_the_shell_completes_commands_options_and_search_spaces(survey_command, monkeypatch, line, completed):
+    monkeypatch.setenv("_SURVEY_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - 1))
+    assert survey_command().stdout.split() == completed
 
 
 BAD_USAGE = {

@@ -32,6 +32,6 @@ def test_the_command_line_takes_all_options_with_their_defaults():
     taken = defaults(launch)
     assert taken.pop("time_limit") is None
     assert taken.pop("no_ui") is False
-    for of_the_command_alone in ("space", "dry_run", "as_json", "fetch_only", "example"):
+    for of_the_command_alone in ("space", "set_axes", "dry_run", "as_json", "fetch_only", "example"):
         del taken[of_the_command_alone]
     assert taken == {name: default for name, default in OF_OPTIONS.items() if name not in ("time_limit_s", "ui")}

@@ -6,16 +6,22 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
+from survey.dataset.history import history_table
 from survey.networks import sample
+from survey.networks.columns import COLUMNS
 from survey.networks.cost import epoch_work
+from survey.networks.data import NetworkData
 from survey.networks.description import described
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.needs import NetworkNeeds
 from survey.networks.sample import Part
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.sizes import check_sizes
+from survey.networks.workload import WORKLOAD
 from survey.tasks.loading import TaskDescription, load
+from survey.workloads.experiment import Run
 
 IRIS = TaskDescription("sklearn:iris", "classification", 150, 4, 3, False)
 GIVEN = NetworkExperiment(dataset="sklearn:iris", shape="", size=0, depth=0, hidden_widths=(64, 32), epochs=3)
@@ -42,6 +48,24 @@ def test_its_row_says_what_that_of_others_does():
     ]
     linear = described(replace(GIVEN, hidden_widths=()), task, (3,))
     assert (linear["size"], linear["input_activation"], linear["output_activation"]) == (15, "softmax", "softmax")
+
+
+def test_what_is_recorded_before_training_is_asked_for_by_a_space():
+    spaces = [SearchSpace(name="x", grids=[Grid(dataset="sklearn:iris", widths=[[4]])], record_initial=asked)
+              for asked in (False, True)]  # fmt: skip
+    plain, asked = (NetworkData([space]).needs(GIVEN) for space in spaces)
+    assert plain
+    assert asked
+    assert "record_initial" not in plain.details
+    task = load("sklearn:iris", {})
+    training = WORKLOAD.training(GIVEN, asked.details, {"sklearn:iris": task}, torch.device("cpu"))
+    assert training.of_runs
+    seeds = [Run(GIVEN, number).seed for number in (0, 1)]
+    table = history_table(COLUMNS, GIVEN, [0, 1], training.columns, training.of_runs(seeds), {})
+    assert table["initial_val_loss"].null_count == 0
+    assert table["initial_validation_loss"].null_count == 2
+    assert table["val_loss"].null_count == 2
+    assert WORKLOAD.training(GIVEN, plain.details, {"sklearn:iris": task}, torch.device("cpu")).of_runs is None
 
 
 def test_it_costs_what_the_same_network_of_a_shape_does():

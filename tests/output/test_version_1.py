@@ -26,7 +26,7 @@ from tests.support.paths import ROOT
 
 NEW = {"draws", "epoch_seconds", "target_variance", "train_fraction", "weight_decay", "schedule", "warmup_epochs"}
 NEW |= {"step_epochs", "step_factor", "gradient_clip", "initialization", "dropout", "normalization"}
-"""Columns that version 1 did not record, beside those of validation sets."""
+"""Columns that version 1 did not record, beside those of validation sets and of networks before training."""
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def export(folder: Path):
 
 
 def rows(frame, order) -> list[str]:
-    new = [name for name in frame if name in NEW or "validation" in name]
+    new = [name for name in frame if name in NEW or "validation" in name or name.startswith("initial_")]
     frame = frame.drop(columns=new).sort_values(order)
     return [repr([(name, list(value) if hasattr(value, "__len__") else value) for name, value in sorted(row.items())])
             for row in frame.to_dict("records")]  # fmt: skip

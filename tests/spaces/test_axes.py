@@ -134,7 +134,8 @@ def test_every_mistake_of_a_space_is_told_in_a_line_with_its_place():
         " grids[1]",
         " tasks.mine",
         " tasks.mine",
-        " unknown key 'grid' (did you mean 'grids'?); allowed are name, description, repetitions, grids, tasks",
+        " unknown key 'grid' (did you mean 'grids'?); allowed are name, description, repetitions, "
+        "grids, sample, sample_seed, tasks, record_initial",
     ]
     assert " unknown key 'epoch' (did you mean 'epochs'?); allowed are dataset, shape, " in str(error.value)
     assert " unknown key 'kid' (did you mean 'kind'?); allowed are path, target, kind" in str(error.value)

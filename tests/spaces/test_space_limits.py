@@ -63,7 +63,7 @@ def test_what_is_nested_too_deeply_is_refused(tmp_path, text):
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(yaml_source, "_parse", None)
+    monkeypatch.setattr(yaml_source, "parse_yaml", None)
     assert refused(tmp_path, "#" * 5_000_001) == ": expected 5,000,000 bytes at most, found more; use several files"
 
 

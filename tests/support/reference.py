@@ -220,9 +220,16 @@ class Reference:
         test, *validation = map(self._evaluated, self.held_out)
         return np.array([each[name] for each in (test, train, *validation) for name in STATISTICS])
 
-    def _evaluated(self, rows) -> dict[str, float]:
+    def evaluate(self) -> np.ndarray:
+        """The statistics of the network as it is, float64 in the order of `train_epoch`."""
+        test, *validation = map(self._evaluated, self.held_out)
+        train = self._evaluated(self.train_rows, self.train_targets)
+        return np.array([each[name] for each in (test, train, *validation) for name in STATISTICS])
+
+    def _evaluated(self, rows, targets=None) -> dict[str, float]:
+        targets = self.targets[rows] if targets is None else targets
         with torch.no_grad():
             logits = self.forward(self.inputs[rows]).numpy()
-            found = statistics(self.kind, logits, self.targets[rows].numpy(), self.experiment.batch_size)
+            found = statistics(self.kind, logits, targets.numpy(), self.experiment.batch_size)
             found["loss"] += float(self.penalty())
         return found

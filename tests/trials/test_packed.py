@@ -204,10 +204,10 @@ def test_a_trial_that_cannot_go_on_keeps_what_was_under_way(start, around, monke
     run = away._experiments[0].run._run
     log_epoch = run.log_epoch
 
-    def is_away(epoch, statistics, metrics):
+    def is_away(epoch, statistics, metrics, **of_runs):
         if epoch == 3:
             raise TrackingAwayError("no answer")
-        log_epoch(epoch, statistics, metrics)
+        log_epoch(epoch, statistics, metrics, **of_runs)
 
     away._settings = replace(around.settings, report_every_s=60.0)
     run.log_epoch = is_away

@@ -93,18 +93,31 @@ class _Chunk:
         batch_size = self.experiment.batch_size
         num_rows = self._train_rows.shape[1]
         self._train = split_into_batches(data, self.network, num_rows, batch_size, memory, trains=True)
-        held_out = [[rows.test for rows in drawn], [rows.validation for rows in drawn]]
-        self._evaluated = [self._to_evaluate(torch.stack(rows).to(device), memory) for rows in held_out if len(rows[0])]
+        held_out = [
+            torch.stack(rows).to(device)
+            for rows in ([each.test for each in drawn], [each.validation for each in drawn])
+            if len(rows[0])
+        ]
+        self._evaluated = [self._to_evaluate(rows, data.targets[rows].transpose(1, 2), memory) for rows in held_out]
 
-    def _to_evaluate(self, rows: Tensor, memory: Memory) -> list[Batches]:
-        """Minibatches of a set that is evaluated after each epoch, whose rows are [runs, rows]."""
+    def _to_evaluate(self, rows: Tensor, targets: Tensor, memory: Memory) -> list[Batches]:
+        """Minibatches of a set that is evaluated, whose rows are [runs, rows], their targets [runs, outputs, rows]."""
         data, batch_size = self.data, self.experiment.batch_size
         # Hinge labels of a regression depend on the minibatch, so its evaluation keeps the batch size.
         multiple = 1 if data.kind == "regression" else -(-_EVALUATION_ROWS // batch_size)
         parts = split_into_batches(data, self.network, rows.shape[1], batch_size * multiple, memory)
         for part in parts:
-            part.set_rows(rows, data.targets[rows].transpose(1, 2))
+            part.set_rows(rows, targets)
         return parts
+
+    def evaluate(self) -> Tensor:
+        """Return the statistics of the networks as they are, of all sets, in the order of `train_epoch`.
+
+        Those of the training set are taken as those of the others are: without updates in between, and without dropout.
+        """
+        train = self._to_evaluate(self._train_rows, self._train_targets, Memory(self.data.inputs))
+        test, *validation = self._evaluated
+        return torch.cat([self._evaluate(parts) for parts in (test, train, *validation)]).to(self.data.inputs.dtype)
 
     def train_epoch(self, epoch: int) -> Tensor:
         """Train epoch number `epoch`, from 1, and return its statistics, [20, runs], or [30, runs] with validation."""
@@ -291,6 +304,14 @@ class Trainer:
     def end_epoch(self) -> Tensor:
         """Wait for the epoch that was started last, on the same stream; return what `train_epoch` returns."""
         return torch.cat([each.cpu() for each in self._statistics], dim=1)
+
+    @torch.inference_mode()
+    def evaluate(self) -> Tensor:
+        """Return the statistics of the networks as they are, in the form and order of `train_epoch`.
+
+        Those of the training set are taken without updates in between, and without dropout.
+        """
+        return torch.cat([chunk.evaluate().cpu() for chunk in self._chunks], dim=1)
 
     def state_dict(self) -> dict[str, Any]:
         """Copy the state needed to continue; random draws need none, as they depend on seed and epoch.

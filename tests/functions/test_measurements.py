@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from survey.functions.measuring import MemoryModel, measure
+from survey.functions.measurements import MemoryModel, measure
 from survey.functions.trainer import Calls
 from survey.plan.gpu_sharing import fraction_for
 from survey.plan.pilot import fit_costs, run_pilot
@@ -80,8 +80,8 @@ class Measured:
 def test_a_trial_on_a_gpu_gets_the_share_that_it_has_taken_or_a_whole_one(tmp_path, gibibytes, share):
     write(tmp_path, TAKES)
     asked = request(tmp_path, "[{megabytes: 1}]", repetitions=5)
-    asked.data.run_bytes = Measured(gibibytes << 30).run_bytes
-    asked.data.epoch_s = Measured(0).epoch_s
+    asked.data.measurements.run_bytes = Measured(gibibytes << 30).run_bytes
+    asked.data.measurements.epoch_s = Measured(0).epoch_s
     plan = asked.plan({}, on_gpu=True)
     pilot = run_pilot(plan, asked.workload.cost_model(on_gpu=True))
     plan = plan.with_costs(pilot.model).on_gpus(lambda num_bytes: fraction_for(num_bytes, 16 << 30))
