@@ -35,6 +35,7 @@ _KINDS = {"path": "PATH", "str": "TEXT", "int": "N", "int range": "N", "float": 
 _KINDS |= {"list[str]": "NAME_OR_PATH", "list[Path]": "PATH"}
 """What stands for a value of a type."""
 
+_OPTION = re.compile(r"(?:--|&#45;-)([a-z]+(?:-[a-z]+)*)")
 _RANGE = re.compile(r"(?:(\d+)<=)?x(?:>=(\d+))?(?:<=(\d+))?")
 
 
@@ -52,9 +53,8 @@ def commands_page() -> str:
 
 
 def _section(name: str, home: str) -> str:
-    module, _, function = home.partition(":")
-    module = module.removesuffix(".__main__")
-    command = command_of(getattr(import_module(home.partition(":")[0]), function))
+    path, _, function = home.partition(":")
+    command, module = command_of(getattr(import_module(path), function)), path.removesuffix(".__main__")
     context = command.context_class(command, info_name=f"survey {name}")
     parts = [f"## `survey {name}`", f"```text\n{command.get_usage(context)}\n```", *_paragraphs(command.help)]
     if name == module.rpartition(".")[2]:
@@ -65,7 +65,7 @@ def _section(name: str, home: str) -> str:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    return (markdown(paragraph) for paragraph in text.split("\n\n"))
+    return (_told(paragraph) for paragraph in text.split("\n\n"))
 
 
 def _row(name: str, text: str) -> str:
@@ -75,7 +75,12 @@ def _row(name: str, text: str) -> str:
     allowed = "".join(f" ({_range(*found.groups())})" for fact in facts if (found := _RANGE.fullmatch(fact)))
     default = next((fact.removeprefix("default: ") for fact in facts if not _RANGE.fullmatch(fact)), "")
     shown = _KIND.sub(lambda kind: _KINDS.get(kind[1], kind[1]), name).replace("|", r"\|")
-    return f"| `{shown}` | {markdown(meaning + allowed)} | {markdown(default.strip('()'))} |"
+    return f"| `{shown}` | {_told(meaning.removesuffix('.') + allowed + '.')} | {_told(default.strip('()'))} |"
+
+
+def _told(text: str) -> str:
+    """Text as Markdown, in which the names of options are code."""
+    return _OPTION.sub(r"`--\1`", markdown(text))
 
 
 def _range(least: str | None, least_alone: str | None, most: str | None) -> str:

@@ -44,7 +44,7 @@ def test_options_of_a_launch_are_in_the_reference_with_defaults_and_limits():
     named = set(re.findall(r"^\| `--([a-z-]+)", section, flags=re.MULTILINE))
     only_there = {"ui", "time_limit_s"}  # `--no-ui` and `--time-limit`
     assert {name.replace("_", "-") for name in Options.__dataclass_fields__ if name not in only_there} <= named
-    assert "| `--repetitions N` | Runs of each experiment. (1 to 65,535) | as in SPACE |" in section
+    assert "| `--repetitions N` | Runs of each experiment (1 to 65,535). | as in SPACE |" in section
     assert r"| `--mlflow-epochs auto\|all\|log` |" in section
 
 
