@@ -61,7 +61,7 @@ clean:
 # What takes minutes says so; on a terminal, pip shows how far it is.
 ABOUT = @printf '%s\n' \
 	'Installing PyTorch, Ray, MLflow and what else constraints.txt names into .venv: some 200 packages, 2 to 3 GB.' \
-	'On Linux, PyTorch brings the libraries for GPUs too, some GB more: README.md, "Installing", says how to do without.'
+	'On Linux, PyTorch brings the libraries for GPUs too, some GB more: docs/install.md says how to do without.'
 QUIET := $(shell test -t 2 || echo --quiet)
 
 # An install is done again only when what it depends on has changed, so that no network is needed afterwards.
