@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control, mannwhitneyu
 
 from survey.errors import InputError
+from survey.networks.columns import NEW_AXES
 
 MATCHED = (
     "dataset",
@@ -22,15 +23,7 @@ MATCHED = (
     "batch_size",
     "optimizer",
     "momentum",
-    "weight_decay",
-    "schedule",
-    "warmup_epochs",
-    "step_epochs",
-    "step_factor",
-    "gradient_clip",
-    "initialization",
-    "dropout",
-    "normalization",
+    *NEW_AXES,
     "label_noise",
     "activation",
     "validation_split",

@@ -3,7 +3,8 @@
 python -m benchmarks.explorer FOLDER --experiments 100000
 
 An action is what a browser asks the server for; what the browser draws of it is measured in the browser: the time from
-a change of the address to the figure, in a headless Chromium, where there is one.
+a change of the address to the figure, in a headless Chromium, where there is one. CPU time is that of the server and
+the browser together, for machines that do other work meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import numpy as np
+import psutil
 
 from benchmarks.report import fill
 
@@ -54,10 +57,23 @@ def main() -> None:
         assert address
         print(f"listening after {time.perf_counter() - began:.1f} s")
         try:
+            began_cpu = cpu_seconds()
             for what, seconds in chain(answers(address[0]), figures(address[0])):
-                print(f"{seconds:6.2f} s  {what}", flush=True)
+                now = cpu_seconds()
+                print(f"{seconds:6.2f} s, {now - began_cpu:5.2f} s of CPU  {what}", flush=True)
+                began_cpu = cpu_seconds()
         finally:
             process.send_signal(signal.SIGINT)
+
+
+def cpu_seconds() -> float:
+    """CPU time so far of all processes that this one has started, the server and the browser."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def answers(address: str) -> Iterator[tuple[str, float]]:

@@ -1,6 +1,7 @@
 """Surveys of how neural networks train: fixed grids of hyperparameters, every epoch of every run recorded.
 
     import survey
+    survey.dry_run("quickstart", out="surveys/first")  # what would be trained, and what that costs
     result = survey.run("quickstart", out="surveys/first")
     result.summary          # a pandas frame, a row per experiment
 
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from survey.errors import InputError, SurveyError
-    from survey.launch.api import run
+    from survey.launch.api import dry_run, run
     from survey.launch.result import SurveyResult
     from survey.networks.experiment import NetworkExperiment as Experiment
     from survey.networks.search_space import Grid, SearchSpace
@@ -29,11 +30,13 @@ __all__ = [
     "SurveyError",
     "SurveyResult",
     "UserTask",
+    "dry_run",
     "run",
 ]
 
 _HOMES = {
     "run": "launch.api",
+    "dry_run": "launch.api",
     "InputError": "errors",
     "SurveyError": "errors",
     "Experiment": "networks.experiment:NetworkExperiment",

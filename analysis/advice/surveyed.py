@@ -17,6 +17,7 @@ from analysis.reading.labels import UNSAID, settings
 from analysis.reading.tables import SUMMARY, read, schema_of
 from survey.dataset.schema import columns_in
 from survey.errors import InputError
+from survey.networks.columns import NEW_AXES
 from survey.workloads.metrics import log_spaced_epochs
 from survey.workloads.registry import NETWORKS
 
@@ -29,15 +30,7 @@ OTHERS = (
     "momentum",
     "activation",
     "validation_split",
-    "weight_decay",
-    "schedule",
-    "warmup_epochs",
-    "step_epochs",
-    "step_factor",
-    "gradient_clip",
-    "initialization",
-    "dropout",
-    "normalization",
+    *NEW_AXES,
 )
 """Hyperparameters that are part of a setting only where they take several values within a task."""
 

@@ -133,7 +133,7 @@ def folder_of(dataset: Path, *, read_only: bool = False) -> Path:
     """
     where = dataset.resolve()
     is_ours = (where.parent / "survey.json").exists() and os.access(where.parent, os.W_OK)
-    if is_ours and not read_only:
+    if is_ours and not read_only and not (where.parent / FOLDER).is_symlink():  # which might lead elsewhere
         return where.parent / FOLDER
     return user_cache() / FOLDER / hashlib.sha256(str(where).encode()).hexdigest()[:16]
 

@@ -121,9 +121,11 @@ def _found(file: Path, source: Source) -> _Found | None:
             if told.get(_RECIPE) != source.recipe.encode():
                 return None
             rows, listed = reader.read_all().replace_schema_metadata(None), _Parts.validate_json(told[_PARTS])
+            rows.validate(full=True)  # as it may come from strangers, with the output
     except (OSError, pa.ArrowException, KeyError, ValidationError):
         return None
-    found = _Found(rows, [Part(*about) for *about, _ in listed], [count for *_, count in listed])
+    parts = [Part(path, size, modified_ns) for path, size, modified_ns, _ in listed]
+    found = _Found(rows, parts, [count for _, _, _, count in listed])
     is_whole = sum(found.counts) == len(rows) and rows.drop_columns([PART]).schema.equals(source.schema)
     return found if is_whole else None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,7 @@ def write_single_file(dataset: Path, out: Path, kept_in: Path | None = None) -> 
 
     Args:
         dataset: Folder of the data set.
-        out: Folder of the file, which exists.
+        out: Folder of the file, created if missing.
         kept_in: Folder in which the index is kept, see `analysis.explore.index.open_index`.
 
     Returns:
@@ -78,12 +77,13 @@ def write_single_file(dataset: Path, out: Path, kept_in: Path | None = None) -> 
         ExportError: A file of the data set is damaged.
     """
     index, file = open_index(dataset, kept_in), out / FILE
+    page = single_page(embedded(index)) if len(index.experiments) <= MOST_EXPERIMENTS else None
     try:
-        if len(index.experiments) > MOST_EXPERIMENTS:
-            with suppress(FileNotFoundError):
-                file.unlink()
+        if page is None:
+            file.unlink(missing_ok=True)
             return None
-        write_text(file, single_page(embedded(index)))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, page)
     except OSError as error:
         raise OutputError(f"{out}: the explorer cannot be written ({error.strerror or error})") from error
     return file

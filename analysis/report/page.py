@@ -30,13 +30,14 @@ MAX_ROWS = 500
 """Most experiments listed in the page."""
 
 
-def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
+def write_report(dataset: Path, out: Path, title: str | None = None, *, explorer: bool = False) -> Path:
     """Write the report on a data set.
 
     Args:
         dataset: Folder of the data set, with `complete_summary/` in it.
         out: Folder of the report, created if missing.
         title: Heading of the page; by default it names the tasks, or the workload.
+        explorer: Whether the page links to the explorer beside it.
 
     Returns:
         Path of `index.html`, which needs no other file. Its bytes depend only on the data set and the files of a launch
@@ -47,7 +48,7 @@ def write_report(dataset: Path, out: Path, title: str | None = None) -> Path:
         OutputError: The report cannot be written.
         ExportError: A file of the data set is damaged.
     """
-    page, file = _page(Path(dataset), title), Path(out) / "index.html"
+    page, file = _page(Path(dataset), title, explorer=explorer), Path(out) / "index.html"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, page)
@@ -68,17 +69,19 @@ def write_pages(dataset: Path, out: Path, title: str | None = None, *, keep_inde
     Returns:
         Path of the report; errors as for `write_report`.
     """
-    page = write_report(dataset, out, title)
-    write_single_file(Path(dataset), page.parent, folder_of(Path(dataset)) if keep_index else None)
-    return page
+    dataset, out = Path(dataset), Path(out)
+    explorer = write_single_file(dataset, out, folder_of(dataset) if keep_index else None)
+    return write_report(dataset, out, title, explorer=explorer is not None)
 
 
-def _page(dataset: Path, title: str | None) -> str:
+def _page(dataset: Path, title: str | None, *, explorer: bool) -> str:
     everything = experiments(dataset)
     columns = columns_in(schema_of(dataset).metadata, dataset)
     if columns.workload != NETWORKS:
         return _template("workload.html.j2").render(
-            title=title or f"Training survey: {columns.workload}", **contents(dataset, columns, everything, MAX_ROWS)
+            title=title or f"Training survey: {columns.workload}",
+            explorer=explorer,
+            **contents(dataset, columns, everything, MAX_ROWS),
         )
     facts = overview(dataset, everything)
     tasks = {str(name): rows for name, rows in everything.groupby("dataset", sort=True)}
@@ -86,6 +89,7 @@ def _page(dataset: Path, title: str | None) -> str:
     short = [name.rpartition(":")[2] for name in tasks]
     about = ", ".join(short) if len(tasks) <= 4 else f"{len(tasks)} tasks"
     return _template("report.html.j2").render(
+        explorer=explorer,
         title=title or f"Training survey: {about}",
         facts=facts,
         across=across(dataset, everything),

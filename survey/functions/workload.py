@@ -37,6 +37,8 @@ class FunctionWorkload(Workload):
         has_changed: Whether its source is another one than that of an earlier launch.
     """
 
+    one_by_one = True
+
     def __init__(self, description: Description, *, has_changed: bool = False) -> None:
         self._has_changed = has_changed
         self.name, self.about, self.description = description.workload, description.to_json(), description

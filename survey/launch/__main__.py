@@ -200,7 +200,6 @@ def command(
 def _dry_run(spaces: list[BaseSpace], options: Options, console: SafeConsole, *, as_json: bool) -> int:
     from survey.launch.api import prepare
     from survey.launch.planning import dry_run
-    from survey.plan.estimate_table import price_notes, price_table
 
     request = prepare(spaces, options, console)
     price = dry_run(request)
@@ -208,9 +207,7 @@ def _dry_run(spaces: list[BaseSpace], options: Options, console: SafeConsole, *,
         typer.echo(json.dumps(price.to_dict(), indent=1))
     else:
         console.print(f"Plan for {request.output.folder}")
-        console.print(price_table(price))
-        for note in price_notes(price):
-            console.print(note)
+        console.print(str(price))
     return 0
 
 

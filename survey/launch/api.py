@@ -1,10 +1,11 @@
-"""The Python API: `survey.run`."""
+"""The Python API: `survey.run`, and `survey.dry_run`, which starts nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
@@ -17,6 +18,9 @@ from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_file import load_space
 from survey.text.names import folded
 from survey.text.terminal import SafeConsole
+
+if TYPE_CHECKING:
+    from survey.plan.price import Price
 
 Space = str | Path | BaseSpace
 """A search space: the name of a built-in one, the path of a YAML file, or a `SearchSpace`."""
@@ -83,9 +87,7 @@ def run(  # noqa: PLR0913 - the options of a launch, by name
     """
     # All but three parameters are the fields of `Options`, by name.
     given = {name: value for name, value in locals().items() if name not in ("space", "console", "unknown")}
-    for name in unknown:
-        names = ("space", *given, "console")
-        raise InputError(f"survey.run: unknown argument {name!r}{nearest(name, names)}; allowed are {', '.join(names)}")
+    _refuse("run", unknown, ("space", *given, "console"))
     options, console = Options(**given), console or SafeConsole()
     with Stages(console) as stages:
         stages.begin("planning", has_line=False)
@@ -93,6 +95,38 @@ def run(  # noqa: PLR0913 - the options of a launch, by name
         from survey.launch.launcher import Launch  # imports MLflow, as for the command line
 
         return Launch(request, stages).run()
+
+
+def dry_run(space: Space | Sequence[Space] = "quickstart", **options: Any) -> Price:
+    """Say what `survey.run` would train with the same arguments, and what that would cost; start and write nothing.
+
+    Args:
+        space: Name of a built-in search space, path of a YAML file, or a `SearchSpace`; or several, surveyed as one.
+        options: Those of `survey.run`, by name. What is done in `out` is not counted; `pilot=True` measures this
+            machine for a minute at most.
+
+    Returns:
+        The numbers that `--dry-run --json` prints, as attributes: `.runs_to_train`, `.wall_hours.estimate`;
+        `.to_dict()` has all. `print` shows it as a table, and so does a notebook.
+
+    Raises:
+        InputError: The input cannot be used.
+    """
+    names = [field.name for field in fields(Options)]
+    console = options.pop("console", None)
+    _refuse("dry_run", [name for name in options if name not in names], ("space", *names, "console"))
+    request = prepare(space, Options(**options), console)
+    from survey.launch.planning import dry_run as plan  # imports what plans: mistakes come first
+
+    return plan(request)
+
+
+def _refuse(function: str, unknown: Iterable[str], allowed: Sequence[str]) -> None:
+    """Raise the error of the first unknown argument, if there is one."""
+    for name in unknown:
+        raise InputError(
+            f"survey.{function}: unknown argument {name!r}{nearest(name, allowed)}; allowed are {', '.join(allowed)}"
+        )
 
 
 def prepare(space: Space | Sequence[Space], options: Options, console: Console | None = None) -> Request:

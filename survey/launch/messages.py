@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,23 +72,15 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
     """
     for failure in result.failures:
         console.print(f"failed: {failure}", style="red")
-    if result.interrupted or result.out_of_time:
-        why = "interrupted" if result.interrupted else "the time limit is reached"
+    if result.cut_short:
         number, runs = len(result.missing), result.num_runs - result.num_runs_done
         are = "is" if runs == 1 else "are"
         lacking = f" ({counted(runs, 'run')} of {counted(number, 'experiment')} {are} missing)" if number else ""
-        console.print(f"{why}: launch again with the same arguments to continue{lacking}", style="yellow")
+        console.print(f"{result.cut_short}: launch again with the same arguments to continue{lacking}", style="yellow")
     else:
         for line in _missing_lines(result.missing):
             console.print(line, style="yellow")
-    took = timedelta(seconds=round(result.seconds))
-    trained = f", {result.num_runs_trained:,} of them now" if result.num_runs_trained else ""
-    trained += "" if trained or result.missing else "; nothing left to train"
-    console.print(
-        f"{counted(result.num_experiments, 'experiment')}, {result.num_runs_done:,} of "
-        f"{counted(result.num_runs, 'run')} done{trained}; "
-        f"took {took}, {timedelta(seconds=round(result.loop_seconds))} of it training"
-    )
+    console.print(str(result))
     console.print(f"data set   {result.dataset}")
     if result.report:
         console.print(f"report     {result.report}")

@@ -11,9 +11,11 @@ from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError
 from survey.launch.options import Options
 from survey.launch.request import Request
-from survey.plan.estimate import Machine, Price, Rows, price
+from survey.plan.estimate import Machine, Rows, price
 from survey.plan.gpu_sharing import Packing, fraction_for
 from survey.plan.plan import Plan
+from survey.plan.price import Price
+from survey.plan.spreading import spread
 from survey.system.machine import gpu_bytes, num_cores
 
 if TYPE_CHECKING:
@@ -41,9 +43,10 @@ def dry_run(request: Request) -> Price:
     if store:
         done.merge(store.finished.completed_runs(superseded))
     plan, pilot = with_pilot(request, request.plan(done, may_guess=True))
+    num_cpus = request.options.num_cpus or num_cores()
+    plan = _spread(request, plan, pilot, num_cpus=num_cpus, num_gpus=request.num_gpus)
     if request.num_gpus:
         plan = on_gpus(request, plan, pilot)
-    num_cpus = request.options.num_cpus or num_cores()
     found = price_of(request, plan, pilot, num_cpus=num_cpus, num_gpus=request.num_gpus)
     data = request.data
     told = data.told()
@@ -98,7 +101,19 @@ def for_cluster(
         device = "GPUs" if on_gpu else "CPU cores"
         request.say(f"planned for the {device} of the cluster: {len(plan.trials):,} trials{dropped}")
         pilot = None
+    plan = _spread(request, plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
     return (on_gpus(request, plan, pilot) if on_gpu else plan), pilot
+
+
+def _spread(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Plan:
+    """Spread experiments over trials where their runs train one after the other, see `survey.plan.spreading`."""
+    if not request.workload.one_by_one or not plan.bundles:
+        return plan
+    from survey.trials.checkpoint import begun
+
+    model = pilot.model if pilot else request.workload.cost_model(on_gpu=num_gpus > 0)
+    places = max(1, int(num_gpus) or num_cpus)
+    return spread(plan, model, places=places, is_measured=pilot is not None, begun=begun(request.output.checkpoints))
 
 
 def _check_gpu_options(options: Options, cluster: Cluster) -> None:

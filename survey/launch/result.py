@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from survey.output.folder import Output
 from survey.plan.bundles import PlannedBundle
 from survey.plan.plan import Plan
 from survey.system.import_path import own_package
+from survey.text.counting import counted
+from survey.text.html import html_table
+from survey.text.terminal import short_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +40,9 @@ class Training:
     out_of_time: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SurveyResult:
-    """The result of a launch.
+    """The result of a launch; a notebook shows it as a table.
 
     Attributes:
         num_experiments: Experiments that the survey asks for, within the size tolerance.
@@ -94,12 +98,48 @@ class SurveyResult:
         return INCOMPLETE if self.failures or self.missing else DONE
 
     @property
+    def cut_short(self) -> str:
+        """What ended the launch before all was done, in words; an empty string if nothing did."""
+        return "interrupted" if self.interrupted else "the time limit is reached" if self.out_of_time else ""
+
+    @property
     def summary(self) -> pd.DataFrame:
         """The executive summary, a row per experiment, with statistics over its repetitions."""
         with own_package("analysis"):
             from analysis import read
 
             return read(self.dataset, table="complete_executive_summary")
+
+    def __str__(self) -> str:
+        trained = f", {self.num_runs_trained:,} of them now" if self.num_runs_trained else ""
+        trained += "" if trained or self.missing else "; nothing left to train"
+        return (
+            f"{counted(self.num_experiments, 'experiment')}, {self.num_runs_done:,} of "
+            f"{counted(self.num_runs, 'run')} done{trained}; took {self._took}"
+        )
+
+    def __repr__(self) -> str:
+        ended = f"; {self.cut_short}" if self.cut_short else ""
+        failed = f"; {counted(len(self.failures), 'trial')} failed" if self.failures else ""
+        return f"<SurveyResult: {self}{ended}{failed}; in {short_path(self.dataset.parent)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("experiments", f"{self.num_experiments:,}"),
+            ("runs", f"{self.num_runs:,}"),
+            ("  done", f"{self.num_runs_done:,}"),
+            ("  of them trained now", f"{self.num_runs_trained:,}"),
+            ("took", self._took),
+            ("data set", short_path(self.dataset)),
+            *([("report", short_path(self.report))] if self.report else []),
+        ]
+        notes = [f"failed: {failure}" for failure in self.failures] + [f"missing: {name}" for name in self.missing]
+        return html_table(rows, [*([self.cut_short] if self.cut_short else []), *notes])
+
+    @property
+    def _took(self) -> str:
+        took, training = (timedelta(seconds=round(seconds)) for seconds in (self.seconds, self.loop_seconds))
+        return f"{took}, {training} of it training"
 
 
 def _missing(bundle: PlannedBundle) -> str:

@@ -65,7 +65,7 @@ _EXPERIMENT: dict[str, Column] = {
     "network_structure": (pa.string(), "The network as JSON: layers, activations, residual connections, loss"),
 }
 
-_NEW_AXES: dict[str, str | float] = {
+NEW_AXES: dict[str, str | float] = {
     "weight_decay": 0.0,
     "schedule": "constant",
     "warmup_epochs": 0,
@@ -118,13 +118,13 @@ COLUMNS = Columns(
             "target_variance",
             "train_fraction",
             "validation_split",
-            *_NEW_AXES,
+            *NEW_AXES,
             *VALIDATION_COLUMNS,
             *INITIAL_COLUMNS,
         }
     ),
     of_data=("target_minimum", "target_range", "target_variance"),
     one_for_data=("task_digest", "test_split", "test_split_method"),
-    before={"draws": "independent", "train_fraction": 1.0, "validation_split": 0.0, **_NEW_AXES},
+    before={"draws": "independent", "train_fraction": 1.0, "validation_split": 0.0, **NEW_AXES},
     task_column="dataset",
 )

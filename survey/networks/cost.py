@@ -22,8 +22,8 @@ _NORMALIZATION_WEIGHT, _DROPOUT_WEIGHT = 6.0, 6.0
 """Cost of normalization, and of dropout in training, for each number that passes between layers, relative to all else
 that is done with it: see `python -m benchmarks.axes`."""
 
-_NORMALIZATION_CALLS, _DROPOUT_CALLS = 0.8, 0.5
-"""The same of the calls that are made for each layer."""
+_NORMALIZATION_CALLS, _DROPOUT_CALLS, _CLIP_CALLS = 0.8, 0.5, 0.4
+"""The same of the calls that are made for each layer, of clipping too."""
 
 
 class Work(NamedTuple):
@@ -102,9 +102,11 @@ def epoch_work(
         weight += _CLIP_WEIGHT
     is_normalized, drops = experiment.normalization == "layer", bool(experiment.dropout)
     passes = used * (1 + is_normalized * _NORMALIZATION_WEIGHT) + trained * drops * _DROPOUT_WEIGHT
+    calls = 1 + is_normalized * _NORMALIZATION_CALLS + drops * _DROPOUT_CALLS
+    calls += bool(experiment.gradient_clip) * _CLIP_CALLS
     return Work(
         chunks * steps,
-        chunks * steps * len(widths) * (1 + is_normalized * _NORMALIZATION_CALLS + drops * _DROPOUT_CALLS),
+        chunks * steps * len(widths) * calls,
         runs * (forward * used + backward * trained),
         runs * passes * sum_widths,
         runs * num_parameters * weight * steps,

@@ -153,7 +153,7 @@ _ENTRIES = frozenset(
             ".lock",
             ".lock-holder",
         ),
-        *("artifacts", "checkpoints", "dataset", "report", "search_spaces", "states"),
+        *("artifacts", "checkpoints", "dataset", "explorer", "report", "search_spaces", "states"),
     )
 )
 """What an output makes in its folder."""

@@ -11,8 +11,8 @@ from typing import Annotated
 
 from pydantic import Field, FiniteFloat
 
-from survey.plan.estimate import Price, Range
 from survey.plan.plan import Plan
+from survey.plan.price import Price, Range
 from survey.system.files import write_text
 from survey.text.json_files import Count, Seconds, read_json
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from survey.dataset.layout import field_of
 from survey.plan.bundles import PlannedBundle, resource_name
 from survey.plan.plan import Plan
+from survey.plan.price import UNMEASURED_FACTOR, Price, Range
 from survey.system.gc_pause import collector_paused
 from survey.workloads.columns import Columns
 from survey.workloads.metrics import Metrics
@@ -42,10 +43,6 @@ _START_S = 12.0
 
 _EXPORT_S_PER_EXPERIMENT, _REPORT_S_PER_EXPERIMENT = 0.05, 0.0015
 """Time of a launch after its last trial, for each experiment that it trains, and for each that the survey has."""
-
-UNMEASURED_FACTOR = 3.0
-"""How far off a time may be, as a factor, if no pilot has measured the machine: cores differ by so much."""
-
 
 _ByMetrics = Mapping[tuple[str, ...], Sequence[PlannedBundle]]
 """Bundles by the names of the metrics that they record, which are few."""
@@ -95,74 +92,6 @@ class Rows:
                 children += len(bundle.repetitions) if self.repetition_runs else 0
             runs += len(alike)
         return Recording(rows, latest, runs, children)
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """An estimate with its lower and upper bounds."""
-
-    estimate: float
-    low: float
-    high: float
-
-    @classmethod
-    def around(cls, estimate: float, factor: float) -> Range:
-        """From estimate / factor to estimate * factor."""
-        return cls(estimate, estimate / factor, estimate * factor)
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """The size of a plan, and its estimated cost.
-
-    Attributes:
-        experiments_new: Experiments with missing runs.
-        epochs: Epochs to train, over all runs.
-        trials: Number of trials to train, by the resource of each: `1 CPU core`, `1/8 GPU`.
-        flops: Floating-point operations of all matrix products.
-        tracking_bytes: Growth of the MLflow store.
-        artifact_bytes: Histories of the trials.
-        dataset_bytes: Growth of the Parquet data set.
-        state_bytes: States that are kept.
-        core_hours: Core hours of trials without a GPU.
-        gpu_hours: GPU hours.
-        training_hours: Hours that trials spend in training, on any device; the rest is tracking, start and end.
-        wall_hours: From the start of the launch to its end.
-        measured: Whether a pilot has measured this machine; otherwise times are those of a machine like ours, roughly.
-        left_out: Why experiments are left out, in words.
-        guessed: Names of data of which something is guessed, as they have not been fetched.
-        own_data: How the user's own data were prepared, by name.
-        notes: Lines for people on what was guessed, and on the user's own data.
-    """
-
-    experiments_new: int
-    experiments_done: int
-    experiments_left_out: int
-    runs: int
-    runs_done: int
-    runs_to_train: int
-    epochs: int
-    trials: dict[str, int]
-    flops: float
-    tracking_bytes: int
-    artifact_bytes: int
-    dataset_bytes: int
-    state_bytes: int
-    core_hours: Range
-    gpu_hours: Range
-    training_hours: Range
-    wall_hours: Range
-    num_cpus: int
-    num_gpus: float
-    measured: bool
-    left_out: str = ""
-    guessed: tuple[str, ...] = ()
-    own_data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

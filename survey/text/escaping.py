@@ -7,6 +7,7 @@ nor become a link, markup or code.
 from __future__ import annotations
 
 import re
+from html import escape
 
 _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # all but the tab and the newline
@@ -39,6 +40,11 @@ def markdown(text: str) -> str:
 def markdown_code(text: str) -> str:
     """Return the text as Markdown code if it is plain, else as `markdown` does."""
     return f"`{text}`" if _PLAIN_CODE.fullmatch(text) else markdown(text)
+
+
+def html(text: str) -> str:
+    """Return the text as HTML that shows it, and nothing else."""
+    return escape(printable(text))
 
 
 def python_literal(value: object) -> str:

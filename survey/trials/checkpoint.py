@@ -196,6 +196,16 @@ def drop_useless(folder: Path, done: Mapping[int, Collection[int]]) -> None:
             shutil.rmtree(files)
 
 
+def begun(folder: Path) -> dict[int, list[tuple[int, ...]]]:
+    """Return the repetitions of trials that have a checkpoint in a folder, by experiment_id."""
+    found: dict[int, list[tuple[int, ...]]] = {}
+    for file in sorted(folder.glob("*-*.pt")):
+        experiment_id, repetitions = _runs_of(file) if _NAME.fullmatch(file.name) else (0, set())
+        if repetitions:
+            found.setdefault(experiment_id, []).append(tuple(sorted(repetitions)))
+    return found
+
+
 def _runs_of(file: Path) -> tuple[int, set[int]]:
     """Return the experiment_id and the repetitions of a checkpoint; no repetitions if it cannot be read."""
     import torch

@@ -97,6 +97,7 @@ class Progress:
             self._disk.stop()
         if self._stopping:
             self._console.print(Text(str(self._stopping)))
+        self._console.print(line(self.figures().over()))  # what was shown before is of seconds ago
 
     def stop(self, reason: str) -> None:
         """Say that trials are being stopped, and how far that is, until they have ended; from any thread."""

@@ -228,11 +228,14 @@ class Workload(ABC):
     Attributes:
         name: Its name in search spaces, outputs and data sets.
         left_out: Why experiments without `Needs` are left out, in words.
+        one_by_one: Whether the runs of an experiment train one after the other anyway, so that a plan may spread them
+            over several trials.
         about: For a member of a family, its description, from which `registry.workload_named` makes it again.
     """
 
     name: str
     left_out: str = "impossible"
+    one_by_one: bool = False
     about: str = ""
 
     @property

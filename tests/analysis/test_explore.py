@@ -92,6 +92,9 @@ def test_a_data_set_that_is_not_ours_stays_as_it_is(tmp_path, made_is_installed,
     (theirs.parent / "survey.json").write_text("{}")
     assert folder_of(theirs) == theirs.parent / "explorer"
     assert folder_of(theirs, read_only=True).is_relative_to(tmp_path / "cache")
+    (theirs.parent / "explorer").symlink_to(tmp_path)
+    assert folder_of(theirs).is_relative_to(tmp_path / "cache")
+    (theirs.parent / "explorer").unlink()
     (theirs.parent / "survey.json").unlink()
     assert open_index(theirs, folder_of(theirs)).num_read
     assert open_index(theirs, folder_of(theirs)).num_read == 0

@@ -21,8 +21,7 @@ FOLDER = ROOT / "examples" / "moving"
 PAGE = ROOT / "docs" / "moving.md"
 GRID = {"depth": [1, 2], "rate": [0.1, 0.3], "seed": [0, 1, 2]}
 
-QUIET = {"WANDB_MODE": "offline", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""W&B without a server, and Ray on the loopback interface alone."""
+QUIET = {"WANDB_MODE": "offline"}
 
 
 @pytest.fixture
@@ -56,12 +55,11 @@ def told(program: Path, folder: Path, *arguments: str) -> dict[tuple[float, ...]
 
 
 @pytest.mark.launch
-@pytest.mark.parametrize("tool", ["ray", "optuna", "wandb", "py_experimenter"])
+@pytest.mark.parametrize("tool", ["optuna", "wandb", "py_experimenter"])
 def test_each_tool_gives_the_same_losses(tool, tmp_path, expected):
     if not find_spec(tool):
         pytest.skip(f"{tool} is not installed")
-    program = FOLDER / f"with_{'ray_tune' if tool == 'ray' else tool}.py"
-    assert told(program, tmp_path) == expected
+    assert told(FOLDER / f"with_{tool}.py", tmp_path) == expected
 
 
 @pytest.mark.launch

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -132,14 +133,22 @@ def is_home(out: Path) -> bool:
     return not Output(out).store_note.exists() and "RUNNING" not in statuses(out)
 
 
+def trained_for_a_while(
+    draw: random.Random, space: Path, out: Path, nodes: Nodes, tracking: tuple[str, ...]
+) -> tuple[subprocess.Popen, list[str], threading.Thread]:
+    """Start a launch, see it train for some seconds, and return as `start_read` does."""
+    started = start_read(*arguments(space, out, nodes, tracking), **ASKED_FOR)
+    await_training(out)
+    time.sleep(draw.uniform(0, 12))
+    return started
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_node_killed_at_a_random_moment(seed, tmp_path, undisturbed, three_nodes, tracking):
     """The launch itself ends well, also where the node is the one that it is connected to."""
     draw, out, nodes = random.Random(seed), tmp_path / "out", three_nodes.whole()
     space = undisturbed.parent / "small.yaml"
-    process, lines, reader = start_read(*arguments(space, out, nodes, tracking), **ASKED_FOR)
-    await_training(out)
-    time.sleep(draw.uniform(0, 12))
+    process, lines, reader = trained_for_a_while(draw, space, out, nodes, tracking)
     os.kill(draw.choice(nodes.raylets[1:]), signal.SIGKILL)
     assert process.wait(HANGS_S) == 0, "".join(lines)
     reader.join(HANGS_S)
@@ -153,9 +162,7 @@ def test_the_head_killed_at_a_random_moment(seed, tmp_path, undisturbed, three_n
     """The launch ends by itself, and says why; on a new cluster it goes on."""
     draw, out, nodes = random.Random(seed), tmp_path / "out", three_nodes.whole()
     space = undisturbed.parent / "small.yaml"
-    process, lines, reader = start_read(*arguments(space, out, nodes, tracking), **ASKED_FOR)
-    await_training(out)
-    time.sleep(draw.uniform(0, 12))
+    process, lines, reader = trained_for_a_while(draw, space, out, nodes, tracking)
     for pid in (nodes.gcs, nodes.raylets[0]):
         os.kill(pid, signal.SIGKILL)
     status = process.wait(HANGS_S)

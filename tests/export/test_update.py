@@ -20,7 +20,7 @@ from survey.dataset.schema import executive_schema, repetition_schema, summary_s
 from survey.dataset.table_writer import TableWriter
 from survey.errors import ExportError, OutputError
 from survey.export import update
-from survey.networks.columns import COLUMNS
+from survey.networks.columns import COLUMNS, NEW_AXES
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import HISTORY_COLUMNS, INITIAL_COLUMNS, VALIDATION_COLUMNS
 from survey.networks.search_space import SearchSpace
@@ -296,15 +296,7 @@ def test_runs_are_what_was_put_in(exported):
                 "task_digest": DIGITS.digest,
                 "test_split": float(np.float32(0.2)),
                 "train_fraction": 1.0,
-                "weight_decay": 0.0,
-                "schedule": "constant",
-                "warmup_epochs": 0,
-                "step_epochs": 0,
-                "step_factor": 1.0,
-                "gradient_clip": 0.0,
-                "initialization": "glorot_uniform",
-                "dropout": 0.0,
-                "normalization": "none",
+                **NEW_AXES,
                 "validation_split": 0.0,
                 "num_free_parameters": parameters,
                 "widths": list(widths),

@@ -109,7 +109,7 @@ def odd(tmp_path_factory):
     ("how", "told"),
     [
         ("error", "long"),
-        ("library", "line.py, line 21: ValueError: Seed must be between 0 and 2**32 - 1"),
+        ("library", "line.py, line 27: ValueError: Seed must be between 0 and 2**32 - 1"),
         ("large", "'loss': expected a number, it yielded an integer too large for one"),
         ("exit", "line 7: SystemExit: 3 ended its process, with status 3"),
         ("_exit", "line.train: its process has ended by itself, with status 7, before it answered"),

@@ -1,4 +1,4 @@
-"""What a launch prints at its end: commands that can be copied."""
+"""What a launch says at its end: commands that can be copied, and a result that a notebook shows."""
 
 from __future__ import annotations
 
@@ -42,6 +42,28 @@ def test_the_line_that_is_printed_brings_the_page_of_the_survey_back(tmp_path, m
         process.send_signal(signal.SIGINT)
         assert process.wait(HANGS_S) == 0
     assert not _answers(f"{url}/health")
+
+
+def test_a_result_shows_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    counts = {**RESULT, "num_experiments": 3, "num_runs": 6, "failures": ("a <b>: out of memory",)}
+    ends = {"interrupted": False, "out_of_time": True, "seconds": 61.0, "loop_seconds": 9.6}
+    left = {"missing": ("2^6 d2 iris: 5 of 6 runs",), "dataset": tmp_path / "out" / "dataset", "report": None}
+    result = SurveyResult(**{**counts, **ends, **left})
+    assert repr(result) == (
+        "<SurveyResult: 3 experiments, 1 of 6 runs done, 1 of them now; took 0:01:01, 0:00:10 of it training; the time "
+        "limit is reached; 1 trial failed; in out>"
+    )
+    shown = result._repr_html_()
+    for words in (
+        "0:01:01",
+        "out/dataset",
+        "the time limit is reached",
+        "failed: a &lt;b&gt;: out of memory",
+        "2^6 d2",
+    ):
+        assert words in shown
+    assert str(tmp_path) not in shown
 
 
 def _answers(url: str) -> bool:

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import survey
 from analysis.report.forecasts import Launch, launches
+from survey.errors import InputError
 from survey.launch.__main__ import command
 from survey.networks.columns import COLUMNS
 from survey.networks.cost import CORE_MODEL, GPU_MODEL, Work, epoch_work
@@ -19,10 +21,11 @@ from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
-from survey.plan.estimate import Machine, Price, Range, Rows, price
-from survey.plan.estimate_table import price_notes, price_table, time_range
+from survey.plan.estimate import Machine, Rows, price
 from survey.plan.pilot import fit_costs, run_pilot
 from survey.plan.plan import Plan
+from survey.plan.price import Price, Range, time_range
+from survey.spaces.yaml_file import load_space
 from survey.tasks.loading import TaskDescription
 from survey.tasks.parts import PartSizes
 from survey.workloads.cost import CostModel
@@ -177,7 +180,7 @@ def test_what_is_planned_for_gpus_costs_what_it_costs_there():
     (here,) = planned(size=1 << 20, repetitions=30).bundles
     assert there.training_s == pytest.approx(50 * GPU_MODEL.epoch_s(there.work))
     assert there.training_s < here.training_s / 100
-    noted = {" ".join(price_notes(priced(planned(), num_gpus=number))) for number in (0, 1)}
+    noted = {" ".join(priced(planned(), num_gpus=number).caveats) for number in (0, 1)}
     assert {("a core like ours" in note, "an NVIDIA H100" in note) for note in noted} == {(True, False), (False, True)}
 
 
@@ -260,6 +263,18 @@ def test_a_dry_run_prints_one_object_for_programs(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_python_gets_the_numbers_that_programs_get(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space = write_space(tmp_path)
+    told = json.loads(run_here(command, space, "--dry-run", "--json", "--repetitions", "3", "--num-cpus", "2").stdout)
+    price = survey.dry_run(space, repetitions=3, num_cpus=2)
+    assert json.loads(json.dumps(price.to_dict())) == told
+    assert price == survey.dry_run(load_space(space), repetitions=3, num_cpus=2)
+    assert list(tmp_path.iterdir()) == [space], "nothing is written"
+    with pytest.raises(InputError, match=r"survey.dry_run: unknown argument 'reps'; allowed are space, out, "):
+        survey.dry_run(space, reps=3)
+
+
 def test_json_needs_a_dry_run(tmp_path):
     done = run_here(command, write_space(tmp_path), "--json", "--out", tmp_path / "out")
     assert done.returncode == 2
@@ -267,13 +282,24 @@ def test_json_needs_a_dry_run(tmp_path):
 
 
 def test_a_table_shows_every_number_of_a_small_plan():
-    from rich.console import Console
+    found = priced(planned())
+    for text in (str(found), found._repr_html_()):
+        for words in ("experiments", "MLflow store", "artifacts", "data set", "core time", "on 1 core", "pilot=True"):
+            assert words in text
+    widths = {len(line) for line in str(found).splitlines() if not line.startswith("Times")}
+    assert len(widths) == 1, "values stand below each other"
+    assert repr(found).startswith("<Price: 2 experiments, 6 runs; 0 done, 6 to train, ")
+    assert repr(found).endswith(" from start to end on 1 core>")
 
-    console = Console(width=120, record=True)
-    console.print(price_table(priced(planned())))
-    text = console.export_text()
-    for words in ("experiments", "MLflow store", "artifacts", "data set", "core time", "on 1 core"):
-        assert words in text
+
+def test_what_strangers_say_stays_text_in_a_notebook():
+    found = replace(priced(planned()), left_out="<b>few</b>", notes=("<script>alert(1)</script>\x1b[31m", *"x" * 12))
+    shown = found._repr_html_()
+    assert "<script" not in shown
+    assert "<b>" not in shown
+    assert "\x1b" not in shown
+    assert "&lt;script&gt;" in shown
+    assert "and 4 more" in shown
 
 
 def test_the_report_has_predicted_against_actual(undisturbed):

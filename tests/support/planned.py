@@ -28,8 +28,10 @@ def plan_of(
 ) -> Plan:
     """The plan of search spaces; further options as of `make_plan`."""
 
+    records_initial = any(space.record_initial for space in spaces)
+
     def needs(experiment) -> NetworkNeeds | None:
-        return NetworkNeeds.of(experiment, describe(experiment.dataset))
+        return NetworkNeeds.of(experiment, describe(experiment.dataset), records_initial=records_initial)
 
     device = Device(default_model(on_gpu=on_gpu), on_gpu, bound or Bound())
     chosen = {"contents": {}, **options}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from survey.errors import SearchSpaceError, TaskError
+from survey.errors import SearchSpaceError
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.workload import WORKLOAD
 from survey.spaces.yaml_file import load_space
@@ -17,9 +16,8 @@ from survey.tasks.loading import describe, load
 from survey.tasks.own import UserTask
 from survey.tasks.parts import PartSizes
 from survey.tasks.preparation import lines, told
-from survey.tasks.prepared import PreparedTask
+from tests.support.own_table import KEYS, own, refused
 
-TASK = {"target": "y", "kind": "classification"}
 ROWS = 40
 
 
@@ -31,20 +29,6 @@ def table(rows: int = ROWS, first: int = 0) -> pd.DataFrame:
 def csv(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     frame.to_csv(folder / name, index=False)
     return folder / name
-
-
-def own(path: Path, **keys: Any) -> PreparedTask:
-    return load("mine", {"mine": UserTask(**{"path": path, **TASK, **keys})})
-
-
-def refused(path: Path, *parts: str, **keys: Any) -> None:
-    """It is refused with one line that names the task and all this."""
-    with pytest.raises(TaskError) as error:
-        own(path, **keys)
-    message = str(error.value)
-    assert "\n" not in message
-    for part in ("task 'mine'", *parts):
-        assert part in message, f"{part!r} is not in {message!r}"
 
 
 def with_parts(folder: Path, parts: list[object], name: str = "parts.csv") -> Path:
@@ -80,7 +64,7 @@ def test_only_some_columns_are_taken_beside_it(tmp_path):
 
 def test_a_frame_can_have_one():
     frame = table().assign(part=pd.Categorical(["train", "test"] * 20))
-    task = load("mine", {"mine": UserTask(data=frame, split="part", **TASK)})
+    task = load("mine", {"mine": UserTask(data=frame, split="part", **KEYS)})
     assert task.part_sizes == PartSizes(20, 0, 20)
 
 
@@ -246,9 +230,9 @@ def test_keys_that_contradict_each_other_are_refused_with_their_line(tmp_path, k
 
 def test_an_npz_has_no_column_for_it():
     with pytest.raises(SearchSpaceError, match=r"an \.npz has not"):
-        SearchSpace(name="x", grids=[GRID], tasks={"mine": UserTask(path="x.npz", split="part", **TASK)})
+        SearchSpace(name="x", grids=[GRID], tasks={"mine": UserTask(path="x.npz", split="part", **KEYS)})
     with pytest.raises(SearchSpaceError, match="`test_path` goes with `path`"):
-        SearchSpace(name="x", grids=[GRID], tasks={"mine": UserTask(data=table(), test_path="x.csv", **TASK)})
+        SearchSpace(name="x", grids=[GRID], tasks={"mine": UserTask(data=table(), test_path="x.csv", **KEYS)})
 
 
 GRID = Grid(dataset="mine", shape="rectangle", size=64, depth=2, epochs=3)

@@ -21,17 +21,13 @@ from sklearn import datasets
 
 from survey.errors import SearchSpaceError, TaskError
 from survey.spaces.yaml_file import load_space
-from survey.tasks.loading import load
 from survey.tasks.own import UserTask
 from survey.tasks.preparation import lines, told
-from survey.tasks.prepared import PreparedTask
+from tests.support import own_table
+from tests.support.own_table import own
 
 ROWS = 30
 Y = [row % 2 for row in range(ROWS)]
-
-
-def own(path: Path, **keys: Any) -> PreparedTask:
-    return load("mine", {"mine": UserTask(**{"path": path, "target": "y", "kind": "classification", **keys})})
 
 
 def table_of(path: Path, cells: list, *, separator: str = ",", head: str = "a,b,y", encoding: str = "utf-8") -> Path:
@@ -43,12 +39,7 @@ def table_of(path: Path, cells: list, *, separator: str = ",", head: str = "a,b,
 
 def refused(path: Path, *parts: str, **keys: Any) -> None:
     """It is refused with one line that names the task, the file and all this."""
-    with pytest.raises(TaskError) as error:
-        own(path, **keys)
-    message = str(error.value)
-    assert "\n" not in message
-    for part in ("task 'mine'", path.name, *parts):
-        assert part in message, f"{part!r} is not in {message!r}"
+    own_table.refused(path, path.name, *parts, **keys)
 
 
 # Text that was hardly meant as categories.

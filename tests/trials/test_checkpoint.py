@@ -23,7 +23,7 @@ from survey.output.folder import Output
 from survey.tracking import trial_run
 from survey.tracking.trial_run import Waits
 from survey.trials import checkpoint
-from survey.trials.checkpoint import Checkpoint, CheckpointPace, drop_useless
+from survey.trials.checkpoint import Checkpoint, CheckpointPace, begun, drop_useless
 from survey.trials.messages import trial_config
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import launch, rows, start_read, stop
@@ -322,3 +322,12 @@ def query(out, statement: str) -> int:
     ):
         return int(db.execute(statement).fetchone()[0] or 0)
     return 0
+
+
+def test_what_was_begun_is_found(tmp_path):
+    for repetitions in ((0, 1), (2,)):
+        make(tmp_path / "c", repetitions=repetitions).save({"epoch": 3})
+    (tmp_path / "c" / f"{1:016x}-ab.pt").write_bytes(b"damaged")
+    assert sorted(begun(tmp_path / "c")[EXPERIMENT.experiment_id]) == [(0, 1), (2,)]
+    assert len(begun(tmp_path / "c")) == 1
+    assert begun(tmp_path / "nowhere") == {}

@@ -70,6 +70,30 @@ def test_more_epochs_go_on_and_give_what_they_give_undisturbed(tmp_path, train, 
     assert same(train(longer.bundles, first=4), undisturbed)
 
 
+def test_a_schedule_that_ends_with_the_training_starts_over(tmp_path, train):
+    train(planned(tmp_path, 3, schedule="cosine").bundles, keep=True)
+    (bundle,) = planned(tmp_path, 7, schedule="cosine").bundles
+    assert bundle.start_epoch == 0
+
+
+def test_what_a_trial_leaves_says_how_its_network_was_made(tmp_path, database):
+    around = TrialFolder(tmp_path, database)
+    axes = {"optimizer": "AdamW", "weight_decay": 0.1, "schedule": "linear", "dropout": 0.1, "normalization": "layer"}
+    grid = Grid(dataset="sklearn:iris", widths=[[8, 4]], epochs=3, **axes)
+    plan = plan_of([SearchSpace(name="x", repetitions=2, grids=[grid], record_initial=True)])
+    run_id = Trial(trial_config(plan.bundles), around.settings).train()[-1]["mlflow_run_id"]
+    first, second = around.history(run_id).to_pylist()
+    count = 5 * 8 + 9 * 4 + 5 * 3
+    told = {"shape": "widths", "depth": 3, "size": count, "num_free_parameters": count + 2 * 12, "widths": [8, 4, 3]}
+    told |= {"optimizer": "adamw", "schedule": "linear", "normalization": "layer", "initialization": "glorot_uniform"}
+    assert {name: first[name] for name in told} == told
+    assert len(first["val_loss"]) == 3
+    assert first["initial_val_loss"] != second["initial_val_loss"]
+    assert first["initial_validation_loss"] is None
+    params = around.store.client.get_run(run_id).data.params
+    assert (params["size"], params["hidden_widths"], params["record_initial"]) == (str(count), "(8, 4)", "True")
+
+
 def test_repetitions_that_were_trained_apart_go_on_apart(tmp_path, train):
     undisturbed = train(planned(tmp_path, 6).bundles)
     train(planned(tmp_path, 3, done=(2, 3)).bundles, keep=True)

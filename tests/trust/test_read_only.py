@@ -123,6 +123,7 @@ def test_a_report_is_written_elsewhere_alone(stranger, tmp_path):
         assert report_command(dataset, out=beside, read_only=True) == 0
         assert report_command(tmp_path / "link" / "dataset", out=beside, read_only=True) == 0
     assert sorted(file.name for file in beside.iterdir()) == ["explore.html", "index.html"]
+    assert '<a href="explore.html">' in (beside / "index.html").read_text()
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -191,6 +191,10 @@ class Explorer {
     picture.classList.remove("waiting");
     picture.replaceChildren(...drawn.nodes);
     element("caption").textContent = drawn.caption;
+    for (const drawing of picture.querySelectorAll("svg:not(svg svg)")) {
+      drawing.setAttribute("role", "img");
+      if (!drawing.hasAttribute("aria-label")) drawing.setAttribute("aria-label", drawn.caption.split(". ")[0]);
+    }
     const filter = Object.entries(this.state.kept).map(([name, texts]) => `${this.model.axes.get(name)?.words ?? name} ${texts.join(" or ")}`);
     this.shown = { ...drawn, name: [task.words, view?.name ?? "figure"].filter(Boolean).join(" "),
       told: [drawn.caption, filter.length ? `Filtered: ${filter.join("; ")}.` : ""].filter(Boolean).join(" ") };

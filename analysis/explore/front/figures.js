@@ -17,6 +17,12 @@ function shortened(text, most) {
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
+/** The beginning and the end of a value: values of an axis often begin alike. */
+function abridged(text, most) {
+  const end = Math.floor((most - 1) / 2);
+  return text.length <= most ? text : `${text.slice(0, most - 1 - end)}…${text.slice(-end)}`;
+}
+
 function style() {
   return { fontFamily: FONT, fontSize: `${TEXT_PX}px`, background: "transparent", color: "currentColor", overflow: "visible" };
 }
@@ -93,7 +99,7 @@ function lineLegend(items, width) {
 
 /** The labels of a band scale, as many as have room. */
 function bandTicks(places, texts, room, size = TEXT_PX) {
-  const widest = d3.max(places, (place) => textWidth(shortened(texts[place], 18), size)) ?? 0;
+  const widest = d3.max(places, (place) => textWidth(abridged(texts[place], 18), size)) ?? 0;
   const step = Math.max(1, Math.ceil((widest + 8) / (room / places.length)));
   return { ticks: places.filter((_, number) => number % step === 0), isSparse: step > 1 };
 }
@@ -107,7 +113,7 @@ function readableOn(colour) {
 function heatMap({ cells, x, y, shades, width, small = false, dense = false, marked, chosen, label }) {
   const size = small ? 10.5 : TEXT_PX;
   const xs = d3.sort(new Set(cells.map((cell) => cell.x))), ys = d3.sort(new Set(cells.map((cell) => cell.y)));
-  const left = 14 + (d3.max(ys, (place) => textWidth(shortened(y.texts[place], 18), size)) ?? 0);
+  const left = 14 + (d3.max(ys, (place) => textWidth(abridged(y.texts[place], 18), size)) ?? 0);
   const room = width - left - 16;
   const rowHeight = small ? Math.max(9, Math.min(22, 150 / ys.length)) : dense ? Math.max(6, 420 / ys.length) : Math.max(17, Math.min(44, 420 / ys.length));
   const { ticks } = bandTicks(xs, x.texts, room, size);
@@ -121,8 +127,8 @@ function heatMap({ cells, x, y, shades, width, small = false, dense = false, mar
     y: { type: "band", domain: ys, reverse: true, padding: dense ? 0 : 0.06 },
     ariaLabel: label,
     marks: [
-      Plot.axisX({ ticks, tickFormat: (place) => shortened(x.texts[place], 18), label: `${x.words} →`, labelAnchor: "right", tickSize: 0 }),
-      Plot.axisY({ ticks: yTicks, tickFormat: (place) => shortened(y.texts[place], 18), label: `↑ ${y.words}`, labelAnchor: "top", tickSize: 0 }),
+      Plot.axisX({ ticks, tickFormat: (place) => abridged(x.texts[place], 18), label: `${x.words} →`, labelAnchor: "right", tickSize: 0 }),
+      Plot.axisY({ ticks: yTicks, tickFormat: (place) => abridged(y.texts[place], 18), label: `↑ ${y.words}`, labelAnchor: "top", tickSize: 0 }),
       Plot.cell(cells, { x: "x", y: "y", fill: (cell) => shades.colour(cell.value), rx: round,
         stroke: (cell) => (Number.isFinite(cell.value) ? "none" : "currentColor"), strokeOpacity: 0.4, strokeDasharray: "2 2" }),
       Plot.cell(cells.filter(chosen), { x: "x", y: "y", fill: "none", stroke: "currentColor", strokeWidth: small ? 1.5 : 2.5, rx: round }),
@@ -162,15 +168,16 @@ function usable(value, log) {
 }
 
 /** The surveyed values of an axis of numbers, as many as have room. */
-function surveyedTicks(points, room) {
+function surveyedTicks(points, axis, room) {
   const numbers = [...new Set(points.map((point) => point.number))];
-  return evenly(numbers, Math.max(2, Math.min(numbers.length, Math.floor(room / 46))));
+  const widest = d3.max(points, (point) => textWidth(axis.texts[point.place], 10.5));
+  return evenly(numbers, Math.max(2, Math.min(numbers.length, Math.floor(room / (1.5 * widest + 14)))));
 }
 
 /** Ticks for a logarithmic scale that need not span a power of ten. */
 function spacedTicks(points) {
   const [low, high] = d3.extent(points.flatMap((point) => [point.value, point.q1, point.q3]).filter(Number.isFinite));
-  return high / low > 30 ? d3.scaleLog([low, high]).ticks(4) : d3.ticks(low, high, 4);
+  return high / low > 8 ? d3.scaleLog([low, high]).ticks(4) : d3.ticks(low, high, 4);
 }
 
 /** A statistic along one axis: a line through numbers; points alone where the values are categories. */
@@ -178,7 +185,7 @@ function sliceFigure({ points, axis, width, yLabel, yLog, marked, label }) {
   const numeric = Boolean(axis.numbers) && points.every((point) => point.number !== null);
   const places = points.map((point) => point.place), left = 58;
   const x = numeric
-    ? { type: axis.log ? "log" : "linear", label: `${axis.words} →`, ticks: surveyedTicks(points, width - left), tickFormat: (number) => axis.texts[axis.numbers.indexOf(number)] ?? shortNumber(number) }
+    ? { type: axis.log ? "log" : "linear", label: `${axis.words} →` }
     : { type: "point", domain: places, label: `${axis.words} →`, padding: 0.6 };
   const categories = bandTicks(places, axis.texts, width - left - 14, 10.5).ticks;
   const at = numeric ? "number" : "place", scaled = points.map((point) => ({ ...point,
@@ -188,7 +195,8 @@ function sliceFigure({ points, axis, width, yLabel, yLog, marked, label }) {
     insetTop: 8, insetBottom: 8, style: { ...style(), fontSize: "10.5px" }, ariaLabel: label, x,
     y: { type: yLog ? "log" : "linear", label: `↑ ${yLabel}`, ticks: yLog ? spacedTicks(scaled) : 4, tickFormat: shortNumber, nice: !yLog },
     marks: [
-      numeric ? null : Plot.axisX({ ticks: categories, tickFormat: (place) => shortened(axis.texts[place], 14), label: `${axis.words} →` }),
+      numeric ? Plot.axisX(surveyedTicks(points, axis, width - left), { text: (number) => axis.texts[axis.numbers.indexOf(number)], label: `${axis.words} →` })
+        : Plot.axisX({ ticks: categories, tickFormat: (place) => abridged(axis.texts[place], 18), label: `${axis.words} →` }),
       numeric ? Plot.areaY(scaled, { x: at, y1: "q1", y2: "q3", fill: COLOURS[0], fillOpacity: 0.17 }) : Plot.ruleX(scaled, { x: at, y1: "q1", y2: "q3", stroke: COLOURS[0], strokeWidth: 2, strokeOpacity: 0.5 }),
       numeric ? Plot.lineY(scaled, { x: at, y: "value", stroke: COLOURS[0], strokeWidth: 2 }) : null,
       Plot.dot(scaled, { x: at, y: "value", r: 3.5, fill: COLOURS[0] }),
@@ -211,13 +219,14 @@ function parallelFigure({ model, rows, axes, values, shades, statistic, width, c
     ...axes.map((axis, number) => [along(number), scales[number](model.codes.get(axis.name)[row])]),
     ...(Number.isFinite(values[row]) ? [[along(last), ofValues(values[row])]] : []),
   ]);
-  const worstFirst = [...rows].reverse();
+  const worstFirst = [...rows].reverse(), thin = rows.length > 200;
+  const usual = { width: thin ? 0.9 : 1.4, opacity: thin ? 0.35 : 0.55 };
   node.append("g").attr("fill", "none").selectAll("path").data(worstFirst).join("path").attr("d", path)
     .attr("stroke", (row) => (Number.isFinite(values[row]) ? shades.colour(values[row]) : "#888"))
-    .attr("stroke-width", (row) => (chosen(row) ? 4 : 1.4)).attr("stroke-opacity", (row) => (chosen(row) ? 1 : 0.55))
+    .attr("stroke-width", (row) => (chosen(row) ? 4 : usual.width)).attr("stroke-opacity", (row) => (chosen(row) ? 1 : usual.opacity))
     .style("cursor", "pointer").on("click", (_, row) => select(row))
     .on("mouseenter", function () { d3.select(this).raise().attr("stroke-width", 4).attr("stroke-opacity", 1); })
-    .on("mouseleave", function (_, row) { if (!chosen(row)) d3.select(this).attr("stroke-width", 1.4).attr("stroke-opacity", 0.55); })
+    .on("mouseleave", function (_, row) { if (!chosen(row)) d3.select(this).attr("stroke-width", usual.width).attr("stroke-opacity", usual.opacity); })
     .append("title").text((row) => `${model.setting(row, axes)}\n${statistic.words} ${shortNumber(values[row])}`);
   const room = (width - 2 * sides) / Math.max(1, last);
   axes.forEach((axis, number) => {
@@ -230,7 +239,7 @@ function parallelFigure({ model, rows, axes, values, shades, statistic, width, c
       .attr("y", (place) => scales[number](place)).attr("dy", "0.32em").attr("text-anchor", "end")
       .attr("stroke", "var(--card)").attr("stroke-width", 4).attr("paint-order", "stroke").style("cursor", "pointer")
       .attr("text-decoration", (place) => (keptIn(axis, place) ? "underline" : null))
-      .text((place) => shortened(axis.texts[place], 11)).on("click", (_, place) => toggle(axis, place))
+      .text((place) => abridged(axis.texts[place], 13)).on("click", (_, place) => toggle(axis, place))
       .append("title").text((place) => `Filter by ${axis.words} ${axis.texts[place]}`);
   });
   const group = node.append("g").attr("transform", `translate(${along(last)},0)`);

@@ -119,8 +119,8 @@ function cellsOf(model, rows, x, y, values, best) {
 
 /** The rows that are as a given one in all axes but some. */
 function alike(model, rows, row, but) {
-  const fixed = model.catalogue.axes.map((axis) => axis.name).filter((name) => !but.includes(name));
-  return rows.filter((other) => fixed.every((name) => model.codes.get(name)[other] === model.codes.get(name)[row]));
+  const fixed = [...model.codes].filter(([name]) => !but.includes(name)).map(([, codes]) => codes);
+  return rows.filter((other) => fixed.every((codes) => codes[other] === codes[row]));
 }
 
 /** At most so many of some rows in an order: the first, the last, and evenly chosen ones between them. */

@@ -122,7 +122,8 @@ class _Chunk:
     def train_epoch(self, epoch: int) -> Tensor:
         """Train epoch number `epoch`, from 1, and return its statistics, [20, runs], or [30, runs] with validation."""
         self._keys.copy_(streams.order_keys(self.seeds, epoch))
-        self._dropout_keys.copy_(streams.dropout_keys(self.seeds, epoch))
+        if self.experiment.dropout:
+            self._dropout_keys.copy_(streams.dropout_keys(self.seeds, epoch))
         self.optimizer.begin_epoch(sum(part.steps for part in self._train))
         if not _is_recorded(self._keys.device):
             return self._train_epoch()

@@ -121,9 +121,10 @@ class Adam:
         self.steps += num_steps
         self._rates.set(rates)
 
-    def _learning_rates(self, num_steps: int) -> Tensor:
-        """Learning rates of the steps of the epoch that begins, float64 [num_steps]."""
-        return self._updates.learning_rate * self._updates.schedule.factors(self.steps, num_steps)
+    def _learning_rates(self, num_steps: int) -> Tensor | float:
+        """Learning rates of the steps of the epoch that begins, float64 [num_steps], or the one of all steps."""
+        rate, schedule = self._updates.learning_rate, self._updates.schedule
+        return rate if schedule.is_constant else rate * schedule.factors(self.steps, num_steps)
 
     def step(self, number: int) -> None:
         """Update the parameters in place.
@@ -159,7 +160,8 @@ class AdamW(Adam):
 
     def begin_epoch(self, num_steps: int) -> None:
         """Compute step sizes and decays of an epoch."""
-        self._decays.set(self._updates.weight_decay * self._learning_rates(num_steps))
+        rates = torch.ones(num_steps, dtype=torch.float64) * self._learning_rates(num_steps)
+        self._decays.set(self._updates.weight_decay * rates)
         super().begin_epoch(num_steps)
 
     def step(self, number: int) -> None:
