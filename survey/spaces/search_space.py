@@ -98,8 +98,8 @@ class BaseSpace(CheckedModel, frozen=True):
 
     Attributes:
         WORKLOAD: Name of the workload.
-        name: Name of the sweep.
-        description: What the sweep is for.
+        name: Name of the search space.
+        description: What it is for.
         repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
         sample: How many of their experiments to survey, chosen by `survey.spaces.sampling`; None for all.

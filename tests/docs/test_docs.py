@@ -79,7 +79,11 @@ def test_the_tasks_of_the_example_are_valid(tmp_path):
 
 def test_the_readme_says_how_large_the_built_in_survey_is():
     space = load_space("quickstart")
-    assert f"{len(space.experiments())} experiments, {space.repetitions} runs each" in read(README)
+    experiments, runs = len(space.experiments()), len(space.experiments()) * space.repetitions
+    assert f"{experiments} experiments, {space.repetitions} runs each" in read(README)
+    plan = read(ROOT / "docs" / "first_survey.md")
+    assert re.search(rf"^experiments +{experiments}$", plan, flags=re.MULTILINE)
+    assert re.search(rf"^runs +{runs}$", plan, flags=re.MULTILINE)
 
 
 def test_the_readme_is_short_and_has_examples():
