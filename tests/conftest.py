@@ -37,9 +37,9 @@ gc.disable()
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the S3 server as a test of services."""
+    """Mark what needs an S3 server as a test of services."""
     for item in items:
-        if "s3_server" in getattr(item, "fixturenames", ()):
+        if {"s3", "s3_server"} & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.service)
 
 

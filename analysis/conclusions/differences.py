@@ -12,11 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.conclusions.scores import are_paired, check_recorded, counts_by, judged_by
-from analysis.conclusions.surveyed import Setting, Surveyed, surveyed, two_of
+from analysis.conclusions.surveyed import Setting, Surveyed, one_of, surveyed, two_of
 from analysis.reading.axes import setting_text, varied_axes, words
-from analysis.reading.best import run_values
+from analysis.reading.best import Best, run_values
+from analysis.reading.chosen import read_chosen
 from analysis.reading.frames import equal, records
 from analysis.statistics.mean_intervals import Interval, check_level, paired_interval, unpaired_interval
+from survey.dataset.layout import REPETITIONS
 from survey.errors import InputError
 from survey.text.counting import counted
 from survey.workloads.metrics import quantiles
@@ -84,7 +86,13 @@ class Difference:
 
 
 def difference(
-    dataset: str | Path, a: Setting, b: Setting, *, metric: str | None = None, level: float = 0.95
+    dataset: str | Path,
+    a: Setting,
+    b: Setting,
+    *,
+    other: str | Path | None = None,
+    metric: str | None = None,
+    level: float = 0.95,
 ) -> Difference:
     """Estimate by how much two settings differ, from the scores of their runs.
 
@@ -97,6 +105,8 @@ def difference(
         dataset: Folder of the data set.
         a: An experiment: its id, or settings such as `{"depth": 3}`. Settings that it does not name are as in b.
         b: The other one.
+        other: Folder of the data set of b, if that is another one, of networks and of a module for instance. Then a and
+            b each name all settings that they need.
         metric: A metric that has a best; the objective by default.
         level: Level of the interval.
 
@@ -106,11 +116,14 @@ def difference(
 
     Raises:
         InputError: a or b is not one experiment, both are the same or learn different tasks, the metric has no best,
-            the level is not between 0 and 1, or the data set has no table of runs.
+            the level is not between 0 and 1, a data set has no table of runs, or two data sets have other data under
+            the name of the task, or choose epochs by other metrics.
         ExportError: A file of the data set is damaged.
     """
     check_level(level)
-    return difference_among(surveyed(dataset), a, b, metric=metric, level=level)
+    if other is None:
+        return difference_among(surveyed(dataset), a, b, metric=metric, level=level)
+    return _between(_found(dataset, "a", a, metric), _found(other, "b", b, metric), level)
 
 
 def difference_among(
@@ -126,23 +139,103 @@ def difference_among(
     check_recorded(dataset, best)
     values, unshared = _scores(run_values(dataset, both, best), both["experiment_id"], paired)
     differing = varied_axes(both, known.axes)
-    one, other = (
+    sides = [
         _side(row, setting_text(row, differing), scores) for row, scores in zip(records(both), values, strict=True)
-    )
-    finite = all(side.runs and not side.not_finite for side in (one, other))
+    ]
+    return _difference(best, sides, values, level, paired=paired, unshared=unshared)
+
+
+def _difference(
+    best: Best, sides: Sequence[Side], values: tuple[_Array, _Array], level: float, *, paired: bool, unshared: int
+) -> Difference:
+    """The difference between two sides with these scores."""
+    finite = all(side.runs and not side.not_finite for side in sides)
     interval = (paired_interval if paired else unpaired_interval)(*values, level) if finite else _NONE
     return Difference(
         metric=best.metric.name,
-        a=one,
-        b=other,
+        a=sides[0],
+        b=sides[1],
         paired=paired,
         difference=interval.estimate,
         low=interval.low,
         high=interval.high,
         level=level,
         median_difference=_median_difference(*values, paired) if finite else np.nan,
-        remarks=(counts_by(best), *_remarks([one, other], paired, unshared)),
+        remarks=(counts_by(best), *_remarks(sides, paired, unshared)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An experiment of one of two data sets.
+
+    Attributes:
+        dataset: The data set.
+        known: Its experiments.
+        row: The experiment, a frame of one row.
+        best: What its runs count by.
+        runs: A row for each run: seed, repetition, value.
+    """
+
+    dataset: str | Path
+    known: Surveyed
+    row: pd.DataFrame
+    best: Best
+    runs: pd.DataFrame
+
+    @property
+    def task(self) -> tuple[object, ...]:
+        """What it learns, and the digest of its data."""
+        names = (self.known.columns.task_column, "task_digest")
+        return tuple(self.row[name].iloc[0] for name in names if name in self.row)
+
+
+def _found(dataset: str | Path, which: str, setting: Setting, metric: str | None) -> _Found:
+    known = surveyed(dataset)
+    row = one_of(known, which, setting)
+    best = judged_by(known.columns, row, metric)
+    check_recorded(dataset, best)
+    runs = run_values(dataset, row, best)
+    if are_paired(dataset, row):
+        seeds = read_chosen(dataset, row, ["repetition", "seed"], REPETITIONS)
+        runs = runs.merge(seeds, on="repetition")
+    return _Found(dataset, known, row, best, runs)
+
+
+def _between(a: _Found, b: _Found, level: float) -> Difference:
+    """The difference between experiments of two data sets."""
+    if a.task != b.task:
+        raise InputError(
+            f"a and b learn different tasks, or other data: {a.task} in {a.dataset}, {b.task} in {b.dataset}; their "
+            "scores do not compare"
+        )
+    if (a.best.metric.name, a.best.chosen_by.name) != (b.best.metric.name, b.best.chosen_by.name):
+        raise InputError(
+            f"runs count by {a.best.metric.name} at the best {a.best.chosen_by.name} in {a.dataset}, and by "
+            f"{b.best.metric.name} at the best {b.best.chosen_by.name} in {b.dataset}: these do not compare"
+        )
+    paired = all("seed" in each.runs for each in (a, b))
+    by_seed = [each.runs.set_index("seed")["value"] if paired else each.runs["value"] for each in (a, b)]
+    shared = by_seed[0].index.intersection(by_seed[1].index)
+    paired = paired and len(shared) > 0
+    if paired:
+        unshared = len(by_seed[0]) + len(by_seed[1]) - 2 * len(shared)
+        by_seed = [values.loc[shared] for values in by_seed]
+    else:
+        unshared = 0
+    values = by_seed[0].to_numpy(np.float64), by_seed[1].to_numpy(np.float64)
+    sides = [
+        _side(row, _text_of(each), scores)
+        for each, scores in zip((a, b), values, strict=True)
+        for row in records(each.row)
+    ]
+    return _difference(a.best, sides, values, level, paired=paired, unshared=unshared)
+
+
+def _text_of(found: _Found) -> str:
+    """An experiment in words: its workload, and the axes that vary in its data set."""
+    (row,) = records(found.row)
+    return " ".join([found.known.columns.workload, setting_text(row, found.known.axes)]).strip()
 
 
 _NONE = Interval(np.nan, np.nan, np.nan)

@@ -81,6 +81,16 @@ def two_of(known: Surveyed, a: Setting, b: Setting) -> tuple[pd.DataFrame, pd.Da
     return found[0], found[1]
 
 
+def one_of(known: Surveyed, which: str, setting: Setting) -> pd.DataFrame:
+    """Find one experiment, by its id or by values of axes; return a frame of one row.
+
+    Raises:
+        InputError: There is no such experiment, or several; the message names it as `which`.
+    """
+    values = _setting(known, which, setting)
+    return _one(known, which, values, values)
+
+
 def _setting(known: Surveyed, which: str, given: Setting) -> dict[str, Any]:
     """The values of the axes that a setting names: of an id all of them."""
     if isinstance(given, Mapping):

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from analysis.figures.panels import Panel
+from analysis.figures.pictures import Drawing
 from analysis.reading.labels import figure_text, size_text
 
 MAX_PANELS = 12
@@ -108,7 +109,7 @@ def layout(
     """
     height = room.top + rows * panel_height + (rows - 1) * room.gap_y + room.bottom
     panel_width = (width - _LEFT - room.right - (columns - 1) * room.gap_x) / columns
-    figure = Figure(figsize=(width, height), facecolor="white")
+    figure = Drawing(figsize=(width, height), facecolor="white")
     axes = figure.subplots(
         rows,
         columns,

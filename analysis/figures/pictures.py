@@ -1,4 +1,4 @@
-"""Figures for a page: small PNGs, the same bytes for the same figure."""
+"""Figures for a page and a notebook: small PNGs, the same bytes for the same figure."""
 
 from __future__ import annotations
 
@@ -38,10 +38,23 @@ class Picture:
     alt: str
 
 
+class Drawing(Figure):
+    """A figure that draws itself as the last value of a notebook's cell, in any kernel and without pyplot."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        width, height = _page_size(self)
+        return png(self), {"width": width, "height": height}
+
+
 def picture(figure: Figure, alt: str) -> Picture:
     """Draw a figure for a page."""
+    return Picture(base64.b64encode(png(figure)).decode(), *_page_size(figure), alt)
+
+
+def _page_size(figure: Figure) -> tuple[int, int]:
+    """Width and height in a page, in CSS pixels."""
     width, height = (round(float(inches) * _PAGE_DPI) for inches in figure.get_size_inches())
-    return Picture(base64.b64encode(png(figure)).decode(), width, height, alt)
+    return width, height
 
 
 def png(figure: Figure) -> bytes:

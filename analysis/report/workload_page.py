@@ -122,7 +122,7 @@ def _facts(dataset: Path, columns: Columns, experiments: pd.DataFrame, axes: Seq
         ("Objective", f"{words(objective.name)} ({objective.meaning}); {_BETTER[str(objective.best)]}"),
         ("Other metrics", ", ".join(others)),
         *counts(dataset, experiments),
-        *((_title(name), _axis(columns, experiments, name)) for name in axes),
+        *((_title(name), _axis(columns, experiments, name)) for name in (*axes, *columns.told) if name in experiments),
     ]
     return [(term, text) for term, text in facts if text]
 

@@ -18,6 +18,7 @@ from survey.export.artifacts import Artifacts
 from survey.export.mappers import Mapper
 from survey.export.partition import PartitionJob, found_in, update_partition
 from survey.output.folder import Output
+from survey.spaces.search_space import sweep_of
 from survey.system.files import disk_full_error, is_disk_full
 from survey.tracking.finished import FinishedTrial
 from survey.workloads.columns import Columns
@@ -69,7 +70,7 @@ def update_dataset(
     identity = output.identity
     contents, version = identity.contents, identity.training_version
     sweeps = {
-        space.sweep: frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
+        sweep_of(space): frozenset(each.experiment_id for each in space.experiments(contents, training_version=version))
         for space in output.search_spaces.read()
     }
     columns, before = output.workload.columns, columns_of(output.dataset)

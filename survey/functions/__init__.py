@@ -4,4 +4,15 @@ Read `workload` first, then `description` and `trainer`. The function itself run
 their program, `server` starts and talks to them. No other room imports this one, see `survey.workloads.registry`.
 """
 
-__all__ = ["description", "experiment", "search_space", "server", "source", "trainer", "workload"]
+__all__ = [
+    "description",
+    "experiment",
+    "grid",
+    "kinds",
+    "search_space",
+    "server",
+    "signature",
+    "source",
+    "trainer",
+    "workload",
+]

@@ -216,7 +216,10 @@ class _Call:
         is_pair = isinstance(yielded, tuple) and len(yielded) == 2 and isinstance(yielded[0], Mapping)
         metrics, self._state = yielded if is_pair else (yielded, None)
         if not self._is_checked and self._state is not None:
-            _check_state(self._state, "state")
+            try:
+                _check_state(self._state, "state")
+            except RecursionError:
+                raise BadYieldError("state: it holds itself, or is nested too deeply; expected plain values") from None
             self._is_checked = True
         return {"metrics": _numbers(metrics), "has_state": self._state is not None}
 

@@ -14,6 +14,7 @@ from survey.functions.needs import FunctionNeeds
 from survey.functions.search_space import FunctionSpace, TaskFunctionSpace
 from survey.functions.source import Source
 from survey.networks.data import TaskData
+from survey.spaces.search_space import sweep_of
 
 
 class FunctionData(TaskData):
@@ -72,6 +73,6 @@ class FunctionData(TaskData):
         return {
             "source": self._source,
             "folder": str(Path.cwd()),
-            "spaces": [space.sweep for space in self._of_function],
+            "spaces": [sweep_of(space) for space in self._of_function],
             "tasks": super().load(on_tasks, dataset, bundled=bundled),
         }

@@ -9,10 +9,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
-from typing import Any, Literal
+from functools import cached_property, lru_cache
+from typing import Any, Literal, Self
 
-from survey.dataset.schema import repetition_schema, summary_schema
+from survey.dataset.schema import best_fields, curve_fields, repetition_schema, summary_schema
 from survey.errors import InputError
 from survey.functions import kinds
 from survey.text.names import folded
@@ -127,7 +127,7 @@ class Description:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Description:
+    def from_json(cls, text: str) -> Self:
         """Read what `to_json` has made.
 
         Raises:
@@ -191,7 +191,7 @@ class Description:
             return self.partition or ("epochs",)
         return _TASK, *(name for name in self.partition if name != _TASK)
 
-    def joined(self, earlier: Description) -> Description:
+    def joined(self, earlier: Description) -> Self:
         """Return it with what earlier launches on the same output have recorded.
 
         Raises:
@@ -244,6 +244,14 @@ def default_partition(axes: Sequence[FunctionAxis], varied: Sequence[str]) -> tu
     """Choose the axes in the paths of a data set: the first of those that are varied and can be there."""
     able = [axis.name for axis in axes if kinds.can_be_in_paths(axis.kind)]
     return tuple([name for name in able if name in varied][:_IN_PATHS])
+
+
+@lru_cache(maxsize=4096)
+def names_of_metric(metric: Metric) -> frozenset[str]:
+    """Names of the columns that a data set has of a metric: its curve and its statistics, `folded`."""
+    alone = Columns(workload="", experiment={}, partition=(), metrics=Metrics((metric,)))
+    fields = (*curve_fields(alone), *best_fields(alone))
+    return frozenset(map(folded, (metric.curve, *(field.name for field in fields))))
 
 
 def taken_names(columns: Columns) -> frozenset[str]:

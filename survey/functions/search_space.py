@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -19,6 +20,8 @@ from survey.functions.description import (
     Description,
     FunctionAxis,
     default_partition,
+    names_of_metric,
+    objective_metric,
     taken_names,
 )
 from survey.functions.grid import EPOCHS, FIELD, TASK_NAMES, FunctionGrid, TaskFunctionGrid
@@ -27,7 +30,8 @@ from survey.functions.signature import SignatureError, describe
 from survey.functions.source import Source, source_of
 from survey.networks.task_space import TaskSpace
 from survey.spaces.axes import MOST_VALUES, Axis, Epochs
-from survey.spaces.search_space import BaseSpace, refuse
+from survey.spaces.sampling import sampled
+from survey.spaces.search_space import BaseSpace, refuse, sweep_of
 from survey.text.names import folded
 from survey.workloads.columns import Columns
 from survey.workloads.experiment import TRAINING_VERSION, Experiment
@@ -87,9 +91,11 @@ class FunctionSpace(BaseSpace, frozen=True):
             for name in getattr(self, key):
                 if name not in names:
                     refuse(f"{key}: {name!r} is no axis{nearest(name, names)}; expected some of {', '.join(names)}")
-        for name in self.objective:
-            if folded(name) in {*_taken(), *map(folded, names), folded(self.sweep)}:
-                refuse(f"objective: the data set has a column {name!r} of its own; yield the metric under another name")
+        for name, best in self.objective.items():
+            taken = {*_taken(), *map(folded, names), folded(sweep_of(self))}
+            if clash := names_of_metric(objective_metric(name, best)) & taken:
+                column = name if folded(name) in clash else min(clash)
+                refuse(f"objective: the data set has a column {column!r} of its own; name the metric or axis otherwise")
         for name in set(self.partition).intersection(self.not_identity):
             refuse(f"partition: {name!r} does not count for the identity, so it cannot say where an experiment lies")
         for axis in axes:
@@ -103,17 +109,13 @@ class FunctionSpace(BaseSpace, frozen=True):
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
     ) -> list[Experiment]:
         """Expand the grids into distinct experiments, or the sample of them, in order of appearance."""
-        return self.distinct(
+        found = (
             grid.experiments(
                 contents, training_version=training_version, version=self.version, not_identity=self.not_identity
             )
             for grid in self.grids
         )
-
-    @classmethod
-    def sweep_named(cls, name: str) -> str:
-        """Return its name, or NAME_sweep if an axis has that: `dropout` may survey the axis `dropout`."""
-        return f"{name}_sweep" if folded(name) in {folded(axis.name) for axis in cls.AXES} else name
+        return sampled(itertools.chain.from_iterable(found), self.sample, self.sample_seed)
 
     @classmethod
     def columns(cls) -> Columns:
@@ -205,14 +207,14 @@ def _signature(train: Any, source: Source) -> dict[str, Any]:
 def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) -> type[FunctionSpace]:
     """Make the class of search spaces of a function."""
     try:
-        parameters = [_axis(name, each) for each in signature["axes"]]
-    except (KeyError, TypeError, ValueError):  # of what a stranger's output keeps
+        parameters = axes_of(name, signature)
+    except ValueError:
         raise InputError(f"train: what is kept of {name} cannot be read") from None
     own = tuple(axis for axis in parameters if axis.name != EPOCHS)
     is_on_tasks = _is_on_tasks(signature)
     _check_names(name, own, is_on_tasks=is_on_tasks)
     axes = (*TASK_AXES, *own) if is_on_tasks else own
-    fields = {FIELD + axis.name: (_values_of(axis), _field(axis)) for axis in own}
+    fields = axis_fields(own)
     epochs = next((axis for axis in parameters if axis.name == EPOCHS), None)
     if signature["is_plain"] and epochs is None:
         fields[EPOCHS] = (Annotated[tuple[Annotated[int, Field(strict=True, ge=1, le=1)], ...], Axis], (1,))
@@ -220,15 +222,41 @@ def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) 
         fields[EPOCHS] = (Annotated[tuple[Epochs, ...], Axis], (epochs.default,))
     workload = f"{FUNCTIONS}:{name}"
     bases = (TaskFunctionGrid, TaskFunctionSpace) if is_on_tasks else (FunctionGrid, FunctionSpace)
-    grid = create_model("Grid", __base__=bases[0], **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    about = f"A hypercube of values of the parameters of {name}: every combination is an experiment."
+    grid = create_model("Grid", __base__=bases[0], __doc__=about, **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
     grid.AXES, grid.NAME = axes, workload
     grids = Annotated[tuple[grid, ...], Field(min_length=1)]
-    space = create_model("SearchSpace", __base__=bases[1], grids=(grids, ...))
+    about = f"A named union of grids over the training function {name}."
+    space = create_model("SearchSpace", __base__=bases[1], __doc__=about, grids=(grids, ...))
     space.WORKLOAD, space.SOURCE, space.SIGNATURE, space.AXES = workload, source, signature, axes
+    space.NAMES_OF_AXES = tuple(axis.name for axis in axes)
     return space
 
 
-def _axis(name: str, parameter: Mapping[str, Any]) -> FunctionAxis:
+def axes_of(name: str, signature: Mapping[str, Any], *, key: str = "train") -> list[FunctionAxis]:
+    """Return the axes of a signature.
+
+    Args:
+        name: Name of the function, for messages.
+        signature: As of `survey.functions.signature.describe`.
+        key: That of the search space which names the function, for messages.
+
+    Raises:
+        InputError: A default is not of its kind.
+        ValueError: It is no signature: a stranger's output keeps it.
+    """
+    try:
+        return [_axis(name, each, key) for each in signature["axes"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def axis_fields(axes: Iterable[FunctionAxis]) -> dict[str, Any]:
+    """Return the fields of a grid, as pydantic makes models of them, by the names of the axes with `FIELD` before."""
+    return {FIELD + axis.name: (_values_of(axis), _field(axis)) for axis in axes}
+
+
+def _axis(name: str, parameter: Mapping[str, Any], key: str) -> FunctionAxis:
     kind, has_default = parameter["kind"], "default" in parameter
     default = kinds.hashable(parameter.get("default"))
     if has_default:
@@ -237,7 +265,7 @@ def _axis(name: str, parameter: Mapping[str, Any]) -> FunctionAxis:
         except ValidationError:
             hint = ", or annotate it as Optional" if default is None else ""
             raise InputError(
-                f"train: {name}: the default of {parameter['name']!r} is {default!r}, which is not "
+                f"{key}: {name}: the default of {parameter['name']!r} is {default!r}, which is not "
                 f"{kinds.words(kind)}; change one of them{hint}"
             ) from None
     return FunctionAxis(parameter["name"], kind, has_default, default)

@@ -9,7 +9,7 @@ import enum
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 GIVEN = ("data", "device", "folder", "seed", "state")
@@ -23,12 +23,16 @@ class SignatureError(Exception):
     """A function cannot be surveyed; the text says why, and what to do."""
 
 
-def describe(function: Callable[..., Any]) -> dict[str, Any]:
+def describe(function: Callable[..., Any], given: Sequence[str] = GIVEN) -> dict[str, Any]:
     """Describe the parameters of a function.
+
+    Args:
+        function: The function.
+        given: Names of parameters that are no axes.
 
     Returns:
         `axes`: for each axis its `name`, its `kind` (see `survey.functions.kinds`), and its `default` if it has one;
-        `given`: those of `GIVEN` that it asks for; `is_plain`: whether it returns, and does not yield.
+        `given`: those of `given` that it asks for; `is_plain`: whether it returns, and does not yield.
 
     Raises:
         SignatureError: It is no function; a parameter has no annotation, or one that is not understood.
@@ -41,14 +45,14 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
                 f"the parameter {each.name!r} has no name to give it by; name each axis, and use functools.wraps in a "
                 "decorator"
             )
-    axes = [each for each in parameters if each.name not in GIVEN]
+    axes = [each for each in parameters if each.name not in given]
     for each in axes:
         if each.annotation is each.empty:
             raise SignatureError(f"the parameter {each.name!r} has no annotation; expected {_KNOWN}")
     hints = _hints(function)
     return {
         "axes": [_axis(each, hints[each.name]) for each in axes],
-        "given": [each.name for each in parameters if each.name in GIVEN],
+        "given": [each.name for each in parameters if each.name in given],
         "is_plain": not inspect.isgeneratorfunction(inspect.unwrap(function)),
     }
 

@@ -51,35 +51,43 @@ class Source:
         return found.hexdigest()
 
 
-def source_of(train: str | Callable[..., Any], folder: Path) -> Source:
+def source_of(train: str | Callable[..., Any], folder: Path, *, key: str = "train") -> Source:
     """Find a function.
 
     Args:
         train: `FILE.py:FUNCTION`, `package.module:function`, or the function itself.
         folder: Folder that a relative path starts from.
+        key: That of the search space which names the function, for messages.
 
     Raises:
         InputError: There is no such file or module; the message says what was expected.
     """
+    try:
+        return _found(train, folder)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
+
+
+def _found(train: str | Callable[..., Any], folder: Path) -> Source:
     if not isinstance(train, str):
         return _of_object(train)
     place, colon, function = train.rpartition(":")
     if not colon or not function.isidentifier() or not place:
-        raise InputError(f"train: expected FILE.py:FUNCTION or package.module:function, found {train!r}")
+        raise InputError(f"expected FILE.py:FUNCTION or package.module:function, found {train!r}")
     if not place.endswith(".py"):
         return _importable(place, function, folder)
     file = folder / place
     if not file.is_file():
-        raise InputError(f"train: there is no file {file}")
+        raise InputError(f"there is no file {file}")
     if not file.stem.isidentifier():
-        raise InputError(f"train: {file.name} cannot be imported, as its name is no word of Python; rename it")
+        raise InputError(f"{file.name} cannot be imported, as its name is no word of Python; rename it")
     return _of_module(file.stem, function, file.parent.resolve())
 
 
 def _of_object(train: Callable[..., Any]) -> Source:
     module, function = getattr(train, "__module__", None), getattr(train, "__qualname__", "")
     if not callable(train) or not module or not function:
-        raise InputError(f"train: expected a function, or where it is as text, found {train!r}")
+        raise InputError(f"expected a function, or where it is as text, found {train!r}")
     loaded = sys.modules.get(module)
     file = getattr(loaded, "__file__", None)
     if module != "__main__" and file and all(part.isidentifier() for part in function.split(".")):
@@ -103,7 +111,7 @@ def _pickled(train: Callable[..., Any]) -> bytes:
         return cloudpickle.dumps(train)
     except Exception as error:  # of whatever the function refers to
         raise InputError(
-            f"train: {train.__qualname__} cannot be sent to other processes: {type(error).__name__}: {error}; put it "
+            f"{train.__qualname__} cannot be sent to other processes: {type(error).__name__}: {error}; put it "
             "into a file of its own and give FILE.py:FUNCTION"
         ) from None
 
@@ -112,13 +120,13 @@ def _importable(module: str, function: str, folder: Path) -> Source:
     top, *_ = module.split(".")
     spec = PathFinder.find_spec(top, [str(folder.resolve()), *filter(None, sys.path)])
     if spec is None:
-        raise InputError(f"train: there is no module {top!r} on the import path, nor in {folder}")
+        raise InputError(f"there is no module {top!r} on the import path, nor in {folder}")
     # A package has folders, several if it has no `__init__.py`; a module has a file.
     places = [Path(place).resolve() for place in spec.submodule_search_locations or filter(None, [spec.origin])]
     for root in (place.parent for place in places):
         if any(candidate.is_file() for candidate in _candidates(module, root)):
             return _of_module(module, function, root)
-    raise InputError(f"train: there is no module {module!r} in {', '.join(str(place.parent) for place in places)}")
+    raise InputError(f"there is no module {module!r} in {', '.join(str(place.parent) for place in places)}")
 
 
 def _of_module(module: str, function: str, root: Path) -> Source:

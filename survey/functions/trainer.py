@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from survey.functions.description import METRIC_NAME, TASK_AXES
+from survey.functions.description import METRIC_NAME, TASK_AXES, names_of_metric
 from survey.functions.experiment import FunctionExperiment
 from survey.functions.folder import RunFolder
 from survey.functions.run_data import run_data
 from survey.functions.server import Call, FunctionError, FunctionServer
 from survey.tasks.prepared import PreparedTask
-from survey.text.names import folded
+from survey.workloads.metrics import found_metric
 from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError
 
 if TYPE_CHECKING:
@@ -156,12 +156,25 @@ class FunctionTrainer:
         for name in metrics.keys() - self._seen:
             if not METRIC_NAME.fullmatch(name):
                 raise FunctionError(f"{name!r}: expected a name of letters, digits, _, -, . and /, at most 100")
-            if folded(name) in self._calls.taken:
-                raise FunctionError(f"{name!r}: the data set has a column of this name; yield it under another one")
+            self._check_columns(name)
             self._seen.add(name)
         if self._folder:
             self._folder.check_now_and_then()
         return {name: torch.tensor([value], dtype=torch.float32) for name, value in metrics.items()}
+
+    def _check_columns(self, name: str) -> None:
+        """Check that no column that the data set has of a metric is that of an axis or of another metric."""
+        if name == self._calls.objective:
+            return  # whose columns the search space has been checked for
+        names = names_of_metric(found_metric(name))
+        if clash := names & self._calls.taken:
+            column = min(clash, key=len)
+            raise FunctionError(
+                f"{name!r}: the data set has a column {column!r} of an axis or of its own; yield it under another name"
+            )
+        for other in self._seen:
+            if not names.isdisjoint(names_of_metric(found_metric(other))):
+                raise FunctionError(f"{name!r} and {other!r} would share a column of the data set; rename one of them")
 
     def _end_of_last(self) -> dict[str, torch.Tensor]:
         """Let a function that knows how many epochs there are run to its end; return the metrics of the last one.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
-from survey.errors import InputError, nearest
+from survey.errors import InputError, LocatedError, SearchSpaceError, nearest
 from survey.launch.options import Options
 from survey.launch.request import Request
 from survey.launch.result import SurveyResult
@@ -141,7 +141,10 @@ def prepare(space: Space | Sequence[Space], options: Options, console: Console |
             raise InputError(f"search spaces: expected names, paths or SearchSpace, found {type(one).__name__}")
     spaces = [one if isinstance(one, BaseSpace) else load_space(one) for one in given]
     for one in spaces:
-        one.check()
+        try:
+            one.check()
+        except LocatedError as error:
+            raise SearchSpaceError(f"{one.name}: {error}") from None
     names = [one.name for one in spaces]
     if len(set(map(folded, names))) < len(names) or not names:
         raise InputError(f"search spaces: expected one or more of different names, found {', '.join(names) or 'none'}")

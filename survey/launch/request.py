@@ -21,7 +21,7 @@ from survey.output.states import States
 from survey.output.surveys import SURVEYS
 from survey.plan.make_plan import Bound, Device, Existing, make_plan
 from survey.plan.plan import Plan
-from survey.spaces.search_space import BaseSpace, check_together
+from survey.spaces.search_space import BaseSpace, check_together, sweep_of
 from survey.system.home import ensure_home
 from survey.system.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.text.escaping import markdown
@@ -98,9 +98,9 @@ class Request:
         problem = clash([*self.output.search_spaces.names, *(space.name for space in self.spaces)], "search space")
         sweeps: dict[str, str] = {}
         for space in (*before, *self.spaces):
-            if (known := sweeps.setdefault(folded(space.sweep), space.name)) != space.name:
+            if (known := sweeps.setdefault(folded(sweep_of(space)), space.name)) != space.name:
                 problem = (
-                    problem or f"{known!r} and {space.name!r} have one column, {space.sweep!r}; rename one of them"
+                    problem or f"{known!r} and {space.name!r} have one column, {sweep_of(space)!r}; rename one of them"
                 )
         problem = problem or self.data.name_problem(self.output.dataset)
         if problem:

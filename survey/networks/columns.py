@@ -78,6 +78,20 @@ NEW_AXES: dict[str, str | float] = {
 }
 """Hyperparameters that came after the first version, with what it trained by."""
 
+OF_ARCHITECTURE = (
+    "activation",
+    "depth",
+    "dropout",
+    "initialization",
+    "input_activation",
+    "network_structure",
+    "normalization",
+    "shape",
+    "size",
+    "widths",
+)
+"""Columns that say how a fully connected network is built; the others are those of whatever learns a task."""
+
 COLUMNS = Columns(
     workload=NETWORKS,
     experiment=_EXPERIMENT,

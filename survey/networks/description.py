@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import NetworkExperiment, TaskExperiment
 from survey.networks.rows import TEST_SPLIT
 from survey.networks.topology import num_free_parameters, residual_layers
 from survey.tasks.prepared import PreparedTask
@@ -23,13 +23,23 @@ def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequenc
         task: The prepared data.
         widths: Layer widths of the network.
     """
-    penalty = experiment.kernel_regularizer_type
-    coefficient = experiment.kernel_regularizer_l1 or experiment.kernel_regularizer_l2
-    own = task.part_sizes
     given = experiment.hidden_widths is not None
+    exact = num_free_parameters(widths, task.num_inputs, normalized=experiment.normalization == "layer")
     return {
         **({"size": num_free_parameters(widths, task.num_inputs)} if given else {}),
         "input_activation": experiment.activation if len(widths) > 1 else task.output_activation,
+        **task_described(experiment, task, exact),
+        "widths": list(widths),
+        "network_structure": _network_structure(experiment, task, widths),
+    }
+
+
+def task_described(experiment: TaskExperiment, task: PreparedTask, num_free_parameters: int) -> dict[str, Any]:
+    """Return those of them that whatever learns a task has: of the penalty, of the data, and its parameters."""
+    penalty = experiment.kernel_regularizer_type
+    coefficient = experiment.kernel_regularizer_l1 or experiment.kernel_regularizer_l2
+    own = task.part_sizes
+    return {
         "kernel_regularizer": json.dumps({"type": penalty, penalty: coefficient}) if penalty else None,
         "kernel_regularizer.l1": experiment.kernel_regularizer_l1 if penalty == "l1" else None,
         "kernel_regularizer.l2": experiment.kernel_regularizer_l2 if penalty == "l2" else None,
@@ -41,11 +51,7 @@ def described(experiment: NetworkExperiment, task: PreparedTask, widths: Sequenc
         "target_variance": task.target_variance,
         "test_split": own.test / task.num_rows if own else TEST_SPLIT,
         "test_split_method": OWN_SPLIT if own else SPLIT_METHOD,
-        "num_free_parameters": num_free_parameters(
-            widths, task.num_inputs, normalized=experiment.normalization == "layer"
-        ),
-        "widths": list(widths),
-        "network_structure": _network_structure(experiment, task, widths),
+        "num_free_parameters": num_free_parameters,
     }
 
 

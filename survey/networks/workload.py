@@ -73,7 +73,7 @@ class _Networks(Workload):
         make_trainer = partial(
             Trainer,
             experiment,
-            inputs=torch.tensor(task.inputs),
+            inputs=torch.tensor(task.inputs).flatten(1),
             targets=torch.tensor(task.targets),
             task_kind=task.kind,
             widths=widths,

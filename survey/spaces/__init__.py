@@ -3,4 +3,4 @@
 Read `search_space` first; `yaml_file` finds and reads the files, and reports mistakes with their lines.
 """
 
-__all__ = ["axes", "changes", "search_space", "yaml_file"]
+__all__ = ["axes", "changes", "sampling", "search_space", "yaml_file"]

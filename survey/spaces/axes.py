@@ -7,7 +7,7 @@ import math
 import struct
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -124,7 +124,7 @@ def without(problem_of: Callable[[str], str]) -> AfterValidator:
 
 def word(words: tuple[str, ...], *, any_case: bool = False) -> BeforeValidator:
     """Return a validator that accepts one of `words`, as `one_of` does."""
-    return BeforeValidator(one_of(words, any_case=any_case))
+    return BeforeValidator(one_of(words, any_case=any_case), json_schema_input_type=Literal[words])
 
 
 Number = BeforeValidator(_no_bool)

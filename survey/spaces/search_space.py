@@ -20,6 +20,7 @@ from survey.dataset.sweep_names import name_problem, sweep_problem
 from survey.errors import SearchSpaceError
 from survey.spaces.axes import MOST_VALUES, Axis, Epochs, Number, float32, word
 from survey.spaces.sampling import sampled
+from survey.text.names import folded
 from survey.text.validation import CheckedModel
 from survey.workloads.columns import Columns
 from survey.workloads.experiment import DRAWS, TRAINING_VERSION, Experiment
@@ -42,7 +43,7 @@ class BaseGrid(CheckedModel, frozen=True):
 
     Attributes:
         epochs: Numbers of epochs.
-        draws: How random draws of different experiments relate, see `survey.workloads.experiment.Experiment`.
+        draws: Whether repetition r has the same random draws in all experiments of a task, or draws of its own.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
@@ -98,6 +99,7 @@ class BaseSpace(CheckedModel, frozen=True):
 
     Attributes:
         WORKLOAD: Name of the workload.
+        NAMES_OF_AXES: Names of axes that a search space may have too, see `sweep_of`.
         name: Name of the search space.
         description: What it is for.
         repetitions: Runs of each experiment, each with its own seed.
@@ -110,6 +112,7 @@ class BaseSpace(CheckedModel, frozen=True):
     """
 
     WORKLOAD: ClassVar[str]
+    NAMES_OF_AXES: ClassVar[tuple[str, ...]] = ()
 
     name: str
     description: Annotated[str, Field(max_length=100_000)] = ""
@@ -121,29 +124,14 @@ class BaseSpace(CheckedModel, frozen=True):
     @field_validator("name")
     @classmethod
     def _can_be_a_column(cls, name: str) -> str:
-        if problem := name_problem(name) or sweep_problem(cls.sweep_named(name), cls.columns()):
+        if problem := name_problem(name) or sweep_problem(_sweep_named(name, cls), cls.columns()):
             raise PydanticCustomError("name", "{problem}", {"problem": problem})
         return name
-
-    @classmethod
-    def sweep_named(cls, name: str) -> str:
-        """Return the name of the sweep, which its column and table in the data set have, of a search space."""
-        return name
-
-    @property
-    def sweep(self) -> str:
-        """Name of its column, and of its table, in the data set."""
-        return self.sweep_named(self.name)
 
     @classmethod
     def columns(cls) -> Columns:
         """Return the columns of its workload."""
         return workload_named(cls.WORKLOAD).columns
-
-    @classmethod
-    def axes(cls) -> tuple[str, ...]:
-        """Return the names of the axes of its grids."""
-        return get_args(cls.model_fields["grids"].annotation)[0].keys()
 
     @model_validator(mode="after")
     def _is_feasible(self) -> Self:
@@ -167,12 +155,8 @@ class BaseSpace(CheckedModel, frozen=True):
 
         They are in order of appearance.
         """
-        return self.distinct(grid.experiments(contents, training_version=training_version) for grid in self.grids)
-
-    def distinct(self, grids: Iterable[Iterable[Experiment]]) -> list[Experiment]:
-        """Return the distinct ones of the experiments of its grids, or the sample of them."""
-        found = list(dict.fromkeys(itertools.chain.from_iterable(grids)))
-        return found if self.sample is None else sampled(found, self.sample, self.sample_seed)
+        grids = (grid.experiments(contents, training_version=training_version) for grid in self.grids)
+        return sampled(itertools.chain.from_iterable(grids), self.sample, self.sample_seed)
 
     def located(self, folder: Path) -> Self:
         """Return the search space of a file in this folder: relative paths in it are below the folder.
@@ -204,6 +188,11 @@ class BaseSpace(CheckedModel, frozen=True):
         """
 
 
+def axes_of(space_type: type[BaseSpace]) -> tuple[str, ...]:
+    """Return the names of the axes of the grids of such search spaces."""
+    return get_args(space_type.model_fields["grids"].annotation)[0].keys()
+
+
 def varied_axes(spaces: Iterable[BaseSpace]) -> tuple[str, ...]:
     """Return the axes that have several values in search spaces, those with the most values first."""
     grids = [grid for space in spaces for grid in space.grids]
@@ -211,6 +200,18 @@ def varied_axes(spaces: Iterable[BaseSpace]) -> tuple[str, ...]:
     names = reversed(grids[0].keys())
     counts = {name: len({value for grid in grids for value in grid.values(name)}) for name in names}
     return tuple(sorted((name for name in counts if counts[name] > 1), key=counts.__getitem__, reverse=True))
+
+
+def sweep_of(space: BaseSpace) -> str:
+    """Return the name that the column and the table of a search space have in the data set.
+
+    It is that of the search space, or NAME_sweep if an axis has that: `dropout` may survey the axis `dropout`.
+    """
+    return _sweep_named(space.name, type(space))
+
+
+def _sweep_named(name: str, space_type: type[BaseSpace]) -> str:
+    return f"{name}_sweep" if folded(name) in map(folded, space_type.NAMES_OF_AXES) else name
 
 
 def check_together(

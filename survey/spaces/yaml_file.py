@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from survey.errors import InputError, LocatedError, SearchSpaceError, nearest
 from survey.spaces.changes import change_grids
 from survey.spaces.lists import take_lists
-from survey.spaces.search_space import BaseSpace
+from survey.spaces.search_space import BaseSpace, axes_of
 from survey.spaces.yaml_source import line_of, read_yaml
 from survey.system.import_path import SEARCH_SPACES
 from survey.text.names import inside, yaml_names
@@ -60,7 +60,7 @@ def _load(source: Path, *, is_kept: bool = False, changes: Mapping[str, Any] = {
         take_lists(document, nodes, source)
     space_type = _type_of(document, nodes, source, is_kept=is_kept)
     if changes:
-        change_grids(document, changes, space_type.axes())
+        change_grids(document, changes, axes_of(space_type))
     try:
         space = space_type.model_validate(document)
     except ValidationError as error:
@@ -88,7 +88,7 @@ def _load(source: Path, *, is_kept: bool = False, changes: Mapping[str, Any] = {
 
 def _type_of(document: dict[str, Any], nodes: yaml.Node | None, source: Path, *, is_kept: bool) -> type[BaseSpace]:
     """The class of a document, by what it says of its workload, which is dropped from it."""
-    key = "train" if "train" in document else "workload"
+    key = next((each for each in ("train", "model") if each in document), "workload")
     try:
         return space_type_of(document, Path(str(source)).resolve().parent, is_kept=is_kept)
     except InputError as error:

@@ -20,8 +20,11 @@ _COPIES = 3
 """Copies of an array in memory at once: as read, as columns, and as inputs."""
 
 
-def read_arrays(where: str, path: Path, target: str, reading: Reading) -> pd.DataFrame:
+def read_arrays(where: str, path: Path, target: str, reading: Reading) -> tuple[pd.DataFrame, tuple[int, ...]]:
     """Read inputs and target from an `.npz` archive as a frame.
+
+    Returns:
+        The frame, and the shape of a row's inputs if these are images, sequences or the like; else ().
 
     Raises:
         TaskError: An array is missing, damaged, too large for memory, of Python objects, or of the wrong shape.
@@ -41,11 +44,16 @@ def read_arrays(where: str, path: Path, target: str, reading: Reading) -> pd.Dat
         key = "X" if "X" in others else others[0]
         shapes = {name: _check_header(where, archive, members[name], name) for name in (key, target)}
         x, y = shapes[key], shapes[target]
-        if len(x) != 2 or len(y) not in (1, 2) or y[1:] not in ((), (1,)) or x[0] != y[0]:
+        if len(x) < 2 or len(y) not in (1, 2) or y[1:] not in ((), (1,)) or x[0] != y[0]:
             raise TaskError(
-                f"{where}: expected arrays {key} [rows, features] and {target} [rows]; found shapes {x} and {y}"
+                f"{where}: expected arrays {key} [rows, features], or of more dimensions, such as [rows, height, "
+                f"width], and {target} [rows]; found shapes {x} and {y}"
             )
-        return frame_of(where, key, _read(archive, members[key]), target, _read(archive, members[target]), reading)
+        if len(x) > 2 and (reading.columns is not None or reading.drop):
+            raise TaskError(f"{where}: `columns` and `drop` are for tables; {key} has the shape {x}")
+        flat = _read(archive, members[key]).reshape(x[0], -1)
+        frame = frame_of(where, key, flat, target, _read(archive, members[target]), reading)
+        return frame, (x[1:] if len(x) > 2 else ())
 
 
 def frame_of(where: str, key: str, x: np.ndarray, target: str, y: np.ndarray, reading: Reading) -> pd.DataFrame:

@@ -8,7 +8,10 @@ from typing import Any
 from survey.errors import TaskError
 from survey.tasks.advice import shown
 
-_FORMS = "expected (X, y), with X [rows, features] and y [rows], or (frame, 'TARGET'), and optionally the kind as third"
+_FORMS = (
+    "expected (X, y), with X [rows, features], or of more dimensions, and y [rows], or (frame, 'TARGET'), and "
+    "optionally the kind as third"
+)
 
 
 class InMemory:
@@ -17,17 +20,19 @@ class InMemory:
     Attributes:
         frame: Inputs and target; the names of its columns are strings.
         digest: SHA-256, as hex, of names, dtypes and values.
+        shape: Shape of the inputs of a row, if these are images, sequences or the like; else ().
     """
 
-    def __init__(self, frame: Any) -> None:
+    def __init__(self, frame: Any, shape: tuple[int, ...] = ()) -> None:
         import pandas as pd
 
         self.frame: pd.DataFrame = frame
+        self.shape = shape
         try:
             hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
         except TypeError as error:
             raise TaskError(f"data in memory: expected one number or text in each cell ({error})") from None
-        header = repr([(name, str(kind)) for name, kind in frame.dtypes.items()])
+        header = repr([(name, str(kind)) for name, kind in frame.dtypes.items()]) + (repr(shape) if shape else "")
         self.digest = hashlib.sha256(header.encode() + hashes.tobytes()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
@@ -66,11 +71,13 @@ def taken(data: Any, target: str | None) -> tuple[InMemory, str]:
         return InMemory(_named(data)), target
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise TaskError(f"data in memory: {_FORMS}; found {type(data).__name__}")
-    x, y = data
+    (x, y), shape = data, ()
     if not isinstance(x, pd.DataFrame):
         x = np.asarray(x)
-        if x.ndim != 2:
+        if x.ndim < 2:
             raise TaskError(f"data in memory: {_FORMS}; found X of shape {x.shape}")
+        shape = x.shape[1:] if x.ndim > 2 else ()
+        x = x.reshape(len(x), -1)
         x = pd.DataFrame(x, columns=[f"X[:, {column}]" for column in range(x.shape[1])])
     y = y if isinstance(y, pd.Series) else np.asarray(y)
     if y.ndim not in (1, 2) or y.shape[1:] not in ((), (1,)) or len(y) != len(x):
@@ -80,7 +87,7 @@ def taken(data: Any, target: str | None) -> tuple[InMemory, str]:
     if target in x.columns:
         raise TaskError(f"data in memory: X has a column {shown(target)}, which is the name of the target")
     y = pd.Series(y if isinstance(y, pd.Series) else y.reshape(len(y)), name=target).reset_index(drop=True)
-    return InMemory(pd.concat([x, y], axis=1)), target
+    return InMemory(pd.concat([x, y], axis=1), shape), target
 
 
 def _named(frame: Any) -> Any:

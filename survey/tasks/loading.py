@@ -28,11 +28,12 @@ class TaskDescription:
         name: Canonical name.
         kind: Classification or regression.
         rows: Rows of the whole data set.
-        num_inputs: Columns of the prepared inputs.
+        num_inputs: Numbers in the prepared inputs of a row.
         num_outputs: Columns of the prepared targets.
         guessed: Whether the kind was guessed from the target, as for a PMLB data set that BUTTER does not use.
         inputs_guessed: Whether the number of inputs was guessed, because the data are not on this machine.
         parts: Rows of each part, if the task has a split of its own.
+        input_shape: Shape of the inputs of a row, if these are images, sequences or the like; () for a table.
     """
 
     name: str
@@ -43,6 +44,7 @@ class TaskDescription:
     guessed: bool
     inputs_guessed: bool = False
     parts: PartSizes | None = None
+    input_shape: tuple[int, ...] = ()
 
 
 def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
@@ -92,7 +94,8 @@ def describe(name: str, user_tasks: Mapping[str, UserTask] = _NONE, *, may_guess
     task = load(name, user_tasks)
     guessed = known is None and bare not in user_tasks
     shape = task.num_rows, task.num_inputs, task.num_outputs
-    return TaskDescription(bare, task.kind, *shape, guessed, parts=task.part_sizes)
+    input_shape = task.input_shape if len(task.input_shape) > 1 else ()
+    return TaskDescription(bare, task.kind, *shape, guessed, parts=task.part_sizes, input_shape=input_shape)
 
 
 def fetch(name: str) -> Path | None:

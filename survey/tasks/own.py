@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -188,6 +189,7 @@ class UserTask(CheckedModel, frozen=True):
             chosen = reading.chosen(where, list(self.data.frame.columns), self.target)
             frame = self.data.frame[chosen]
             table = table_of(where, name, frame, self.target, row_place, reading, "data in memory")
+            table = replace(table, shape=self.data.shape)
         else:
             raise TaskError(
                 f"task {name!r}: its data came from Python and are not in the search space; pass them again as "

@@ -33,6 +33,10 @@ def with_test_rows(table: Table, test: Table) -> Table:
                 f"{one.name} has no column {shown(lacking[0])}, which {other.source} has; expected the same columns in "
                 "both files; add it, or list those to use as `columns`"
             )
+    if table.shape != test.shape:
+        raise TaskError(
+            f"{table.name} has inputs of the shape {table.shape}, {test.source} of {test.shape}; expected the same"
+        )
     rows, place = len(table.target), table.place
 
     def place_of(row: int) -> str:

@@ -50,7 +50,7 @@ def prepare(table: Table, kind: Kind, pixel_maximum: float | None = None) -> Pre
         refuse_names(target)
     # The target first: it is cheap to prepare, and most likely to be wrong.
     targets = _classes(target) if kind == "classification" else _regression_target(target)
-    inputs, made = _columns(table) if pixel_maximum is None else _pixels(table, pixel_maximum)
+    inputs, made = _inputs(table, pixel_maximum)
     minimum, extent = _units(target) if kind == "regression" and _is_scaled(target) else (None, None)
     made = replace(made, classes=() if _is_scaled(target) and kind == "regression" else _counts(target))
     return PreparedTask(
@@ -125,6 +125,27 @@ def _with(made: Preparation, column: Column) -> Preparation:
     if _is_scaled(column):
         return replace(made, scaled=made.scaled + 1)
     return replace(made, binary=made.binary + 1)
+
+
+def _inputs(table: Table, pixel_maximum: float | None) -> tuple[np.ndarray, Preparation]:
+    if table.shape:
+        return _scaled_together(table)
+    return _columns(table) if pixel_maximum is None else _pixels(table, pixel_maximum)
+
+
+def _scaled_together(table: Table) -> tuple[np.ndarray, Preparation]:
+    """Return inputs of a shape, such as images, min-max scaled by the range of them all: float32 [rows, *shape]."""
+    rows, names = len(table.target), list(table.inputs.columns)
+    check_memory(3 * 8 * rows * len(names), table.name, f"{rows:,} rows of the shape {table.shape}")
+    values = np.empty((rows, len(names)), dtype=np.float64)
+    for index, name in enumerate(names):
+        where = f"{table.name}, {name}"
+        values[:, index] = read_values(table, table.inputs[name], where, numbers_only=True)
+    least, greatest = float(values.min()), float(values.max())
+    if least == greatest:
+        raise TaskError(f"{table.name}: found {least:g} in all inputs; expected at least two values")
+    scaled = (values - least) / (greatest - least)
+    return scaled.astype(np.float32).reshape(rows, *table.shape), Preparation(scaled=len(names))
 
 
 def _pixels(table: Table, maximum: float) -> tuple[np.ndarray, Preparation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -47,7 +48,7 @@ class PreparedTask:
     Attributes:
         name: Canonical name of the task.
         kind: Classification or regression.
-        inputs: float32 [rows, num_inputs], C-contiguous, in [0, 1].
+        inputs: float32 [rows, num_inputs], C-contiguous, in [0, 1]; of images, sequences and the like [rows, *shape].
         targets: float32 [rows, num_outputs], C-contiguous, in [0, 1].
         digest: SHA-256, as hex, of kind, shapes, contents and parts, but not of the name; computed unless given.
         preparation: How the columns of its table became inputs and outputs; None where this is not known.
@@ -57,7 +58,7 @@ class PreparedTask:
             repetition draws its own split.
 
     Raises:
-        ValueError: Inputs and targets are not matrices, or parts not a vector, with equal numbers of rows.
+        ValueError: Inputs have no columns, targets are no matrix, or parts no vector, with equal numbers of rows.
     """
 
     name: str
@@ -73,7 +74,7 @@ class PreparedTask:
     def __post_init__(self) -> None:
         import numpy as np
 
-        if self.inputs.ndim != 2 or self.targets.ndim != 2 or len(self.inputs) != len(self.targets):
+        if self.inputs.ndim < 2 or self.targets.ndim != 2 or len(self.inputs) != len(self.targets):
             raise ValueError(f"expected [rows, columns] twice, found {self.inputs.shape} and {self.targets.shape}")
         for name in ("inputs", "targets"):
             # A view, so that the caller's own array stays writable.
@@ -103,8 +104,13 @@ class PreparedTask:
 
     @property
     def num_inputs(self) -> int:
-        """Number of columns of the inputs."""
-        return self.inputs.shape[1]
+        """Numbers in the inputs of a row."""
+        return math.prod(self.input_shape)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the inputs of a row: (columns,) of a table."""
+        return self.inputs.shape[1:]
 
     @property
     def num_outputs(self) -> int:

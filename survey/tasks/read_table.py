@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from survey.errors import SurveyError, TaskError
@@ -48,15 +49,15 @@ def _read(task: str, path: Path, target: str, reading: Reading, where: str) -> T
         raise TaskError(f"task {task!r}: {path} has an unsupported format; expected {', '.join(FORMATS)}")
     if path.stat().st_size == 0:
         raise TaskError(f"{where} is empty; expected a header and rows")
-    place = row_place
+    place, shape = row_place, ()
     if ending == ".npz":
-        frame = read_arrays(where, path, target, reading)
+        frame, shape = read_arrays(where, path, target, reading)
     elif ending == ".parquet":
         frame = read_parquet(where, path, target, reading)
     else:
         separator = reading.separator or ("\t" if ".tsv" in ending else ",")
         frame, place = read_text(where, path, target, reading, separator)
-    return table_of(where, task, frame, target, place, reading, str(path))
+    return replace(table_of(where, task, frame, target, place, reading, str(path)), shape=shape)
 
 
 def _damage(path: Path, error: Exception) -> str:

@@ -41,6 +41,7 @@ class Table:
         cells_filled: Number of missing values that were filled in.
         parts: int8 [rows], for which part each row is, if the table has a split of its own; see
             `survey.tasks.own_split`.
+        shape: Shape of the inputs of a row, whose numbers are the columns in order; empty where they are columns.
     """
 
     task: str
@@ -52,6 +53,7 @@ class Table:
     rows_dropped: int = 0
     cells_filled: int = 0
     parts: np.ndarray | None = None
+    shape: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:

@@ -3,4 +3,4 @@
 The modules are independent of each other; every room may use them.
 """
 
-__all__ = ["counting", "escaping", "html", "json_files", "names", "terminal", "uris", "validation"]
+__all__ = ["counting", "documented", "escaping", "html", "json_files", "names", "terminal", "uris", "validation"]

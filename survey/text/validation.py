@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from survey.errors import SearchSpaceError, nearest
+from survey.text.documented import Documented, document
+from survey.text.given import given, rows
+from survey.text.html import html_table
 
 Location = tuple[int | str, ...]
 """Location of a mistake: keys and indices."""
@@ -21,8 +24,8 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 100
 
 
-class CheckedModel(BaseModel, frozen=True, extra="forbid"):
-    """A frozen model whose constructor reports mistakes as a search space's file does.
+class CheckedModel(BaseModel, metaclass=Documented, frozen=True, extra="forbid"):
+    """A frozen model whose constructor reports mistakes as a search space's file does, and which `help` documents.
 
     Raises:
         SearchSpaceError: Arguments are unknown, missing or invalid; the message has a line for each.
@@ -33,6 +36,22 @@ class CheckedModel(BaseModel, frozen=True, extra="forbid"):
             super().__init__(**values)
         except ValidationError as error:
             raise SearchSpaceError(describe(error, type(self), lambda _: (type(self).__name__, True))) from None
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        document(cls)
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        return given(self)
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__}: {name} cannot be changed; make another {type(self).__name__}")
+
+    def _repr_html_(self) -> str:
+        return html_table(rows(self), title=type(self).__name__)
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:

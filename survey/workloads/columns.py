@@ -29,6 +29,7 @@ class Columns:
         of_runs: Columns of a run by name, beside its curves, of which summaries have nothing.
         derived: Columns of an experiment that follow from the others, and so are no axes.
         not_published: Columns of an experiment, and curves, that the published data lack; the others mean the same.
+        told: Columns of an experiment that are no axes, and that the report lists with their values.
         of_data: Columns that say something of the data, and may be filled in where an older version did not know it.
         one_for_all: Columns of which all runs of a data set have the same value.
         one_for_data: Columns of which all runs on the data of one name have the same value.
@@ -44,6 +45,7 @@ class Columns:
     of_runs: Mapping[str, Column] = field(default_factory=dict)
     derived: frozenset[str] = frozenset()
     not_published: frozenset[str] = frozenset()
+    told: tuple[str, ...] = ()
     of_data: tuple[str, ...] = ()
     one_for_all: tuple[str, ...] = ("task_version",)
     one_for_data: tuple[str, ...] = ("task_digest",)

@@ -39,7 +39,7 @@ class Experiment(ABC):
         training_version: Version of the definitions by which it is trained.
 
     The defaults never change: a field at its default is left out of the identity, so that a field added later leaves
-    old ids as they are.
+    old ids as they are. So is a field that does not count where experiments are compared.
 
     Raises:
         ValueError: This program does not know the training version.
@@ -131,7 +131,8 @@ class Experiment(ABC):
 
 @cache
 def _defaults(kind: type[Experiment]) -> tuple[tuple[str, object], ...]:
-    return tuple((field.name, field.default) for field in fields(kind) if field.name != "training_version")
+    counted = (field for field in fields(kind) if field.compare and field.name != "training_version")
+    return tuple((field.name, field.default) for field in counted)
 
 
 _to_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

@@ -22,6 +22,11 @@ NOT_RECORDED = np.array(0x7FC0_BEEF, dtype=np.uint32).view(np.float32)[()]
 """Stands in curves, which are float32, for what is not recorded: a NaN that no computation yields, as R's NA is."""
 
 
+def found_metric(name: str) -> Metric:
+    """Return the metric of this name that training has found."""
+    return Metric(name, "as training gives it", of_runs=True)
+
+
 def is_recorded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """Return where there are values, which may be NaN, and not `NOT_RECORDED`."""
     return values.view(np.uint32) != NOT_RECORDED.view(np.uint32)
@@ -77,7 +82,7 @@ class Metrics:
     def found(self, names: Iterable[str]) -> Metrics:
         """Return them with further ones that training has found, in their order."""
         more = [name for name in dict.fromkeys(names) if name not in self.names]
-        return replace(self, all=(*self.all, *(Metric(name, "as training gives it", of_runs=True) for name in more)))
+        return replace(self, all=(*self.all, *map(found_metric, more)))
 
     @property
     def objective(self) -> Metric:

@@ -2,8 +2,8 @@
 
 A name in a search space, an output or a data set is not trusted: it finds only what somebody has installed, as an
 entry point of the group `survey.workloads`. Nothing is imported before it is asked for. A name `FAMILY:NAME` is that of
-a member of a family: training functions, `functions:my_net.train`. What its description says is plain values, and no
-code of the function is run for it.
+a member of a family: training functions, `functions:my_net.train`, and modules, `modules:my_net.build`. What its
+description says is plain values, and no code of the user is run for it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,16 @@ NETWORKS = "networks"
 FUNCTIONS = "functions"
 """The family of training functions, of search spaces with the key `train`."""
 
+MODULES = "modules"
+"""The family of modules that the networks' loop trains, of search spaces with the key `model`."""
+
 GROUP = "survey.workloads"
 """Group of the entry points; each names a `Workload`."""
 
 _BUILT_IN = {NETWORKS: "survey.networks.workload:WORKLOAD"}
-_FAMILIES = {FUNCTIONS: "survey.functions.workload:FAMILY"}
+_FAMILIES = {FUNCTIONS: "survey.functions.workload:FAMILY", MODULES: "survey.modules.workload:FAMILY"}
+_KEYS = {"train": FUNCTIONS, "model": MODULES}
+"""Keys of search spaces that name something of the user's own, and its family."""
 
 
 @cache
@@ -82,12 +87,24 @@ def space_type_of(document: dict[str, Any], folder: Path, *, is_kept: bool = Fal
     Raises:
         InputError: There is no such workload, or it cannot be imported.
     """
-    if "train" in document:
-        return _family(FUNCTIONS).space_type_of(document, folder, is_kept=is_kept)
+    if key := own_key(document):
+        return _family(_KEYS[key]).space_type_of(document, folder, is_kept=is_kept)
     name = document.pop("workload", NETWORKS)
     if not isinstance(name, str):
         raise InputError(f"workload: expected a name, found {name!r}")
     return workload_named(name).space_type
+
+
+def own_key(document: Mapping[str, Any]) -> str:
+    """Return the key of a search space that names something of the user's own; an empty text if there is none.
+
+    Raises:
+        InputError: There are several.
+    """
+    found = [key for key in _KEYS if key in document]
+    if len(found) > 1:
+        raise InputError(f"{' and '.join(found)} are both given; expected one of them: each is what is surveyed")
+    return "".join(found)
 
 
 def _family_of(name: object) -> Family | None:

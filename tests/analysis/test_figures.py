@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from analysis import read
 from analysis.figures import comparison, generalization, slices, zone_grid
@@ -186,6 +187,13 @@ def _runs(frame: pd.DataFrame, factor: float, seed: int) -> pd.DataFrame:
     runs = pd.concat([chosen] * 12, ignore_index=True)
     noise = [(factor if size == 4096 else 1.0) * random.uniform(0.95, 1.05) for size in runs["size"]]
     return runs.assign(val_loss=[curve * each for curve, each in zip(runs["test_loss_median"], noise, strict=True)])
+
+
+def test_a_figure_draws_itself_in_a_notebook(frame: pd.DataFrame) -> None:
+    """As IPython asks it to, where neither pyplot nor one of its backends is set up."""
+    shown, sizes = DisplayFormatter().format(zone_grid(frame))
+    assert shown["image/png"].startswith(b"\x89PNG")
+    assert sizes["image/png"]["width"] == 1015, "8.6 inches at 118 pixels; the PNG has more, for good screens"
 
 
 def test_two_data_sets_beside_each_other(frame: pd.DataFrame) -> None:

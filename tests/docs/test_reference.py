@@ -81,7 +81,7 @@ def test_every_key_of_a_grid_is_in_its_table_with_its_default():
 
 def test_every_key_of_a_search_space_is_in_its_table_with_its_default():
     table, fields = rows("The search space"), SearchSpace.model_fields
-    assert set(table) == {*fields, "lists", "train", "workload"}
+    assert set(table) == {*fields, "lists", "train", "model", "workload"}
     assert table["repetitions"][-1] == shown(fields["repetitions"].default)
     assert table["grids"][-1] == "required"
 

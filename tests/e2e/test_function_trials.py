@@ -95,15 +95,19 @@ def test_a_trial_goes_on_from_the_state_that_the_function_has_yielded(tmp_path):
     [
         ("    return\n    yield", "it has ended without yielding anything"),
         ("    yield {'loss': 1}", "it has never yielded 'test_loss', which the search space names as objective"),
-        ("    yield {'test_loss': 1, 'command': 2}", "'command': the data set has a column of this name"),
-        ("    yield {'test_loss': 1, 'lines': 2}", "'lines': the data set has a column of this name"),
+        ("    yield {'test_loss': 1, 'command': 2}", "'command': the data set has a column 'command' of"),
+        ("    yield {'test_loss': 1, 'lines': 2}", "'lines': the data set has a column 'lines' of"),
+        ("    yield {'test_loss': 1, 'acc': 2}", "'acc': the data set has a column 'acc_median' of an axis"),
+        ("    yield {'test_loss': 1, 'test_loss_min': 2}", "'test_loss_min': the data set has a column"),
+        ("    yield {'test_loss': 1, 'Top': 1, 'top': 2}", "would share a column of the data set"),
+        ("    state = []\n    state.append(state)\n    yield {'test_loss': 1}, state", "state: it holds itself"),
         ("    yield {'test_loss': 1, 'a b': 2}", "'a b': expected a name of letters, digits"),
         ("    yield {'test_loss': 1}\n    yield {'test_loss': 1}\n    yield {'test_loss': 1}", "yields more often"),
         ("    raise ValueError('no')", "line.py, line 2: ValueError: no"),
     ],
 )
 def test_what_is_wrong_with_a_function_is_told_and_marked(tmp_path, text, told):
-    write(tmp_path, f"def train(*, seed, width: int = 1, epochs: int = 2):\n{text}\n")
+    write(tmp_path, f"def train(*, seed, width: int = 1, acc_median: int = 1, epochs: int = 2):\n{text}\n")
     with surveying(request(tmp_path, "[{width: 2}]", repetitions=1)) as survey:
         (trial,) = survey.trials()
         report = finish(trial)

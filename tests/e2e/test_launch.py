@@ -125,17 +125,17 @@ def test_from_python_a_few_on_the_callers_ray_and_then_all_on_one_of_its_own(und
 
 
 @pytest.mark.parametrize(
-    "signals",
-    [(signal.SIGKILL,), pytest.param((signal.SIGTERM, signal.SIGKILL), marks=pytest.mark.launch)],
+    ("signals", "limit"),
+    [((signal.SIGKILL,), 4), pytest.param((signal.SIGTERM, signal.SIGKILL), EXPERIMENTS, marks=pytest.mark.launch)],
     ids=["once", "twice"],
 )
-def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(signals, tmp_path, undisturbed):
+def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(signals, limit, tmp_path, undisturbed):
     """Stopped twice, the second launch goes on where the first was stopped. SIGINT is with the interfaces, below."""
     space, out = write_space(tmp_path), tmp_path / "out"
     leave_unfinished_store(out)
     done = 0
     for number in signals:
-        process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1)
+        process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1, "--limit", limit)
         exposure = Exposure(process)
         await_finished_run(out, at_least=done + 1)
         stop(process, number)
@@ -143,12 +143,12 @@ def test_stopped_in_the_middle_and_launched_again_nothing_is_lost_or_doubled(sig
         (folder,) = map(Path, exposure.folders)
         assert folder.exists() == (number == signal.SIGKILL)
         before, done = done, statuses(out)["FINISHED"]
-        assert before < done < EXPERIMENTS + RUNS, "each launch goes on, and is stopped before its end"
+        assert before < done < limit * (1 + REPETITIONS), "each launch goes on, and is stopped before its end"
         if number != signal.SIGKILL:
             assert process.returncode == 130, "".join(lines)
             assert "again" in "".join(lines)
             assert "RUNNING" not in statuses(out)
-    finish_and_compare(space, out, undisturbed)
+    finish_and_compare(space, out, undisturbed, "--limit", limit)
     assert not folder.exists(), "the next launch removes what the killed one has left"
 
 

@@ -9,6 +9,7 @@ import pytest
 import survey
 from survey.errors import InputError, OutputError, SearchSpaceError
 from survey.functions.description import Description
+from survey.spaces.search_space import sweep_of
 from survey.spaces.yaml_file import dump_space, load_space, spaces_in
 from survey.workloads.experiment import Run
 from survey.workloads.registry import experiment_of, workload_named
@@ -130,6 +131,7 @@ def test_a_kind_takes_only_its_own_values(tmp_path):
     ("parameter", "told"),
     [
         ("width: int = None", "the default of 'width' is None, which is not int; change one of them, or annotate it"),
+        ("test_loss_median: int = 1", "objective: the data set has a column 'test_loss_median' of its own"),
         ("command: int", "the data set has a column 'command' of its own; rename the parameter"),
     ],
 )
@@ -269,8 +271,8 @@ def test_a_function_without_a_seed_is_told(tmp_path):
 
 def test_a_search_space_may_have_the_name_of_the_axis_that_it_surveys(folder):
     found = space(folder, "[{slope: [1, 2]}]", name="Slope")
-    assert (found.name, found.sweep) == ("Slope", "Slope_sweep")
-    assert space(folder, "[{slope: 1}]").sweep == "lines"
+    assert (found.name, sweep_of(found)) == ("Slope", "Slope_sweep")
+    assert sweep_of(space(folder, "[{slope: 1}]")) == "lines"
     held(folder, "[{slope: 1}]", name="slope")
     with pytest.raises(InputError, match="'slope' and 'slope_sweep' have one column, 'slope_sweep'; rename one"):
         request(folder, "[{slope: 1}]", name="slope_sweep")

@@ -8,6 +8,7 @@ from importlib import resources
 import pandas as pd
 import pytest
 
+import survey
 from analysis.fits.landmarks import LANDMARKS
 from analysis.report.condense import tallied
 from survey.dataset.schema import summary_schema
@@ -18,6 +19,7 @@ from survey.networks.experiment import NetworkExperiment
 from survey.networks.search_space import Grid, SearchSpace
 from survey.spaces.search_space import varied_axes
 from survey.spaces.yaml_file import built_in_names, dump_space, load_space
+from survey.spaces.yaml_source import read_yaml
 from survey.tasks.own import UserTask
 from tests.support.paths import ROOT
 from tests.support.space_files import GRID, written
@@ -578,6 +580,49 @@ def test_a_mistake_is_told_with_its_place(tmp_path, text, line, told):
     assert "\n" not in message, "one mistake, one line"
     for words in told:
         assert words in message
+
+
+OF_FILES_ALONE = {"a task with half a character"}
+"""Mistakes in what a file says, and Python cannot."""
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if name not in OF_FILES_ALONE])
+def test_python_is_told_a_mistake_as_a_file_is(tmp_path, name):
+    file = written(tmp_path, BAD[name][0])
+    with pytest.raises(SearchSpaceError) as in_file:
+        load_space(file)
+    try:
+        document, _ = read_yaml(file)
+    except SearchSpaceError:
+        return  # no YAML: nothing that Python could be given
+    if not isinstance(document, dict):
+        return
+    with pytest.raises(SearchSpaceError) as in_python:
+        survey.dry_run(SearchSpace(**{"name": "space", **document}))
+    told = str(in_file.value).partition(": ")[2].replace(", workload, lists", "")
+    assert str(in_python.value) in (f"SearchSpace: {told}", f"space: {told}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"epoch": 3}, "unknown key 'epoch' (did you mean 'epochs'?); allowed are dataset, shape, size, depth, "),
+        ({"depth": 1}, "depth[0]: input should be greater than or equal to 2, found 1"),
+        (
+            {"size": "big"},
+            "size[0]: input should be a valid integer, unable to parse string as an integer, found 'big'",
+        ),
+        ({"shape": ["rectangle", "trapezoit"]}, "shape[1]: expected one of rectangle, "),
+    ],
+)
+def test_a_mistake_in_a_grid_alone_is_told_in_a_line(changes, told):
+    with pytest.raises(SearchSpaceError) as error:
+        grid(**changes)
+    assert str(error.value).startswith(f"Grid: {told}")
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__, "the traceback has nothing of the library that checks"
+    with pytest.raises(AttributeError, match="Grid: depth cannot be changed; make another Grid"):
+        grid().depth = (2,)
 
 
 def test_a_mistake_in_a_file_of_lists_is_told_with_that_file(tmp_path):

@@ -432,7 +432,7 @@ def test_arrays(tmp_path: Path, key: str) -> None:
     [
         ({"X": np.ones((5, 2)), "y": np.ones(5)}, ["no target array 'label'", "X, y"]),
         ({"A": np.ones((5, 2)), "B": np.ones(5), "label": np.ones(5)}, ["expected the inputs as array 'X'", "A, B"]),
-        ({"X": np.ones((5, 2, 2)), "label": np.ones(5)}, ["X [rows, features]", "(5, 2, 2)"]),
+        ({"X": np.ones(5), "label": np.ones(5)}, ["X [rows, features]", "(5,)"]),
         ({"X": np.ones((5, 2)), "label": np.ones(6)}, ["(5, 2) and (6,)"]),
         ({"X": np.array([[{}]] * 5), "label": np.ones(5)}, ["cannot be read"]),
     ],

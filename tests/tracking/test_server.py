@@ -128,6 +128,7 @@ sys.exit(repr(failed) if failed else 0)
 """
 
 
+@pytest.mark.service
 def test_many_searches_at_once_do_not_find_a_module_half_imported():
     """By threads that change as often as they can: the usual interval of 5 ms hits it once in thousands of searches."""
     subprocess.run([sys.executable, "-c", SEARCH_AT_ONCE], check=True, timeout=HANGS_S)

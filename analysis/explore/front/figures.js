@@ -152,7 +152,7 @@ function curveFigure({ lines, width, height = 420, xLog, yLog, yLabel, bands }) 
     width, height, marginLeft: 62, marginRight: 18, marginTop: 26, marginBottom: 40, style: style(), grid: true,
     insetTop: 6, insetBottom: 6,
     x: { type: xLog ? "log" : "linear", label: "epoch →", ticks: 6, tickFormat: xLog ? "~s" : ",", nice: false },
-    y: { type: yLog ? "log" : "linear", label: `↑ ${yLabel}`, ticks: 6, tickFormat: shortNumber, nice: !yLog },
+    y: { type: yLog ? "log" : "linear", label: `↑ ${yLabel}`, ticks: yLog ? spacedTicks(points.map((point) => ({ ...point, value: point.median })), 6) : 6, tickFormat: shortNumber, nice: !yLog },
     marks: [
       bands ? Plot.areaY(points.filter((point) => !point.line.dashed), { x: "epoch", y1: "q1", y2: "q3", z: (point) => point.line.key, fill: (point) => point.line.colour, fillOpacity: 0.17, curve: "linear" }) : null,
       drawn(true),
@@ -175,9 +175,9 @@ function surveyedTicks(points, axis, room) {
 }
 
 /** Ticks for a logarithmic scale that need not span a power of ten. */
-function spacedTicks(points) {
+function spacedTicks(points, count = 4) {
   const [low, high] = d3.extent(points.flatMap((point) => [point.value, point.q1, point.q3]).filter(Number.isFinite));
-  return high / low > 8 ? d3.scaleLog([low, high]).ticks(4) : d3.ticks(low, high, 4);
+  return high / low > 8 ? count : d3.ticks(low, high, count);
 }
 
 /** A statistic along one axis: a line through numbers; points alone where the values are categories. */

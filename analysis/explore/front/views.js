@@ -171,6 +171,7 @@ function lineRows(context) {
   if (state.lines === "all") {
     const drawn = evenly(sorted(), MOST_LINES);
     const which = drawn.length < rows.length ? `${drawn.length} of ${rows.length} experiments, evenly chosen from the best to the worst` : `all ${rows.length} experiments`;
+    if (drawn.length <= MOST_BEST) return { rows: drawn, words: which };
     return { rows: drawn.reverse(), words: which, shades: new Shades(drawn.map((row) => values[row]), statistic.best, state.colour) };
   }
   const best = sorted().slice(0, MOST_BEST);

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from survey.networks.experiment import NetworkExperiment
-from survey.networks.rows import RowCounts, count_rows
+from survey.networks.experiment import NetworkExperiment, TaskExperiment
 from survey.networks.topology import residual_layers
 from survey.networks.training import streams
 from survey.networks.training.batches import Batches, Data, split_into_batches
 from survey.networks.training.clipping import Clipping
+from survey.networks.training.drawing import row_counts, with_noise
 from survey.networks.training.graphs import record
 from survey.networks.training.memory import Memory
 from survey.networks.training.network import Architecture, Network, Workspace
@@ -28,7 +28,6 @@ from survey.networks.training.optimizers import OPTIMIZERS, Optimizer, Updates
 from survey.networks.training.outputs import APPLY, output_gradient
 from survey.networks.training.schedules import Schedule
 from survey.networks.training.statistics import means, sum_over_rows
-from survey.tasks.parts import PARTS, PartSizes
 
 _EVALUATION_ROWS = 256
 """Rows of an evaluation batch, at least: smaller ones spend their time on calls rather than on arithmetic."""
@@ -81,12 +80,12 @@ class _Chunk:
     def _draw_rows(self, memory: Memory) -> None:
         """Draw each run's rows and noisy labels, and make room for its minibatches."""
         data, noise = self.data, self.experiment.label_noise
-        counts = _row_counts(self.experiment, data)
+        counts = row_counts(self.experiment, data.num_rows, data.parts)
         drawn = [streams.draw_rows(data.num_rows, counts, seed=seed, parts=data.parts) for seed in self.seeds]
         train_targets = []
         for seed, rows in zip(self.seeds, drawn, strict=True):
             targets = data.targets.cpu()[rows.train]
-            train_targets.append(_with_noise(targets, noise, data, seed=seed) if noise else targets)
+            train_targets.append(with_noise(targets, noise, data.kind, data.num_outputs, seed=seed))
         device = data.inputs.device
         self._train_rows = torch.stack([rows.train for rows in drawn]).to(device)
         self._train_targets = torch.stack(train_targets).transpose(1, 2).contiguous().to(device)
@@ -140,7 +139,7 @@ class _Chunk:
         for part in self._train:
             part.set_rows(row_numbers, targets)
         self._train_steps()
-        train = self._means(self._train, num_rows)
+        train = _means(self.data, self._train, num_rows)
         train[0] += self._penalties / num_rows
         # Statistics are recorded in the network's own precision.
         test, *validation = [self._evaluate(parts) for parts in self._evaluated]
@@ -184,15 +183,9 @@ class _Chunk:
             for rows, targets, scores, errors in part.by_step:
                 torch.index_select(self.data.inputs, 0, rows, out=part.work.inputs)
                 self._apply(self.network.forward(part.work), targets, scores, errors)
-        found = self._means(parts, sum(part.steps * part.num_valid for part in parts))
+        found = _means(self.data, parts, sum(part.steps * part.num_valid for part in parts))
         self._penalise(found[0], 1.0, with_gradient=False)
         return found
-
-    def _means(self, parts: Sequence[Batches], num_rows: int) -> Tensor:
-        """The statistics of what the minibatches have stored, which is overwritten: float64 [10, runs]."""
-        kind = self.data.kind
-        sums = torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
-        return means(kind, sums, num_rows, self.data.num_outputs)
 
     def state(self) -> dict[str, list[Tensor]]:
         """The state needed to continue: parameters and optimizer moments by name, live views [runs, ...] by layer."""
@@ -200,12 +193,14 @@ class _Chunk:
         return {name: self.network.by_layer(flat) for name, flat in buffers.items()}
 
 
-def _row_counts(experiment: NetworkExperiment, data: Data) -> RowCounts:
-    sizes = None if data.parts is None else PartSizes(*data.parts.long().bincount(minlength=len(PARTS)).tolist())
-    return count_rows(data.num_rows, experiment.validation_split, experiment.train_fraction, sizes)
+def _means(data: Data, parts: Sequence[Batches], num_rows: int) -> Tensor:
+    """The statistics of what the minibatches have stored, which is overwritten: float64 [10, runs]."""
+    kind = data.kind
+    sums = torch.stack([sum_over_rows(kind, p.scores, p.errors, p.targets, p.num_valid) for p in parts]).sum(0)
+    return means(kind, sums, num_rows, data.num_outputs)
 
 
-def updates_of(experiment: NetworkExperiment) -> Updates:
+def updates_of(experiment: TaskExperiment) -> Updates:
     """Return how an experiment updates its parameters."""
     schedule = Schedule(
         experiment.schedule,
@@ -217,14 +212,6 @@ def updates_of(experiment: NetworkExperiment) -> Updates:
     return Updates(
         experiment.optimizer, experiment.learning_rate, experiment.momentum, experiment.weight_decay, schedule
     )
-
-
-def _with_noise(targets: Tensor, noise: float, data: Data, *, seed: int) -> Tensor:
-    """Noisy training targets, in the shape and dtype of `targets`, [rows, *]."""
-    if data.kind == "regression":
-        return streams.noisy_values(targets, noise, seed=seed)
-    num_classes = max(2, data.num_outputs)
-    return streams.noisy_labels(targets[:, 0].long(), num_classes, noise, seed=seed)[:, None].to(targets.dtype)
 
 
 class Trainer:

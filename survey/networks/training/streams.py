@@ -24,6 +24,7 @@ from survey.tasks.parts import PARTS
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
+_MIXES = ((30, _MIX_1), (27, _MIX_2), (31, None))
 _MASK = (1 << 64) - 1
 
 
@@ -36,6 +37,9 @@ class Purpose(IntEnum):
     NOISE_ROWS = 4
     NOISE_VALUES = 5
     DROPOUT = 6
+    MODULE_PARAMETERS = 7
+    MODULE_DRAWS = 8
+    MODULE_DROPOUT = 9
 
 
 def split(num_rows: int, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -206,6 +210,43 @@ def noisy_values(targets: Tensor, noise: float, *, seed: int) -> Tensor:
     return (targets.double() + noise * deviation * gaussian).to(targets.dtype)
 
 
+def key_of(seed: int, purpose: Purpose, index: int = 0) -> int:
+    """Return the key of a stream, 64 bits, from which another generator can be seeded too."""
+    return _key(seed, purpose, index)
+
+
+def stream_keys(seeds: Sequence[int], purpose: Purpose, index: int = 0) -> Tensor:
+    """Return the key of a stream of each run: int64 [runs] on the CPU."""
+    return _keys([_key(seed, purpose, index) for seed in seeds])
+
+
+def bernoulli(shape: Sequence[int], probability: float, key: Tensor) -> Tensor:
+    """Draw from a stream whether something happens: bool of a shape.
+
+    Args:
+        shape: Of the draws; each takes 16 bits of the stream.
+        probability: Of each; it is rounded to a multiple of 2^-16.
+        key: int64 without dimensions, where the stream goes on; also one of many of `torch.vmap`.
+    """
+    count = math.prod(shape)
+    words = key + torch.arange(1, _words_for(count) + 1, dtype=torch.int64, device=key.device).mul_(_signed(_GOLDEN))
+    for shift, factor in _MIXES:  # not as `_mix` does: `torch.vmap` takes no results in given places
+        words = words ^ (words >> shift).bitwise_and_((1 << (64 - shift)) - 1)
+        words = words * _signed(factor) if factor else words
+    bits = torch.stack([(words >> shift).bitwise_and_((1 << 16) - 1) for shift in (0, 16, 32, 48)])
+    return (bits.flatten()[:count] < round(probability * (1 << 16))).view(tuple(shape))
+
+
+def advance(key: Tensor, count: int) -> None:
+    """Let a stream go on behind so many draws of `bernoulli`, in place."""
+    key.add_(_signed(_words_for(count) * _GOLDEN))
+
+
+def _words_for(count: int) -> int:
+    """Words of 64 bits for so many draws of 16."""
+    return -(-count // 4)
+
+
 def _key(seed: int, purpose: Purpose, index: int = 0) -> int:
     """Key of a stream: each part is mixed in before the next is added, so that no two triples coincide."""
     return _mix_int(_mix_int(_mix_int(seed & _MASK) + purpose * _GOLDEN) + index * _GOLDEN)
@@ -238,7 +279,7 @@ def _words(count: int, keys: Tensor) -> Tensor:
 
 def _mix(words: Tensor, scratch: Tensor) -> None:
     """Mix the bits of int64 words in place; both have the same shape."""
-    for shift, factor in ((30, _MIX_1), (27, _MIX_2), (31, None)):
+    for shift, factor in _MIXES:
         # torch shifts int64 arithmetically: the mask makes the shift a logical one.
         torch.bitwise_right_shift(words, shift, out=scratch)
         words ^= scratch.bitwise_and_((1 << (64 - shift)) - 1)

@@ -1,0 +1,48 @@
+"""The trainable parameters of all runs in one flat buffer, so that an optimizer step is one element-wise operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield the parameters that are trained, by name; those that are shared once."""
+    return ((name, each) for name, each in module.named_parameters() if each.requires_grad)
+
+
+def count(module: nn.Module) -> int:
+    """Return how many numbers are trained."""
+    return sum(parameter.numel() for _, parameter in trainable(module))
+
+
+class Parameters:
+    """Parameters and gradients of some runs of a module.
+
+    Args:
+        modules: The module of each run, all of one architecture.
+
+    Attributes:
+        flat: [runs, parameters], those of each run in the order of the module.
+        gradients: The same shape.
+        by_name: Views of `flat`, [runs, *shape].
+        kernels: Pairs of views of `flat` and `gradients`, [runs, numbers], of the parameters with two or more
+            dimensions, which penalties count: weights of linear, convolutional and recurrent layers, and embeddings,
+            not biases nor the scales of a normalization.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        by_run = [torch.cat([each.detach().flatten() for _, each in trainable(module)]) for module in modules]
+        self.flat = torch.stack(by_run)
+        self.gradients = torch.zeros_like(self.flat)
+        self.by_name: dict[str, Tensor] = {}
+        self.kernels: list[tuple[Tensor, Tensor]] = []
+        first = 0
+        for name, parameter in trainable(modules[0]):
+            part = slice(first, first + parameter.numel())
+            self.by_name[name] = self.flat[:, part].view(len(modules), *parameter.shape)
+            if parameter.dim() >= 2:
+                self.kernels.append((self.flat[:, part], self.gradients[:, part]))
+            first = part.stop
