@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -21,6 +22,7 @@ from survey.errors import SearchSpaceError
 from survey.networks.columns import COLUMNS
 from survey.spaces.yaml_file import load_space
 from survey.tasks.own import UserTask
+from survey.tasks.prepare import prepare
 from tests.support.pages import blocks, read
 from tests.support.paths import ROOT
 
@@ -68,6 +70,20 @@ def test_every_key_of_a_task_of_your_own_is_in_its_page():
 def test_search_spaces_of_the_page_of_data_load(text, tmp_path):
     (tmp_path / "space.yaml").write_text(text, encoding="utf-8")
     assert load_space(tmp_path / "space.yaml").name in text
+
+
+def test_the_table_of_the_page_of_preparation_becomes_what_the_page_says():
+    page = read(ROOT / "docs" / "preparation.md")
+    rows = re.findall(r"^\| (\d+) \| (\w+) \| (\w+) \| (\w+) \|$", page, flags=re.MULTILINE)
+    frame = pd.DataFrame(rows, columns=["age", "colour", "vendor", "sold"]).astype({"age": int})
+    task = UserTask.model_validate(
+        {"data": frame.assign(price=range(len(rows))), "target": "price", "kind": "regression"}
+    )
+    prepared = prepare(task.read("table"), "regression")
+    assert prepared.preparation
+    assert prepared.preparation.dropped == ("vendor",)
+    one_hot = [frame[name] == value for name in ("age", "colour") for value in sorted(set(frame[name]))]
+    assert prepared.inputs.T.tolist() == [column.tolist() for column in (*one_hot, frame["sold"] == "yes")]
 
 
 def test_the_tasks_of_the_example_are_valid(tmp_path):
