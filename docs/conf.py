@@ -18,7 +18,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 # Every heading has the anchor that code hosts give it; a link to a page or an anchor that does not exist is a warning,
 # and `make docs` fails at warnings.
 myst_heading_anchors = 4
-suppress_warnings = ["misc.highlighting_failure"]  # code with `...` in the place of what matters not
+suppress_warnings = ["misc.highlighting_failure"]  # code with `...` where something is left out
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say what arguments are
