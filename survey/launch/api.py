@@ -17,7 +17,8 @@ from survey.launch.stages import Stages
 from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_file import load_space
 from survey.text.names import folded
-from survey.text.terminal import SafeConsole
+from survey.text.notebook import quieten_widgets
+from survey.text.terminal import SafeConsole, in_notebook
 
 if TYPE_CHECKING:
     from survey.plan.price import Price
@@ -89,6 +90,8 @@ def run(  # noqa: PLR0913 - the options of a launch, by name
     given = {name: value for name, value in locals().items() if name not in ("space", "console", "unknown")}
     _refuse("run", unknown, ("space", *given, "console"))
     options, console = Options(**given), console or SafeConsole()
+    if in_notebook():
+        quieten_widgets()
     with Stages(console) as stages:
         stages.begin("planning", has_line=False)
         request = prepare(space, options, console)
