@@ -41,9 +41,9 @@ check: .venv/installed-test
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-# The site of docs/, in build/docs; a link or an anchor that does not exist is an error.
+# The site of docs/, in build/docs; a link or an anchor that does not exist is an error, on every page in every build.
 docs: .venv/installed-docs
-	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/docs
+	$(BIN)/python -m sphinx --builder html --fresh-env --fail-on-warning --keep-going --quiet docs build/docs
 	@echo build/docs/index.html
 
 # The training core against its peers; Keras and JAX take part where the extra is installed:

@@ -18,7 +18,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 # Every heading has the anchor that code hosts give it; a link to a page or an anchor that does not exist is a warning,
 # and `make docs` fails at warnings.
 myst_heading_anchors = 4
-suppress_warnings = ["misc.highlighting_failure"]  # code with `...` in the place of what matters not
+suppress_warnings = ["misc.highlighting_failure"]  # code with `...` where something is left out
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say what arguments are
@@ -51,8 +51,9 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def setup(app: Any) -> None:
-    """Read pages as `read_source` does."""
+    """Read pages as `read_source` does, and write them as `open_files` does."""
     app.connect("source-read", read_source)
+    app.connect("html-page-context", open_files)
 
 
 def read_source(app: Any, name: str, source: list[str]) -> None:
@@ -60,6 +61,12 @@ def read_source(app: Any, name: str, source: list[str]) -> None:
     if file := FILES.get(name):
         text = _LINK.sub(lambda link: f"]({_from_docs(link[1], file.parent)})", _text(ROOT / file))
         source[0] = f"{text}\n\n{source[0]}"
+
+
+def open_files(app: Any, name: str, template: str, context: dict[str, Any], document: Any) -> None:
+    """Let a browser show the files that a page links to, such as examples, in place of saving them."""
+    if "body" in context:
+        context["body"] = context["body"].replace(' download="" ', " ")
 
 
 def _from_docs(target: str, folder: Path) -> str:

@@ -45,6 +45,12 @@ def test_other_pages_stay_as_they_are(conf):
     assert page(conf, "index").endswith("\n\nown")
 
 
+def test_files_are_shown_and_not_saved(conf):
+    context = {"body": '<a class="download" download="" href="my_net.py">'}
+    conf.open_files(None, "examples", "page.html", context, None)
+    assert context == {"body": '<a class="download" href="my_net.py">'}
+
+
 def test_a_notebook_is_shown_with_its_outputs(conf, tmp_path):
     outputs = [
         {"output_type": "stream", "text": ["one\n", "two\n"]},
