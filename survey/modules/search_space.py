@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from survey.modules.description import ModuleDescription
 from survey.modules.experiment import ModuleExperiment
 from survey.networks.search_space import TaskGrid
 from survey.networks.task_space import TaskSpace
+from survey.spaces.sampling import sampled
 from survey.text.names import folded
 from survey.workloads.columns import Columns
 from survey.workloads.experiment import TRAINING_VERSION, Experiment
@@ -114,14 +116,10 @@ class ModuleSpace(TaskSpace, frozen=True):
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION
     ) -> list[Experiment]:
         """Expand the grids into distinct experiments, or the sample of them, in order of appearance."""
-        return self.distinct(
+        found = (
             grid.experiments(contents, training_version=training_version, version=self.version) for grid in self.grids
         )
-
-    @classmethod
-    def sweep_named(cls, name: str) -> str:
-        """Return its name, or NAME_sweep if an axis has that: `dropout` may survey the axis `dropout`."""
-        return f"{name}_sweep" if folded(name) in {folded(axis.name) for axis in cls.AXES} else name
+        return sampled(itertools.chain.from_iterable(found), self.sample, self.sample_seed)
 
     @classmethod
     def columns(cls) -> Columns:
