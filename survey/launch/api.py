@@ -109,8 +109,8 @@ def dry_run(space: Space | Sequence[Space] = "quickstart", **options: Any) -> Pr
             machine for a minute at most.
 
     Returns:
-        The numbers that `--dry-run --json` prints, as attributes: `.runs_to_train`, `.wall_hours.estimate`;
-        `.to_dict()` has all. `print` shows it as a table, and so does a notebook.
+        What `--dry-run --json` prints, with the numbers as attributes, such as `.runs_to_train`, and as a dict from
+        `.to_dict()`. `print` shows it as a table, and so does a notebook.
 
     Raises:
         InputError: The input cannot be used.

@@ -33,7 +33,7 @@ class Range:
 class Price:
     """The size of a plan, and its estimated cost: what `survey.dry_run` returns.
 
-    `print` shows it as `--dry-run` does, a notebook as a table.
+    `print` shows it as `--dry-run` does, a notebook as a table. Times have an `.estimate` between `.low` and `.high`.
 
     Attributes:
         experiments_new: Experiments with missing runs.
