@@ -50,12 +50,6 @@ class FunctionData(TaskData):
         """Forget what the pilot has measured."""
         self.measurements.forget()
 
-    def caveat(self) -> str:
-        """Say that nothing is known of the time, unless it was measured."""
-        if self.measurements.are_there:
-            return ""
-        return "nothing is known of the time that the function takes, so these hours mean nothing: --pilot measures it"
-
     def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         """Say that the source has changed, that the function asks for no seed, and how tasks were prepared."""
         yield from super().lines(told)
