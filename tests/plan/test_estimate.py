@@ -182,7 +182,7 @@ def test_what_is_planned_for_gpus_costs_what_it_costs_there():
     assert there.training_s == pytest.approx(50 * GPU_MODEL.epoch_s(there.work))
     assert there.training_s < here.training_s / 100
     noted = {" ".join(priced(planned(), num_gpus=number).caveats) for number in (0, 1)}
-    assert {("a core like ours" in note, "an NVIDIA H100" in note) for note in noted} == {(True, False), (False, True)}
+    assert {("a core that we" in note, "an NVIDIA H100" in note) for note in noted} == {(True, False), (False, True)}
 
 
 def test_what_is_done_adds_nothing_but_its_part_of_the_report():
