@@ -75,7 +75,6 @@ MOST_METHODS = 12
 ONE_THING = {
     "Bundle": "trains groups of runs; most of its methods are questions to it",
     "ExperimentTraining": "an experiment of a trial, from its MLflow run to its end",
-    "FunctionTrainer": "a call of a function, from its beginning to its end, epoch by epoch",
 }
 """Classes with more methods, and what makes each of them one thing."""
 

@@ -9,8 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from analysis.reading.axes import axes_of, axis_values, setting_text, values_text, varied_axes
+from analysis.reading.axes import (
+    axes_of,
+    axis_values,
+    list_text,
+    lists_as_text,
+    setting_text,
+    values_text,
+    varied_axes,
+)
 from analysis.reading.best import columns_of_best
 from analysis.reading.frames import column, where
 from analysis.reading.tables import read, schema_of
@@ -29,7 +38,8 @@ class Surveyed:
     Attributes:
         dataset: Its folder.
         columns: Columns of its workload.
-        experiments: A row for each experiment: its columns, `num_runs`, and those that say what is best; no curves.
+        experiments: A row for each experiment: its columns, `num_runs`, and those that say what is best; no curves,
+            and lists as text.
         axes: The axes in which the experiments differ.
     """
 
@@ -50,7 +60,8 @@ def surveyed(dataset: str | Path) -> Surveyed:
     columns = columns_in(schema.metadata, dataset)
     wanted = [*columns.experiment, "num_runs", *columns_of_best(columns.metrics, ["median"])]
     names = [name for name in dict.fromkeys(wanted) if name in schema.names]
-    experiments = read(dataset, columns=names)
+    lists = [name for name, (kind, _) in columns.experiment.items() if pa.types.is_nested(kind)]
+    experiments = lists_as_text(read(dataset, columns=names), lists)
     if experiments.empty:
         raise InputError(f"{dataset}: no experiments in complete_summary/ yet; export some runs first")
     axes = varied_axes(experiments, axes_of(columns, experiments))
@@ -94,15 +105,13 @@ def one_of(known: Surveyed, which: str, setting: Setting) -> pd.DataFrame:
 def _setting(known: Surveyed, which: str, given: Setting) -> dict[str, Any]:
     """The values of the axes that a setting names: of an id all of them."""
     if isinstance(given, Mapping):
-        for name, value in given.items():
-            if np.ndim(value):
-                raise InputError(f"{which}: {name} is {value!r}; expected one value, not several")
+        for name in given:
             if name not in known.experiments.columns:
                 raise InputError(
                     f"{which}: {name!r} is no setting of these experiments{nearest(name, known.axes)}; "
                     f"they differ in {', '.join(known.axes) or 'nothing'}"
                 )
-        return dict(given)
+        return {name: _one_value(known.columns, which, name, value) for name, value in given.items()}
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         rows = where(known.experiments, known.experiments["experiment_id"] == int(given))
         if rows.empty:
@@ -111,6 +120,15 @@ def _setting(known: Surveyed, which: str, given: Setting) -> dict[str, Any]:
             )
         return {name: rows[name].iloc[0] for name in known.axes}
     raise InputError(f"{which} is {given!r}; expected the id of an experiment, or settings such as {{'depth': 3}}")
+
+
+def _one_value(columns: Columns, which: str, name: str, value: Any) -> Any:
+    """A value as experiments have it: a list is one value where the values of the column are lists."""
+    if not np.ndim(value):
+        return value
+    if name in columns.experiment and pa.types.is_nested(columns.experiment[name][0]):
+        return list_text(value)
+    raise InputError(f"{which}: {name} is {value!r}; expected one value, not several")
 
 
 def _one(known: Surveyed, which: str, own: Mapping[str, Any], values: Mapping[str, Any]) -> pd.DataFrame:

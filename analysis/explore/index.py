@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from analysis.explore.kept_table import PART, Kept, Source, bring_up_to_date
-from analysis.reading.axes import axes_of
+from analysis.reading.axes import axes_of, list_axes, lists_as_text
 from analysis.reading.best import Best, choices
 from analysis.reading.filters import dotted
 from analysis.reading.parts import Part
@@ -100,7 +100,7 @@ def open_index(dataset: str | Path, folder: Path | None = None) -> Index:
     schema = schema_of(dataset)
     columns = columns_in(schema.metadata, dataset)
     kept = bring_up_to_date(_of_experiments(dataset, schema, columns), folder and folder / "experiments.arrow")
-    experiments = kept.rows.to_pandas()
+    experiments = lists_as_text(kept.rows.to_pandas(), list_axes(columns))
     if experiments.empty:
         raise InputError(f"{dataset}: no experiments in {SUMMARY}/ yet; export some runs first")
     parts, num_read, runs = {SUMMARY: kept.parts}, kept.num_read, None
@@ -160,7 +160,8 @@ def _of_experiments(dataset: Path, schema: pa.Schema, columns: Columns) -> Sourc
         field.name for field in schema if pa.types.is_float32(field.type) and field.name not in columns.experiment
     ]
     scalars = [spelt[name] for name in dict.fromkeys([*own, "num_runs", *numbers]) if name in spelt]
-    scalars = [name for name in scalars if not pa.types.is_nested(schema.field(name).type)]
+    lists = list_axes(columns)
+    scalars = [name for name in scalars if name in lists or not pa.types.is_nested(schema.field(name).type)]
     made = pa.schema(
         [pa.field(dotted(name), schema.field(name).type) for name in scalars]
         + [pa.field(f"{name.removesuffix('_median')}{LAST}", pa.float32()) for name in medians]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,12 +23,30 @@ def axes_of(columns: Columns, frame: pd.DataFrame) -> list[str]:
 
     Args:
         columns: Columns of the workload.
-        frame: Rows of a summary table; columns that it lacks are left out, and so are lists.
+        frame: Rows of a summary table, with `lists_as_text`; columns that it lacks are left out.
     """
-    own = [name for name, (kind, _) in columns.experiment.items() if not pa.types.is_nested(kind)]
+    return [name for name in _own(columns) if name in frame] + varied_axes(frame, _IF_VARIED)
+
+
+def _own(columns: Columns) -> list[str]:
     none = {*common(), *columns.derived, *columns.of_data, *columns.one_for_all, *columns.one_for_data}
-    own = [name for name in own if name not in none]
-    return [name for name in own if name in frame] + varied_axes(frame, _IF_VARIED)
+    return [name for name in columns.experiment if name not in none]
+
+
+def list_axes(columns: Columns) -> list[str]:
+    """Return the axes whose values are lists, such as the widths of layers that a function takes."""
+    return [name for name in _own(columns) if pa.types.is_nested(columns.experiment[name][0])]
+
+
+def lists_as_text(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Write the lists of some columns as text, `[64, 32]`, so that they compare, sort and group as other values do."""
+    texts = {name: [list_text(value) for value in frame[name]] for name in names if name in frame}
+    return frame.assign(**{name: pd.Series(values, frame.index, object) for name, values in texts.items()})
+
+
+def list_text(value: Any) -> str | None:
+    """Write a list as JSON, which is how search spaces write it, too; None if it is null."""
+    return json.dumps(np.asarray(value).tolist()) if np.ndim(value) else None
 
 
 def varied_axes(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:

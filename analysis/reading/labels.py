@@ -48,6 +48,9 @@ _LOSSES = {
     "classification": "loss: cross-entropy (nats)",
     "regression": "loss: squared error (of a target in 0..1)",
 }
+_GIVEN_WIDTHS = "widths"
+"""The shape of networks whose hidden layers were given one by one: their size and depth only follow."""
+
 _PENALTY = ("kernel_regularizer.l1", "kernel_regularizer.l2")
 
 
@@ -69,8 +72,15 @@ def describe(row: Mapping[Any, Any], names: Sequence[str]) -> str:
 
 
 def label(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Name an experiment within its task: `rectangle d3 2^10`, then its settings in `names`."""
-    return ", ".join([f"{row['shape']} d{row['depth']} {size_text(int(row['size']))}", *settings(row, names)])
+    """Name an experiment within its task: `rectangle d3 2^10`, or `widths 64-32`; then its settings in `names`."""
+    return ", ".join([_network_text(row), *settings(row, names)])
+
+
+def _network_text(row: Mapping[str, Any]) -> str:
+    widths = row.get("widths")
+    if row["shape"] == _GIVEN_WIDTHS and widths is not None:
+        return f"{_GIVEN_WIDTHS} {'-'.join(map(str, widths[:-1])) or 'linear'}"  # the last layer is that of the outputs
+    return f"{row['shape']} d{row['depth']} {size_text(int(row['size']))}"
 
 
 def settings(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.reading.axes import list_axes, lists_as_text
 from analysis.reading.best import columns_of_best
 from analysis.reading.chosen import read_chosen
 from analysis.reading.labels import SETTINGS
@@ -64,7 +65,8 @@ def experiments(dataset: Path) -> pd.DataFrame:
     short = partial(tallied, name=objective)
     columns += sweeps_of(schema_of(dataset), dataset)
     parts = [short(part) for part in read_batches(dataset, columns=columns, rows=_ROWS)]
-    return pd.concat(parts, ignore_index=True) if parts else short(read(dataset, columns=columns))
+    found = pd.concat(parts, ignore_index=True) if parts else short(read(dataset, columns=columns))
+    return lists_as_text(found, list_axes(workload))
 
 
 def _curves(name: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class Launch:
         runs: Number of runs that it trained.
         runs_planned: Number of runs that it was to train.
         training_s: Seconds in training, summed over the trained runs.
-        training_s_predicted: The prediction of `training_s`.
+        training_s_predicted: The prediction of `training_s`; NaN where nothing was predicted.
         factor: The stated uncertainty of the prediction, as a factor; NaN where nothing was predicted.
         wall_s: Seconds from start to end.
         wall_s_predicted: The prediction of `wall_s`; NaN unless all planned runs were trained.
@@ -72,15 +72,19 @@ def _launches(entries: list[tuple[Entry, Ended]], runs: pd.DataFrame) -> Iterato
     for entry, end in entries:
         own = (updated >= entry.began) & (updated <= end.at)
         whole = end.runs == entry.runs
-        estimate, _, most = entry.training_s
+        estimate, _, most = entry.training_s or (math.nan,) * 3
         yield Launch(
             began=f"{datetime.fromtimestamp(entry.began / 1000, UTC):%Y-%m-%d %H:%M} UTC",
             runs=end.runs,
             runs_planned=entry.runs,
             training_s=float(np.nansum(seconds[own])),
-            training_s_predicted=end.training_s_expected,
+            training_s_predicted=_or_nan(end.training_s_expected),
             factor=most / estimate if estimate else math.nan,
             wall_s=end.wall_s,
-            wall_s_predicted=entry.wall_s[0] if whole else math.nan,
+            wall_s_predicted=entry.wall_s[0] if whole and entry.wall_s else math.nan,
             measured=entry.measured,
         )
+
+
+def _or_nan(seconds: float | None) -> float:
+    return math.nan if seconds is None else seconds

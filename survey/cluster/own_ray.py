@@ -38,7 +38,7 @@ def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> N
     files = folder / "r"  # a subfolder, as Ray lets everyone write to its temporary folder
     token = token_file(folder)
     token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(32), encoding="ascii")
+    token.write_text(f"{secrets.token_hex(32)}\n", encoding="ascii")  # a line, so that `cat` shows it alone
     settings = {
         **variables,
         "RAY_AUTH_MODE": "token",

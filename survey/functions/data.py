@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from survey.errors import InputError
 from survey.functions.description import Description
 from survey.functions.experiment import FunctionExperiment
 from survey.functions.measurements import Measurements
 from survey.functions.needs import FunctionNeeds
 from survey.functions.search_space import FunctionSpace, TaskFunctionSpace
-from survey.functions.source import Source
+from survey.functions.source import one_source
 from survey.networks.data import TaskData
 from survey.spaces.search_space import sweep_of
 
@@ -32,13 +31,7 @@ class FunctionData(TaskData):
     def __init__(self, spaces: Sequence[FunctionSpace], description: Description, *, has_changed: bool) -> None:
         super().__init__([space for space in spaces if isinstance(space, TaskFunctionSpace)])
         self._of_function, self._description, self._has_changed = spaces, description, has_changed
-        sources = {space.SOURCE.digest: space.SOURCE for space in spaces if space.SOURCE}
-        if len(sources) > 1:
-            raise InputError(
-                f"{', '.join(space.name for space in spaces)}: {description.name} is another function in each; give "
-                "one of them a name of its own by `workload`, or launch them by themselves"
-            )
-        self._source: Source | None = next(iter(sources.values()), None)
+        self._source = one_source(description.name, {space.name: space.SOURCE for space in spaces})
         self.measurements = Measurements(self._source, description, spaces, self)
 
     def needs(self, experiment: FunctionExperiment, *, may_guess: bool = False) -> FunctionNeeds:
@@ -50,22 +43,13 @@ class FunctionData(TaskData):
         """Forget what the pilot has measured."""
         self.measurements.forget()
 
-    def caveat(self) -> str:
-        """Say that nothing is known of the time, unless it was measured."""
-        if self.measurements.are_there:
-            return ""
-        return "nothing is known of the time that the function takes, so these hours mean nothing: --pilot measures it"
-
     def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         """Say that the source has changed, that the function asks for no seed, and how tasks were prepared."""
         yield from super().lines(told)
         if not all("seed" in space.SIGNATURE["given"] for space in self._of_function):
             yield f"{self._description.name} asks for no seed: its repetitions are the same, unless it draws by itself"
         if self._has_changed:
-            yield (
-                f"the source of {self._description.name} has changed since the last launch, under the same version "
-                f"{self._description.version}: what is done stays; if it means other work now, raise `version`"
-            )
+            yield self._description.told_of_other_source
 
     def load(self, experiments: Iterable[Any], dataset: Path, *, bundled: bool = True) -> Mapping[str, Any]:
         """Return the source, the folder that the function runs in, names that no metric can have, and the tasks."""

@@ -227,6 +227,20 @@ class Description:
             digests={**earlier.digests, **self.digests},
         )
 
+    def has_other_source(self, earlier: Description) -> bool:
+        """Whether its source is another one than that of an earlier launch of the same version."""
+        version = str(self.version)
+        known = earlier.digests.get(version)
+        return known is not None and self.digests.get(version, known) != known
+
+    @property
+    def told_of_other_source(self) -> str:
+        """What people are told then."""
+        return (
+            f"the source of {self.name} has changed since the last launch, under the same version {self.version}: "
+            "what is done stays; if it means other work now, raise `version`"
+        )
+
     def _check_same(self, what: str, now: Any, before: Any) -> None:
         if now != before:
             raise InputError(

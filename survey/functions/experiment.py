@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from survey.functions.kinds import hashable
+from survey.functions.kinds import hashable, shown
 from survey.workloads.experiment import Experiment
 
 Values = tuple[tuple[str, Any], ...]
@@ -56,7 +56,7 @@ class FunctionExperiment(Experiment):
 
     def text_of(self, axis: str) -> str:
         """The value of an axis in a name for people: `width=16`."""
-        return f"{axis}={_shown(getattr(self, axis))}"
+        return f"{axis}={shown(getattr(self, axis))}"
 
     @property
     def paired_by(self) -> tuple[str, ...]:
@@ -109,9 +109,3 @@ def _sorted(values: Mapping[str, Any]) -> Values:
 
 def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "x".join(map(_shown, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)

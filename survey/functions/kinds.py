@@ -142,6 +142,13 @@ def hashable(value: Any) -> Any:
     return tuple(map(hashable, value)) if isinstance(value, list | tuple) else value
 
 
+def shown(value: Any) -> str:
+    """Write a value in a name for people: `0.01`, `64x32` of a tuple."""
+    if isinstance(value, tuple):
+        return "x".join(map(shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _one_of(values: list[Any]) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         for each in values:

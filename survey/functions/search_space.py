@@ -50,8 +50,8 @@ def _as_objective(value: Any) -> Any:
     return named
 
 
-def _as_text(value: Any) -> Any:
-    """Where a function is, as text."""
+def place_as_text(value: Any) -> Any:
+    """Write where a function is as text, as a file does; what is text stays."""
     return f"{value.__module__}:{value.__qualname__}" if callable(value) else value
 
 
@@ -76,7 +76,7 @@ class FunctionSpace(BaseSpace, frozen=True):
     SIGNATURE: ClassVar[Mapping[str, Any]] = {}
     AXES: ClassVar[tuple[FunctionAxis, ...]] = ()
 
-    train: Annotated[str, BeforeValidator(_as_text)]
+    train: Annotated[str, BeforeValidator(place_as_text)]
     version: Annotated[int, Field(strict=True, ge=1, lt=1 << 32)] = 1
     objective: Annotated[dict[str, Literal["min", "max"]], BeforeValidator(_as_objective)]
     not_identity: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -179,3 +179,22 @@ def _candidates(module: str, root: Path) -> tuple[Path, Path]:
     """Where a module may lie below the root: as a package, or as a file."""
     path = root.joinpath(*module.split("."))
     return path / "__init__.py", path.with_suffix(".py")
+
+
+def one_source(name: str, sources: Mapping[str, Source | None]) -> Source | None:
+    """Return the source of some search spaces on one function; None where none of them has any.
+
+    Args:
+        name: Name of the workload.
+        sources: The source of each search space, by its name.
+
+    Raises:
+        InputError: They have different ones.
+    """
+    distinct = {source.digest: source for source in sources.values() if source}
+    if len(distinct) > 1:
+        raise InputError(
+            f"{', '.join(sources)}: {name} is another function in each; give one of them a name of its own by "
+            "`workload`, or launch them by themselves"
+        )
+    return next(iter(distinct.values()), None)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from survey.functions.description import METRIC_NAME, TASK_AXES, names_of_metric
+from survey.functions.description import TASK_AXES
 from survey.functions.experiment import FunctionExperiment
 from survey.functions.folder import RunFolder
 from survey.functions.run_data import run_data
 from survey.functions.server import Call, FunctionError, FunctionServer
+from survey.functions.yielded_names import YieldedNames
 from survey.tasks.prepared import PreparedTask
-from survey.workloads.metrics import found_metric
 from survey.workloads.workload import EndOfTrainingError, EpochUnderWayError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class FunctionTrainer:
         self._folder = RunFolder(folders[0]) if folders else None
         self._calls, self.epoch, self.peak_bytes = calls, 0, 0
         self._call: Call | None = None
-        self._seen: set[str] = set()
+        self._names = YieldedNames(calls.objective, calls.taken)
         self._state, self._has_state, self._has_ended = b"", False, False
         self._last: dict[str, torch.Tensor] | None = None  # the metrics of the last epoch, until the function ends
         self._ends_by = 0.0
@@ -153,28 +153,10 @@ class FunctionTrainer:
         """Check the names of metrics that are new, and the size of what lies in the folder; return the metrics."""
         import torch
 
-        for name in metrics.keys() - self._seen:
-            if not METRIC_NAME.fullmatch(name):
-                raise FunctionError(f"{name!r}: expected a name of letters, digits, _, -, . and /, at most 100")
-            self._check_columns(name)
-            self._seen.add(name)
+        self._names.add(metrics)
         if self._folder:
             self._folder.check_now_and_then()
         return {name: torch.tensor([value], dtype=torch.float32) for name, value in metrics.items()}
-
-    def _check_columns(self, name: str) -> None:
-        """Check that no column that the data set has of a metric is that of an axis or of another metric."""
-        if name == self._calls.objective:
-            return  # whose columns the search space has been checked for
-        names = names_of_metric(found_metric(name))
-        if clash := names & self._calls.taken:
-            column = min(clash, key=len)
-            raise FunctionError(
-                f"{name!r}: the data set has a column {column!r} of an axis or of its own; yield it under another name"
-            )
-        for other in self._seen:
-            if not names.isdisjoint(names_of_metric(found_metric(other))):
-                raise FunctionError(f"{name!r} and {other!r} would share a column of the data set; rename one of them")
 
     def _end_of_last(self) -> dict[str, torch.Tensor]:
         """Let a function that knows how many epochs there are run to its end; return the metrics of the last one.
@@ -203,29 +185,23 @@ class FunctionTrainer:
         self._has_state, self._has_ended = False, True
         if self._folder:
             self._folder.check()
-        objective = self._calls.objective
-        if not self._seen:
-            raise FunctionError("it has ended without yielding anything; expected a mapping of names to numbers")
-        if objective not in self._seen:
-            raise FunctionError(
-                f"it has never yielded {objective!r}, which the search space names as objective; it has yielded "
-                f"{', '.join(sorted(self._seen))}"
-            )
+        self._names.check_complete()
 
     def state_dict(self) -> dict[str, Any]:
         """Copy what the function has yielded as its state; without one, it begins again."""
         import torch
 
         if self._has_ended:
-            return {"epoch": self.epoch, "seen": sorted(self._seen), "state": None}
+            return {"epoch": self.epoch, "seen": list(self._names), "state": None}
         if not self._call or not self._has_state:
             return {"epoch": 0, "seen": [], "state": None}
         _, state = self._call.ask({"state": True})
         copied = torch.frombuffer(bytearray(state), dtype=torch.uint8)
-        return {"epoch": self.epoch, "seen": sorted(self._seen), "state": copied}
+        return {"epoch": self.epoch, "seen": list(self._names), "state": copied}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that the function has yielded."""
-        self.epoch, self._seen = state["epoch"], set(state["seen"])
+        self.epoch = state["epoch"]
+        self._names = YieldedNames(self._calls.objective, self._calls.taken, state["seen"])
         if state["state"] is not None:
             self._state = state["state"].numpy().tobytes()

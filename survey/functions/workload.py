@@ -69,10 +69,7 @@ class FunctionWorkload(Workload):
         """Return it with what an output has recorded of it."""
         assert isinstance(earlier, FunctionWorkload)
         mine, before = self.description, earlier.description
-        version = str(mine.version)
-        known = before.digests.get(version)
-        has_changed = known is not None and mine.digests.get(version, known) != known
-        return FunctionWorkload(mine.joined(before), has_changed=has_changed)
+        return FunctionWorkload(mine.joined(before), has_changed=mine.has_other_source(before))
 
     def data(self, spaces: Sequence[FunctionSpace]) -> FunctionData:
         """Return the source of the function."""

@@ -49,7 +49,10 @@ def recording_line(*, all_epochs: bool, repetition_runs: bool) -> str:
 
 
 def address_lines(mlflow: str | None, cluster: Cluster, *, is_joined: bool) -> Iterator[str]:
-    """Addresses for the user: the MLflow server, an ssh tunnel into a cluster, Ray's dashboard."""
+    """Addresses for the user: the MLflow server, an ssh tunnel into a cluster, Ray's dashboard.
+
+    The last is followed by a command that shows the token that the dashboard asks for, to be copied as it stands.
+    """
     if mlflow:
         yield f"MLflow UI      {mlflow}{PATH}"
     if mlflow and is_joined:
@@ -59,7 +62,8 @@ def address_lines(mlflow: str | None, cluster: Cluster, *, is_joined: bool) -> I
     if cluster.dashboard:
         ray = [str(Path(sys.executable).with_name("ray")), "get-auth-token"]
         shows = shlex.join(["cat", str(cluster.token_file)] if cluster.token_file else ray)
-        yield f"Ray dashboard  {cluster.dashboard}   (asks for a token: {shows})"
+        yield f"Ray dashboard  {cluster.dashboard}"
+        yield f"Ray token      {shows}"
 
 
 def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool) -> None:

@@ -130,6 +130,7 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
     from survey.tracking.trial_run import recorded_epochs
 
     all_epochs, repetition_runs = recording(request, plan)
+    times_known = pilot is not None or not request.workload.cost_model(on_gpu=num_gpus > 0).is_relative
     return price(
         plan,
         Rows(
@@ -138,7 +139,7 @@ def price_of(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int
             epochs=lru_cache(lambda epochs: len(recorded_epochs(epochs, all_epochs=all_epochs))),
         ),
         request.workload.columns,
-        Machine(num_cpus, num_gpus, pilot.factor if pilot else None),
+        Machine(num_cpus, num_gpus, pilot.factor if pilot else None, times_known),
         keep_states=request.options.keep_states,
     )
 

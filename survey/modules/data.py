@@ -7,8 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from survey.errors import InputError
-from survey.functions.source import Source
+from survey.functions.source import one_source
 from survey.modules.building import Builder, Setting, Shape, builder_of
 from survey.modules.description import ModuleDescription
 from survey.modules.experiment import ModuleExperiment
@@ -39,13 +38,7 @@ class ModuleData(TaskData):
     def __init__(self, spaces: Sequence[ModuleSpace], description: ModuleDescription, *, has_changed: bool) -> None:
         super().__init__(spaces)
         self._description, self._has_changed = description, has_changed
-        sources = {space.SOURCE.digest: space.SOURCE for space in spaces if space.SOURCE}
-        if len(sources) > 1:
-            raise InputError(
-                f"{', '.join(space.name for space in spaces)}: {description.name} is another function in each; give "
-                "one of them a name of its own by `workload`, or launch them by themselves"
-            )
-        self._source: Source | None = next(iter(sources.values()), None)
+        self._source = one_source(description.name, {space.name: space.SOURCE for space in spaces})
         self._probed: dict[str, ModuleNeeds] = {}
 
     @cached_property
@@ -74,10 +67,7 @@ class ModuleData(TaskData):
         yield from super().lines(told)
         yield from self._lines_on_fusing()
         if self._has_changed:
-            yield (
-                f"the source of {self._description.name} has changed since the last launch, under the same version "
-                f"{self._description.version}: what is done stays; if it means other work now, raise `version`"
-            )
+            yield self._description.told_of_other_source
 
     def _lines_on_fusing(self) -> Iterator[str]:
         """Try some of the modules that were planned; a trial decides for itself, as it knows how long either takes."""

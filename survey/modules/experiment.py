@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from survey.functions.experiment import Values
-from survey.functions.kinds import hashable
+from survey.functions.kinds import hashable, shown
 from survey.networks.experiment import TaskExperiment
 
 
@@ -59,7 +59,7 @@ class ModuleExperiment(TaskExperiment):
     def text_of(self, axis: str) -> str:
         """The value of an axis in a name for people: `width=16`, `lr0.01`."""
         if axis in self.setting:
-            return f"{axis}={_shown(self.setting[axis])}"
+            return f"{axis}={shown(self.setting[axis])}"
         return TaskExperiment.text_of(self, axis)
 
     @property
@@ -68,9 +68,3 @@ class ModuleExperiment(TaskExperiment):
         fields = {name: value for name, value in self.to_dict().items() if name not in ("axes", "rest", "version")}
         axes = {name: list(value) if isinstance(value, tuple) else value for name, value in self.setting.items()}
         return {**fields, **axes, "module_version": self.version}
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "x".join(map(_shown, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -18,7 +18,7 @@ from survey.functions.description import (
     taken_names,
 )
 from survey.functions.grid import FIELD
-from survey.functions.search_space import axes_of, axis_fields
+from survey.functions.search_space import axes_of, axis_fields, place_as_text
 from survey.functions.signature import SignatureError
 from survey.functions.source import Source, source_of
 from survey.modules.building import builder_of, signature_of
@@ -85,11 +85,6 @@ class ModuleGrid(TaskGrid, frozen=True):
             )
 
 
-def _as_text(value: Any) -> Any:
-    """Where a function is, as text."""
-    return f"{value.__module__}:{value.__qualname__}" if callable(value) else value
-
-
 class ModuleSpace(TaskSpace, frozen=True):
     """A named union of grids over a module.
 
@@ -108,7 +103,7 @@ class ModuleSpace(TaskSpace, frozen=True):
     SIGNATURE: ClassVar[Mapping[str, Any]] = {}
     AXES: ClassVar[tuple[FunctionAxis, ...]] = ()
 
-    model: Annotated[str, BeforeValidator(_as_text)]
+    model: Annotated[str, BeforeValidator(place_as_text)]
     version: Annotated[int, Field(strict=True, ge=1, lt=1 << 32)] = 1
     grids: Annotated[tuple[ModuleGrid, ...], Field(min_length=1)]
 

@@ -62,10 +62,7 @@ class ModuleWorkload(Workload):
         """Return it with what an output has recorded of it."""
         assert isinstance(earlier, ModuleWorkload)
         mine, before = self.description, earlier.description
-        version = str(mine.version)
-        known = before.digests.get(version)
-        has_changed = known is not None and mine.digests.get(version, known) != known
-        return ModuleWorkload(mine.joined(before), has_changed=has_changed)
+        return ModuleWorkload(mine.joined(before), has_changed=mine.has_other_source(before))
 
     def data(self, spaces: Sequence[ModuleSpace]) -> ModuleData:
         """Return the tasks, and the source of the module."""

@@ -120,6 +120,7 @@ COLUMNS = Columns(
             "output_activation",
             "task",
             "task_digest",
+            "widths",
         }
     ),
     not_published=frozenset(

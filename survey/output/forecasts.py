@@ -25,18 +25,24 @@ class Ended:
         at: When, in milliseconds since 1970.
         wall_s: Seconds from its start to its end, without its pilot.
         runs: Runs that it has trained.
-        training_s_expected: What was expected of them.
+        training_s_expected: What was expected of them; None where nothing was.
     """
 
     at: Annotated[int, Field(ge=0, le=10**14)]
     wall_s: Seconds
     runs: Count
-    training_s_expected: Seconds
+    training_s_expected: Seconds | None
+
+
+Expected = tuple[Seconds, Seconds, Seconds] | None
+"""An expected time, and the least and most of it; None where nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What a launch was expected to cost: times are in seconds, as an estimate and the least and most of it.
+
+    Nothing is expected of the time of a user's own function, unless a pilot has measured it.
 
     Attributes:
         began: When it began, in milliseconds since 1970.
@@ -55,9 +61,9 @@ class Entry:
     num_cpus: Count
     num_gpus: FiniteFloat
     runs: Count
-    training_s: tuple[Seconds, Seconds, Seconds]
-    core_s: tuple[Seconds, Seconds, Seconds]
-    wall_s: tuple[Seconds, Seconds, Seconds]
+    training_s: Expected
+    core_s: Expected
+    wall_s: Expected
     end: Ended | None = None
 
 
@@ -94,7 +100,8 @@ class Forecast:
             trained = len(set(bundle.repetitions) & set(done.get(bundle.experiment.experiment_id, ())))
             runs += trained
             training_s += bundle.training_s * trained / len(bundle.repetitions)
-        end = Ended(round(time.time() * 1000), round(wall_s, 1), runs, round(training_s, 1))
+        expected = round(training_s, 1) if self._entry.training_s else None
+        end = Ended(round(time.time() * 1000), round(wall_s, 1), runs, expected)
         self._entry = replace(self._entry, end=end)
         self._write()
 
@@ -111,5 +118,7 @@ def read_forecasts(folder: Path) -> list[Entry]:
         return []
 
 
-def _seconds(hours: Range) -> tuple[float, float, float]:
+def _seconds(hours: Range) -> Expected:
+    if not hours.is_known:
+        return None
     return round(3600 * hours.estimate, 1), round(3600 * hours.low, 1), round(3600 * hours.high, 1)

@@ -15,7 +15,7 @@ from typing import Any
 from survey.dataset.layout import field_of
 from survey.plan.bundles import PlannedBundle, resource_name
 from survey.plan.plan import Plan
-from survey.plan.price import UNMEASURED_FACTOR, Price, Range
+from survey.plan.price import UNKNOWN, UNMEASURED_FACTOR, Price, Range
 from survey.system.gc_pause import collector_paused
 from survey.workloads.columns import Columns
 from survey.workloads.metrics import Metrics
@@ -102,11 +102,13 @@ class Machine:
         num_cpus: Cores.
         num_gpus: GPUs.
         pilot_factor: How far off a time may be, as a factor, where a pilot has measured the costs; else None.
+        times_known: Whether the costs of the plan are times, and not only relative to each other.
     """
 
     num_cpus: int
     num_gpus: float = 0.0
     pilot_factor: float | None = None
+    times_known: bool = True
 
     @property
     def factor(self) -> float:
@@ -140,7 +142,8 @@ def price(plan: Plan, rows: Rows, columns: Columns, machine: Machine, *, keep_st
         new = plan.num_experiments - plan.num_experiments_done
         wall_s += _START_S + _EXPORT_S_PER_EXPERIMENT * new + _REPORT_S_PER_EXPERIMENT * plan.num_experiments
     core_hours, gpu_hours, training_hours, wall_hours = (
-        Range.around(s / 3600, machine.factor) for s in (core_s, gpu_s, training_s, wall_s)
+        Range.around(s / 3600, machine.factor) if machine.times_known else UNKNOWN
+        for s in (core_s, gpu_s, training_s, wall_s)
     )
     artifact_bytes, dataset_bytes = _parquet_bytes(plan, bundles, columns)
     return Price(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ UNMEASURED_FACTOR = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """An estimate with its lower and upper bounds."""
+    """An estimate with its lower and upper bounds; all NaN where nothing is known."""
 
     estimate: float
     low: float
@@ -27,6 +28,15 @@ class Range:
     def around(cls, estimate: float, factor: float) -> Range:
         """From estimate / factor to estimate * factor."""
         return cls(estimate, estimate / factor, estimate * factor)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a number."""
+        return not math.isnan(self.estimate)
+
+
+UNKNOWN = Range(math.nan, math.nan, math.nan)
+"""What the time of a workload is that nobody has measured."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,12 +54,13 @@ class Price:
         runs_to_train: Those that are missing.
         epochs: Epochs to train, over all runs.
         trials: Number of trials to train, by the resource of each: `1 CPU core`, `1/8 GPU`.
-        flops: Floating-point operations of all matrix products.
+        flops: Floating-point operations of all matrix products; 0 if the workload does not count them.
         tracking_bytes: Growth of the MLflow store.
         artifact_bytes: Histories of the trials.
         dataset_bytes: Growth of the Parquet data set.
         state_bytes: States that are kept.
-        core_hours: Core hours of trials without a GPU.
+        core_hours: Core hours of trials without a GPU; this and all other times are `UNKNOWN` before a pilot, if the
+            workload is the user's own function.
         gpu_hours: GPU hours.
         training_hours: Hours that trials spend in training, on any device; the rest is tracking, start and end.
         wall_hours: From the start of the launch to its end.
@@ -88,8 +99,14 @@ class Price:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON; None for a time that is not known."""
+        unknown = [name for name in _TIMES if not getattr(self, name).is_known]
+        return asdict(self) | dict.fromkeys(unknown)
+
+    @property
+    def times_known(self) -> bool:
+        """Whether anything is known of the time."""
+        return self.wall_hours.is_known
 
     @property
     def lines(self) -> list[tuple[str, str]]:
@@ -101,7 +118,9 @@ class Price:
         """What to know of the numbers, and how the user's own data were prepared."""
         if self.measured or not self.runs_to_train:
             return list(self.notes)
-        like = "an NVIDIA H100" if self.num_gpus else "a core like ours"
+        if not self.times_known:
+            return [*self.notes, "--pilot (in Python pilot=True) measures the time, in a minute at most"]
+        like = "an NVIDIA H100" if self.num_gpus else "a core that we have measured"
         unmeasured = (
             f"Times are those of {like}, and can be {UNMEASURED_FACTOR:g} times as long here: "
             "--pilot (in Python pilot=True) measures this machine, in a minute at most"
@@ -121,7 +140,8 @@ class Price:
 
     def __repr__(self) -> str:
         new = self.experiments_new
-        took = f", {time_range(self.wall_hours)} from start to end on {self.where}" if self.runs_to_train else ""
+        wall = time_range(self.wall_hours) if self.times_known else "unknown time"
+        took = f", {wall} from start to end on {self.where}" if self.runs_to_train else ""
         return (
             f"<Price: {counted(new + self.experiments_done, 'experiment')}, {counted(self.runs, 'run')}; "
             f"{self.runs_done:,} done, {self.runs_to_train:,} to train{took}>"
@@ -134,7 +154,7 @@ class Price:
         yield "experiments", f"{self.experiments_new + self.experiments_done:,}"
         yield "  done", f"{self.experiments_done:,}"
         yield "  to train", f"{self.experiments_new:,}"
-        if self.left_out:
+        if self.experiments_left_out:
             yield f"{self.left_out} (left out)", f"{self.experiments_left_out:,}"
         yield "runs", f"{self.runs:,}"
         yield "  done", f"{self.runs_done:,}"
@@ -145,7 +165,11 @@ class Price:
             yield f"  of {resource}", f"{count:,}"
 
     def _costs(self) -> Iterator[tuple[str, str]]:
-        yield "floating-point operations", f"{self.flops:.2g}"
+        if not self.times_known:  # and of a function, its metrics may be unknown too, so bytes would say little
+            yield "time", "unknown"
+            return
+        if self.flops:
+            yield "floating-point operations", f"{self.flops:.2g}"
         yield "MLflow store", f"+ {decimal(self.tracking_bytes)}"
         yield "artifacts", f"+ {decimal(self.artifact_bytes)}"
         yield "data set", f"+ {decimal(self.dataset_bytes)}"
@@ -155,6 +179,10 @@ class Price:
         if self.num_gpus:
             yield "GPU time", time_range(self.gpu_hours)
         yield f"from start to end on {self.where}", time_range(self.wall_hours)
+
+
+_TIMES = ("core_hours", "gpu_hours", "training_hours", "wall_hours")
+"""The attributes of a price that are times."""
 
 
 def time_range(hours: Range) -> str:

@@ -23,7 +23,9 @@ from analysis.conclusions.best_settings import BestSettings, best_settings
 from analysis.conclusions.full_grid import largest_grid, thinned
 from analysis.conclusions.scores import judged_by
 from analysis.conclusions.surveyed import surveyed
+from analysis.explore.index import open_index
 from analysis.reading.axes import axes_of
+from analysis.report.condense import experiments
 from analysis.statistics.mean_intervals import paired_interval, unpaired_interval
 from survey import Grid
 from survey.errors import InputError
@@ -119,6 +121,22 @@ def without(dataset: Path, curve: str, copy: Path) -> Path:
     schema = pq.read_schema(file)
     pq.write_metadata(schema.remove(schema.get_field_index(curve)), file)
     return copy
+
+
+def test_experiments_that_differ_in_a_list_are_told_apart(tmp_path):
+    lists = [(8,), (8, 8), (16,)]
+    high = {steps: np.full((3, 8), float(sum(steps))) + np.arange(3)[:, None] / 10 for steps in lists}
+    made = {Made(steps=steps): dict.fromkeys(("height", "width", "unseen"), high[steps]) for steps in lists}
+    dataset = write_workload(tmp_path / "dataset", MADE, made)
+    assert surveyed(dataset).axes == ("steps",)
+    found = difference(dataset, {"steps": [8]}, {"steps": (16,)})
+    assert (found.a.setting, found.b.setting) == ("steps [8]", "steps [16]")
+    assert found.difference == pytest.approx(8)
+    assert effects(dataset)["effect"].tolist()[0] == "steps"
+    assert set(open_index(dataset).experiments["steps"]) == {"[16]", "[8, 8]", "[8]"}
+    assert set(experiments(dataset)["steps"]) == {"[16]", "[8, 8]", "[8]"}
+    with pytest.raises(InputError, match=r"no experiment has steps \[9\]; those that there are have a steps of \[16\]"):
+        difference(dataset, {"steps": [9]}, {"steps": [8]})
 
 
 def test_what_cannot_be_compared(walked, networks, tmp_path):

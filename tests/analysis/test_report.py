@@ -18,6 +18,7 @@ import pytest
 
 from analysis import read, read_batches
 from analysis.figures.panels import panels, representative
+from analysis.reading.labels import label
 from analysis.report.__main__ import command as report_command
 from analysis.report.condense import curves_of, experiments, tallied
 from analysis.report.facts import lines, widths_text
@@ -51,6 +52,13 @@ def report(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # The report
+
+
+def test_networks_of_given_widths_are_named_by_them():
+    row = {"shape": "widths", "depth": 3, "size": 139, "learning_rate": 0.01}
+    assert label({**row, "widths": np.array([8, 16, 3])}, ["learning_rate"]) == "widths 8-16, learning rate 0.01"
+    assert label({**row, "widths": np.array([3])}, []) == "widths linear"
+    assert label({**row, "shape": "rectangle", "widths": np.array([8, 8, 3])}, []) == "rectangle d3 139"
 
 
 def test_lines_of_the_table(dataset: Path) -> None:

@@ -20,7 +20,7 @@ from analysis.figures.axis_slices import axis_slice
 from analysis.figures.metric_curves import objective_curves, other_curves
 from analysis.figures.pictures import Picture
 from analysis.figures.selection import at_best, crossed, some
-from analysis.reading.axes import axes_of, axis_values, value_text, values_text
+from analysis.reading.axes import axes_of, axis_values, list_axes, lists_as_text, value_text, values_text
 from analysis.reading.best import Best
 from analysis.report.page import write_report
 from survey.errors import InputError
@@ -183,11 +183,10 @@ def test_many_values_are_drawn_in_part(tmp_path, monkeypatch):
 
 
 def test_other_axes_are_as_in_the_best_experiment(tmp_path):
-    frame = read(
-        write_workload(tmp_path / "dataset", MADE, hills(rates=(1.0, 2.0), count=(1, 2, 3), flag=(False, True)))
-    )
+    made = hills(rates=(1.0, 2.0), count=(1, 2, 3), flag=(False, True))
+    frame = lists_as_text(read(write_workload(tmp_path / "dataset", MADE, made)), list_axes(MADE))
     axes = axes_of(MADE, frame)
-    assert axes == ["rate", "count", "kind", "flag", "where"]
+    assert axes == ["rate", "count", "kind", "flag", "where", "steps"]
     rows, note = at_best(frame, HIGHEST, axes, ["rate"])
     assert note == "All at count 3, flag False, as the best experiment."
     assert sorted(rows["rate"]) == [1, 2]
@@ -244,7 +243,7 @@ def test_names_are_shown_as_they_are(tmp_path):
 
 
 def test_figures_show_names_as_they_are(tmp_path):
-    frame = read(written(tmp_path, BOTH))
+    frame = lists_as_text(read(written(tmp_path, BOTH)), list_axes(MADE))
     axes = axes_of(MADE, frame)
     figures = [
         objective_curves(frame, HIGHEST, axes),

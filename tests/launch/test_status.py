@@ -157,9 +157,11 @@ def counted(session: Path) -> float:
 
 def check_dashboard(process: subprocess.Popen, session: Path) -> None:
     """The job bears the survey's name, and its actors names for people."""
-    told = next(told for told in iter(process.stdout.readline, "") if told.startswith("Ray dashboard"))
-    address, shows_token = told.split()[2], told.partition("token: ")[2].rstrip(")\n")
-    token = subprocess.run(shows_token, shell=True, capture_output=True, text=True, check=True).stdout
+    address = next(told for told in iter(process.stdout.readline, "") if told.startswith("Ray dashboard")).split()[2]
+    shows_token = process.stdout.readline().removeprefix("Ray token")
+    shown = subprocess.run(shows_token, shell=True, capture_output=True, text=True, check=True).stdout
+    (token,) = shown.splitlines()
+    assert shown == f"{token}\n", "a line of its own"
     if os.getuid() == 0:
         refused = subprocess.run(shows_token, shell=True, capture_output=True, text=True, check=False, user=12345)
         assert (refused.returncode, refused.stdout) == (1, ""), "it is this user's alone"

@@ -21,6 +21,7 @@ from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import Grid, SearchSpace
 from survey.networks.topology import layer_widths
+from survey.output.forecasts import Forecast, read_forecasts
 from survey.plan.estimate import Machine, Rows, price
 from survey.plan.pilot import fit_costs, run_pilot
 from survey.plan.plan import Plan
@@ -181,7 +182,7 @@ def test_what_is_planned_for_gpus_costs_what_it_costs_there():
     assert there.training_s == pytest.approx(50 * GPU_MODEL.epoch_s(there.work))
     assert there.training_s < here.training_s / 100
     noted = {" ".join(priced(planned(), num_gpus=number).caveats) for number in (0, 1)}
-    assert {("a core like ours" in note, "an NVIDIA H100" in note) for note in noted} == {(True, False), (False, True)}
+    assert {("a core that we" in note, "an NVIDIA H100" in note) for note in noted} == {(True, False), (False, True)}
 
 
 def test_what_is_done_adds_nothing_but_its_part_of_the_report():
@@ -300,6 +301,41 @@ def test_what_strangers_say_stays_text_in_a_notebook():
     assert "\x1b" not in shown
     assert "&lt;script&gt;" in shown
     assert "and 4 more" in shown
+
+
+def train(*, seed, width: int = 1, epochs: int = 3):
+    yield {"loss": 1.0}
+
+
+def test_of_a_function_the_time_is_unknown_and_no_number_pretends_otherwise(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space = survey.SearchSpace(name="f", train=train, objective="loss", repetitions=2, grids=[{"width": [1, 2]}])
+    found = survey.dry_run(space)
+    assert (found.runs_to_train, found.epochs, found.times_known) == (4, 12, False)
+    told = [line.split() for line in str(found).splitlines()]
+    assert told[-3:-1] == [["of", "1", "CPU", "core", "2"], ["time", "unknown"]]
+    assert told[-1][0] == "--pilot"
+    assert "unknown time" in repr(found)
+    values = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert values["core_hours"] is values["gpu_hours"] is values["training_hours"] is values["wall_hours"] is None
+
+
+def test_what_counts_no_operations_may_cost_time_all_the_same():
+    found = replace(priced(planned()), flops=0.0)
+    names = [name for name, _ in found.lines]
+    assert "core time" in names
+    assert "floating-point operations" not in names
+
+
+def test_nothing_is_forecast_of_an_unknown_time(tmp_path):
+    plan = planned()
+    found = price(plan, ROWS, COLUMNS, Machine(1, times_known=False))
+    forecast = Forecast(tmp_path, plan, found)
+    forecast.end({bundle.experiment.experiment_id: [0] for bundle in plan.bundles}, wall_s=3.0)
+    (entry,) = read_forecasts(tmp_path)
+    assert entry.training_s is entry.wall_s is None
+    assert entry.end
+    assert (entry.end.runs, entry.end.training_s_expected) == (2, None)
 
 
 def test_the_report_has_predicted_against_actual(undisturbed):

@@ -45,6 +45,7 @@ class Made(Experiment):
     kind: str | None = "plain"
     flag: bool = False
     where: str = "here"
+    steps: tuple[int, ...] = ()
     epochs: int = 8
 
     @property
@@ -61,7 +62,7 @@ MADE = Columns(
         "kind": (pa.string(), "What kind"),
         "flag": (pa.bool_(), "Whether"),
         "where": (pa.string(), "Where"),
-        "steps": (pa.list_(pa.int32()), "A list, which is no axis"),
+        "steps": (pa.list_(pa.int32()), "A list"),
     },
     partition=("where", "count"),
     metrics=Metrics(
