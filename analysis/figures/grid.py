@@ -38,6 +38,9 @@ _WIDER = 10
 _CHARACTER, _LINE = 0.078, 0.16
 """Width of a character of a title, and height of its line, in inches."""
 
+_NOTE_CHARACTER = 0.064
+"""Width of a character of a footnote, in inches."""
+
 _PANEL_HEIGHT = 2.3
 _LEFT, _NOTE = 0.72, 0.28
 
@@ -206,12 +209,15 @@ def name_axes(figure: Figure, axes: Sequence[Axes], *, x: str, y: str) -> None:
 
 
 def footnote(figure: Figure, text: str, num_panels: int) -> None:
-    """Write a line under the panels, with the number of panels left out, if any."""
+    """Write a line or two under the panels, with the number of panels left out, if any."""
     if num_panels > MAX_PANELS:
         left_out = num_panels - MAX_PANELS
         text = f"{text}   {left_out} more panel{'s' if left_out > 1 else ''} of {num_panels} not drawn.".strip()
     position = (_LEFT / figure.get_figwidth(), 0.14 / figure.get_figheight())
-    figure.text(*position, figure_text(text), ha="left", va="center", fontsize=8, color=MUTED)
+    lines = textwrap.wrap(printable(text), int((figure.get_figwidth() - _LEFT) / _NOTE_CHARACTER))
+    figure.text(
+        *position, "\n".join(map(figure_text, lines)), ha="left", va="center", fontsize=8, color=MUTED, linespacing=1.1
+    )
 
 
 def notice(axes: Axes, text: str) -> None:

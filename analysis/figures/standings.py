@@ -117,4 +117,4 @@ def _signs(drawn: Sequence[Standing]) -> list[Artist]:
         for name, colour, which in names
         if any((task.may_be_best == which).any() for task in drawn)
     ]
-    return [*signs, Line2D([], [], color=MUTED, linewidth=1.6, label="median, and q1 to q3 of the runs")]
+    return [*signs, Line2D([], [], color=MUTED, marker="o", markersize=3.6, label="median, and q1 to q3 of the runs")]

@@ -51,7 +51,7 @@ MAX_COLUMNS = 6
 _LEVELS = np.linspace(0, 1, 26)
 _RATIOS = (1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
 _VARIATIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-_BAR = 1.28
+_BAR = 1.42
 """Room for the colour bar, in inches."""
 
 
@@ -118,8 +118,8 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     """Draw the butter zones of several tasks side by side: a row per task, a column per depth or shape.
 
     Other hyperparameters have their most frequent values, or each task its own if tasks share none. Colours are as in
-    `butter_zone`, relative to each task's own minimum; or, with `vary`, log(1 + 10 stddev / avg) of the test loss over
-    the repetitions, min-max scaled over the figure.
+    `butter_zone`, relative to each task's own minimum, up to the largest ratio that a task needs; or, with `vary`,
+    log(1 + 10 stddev / avg) of the test loss over the repetitions, min-max scaled over the figure.
 
     Args:
         frame: Rows of a summary table, with dataset, shape, depth, size, num_free_parameters and test_loss_median; with
@@ -180,7 +180,7 @@ class _Task:
 
 def _loss_maps(tasks: Sequence[_Task], epochs: npt.NDArray[np.int64]) -> tuple[_Maps, _Colours]:
     ratios = [_losses(task, epochs) for task in tasks]
-    cap = cap_of([ratio for row in ratios for ratio in row])
+    cap = max(map(cap_of, ratios))
     values = [[zone_value(ratio, cap) for ratio in row] for row in ratios]
     return values, _loss_colours([*_flat(values), zone_value([1.0])], 1.0, cap)
 

@@ -91,7 +91,11 @@ def contents(dataset: Path, columns: Columns, experiments: pd.DataFrame, most: i
     varied = varied_axes(experiments, axes)
     settings = [Setting(_title(name), is_numeric(axis_values(experiments, name))) for name in varied]
     rows = list(_rows(ordered[:most], best, settings, varied))
-    tasks = experiments.groupby(columns.task_column, sort=True) if columns.task_column else [("", experiments)]
+    tasks = (
+        experiments.groupby(columns.task_column, sort=True, dropna=False)
+        if columns.task_column
+        else [("", experiments)]
+    )
     all_told = [told(dataset, some, columns, lambda row: _label(row, varied)) for _, some in tasks]
     found = gaps(dataset, experiments, lambda some: [_label(row, varied) for row in records(some)])
     finite_known = f"{objective.name}_num_finite" in schema_of(dataset).names

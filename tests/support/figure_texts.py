@@ -9,7 +9,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, BboxBase
 
 _TOLERANCE = 1.0
 """Pixels by which boxes of texts may touch: they have a margin."""
@@ -45,7 +45,7 @@ def _undrawn(axis: Axis) -> set[int]:
     return {id(label) for tick in outside for label in (tick.label1, tick.label2)}
 
 
-def _contains(whole: Bbox, box: Bbox) -> bool:
+def _contains(whole: BboxBase, box: Bbox) -> bool:
     return (
         box.x0 >= whole.x0 - _TOLERANCE
         and box.y0 >= whole.y0 - _TOLERANCE
