@@ -66,7 +66,7 @@ def axis_slice(frame: pd.DataFrame, best: Best, along: str, axes: Sequence[str])
         if not finite.size:
             notice(one, "no finite value")
         elif one is right:
-            one.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+            one.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         else:
             value_axis(one, finite, band, cut=best.metric.best == "min")
     line = "none" if scale.is_categorical else "-"
