@@ -23,6 +23,7 @@ __all__ = [
     "selection",
     "slice_figures",
     "slices",
+    "standings",
     "zone",
     "zone_grid",
 ]

@@ -20,9 +20,9 @@ from analysis.figures.grid import INK, MUTED, Room, layout, log_ticks, notice
 from analysis.figures.panels import evenly
 from analysis.figures.scale import Scale
 from analysis.figures.selection import Drawn, at_best, crossed
-from analysis.reading.axes import axis_values, is_numeric, value_text, varied_axes, words
+from analysis.reading.axes import axis_values, is_numeric, setting_text, value_text, varied_axes, words
 from analysis.reading.best import Best
-from analysis.reading.frames import column, where
+from analysis.reading.frames import column, records, where
 from analysis.reading.labels import figure_text
 from survey.workloads.metrics import Metric
 
@@ -82,7 +82,7 @@ def axis_maps(frame: pd.DataFrame, best: Best, axes: Sequence[str]) -> Drawn:
         unused.set_visible(False)
     _colour_bar(figure, flat[: len(maps)], norm, colours, figure_text(words(best.metric.name)))
     fixed = list(dict.fromkeys(note for _, note in selected if note)) if len(maps) == 1 else []
-    others = "Axes that a map does not show are as in the best experiment." if len(maps) > 1 else ""
+    others = _as_the_best(frame, best, axes) if len(maps) > 1 else ""
     more = f" Shown are {len(shown)} of {len(found)} pairs of axes." if len(shown) < len(found) else ""
     return Drawn(figure, " ".join([*fixed, others]).strip() + more)
 
@@ -139,6 +139,12 @@ class _Map:
                 red, green, blue, _ = colours(float(norm(value)))
                 ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else INK
                 axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=8.5, color=ink)
+
+
+def _as_the_best(frame: pd.DataFrame, best: Best, axes: Sequence[str]) -> str:
+    first = records(frame.iloc[best.order(frame)[:1]])[0]
+    setting = setting_text(first, varied_axes(frame, axes))
+    return f"Axes that a map does not show are as in the best experiment: {setting}."
 
 
 def _tick(value: object) -> str:

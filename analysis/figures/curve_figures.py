@@ -79,9 +79,9 @@ def learning_curves(frame: pd.DataFrame) -> Figure:
     axes[0].set_xscale("log")
     axes[0].set_xlim(1, max(last, 2))
     log_epochs(axes[0].xaxis, last)
-    finite = np.concatenate(drawn)
+    finite, band = (np.concatenate(each) for each in zip(*drawn, strict=True))
     if finite.size:
-        loss_axis(axes[0], finite)
+        loss_axis(axes[0], finite, band)
     key(figure, axes, _signs(sizes, colours, with_mean=has_mean(frame, "test_loss")))
     footnote(figure, "", len(all_panels))
     return figure
@@ -89,8 +89,8 @@ def learning_curves(frame: pd.DataFrame) -> Figure:
 
 def _draw_curves(
     axes: Axes, frame: pd.DataFrame, epochs: npt.NDArray[np.int64], colours: dict[float, Colour]
-) -> npt.NDArray[np.float64]:
-    """Draw the curves of one panel; return all finite values of its lines."""
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Draw the curves of one panel; return the finite values of its lines, and those of the edges of its bands."""
     lines = {
         name: curve_matrix(frame[name], epochs)
         for name in ("test_loss_median", "train_loss_median", "test_loss_q1", "test_loss_q3")
@@ -110,7 +110,9 @@ def _draw_curves(
     values = np.concatenate([line.ravel() for line in (test, train) if line is not None])
     if not np.isfinite(values).any():
         notice(axes, "no finite loss")
-    return values[np.isfinite(values)]
+    edges = [lines[name].ravel() for name in ("test_loss_q1", "test_loss_q3") if name in lines]
+    band = np.concatenate([np.empty(0), *edges])
+    return values[np.isfinite(values)], band[np.isfinite(band)]
 
 
 def _signs(sizes: Sequence[int], colours: dict[float, Colour], *, with_mean: bool) -> list[tuple[str, list[Artist]]]:

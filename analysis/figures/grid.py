@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from analysis.figures.panels import Panel
 from analysis.figures.pictures import Drawing
 from analysis.reading.labels import figure_text, size_text
+from survey.text.escaping import printable
 
 MAX_PANELS = 12
 """Most panels of one figure; the figure says how many it leaves out."""
@@ -26,6 +28,18 @@ WIDTH, SINGLE_WIDTH = 8.6, 6.4
 """Widths of a figure with several panels and with one, in inches."""
 
 Colour = tuple[float, float, float, float]
+
+_FAR = 100
+"""Factor beyond which losses are far from others: of runs that diverged."""
+
+_WIDER = 10
+"""How much wider than all values a band may be, and be shown as a whole."""
+
+_CHARACTER, _LINE = 0.078, 0.16
+"""Width of a character of a title, and height of its line, in inches."""
+
+_NOTE_CHARACTER = 0.064
+"""Width of a character of a footnote, in inches."""
 
 _PANEL_HEIGHT = 2.3
 _LEFT, _NOTE = 0.72, 0.28
@@ -74,19 +88,23 @@ def grid(
     columns = columns or _columns(drawn)
     rows = -(-len(drawn) // columns)
     single = len(drawn) == 1
+    width = SINGLE_WIDTH if single else WIDTH
+    characters = int(_panel_width(width, columns, room) / _CHARACTER)
+    titles = [textwrap.wrap(printable(panel.title), characters) or [""] for panel in drawn]
+    higher = _LINE * (max(map(len, titles)) - 1)
     figure, shared = layout(
         rows,
         columns,
-        width=SINGLE_WIDTH if single else WIDTH,
+        width=width,
         panel_height=3.2 if single else _PANEL_HEIGHT,
-        room=replace(room, bottom=room.bottom + _NOTE * noted),
+        room=replace(room, top=room.top + higher, bottom=room.bottom + _NOTE * noted, gap_y=room.gap_y + higher),
         sharey=sharey,
     )
     flat = [axes for row in shared for axes in row]
     for unused in flat[len(drawn) :]:
         unused.set_visible(False)
-    for axes, panel in zip(flat, drawn, strict=False):
-        axes.set_title(figure_text(panel.title), fontsize=9.5, color=INK, loc="left", pad=4)
+    for axes, lines in zip(flat, titles, strict=False):
+        axes.set_title("\n".join(map(figure_text, lines)), fontsize=9.5, color=INK, loc="left", pad=4)
     for axes in flat[max(len(drawn) - columns, 0) : len(drawn)]:
         axes.tick_params(labelbottom=True)
     return figure, flat[: len(drawn)]
@@ -108,7 +126,7 @@ def layout(
         The figure, as high as its rows require, and its axes by row.
     """
     height = room.top + rows * panel_height + (rows - 1) * room.gap_y + room.bottom
-    panel_width = (width - _LEFT - room.right - (columns - 1) * room.gap_x) / columns
+    panel_width = _panel_width(width, columns, room)
     figure = Drawing(figsize=(width, height), facecolor="white")
     axes = figure.subplots(
         rows,
@@ -130,6 +148,10 @@ def layout(
         for spine in one.spines.values():
             spine.set_color(MUTED)
     return figure, [list(row) for row in axes]
+
+
+def _panel_width(width: float, columns: int, room: Room) -> float:
+    return (width - _LEFT - room.right - (columns - 1) * room.gap_x) / columns
 
 
 def rule(axes: Axes) -> None:
@@ -187,12 +209,15 @@ def name_axes(figure: Figure, axes: Sequence[Axes], *, x: str, y: str) -> None:
 
 
 def footnote(figure: Figure, text: str, num_panels: int) -> None:
-    """Write a line under the panels, with the number of panels left out, if any."""
+    """Write a line or two under the panels, with the number of panels left out, if any."""
     if num_panels > MAX_PANELS:
         left_out = num_panels - MAX_PANELS
         text = f"{text}   {left_out} more panel{'s' if left_out > 1 else ''} of {num_panels} not drawn.".strip()
     position = (_LEFT / figure.get_figwidth(), 0.14 / figure.get_figheight())
-    figure.text(*position, figure_text(text), ha="left", va="center", fontsize=8, color=MUTED)
+    lines = textwrap.wrap(printable(text), int((figure.get_figwidth() - _LEFT) / _NOTE_CHARACTER))
+    figure.text(
+        *position, "\n".join(map(figure_text, lines)), ha="left", va="center", fontsize=8, color=MUTED, linespacing=1.1
+    )
 
 
 def notice(axes: Axes, text: str) -> None:
@@ -219,13 +244,23 @@ def log_epochs(axis: object, last: int) -> None:
     _fix(axis, ticks, lambda value, _: f"{value:,.0f}")
 
 
-def loss_axis(axes: Axes, values: npt.NDArray[np.float64], *, cut: bool = True) -> None:
-    """Scale y to finite values: logarithmic if all are positive; `cut` leaves out those far above the median."""
+def loss_axis(
+    axes: Axes,
+    values: npt.NDArray[np.float64],
+    band: npt.NDArray[np.float64] | None = None,
+    *,
+    cut: bool = True,
+) -> None:
+    """Scale y to finite values, and to the edges of a band around them: logarithmic if all values are positive.
+
+    `cut` leaves out those far above the median.
+    """
     if values.min() <= 0:
         axes.yaxis.set_major_locator(MaxNLocator(6))
         return
-    near = values[values <= 100 * np.median(values)] if cut else values
-    low, high = float(values.min()), float(near.max())
+    all_values = values if band is None else np.concatenate([values, band[band >= values.min() / _FAR]])
+    near = all_values[all_values <= _FAR * np.median(values)] if cut else all_values
+    low, high = float(all_values.min()), float(near.max())
     margin = (high / low) ** 0.05 if high > low else 1.1
     axes.set_yscale("log")
     axes.set_ylim(low / margin, high * margin)
@@ -235,13 +270,13 @@ def loss_axis(axes: Axes, values: npt.NDArray[np.float64], *, cut: bool = True) 
 def value_axis(axes: Axes, values: npt.NDArray[np.float64], band: npt.NDArray[np.float64], *, cut: bool) -> None:
     """Scale y to finite values of any metric: logarithmic if all are positive and they differ by a factor of ten.
 
-    Else a `band` around them is shown as far as it is not much wider than the values themselves.
+    A `band` around them is shown unless it is very much wider than the values themselves.
     """
     low, high = float(values.min()), float(values.max())
     if low > 0 and high >= 10 * low:
-        loss_axis(axes, values, cut=cut)
+        loss_axis(axes, values, band, cut=cut)
         return
-    span = (high - low) or abs(high) or 1.0
+    span = _WIDER * ((high - low) or abs(high) or 1.0)
     near = np.clip(np.concatenate([values, band]), low - span, high + span)
     margin = 0.05 * (float(near.max() - near.min()) or span)
     axes.set_ylim(float(near.min()) - margin, float(near.max()) + margin)

@@ -1,4 +1,4 @@
-"""Values of a setting along an axis of a figure, whatever they are, and a line of best values over them."""
+"""Values of a setting along an axis of a figure, whatever they are, and the best values over them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.figures.grid import INK, Colour
@@ -21,6 +24,9 @@ _CHARACTERS = 40
 
 _FEW = 6
 """Most values that are spaced evenly, whatever they are."""
+
+_BESIDE = 0.5
+"""Part of the distance between categories that has the points of different lines."""
 
 _NAMES = 24
 """Most names along an axis; of more, some are left out."""
@@ -54,17 +60,26 @@ class Scale:
         """Whether the values are texts."""
         return isinstance(self.values[-1], str)
 
+    @property
+    def is_categorical(self) -> bool:
+        """Whether the values have no order: texts, and truth values."""
+        return isinstance(self.values[-1], str | bool | np.bool_)
+
     def along_x(self, axes: Axes, label: str, text: Callable[[object], str], characters: int = _CHARACTERS) -> None:
         """Put the values, as texts for figures, along x; texts for which there is no room are left out or slanted."""
         axes.set_xlabel(label, fontsize=9.5, color=INK)
         if self.log:
             axes.set_xscale("log")
         texts = self._texts(text)
-        room = max(2, characters // (2 + max(map(len, texts.values()))))
-        shown = evenly(list(texts), _NAMES if self.has_names else room)
+        shown = evenly(list(texts), _NAMES if self.has_names else _fitting(texts, characters))
         _fix(axes.xaxis, shown, texts)
-        for name in axes.get_xticklabels() if len(shown) > room else ():
+        for name in axes.get_xticklabels() if self.is_slanted(text, characters) else ():
             name.set(rotation=24, horizontalalignment="right")
+
+    def is_slanted(self, text: Callable[[object], str], characters: int = _CHARACTERS) -> bool:
+        """Whether `along_x` slants the texts, which then need more room below."""
+        texts = self._texts(text)
+        return self.has_names and min(len(texts), _NAMES) > _fitting(texts, characters)
 
     def along_y(self, axes: Axes, label: str, text: Callable[[object], str], most: int) -> None:
         """Put at most so many of the values along y."""
@@ -77,9 +92,20 @@ class Scale:
 
 
 def slice_line(
-    axes: Axes, rows: pd.DataFrame, name: str, scale: Scale, along: str, colour: Colour
+    axes: Axes, rows: pd.DataFrame, name: str, scale: Scale, along: str, colour: Colour, place: tuple[int, int]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Draw the median of a column of best values, and the band between its quartiles, along a setting.
+    """Draw the median of a column of best values, and what is between its quartiles, along a setting.
+
+    A line and a band; along categories, between which there is nothing, points and bars beside those of other lines.
+
+    Args:
+        axes: Where to draw.
+        rows: Rows of a summary table.
+        name: The column without its part: NAME_q1, NAME_median and NAME_q3 are drawn.
+        scale: Positions of the values of the setting.
+        along: The setting.
+        colour: The colour of the line.
+        place: Number of the line in the figure, from 0, and how many there are.
 
     Returns:
         The finite values of the line, and those of the edges of the band.
@@ -89,10 +115,30 @@ def slice_line(
     x = scale(column(rows, along))
     order = np.argsort(x, kind="stable")
     low, middle, high = (rows[f"{name}_{part}"].to_numpy(np.float64)[order] for part in ("q1", "median", "q3"))
-    axes.fill_between(x[order], low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(x[order], middle, color=colour, linewidth=1.4, marker="o", markersize=4)
+    if scale.is_categorical:
+        number, count = place
+        x = x[order] + _BESIDE * ((number + 0.5) / count - 0.5)
+        axes.vlines(x, low, high, color=colour, alpha=0.5, linewidth=2)
+        axes.plot(x, middle, color=colour, linestyle="none", marker="o", markersize=4)
+    else:
+        axes.fill_between(x[order], low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(x[order], middle, color=colour, linewidth=1.4, marker="o", markersize=4)
     edges = np.concatenate([low, high])
     return middle[np.isfinite(middle)], edges[np.isfinite(edges)]
+
+
+def slice_signs(scale: Scale) -> list[Artist]:
+    """Return the entries of a legend on what `slice_line` draws."""
+    line = "none" if scale.is_categorical else "-"
+    median = Line2D([], [], color=INK, marker="o", markersize=4, linestyle=line, label="median")
+    if scale.is_categorical:
+        return [median, Line2D([], [], color=INK, alpha=0.5, linewidth=2, label="q1 to q3")]
+    return [median, Patch(color=INK, alpha=0.2, linewidth=0, label="q1 to q3")]
+
+
+def _fitting(texts: dict[float, str], characters: int) -> int:
+    """How many texts fit beside each other."""
+    return max(2, characters // (2 + max(map(len, texts.values()))))
 
 
 def _fix(axis: Any, shown: list[float], texts: dict[float, str]) -> None:

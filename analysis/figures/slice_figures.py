@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from analysis.figures.grid import INK, Room, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
 from analysis.figures.panels import base, evenly, require
-from analysis.figures.scale import Scale, slice_line
+from analysis.figures.scale import Scale, slice_line, slice_signs
 from analysis.reading.best import best_of
 from analysis.reading.frames import column, distinct, equal, where
 from analysis.reading.labels import SETTINGS, figure_text, fixed_text, loss_words
@@ -34,8 +35,8 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
     """Draw the test loss at the best epoch, and that epoch, against one hyperparameter.
 
     A line per size: the median over the repetitions, each at its own best epoch (`analysis.reading.best`), with a band
-    between the quartiles.
-    Other hyperparameters have their most frequent values.
+    between the quartiles; points and bars along shapes and other categories. Other hyperparameters have
+    their most frequent values.
 
     Args:
         frame: Rows of a summary table of one task, with size and the quartiles of the values and epochs by which they
@@ -57,36 +58,42 @@ def slices(frame: pd.DataFrame, along: str) -> Figure:
     require(frame, ("size", along, *columns))
     if "dataset" in frame.columns and len(distinct(frame, "dataset")) > 1:
         raise InputError(f"expected the experiments of one data set, found {len(distinct(frame, 'dataset'))}")
-    shared, fixed = base(_with_or_without(frame, along), [along, *_tied(along)])
+    shared, fixed = slice_rows(frame, along)
     scale = Scale.of(column(shared, along))
     sizes = evenly(distinct(shared, "size"), MAX_SIZES)
     colours = shades(sizes)
-    bottom = 1.3 if isinstance(scale.values[-1], str) and len(scale.values) > 3 else 0.86  # room for slanted names
+    bottom = 1.3 if scale.is_slanted(_text) else 0.86
     figure, ((left, right),) = layout(
         1, 2, panel_height=2.9, room=Room(right=1.28, bottom=bottom, gap_x=0.78), sharey=False
     )
     shown = ((left, best.value(""), f"test {loss_words(frame)}"), (right, best.epoch(""), "best epoch"))
+    of_sizes = [(size, equal(shared, "size", size)) for size in sizes]
     for axes, name, y in shown:
         drawn = [
-            slice_line(axes, equal(shared, "size", size), name.removesuffix("_"), scale, along, colours[size])[0]
-            for size in sizes
+            slice_line(axes, rows, name.removesuffix("_"), scale, along, colours[size], (number, len(sizes)))
+            for number, (size, rows) in enumerate(of_sizes)
         ]
-        finite = np.concatenate(drawn)
+        finite, band = (np.concatenate(each) for each in zip(*drawn, strict=True))
         rule(axes)
         axes.set_ylabel(y, fontsize=9.5, color=INK)
         scale.along_x(axes, _WORDS.get(along, along.replace("_", " ")), _text)
         if finite.size:
-            loss_axis(axes, finite)
+            loss_axis(axes, finite, band)
         else:
             notice(axes, "no finite loss")
+    line = "none" if scale.is_categorical else "-"
     lines = [
-        Line2D([], [], color=colours[size], marker="o", markersize=4, label=parameters_text(size))
+        Line2D([], [], color=colours[size], marker="o", markersize=4, linestyle=line, label=parameters_text(size))
         for size in sizes[::-1]
     ]
-    band = [Patch(color=INK, alpha=0.2, linewidth=0, label="q1 to q3")]
-    key(figure, [left, right], [("size", lines), ("repetitions", band)])
+    key(figure, [left, right], [("size", lines), ("repetitions", slice_signs(scale))])
     footnote(figure, f"All at {fixed_text(fixed)}." if fixed else "", 0)
     return figure
+
+
+def slice_rows(frame: pd.DataFrame, along: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the experiments that a slice shows, and the values that they share of other axes that vary."""
+    return base(_with_or_without(frame, along), [along, *_tied(along)])
 
 
 def _with_or_without(frame: pd.DataFrame, along: str) -> pd.DataFrame:

@@ -16,7 +16,11 @@ from analysis.figures.panels import Panel
 from analysis.reading.curves import curve_matrix, num_epochs
 
 CAP = 2.0
-"""Ratio to the minimum beyond which all losses look the same."""
+"""Ratio to the minimum beyond which all losses look the same in the published figures."""
+
+_CAPS = (CAP, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
+_BEYOND = 0.25
+"""Most of a map that may be beyond the cap, so that its structure is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +79,25 @@ def least(panels: Sequence[Panel], statistic: str = "test_loss_median") -> Minim
 
 
 def relative_loss(loss: npt.ArrayLike, minimum: float, maximum: float) -> npt.NDArray[np.float64]:
-    """Relate losses to the minimum: the ratio, at most `CAP`; NaN stays NaN.
+    """Relate losses to the minimum: the ratio; NaN stays NaN.
 
     With a minimum of zero or less, ratios mean nothing: the scale is linear, 1 at the minimum, `CAP` at the maximum.
     """
     values = np.asarray(loss, dtype=np.float64)
     if minimum > 0:
-        return np.minimum(CAP, values / minimum)
+        return values / minimum
     return 1.0 + (values - minimum) / (maximum - minimum) if maximum > minimum else values * 0.0 + 1.0
 
 
-def zone_value(ratio: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Compute -log10(min(2, ratio) - 0.9): 1 at the minimum, -0.04 at twice its loss and beyond."""
-    return -np.log10(np.minimum(CAP, np.asarray(ratio, dtype=np.float64)) - 0.9)
+def cap_of(ratios: Sequence[npt.NDArray[np.float64]]) -> float:
+    """Return the ratio beyond which all losses look the same: `CAP` unless more than a quarter is beyond it."""
+    finite = np.concatenate([np.empty(0), *(each[np.isfinite(each)] for each in ratios)])
+    return next((cap for cap in _CAPS if np.count_nonzero(finite > cap) <= _BEYOND * finite.size), _CAPS[-1])
+
+
+def zone_value(ratio: npt.ArrayLike, cap: float = CAP) -> npt.NDArray[np.float64]:
+    """Compute -log10(min(cap, ratio) - 0.9): 1 at the minimum, -0.04 at twice its loss. The published cap is `CAP`."""
+    return -np.log10(np.minimum(cap, np.asarray(ratio, dtype=np.float64)) - 0.9)
 
 
 def variation(stddev: npt.ArrayLike, avg: npt.ArrayLike) -> npt.NDArray[np.float64]:

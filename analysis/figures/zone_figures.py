@@ -33,6 +33,7 @@ from analysis.figures.zone import (
     Minimum,
     MinMax,
     all_epochs,
+    cap_of,
     least,
     relative_loss,
     variation,
@@ -48,10 +49,14 @@ MAX_COLUMNS = 6
 """Most depths or shapes of a grid of tasks."""
 
 _LEVELS = np.linspace(0, 1, 26)
-_RATIOS = (1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0)
+_RATIOS = (1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
 _VARIATIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-_BAR = 1.28
+_BAR = 1.42
 """Room for the colour bar, in inches."""
+
+
+_Maps = list[list[npt.NDArray[np.float64]]]
+"""The maps of each task, (experiments, epochs) each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,9 @@ def butter_zone(frame: pd.DataFrame, *, statistic: str = "test_loss_median", min
     """Draw where, over size and epoch, the median test loss of a task is near its minimum.
 
     A contour map per shape, depth and other hyperparameter that varies, over trainable parameters and 100 log-spaced
-    epochs, both logarithmic. The colour is -log10(min(2, loss / minimum) - 0.9), min-max scaled over the figure. A
-    filled triangle marks the task's minimum, a hollow one a panel's.
+    epochs, both logarithmic. The colour is -log10(min(2, loss / minimum) - 0.9), min-max scaled over the figure; where
+    more than a quarter of it would be beyond 2, a larger ratio takes its place. A filled triangle marks the task's
+    minimum, a hollow one a panel's; ticks inside are at the surveyed sizes, between which colours are interpolated.
 
     Args:
         frame: Rows of a summary table of one task, with shape, depth, size, num_free_parameters and `statistic`.
@@ -95,14 +101,16 @@ def butter_zone(frame: pd.DataFrame, *, statistic: str = "test_loss_median", min
 
     lowest = best.value if minimum is None else minimum
     highest = _highest(drawn, statistic, lowest)
-    values = [_zone(panel, epochs, statistic, lowest, highest) for panel in drawn]
-    colours = _loss_colours([*values, zone_value(relative_loss([best.value], lowest, highest))], lowest)
+    ratios = [_ratios(panel, epochs, statistic, lowest, highest) for panel in drawn]
+    cap = cap_of(ratios)
+    values = [zone_value(ratio, cap) for ratio in ratios]
+    colours = _loss_colours([*values, zone_value(relative_loss([best.value], lowest, highest), cap)], lowest, cap)
     for one, panel, value in zip(axes, drawn, values, strict=True):
         if _contours(one, panel, epochs, colours, value):
             _mark(one, least([panel], statistic), best)
     _scale_axes(axes[0], frame, epochs)
     _colour_bar(figure, axes, colours)
-    footnote(figure, "▲ minimum of the task   △ minimum of the panel", len(all_panels))
+    footnote(figure, "▲ minimum of the task   △ minimum of the panel   | surveyed size", len(all_panels))
     return figure
 
 
@@ -110,8 +118,8 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     """Draw the butter zones of several tasks side by side: a row per task, a column per depth or shape.
 
     Other hyperparameters have their most frequent values, or each task its own if tasks share none. Colours are as in
-    `butter_zone`, relative to each task's own minimum; or, with `vary`, log(1 + 10 stddev / avg) of the test loss over
-    the repetitions, min-max scaled over the figure.
+    `butter_zone`, relative to each task's own minimum, up to the largest ratio that a task needs; or, with `vary`,
+    log(1 + 10 stddev / avg) of the test loss over the repetitions, min-max scaled over the figure.
 
     Args:
         frame: Rows of a summary table, with dataset, shape, depth, size, num_free_parameters and test_loss_median; with
@@ -131,10 +139,7 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     columns = evenly(distinct(shared, by), MAX_COLUMNS)
     tasks = [_Task.of(str(name), rows, by, columns) for name, rows in shared.groupby("dataset", sort=True)]
     epochs = log_spaced_epochs(max(num_epochs(shared["test_loss_median"]), 1))
-    measure = _variations if vary else _losses
-    values = [measure(task, epochs) for task in tasks]
-    found = [value for row in values for value in row if value.size]
-    colours = _variation_colours(found) if vary else _loss_colours([*found, zone_value([1.0])], 1.0)
+    values, colours = _variation_maps(tasks, epochs) if vary else _loss_maps(tasks, epochs)
     room = Room(right=_BAR, top=0.62, bottom=0.86, gap_y=0.62)
     figure, rows = layout(len(tasks), len(columns), panel_height=1.45, room=room)
     flat = [one for row in rows for one in row]
@@ -144,7 +149,10 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     name_axes(figure, flat, x="trainable parameters", y="epoch")
     _colour_bar(figure, flat, colours)
     footnote(
-        figure, f"▲ least median shown of the task   △ of the panel   grey: no experiment   {fixed_text(fixed)}", 0
+        figure,
+        "▲ least median shown of the task   △ of the panel   | surveyed size   grey: no experiment   "
+        f"{fixed_text(fixed)}".rstrip(),
+        0,
     )
     return figure
 
@@ -170,11 +178,27 @@ class _Task:
         return [panel for panel in self.panels if len(panel.frame)]
 
 
+def _loss_maps(tasks: Sequence[_Task], epochs: npt.NDArray[np.int64]) -> tuple[_Maps, _Colours]:
+    ratios = [_losses(task, epochs) for task in tasks]
+    cap = max(map(cap_of, ratios))
+    values = [[zone_value(ratio, cap) for ratio in row] for row in ratios]
+    return values, _loss_colours([*_flat(values), zone_value([1.0])], 1.0, cap)
+
+
+def _variation_maps(tasks: Sequence[_Task], epochs: npt.NDArray[np.int64]) -> tuple[_Maps, _Colours]:
+    values = [_variations(task, epochs) for task in tasks]
+    return values, _variation_colours(_flat(values))
+
+
+def _flat(values: _Maps) -> list[npt.NDArray[np.float64]]:
+    return [value for row in values for value in row if value.size]
+
+
 def _losses(task: _Task, epochs: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
     best = least(task.filled)
     lowest = 0.0 if best is None else best.value
     highest = _highest(task.filled, "test_loss_median", lowest)
-    return [_zone(panel, epochs, "test_loss_median", lowest, highest) for panel in task.panels]
+    return [_ratios(panel, epochs, "test_loss_median", lowest, highest) for panel in task.panels]
 
 
 def _variations(task: _Task, epochs: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
@@ -186,10 +210,10 @@ def _variations(task: _Task, epochs: npt.NDArray[np.int64]) -> list[npt.NDArray[
     ]
 
 
-def _zone(
+def _ratios(
     panel: Panel, epochs: npt.NDArray[np.int64], statistic: str, lowest: float, highest: float
 ) -> npt.NDArray[np.float64]:
-    return zone_value(relative_loss(curve_matrix(panel.frame[statistic], epochs), lowest, highest))
+    return relative_loss(curve_matrix(panel.frame[statistic], epochs), lowest, highest)
 
 
 def _highest(drawn: Sequence[Panel], statistic: str, lowest: float) -> float:
@@ -232,6 +256,16 @@ def _contours(
     axes.set_facecolor("#d5d9de")
     scaled = np.clip(colours.scale(values)[first].T, 0, 1)
     axes.contourf(parameters, epochs, np.ma.masked_invalid(scaled), levels=_LEVELS, cmap=colours.map)
+    axes.plot(
+        parameters,
+        np.full(len(parameters), 0.03),
+        transform=axes.get_xaxis_transform(),
+        marker="|",
+        markersize=6,
+        markeredgecolor="white",
+        linestyle="none",
+        gid="surveyed sizes",
+    )
     return True
 
 
@@ -261,9 +295,9 @@ def _scale_axes(axes: Axes, frame: pd.DataFrame, epochs: npt.NDArray[np.int64], 
     log_epochs(axes.yaxis, int(epochs[-1]))
 
 
-def _loss_colours(values: Sequence[npt.NDArray[np.float64]], minimum: float) -> _Colours:
+def _loss_colours(values: Sequence[npt.NDArray[np.float64]], minimum: float, cap: float) -> _Colours:
     scale = MinMax.of(values)
-    ticks = [(float(zone_value(ratio)), _ratio_text(ratio, minimum)) for ratio in _RATIOS]
+    ticks = [(float(zone_value(ratio, cap)), _ratio_text(ratio, minimum, cap)) for ratio in _RATIOS if ratio <= cap]
     return _Colours(scale, "viridis", "loss ÷ minimum" if minimum > 0 else "loss, % of range", tuple(ticks))
 
 
@@ -298,8 +332,8 @@ def _apart(one: tuple[float, str], other: tuple[float, str]) -> bool:
     return abs(other[0] - one[0]) > 0.04
 
 
-def _ratio_text(ratio: float, minimum: float) -> str:
+def _ratio_text(ratio: float, minimum: float, cap: float) -> str:
     if minimum <= 0:
         return "minimum" if ratio == 1 else "maximum" if ratio == CAP else f"+{ratio - 1:.0%}"
-    words = {1.0: "1.0x (best)", CAP: "2x and more"}
+    words = {1.0: "1.0x (best)", cap: f"{cap:g}x and more"}
     return words.get(ratio, f"{ratio:g}x")

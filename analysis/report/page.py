@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
-import numpy as np
 import pandas as pd
 
 from analysis.explore.index import folder_of
@@ -15,8 +13,10 @@ from analysis.explore.single_file import write_single_file
 from analysis.reading.tables import schema_of
 from analysis.report.condense import experiments
 from analysis.report.facts import Line, lines, overview
+from analysis.report.findings import findings
 from analysis.report.forecasts import launches
 from analysis.report.gaps import gaps
+from analysis.report.numbers import count_of, duration_of, percent_of, value_of
 from analysis.report.sections import MAX_TASKS, across, section
 from analysis.report.workload_page import contents
 from survey.dataset.schema import columns_in
@@ -87,17 +87,20 @@ def _page(dataset: Path, title: str | None, *, explorer: bool) -> str:
     tasks = {str(name): rows for name, rows in everything.groupby("dataset", sort=True)}
     drawn = list(tasks)[:MAX_TASKS]
     short = [name.rpartition(":")[2] for name in tasks]
+    sections = [section(dataset, tasks[name]) for name in drawn]
+    found = gaps(dataset, everything)
     about = ", ".join(short) if len(tasks) <= 4 else f"{len(tasks)} tasks"
     return _template("report.html.j2").render(
         explorer=explorer,
         title=title or f"Training survey: {about}",
+        findings=findings([each.told for each in sections], everything, found),
         facts=facts,
         across=across(dataset, everything),
-        sections=[section(dataset, tasks[name]) for name in drawn],
+        sections=sections,
         without_figures=[name for name in tasks if name not in drawn],
         lines=_listed(tasks),
         launches=launches(dataset),
-        gaps=gaps(dataset, everything),
+        gaps=found,
         tasks=True,
         objective="test loss",
         finite_known=True,
@@ -125,17 +128,9 @@ def _template(name: str) -> jinja2.Template:
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters["literal"] = python_literal
-    environment.filters["loss"] = lambda value: "–" if not np.isfinite(value) else f"{value:#.4g}".rstrip(".")
-    environment.filters["count"] = lambda value: "–" if not np.isfinite(value) or value <= 0 else f"{value:,.10g}"
+    environment.filters["loss"] = value_of
+    environment.filters["count"] = count_of
     environment.filters["many"] = counted
-    environment.filters["percent"] = lambda value: "–" if not np.isfinite(value) else f"{value:.2%}"
-    environment.filters["duration"] = _duration
+    environment.filters["percent"] = percent_of
+    environment.filters["duration"] = duration_of
     return environment.get_template(name)
-
-
-def _duration(seconds: float) -> str:
-    """`42 s`, `12.3 min` or `5.1 h`; a dash for an unknown time."""
-    if not math.isfinite(seconds):
-        return "–"
-    unit, length = next((one for one in (("h", 3600), ("min", 60)) if seconds >= 2 * one[1]), ("s", 1))
-    return f"{seconds / length:,.3g} {unit}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ from analysis.figures.fit_table import FitRow, PanelFits, fit_rows, panel_fits, 
 from analysis.figures.grid import MAX_PANELS
 from analysis.figures.panels import base_of_tasks, panels, representative, varied
 from analysis.figures.pictures import picture
-from analysis.figures.slice_figures import ALONG
+from analysis.figures.slice_figures import ALONG, slice_rows
 from analysis.figures.zone import Minimum, least
 from analysis.reading.best import Best, best_of
 from analysis.reading.chosen import read_chosen
@@ -70,7 +71,7 @@ def across(dataset: Path, experiments: pd.DataFrame) -> list[Shown]:
     shown = []
     for by in ways:
         chosen, fixed = base_of_tasks(tasks, [by])
-        only = f" Shown are the experiments with {fixed_text(fixed)} alone." if fixed else ""
+        only = _fixed(fixed)
         frame = curves_of(dataset, chosen, _GRID_CURVES)
         if len(names) > 1:
             shown.append(_zone_grid(frame, by, only))
@@ -96,7 +97,8 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
         _shown(
             f"Butter zone of {name}",
             "Where the median test loss over the runs is near its least, over the size of the network and the epoch. "
-            "Colours are ratios to the least of these medians. Yellow is best; grey: no experiment, or no finite loss."
+            "Colours are ratios to the least of these medians. Yellow is best; grey: no experiment, or no finite loss. "
+            "White ticks are at the surveyed sizes; between them colours are interpolated."
             + _left_out(experiments, drawn),
             butter_zone(drawn),
             f"Contour map of the median test loss of {name} over trainable parameters and epoch: {least_at}.",
@@ -126,6 +128,16 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
         unfitted=_unfitted(fitted),
         best=top,
         told=told(dataset, experiments, COLUMNS, lambda row: label(row, names)),
+    )
+
+
+def _fixed(values: Mapping[str, Any]) -> str:
+    """Say which other axes are fixed, at what, and why."""
+    if not values:
+        return ""
+    return (
+        f" Other axes are fixed: shown are the experiments with {fixed_text(values)}, the most frequent of such "
+        "settings; of equally frequent ones, those of the best experiment."
     )
 
 
@@ -169,7 +181,8 @@ def _zone_grid(frame: pd.DataFrame, by: str, only: str) -> Shown:
     return _shown(
         f"Butter zones of all tasks, by {by}",
         "The median test loss over the runs, as a multiple of the least of these medians of each task, over the size "
-        f"of the network and the epoch.{only}",
+        "of the network and the epoch. White ticks are at the surveyed sizes; between them colours are interpolated."
+        f"{only}",
         zone_grid(frame, by=by),
         f"Contour maps of the median test loss, a row for each of {names} and a column for each {by}.",
     )
@@ -216,7 +229,8 @@ def _slice(name: str, experiments: pd.DataFrame, along: str, best: Best) -> Show
     words = along.replace("kernel_regularizer.", "penalty ").replace("_", " ")
     return _shown(
         f"{name} along {words}",
-        f"Each run at {best.epoch_words}: the median over the runs, and a band between the quartiles.",
+        f"Each run at {best.epoch_words}: the median over the runs, and what is between the quartiles."
+        f"{_fixed(slice_rows(experiments, along)[1])}",
         slices(experiments, along),
         f"Test loss of {name} at the best epoch, and that epoch, against {words}, a line per size.",
     )

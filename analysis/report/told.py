@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.conclusions.axis_effects import Effects, effects_of
@@ -53,18 +54,45 @@ class Told:
     """What the runs of a task can tell.
 
     Attributes:
-        of_task: ` of NAME`; empty if the workload has no tasks.
+        task: Its name; empty if the workload has no tasks.
+        best: How its experiments are compared.
+        ordered: Rows of its experiments, the best first.
+        leader: The one with the best median; None if none is finite.
+        found: What may be the best; None if the data set does not have the runs.
+        effects: What matters; None if the data set does not have the runs.
         sentences: The best setting, what cannot be told from it, what is resolved, and what was left out.
         candidates: Those that may be the best, by their medians; none if there is but one. At most `MAX_LISTED`.
         unlisted: Number of others that may be the best.
         matters: The figure of effects; None where no axis can be told from others, or from noise.
     """
 
-    of_task: str
+    task: str
+    best: Best
+    ordered: pd.DataFrame
+    leader: Candidate | None
+    found: BestSettings | None
+    effects: Effects | None
     sentences: list[str]
     candidates: list[Candidate]
     unlisted: int
     matters: Shown | None
+
+    @property
+    def of_task(self) -> str:
+        """` of NAME`; empty if the workload has no tasks."""
+        return f" of {self.task}" if self.task else ""
+
+    @property
+    def surveyed(self) -> int:
+        """Number of its settings."""
+        return len(self.ordered)
+
+    @property
+    def leads(self) -> bool:
+        """Whether the setting with the best median may be the best."""
+        if self.found is None or self.found.leading.empty:
+            return False
+        return bool(self.found.leading["experiment_id"].isin(self.found.candidates["experiment_id"]).all())
 
 
 def told(dataset: Path, experiments: pd.DataFrame, columns: Columns, label: Labelled) -> Told:
@@ -76,20 +104,37 @@ def told(dataset: Path, experiments: pd.DataFrame, columns: Columns, label: Labe
         columns: Columns of its workload.
         label: Names an experiment.
     """
-    best, task = best_of(columns.metrics, experiments), columns.task_column
-    of_task = f" of {experiments[task].iloc[0]}" if task else ""
+    best, column = best_of(columns.metrics, experiments), columns.task_column
+    task = str(experiments[column].iloc[0]) if column else ""
+    ordered = experiments.iloc[best.order(experiments)]
+    leader = _leader(ordered, best, label)
     if not _has_runs(dataset, best):
         unknown = "The data set has no runs with these scores, so what they can tell is unknown."
-        return Told(of_task, [unknown], [], 0, None)
+        return Told(task, best, ordered, leader, None, None, [unknown], [], 0, None)
     found = best_settings(dataset, experiments, best)
     effects = effects_of(dataset, experiments, axes_of(columns, experiments), best, MAX_READ)
     candidates = [
         Candidate(label(row), float(row[best.value()]), float(behind))
         for row, behind in zip(records(found.candidates), found.behind, strict=True)
     ]
-    listed = candidates[:MAX_LISTED] if len(candidates) > 1 else []
-    unlisted = max(len(candidates) - MAX_LISTED, 0)
-    return Told(of_task, list(_sentences(found, label)), listed, unlisted, _matters(effects, of_task))
+    return Told(
+        task=task,
+        best=best,
+        ordered=ordered,
+        leader=leader,
+        found=found,
+        effects=effects,
+        sentences=list(_sentences(found, label)),
+        candidates=candidates[:MAX_LISTED] if len(candidates) > 1 else [],
+        unlisted=max(len(candidates) - MAX_LISTED, 0),
+        matters=_matters(effects, f" of {task}" if task else ""),
+    )
+
+
+def _leader(ordered: pd.DataFrame, best: Best, label: Labelled) -> Candidate | None:
+    first = records(ordered.head(1))[0]
+    value = float(first[best.value()])
+    return Candidate(label(first), value, 0.0) if np.isfinite(value) else None
 
 
 def _has_runs(dataset: Path, best: Best) -> bool:

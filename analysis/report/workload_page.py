@@ -25,6 +25,7 @@ from analysis.reading.frames import records
 from analysis.reading.tables import schema_of
 from analysis.report.condense import LAST
 from analysis.report.facts import check_some, counts, made
+from analysis.report.findings import findings
 from analysis.report.forecasts import launches
 from analysis.report.gaps import gaps
 from analysis.report.told import told
@@ -90,7 +91,16 @@ def contents(dataset: Path, columns: Columns, experiments: pd.DataFrame, most: i
     varied = varied_axes(experiments, axes)
     settings = [Setting(_title(name), is_numeric(axis_values(experiments, name))) for name in varied]
     rows = list(_rows(ordered[:most], best, settings, varied))
+    tasks = (
+        experiments.groupby(columns.task_column, sort=True, dropna=False)
+        if columns.task_column
+        else [("", experiments)]
+    )
+    all_told = [told(dataset, some, columns, lambda row: _label(row, varied)) for _, some in tasks]
+    found = gaps(dataset, experiments, lambda some: [_label(row, varied) for row in records(some)])
+    finite_known = f"{objective.name}_num_finite" in schema_of(dataset).names
     return {
+        "findings": findings(all_told, experiments, found, finite_known=finite_known),
         "facts": [*_facts(dataset, columns, experiments, axes), *made(dataset)],
         "objective": words(objective.name),
         "compared": best.sentence,
@@ -99,12 +109,12 @@ def contents(dataset: Path, columns: Columns, experiments: pd.DataFrame, most: i
         "settings": settings,
         "top": rows[:TOP],
         "rows": rows,
-        "told": told(dataset, experiments, columns, lambda row: _label(row, varied)),
+        "told": all_told,
         "sections": sections(dataset, columns.metrics, experiments, axes),
         "launches": launches(dataset),
-        "gaps": gaps(dataset, experiments, lambda some: [_label(row, varied) for row in records(some)]),
+        "gaps": found,
         "tasks": False,
-        "finite_known": f"{objective.name}_num_finite" in schema_of(dataset).names,
+        "finite_known": finite_known,
         "why_left_out": "they cannot be trained",
         "num_experiments": len(experiments),
         "folder": dataset.resolve().name,

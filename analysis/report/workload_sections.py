@@ -84,7 +84,7 @@ def _slice(experiments: pd.DataFrame, best: Best, along: str, axes: Sequence[str
     name = words(best.metric.name)
     return _shown(
         f"{name} along {words(along)}",
-        f"Each run at {best.epoch_words}: the median over the repetitions, and a band between their quartiles.",
+        f"Each run at {best.epoch_words}: the median over the repetitions, and what is between their quartiles.",
         axis_slice(experiments, best, along, axes),
         f"{name} at the best epoch, and that epoch, against {words(along)}.",
     )

@@ -16,7 +16,7 @@ from analysis import curves, read
 from analysis.figures import butter_zone, learning_curves
 from analysis.figures.panels import panels
 from analysis.figures.pictures import Picture
-from analysis.figures.zone import MinMax, least, relative_loss, zone_value
+from analysis.figures.zone import MinMax, cap_of, least, relative_loss, zone_value
 from analysis.reading.curves import curve_matrix
 from analysis.reading.labels import label
 from analysis.report import sections
@@ -172,12 +172,21 @@ def test_log_spaced_epochs_needs_an_epoch() -> None:
 
 def test_colours_follow_the_published_formula() -> None:
     ratio = relative_loss([0.5, 0.55, 0.6, 1.0, 7.0, np.nan], 0.5, 7.0)
-    np.testing.assert_allclose(ratio, [1, 1.1, 1.2, 2, 2, np.nan])
+    np.testing.assert_allclose(ratio, [1, 1.1, 1.2, 2, 14, np.nan])
     by_hand = [1.0, 0.69897, 0.522879, -0.041393, -0.041393, np.nan]
     np.testing.assert_allclose(zone_value(ratio), by_hand, atol=1e-6)
     scaled = MinMax.of([zone_value(ratio)])(zone_value(ratio))
     np.testing.assert_allclose(scaled, [1, (0.69897 + 0.041393) / 1.041393, 0.541843, 0, 0, np.nan], atol=1e-6)
     np.testing.assert_array_equal(MinMax.of([np.array([3.0, 3.0])])([3.0, np.nan]), [1.0, np.nan])
+
+
+def test_colours_reach_further_where_most_losses_are_far_from_the_minimum() -> None:
+    assert cap_of([np.array([1, 1.5, 2, 2.1])]) == 2, "a quarter beyond, as in the published figures"
+    far = np.array([1, 2.5, 8, 9, np.nan])
+    assert cap_of([far[:2], far[2:]]) == 10
+    np.testing.assert_allclose(zone_value(far, 10), -np.log10(far - 0.9), atol=1e-9)
+    assert cap_of([np.full(4, 1e9)]) == 1000
+    assert cap_of([np.array([np.nan])]) == cap_of([]) == 2
 
 
 def test_ratios_to_a_minimum_of_zero_or_less() -> None:

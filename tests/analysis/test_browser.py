@@ -81,6 +81,7 @@ def test_the_report_of_a_survey_shows_its_figures(undisturbed, browser):
     assert "sklearn:iris" in text
     assert "sklearn:diabetes" in text
     widths = browser.execute_script("return [...document.images].map(i => i.complete && i.naturalWidth)")
-    # Of all tasks side by side, and of each task: zones, learning curves, generalization of several sizes, and effects.
-    assert len(widths) == 6 + text.count("Generalization statistics of") + text.count("What matters for the")
+    assert text.index("What this survey found") < text.index("What was surveyed") < text.index("Butter zone of")
+    # All settings; tasks side by side; of each task zones, learning curves, generalization of several sizes, effects.
+    assert len(widths) == 7 + text.count("Generalization statistics of") + text.count("What matters for the")
     assert all(width > 600 for width in widths)

@@ -58,7 +58,7 @@ def frame(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 
 
 def _texts(figure) -> list[str]:
-    return [text.get_text() for text in figure.texts]
+    return [" ".join(text.get_text().split()) for text in figure.texts]
 
 
 def _triangles(axes, gid: str) -> list[tuple[float, float]]:

@@ -81,6 +81,7 @@ def test_the_report_on_random_walks(walked, tmp_path):
     assert page == page_of(walked, tmp_path / "b")
     assert "<h1>Training survey: random_walk</h1>" in page
     assert titles(page) == [
+        *("What this survey found", "All settings, the best first", "What was surveyed"),
         "Best experiments",
         *("What these runs can tell", "What matters for the distance"),
         *("Learning curves", "Distance by epoch", "Other metrics by epoch"),
@@ -156,7 +157,8 @@ def test_gaps_and_curves_that_are_not_finite(tmp_path):
 def test_a_single_experiment(height, tmp_path):
     dataset = write_workload(tmp_path / "dataset", MADE, {Made(epochs=1): {"height": np.full((1, 1), height)}})
     page = page_of(dataset, tmp_path)
-    assert titles(page)[:6] == [
+    assert titles(page)[:9] == [
+        *("What this survey found", "All settings, the best first", "What was surveyed"),
         "Best experiments",
         *("What these runs can tell", "Learning curves", "Height by epoch", "Other metrics by epoch"),
         "What failed or is missing",
