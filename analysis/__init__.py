@@ -4,7 +4,7 @@ from analysis.combine import combine
 from analysis.conclusions.axis_effects import effects
 from analysis.conclusions.bands import intervals
 from analysis.conclusions.differences import difference
-from analysis.exchange import to_blackbox, to_optuna
+from analysis.exchange import to_blackbox, to_deepcave, to_optuna
 from analysis.reading.curves import curves
 from analysis.reading.tables import read, read_batches
 from analysis.recommend import recommend
@@ -19,5 +19,6 @@ __all__ = [
     "read_batches",
     "recommend",
     "to_blackbox",
+    "to_deepcave",
     "to_optuna",
 ]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import analysis
@@ -138,3 +142,84 @@ def test_settings_without_the_runs_that_most_have_are_left_out(tmp_path, made_is
 def test_a_blackbox_needs_settings_that_differ(tmp_path, made_is_installed, syne_tune):
     with pytest.raises(InputError, match="to_blackbox needs settings that differ"):
         analysis.to_blackbox(write_workload(tmp_path / "dataset", MADE, hills(rates=(2.0,))))
+
+
+_DEEPCAVE = """
+import json, sys
+from deepcave.config import Config
+from deepcave.evaluators.fanova import fANOVA
+path = sys.argv[1]
+(converter,) = [each for each in Config().CONVERTERS if each.is_valid_run(path)]
+run = converter.from_path(path)
+objective = run.get_objectives()[0]
+best, cost = run.get_incumbent(objective, budget=run.get_highest_budget())
+evaluator = fANOVA(run)
+evaluator.calculate(objective, budget=run.get_highest_budget())
+importances = {name[0] if isinstance(name, tuple) else name: float(found[0])
+               for name, found in evaluator.get_importances(depth=1).items()}
+told = {"optimize": objective.optimize, "best": dict(best), "cost": float(cost), "importances": importances,
+        "budgets": run.get_budgets(include_combined=False), "trials": len(list(run.get_trials()))}
+print(json.dumps(told, default=float))
+"""
+
+
+@pytest.fixture
+def deepcave():
+    """What DeepCAVE tells of a folder. It needs an older Python than ours, which is run beside."""
+    if not (python := os.environ.get("DEEPCAVE_PYTHON")):
+        pytest.skip("deepcave is not installed, which is told by DEEPCAVE_PYTHON, the Python that has it")
+
+    def read(folder):
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        command = [python, "-c", _DEEPCAVE, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert not done.returncode, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return read
+
+
+def test_deepcave_finds_the_best_setting_and_what_matters(tmp_path, made_is_installed, deepcave):
+    curves = hills(rates=(1.0, 2.0, 16.0), count=(1, 3, 4), kind=("plain", None), flag=(False, True))
+    dataset = write_workload(tmp_path / "dataset", MADE, curves)
+    told = deepcave(analysis.to_deepcave(dataset, folder=tmp_path / "hills"))
+    assert told["optimize"] == "upper"
+    assert told["best"] == {"rate": 2.0, "count": 3, "kind": "none", "flag": "'False'"}
+    assert told["cost"] == pytest.approx(10.5)
+    assert told["budgets"] == [1, 2, 3, 4, 6, 8]
+    assert told["trials"] == 36 * 3 * 6
+    assert max(told["importances"], key=told["importances"].get) == "rate"
+
+
+def test_trials_of_deepcave_are_runs_at_budgets(tmp_path):
+    def diverges(size, epochs):
+        return np.where(epochs < 30, 2.0 / epochs, np.nan)
+
+    def fails(size, epochs):
+        return np.full(len(epochs), np.nan)
+
+    rows = [experiment("a", "rectangle", 3, 512, diverges), experiment("a", "rectangle", 3, 1024, fails)]
+    rows += [experiment("a", "rectangle", 3, 256, bowl(0.1, 8, 10), epochs=epochs) for epochs in (20, 40)]
+    folder = analysis.to_deepcave(write_data_set(tmp_path / "dataset", rows, 2), folder=tmp_path / "run")
+    space, trials = pd.read_csv(folder / "configspace.csv"), pd.read_csv(folder / "trials.csv")
+    assert space[["name", "type", "lower", "upper", "log"]].to_numpy().tolist() == [
+        ["size", "integer", 256, 1024, False]
+    ]
+    assert trials.groupby("experiment_id").size().to_dict() == {1000: 16, 1001: 16, 1003: 16}
+    assert trials.groupby("experiment_id")["status"].unique().map(list).to_dict() == {
+        1000: ["success"],
+        1001: ["crashed"],
+        1003: ["success"],
+    }
+    cost = next(name for name in trials if name.startswith("metric:test_loss [") and name.endswith("] (minimize)"))
+    last = trials[(trials["budget"] == 60) & (trials["seed"] == 1)].set_index("experiment_id")
+    assert last.loc[1000, cost] == pytest.approx(2.0 / 29 * 1.02)
+    assert last.loc[1003, cost] == pytest.approx(0.1 * 1.02)
+    np.testing.assert_allclose(last["end_time"] - last["start_time"], 12.5)
+    assert sorted(set(trials["start_time"])) == [12.5 * place for place in range(6)]
+
+
+def test_a_run_of_deepcave_overwrites_nothing(tmp_path, made_is_installed):
+    dataset = write_workload(tmp_path / "dataset", MADE, hills(rates=(1.0, 2.0)))
+    with pytest.raises(InputError, match="exists and is not an empty folder; name a new one"):
+        analysis.to_deepcave(dataset, folder=dataset)
