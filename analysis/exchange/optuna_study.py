@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from analysis.conclusions.surveyed import Surveyed, surveyed
-from analysis.reading.axes import axis_values, is_numeric, varied_axes
+from analysis.conclusions.surveyed import surveyed
+from analysis.exchange.settings import is_logarithmic, is_range, of_task, tool
+from analysis.reading.axes import axis_values, varied_axes
 from analysis.reading.best import Best, best_of
-from analysis.reading.frames import equal, records
-from survey.errors import InputError, nearest
-
-_LOGARITHMIC = 8.0
-"""An axis is searched on a logarithmic scale if its values are positive and span this factor or more."""
+from analysis.reading.frames import records
 
 _DIRECTIONS = {"min": "minimize", "max": "maximize"}
 
@@ -44,7 +39,7 @@ def to_optuna(dataset: str | Path, task: str = "", *, storage: str | None = None
     """
     optuna = _optuna()
     known = surveyed(dataset)
-    rows = _of_task(known, task)
+    rows = of_task(known, task)
     axes, best = varied_axes(rows, known.axes), best_of(known.columns.metrics, rows)
     distributions = {name: _distribution(axis_values(rows, name)) for name in axes}
     study = optuna.create_study(
@@ -58,34 +53,15 @@ def to_optuna(dataset: str | Path, task: str = "", *, storage: str | None = None
 
 
 def _optuna() -> Any:
-    """Optuna, which few need, and which is therefore not installed with this package."""
-    try:
-        return import_module("optuna")
-    except ImportError:
-        raise InputError("to_optuna needs Optuna, which is not installed; run: pip install optuna") from None
-
-
-def _of_task(known: Surveyed, task: str) -> pd.DataFrame:
-    column = known.columns.task_column
-    there = sorted(set(known.experiments[column])) if column else []
-    if task:
-        if task not in there:
-            raise InputError(
-                f"no task is called {task!r}{nearest(task, there)}; there are {', '.join(there) or 'none'}"
-            )
-        return equal(known.experiments, column, task)
-    if len(there) > 1:
-        raise InputError(f"the data set has several tasks, whose scores do not compare; name one: {', '.join(there)}")
-    return known.experiments
+    return tool("optuna", needed_by="to_optuna", packages="optuna")
 
 
 def _distribution(values: Sequence[Any]) -> Any:
     """The range of an axis of numbers; all values of another one."""
     optuna = _optuna()
-    if None in values or not is_numeric(values):
+    if not is_range(values):
         return optuna.distributions.CategoricalDistribution(values)
-    low, high = values[0], values[-1]
-    log = low > 0 and high / low >= _LOGARITHMIC
+    low, high, log = values[0], values[-1], is_logarithmic(values)
     if all(isinstance(value, int) for value in values):
         return optuna.distributions.IntDistribution(low, high, log=log)
     return optuna.distributions.FloatDistribution(low, high, log=log)
@@ -98,7 +74,7 @@ def _trial(row: dict[str, Any], axes: Sequence[str], best: Best, distributions: 
     return optuna.create_trial(
         state=optuna.trial.TrialState.COMPLETE if finite else optuna.trial.TrialState.FAIL,
         value=value if finite else None,
-        params={name: None if pd.isna(row[name]) else row[name] for name in axes},
+        params={name: row[name] for name in axes},
         distributions=distributions,
         user_attrs={
             "experiment_id": str(row["experiment_id"]),
