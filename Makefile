@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_CBWR ?= AUTO
 
 PARTS := test-launches test-services test-browser test-faults test-scale
-.PHONY: install survey test $(PARTS) test-all check bench clean
+.PHONY: install survey test $(PARTS) test-all check docs bench clean
 
 install: .venv/installed
 
@@ -41,6 +41,11 @@ check: .venv/installed-test
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+# The site of docs/, in build/docs; a link or an anchor that does not exist is an error, on every page in every build.
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx --builder html --fresh-env --fail-on-warning --keep-going --quiet docs build/docs
+	@echo build/docs/index.html
+
 # The training core against its peers; Keras and JAX take part where the extra is installed:
 # .venv/bin/pip install --constraint constraints.txt --editable '.[bench]'
 bench: .venv/installed
@@ -56,7 +61,7 @@ clean:
 # What takes minutes says so; on a terminal, pip shows how far it is.
 ABOUT = @printf '%s\n' \
 	'Installing PyTorch, Ray, MLflow and what else constraints.txt names into .venv: some 200 packages, 2 to 3 GB.' \
-	'On Linux, PyTorch brings the libraries for GPUs too, some GB more: README.md, "Installing", says how to do without.'
+	'On Linux, PyTorch brings the libraries for GPUs too, some GB more: docs/install.md says how to do without.'
 QUIET := $(shell test -t 2 || echo --quiet)
 
 # An install is done again only when what it depends on has changed, so that no network is needed afterwards.
@@ -68,4 +73,9 @@ QUIET := $(shell test -t 2 || echo --quiet)
 .venv/installed-test: pyproject.toml constraints.txt | .venv/bin/python
 	$(ABOUT)
 	$(BIN)/python -m pip install $(QUIET) --constraint constraints.txt --editable '.[test]'
+	touch $@ .venv/installed
+
+.venv/installed-docs: pyproject.toml constraints.txt | .venv/bin/python
+	$(ABOUT)
+	$(BIN)/python -m pip install $(QUIET) --constraint constraints.txt --editable '.[docs]'
 	touch $@ .venv/installed

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from survey.launch.result import SurveyResult
     from survey.networks.experiment import NetworkExperiment as Experiment
     from survey.networks.search_space import Grid, SearchSpace
+    from survey.plan.price import Price
     from survey.tasks.own import UserTask
     from survey.workloads.experiment import Run
 
@@ -25,6 +26,7 @@ __all__ = [
     "Experiment",
     "Grid",
     "InputError",
+    "Price",
     "Run",
     "SearchSpace",
     "SurveyError",
@@ -42,6 +44,7 @@ _HOMES = {
     "Experiment": "networks.experiment:NetworkExperiment",
     "Run": "workloads.experiment",
     "SurveyResult": "launch.result",
+    "Price": "plan.price",
     "Grid": "networks.search_space",
     "SearchSpace": "networks.search_space",
     "UserTask": "tasks.own",

@@ -12,7 +12,7 @@ from survey.cli import command_of
 from survey.system.import_path import forget_working_folder
 from survey.text.terminal import SafeConsole
 
-_COMMANDS = {
+COMMANDS = {
     "launch": ("survey.launch.__main__:command", "Survey how networks train; launched again, train what is missing."),
     "status": ("survey.status:status", "Show what is done, how fast it goes, and what is left; or list all surveys."),
     "ui": ("survey.ui:ui", "Show a survey in the MLflow UI."),
@@ -32,7 +32,7 @@ class _LazyCommand(TyperCommand):
     """A command of which only the name and the help are known before it is run."""
 
     def __init__(self, name: str) -> None:
-        self._home, text = _COMMANDS[name]
+        self._home, text = COMMANDS[name]
         super().__init__(name, callback=None, help=text)
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
@@ -44,11 +44,11 @@ class _LazyCommand(TyperCommand):
 class _Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """All of them, in the order of the help."""
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
         """One of them, if there is one of this name."""
-        return _LazyCommand(cmd_name) if cmd_name in _COMMANDS else None
+        return _LazyCommand(cmd_name) if cmd_name in COMMANDS else None
 
 
 def _version(wanted: bool) -> None:

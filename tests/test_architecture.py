@@ -73,10 +73,9 @@ def test_no_room_is_entered_past_its_face():
 
 MOST_METHODS = 12
 ONE_THING = {
-    "BaseSpace": "a search space: its grids and experiments, and its column in the data set",
     "Bundle": "trains groups of runs; most of its methods are questions to it",
     "ExperimentTraining": "an experiment of a trial, from its MLflow run to its end",
-    "_Chunk": "the arrays of runs that train together, and an epoch of them in small steps",
+    "FunctionTrainer": "a call of a function, from its beginning to its end, epoch by epoch",
 }
 """Classes with more methods, and what makes each of them one thing."""
 

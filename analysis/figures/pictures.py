@@ -17,6 +17,9 @@ _DPI = 160
 _PAGE_DPI = 118
 """CSS pixels per inch: 8.6 inches fill the width of the page."""
 
+_NOTEBOOK_DPI = 100
+"""CSS pixels per inch in a notebook, as matplotlib's own: 8.6 inches fit beside the numbers of the cells."""
+
 _COLOURS = 224
 """Colours of a picture: the maps have 26 shades; the rest is for edges of lines and text, and for crossing bands."""
 
@@ -42,18 +45,18 @@ class Drawing(Figure):
     """A figure that draws itself as the last value of a notebook's cell, in any kernel and without pyplot."""
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        width, height = _page_size(self)
+        width, height = _css_size(self, _NOTEBOOK_DPI)
         return png(self), {"width": width, "height": height}
 
 
 def picture(figure: Figure, alt: str) -> Picture:
     """Draw a figure for a page."""
-    return Picture(base64.b64encode(png(figure)).decode(), *_page_size(figure), alt)
+    return Picture(base64.b64encode(png(figure)).decode(), *_css_size(figure, _PAGE_DPI), alt)
 
 
-def _page_size(figure: Figure) -> tuple[int, int]:
-    """Width and height in a page, in CSS pixels."""
-    width, height = (round(float(inches) * _PAGE_DPI) for inches in figure.get_size_inches())
+def _css_size(figure: Figure, dpi: int) -> tuple[int, int]:
+    """Width and height, in CSS pixels."""
+    width, height = (round(float(inches) * dpi) for inches in figure.get_size_inches())
     return width, height
 
 

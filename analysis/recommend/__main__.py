@@ -34,14 +34,19 @@ _FILE_WIDTH = 160
 
 def command(
     dataset: Annotated[Path, typer.Argument(help="Folder of a data set with several tasks.")],
-    like: Annotated[Path | None, typer.Option(help="File of the new task: CSV, TSV, Parquet or .npz.")] = None,
+    like: Annotated[
+        Path | None, typer.Option(help="File of the new task: CSV, TSV, Parquet or .npz; prepared as in a survey.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Its target column.")] = None,
     kind: Annotated[
         str | None, typer.Option(help="classification or regression; guessed from the target if left out.")
     ] = None,
     epochs: Annotated[int | None, typer.Option("--budget-epochs", help="Epochs at most.")] = None,
     parameters: Annotated[int | None, typer.Option("--budget-parameters", help="Trainable parameters at most.")] = None,
-    seconds: Annotated[float | None, typer.Option("--budget-seconds", help="Seconds of a run at most.")] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--budget-seconds", help="Seconds of a run's epochs at most, as on the machine of the survey."),
+    ] = None,
     sweep: Annotated[str | None, typer.Option(help="Use only experiments of this search space.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Settings to print.")] = 5,
     regret: Annotated[

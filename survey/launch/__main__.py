@@ -40,9 +40,16 @@ _Spaces = Annotated[
     ),
 ]
 _Out = Annotated[Path | None, typer.Option(help="Folder for all files of the survey.", show_default="surveys/NAME")]
-_Address = Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default="its own Ray on this machine")]
-_NumCpus = Annotated[int | None, typer.Option(min=1, help="CPU cores to use.", show_default="all")]
-_NumGpus = Annotated[float | None, typer.Option(min=0, help="GPUs to use.", show_default="all")]
+_Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Ray cluster to join; one that requires a token needs RAY_AUTH_MODE=token and RAY_AUTH_TOKEN.",
+        show_default="its own Ray on this machine",
+    ),
+]
+_NumCpus = Annotated[int | None, typer.Option(min=1, help="CPU cores to use; not with --address.", show_default="all")]
+_NumGpus = Annotated[float | None, typer.Option(min=0, help="GPUs to use; not with --address.", show_default="all")]
 _GpusPerTrial = Annotated[
     Any, typer.Option(parser=parse_gpus_per_trial, metavar="auto|FRACTION", help="Share of a GPU for each trial.")
 ]
@@ -54,22 +61,36 @@ _Pack = Annotated[
         help="Small experiments to pack into a trial on a GPU; auto: if --pilot finds that it pays.",
     ),
 ]
-_TrackingUri = Annotated[str | None, typer.Option(help="MLflow tracking URI.", show_default="a sqlite file in --out")]
+_TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URI",
+        help="MLflow tracking store; the launch then starts no MLflow UI.",
+        show_default="a sqlite file in --out",
+    ),
+]
 _Artifacts = Annotated[
     str | None,
     typer.Option(
-        metavar="FOLDER|URI", help="Where MLflow's artifacts go, such as s3://BUCKET/PREFIX.", show_default="--out"
+        metavar="FOLDER|URI",
+        help="Where MLflow's artifacts go, such as s3://BUCKET/PREFIX.",
+        show_default="--out, or what an MLflow server at --tracking-uri decides",
     ),
 ]
-_MlflowEpochs = Annotated[Epochs, typer.Option(help="Epochs that MLflow records.")]
-_MlflowRuns = Annotated[Runs, typer.Option(help="What gets its own MLflow run.")]
+_MlflowEpochs = Annotated[Epochs, typer.Option(help="Epochs that go to MLflow: every one, or log-spaced ones.")]
+_MlflowRuns = Annotated[Runs, typer.Option(help="Whether each repetition has its own MLflow run.")]
 _Repetitions = Annotated[
     int | None, typer.Option(min=1, max=MOST_REPETITIONS, help="Runs of each experiment.", show_default="as in SPACE")
 ]
 _Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first N experiments.", show_default="all")]
 _TimeLimit = Annotated[
     Any,
-    typer.Option(parser=parse_duration, metavar="DURATION", help="Stop cleanly after, e.g., 90s, 15m or 1h30m."),
+    typer.Option(
+        parser=parse_duration,
+        metavar="DURATION",
+        help="Stop cleanly after, e.g., 90s, 15m or 1h30m.",
+        show_default="none",
+    ),
 ]
 _Set = Annotated[
     list[str] | None,
@@ -92,13 +113,24 @@ _PruneArtifacts = Annotated[
 _KeepStates = Annotated[
     bool, typer.Option("--keep-states", help="Keep each run's last state: more epochs go on from there.")
 ]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost, and train nothing.")]
 _Pilot = Annotated[
-    bool, typer.Option("--pilot", help="First train a few epochs of some trials, a minute at most, to estimate costs.")
+    bool,
+    typer.Option(
+        "--pilot",
+        help="First train a few epochs of some trials, a minute at most, so that the cost is that of this machine.",
+    ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="With --dry-run: print one JSON object and nothing else.")]
 _FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="Fetch the data sets into the cache and train nothing.")]
-_NoUi = Annotated[bool, typer.Option("--no-ui", help="Start neither the MLflow UI nor the Ray dashboard.")]
+_NoUi = Annotated[
+    bool,
+    typer.Option(
+        "--no-ui",
+        help="Start neither the MLflow UI nor the Ray dashboard; with --address and no --tracking-uri the MLflow "
+        "server runs anyway, as workers need it.",
+    ),
+]
 _Example = Annotated[bool, typer.Option("--example", help="Print a search space to start from.")]
 
 

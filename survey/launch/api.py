@@ -17,7 +17,8 @@ from survey.launch.stages import Stages
 from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_file import load_space
 from survey.text.names import folded
-from survey.text.terminal import SafeConsole
+from survey.text.notebook import quieten_widgets
+from survey.text.terminal import SafeConsole, in_notebook
 
 if TYPE_CHECKING:
     from survey.plan.price import Price
@@ -89,6 +90,8 @@ def run(  # noqa: PLR0913 - the options of a launch, by name
     given = {name: value for name, value in locals().items() if name not in ("space", "console", "unknown")}
     _refuse("run", unknown, ("space", *given, "console"))
     options, console = Options(**given), console or SafeConsole()
+    if in_notebook():
+        quieten_widgets()
     with Stages(console) as stages:
         stages.begin("planning", has_line=False)
         request = prepare(space, options, console)
@@ -106,8 +109,8 @@ def dry_run(space: Space | Sequence[Space] = "quickstart", **options: Any) -> Pr
             machine for a minute at most.
 
     Returns:
-        The numbers that `--dry-run --json` prints, as attributes: `.runs_to_train`, `.wall_hours.estimate`;
-        `.to_dict()` has all. `print` shows it as a table, and so does a notebook.
+        What `--dry-run --json` prints, with the numbers as attributes, such as `.runs_to_train`, and as a dict from
+        `.to_dict()`. `print` shows it as a table, and so does a notebook.
 
     Raises:
         InputError: The input cannot be used.

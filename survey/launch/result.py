@@ -104,7 +104,7 @@ class SurveyResult:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """The executive summary: a row per experiment, with statistics over its repetitions."""
+        """The executive summary, a row per experiment, with statistics over its repetitions."""
         with own_package("analysis"):
             from analysis import read
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from survey.text.notebook import live_output
 from survey.text.terminal import say
 
 
 class Stages:
     """Names the stages of a launch; a context manager, which ends the last one.
 
-    A terminal shows the present stage with its time, until the next one or an end; elsewhere each is a line.
+    A terminal or a notebook shows the present stage with its time, until the next one or an end; elsewhere each is a
+    line.
 
     Args:
         console: Where to say it.
@@ -20,6 +25,7 @@ class Stages:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._shown: Progress | None = None
+        self._cell = live_output(console)
 
     def __enter__(self) -> Stages:
         return self
@@ -35,6 +41,10 @@ class Stages:
             has_line: Whether it is a line where there is no terminal; not if it may end with an error alone.
         """
         self.end()
+        if self._cell:
+            began = time.monotonic()
+            self._cell.show(lambda: f"{name} {timedelta(seconds=int(time.monotonic() - began))}")
+            return
         if not self._console.is_terminal:
             if has_line:
                 say(self._console, name)
@@ -46,6 +56,8 @@ class Stages:
 
     def end(self) -> None:
         """End the stage, if there is one: what follows shows itself."""
+        if self._cell:
+            self._cell.hide()
         if self._shown:
             self._shown.stop()
         self._shown = None

@@ -198,10 +198,14 @@ def _space_type(name: str, signature: Mapping[str, Any], source: Source | None) 
         raise InputError(f"model: what is kept of {name} cannot be read") from None
     _check_names(name, axes)
     workload, fields = f"{MODULES}:{name}", axis_fields(axes)
-    grid = create_model("Grid", __base__=ModuleGrid, **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    about = (
+        f"A hypercube of values of the parameters of {name} and of its training: every combination is an experiment."
+    )
+    grid = create_model("Grid", __base__=ModuleGrid, __doc__=about, **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
     grid.AXES, grid.NAME = axes, workload
     grids = Annotated[tuple[grid, ...], Field(min_length=1)]
-    space = create_model("SearchSpace", __base__=ModuleSpace, grids=(grids, ...))
+    about = f"A named union of grids over the module {name}."
+    space = create_model("SearchSpace", __base__=ModuleSpace, __doc__=about, grids=(grids, ...))
     space.WORKLOAD, space.SOURCE, space.SIGNATURE, space.AXES = workload, source, signature, axes
     return space
 

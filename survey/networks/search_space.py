@@ -242,8 +242,8 @@ class SearchSpace(TaskSpace, frozen=True):
     """A named union of grids.
 
     Attributes:
-        name: Name of the sweep, and of its column in the data set.
-        description: What the sweep is for.
+        name: Name of the search space, and of its column in the data set.
+        description: What it is for.
         repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
         tasks: The user's own data sets, by the name that `dataset` uses.

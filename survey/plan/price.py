@@ -33,10 +33,15 @@ class Range:
 class Price:
     """The size of a plan, and its estimated cost: what `survey.dry_run` returns.
 
-    `print` shows it as `--dry-run` does, a notebook as a table.
+    `print` shows it as `--dry-run` does, a notebook as a table. Times have an `.estimate` between `.low` and `.high`.
 
     Attributes:
         experiments_new: Experiments with missing runs.
+        experiments_done: Experiments that lack none.
+        experiments_left_out: Experiments of the search space that are not surveyed; `left_out` says why.
+        runs: Repetitions of all experiments.
+        runs_done: Those that are in the output.
+        runs_to_train: Those that are missing.
         epochs: Epochs to train, over all runs.
         trials: Number of trials to train, by the resource of each: `1 CPU core`, `1/8 GPU`.
         flops: Floating-point operations of all matrix products.
@@ -48,6 +53,8 @@ class Price:
         gpu_hours: GPU hours.
         training_hours: Hours that trials spend in training, on any device; the rest is tracking, start and end.
         wall_hours: From the start of the launch to its end.
+        num_cpus: Cores that train.
+        num_gpus: GPUs that train.
         measured: Whether a pilot has measured this machine; otherwise times are those of a machine like ours, roughly.
         left_out: Why experiments are left out, in words.
         guessed: Names of data of which something is guessed, as they have not been fetched.

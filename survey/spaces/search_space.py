@@ -100,8 +100,8 @@ class BaseSpace(CheckedModel, frozen=True):
     Attributes:
         WORKLOAD: Name of the workload.
         NAMES_OF_AXES: Names of axes that a search space may have too, see `sweep_of`.
-        name: Name of the sweep.
-        description: What the sweep is for.
+        name: Name of the search space.
+        description: What it is for.
         repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
         sample: How many of their experiments to survey, chosen by `survey.spaces.sampling`; None for all.

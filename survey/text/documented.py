@@ -11,10 +11,10 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, dataclass_transform, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 _WIDTH = 100
@@ -32,6 +32,7 @@ _BEYOND = 1 << 62
 """Bounds from here on are those of the data set's integers, and tell nobody anything."""
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))  # as pydantic's own class of models
 class Documented(type(BaseModel)):  # pyright: ignore[reportUntypedBaseClass]
     """Class of models whose names, for `help` and completion, are what users call: none of pydantic, no constants."""
 

@@ -21,9 +21,19 @@ from survey.text.escaping import printable
 
 
 class SafeConsole(Console):
-    """A console that shows text literally: control characters and markup have no effect."""
+    """A console that shows text literally: control characters and markup have no effect.
+
+    In a notebook it prints lines of text: rich would make an output of each, and take the cell for a terminal.
+
+    Attributes:
+        is_cell: Whether it prints to a cell of a notebook.
+    """
 
     def __init__(self, **options: Any) -> None:
+        self.is_cell = "file" not in options and in_notebook()
+        if self.is_cell:
+            options = {"force_terminal": False, **options}
+        options.setdefault("force_jupyter", False)
         super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -34,6 +44,13 @@ class SafeConsole(Console):
         """Render anything, with no control characters except those of rich itself."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, which is the only one that has IPython's shell for it."""
+    ipython = sys.modules.get("IPython")
+    shell = type(ipython.get_ipython()) if ipython else object
+    return any(each.__name__ == "ZMQInteractiveShell" for each in shell.__mro__)
 
 
 def say(console: Console, message: str, style: str | None = None) -> None:

@@ -20,6 +20,7 @@ from survey.output.disk_usage import DiskWatch, disk_line
 from survey.output.folder import Output
 from survey.output.progress import Figures, block, line
 from survey.text.counting import counted
+from survey.text.notebook import live_output
 from survey.trials.checkpoint import times_written
 from survey.trials.counts import Counts
 from survey.trials.messages import TrialReport
@@ -57,14 +58,14 @@ class Stopping:
 
 
 class Progress:
-    """Shows what trials have trained: a block that renews itself at a terminal, else a line now and then.
+    """Shows what trials have trained: a block that renews itself in a terminal or notebook, else a line now and then.
 
     Args:
         console: Where to show it.
         name: Name of the survey.
         num_runs: Runs that are to be trained.
         total_cost: Sum of the trials' `cost_s`, from which the time left is estimated.
-        output: The output folder. A terminal shows its disk use, and a stop counts its checkpoints. None for none.
+        output: The output folder. The block has its disk use, and a stop counts its checkpoints. None for none.
 
     Attributes:
         counts: What is shown.
@@ -76,7 +77,9 @@ class Progress:
         self.counts = Counts(num_runs=num_runs, total_cost=total_cost)
         self._console, self._metrics = console, Counters(name)
         self._shown_s = self._exported_s = time.monotonic()
-        self._disk = DiskWatch(output) if output and console.is_terminal else None
+        self._cell = live_output(console)
+        self._has_block = console.is_terminal or self._cell is not None
+        self._disk = DiskWatch(output) if output and self._has_block else None
         self._checkpoints = output.checkpoints if output else None
         self._stopping: Stopping | None = None
         self._ended = threading.Event()
@@ -85,13 +88,17 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._disk:
             self._disk.start()
-        if self._console.is_terminal:
+        if self._cell:
+            self._cell.show(self.render)
+        elif self._has_block:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        if self._console.is_terminal:
+        if self._cell:
+            self._cell.hide()
+        elif self._has_block:
             self._live.stop()
         if self._disk:
             self._disk.stop()
@@ -108,7 +115,7 @@ class Progress:
         shown = ""
         while not self._ended.is_set():
             now = self.figures()
-            if now.stopping != shown and not self._console.is_terminal:  # which renews itself
+            if now.stopping != shown and not self._has_block:  # which renews itself
                 shown = now.stopping
                 self._console.print(line(now))
             self._ended.wait(_STOPPING_TOLD_EVERY_S)
@@ -118,17 +125,17 @@ class Progress:
         return replace(self.counts.figures(), stopping=str(self._stopping or ""))
 
     def render(self) -> RenderableType:
-        """All figures, for a terminal."""
+        """All figures, for a terminal or a notebook."""
         use = self._disk.use if self._disk else None
         return Group(block(self.figures()), *([disk_line(use)] if use else []))
 
     def renew(self) -> None:
-        """Export the figures and, if there is no terminal, print a line; each now and then."""
+        """Export the figures and, if no block shows them, print a line; each now and then."""
         now = time.monotonic()
         if now - self._exported_s >= _COUNTERS_EVERY_S:
             self._exported_s = now
             self.export()
-        if not self._console.is_terminal and now - self._shown_s >= _PLAIN_EVERY_S:
+        if not self._has_block and now - self._shown_s >= _PLAIN_EVERY_S:
             self._shown_s = now
             self._console.print(line(self.figures()))
 

@@ -122,6 +122,8 @@ def _tune_run(
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
+                # As at a terminal, where it is silent: that of notebooks clears the cell whatever `verbose` says.
+                progress_reporter=tune.CLIReporter(),
             ),
         )
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)

@@ -193,7 +193,7 @@ def test_a_figure_draws_itself_in_a_notebook(frame: pd.DataFrame) -> None:
     """As IPython asks it to, where neither pyplot nor one of its backends is set up."""
     shown, sizes = DisplayFormatter().format(zone_grid(frame))
     assert shown["image/png"].startswith(b"\x89PNG")
-    assert sizes["image/png"]["width"] == 1015, "8.6 inches at 118 pixels; the PNG has more, for good screens"
+    assert sizes["image/png"]["width"] == 860, "8.6 inches at 100 pixels; the PNG has more, for good screens"
 
 
 def test_two_data_sets_beside_each_other(frame: pd.DataFrame) -> None:

@@ -1,97 +1,34 @@
-"""The documentation says what the code does: options, columns, examples, links."""
+"""The documentation says what the code does: examples, definitions, links."""
 
 from __future__ import annotations
 
 import ast
 import doctest
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-import typer
 import yaml
 
-from analysis.recommend.__main__ import command as recommend_command
 from survey.dataset import columns_page
-from survey.dataset.schema import executive_schema, repetition_schema, summary_schema
+from survey.dataset.schema import repetition_schema, summary_schema
 from survey.errors import SearchSpaceError
-from survey.export.__main__ import command as publish_command
-from survey.launch.__main__ import command as launch
 from survey.networks.columns import COLUMNS
 from survey.spaces.yaml_file import load_space
 from survey.tasks.own import UserTask
+from survey.tasks.prepare import prepare
 from tests.support.pages import blocks, read
 from tests.support.paths import ROOT
 
 README = ROOT / "README.md"
-LAUNCHING = ROOT / "docs" / "launching.md"
 SPACES = ROOT / "docs" / "search_spaces.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-
-
-def options(function: Callable[..., object] = launch) -> list[str]:
-    app = typer.Typer(add_completion=False)
-    app.command()(function)
-    command = typer.main.get_command(app)
-    return ["--help", *(name for option in command.params for name in option.opts if name.startswith("--"))]
-
-
-def test_the_options_are_found():
-    assert {"--out", "--gpus-per-trial", "--dry-run"} <= set(options())
-
-
-@pytest.mark.parametrize("option", options())
-def test_every_option_is_in_the_table_of_its_page(option):
-    assert re.search(rf"^\| `{option}[ `]", read(LAUNCHING), flags=re.MULTILINE)
-
-
-@pytest.mark.parametrize(
-    ("page", "function", "elsewhere"),
-    [
-        (
-            "publish.md",
-            publish_command,
-            {"--help", "--out", "--tracking-uri", "--artifacts", "--prune-artifacts", "--prune-states"},
-        ),
-        ("recommend.md", recommend_command, {"--help"}),
-    ],
-)
-def test_the_options_of_other_commands_are_in_the_table_of_their_page(page, function, elsewhere):
-    named = set(re.findall(r"^\| `(--[a-z-]+)", read(ROOT / "docs" / page), flags=re.MULTILINE))
-    assert named == set(options(function)) - elsewhere
-
-
-def test_the_table_has_no_option_that_does_not_exist():
-    named = set(re.findall(r"^\| `(--[a-z-]+)", read(LAUNCHING), flags=re.MULTILINE))
-    assert named == set(options())
-
-
-def columns_script():
-    spec = importlib.util.spec_from_file_location("columns", ROOT / "docs" / "columns.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_table_of_columns_is_up_to_date():
-    assert read(ROOT / "docs" / "columns.md") == columns_page.page(COLUMNS, columns_script().ORIGIN), (
-        "run `python docs/columns.py`"
-    )
-
-
-@pytest.mark.parametrize("schema", [repetition_schema, summary_schema, executive_schema])
-def test_every_column_is_in_the_table_of_columns(schema):
-    page = read(ROOT / "docs" / "columns.md")
-    assert [name for name in schema(COLUMNS, []).names if f"| `{name}` |" not in page] == []
 
 
 def test_the_columns_that_are_said_to_be_ours_exist():
@@ -135,6 +72,20 @@ def test_search_spaces_of_the_page_of_data_load(text, tmp_path):
     assert load_space(tmp_path / "space.yaml").name in text
 
 
+def test_the_table_of_the_page_of_preparation_becomes_what_the_page_says():
+    page = read(ROOT / "docs" / "preparation.md")
+    rows = re.findall(r"^\| (\d+) \| (\w+) \| (\w+) \| (\w+) \|$", page, flags=re.MULTILINE)
+    frame = pd.DataFrame(rows, columns=["age", "colour", "vendor", "sold"]).astype({"age": int})
+    task = UserTask.model_validate(
+        {"data": frame.assign(price=range(len(rows))), "target": "price", "kind": "regression"}
+    )
+    prepared = prepare(task.read("table"), "regression")
+    assert prepared.preparation
+    assert prepared.preparation.dropped == ("vendor",)
+    one_hot = [frame[name] == value for name in ("age", "colour") for value in sorted(set(frame[name]))]
+    assert prepared.inputs.T.tolist() == [column.tolist() for column in (*one_hot, frame["sold"] == "yes")]
+
+
 def test_the_tasks_of_the_example_are_valid(tmp_path):
     text = (ROOT / "survey" / "spaces" / "example.yaml").read_text(encoding="utf-8")
     tasks = text[text.index("# tasks:") :].replace("# ", "", 1).replace("\n# ", "\n").replace("\n#", "\n")
@@ -144,11 +95,15 @@ def test_the_tasks_of_the_example_are_valid(tmp_path):
 
 def test_the_readme_says_how_large_the_built_in_survey_is():
     space = load_space("quickstart")
-    assert f"{len(space.experiments())} experiments, {space.repetitions} runs each" in read(README)
+    experiments, runs = len(space.experiments()), len(space.experiments()) * space.repetitions
+    assert f"{experiments} experiments, {space.repetitions} runs each" in read(README)
+    plan = read(ROOT / "docs" / "first_survey.md")
+    assert re.search(rf"^experiments +{experiments}$", plan, flags=re.MULTILINE)
+    assert re.search(rf"^runs +{runs}$", plan, flags=re.MULTILINE)
 
 
 def test_the_readme_is_short_and_has_examples():
-    assert len(read(README).splitlines()) <= 200
+    assert len(read(README).splitlines()) <= 150
     assert blocks(README, "yaml")
     assert blocks(README, "python")
 

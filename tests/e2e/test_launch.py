@@ -56,7 +56,7 @@ def test_a_survey_makes_data_set_report_and_mlflow_runs(undisturbed):
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         names = {name for (name,) in connection.execute("SELECT name FROM runs")}
         points = connection.execute("SELECT count(*) FROM metrics").fetchone()[0]
-    assert f"iris rectangle d3 2^6 lr0.01 b32 e{EPOCHS}" in names
+    assert f"2^6 rectangle iris d3 lr0.01 b32 e{EPOCHS}" in names, "what varies comes first"
     assert points == (EXPERIMENTS * 24 + RUNS * 4) * EPOCHS
     assert not list(undisturbed.rglob("*.tmp"))
 

@@ -191,7 +191,7 @@ def test_the_command_survey_has_these_commands(survey_command):
     assert scripts == {"survey": "survey.__main__:main"}
     result = survey_command()
     assert (result.returncode, result.stderr) == (0, "")
-    for name, (home, text) in main_module._COMMANDS.items():
+    for name, (home, text) in main_module.COMMANDS.items():
         assert f" {name} {text}" in words(result.stdout)
         module, _, function = home.partition(":")
         assert callable(getattr(import_module(module), function))

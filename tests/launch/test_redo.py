@@ -49,7 +49,7 @@ def test_filters(text, matches):
         ("", "expected NAME=VALUE"),
         ("depth", "expected NAME=VALUE"),
         ("depth=", "expected NAME=VALUE"),
-        ("dept=3", "'dept' is not a hyperparameter \\(did you mean 'depth'\\?\\); expected one of dataset, shape"),
+        ("dept=3", "'dept' is not a hyperparameter \\(did you mean 'depth'\\?\\); expected one of dataset, "),
         ("depth=three", "expected a number for depth, found 'three'"),
         ("depth=3,,size=4", "expected NAME=VALUE"),
     ],

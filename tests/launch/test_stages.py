@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
 
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
 from rich.console import Console, RenderableType
 
 from survey.launch.stages import Stages
 from survey.output.progress import ClassFigures, Figures, RunningTrial, block
+from survey.text.notebook import LiveOutput
+from survey.text.terminal import SafeConsole
+from tests.support.awaiting import await_that
 
 
 def stages(**options) -> str:
@@ -29,6 +36,38 @@ def test_a_terminal_shows_the_stage_until_the_next_one():
     said = stages(force_terminal=True)
     assert said.index("planning") < said.index("a message") < said.index("starting Ray") < said.index("what shows")
     assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == 2, "the cursor is there again after each stage"
+
+
+@pytest.fixture
+def cell(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """What IPython publishes to the cell of a notebook, in order."""
+    publisher = CapturingDisplayPublisher()
+    monkeypatch.setattr("survey.text.terminal.in_notebook", lambda: True)
+    monkeypatch.setattr(InteractiveShell.instance(), "display_pub", publisher)
+    return publisher.outputs
+
+
+def test_a_notebook_shows_the_stage_in_one_place_that_renews_itself(cell, capsys):
+    console = SafeConsole()
+    with Stages(console) as stages:
+        stages.begin("planning", has_line=False)
+        console.print("a message")
+        stages.begin("starting Ray")
+    texts = [output["data"]["text/plain"] for output in cell]
+    assert texts == ["planning 0:00:00", "", "starting Ray 0:00:00", ""]
+    assert {output["transient"]["display_id"] for output in cell} == {cell[0]["transient"]["display_id"]}
+    assert [output["update"] for output in cell] == [False, True, True, True]
+    assert capsys.readouterr().out == "a message\n", "which stays, as text"
+
+
+def test_what_a_notebook_shows_is_looked_at_again(cell):
+    counts = itertools.count()
+    output = LiveOutput(every_s=0.01)
+    output.show(lambda: f"<b>{next(counts)}")
+    await_that(lambda: len(cell) > 2, "it is not renewed")
+    output.hide()
+    assert "&lt;b&gt;1" in cell[1]["data"]["text/html"]
+    assert cell[-1]["data"]["text/plain"] == ""
 
 
 def shown(what: RenderableType) -> str:

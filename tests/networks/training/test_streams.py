@@ -274,6 +274,9 @@ def test_purposes_keep_their_numbers():
         "NOISE_ROWS": 4,
         "NOISE_VALUES": 5,
         "DROPOUT": 6,
+        "MODULE_PARAMETERS": 7,
+        "MODULE_DRAWS": 8,
+        "MODULE_DROPOUT": 9,
     }
 
 
