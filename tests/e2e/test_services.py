@@ -95,7 +95,7 @@ def test_a_survey_in_postgresql_and_s3(database, bucket, environment, tmp_path, 
     logs = Path(environment["RAY_TMPDIR"])
     assert any(file.name.startswith("worker") for file in logs.rglob("*.out")), "Ray's logs are looked at too"
     (token,) = logs.rglob("auth_token")
-    secrets = [*SECRETS.values(), token.read_text()]
+    secrets = [*SECRETS.values(), token.read_text().strip()]
     files = [file for folder in (out, logs) for file in folder.rglob("*") if file.is_file() and file != token]
     assert not [file for file in files if told(file, secrets)]
     assert not [secret for secret in secrets if secret in output + everything(database)]
