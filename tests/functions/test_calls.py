@@ -141,13 +141,17 @@ def test_each_way_to_fail_has_its_true_name_and_hurts_no_other_call(odd, tmp_pat
 
 
 CHANGES = """
-import os
+import os, random
+import numpy as np
 COUNT = [0]
 def train(*, seed):
     COUNT[0] += 1
+    seen = {"there": os.getcwd() == "/", "changed": "CHANGED" in os.environ, "seeded": np.random.get_state()[1][0] == 3}
+    random.seed(3)
+    np.random.seed(3)
     os.chdir("/")
     os.environ["CHANGED"] = "yes"
-    yield {"count": COUNT[0]}
+    yield {"count": COUNT[0], **seen}
 """
 
 
@@ -155,7 +159,7 @@ def test_what_a_call_changes_the_next_one_does_not_see(tmp_path):
     with server(tmp_path, CHANGES) as found:
         first, second = (yielded(begin(found, tmp_path)) for _ in range(2))
     assert first == second
-    assert first[0]["count"] == 1
+    assert first[0] == {"count": 1, "there": 0, "changed": 0, "seeded": 0}
 
 
 def test_what_a_call_has_started_ends_with_it(tmp_path):
