@@ -53,13 +53,9 @@ def test_the_mlflow_ui_lists_the_runs_by_name_and_draws_a_curve(undisturbed, bro
         server.wait(within_s=HANGS_S)
         browser.get(f"{server.address}{PATH}")
         text = await_text(browser, r"2\^\d")
-        assert "GenAI" in text
-        assert "Learning curves (4)" in text
-        assert text.index("test_loss") < text.index("train_loss") < text.index("test_accuracy")
-        await_that(lambda: has_curve(browser), "no curve is drawn", every_s=0.5)
-        browser.get(browser.current_url.replace("compareRunsMode=CHART", "compareRunsMode=TABLE"))
-        text = await_text(browser, "Parameters")
-        assert "size" in text.partition("Parameters")[2].partition("test_loss")[0]
+        assert "Model training" in text
+        assert "iris" in text
+        assert "diabetes" in text
         browser.get(f"{server.address}/#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}/model-metrics")
         await_text(browser, r"test_accuracy")  # charts further down are drawn when they are scrolled to
         await_that(lambda: has_curve(browser), "no curve is drawn", every_s=0.5)
