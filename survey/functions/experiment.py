@@ -13,6 +13,19 @@ Values = tuple[tuple[str, Any], ...]
 """Axes with their values, sorted by name."""
 
 
+def value_of(experiment: Any, name: str) -> Any:
+    """Return the value of an axis, from `axes` and `rest` of an experiment, for its `__getattr__`.
+
+    Raises:
+        AttributeError: There is no such axis.
+    """
+    if not name.startswith("__"):
+        for axis, value in (*experiment.axes, *experiment.rest):
+            if axis == name:
+                return value
+    raise AttributeError(f"{type(experiment).__name__!r} object has no attribute {name!r}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionExperiment(Experiment):
     """One setting of all axes of a function; each axis is an attribute too.
@@ -42,11 +55,7 @@ class FunctionExperiment(Experiment):
 
     def __getattr__(self, name: str) -> Any:
         """Return the value of an axis."""
-        if not name.startswith("__"):
-            for axis, value in (*self.axes, *self.rest):
-                if axis == name:
-                    return value
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return value_of(self, name)
 
     @property
     def label(self) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -179,19 +179,55 @@ def space_type_of(document: dict[str, Any], folder: Path, *, is_kept: bool) -> t
     Raises:
         InputError: The function cannot be found, imported or surveyed.
     """
-    name = document.pop("workload", None)
-    if is_kept:
-        signature, source = document.pop("signature", None), None
-        if not isinstance(signature, dict) or not isinstance(name, str):
-            raise InputError("train: this copy of a search space does not say what its function asks for; launch again")
-        name = name.removeprefix(f"{FUNCTIONS}:")
-    else:
-        source = source_of(document["train"], folder)
-        signature = _signature(document["train"], source)
-        name = source.name if name is None else name
+    read = kept_signature if is_kept else partial(found_signature, folder=folder, signature_of=_signature)
+    return _space_type(*read(document, key="train", family=FUNCTIONS))
+
+
+def kept_signature(document: dict[str, Any], *, key: str, family: str) -> tuple[str, dict[str, Any], None]:
+    """Take out of the search space of an output the name and the signature of what it surveys, which has no source.
+
+    Args:
+        document: The search space; `workload` and `signature` are taken out of it.
+        key: The key that names what is surveyed.
+        family: Name of the family of workloads.
+
+    Raises:
+        InputError: They are not there.
+    """
+    name, signature = document.pop("workload", None), document.pop("signature", None)
+    if not isinstance(signature, dict) or not isinstance(name, str):
+        what = "function" if family == FUNCTIONS else "module"
+        raise InputError(f"{key}: this copy of a search space does not say what its {what} asks for; launch again")
+    return _checked_name(name.removeprefix(f"{family}:")), signature, None
+
+
+def found_signature(
+    document: dict[str, Any],
+    *,
+    key: str,
+    family: str,
+    folder: Path,
+    signature_of: Callable[[Any, Source], dict[str, Any]],
+) -> tuple[str, dict[str, Any], Source]:
+    """Find what a search space surveys: its name, signature and source; arguments beside those of `kept_signature`.
+
+    Args:
+        document, key, family: As of `kept_signature`.
+        folder: Folder that a relative path starts from.
+        signature_of: Reads the signature of what stands under the key, from its source.
+
+    Raises:
+        InputError: It cannot be found, imported or surveyed.
+    """
+    name, source = document.pop("workload", None), source_of(document[key], folder, key=key)
+    signature = signature_of(document[key], source)
+    return _checked_name(source.name if name is None else name), signature, source
+
+
+def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or not WORKLOAD_NAME.fullmatch(name):
         raise InputError(f"workload: expected a name of letters, digits, _, - and ., found {name!r}")
-    return _space_type(name, signature, source)
+    return name
 
 
 def _signature(train: Any, source: Source) -> dict[str, Any]:

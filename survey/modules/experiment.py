@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from survey.functions.experiment import Values
+from survey.functions.experiment import Values, value_of
 from survey.functions.kinds import hashable, shown
 from survey.networks.experiment import TaskExperiment
 
@@ -38,11 +38,7 @@ class ModuleExperiment(TaskExperiment):
 
     def __getattr__(self, name: str) -> Any:
         """Return the value of an axis of the module."""
-        if not name.startswith("__"):
-            for axis, value in (*self.axes, *self.rest):
-                if axis == name:
-                    return value
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return value_of(self, name)
 
     @property
     def setting(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -12,15 +12,14 @@ from pydantic import BeforeValidator, Field, create_model
 
 from survey.errors import InputError
 from survey.functions.description import (
-    WORKLOAD_NAME,
     FunctionAxis,
     default_partition,
     taken_names,
 )
 from survey.functions.grid import FIELD
-from survey.functions.search_space import axes_of, axis_fields, place_as_text
+from survey.functions.search_space import axes_of, axis_fields, found_signature, kept_signature, place_as_text
 from survey.functions.signature import SignatureError
-from survey.functions.source import Source, source_of
+from survey.functions.source import Source
 from survey.modules.building import builder_of, signature_of
 from survey.modules.description import ModuleDescription
 from survey.modules.experiment import ModuleExperiment
@@ -161,19 +160,8 @@ def space_type_of(document: dict[str, Any], folder: Path, *, is_kept: bool) -> t
     Raises:
         InputError: The function cannot be found, imported or surveyed.
     """
-    name = document.pop("workload", None)
-    if is_kept:
-        signature, source = document.pop("signature", None), None
-        if not isinstance(signature, dict) or not isinstance(name, str):
-            raise InputError("model: this copy of a search space does not say what its module asks for; launch again")
-        name = name.removeprefix(f"{MODULES}:")
-    else:
-        source = source_of(document["model"], folder, key="model")
-        signature = _signature(document["model"], source)
-        name = source.name if name is None else name
-    if not isinstance(name, str) or not WORKLOAD_NAME.fullmatch(name):
-        raise InputError(f"workload: expected a name of letters, digits, _, - and ., found {name!r}")
-    return _space_type(name, signature, source)
+    read = kept_signature if is_kept else partial(found_signature, folder=folder, signature_of=_signature)
+    return _space_type(*read(document, key="model", family=MODULES))
 
 
 def _signature(model: Any, source: Source) -> dict[str, Any]:
