@@ -16,15 +16,16 @@ from functools import partial
 
 import torch
 
+from survey.networks.cores import make_trainer
 from survey.networks.cost import Work, default_model, epoch_work, rows_of
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.layers import network_of
-from survey.networks.training.loop import Trainer
 from survey.system.cuda import side_stream
 from survey.tasks.loading import TaskDescription
 from survey.tasks.parts import PARTS, PartSizes
 from survey.workloads.cost import Sample
 from survey.workloads.experiment import Run
+from survey.workloads.workload import Trainer
 
 _MOST_PARAMETERS, _MOST_ON_GPU = 1 << 22, 1 << 26
 _EPOCHS_AT_LEAST = 3
@@ -39,8 +40,8 @@ def measure(whole: Part, bundle_bytes: int, *, device: str, seconds: float, pack
     """Train a small part of a bundle for about `seconds`; arguments as of `survey.workloads.workload.Needs.sample`."""
     on_gpu = device == "cuda"
     part = _part_of(whole, seconds / (_EPOCHS_AT_LEAST + 1))
-    make_trainer = partial(
-        Trainer,
+    make = partial(
+        make_trainer,
         part.experiment,
         inputs=torch.rand(part.task.rows, part.task.num_inputs),
         targets=_targets(part.task),
@@ -50,11 +51,11 @@ def measure(whole: Part, bundle_bytes: int, *, device: str, seconds: float, pack
         seeds=[Run(part.experiment, number).seed for number in range(part.runs)],
         device=device,
     )
-    epoch_s = _epoch_s([make_trainer()], seconds)
+    epoch_s = _epoch_s([make()], seconds)
     gain = None
     if on_gpu and packed > 1 and bundle_bytes * packed < _MOST_PACKED_BYTES:
         with suppress(torch.OutOfMemoryError):  # of a card that others use too
-            gain = epoch_s / _epoch_s([make_trainer() for _ in range(packed)], seconds / 2)
+            gain = epoch_s / _epoch_s([make() for _ in range(packed)], seconds / 2)
     return Sample(part.work, epoch_s, gain)
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from survey.networks.metrics import INITIAL_COLUMNS
-from survey.networks.training.loop import Trainer
 
 
-def initial_statistics(make_trainer: Callable[..., Trainer], seeds: Sequence[int]) -> dict[str, np.ndarray]:
+def initial_statistics(make_trainer: Callable[..., Any], seeds: Sequence[int]) -> dict[str, np.ndarray]:
     """Evaluate the networks that runs start from.
 
     They are drawn anew, as they depend on seed and experiment alone: so it does not matter whether the runs are trained
     by now, or go on from a checkpoint. One run at a time, to need little memory beside those.
 
     Args:
-        make_trainer: Makes the trainer of an experiment, by the keyword `seeds`.
+        make_trainer: Makes the trainer of an experiment, of whichever core, by the keyword `seeds`.
         seeds: Seeds of the runs.
 
     Returns:
