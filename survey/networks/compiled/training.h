@@ -16,6 +16,8 @@ struct Workspace {
     float* masks[MOST_LAYERS];  // of each hidden layer, 0 or 1 / (1 - rate)
     float* z_gradient[2];       // with respect to a layer's product, of layers by turns
     float* h_gradient[2];       // with respect to its output
+    float* transposed;          // the weights of a layer
+    float* zeros;               // inputs of a row that is padding
     float* scratch;             // a vector for each output
     float* targets;             // of softmax int32
 
@@ -23,10 +25,12 @@ struct Workspace {
     Workspace(const Experiment& experiment, float* memory) : e(experiment) {
         int most = e.batch_size > e.evaluation_rows ? e.batch_size : e.evaluation_rows;
         stride = padded(most) + 16;  // not a multiple of a page, whose rows would share lines of the cache
-        size_t parameters = 0;
+        size_t parameters = 0, largest = 0;
         bool any_adds_input = false;
         for (int k = 0; k < e.num_layers; k++) {
-            parameters += (size_t)e.widths[k] * (size_t)(fan_in(k) + 1);
+            size_t weights = (size_t)e.widths[k] * (size_t)(fan_in(k) + 1);
+            parameters += weights;
+            if (k && weights > largest) largest = weights;
             any_adds_input |= (bool)e.adds_input[k];
             if (k < e.num_layers - 1 && e.widths[k] > widest) widest = e.widths[k];
         }
@@ -44,6 +48,8 @@ struct Workspace {
         }
         for (float*& each : z_gradient) each = take(memory, (size_t)widest * stride);
         for (float*& each : h_gradient) each = any_adds_input ? take(memory, (size_t)widest * stride) : nullptr;
+        transposed = take(memory, largest);
+        zeros = take(memory, (size_t)e.num_inputs);
         scratch = take(memory, (size_t)outputs * LANES);
         targets = take(memory, (size_t)outputs * stride);
     }
@@ -84,27 +90,44 @@ static void draw_masks(Workspace& ws, uint64_t key, int64_t step, int rows) {
         }
 }
 
-// Copy inputs and targets of the rows of a minibatch, features first.
+// Four rows side by side: to [width][stride].
+INLINE void transpose(const float* const rows[4], int width, float* to, int stride) {
+    int i = 0;
+    for (; i + 4 <= width; i += 4, to += 4 * (size_t)stride) {
+        Four a = *(const AnyFour*)(rows[0] + i), b = *(const AnyFour*)(rows[1] + i);
+        Four c = *(const AnyFour*)(rows[2] + i), d = *(const AnyFour*)(rows[3] + i);
+        Four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+        *(AnyFour*)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+        *(AnyFour*)(to + stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+        ab = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+        *(AnyFour*)(to + 2 * (size_t)stride) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+        *(AnyFour*)(to + 3 * (size_t)stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    }
+    for (; i < width; i++, to += stride)
+        for (int r = 0; r < 4; r++) to[r] = rows[r][i];
+}
+
+// Copy inputs and targets of the rows of a minibatch, features first. Padding is zeros, so that no run depends on what
+// another has left here.
 static void gather(Workspace& ws, const Rows& rows, int64_t run, int64_t first, int valid) {
     const Experiment& e = ws.e;
-    int outputs = e.widths[e.num_layers - 1], stride = ws.stride;
+    int outputs = e.widths[e.num_layers - 1];
     const int64_t *numbers = rows.numbers + run * rows.count, *order = rows.order;
     if (order) order += run * rows.count + first;
-    for (int r = 0; r < valid; r++) {
-        int64_t place = order ? order[r] : first + r;
-        const float* from = rows.inputs + numbers[place] * e.num_inputs;
-        for (int i = 0; i < e.num_inputs; i++) ws.x[0][(size_t)i * stride + r] = from[i];
+    const float* inputs[4];
+    for (int r = 0; r < padded(valid); r++) {
+        int64_t place = order && r < valid ? order[r] : first + r;
+        inputs[r & 3] = r < valid ? rows.inputs + numbers[place] * e.num_inputs : ws.zeros;
+        if ((r & 3) == 3) transpose(inputs, e.num_inputs, ws.x[0] + r - 3, ws.stride);
+        if (r >= valid) continue;
         place += run * rows.count;
         if (e.head == SOFTMAX) {
             ((int32_t*)ws.targets)[r] = ((const int32_t*)rows.targets)[place];
         } else {
             const float* targets = (const float*)rows.targets + place * outputs;
-            for (int j = 0; j < outputs; j++) ws.targets[(size_t)j * stride + r] = targets[j];
+            for (int j = 0; j < outputs; j++) ws.targets[(size_t)j * ws.stride + r] = targets[j];
         }
     }
-    // Padding is zeros, so that no run depends on what another has left here.
-    for (int r = valid; r < padded(valid); r++)
-        for (int i = 0; i < e.num_inputs; i++) ws.x[0][(size_t)i * stride + r] = 0.f;
 }
 
 // The output of a hidden layer, from its product in `kept`.
@@ -158,6 +181,17 @@ static void forward(Workspace& ws, const float* parameters, int rows, bool train
     }
 }
 
+// The weights of a layer for the product with the gradient of its outputs. They are copied in the order in which they are
+// read if they outgrow the second-level cache, and there are rows enough to make up for it; no number changes by that.
+static Weights transposed_weights(Workspace& ws, const float* weights, int outputs, int inputs, int rows) {
+    if (outputs * inputs < 4 * SECOND_LEVEL || rows < 128) return {weights, 1, inputs + 1, nullptr};
+    for (int j = 0; j < outputs; j += 8)
+        for (int i = 0; i < inputs; i++)
+            for (int k = j; k < j + 8 && k < outputs; k++)
+                ws.transposed[(size_t)i * outputs + k] = weights[(size_t)k * (inputs + 1) + i];
+    return {ws.transposed, outputs, 1, nullptr};
+}
+
 // Fill `ws.gradients` from the gradient of the logits, which stands in their place.
 template <class Activation>
 static void backward(Workspace& ws, const float* parameters, size_t num_parameters, int rows) {
@@ -169,7 +203,7 @@ static void backward(Workspace& ws, const float* parameters, size_t num_paramete
         end -= (size_t)outputs * (size_t)(inputs + 1);
         gradient_product(z, outputs, ws.x[k], inputs + 1, ws.stride, rows, ws.gradients + end, inputs + 1);
         if (k == 0) return;
-        Weights transposed = {parameters + end, 1, inputs + 1, nullptr};
+        Weights transposed = transposed_weights(ws, parameters + end, outputs, inputs, rows);
         float* to = ws.z_gradient[k & 1];
         const float* from_above = e.adds_input[k] ? ws.h_gradient[k & 1] : nullptr;
         if (e.activation == RELU && !from_above && !ws.keeps_apart(k - 1)) {
