@@ -12,7 +12,7 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-INTERFACE_VERSION = 1
+INTERFACE_VERSION = 2
 """That of `interface.h`: a library that was built from other sources is not used."""
 
 MOST_LAYERS = 64
