@@ -55,7 +55,7 @@ class MlflowServer:
         port, self._claim = _claim_port(host, first_port)
         self.address = f"http://{host}:{port}"
         self._relay = Relay(host, port) if host != LOOPBACK else None
-        command = [sys.executable, "-P", supervise.__file__, sys.executable, "-P", "-m", "mlflow", "server"]
+        command = [sys.executable, "-P", supervise.__file__, sys.executable, "-P", "-m", "survey.tracking.serve"]
         command += ["--app-name", "survey", "--host", host, "--port", str(port), "--workers", "1"]
         # By name only as what it is, so that no web page elsewhere can make a browser ask it; and through a tunnel.
         command += ["--allowed-hosts", f"{host}:{port},localhost:*,127.0.0.1:*", "--cors-allowed-origins", self.address]
