@@ -146,6 +146,17 @@ def without_figures(monkeypatch) -> None:
 
 
 @pytest.fixture
+def without_pixels(monkeypatch) -> None:
+    """Figures of reports are laid out and not drawn: for tests of all else that is in them."""
+
+    def laid_out(figure) -> bytes:
+        figure.draw_without_rendering()
+        return b""
+
+    monkeypatch.setattr("analysis.figures.pictures.png", laid_out)
+
+
+@pytest.fixture
 def made_is_installed(monkeypatch) -> None:
     """The workload of `tests.support.workload_data` is there beside those that are installed."""
     from survey.workloads.registry import workload_named

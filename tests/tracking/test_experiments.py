@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from mlflow.tracking import MlflowClient
 
 from survey.tracking import experiments as module
 from survey.tracking.experiments import ClientExperiments, Experiments, SqlExperiments, database_of
@@ -16,6 +15,7 @@ from survey.tracking.rows import NewRun
 from survey.tracking.tags import EXPERIMENT, EXPERIMENT_ID, OUTPUT, REPETITIONS, ROLE, TRIAL_ROLE
 from survey.tracking.writer import make_writer
 from tests.support.copy_sqlite import copy_sqlite
+from tests.support.servers import client_of
 
 MINE = {OUTPUT: "mine", "survey.name": "first", "note": "ü"}
 TRIAL = {ROLE: TRIAL_ROLE, EXPERIMENT: "{}", EXPERIMENT_ID: f"{4711:016x}", REPETITIONS: "[0, 1]"}
@@ -28,7 +28,7 @@ def by_sql(uri: str) -> Experiments:
 
 
 def by_client(uri: str) -> Experiments:
-    return ClientExperiments(MlflowClient(uri), "mine")
+    return ClientExperiments(client_of(uri), "mine")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_both_tell_the_same_of_what_either_has_made(make: Callable[[str], Experi
     assert found["taken"] == [True, True, False, True]
     assert [each.experiment_id for each in found["unended"]].count(theirs) == 0
     assert (len(found["unended"]), len(found["finished"])) == (2, 2)
-    MlflowClient(uri).delete_experiment(second)
+    client_of(uri).delete_experiment(second)
     assert list(told(by_sql(uri))["all"]) == [first]
     assert told(by_sql(uri)) == told(by_client(uri))
 
@@ -80,7 +80,7 @@ def test_both_leave_the_same_rows(empty_store, tmp_path):
     for make in (by_sql, by_client):
         file = tmp_path / f"{make.__name__}.db"
         copy_sqlite(empty_store, file)
-        MlflowClient(f"sqlite:///{file}").search_experiments()  # which makes the first one
+        client_of(f"sqlite:///{file}").search_experiments()  # which makes the first one
         filled(make(f"sqlite:///{file}"), f"sqlite:///{file}")
         with closing(sqlite3.connect(file)) as database:
             columns = "experiment_id, name, artifact_location, lifecycle_stage, workspace, creation_time > 0"
