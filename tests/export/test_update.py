@@ -652,7 +652,6 @@ def test_runs_done_are_those_of_the_data_set(exported):
 
 
 def move(survey: Survey, folder: Path) -> Survey:
-    survey.store.client._tracking_client.store.engine.dispose()
     moved = Survey.__new__(Survey)
     moved.output = Output.at(survey.output.folder.rename(folder))
     moved.store = TrackingStore(moved.output.default_tracking_uri, output_id=moved.output.output_id)
