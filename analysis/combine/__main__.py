@@ -1,4 +1,4 @@
-"""`python -m analysis.combine A B ... --out DIR`: the command line."""
+"""`survey combine A B ... --out DIR`: the command line."""
 
 from __future__ import annotations
 

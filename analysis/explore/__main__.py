@@ -1,4 +1,4 @@
-"""`python -m analysis.explore DATASET`: the command line."""
+"""`survey explore DATASET`: the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m analysis.recommend`: the command line."""
+"""`survey recommend`: the command line."""
 
 from __future__ import annotations
 

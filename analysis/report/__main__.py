@@ -1,4 +1,4 @@
-"""`python -m analysis.report DATASET`: the command line."""
+"""`survey report DATASET`: the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m survey.launch [SPACE ...]`, a thin wrapper over `survey.run`."""
+"""The command line: `survey launch [SPACE ...]`, a thin wrapper over `survey.run`."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _not_obtained(name: str, url: str, error: Exception) -> str:
     return (
         f"task {name!r}: its table was not found. Looked in {looked} and in the cache {cache_dir()}, "
         f"then tried {url}: {_reason(error)}. Set SURVEY_PMLB_DIR to a folder with {name}/{name}.tsv.gz, or run "
-        "`python -m survey.launch --fetch-only` on a machine with a network and share its SURVEY_CACHE_DIR"
+        "`survey fetch` with the search space on a machine with a network and share its SURVEY_CACHE_DIR"
     )
 
 

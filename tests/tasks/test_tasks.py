@@ -644,7 +644,7 @@ def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"the cache {tmp_path / 'cache/pmlb'}",
         "http://127.0.0.1:9/datasets/mnist/mnist.tsv.gz: no connection to the server",
         "with mnist/mnist.tsv.gz",
-        "`python -m survey.launch --fetch-only`",
+        "`survey fetch`",
         "SURVEY_CACHE_DIR",
     ):
         fetch("mnist")
