@@ -13,7 +13,7 @@ from survey.system.import_path import forget_working_folder
 from survey.text.terminal import SafeConsole
 
 COMMANDS = {
-    "launch": ("survey.launch.__main__:command", "Survey how networks train; launched again, train what is missing."),
+    "launch": ("survey.launch.__main__:command", "Train what is missing of a search space, and report on it."),
     "status": ("survey.status:status", "Show what is done, how fast it goes, and what is left; or list all surveys."),
     "ui": ("survey.ui:ui", "Show a survey in the MLflow UI."),
     "export": ("survey.export.__main__:command", "Bring the data set of a survey up to date."),
@@ -22,7 +22,7 @@ COMMANDS = {
     "recommend": ("analysis.recommend.__main__:command", "Recommend settings for a new task from surveyed ones."),
     "combine": ("analysis.combine.__main__:command", "Combine data sets from different places into one."),
     "publish": ("survey.export.publish.__main__:command", "Publish a data set in a folder or an object store."),
-    "fetch": ("survey.launch.__main__:fetch", "Fetch the data of search spaces, for machines without a network."),
+    "fetch": ("survey.launch.__main__:fetch", "Fetch the tables of search spaces, for machines without a network."),
     "example": ("survey.launch.__main__:print_example", "Print a search space to start from, with all keys."),
 }
 """By name: where its function is, and what it does. A module is imported when its command is run: some take seconds."""
@@ -69,7 +69,7 @@ def command(
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
 ) -> None:
-    """Survey how neural networks train: whole grids of settings, every epoch of every run.
+    """Survey how a model trains: whole grids of settings, every epoch of every run.
 
     Each command has options of its own: survey COMMAND --help.
     """

@@ -4,7 +4,7 @@ SurveyError
 ├── InputError              bad input; no trial has started (exit status 2)
 │   ├── SearchSpaceError    a search space: unknown key, impossible value, misspelt word
 │   │   └── LocatedError    with the place of the mistake in it
-│   ├── TaskError           a data set: not found, not fetched, not numeric, changed
+│   ├── TaskError           a task: its table is not found, not fetched, not numeric, changed
 │   └── OutputError         an output folder: locked by another launch, other data under the same name
 ├── TrackingError           the MLflow store cannot be reached, or answered with an error
 │   └── TrackingAwayError   its server does not answer at present
@@ -44,7 +44,7 @@ class LocatedError(SearchSpaceError):
 
 
 class TaskError(InputError):
-    """A data set that cannot be found, fetched, read or prepared."""
+    """A task whose table cannot be found, fetched, read or prepared."""
 
 
 class OutputError(InputError):

@@ -359,7 +359,7 @@ def test_names_that_mean_nothing(name: str, hint: str) -> None:
 
 @pytest.mark.parametrize("name", ["pmlb:", "pmlb:../x", "pmlb:a/b", "pmlb:.x", "pmlb:sklearn:iris"])
 def test_names_that_lead_elsewhere(name: str) -> None:
-    with refused(f"task {name!r}", "cannot be the name of a PMLB data set"):
+    with refused(f"task {name!r}", "cannot be the name of a table of PMLB"):
         load(name)
 
 
