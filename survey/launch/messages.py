@@ -92,9 +92,9 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
         for line in _missing_lines(result.missing):
             console.print(line, style="yellow")
     console.print(str(result))
-    console.print(f"data set   {result.dataset}")
+    console.print(f"data set   {short_path(result.dataset)}")
     if result.report:
-        console.print(f"report     {result.report}")
+        console.print(f"report     {short_path(result.report)}")
     folder = result.dataset.parent
     if with_mlflow and (folder / "mlflow.db").exists():
         console.print(f"MLflow UI  {_ui_command(folder)}")
