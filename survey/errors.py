@@ -22,6 +22,9 @@ from collections.abc import Iterable
 DONE, INCOMPLETE, WRONG_INPUT, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
 """Exit statuses of the command lines. The last is what a shell reports for a program that SIGPIPE killed."""
 
+RUN_AGAIN = "interrupted: run the same command again to continue"
+"""What a command says that was interrupted."""
+
 
 class SurveyError(Exception):
     """Base of all errors raised on purpose; its text is for the user."""

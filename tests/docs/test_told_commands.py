@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from survey.__main__ import COMMANDS
 from survey.cli import command_of
+from survey.commands import COMMANDS
 from tests.support.pages import read
 from tests.support.paths import ROOT
 
