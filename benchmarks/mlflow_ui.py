@@ -32,6 +32,7 @@ from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
 from survey.spaces.search_space import varied_axes
+from survey.system import supervise
 from survey.tracking.rows import MetricRow, Writer
 from survey.tracking.server import MlflowServer
 from survey.tracking.store import TrackingStore
@@ -137,7 +138,7 @@ class Page:
 
     def __init__(self, server: MlflowServer) -> None:
         self._address = server.address
-        guard = next(p for p in psutil.Process().children() if "survey.system.supervise" in p.cmdline())
+        guard = next(p for p in psutil.Process().children() if supervise.__file__ in p.cmdline())
         self._processes = guard.children(recursive=True)
         self.slowest_s = self.most_cpu_s = 0.0
 

@@ -138,9 +138,9 @@ class Terminal:
         """What the terminal shows now."""
         return self.moments[-1].lines if self.moments else ()
 
-    def shows(self, text: str) -> bool:
-        """Whether the terminal shows a text now."""
-        return any(text in line for line in self.lines)
+    def shows(self, pattern: str) -> bool:
+        """Whether the terminal shows a line with a pattern now."""
+        return any(re.search(pattern, line) for line in self.lines)
 
     def press(self, keys: bytes) -> float:
         """Press keys; return the seconds at which that was."""
