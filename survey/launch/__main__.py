@@ -122,7 +122,7 @@ _Pilot = Annotated[
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="With --dry-run: print one JSON object and nothing else.")]
-_FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="Fetch tables into the cache and train nothing.")]
+_FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="The same as survey fetch.")]
 _NoUi = Annotated[
     bool,
     typer.Option(
@@ -131,7 +131,7 @@ _NoUi = Annotated[
         "server runs anyway, as workers need it.",
     ),
 ]
-_Example = Annotated[bool, typer.Option("--example", help="Print a search space to start from.")]
+_Example = Annotated[bool, typer.Option("--example", help="The same as survey example.")]
 
 
 def command(

@@ -22,7 +22,7 @@ VIEW = f"mlflow.sharedViewState.{_KEY}"
 """The tag of the MLflow experiment, as MLflow's UI calls that of a view with this key."""
 
 _FIRST, _OTHERS = "survey-curves", "survey-others"
-_COLUMN_WIDTH = 110  # in pixels
+_COLUMN_WIDTH = 100  # in pixels
 _CHARTS_IN_A_ROW = 2
 """Beside the list of runs, three of them would be too narrow for their titles on a small screen."""
 
