@@ -18,8 +18,8 @@ _AGAIN_S = 0.05
 class Interrupter:
     """A handler of signals that raises KeyboardInterrupt, but never in the middle of an import.
 
-    Libraries such as PyTorch cannot be imported again in a process in which they were imported by half. So a signal
-    that comes meanwhile is sent again, until nothing is imported that was not when the handler was made.
+    Libraries such as PyTorch cannot be imported again in a process in which they were imported by half. So after a
+    signal that comes meanwhile, SIGINT is sent until nothing is imported that was not when the handler was made.
 
     Args:
         notice: Called, in a thread of its own, where the interruption has to wait.
@@ -35,13 +35,13 @@ class Interrupter:
             raise KeyboardInterrupt
         if not self._waits:
             self._waits = True
-            threading.Thread(target=self._insist, args=(number,), name="interruption that waits", daemon=True).start()
+            threading.Thread(target=self._insist, name="interruption that waits", daemon=True).start()
 
-    def _insist(self, number: int) -> None:
+    def _insist(self) -> None:
         self._notice()
         time.sleep(_AGAIN_S)
         while self._waits:
-            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), signal.SIGINT)
             time.sleep(_AGAIN_S)  # in which the signal is handled
 
 
