@@ -85,8 +85,8 @@ class ModuleData(TaskData):
         if not self.guessed:
             return ""
         return (
-            f"The data of {', '.join(self.guessed)} are not at hand: their numbers of inputs are guesses; --fetch-only "
-            "fetches them"
+            f"The data of {', '.join(self.guessed)} are not at hand: their numbers of inputs are guesses; `survey "
+            "fetch` fetches them"
         )
 
 

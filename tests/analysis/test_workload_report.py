@@ -95,7 +95,7 @@ def test_the_report_on_random_walks(walked, tmp_path):
         "<dt>Step</dt><dd>0.5, 1, 2 · Standard deviation of a step</dd>",
         "<dt>Runs</dt><dd>18 (3 per experiment)</dd>",
         "<dt>Epochs recorded</dt><dd>216 (12 per run)</dd>",
-        "<dt>Sweeps</dt><dd>sweep (6)</dd>",
+        "<dt>Search spaces</dt><dd>sweep (6)</dd>",
         "every run has a finite distance at its last epoch",
     ):
         assert fact in page
