@@ -76,7 +76,8 @@ def _certainty(task: Told) -> str:
         return "how certain that is, is unknown, as each setting has one run"
     others = f"{counted(found.tested - 1, 'other')}{' compared' if found.tested < found.surveyed else ''}"
     if not task.leads:
-        return f"its mean is worse than that of others, and {counted(len(found.candidates), 'setting')} may be the best"
+        candidates = counted(len(found.candidates), "setting")
+        return f"its {found.mean} is worse than that of others, and {candidates} may be the best"
     tied = len(found.candidates) - 1
     if not tied:
         return "better than the other" if found.surveyed == 2 else f"better than each of {others}"

@@ -132,6 +132,11 @@ def test_published_data_and_data_without_runs(tmp_path):
     found = told(dataset, experiments(dataset), COLUMNS, lambda row: str(row["size"]))
     assert found.of_task == " of mnist"
     assert "Comparisons are unpaired: each of the 4 runs of a setting" in found.sentences[2]
+    assert (
+        "keeps the setting whose geometric mean of the test loss at the best epoch is truly best in"
+        in found.sentences[1]
+    )
+    assert "if logarithms of scores are about normal" in found.sentences[1]
     shutil.rmtree(dataset / "all_repetitions")
     found = told(dataset, experiments(dataset), COLUMNS, lambda row: str(row["size"]))
     assert found.sentences == ["The data set has no runs with these scores, so what they can tell is unknown."]

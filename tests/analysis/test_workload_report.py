@@ -83,10 +83,10 @@ def test_the_report_on_random_walks(walked, tmp_path):
     assert titles(page) == [
         *("What this survey found", "All settings, the best first", "What was surveyed"),
         "Best experiments",
-        *("What these runs can tell", "What matters for the distance"),
         *("Learning curves", "Distance by epoch", "Other metrics by epoch"),
         *("Slices", "Distance along step", "Distance along drift"),
         *("Maps", "Distance over pairs of axes"),
+        *("What these runs can tell", "What matters for the distance", "What may be the best"),
         *("What failed or is missing", "All experiments"),
         *("Load this data", "With pyarrow and pandas", "With this project"),
     ]
@@ -157,10 +157,11 @@ def test_gaps_and_curves_that_are_not_finite(tmp_path):
 def test_a_single_experiment(height, tmp_path):
     dataset = write_workload(tmp_path / "dataset", MADE, {Made(epochs=1): {"height": np.full((1, 1), height)}})
     page = page_of(dataset, tmp_path)
-    assert titles(page)[:9] == [
+    assert titles(page)[:10] == [
         *("What this survey found", "All settings, the best first", "What was surveyed"),
         "Best experiments",
-        *("What these runs can tell", "Learning curves", "Height by epoch", "Other metrics by epoch"),
+        *("Learning curves", "Height by epoch", "Other metrics by epoch"),
+        *("What these runs can tell", "What may be the best"),
         "What failed or is missing",
     ]
     assert cells(page, "best")[0][:2] == ["Runs", "Height"]

@@ -63,7 +63,9 @@ const zone = {
 function zoneAxes(axes, state) {
   const names = axes.map((axis) => axis.name);
   const x = names.includes(state.x) ? state.x : names[0];
-  const fallback = names.find((name) => name !== x) ?? EPOCH;
+  const decided = axes.find((axis) => axis.name === x)?.decides ?? [];
+  const crosses = (axis) => axis.name !== x && !decided.includes(axis.name) && !axis.decides.includes(x);
+  const fallback = axes.find(crosses)?.name ?? EPOCH;
   const y = state.y === EPOCH || (names.includes(state.y) && state.y !== x) ? state.y : fallback;
   return [x, y];
 }
@@ -195,7 +197,7 @@ const slices = {
     if (!axes.length || row === undefined) return nothing("No axis varies among what the filter leaves.");
     const [low, high] = await quartilesOf(context);
     const columns = Math.max(1, Math.min(3, Math.floor(width / 300))), panel = Math.floor((width - 18 * (columns - 1)) / columns);
-    const drawn = axes.map((axis) => ({ axis, rows: alike(model, rows, row, [axis.name]) })).filter((slice) => slice.rows.length > 1);
+    const drawn = axes.map((axis) => ({ axis, rows: alike(model, rows, row, [axis.name, ...axis.decides]) })).filter((slice) => model.placesOf(slice.axis.name, slice.rows).length > 1);
     if (!drawn.length) return nothing("No other experiment differs from this one in one axis alone, as in a random search.");
     const table = [];
     const panels = drawn.map(({ axis, rows: along }) => {
