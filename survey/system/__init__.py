@@ -5,6 +5,7 @@ The modules are independent of each other and know nothing of surveys.
 
 __all__ = [
     "clock",
+    "cores",
     "cuda",
     "exit",
     "files",
