@@ -53,7 +53,8 @@ def findings(told: Sequence[Told], experiments: pd.DataFrame, gaps: Gaps, *, fin
 def _best(told: Sequence[Told]) -> str:
     name = words(told[0].best.metric.name)
     clauses = [_best_of(each) for each in told[:MAX_TOLD]]
-    certain = f", all at {100 * LEVEL:.0f} % confidence" if any(_is_certain(each) for each in told[:MAX_TOLD]) else ""
+    certain = f", {'all ' * (len(told) > 1)}at {100 * LEVEL:.0f} % confidence"
+    certain = certain if any(_is_certain(each) for each in told[:MAX_TOLD]) else ""
     return f"The best median {name} is {'; '.join(clauses)}{certain}{_more(told)}."
 
 
