@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,6 @@ _PARTS, _RECIPE, PART = b"survey.parts", b"survey.recipe", "part"
 
 _JOINED, _BYTES = 200, 50_000_000
 """Most files that are read at once, and most bytes that they may have together: their curves are in memory then."""
-
-FEW_FILES = 1000
-"""Most files for which it is faster to start no other processes."""
 
 _Parts = TypeAdapter(list[tuple[str, int, int, int]])
 Condense = Callable[[pa.Table], pa.Table]
@@ -90,21 +86,9 @@ def bring_up_to_date(source: Source, file: Path | None) -> Kept:
 
 def _condensed(source: Source, parts: Sequence[Part]) -> Iterator[pa.Table]:
     """The rows to keep of each file."""
-    groups, work = _together(parts), partial(_condensed_together, source)
-    if len(parts) <= FEW_FILES:
-        found: Iterable[Rows] = map(work, groups)
-    else:
-        from survey.system.cores import on_all_cores
-
-        killed = f"a process that read {source.dataset} was killed, perhaps for lack of memory; open the explorer again"
-        found = on_all_cores(work, groups, ordered=True, killed=killed)
-    for rows in found:
-        yield from rows.by_file()
-
-
-def _condensed_together(source: Source, parts: Sequence[Part]) -> Rows:
-    read = read_parts(source.dataset, source.table, parts, source.columns)
-    return Rows(source.condense(read.table).cast(source.schema), read.counts)
+    for some in _together(parts):
+        read = read_parts(source.dataset, source.table, some, source.columns)
+        yield from Rows(source.condense(read.table).cast(source.schema), read.counts).by_file()
 
 
 def _together(parts: Sequence[Part]) -> Iterator[list[Part]]:

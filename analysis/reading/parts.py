@@ -116,8 +116,28 @@ def _stored(location: Location, path: str, columns: Sequence[str]) -> pa.Table:
     """The rows of a file, with those of the columns that it has."""
     is_remote = bool(location.host)  # where each read takes long, so that many are made at once
     with location.reading(path), location.filesystem.open_input_file(path) as file:
-        rows = pq.ParquetFile(file, pre_buffer=is_remote).read(columns, use_threads=False)
+        opened = pq.ParquetFile(file, pre_buffer=is_remote)
+        empty = _empty(opened.metadata)
+        rows = opened.read([name for name in columns if name not in empty], use_threads=False)
         return rows.replace_schema_metadata(None)
+
+
+def _empty(metadata: pq.FileMetaData) -> set[str]:
+    """Columns without any value, by what the file says of them: to read them would take long, as they are many.
+
+    A list of nulls alone, of epochs that were not recorded, has no value either.
+    """
+    empty: set[str] | None = None
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        chunks = map(group.column, range(group.num_columns))
+        here = {each.path_in_schema.partition(".list.")[0] for each in chunks if _is_empty(each)}
+        empty = here if empty is None else empty & here
+    return empty or set()
+
+
+def _is_empty(chunk: pq.ColumnChunkMetaData) -> bool:
+    told = chunk.statistics
+    return told is not None and told.has_null_count and told.null_count == chunk.num_values
 
 
 def _folders(part: Part) -> dict[str, str | None]:

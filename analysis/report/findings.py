@@ -77,8 +77,9 @@ def _certainty(task: Told) -> str:
         return "how certain that is, is unknown, as each setting has one run"
     others = f"{counted(found.tested - 1, 'other')}{' compared' if found.tested < found.surveyed else ''}"
     if not task.leads:
-        candidates = counted(len(found.candidates), "setting")
-        return f"its {found.mean} is worse than that of others, and {candidates} may be the best"
+        if len(found.candidates) == 1:
+            return f"but another setting has a better {found.mean}, and it alone may be the best"
+        return f"but others have a better {found.mean}, and {len(found.candidates):,} settings may be the best"
     tied = len(found.candidates) - 1
     if not tied:
         return "better than the other" if found.surveyed == 2 else f"better than each of {others}"

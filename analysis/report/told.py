@@ -197,9 +197,10 @@ def _pairs(found: BestSettings) -> str:
 
 def _resolution(found: BestSettings) -> Iterator[str]:
     if found.resolved > 0:
+        difference = float(f"{found.resolved:.2g}")
         yield (
             f"Between two settings of typical spread, chosen beforehand, {found.repetitions} repetitions find a "
-            f"difference of about {found.resolved:.2g} in four of five surveys; {found.needed:,} find half of it."
+            f"difference of about {difference:g} in four of five surveys; {found.needed:,} find half of it."
         )
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from survey.errors import ExportError
 from survey.export.partition import PartitionJob
-from survey.system.cores import on_all_cores
 
 Result = TypeVar("Result")
 
@@ -41,5 +45,11 @@ def in_processes(
     if is_little(jobs):
         yield from map(work, jobs)
         return
-    killed = "a process of the export was killed, perhaps for lack of memory; export again to continue"
-    yield from on_all_cores(work, jobs, killed=killed)
+    try:
+        yield from Parallel(cpu_count(), return_as="generator_unordered")(delayed(work)(job) for job in jobs)
+    except TerminatedWorkerError:
+        raise ExportError(
+            "a process of the export was killed, perhaps for lack of memory; export again to continue"
+        ) from None
+    finally:
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)

@@ -5,7 +5,6 @@ The modules are independent of each other and know nothing of surveys.
 
 __all__ = [
     "clock",
-    "cores",
     "cuda",
     "exit",
     "files",

@@ -22,7 +22,6 @@ from analysis.explore.index import epoch_column, folder_of, open_index, value_co
 from analysis.explore.server import application, listen
 from analysis.reading.best import best_of, run_values
 from survey.errors import ExportError, InputError
-from tests.support.analysis_data import grid, write_data_set
 from tests.support.asgi import ask
 from tests.support.hostile import MARKED, parsed
 from tests.support.workload_data import MADE, hills, write_workload
@@ -92,19 +91,6 @@ def test_files_of_other_kinds_are_read_beside_each_other(dataset, opened):
     assert 0 < of_file.sum() < len(again)
     expected = opened.experiments.assign(height_max_value_q3=opened.experiments["height_max_value_q3"].where(~of_file))
     pd.testing.assert_frame_equal(again, expected)
-
-
-@pytest.mark.launch
-def test_many_files_are_read_in_several_processes(tmp_path, monkeypatch):
-    dataset = write_data_set(tmp_path / "dataset", grid())
-    opened = open_index(dataset)
-    monkeypatch.setattr("analysis.explore.kept_table.FEW_FILES", 1)
-    again = open_index(dataset)
-    pd.testing.assert_frame_equal(again.experiments, opened.experiments)
-    pd.testing.assert_frame_equal(again.runs, opened.runs)
-    next((dataset / "complete_summary").rglob("*.parquet")).write_bytes(b"no parquet")
-    with pytest.raises(ExportError, match=r"part-0\.parquet"):
-        open_index(dataset)
 
 
 @pytest.mark.parametrize("damage", [b"", b"ARROW1\0\0 and nothing more"])
