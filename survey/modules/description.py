@@ -59,6 +59,7 @@ class ModuleDescription(Description):
             of_runs={},
             partition=(*_PATHS, *self.partition),
             derived=frozenset([*(name for name in COLUMNS.derived if name in shared), *own]),
+            given_lists={},
             not_published=frozenset([*COLUMNS.not_published, *of_axes, *own]),
             told=("num_free_parameters", "fused"),
             of_data=(*COLUMNS.of_data, "source_digest", "fused"),

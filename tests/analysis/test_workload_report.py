@@ -22,9 +22,13 @@ from analysis.figures.pictures import Picture
 from analysis.figures.selection import at_best, crossed, some
 from analysis.reading.axes import axes_of, axis_values, list_axes, lists_as_text, value_text, values_text
 from analysis.reading.best import Best
+from analysis.report.condense import experiments
 from analysis.report.page import write_report
+from analysis.report.shown import metrics_text
+from analysis.report.workload_page import contents
 from survey.errors import InputError
 from survey.text.escaping import printable
+from survey.workloads.metrics import Metric
 from tests.support.hostile import BOTH, EFFECTIVE, EVIL, parsed, text_of
 from tests.support.workload_data import MADE, Made, hills, write_workload
 
@@ -83,10 +87,10 @@ def test_the_report_on_random_walks(walked, tmp_path):
     assert titles(page) == [
         *("What this survey found", "All settings, the best first", "What was surveyed"),
         "Best experiments",
-        *("What these runs can tell", "What matters for the distance"),
         *("Learning curves", "Distance by epoch", "Other metrics by epoch"),
         *("Slices", "Distance along step", "Distance along drift"),
         *("Maps", "Distance over pairs of axes"),
+        *("What these runs can tell", "What matters for the distance", "What may be the best"),
         *("What failed or is missing", "All experiments"),
         *("Load this data", "With pyarrow and pandas", "With this project"),
     ]
@@ -160,11 +164,26 @@ def test_a_single_experiment(height, tmp_path):
     assert titles(page)[:9] == [
         *("What this survey found", "All settings, the best first", "What was surveyed"),
         "Best experiments",
-        *("What these runs can tell", "Learning curves", "Height by epoch", "Other metrics by epoch"),
+        *("Learning curves", "Height by epoch"),  # no other metric has a value
+        *("What these runs can tell", "What may be the best"),
         "What failed or is missing",
     ]
     assert cells(page, "best")[0][:2] == ["Runs", "Height"]
     assert "<dt>Epochs recorded</dt><dd>1 (1 per run)</dd>" in page
+
+
+@pytest.mark.usefixtures("not_drawn")
+def test_what_was_surveyed_is_short(tmp_path, monkeypatch):
+    """Many axes that do not vary share a line; a metric without a value is none of those that are listed."""
+    monkeypatch.setattr("analysis.report.workload_page._CONSTANT", 2)
+    made = {each: {**curves, "width": np.full((3, 8), np.nan)} for each, curves in hills(rates=[1.0, 2.0]).items()}
+    dataset = write_workload(tmp_path / "dataset", MADE, made)
+    facts = dict(contents(dataset, MADE, experiments(dataset), 10)["facts"])
+    assert facts["Rate"] == "1, 2 · How fast"
+    assert facts["The same in all"] == "count 1, kind plain, flag False, where here, steps []"
+    assert facts["Other metrics"] == "unseen (in no summary)"
+    assert metrics_text([Metric(name, "odd_one") for name in "abcd"]).startswith("a (odd one), b (odd one)")
+    assert metrics_text([Metric(name, "odd_one") for name in "abcde"]) == "a, b, c, d, e"
 
 
 def test_nothing_yet(tmp_path):
