@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from survey.modules.experiment import ModuleExperiment
-from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
-from survey.networks.rows import RowCounts, count_rows
+from survey.networks.cost import rows_of
+from survey.networks.needs import recorded_metrics
+from survey.networks.rows import RowCounts
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import CostModel, Sample
 from survey.workloads.experiment import Run
@@ -31,7 +32,7 @@ class ModuleWork(NamedTuple):
 
     Attributes:
         steps: Minibatches: for calls made once for each.
-        calls: Operators that are called in the passes of all minibatches.
+        calls: Operators that are called in the passes of all minibatches; those of each run, if they cannot be one.
         flops: Floating-point operations of matrix products and convolutions.
         numbers: Numbers that pass from the forward to the backward pass.
         updates: Parameters times steps.
@@ -44,11 +45,6 @@ class ModuleWork(NamedTuple):
     numbers: float
     updates: float
     rows: float
-
-    @property
-    def step_flops(self) -> float:
-        """Floating-point operations of a step."""
-        return self.flops / self.steps
 
 
 CORE_MODEL = CostModel(ModuleWork(3e-4, 8e-6, 2e-11, 2e-9, 6e-10, 3e-9))
@@ -68,6 +64,7 @@ class ModuleNeeds:
         probe: What is known of its module.
         setting: What its module is built for.
         builder: Builds it.
+        records_initial: Whether its runs record their statistics before training too.
     """
 
     experiment: ModuleExperiment
@@ -75,23 +72,25 @@ class ModuleNeeds:
     probe: Probe
     setting: Setting
     builder: Builder
+    records_initial: bool = False
 
     @property
     def details(self) -> Mapping[str, Any]:
         """The number of parameters."""
-        return {"num_free_parameters": self.probe.num_free_parameters}
+        details: dict[str, Any] = {"num_free_parameters": self.probe.num_free_parameters}
+        if self.records_initial:
+            details["record_initial"] = True
+        return details
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the statistics that are recorded."""
-        has_validation = self.experiment.validation_split or (self.task.parts and self.task.parts.validation)
-        return (METRICS if has_validation else WITHOUT_VALIDATION).names
+        return recorded_metrics(self.experiment, self.task)
 
     @property
     def rows(self) -> RowCounts:
         """Rows of each set."""
-        experiment = self.experiment
-        return count_rows(self.task.rows, experiment.validation_split, experiment.train_fraction, self.task.parts)
+        return rows_of(self.experiment, self.task)
 
     @property
     def run_bytes(self) -> int:
@@ -118,9 +117,10 @@ class ModuleNeeds:
         steps = -(-rows.train // self.experiment.batch_size)
         # Evaluation takes the forward pass alone, a third of the operations.
         passed = rows.train + (rows.used - rows.train) / 3
+        passes = steps if probe.can_fuse else steps * runs
         return ModuleWork(
             steps,
-            probe.calls * steps * (1 + (rows.used - rows.train) / rows.train / 3),
+            probe.calls * passes * (1 + (rows.used - rows.train) / rows.train / 3),
             runs * probe.row_flops * passed,
             runs * probe.row_numbers * rows.train,
             runs * probe.num_free_parameters * steps,

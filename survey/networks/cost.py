@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import NetworkExperiment, TaskExperiment
 from survey.networks.rows import RowCounts, count_rows
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import CostModel
@@ -45,11 +45,6 @@ class Work(NamedTuple):
     updates: float
     rows: float
 
-    @property
-    def step_flops(self) -> float:
-        """Floating-point operations of a step."""
-        return self.flops / self.steps
-
 
 CORE_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9))
 """Rough costs of one core of an AMD EPYC, to order trials if no pilot has measured the machine."""
@@ -72,7 +67,7 @@ def _of_widths(widths: tuple[int, ...], num_inputs: int) -> tuple[int, int, int,
     return sum(widths), max(widths), forward, 2 * forward - 2 * pairs[0][0] * pairs[0][1]
 
 
-def rows_of(experiment: NetworkExperiment, task: TaskDescription) -> RowCounts:
+def rows_of(experiment: TaskExperiment, task: TaskDescription) -> RowCounts:
     """Count the rows that a run uses."""
     return count_rows(task.rows, experiment.validation_split, experiment.train_fraction, task.parts)
 
