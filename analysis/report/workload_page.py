@@ -14,6 +14,7 @@ from analysis.reading.axes import (
     axes_of,
     axis_values,
     is_numeric,
+    metric_text,
     setting_text,
     value_text,
     values_text,
@@ -126,10 +127,10 @@ def contents(dataset: Path, columns: Columns, experiments: pd.DataFrame, most: i
 
 def _facts(dataset: Path, columns: Columns, experiments: pd.DataFrame, axes: Sequence[str]) -> list[tuple[str, str]]:
     objective = columns.metrics.objective
-    others = [f"{words(each.name)} ({each.meaning})" for each in columns.metrics.all if each != objective]
+    others = [metric_text(each) for each in columns.metrics.all if each != objective]
     facts = [
         ("Workload", columns.workload),
-        ("Objective", f"{words(objective.name)} ({objective.meaning}); {_BETTER[str(objective.best)]}"),
+        ("Objective", f"{metric_text(objective)}; {_BETTER[str(objective.best)]}"),
         ("Other metrics", ", ".join(others)),
         *counts(dataset, experiments),
         *((_title(name), _axis(columns, experiments, name)) for name in (*axes, *columns.told) if name in experiments),
@@ -143,7 +144,7 @@ def _axis(columns: Columns, experiments: pd.DataFrame, name: str) -> str:
 
 
 def _title(name: str) -> str:
-    text = words(name)
+    text = words(name).replace(".", " ")  # kernel_regularizer.type
     return f"{text[0].upper()}{text[1:]}"
 
 

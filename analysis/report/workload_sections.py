@@ -71,12 +71,11 @@ def _curves(
             f"Median {name} by epoch.",
         )
     if others:
-        meanings = ", ".join(f"{words(metric.name)} ({metric.meaning})" for metric in others)
         yield _shown(
             "Other metrics by epoch",
-            f"The median over the repetitions at each epoch: {meanings}.",
+            "The median over the repetitions at each epoch.",
             other_curves(experiments, others, best, axes, with_curves),
-            f"Median by epoch of {', '.join(words(metric.name) for metric in others)}.",
+            "Small panels with the median of each other metric by epoch.",
         )
 
 
