@@ -132,6 +132,11 @@ def units() -> tuple[Unit, ...]:
     return tuple(Unit(library, name) for name in INSTRUCTION_SETS if _supports(library, name))
 
 
+def is_built() -> bool:
+    """Whether there is a library of these sources, for whatever processor."""
+    return _loaded() is not None
+
+
 def _loaded() -> ctypes.CDLL | None:
     """Load the library beside this file, if it is there and was built from these sources."""
     paths = (Path(__file__).with_name(f"_core{suffix}") for suffix in EXTENSION_SUFFIXES)
