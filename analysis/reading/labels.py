@@ -30,6 +30,7 @@ SETTINGS = {
     "initialization": "{} weights",
     "dropout": "dropout {}",
     "normalization": "normalization {}",
+    "precision": "{} products",
     "epochs": "{} epochs",
     "draws": "{} draws",
 }
@@ -41,6 +42,7 @@ UNSAID = {
     "step_factor": 1.0,
     "initialization": "glorot_uniform",
     "normalization": "none",
+    "precision": "float32",
 }
 """Values that say that a hyperparameter has no effect; of the others it is 0."""
 

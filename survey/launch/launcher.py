@@ -11,7 +11,7 @@ from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import SurveyError
 from survey.export.mappers import in_processes
 from survey.launch.messages import address_lines, packed_lines, plan_line, recording_line
-from survey.launch.planning import for_cluster, price_of, recording, with_pilot
+from survey.launch.planning import check_devices, for_cluster, price_of, recording, with_pilot
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request, note_of
 from survey.launch.result import SurveyResult, Training, report_on
@@ -60,7 +60,9 @@ class Launch:
         request, output = self._request, self._output
         request.data.check()
         if not output.exists:
-            request.load_data(request.plan({}), bundled=False)  # a launch that lacks its data leaves nothing behind
+            plan = request.plan({})
+            check_devices(request, plan)
+            request.load_data(plan, bundled=False)  # a launch that lacks its data leaves nothing behind
         with output.held(request.workload.name, request.workload.about), ExitStack() as held:
             request.data.check_dataset(output.dataset)  # before writing: a refused launch leaves the output unchanged
             held.enter_context(request.tracking.held())
@@ -92,6 +94,7 @@ class Launch:
 
         request = self._request
         # Refuse what can be refused before anything starts.
+        check_devices(request, plan)
         request.load_data(plan, bundled=self._output.dataset.exists())
         request.tracking.check_artifacts()
         told = request.data.lines(request.data.told())

@@ -42,7 +42,9 @@ def dry_run(request: Request) -> Price:
     done = CompletedRuns.of_dataset(request.output.dataset, superseded)
     if store:
         done.merge(store.finished.completed_runs(superseded))
-    plan, pilot = with_pilot(request, request.plan(done, may_guess=True))
+    plan = request.plan(done, may_guess=True)
+    check_devices(request, plan)
+    plan, pilot = with_pilot(request, plan)
     num_cpus = request.options.num_cpus or num_cores()
     plan = _spread(request, plan, pilot, num_cpus=num_cpus, num_gpus=request.num_gpus)
     if request.num_gpus:
@@ -52,6 +54,29 @@ def dry_run(request: Request) -> Price:
     told = data.told()
     notes = [*data.lines(told), *filter(None, [data.caveat()])]
     return replace(found, left_out=request.workload.left_out, guessed=data.guessed, own_data=told, notes=tuple(notes))
+
+
+def check_devices(request: Request, plan: Plan) -> None:
+    """Check that the experiments of a plan can be trained on this machine, unless a cluster that it joins trains them.
+
+    Raises:
+        InputError: Some need a GPU, and there is none.
+    """
+    if not request.num_gpus and request.options.address is None:
+        _refuse_gpu_only(request, plan, "this launch")
+
+
+def _refuse_gpu_only(request: Request, plan: Plan, place: str) -> None:
+    gpu_only = request.workload.gpu_only
+    reasons = {bundle.experiment: why for bundle in plan.bundles if (why := gpu_only(bundle.experiment))}
+    if not reasons:
+        return
+    (first, why), count = next(iter(reasons.items())), len(reasons)
+    those = f"{first.label} has" if count == 1 else f"{count:,} experiments, such as {first.label}, have"
+    raise InputError(
+        f"{request.name}: {those} {why}, which needs a GPU, and {place} has none; launch it where there is one, join a "
+        f"cluster that has one (--address), or leave {why} out of the search space"
+    )
 
 
 def with_pilot(request: Request, plan: Plan) -> tuple[Plan, Pilot | None]:
@@ -90,10 +115,12 @@ def for_cluster(
     runs, but split differently and at other costs.
 
     Raises:
-        InputError: An option asks for GPUs, and the cluster has none.
+        InputError: An option or an experiment asks for GPUs, and the cluster has none.
     """
     _check_gpu_options(request.options, cluster)
     on_gpu = cluster.num_gpus > 0
+    if not on_gpu:
+        _refuse_gpu_only(request, plan, "the Ray cluster")
     if on_gpu != (request.num_gpus > 0):
         request.data.forget_measurements()
         plan = request.plan(done(), on_gpu=on_gpu)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from survey.functions import kinds
 from survey.functions.description import Description
-from survey.networks.columns import COLUMNS, OF_ARCHITECTURE
+from survey.networks.columns import COLUMNS, OF_NETWORKS
 from survey.networks.metrics import METRICS
 from survey.workloads.registry import MODULES
 
@@ -49,7 +49,7 @@ class ModuleDescription(Description):
             axis.name: (kinds.arrow_type(axis.kind), f"Parameter of the module: {kinds.words(axis.kind)}")
             for axis in self.axes
         }
-        shared = {name: column for name, column in COLUMNS.experiment.items() if name not in OF_ARCHITECTURE}
+        shared = {name: column for name, column in COLUMNS.experiment.items() if name not in OF_NETWORKS}
         own = own_columns()
         return replace(
             COLUMNS,

@@ -61,6 +61,7 @@ _EXPERIMENT: dict[str, Column] = {
     "initialization": (pa.string(), "Distribution of the initial kernels, as Keras names it"),
     "dropout": (pa.float32(), "Probability with which outputs of hidden layers are dropped in training"),
     "normalization": (pa.string(), "layer: hidden layers are normalized before their activation; none"),
+    "precision": (pa.string(), "Precision of the matrix products: float32, or tf32 on the tensor cores of a GPU"),
     "num_free_parameters": (pa.uint64(), "Exact number of trainable parameters, those of normalizations included"),
     "widths": (pa.list_(pa.field("element", pa.uint32())), "Width of each layer, the output layer last"),
     "network_structure": (pa.string(), "The network as JSON: layers, activations, residual connections, loss"),
@@ -76,10 +77,11 @@ NEW_AXES: dict[str, str | float] = {
     "initialization": "glorot_uniform",
     "dropout": 0.0,
     "normalization": "none",
+    "precision": "float32",
 }
 """Hyperparameters that came after the first version, with what it trained by."""
 
-OF_ARCHITECTURE = (
+OF_NETWORKS = (
     "activation",
     "depth",
     "dropout",
@@ -87,11 +89,13 @@ OF_ARCHITECTURE = (
     "input_activation",
     "network_structure",
     "normalization",
+    "precision",
     "shape",
     "size",
     "widths",
 )
-"""Columns that say how a fully connected network is built; the others are those of whatever learns a task."""
+"""Columns that say how a fully connected network is built and computed; the others are those of whatever learns a
+task."""
 
 COLUMNS = Columns(
     workload=NETWORKS,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from survey.networks.compiled import library
 from survey.networks.compiled.library import Unit
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import FLOAT32, NetworkExperiment
 
 if TYPE_CHECKING:
     import torch
@@ -35,8 +35,8 @@ def unit_for(experiment: NetworkExperiment, num_inputs: int, widths: Sequence[in
         on_gpu: Whether it trains on a GPU.
     """
     units = library.units()
-    is_known = experiment.normalization == "none" and len(widths) <= library.MOST_LAYERS
-    if on_gpu or not units or not is_known:
+    is_known = experiment.normalization == "none" and experiment.precision == FLOAT32
+    if on_gpu or not units or not is_known or len(widths) > library.MOST_LAYERS:
         return None
     largest = max(fan_in * fan_out for fan_in, fan_out in pairwise((num_inputs, *widths)))
     return units[0] if largest <= MOST_WEIGHTS else None

@@ -17,6 +17,9 @@ INITIALIZATIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
 
 NORMALIZATIONS = ("none", "layer")
 
+FLOAT32, TF32 = PRECISIONS = ("float32", "tf32")
+"""Precisions of matrix products; TF32 is that of the tensor cores of NVIDIA's GPUs."""
+
 _OPTIMIZERS = {name.lower(): name for name in OPTIMIZERS}
 _KINDS = {
     **dict.fromkeys(("batch_size", "epochs", "warmup_epochs", "step_epochs"), int),
@@ -155,6 +158,7 @@ class NetworkExperiment(TaskExperiment):
         initialization: Distribution of the initial kernels; see `survey.networks.training.initialization`.
         dropout: Probability with which outputs of hidden layers are dropped; see `survey.networks.training.dropout`.
         normalization: `layer` normalizes hidden layers; see `survey.networks.training.normalization`.
+        precision: That of the matrix products; see `survey.networks.training.precision`.
     """
 
     shape: str
@@ -164,6 +168,7 @@ class NetworkExperiment(TaskExperiment):
     initialization: str = "glorot_uniform"
     dropout: float = 0.0
     normalization: str = "none"
+    precision: str = FLOAT32
     hidden_widths: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -227,6 +232,7 @@ _LABELS = {
     "initialization": "",
     "dropout": "dropout",
     "normalization": "norm-",
+    "precision": "",
     "epochs": "e",
     "draws": "",
 }

@@ -1,7 +1,8 @@
 """Samples of the pilot: a bundle of networks cut down to take a second or two.
 
 Only as many runs as train together, only some minibatches of rows, and a smaller network of the same shape in place of
-one with more than some millions of parameters. Timing does not depend on values, so the data are random numbers.
+one with more than some millions of parameters; on a CPU in float32, which is all that it has. Timing does not depend on
+values, so the data are random numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 
 from survey.networks.cores import make_trainer
 from survey.networks.cost import Work, default_model, epoch_work, rows_of
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import FLOAT32, NetworkExperiment
 from survey.networks.layers import network_of
 from survey.system.cuda import side_stream
 from survey.tasks.loading import TaskDescription
@@ -42,6 +43,8 @@ _MOST_PACKED_BYTES = 4 << 30
 def measure(whole: Part, bundle_bytes: int, *, device: str, seconds: float, packed: int) -> Sample:
     """Train a small part of a bundle for about `seconds`; arguments as of `survey.workloads.workload.Needs.sample`."""
     on_gpu = device == "cuda"
+    if not on_gpu:
+        whole = replace(whole, experiment=replace(whole.experiment, precision=FLOAT32))
     part = _part_of(whole, seconds / (_EPOCHS_AT_LEAST + 1))
     make = partial(
         make_trainer,

@@ -10,7 +10,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from survey.networks.experiment import INITIALIZATIONS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, NetworkExperiment
+from survey.networks.experiment import (
+    FLOAT32,
+    INITIALIZATIONS,
+    NORMALIZATIONS,
+    OPTIMIZERS,
+    PRECISIONS,
+    SCHEDULES,
+    NetworkExperiment,
+)
 from survey.networks.task_space import TaskSpace
 from survey.networks.topology import SHAPES, WIDTHS
 from survey.spaces.axes import Axis, Coefficient, Epochs, Exact, Fraction, Number, Rate, float32, one_of, word
@@ -186,6 +194,7 @@ class Grid(TaskGrid, frozen=True):
         initialization: Distributions of the initial weights.
         dropout: Probabilities with which an output of a hidden layer is dropped.
         normalization: Whether hidden layers are normalized before their activation.
+        precision: Precisions of the matrix products; `tf32` needs a GPU.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
@@ -199,6 +208,7 @@ class Grid(TaskGrid, frozen=True):
     initialization: Annotated[tuple[Annotated[str, word(INITIALIZATIONS)], ...], Axis] = ("glorot_uniform",)
     dropout: Annotated[tuple[Below1, ...], Axis] = (0.0,)
     normalization: Annotated[tuple[Annotated[str, word(NORMALIZATIONS)], ...], Axis] = ("none",)
+    precision: Annotated[tuple[Annotated[str, word(PRECISIONS)], ...], Axis] = (FLOAT32,)
 
     @model_validator(mode="after")
     def _layers_are_given_once(self) -> Self:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from survey.networks.columns import COLUMNS
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import FLOAT32, NetworkExperiment
 from survey.workloads.columns import Columns
 from survey.workloads.cost import CostModel
 from survey.workloads.registry import NETWORKS
@@ -49,6 +49,9 @@ class _Networks(Workload):
         from survey.networks.cost import default_model
 
         return default_model(on_gpu=on_gpu)
+
+    def gpu_only(self, experiment: NetworkExperiment) -> str:
+        return "" if experiment.precision == FLOAT32 else f"precision {experiment.precision}"
 
     def data_name(self, experiment: NetworkExperiment) -> str:
         return experiment.dataset

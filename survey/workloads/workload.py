@@ -280,6 +280,13 @@ class Workload(ABC):
     def cost_model(self, *, on_gpu: bool) -> CostModel:
         """Return rough costs of one core, or of one GPU, to order trials if no pilot has measured the machine."""
 
+    def gpu_only(self, experiment: Any) -> str:
+        """Say which axis, at which value, needs a GPU, as `precision tf32`; an empty text if an experiment needs none.
+
+        A launch without a GPU refuses such experiments.
+        """
+        return ""
+
     def data_name(self, experiment: Any) -> str:
         """Return the name of the data that an experiment is trained on, as MLflow shows it; empty if it has none."""
         return ""

@@ -13,7 +13,7 @@ import survey
 from survey.dataset.schema import executive_schema, repetition_schema, summary_schema
 from survey.launch.options import Options
 from survey.networks.columns import COLUMNS
-from survey.networks.experiment import INITIALIZATIONS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
+from survey.networks.experiment import INITIALIZATIONS, NORMALIZATIONS, OPTIMIZERS, PRECISIONS, SCHEDULES
 from survey.networks.search_space import ACTIVATIONS, Grid, SearchSpace
 from survey.networks.topology import BASE_SHAPES
 from survey.workloads.experiment import DRAWS
@@ -95,6 +95,7 @@ def test_every_key_of_a_search_space_is_in_its_table_with_its_default():
         ("schedule", SCHEDULES),
         ("initialization", INITIALIZATIONS),
         ("normalization", NORMALIZATIONS),
+        ("precision", PRECISIONS),
         ("draws", DRAWS),
     ],
 )

@@ -120,6 +120,7 @@ RUN_TYPES = {
     "initialization": pa.string(),
     "dropout": pa.float32(),
     "normalization": pa.string(),
+    "precision": pa.string(),
     "validation_split": pa.float32(),
 }
 """The columns of a run, as published, and ours in addition."""

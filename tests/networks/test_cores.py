@@ -30,10 +30,11 @@ def test_small_networks_on_a_cpu_are_trained_by_the_best_unit():
     [
         ({}, (20, 3), True),
         ({"normalization": "layer"}, (20, 3), False),
+        ({"precision": "tf32"}, (20, 3), False),
         ({}, (513, 513, 3), False),
         ({}, (4,) * library.MOST_LAYERS + (3,), False),
     ],
-    ids=["on a GPU", "normalized", "large", "deep"],
+    ids=["on a GPU", "normalized", "in TF32", "large", "deep"],
 )
 def test_pytorch_trains_the_others(changes, widths, on_gpu):
     assert unit_for(setting(**changes), 6, widths, on_gpu=on_gpu) is None

@@ -34,7 +34,7 @@ NEW = {
     "schedule",
     "warmup_epochs",
 }
-NEW |= {"step_epochs", "step_factor", "gradient_clip", "initialization", "dropout", "normalization"}
+NEW |= {"step_epochs", "step_factor", "gradient_clip", "initialization", "dropout", "normalization", "precision"}
 """Columns that version 1 did not record, beside those of validation sets and of networks before training."""
 
 

@@ -352,6 +352,7 @@ BAD = {
     ),
     "dropout of everything": (key("dropout: [0, 1]"), 6, ["grids[0].dropout[1]", "less than 1"]),
     "misspelt normalization": (key("normalization: batch"), 6, ["grids[0].normalization", "'batch'", "none, layer"]),
+    "misspelt precision": (key("precision: TF32"), 6, ["grids[0].precision", "'TF32'", "float32, tf32"]),
     "misspelt schedule": (
         key("schedule: Cosine"),
         6,

@@ -26,6 +26,7 @@ from survey.networks.training.memory import Memory
 from survey.networks.training.network import Architecture, Network, Workspace
 from survey.networks.training.optimizers import OPTIMIZERS, Optimizer, Updates
 from survey.networks.training.outputs import APPLY, output_gradient
+from survey.networks.training.precision import check_precision, products_in
 from survey.networks.training.schedules import Schedule
 from survey.networks.training.statistics import means, sum_over_rows
 from survey.networks.training.trained_by import TORCH, TrainedBy
@@ -233,6 +234,9 @@ class Trainer:
 
     Attributes:
         epoch: Number of epochs trained so far.
+
+    Raises:
+        InputError: The device does not compute in the precision of the experiment.
     """
 
     def __init__(
@@ -250,6 +254,8 @@ class Trainer:
         runs_per_chunk: int | None = None,
         trained_by: TrainedBy | None = None,
     ) -> None:
+        check_precision(experiment.precision, torch.device(device))
+        self._precision = experiment.precision
         self._trained_by = trained_by or TrainedBy()
         # Moments of weights that no longer change decay into denormal numbers, which are a hundred times as slow.
         torch.set_flush_denormal(True)
@@ -292,7 +298,8 @@ class Trainer:
         """Train one epoch; on a GPU, only start it, on the current stream."""
         self.epoch += 1
         self._trained_by.add(TORCH)
-        self._statistics = [chunk.train_epoch(self.epoch) for chunk in self._chunks]
+        with products_in(self._precision):
+            self._statistics = [chunk.train_epoch(self.epoch) for chunk in self._chunks]
 
     def end_epoch(self) -> Tensor:
         """Wait for the epoch that was started last, on the same stream; return what `train_epoch` returns."""
@@ -304,7 +311,8 @@ class Trainer:
 
         Those of the training set are taken without updates in between, and without dropout.
         """
-        return torch.cat([chunk.evaluate().cpu() for chunk in self._chunks], dim=1)
+        with products_in(self._precision):
+            return torch.cat([chunk.evaluate().cpu() for chunk in self._chunks], dim=1)
 
     def state_dict(self) -> dict[str, Any]:
         """Copy the state needed to continue; random draws need none, as they depend on seed and epoch.

@@ -8,10 +8,12 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ks_2samp
 
 from survey.networks.metrics import HISTORY_COLUMNS
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.networks.training import streams
+from survey.networks.training.precision import products_in
 from survey.system.cuda import side_stream
 from survey.trials.bundle import Bundle
 from tests.support.training_cases import CASES, make_task, make_trainer, setting
@@ -79,6 +81,49 @@ def test_a_run_has_the_numbers_of_a_smaller_bundle_to_rounding():
     )
     for _ in range(5):
         torch.testing.assert_close(many.train_epoch()[OTHERS][:, 7:8], one.train_epoch()[OTHERS], rtol=1e-4, atol=1e-5)
+
+
+def test_products_of_tf32_are_near_those_of_float32_which_stay_as_they_are():
+    a, b = torch.randn(2, 8, 256, 256, generator=torch.Generator("cuda").manual_seed(1), device="cuda")
+    before = torch.bmm(a, b)
+    with products_in("tf32"):
+        rounded = torch.bmm(a, b)
+    assert 0 < (rounded - before).norm() / before.norm() < 1e-3
+    assert torch.equal(torch.bmm(a, b), before)
+
+
+def test_a_trainer_in_tf32_changes_no_number_of_one_in_float32_beside_it():
+    """Its graph is recorded while the other one trains."""
+    inputs, targets = make_task("classification", 3, rows=1000)
+    make = lambda **changes: make_trainer(  # noqa: E731
+        setting(size=10_000, **changes), inputs, targets, "classification", range(30), device="cuda"
+    )
+    alone, beside, tf32 = make(), make(), make(precision="tf32")
+    differences = []
+    for _ in range(4):
+        expected = alone.train_epoch()
+        rounded = tf32.train_epoch()
+        assert torch.equal(beside.train_epoch(), expected)
+        differences.append((rounded[OTHERS] - expected[OTHERS]).abs().max().item())
+    assert min(differences) > 0, "all epochs are in TF32, the recorded one and the replayed ones"
+    assert differences[0] < 1e-2
+
+
+def test_statistics_of_30_runs_in_tf32_have_the_distribution_of_float32():
+    """Runs of other seeds, so that their draws are not the same."""
+    inputs, targets = make_task("classification", 3, rows=1000)
+    float32, tf32 = (
+        make_trainer(setting(size=10_000, precision=precision), inputs, targets, "classification", seeds, device="cuda")
+        for precision, seeds in (("float32", range(30)), ("tf32", range(30, 60)))
+    )
+    for _ in range(29):
+        float32.train_epoch()
+        tf32.train_epoch()
+    expected, found = float32.train_epoch(), tf32.train_epoch()
+    for name in ("val_loss", "loss", "val_accuracy", "accuracy"):
+        row = HISTORY_COLUMNS.index(name)
+        _, p_value = ks_2samp(found[row].numpy(), expected[row].numpy())
+        assert p_value > 1e-3, name
 
 
 def test_a_checkpoint_goes_from_a_cpu_to_a_gpu_and_back():
