@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import FLOAT32, NetworkExperiment
 from survey.networks.topology import layer_widths
 from survey.networks.training import streams
 from survey.workloads.experiment import Run
@@ -25,6 +25,7 @@ class Cell:
         depth: Layers, the output layer included.
         batch_size: Rows of a minibatch.
         epochs_per_turn: Epochs that a peer trains before the next one's turn.
+        precision: That of the matrix products.
     """
 
     task: str
@@ -35,18 +36,25 @@ class Cell:
     depth: int
     batch_size: int = 256
     epochs_per_turn: int = 3
+    precision: str = FLOAT32
 
     @property
     def name(self) -> str:
         """For tables and the command line: `wine_quality_white-2^10`."""
         batch = "" if self.batch_size == 256 else f"-b{self.batch_size}"
-        return f"{self.task}-2^{self.size.bit_length() - 1}{batch}"
+        precision = "" if self.precision == FLOAT32 else f"-{self.precision}"
+        return f"{self.task}-2^{self.size.bit_length() - 1}{batch}{precision}"
 
     @property
     def experiment(self) -> NetworkExperiment:
         """The experiment: a rectangle of relu layers, Adam at 1e-4."""
         return NetworkExperiment(
-            dataset=self.task, shape="rectangle", size=self.size, depth=self.depth, batch_size=self.batch_size
+            dataset=self.task,
+            shape="rectangle",
+            size=self.size,
+            depth=self.depth,
+            batch_size=self.batch_size,
+            precision=self.precision,
         )
 
     @property

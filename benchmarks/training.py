@@ -45,7 +45,7 @@ _PEERS = {
 }
 """By module in `benchmarks.peers`."""
 
-_ONE_THREAD = {
+ONE_THREAD = {
     "MKL_CBWR": "AUTO",  # as a survey's workers have it
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -128,8 +128,10 @@ def _last_line(traceback: str) -> str:
     return next(line for line in reversed(traceback.splitlines()) if line[:1].strip())
 
 
-def measure(cell: Cell, peers: Sequence[str], *, rounds: int, core: int, device: str) -> Iterator[Measured]:
-    """Measure a cell: each peer in turn trains some epochs, `rounds` times.
+def measure(
+    cell: Cell, peers: Sequence[str], *, rounds: int, core: int, device: str, num_runs: Sequence[int] = ()
+) -> Iterator[Measured]:
+    """Measure a cell: each peer in turn trains some epochs, `rounds` times, with its numbers of runs or the given ones.
 
     Yields:
         First the attempts that another number of runs beat or that failed, then the best of each peer.
@@ -138,10 +140,10 @@ def measure(cell: Cell, peers: Sequence[str], *, rounds: int, core: int, device:
     reference: np.ndarray | None = None
     for peer in sorted(peers, key="ours".__ne__):
         best: _Worker | None = None
-        for num_runs in _PEERS[peer].num_runs:
+        for at_once in num_runs or _PEERS[peer].num_runs:
             worker = None
             try:
-                worker = _Worker(cell, peer, num_runs, 2 + rounds * cell.epochs_per_turn, core, device)
+                worker = _Worker(cell, peer, at_once, 2 + rounds * cell.epochs_per_turn, core, device)
                 trained = worker.train(2)
                 if peer == "ours":
                     reference = trained
@@ -151,7 +153,7 @@ def measure(cell: Cell, peers: Sequence[str], *, rounds: int, core: int, device:
             except RuntimeError as error:
                 if worker:
                     worker.stop()
-                yield Measured(peer, num_runs, note=str(error))
+                yield Measured(peer, at_once, note=str(error))
                 continue
             loser = worker
             if best is None or worker.measured.median_s < best.measured.median_s:
@@ -215,7 +217,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for all but Keras (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="file to write the table to")
     args = parser.parse_args()
-    os.environ.update(_ONE_THREAD, JAX_PLATFORMS=args.device)
+    os.environ.update(ONE_THREAD, JAX_PLATFORMS=args.device)
     peers = []
     for peer in args.peers:
         if importlib.util.find_spec(_PEERS[peer].library):
