@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +22,13 @@ class Interval(NamedTuple):
     high: float
 
 
-def check_level(level: float) -> None:
+def check_level(level: Any) -> None:
     """Check the level of an interval.
 
     Raises:
-        InputError: It is not between 0 and 1.
+        InputError: It is no number between 0 and 1.
     """
-    if not 0 < level < 1:
+    if not isinstance(level, Real) or not 0 < float(level) < 1:
         raise InputError(f"level is {level!r}; expected a number between 0 and 1, such as 0.95")
 
 

@@ -2,8 +2,8 @@
 
 `store` is the driver's side: the tracking store, its MLflow experiment, and what is finished in it. `trial_run` is a
 worker's side: the MLflow run of a trial. Neither imports MLflow where it can do without. `rows` is what is written,
-`writer` how. `local_store` keeps the sqlite file of an output, with the tables of `ready_tables`; `server` serves it by
-`app`, `recovery` finds what was not in it. `ui_view` is what MLflow's page shows of a survey.
+`writer` how. `local_store` keeps the sqlite file of an output, whose tables are those of `ready_tables`; `server`
+serves it by `app`, `recovery` finds what was not in it. `ui_view` is what MLflow's page shows of a survey.
 """
 
 import logging

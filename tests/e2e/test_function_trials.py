@@ -180,7 +180,7 @@ def test_where_only_the_trial_has_an_mlflow_run_its_artifacts_are_in_folders_of_
         survey.train()
     (history,) = survey.request.output.artifacts.glob("*/artifacts/history.parquet")
     left = {folder.name: files_of(folder) for folder in history.parent.iterdir() if folder.is_dir()}
-    assert left == dict.fromkeys(["repetition_0", "repetition_1"], ["deep/from_0.txt", "last.txt"])
+    assert left == {name: ["deep/from_0.txt", "last.txt"] for name in ("repetition_0", "repetition_1")}
 
 
 def test_a_run_cannot_leave_more_than_an_artifact_may_be(tmp_path, monkeypatch):

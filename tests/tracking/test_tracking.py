@@ -26,7 +26,7 @@ from survey.tracking.rows import InputData, MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits, recorded_epochs
-from survey.tracking.ui_view import VIEW, shared_view
+from survey.tracking.ui_view import VIEW, entrance, shared_view
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
 from tests.support.copy_sqlite import copy_sqlite
@@ -334,6 +334,13 @@ def test_the_run_says_what_is_trained(store):
     assert "nothing" not in params
     assert "task_content" not in params
     assert "kernel_regularizer_type" not in params
+
+
+def test_the_entrance_to_the_page_leads_there_with_the_assistant_closed():
+    text = entrance("/#/experiments/1/runs?a=b&c=<d>")
+    assert "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true'); location.replace(" in text
+    assert r'location.replace("/#/experiments/1/runs?a=b&c=\u003cd>")' in text
+    assert 'href="/#/experiments/1/runs?a=b&amp;c=&lt;d&gt;"' in text, "without scripts"
 
 
 def test_the_page_of_a_survey_is_a_shared_view_of_the_mlflow_ui(store):
