@@ -13,14 +13,8 @@ from survey.text.counting import counted
 from survey.text.terminal import SafeConsole, short_path
 from survey.tracking.ui_view import PATH
 
-<<<<<<< HEAD
-=======
-if TYPE_CHECKING:
-    from survey.cluster.connection import Cluster
-
 CONTINUE = "launch again with the same arguments to continue"
 
->>>>>>> best
 _SHOWN = 20
 """Missing experiments that are named, at most."""
 
