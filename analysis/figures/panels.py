@@ -142,4 +142,4 @@ def require(frame: pd.DataFrame, names: Sequence[str]) -> None:
 
 def varied(frame: pd.DataFrame) -> list[str]:
     """Return the `SETTINGS` that take more than one value, in order."""
-    return [name for name in SETTINGS if name in frame.columns and len(frame[[name]].drop_duplicates()) > 1]
+    return [name for name in SETTINGS if name in frame.columns and not frame[name].duplicated().iloc[1:].all()]
