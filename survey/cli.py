@@ -26,8 +26,8 @@ def run_app(function: Callable[..., int], name: str) -> None:
 def command_of(function: Callable[..., int]) -> Any:
     """Return the command line of a function, which exits with the status that it returns; wrong usage exits with 2.
 
-    Until the function returns, Ctrl-C and SIGTERM interrupt it; so does SIGHUP, when a terminal or reader closes, unless
-    it is ignored as under `nohup`. From then on SIGTERM and SIGHUP are ignored: the work is done.
+    Until the function returns, Ctrl-C and SIGTERM interrupt it; so does SIGHUP, when a terminal or reader closes,
+    unless it is ignored as under `nohup`. From then on SIGTERM and SIGHUP are ignored: the work is done.
     """
 
     @wraps(function)
