@@ -32,6 +32,9 @@ _EPOCHS_AT_LEAST = 3
 _OVERRUN = 4.0
 """How many times its target an epoch of a sample may take before its minibatches are cut."""
 
+_COMPILED_RUNS = 8
+"""Runs of a sample of the compiled core: enough to make little of what is done once for all of a bundle."""
+
 _MOST_PACKED_BYTES = 4 << 30
 """Memory of the bundles tried side by side, at most."""
 
@@ -131,9 +134,10 @@ class Part:
 def _part_of(bundle: Part, epoch_s: float) -> Part:
     """A part of a bundle whose epoch is expected to take `epoch_s` seconds, or little more."""
     whole = _smaller(bundle)
-    chunks = max(1, round(whole.work.steps / replace(whole, runs=1, on_gpu=False).work.steps))
+    one = replace(whole, runs=1, on_gpu=False)
+    together = -(-whole.runs // max(1, round(whole.work.steps / one.work.steps))) if one.work.steps else _COMPILED_RUNS
     most = _MOST_ON_GPU if whole.on_gpu else _MOST_PARAMETERS
-    part = replace(whole, runs=max(1, min(-(-whole.runs // chunks), most // whole.num_parameters)))
+    part = replace(whole, runs=max(1, min(whole.runs, together, most // whole.num_parameters)))
     part = part.shorter(min(1.0, epoch_s / part.expected_s))
     while part.expected_s > _OVERRUN * epoch_s and (part.runs > 1 or part.experiment.batch_size > 1):
         part = part.halved()

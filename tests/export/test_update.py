@@ -166,7 +166,7 @@ def test_runs_have_the_published_columns_and_types(exported):
     schema = pq.read_schema(exported.folder / "all_repetitions/_common_metadata")
     found = {field.name: field.type for field in schema}
     curves = dict.fromkeys((*HISTORY_COLUMNS, *VALIDATION_COLUMNS), pa.list_(pa.float32()))
-    curves |= dict.fromkeys(INITIAL_COLUMNS, pa.float32())
+    curves |= {"core": pa.string(), **dict.fromkeys(INITIAL_COLUMNS, pa.float32())}
     assert found == {**RUN_TYPES, **curves, "alpha": pa.bool_(), "beta": pa.bool_()}
     assert all(field.metadata[b"description"] for field in schema)
 

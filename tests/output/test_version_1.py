@@ -24,7 +24,16 @@ from survey.status import survey_status
 from survey.tracking.store import TrackingStore
 from tests.support.paths import ROOT
 
-NEW = {"draws", "epoch_seconds", "target_variance", "train_fraction", "weight_decay", "schedule", "warmup_epochs"}
+NEW = {
+    "core",
+    "draws",
+    "epoch_seconds",
+    "target_variance",
+    "train_fraction",
+    "weight_decay",
+    "schedule",
+    "warmup_epochs",
+}
 NEW |= {"step_epochs", "step_factor", "gradient_clip", "initialization", "dropout", "normalization"}
 """Columns that version 1 did not record, beside those of validation sets and of networks before training."""
 

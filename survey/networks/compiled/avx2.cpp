@@ -2,6 +2,7 @@
 
 #include "denormals.h"
 #include "interface.h"
+#include "words.h"
 
 #if defined(__x86_64__)
 #if defined(__clang__)

@@ -77,6 +77,10 @@ class Unit:
 
     def __init__(self, library: ctypes.CDLL, name: str) -> None:
         self.name = name
+        self._orders_scratch, self._draw_orders = library.orders_scratch, library.draw_orders
+        self._orders_scratch.argtypes, self._orders_scratch.restype = (c_int64,), c_int64
+        self._draw_orders.argtypes = (c_void_p, c_int64, c_int64, c_void_p, c_void_p)
+        self._draw_orders.restype = None
         self._memory, self._pass = library[f"{name}_memory"], library[f"{name}_pass"]
         self._memory.argtypes, self._memory.restype = (POINTER(Experiment),), c_int64
         structures = (POINTER(each) for each in (Experiment, Rows, States, Updates))
@@ -85,6 +89,22 @@ class Unit:
     def memory(self, experiment: Experiment) -> int:
         """Return how much memory `run` needs beside the states of the runs: so many float32."""
         return self._memory(experiment)
+
+    def orders_scratch(self, count: int) -> int:
+        """Return how much memory `draw_orders` needs for orders of so many rows: so many int64."""
+        return self._orders_scratch(count)
+
+    def draw_orders(self, runs: int, count: int, places: tuple[int, int, int]) -> None:
+        """Draw what `survey.networks.training.streams.orders` does.
+
+        Args:
+            runs: Number of runs.
+            count: Rows of each.
+            places: Addresses of the keys of the runs, int64 [runs]; of the scratch; and of the orders, int64
+                [runs, count].
+        """
+        keys, *others = places
+        self._draw_orders(keys, runs, count, *others)
 
     def run(
         self, experiment: Experiment, rows: Rows, states: States, updates: Updates | None, places: tuple[int, int, int]

@@ -2,6 +2,7 @@
 
 #include "denormals.h"
 #include "interface.h"
+#include "words.h"
 
 #if defined(__aarch64__)
 #define LANES 4

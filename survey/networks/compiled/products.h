@@ -30,6 +30,9 @@ constexpr int TILE_OUTPUTS = 6, TILE_VECTORS = HAS_32_REGISTERS ? 4 : 2;
 constexpr int GRADIENT_OUTPUTS = HAS_32_REGISTERS ? 6 : 3, GRADIENT_INPUTS = 4;
 constexpr int LEAST_VECTORS = 32 / LANES < TILE_VECTORS ? 32 / LANES : TILE_VECTORS;
 
+// Where part t of so many nearly equal ones begins.
+INLINE int part_of(int total, int t, int count) { return (int)((int64_t)total * t / count); }
+
 // Rows of x that stay in the second-level cache while all outputs use them: a multiple of 64.
 constexpr int SECOND_LEVEL = 1 << 15;  // floats
 INLINE int rows_of_block(int inputs) {
@@ -90,7 +93,8 @@ static void product(Weights w, int outputs, int inputs, const float* x, float* o
     for (int r = 0; r < rows; r += block) {
         int some = rows - r < block ? rows - r : block;
         for (int t = 0; t < count; t++) {  // strips of nearly equal size
-            int first = outputs * t / count, size = outputs * (t + 1) / count - first, place = first * w.by_output;
+            int first = part_of(outputs, t, count), size = part_of(outputs, t + 1, count) - first;
+            size_t place = (size_t)first * w.by_output;
             Weights part = {w.first + place, w.by_output, w.by_input, w.bias ? w.bias + place : nullptr};
             size_t line = (size_t)first * stride + r;
             switch (size) {
@@ -134,7 +138,7 @@ template <int OUTPUTS>
 static void gradient_tiles(const float* z, const float* x, int inputs, int stride, int rows, float* to, int columns) {
     int count = (inputs + GRADIENT_INPUTS - 1) / GRADIENT_INPUTS;
     for (int t = 0; t < count; t++) {
-        int first = inputs * t / count, size = inputs * (t + 1) / count - first;
+        int first = part_of(inputs, t, count), size = part_of(inputs, t + 1, count) - first;
         const float* part = x + (size_t)first * stride;
         switch (size) {
             case 1: gradient_tile<OUTPUTS, 1>(z, part, stride, rows, to + first, columns); break;
@@ -150,7 +154,7 @@ static void gradient_block(const float* z, int outputs, const float* x, int inpu
                            int columns) {
     int count = (outputs + GRADIENT_OUTPUTS - 1) / GRADIENT_OUTPUTS;
     for (int t = 0; t < count; t++) {
-        int first = outputs * t / count, size = outputs * (t + 1) / count - first;
+        int first = part_of(outputs, t, count), size = part_of(outputs, t + 1, count) - first;
         const float* part = z + (size_t)first * stride;
         float* place = to + (size_t)first * columns;
         switch (size) {

@@ -49,6 +49,46 @@ class _Set:
         return library.Rows(places[0], len(self), *places[1:], order.data_ptr() if order is not None else None)
 
 
+class _Orders:
+    """The orders in which runs visit their rows, drawn again and again into the same place in memory."""
+
+    def __init__(self, unit: Unit, runs: int, count: int) -> None:
+        self._unit = unit
+        self._scratch = torch.empty(unit.orders_scratch(count), dtype=torch.int64)
+        self._orders = torch.empty(runs, count, dtype=torch.int64)
+
+    def draw(self, keys: Tensor) -> Tensor:
+        """Return what `survey.networks.training.streams.orders` does, int64 [runs, rows]."""
+        places = keys.data_ptr(), self._scratch.data_ptr(), self._orders.data_ptr()
+        self._unit.draw_orders(*self._orders.shape, places)
+        return self._orders
+
+
+def _described(
+    experiment: NetworkExperiment, num_inputs: int, kind: OutputKind, widths: Sequence[int]
+) -> library.Experiment:
+    """Describe an experiment to the core."""
+    batch_size = experiment.batch_size
+    described = library.Experiment(
+        num_inputs=num_inputs,
+        num_layers=len(widths),
+        batch_size=batch_size,
+        # Hinge labels of a regression depend on the minibatch, so its evaluation keeps the batch size.
+        evaluation_rows=batch_size if kind == "regression" else max(_EVALUATION_ROWS, batch_size),
+        activation=_ACTIVATIONS.index(experiment.activation),
+        head=_HEADS.index(kind),
+        optimizer=_OPTIMIZERS[experiment.optimizer],
+        drop_threshold=round(experiment.dropout * (1 << 16)),
+        l1=experiment.kernel_regularizer_l1,
+        l2=experiment.kernel_regularizer_l2,
+        gradient_clip=experiment.gradient_clip,
+        momentum=experiment.momentum,
+    )
+    described.widths[: len(widths)] = widths
+    described.adds_input[: len(widths)] = [int(adds) for adds in residual_layers(experiment.shape, widths)]
+    return described
+
+
 class CompiledTrainer:
     """Trains all runs of one experiment, one after the other, in compiled code.
 
@@ -85,37 +125,13 @@ class CompiledTrainer:
         self._kind: OutputKind = output_kind(task_kind, targets.shape[1])
         self._updates = updates_of(experiment)
         self._layers = list(zip((inputs.shape[1], *widths), widths, strict=False))
-        self._described = self._description()
+        self._described = _described(experiment, inputs.shape[1], self._kind, widths)
         self._memory = torch.zeros(unit.memory(self._described))
         self._draw_rows(inputs.float().contiguous(), targets, parts)
         self._draw_parameters()
+        self._orders = _Orders(unit, len(seeds), len(self._train))
         self.epoch = self._steps = 0
         self._statistics = torch.empty(0)
-
-    def _description(self) -> library.Experiment:
-        """Describe the experiment to the core."""
-        experiment = self._experiment
-        described = library.Experiment(
-            num_inputs=self._layers[0][0],
-            num_layers=len(self._widths),
-            batch_size=experiment.batch_size,
-            # Hinge labels of a regression depend on the minibatch, so its evaluation keeps the batch size.
-            evaluation_rows=experiment.batch_size
-            if self._kind == "regression"
-            else max(_EVALUATION_ROWS, experiment.batch_size),
-            activation=_ACTIVATIONS.index(experiment.activation),
-            head=_HEADS.index(self._kind),
-            optimizer=_OPTIMIZERS[experiment.optimizer],
-            drop_threshold=round(experiment.dropout * (1 << 16)),
-            l1=experiment.kernel_regularizer_l1,
-            l2=experiment.kernel_regularizer_l2,
-            gradient_clip=experiment.gradient_clip,
-            momentum=experiment.momentum,
-        )
-        described.widths[: len(self._widths)] = self._widths
-        residual = residual_layers(experiment.shape, self._widths)
-        described.adds_input[: len(residual)] = [int(adds) for adds in residual]
-        return described
 
     def _draw_rows(self, inputs: Tensor, targets: Tensor, parts: Tensor | None) -> None:
         """Draw each run's rows and noisy labels."""
@@ -169,7 +185,7 @@ class CompiledTrainer:
         """Train one epoch."""
         self.epoch += 1
         self._trained_by.add(self._unit.name)
-        order = streams.epoch_orders(len(self._train), seeds=self._seeds, epoch=self.epoch)
+        order = self._orders.draw(streams.order_keys(self._seeds, self.epoch))
         num_steps = -(-len(self._train) // self._experiment.batch_size)
         rates, lost = (each(self._updates, self._steps, num_steps).float() for each in (step_sizes, decays))
         keys = streams.dropout_keys(self._seeds, self.epoch) if self._experiment.dropout else None

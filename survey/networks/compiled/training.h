@@ -68,23 +68,16 @@ struct Workspace {
     }
 };
 
-// SplitMix64's words, as in `survey.networks.training.streams`.
-INLINE uint64_t mixed(uint64_t word) {
-    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9u;
-    word = (word ^ (word >> 27)) * 0x94D049BB133111EBu;
-    return word ^ (word >> 31);
-}
-
 // The masks of a step: 16 bits of the stream for each layer, unit and row.
 static void draw_masks(Workspace& ws, uint64_t key, int64_t step, int rows) {
     int threshold = ws.e.drop_threshold - (1 << 15);
     float scale = 65536.f / (float)(65536 - ws.e.drop_threshold);
-    uint64_t place = key + ((uint64_t)step << 32) * 0x9E3779B97F4A7C15u;
+    uint64_t place = key + ((uint64_t)step << 32) * GOLDEN;
     for (int k = 0; k < ws.e.num_layers - 1; k++)
         for (int j = 0; j < ws.e.widths[k]; j++) {
             float* mask = ws.masks[k] + (size_t)j * ws.stride;
             for (int r = 0; r < rows; r += 4) {
-                uint64_t word = mixed(place += 0x9E3779B97F4A7C15u);
+                uint64_t word = mixed(place += GOLDEN);
                 for (int b = 0; b < 4; b++) mask[r + b] = (int16_t)(word >> (16 * b)) >= threshold ? scale : 0.f;
             }
         }
