@@ -146,8 +146,8 @@ def test_the_page_names_all_rooms_in_their_order():
 
 @pytest.mark.parametrize("heading", ["From a search space to a trained run", "From a curve to a row in Parquet"])
 def test_each_way_is_short_and_one_goes_it_file_by_file(heading):
-    """Each file imports one of those before it, or is imported by one of them or by one that their lines name, or follows
-    one of its room."""
+    """Each file imports one of those before it, or is imported by one of them, or by one that their lines name, or it
+    follows one of its room."""
     section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     stops = re.findall(r"^\d\. `([\w/]+)\.py`", section, flags=re.MULTILINE)
     assert 5 <= len(stops) <= 9

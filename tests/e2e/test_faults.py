@@ -207,13 +207,15 @@ def test_an_experiment_that_always_fails_is_tried_again_twice_and_named_and_the_
 OUT_OF_MEMORY = """
 import sys
 if "default_worker" in " ".join(sys.orig_argv):
-    import pathlib, random, torch
+    import functools, pathlib, random, torch
+    from survey.networks.compiled.trainer import CompiledTrainer
     from survey.networks.training.loop import Trainer
-    start_epoch = Trainer.start_epoch
 
-    def short_of_memory(trainer):
-        seeds = [seed for chunk in trainer._chunks for seed in chunk.seeds]
-        group = f"{trainer._chunks[0].experiment.experiment_id} {seeds[0]}"
+    def short_of_memory(start_epoch, trainer):
+        parts = getattr(trainer, "_chunks", [trainer])
+        seeds = [seed for part in parts for seed in getattr(part, "seeds", None) or part._seeds]
+        experiment = getattr(parts[0], "experiment", None) or parts[0]._experiment
+        group = f"{experiment.experiment_id} {seeds[0]}"
         draw = random.Random(f"{SEED} {group}")
         most, epochs = draw.randint(1, 2), draw.sample(range(100), 3)
         if len(seeds) > most and trainer.epoch in epochs:
@@ -221,7 +223,8 @@ if "default_worker" in " ".join(sys.orig_argv):
             raise torch.OutOfMemoryError("CUDA out of memory")
         start_epoch(trainer)
 
-    Trainer.start_epoch = short_of_memory
+    for each in (Trainer, CompiledTrainer):
+        each.start_epoch = functools.partialmethod(lambda self, start: short_of_memory(start, self), each.start_epoch)
 """
 """Python runs it as `sitecustomize` in every process: what trains finds too little memory for larger groups of runs."""
 

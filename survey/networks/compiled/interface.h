@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-constexpr int32_t INTERFACE_VERSION = 1;
+constexpr int32_t INTERFACE_VERSION = 2;
 constexpr int MOST_LAYERS = 64;
 
 enum ActivationName { RELU, TANH, SIGMOID, ELU, GELU, SWISH };

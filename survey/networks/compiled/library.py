@@ -12,7 +12,7 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-INTERFACE_VERSION = 1
+INTERFACE_VERSION = 2
 """That of `interface.h`: a library that was built from other sources is not used."""
 
 MOST_LAYERS = 64
@@ -130,6 +130,11 @@ def units() -> tuple[Unit, ...]:
     if library is None:
         return ()
     return tuple(Unit(library, name) for name in INSTRUCTION_SETS if _supports(library, name))
+
+
+def is_built() -> bool:
+    """Whether there is a library of these sources, for whatever processor."""
+    return _loaded() is not None
 
 
 def _loaded() -> ctypes.CDLL | None:

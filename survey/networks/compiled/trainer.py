@@ -60,21 +60,22 @@ class _Orders:
     def draw(self, keys: Tensor) -> Tensor:
         """Return what `survey.networks.training.streams.orders` does, int64 [runs, rows]."""
         places = keys.data_ptr(), self._scratch.data_ptr(), self._orders.data_ptr()
-        self._unit.draw_orders(*self._orders.shape, places)
+        self._unit.draw_orders(len(self._orders), self._orders.shape[1], places)
         return self._orders
 
 
 def _described(
-    experiment: NetworkExperiment, num_inputs: int, kind: OutputKind, widths: Sequence[int]
+    experiment: NetworkExperiment, inputs: Tensor, kind: OutputKind, widths: Sequence[int]
 ) -> library.Experiment:
-    """Describe an experiment to the core."""
-    batch_size = experiment.batch_size
+    """Describe an experiment on these inputs, [rows, num_inputs], to the core."""
+    num_rows, num_inputs = inputs.shape
+    batch_size = min(experiment.batch_size, num_rows)
     described = library.Experiment(
         num_inputs=num_inputs,
         num_layers=len(widths),
         batch_size=batch_size,
         # Hinge labels of a regression depend on the minibatch, so its evaluation keeps the batch size.
-        evaluation_rows=batch_size if kind == "regression" else max(_EVALUATION_ROWS, batch_size),
+        evaluation_rows=batch_size if kind == "regression" else min(max(_EVALUATION_ROWS, batch_size), num_rows),
         activation=_ACTIVATIONS.index(experiment.activation),
         head=_HEADS.index(kind),
         optimizer=_OPTIMIZERS[experiment.optimizer],
@@ -125,7 +126,7 @@ class CompiledTrainer:
         self._kind: OutputKind = output_kind(task_kind, targets.shape[1])
         self._updates = updates_of(experiment)
         self._layers = list(zip((inputs.shape[1], *widths), widths, strict=False))
-        self._described = _described(experiment, inputs.shape[1], self._kind, widths)
+        self._described = _described(experiment, inputs, self._kind, widths)
         self._memory = torch.zeros(unit.memory(self._described))
         self._draw_rows(inputs.float().contiguous(), targets, parts)
         self._draw_parameters()

@@ -21,10 +21,9 @@ struct Workspace {
     float* scratch;             // a vector for each output
     float* targets;             // of softmax int32
 
-    // With no memory, only the sizes are computed.
-    Workspace(const Experiment& experiment, float* memory) : e(experiment) {
-        int most = e.batch_size > e.evaluation_rows ? e.batch_size : e.evaluation_rows;
-        stride = padded(most) + 16;  // not a multiple of a page, whose rows would share lines of the cache
+    // For minibatches of at most so many rows. With no memory, only the sizes are computed.
+    Workspace(const Experiment& experiment, int rows, float* memory) : e(experiment) {
+        stride = padded(rows) + 16;  // not a multiple of a page, whose rows would share lines of the cache
         size_t parameters = 0, largest = 0;
         bool any_adds_input = false;
         for (int k = 0; k < e.num_layers; k++) {
@@ -34,7 +33,9 @@ struct Workspace {
             any_adds_input |= (bool)e.adds_input[k];
             if (k < e.num_layers - 1 && e.widths[k] > widest) widest = e.widths[k];
         }
+        // These two come first, as passes of other numbers of rows count on zeros in them.
         gradients = take(memory, (parameters + 15) / 16 * 16);
+        zeros = take(memory, (size_t)e.num_inputs);
         int outputs = e.widths[e.num_layers - 1];
         for (int k = 0; k <= e.num_layers; k++) {
             int width = k ? e.widths[k - 1] : e.num_inputs;
@@ -49,7 +50,6 @@ struct Workspace {
         for (float*& each : z_gradient) each = take(memory, (size_t)widest * stride);
         for (float*& each : h_gradient) each = any_adds_input ? take(memory, (size_t)widest * stride) : nullptr;
         transposed = take(memory, largest);
-        zeros = take(memory, (size_t)e.num_inputs);
         scratch = take(memory, (size_t)outputs * LANES);
         targets = take(memory, (size_t)outputs * stride);
     }
@@ -289,7 +289,7 @@ static void each_run(Workspace& ws, const Rows& rows, const States& states, cons
 
 static void pass(const Experiment& e, const Rows& rows, const States& states, const Updates* updates, float* memory,
                  double* sums, double* penalty_sums) {
-    Workspace ws(e, memory);
+    Workspace ws(e, updates ? e.batch_size : e.evaluation_rows, memory);
     switch (e.activation) {
         case RELU: return each_run<Relu>(ws, rows, states, updates, sums, penalty_sums);
         case TANH: return each_run<Tanh>(ws, rows, states, updates, sums, penalty_sums);

@@ -12,7 +12,11 @@ namespace {
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 
 // Floats of memory that `pass` needs, which must be zeros at first, and at a multiple of 64 bytes.
-EXPORTED int64_t NAME(memory)(const Experiment* e) { return (int64_t)Workspace(*e, nullptr).size; }
+EXPORTED int64_t NAME(memory)(const Experiment* e) {
+    size_t to_train = Workspace(*e, e->batch_size, nullptr).size;
+    size_t to_evaluate = Workspace(*e, e->evaluation_rows, nullptr).size;
+    return (int64_t)(to_train > to_evaluate ? to_train : to_evaluate);
+}
 
 // Train or evaluate, see `each_run`; `sums`, [runs, 10], and `penalty_sums`, [runs], are added to.
 EXPORTED void NAME(pass)(const Experiment* e, const Rows* rows, const States* states, const Updates* updates,
