@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from survey.errors import INCOMPLETE, INTERRUPTED, READER_GONE, WRONG_INPUT, InputError, SurveyError
+from survey.errors import INCOMPLETE, INTERRUPTED, READER_GONE, RUN_AGAIN, WRONG_INPUT, InputError, SurveyError
 from survey.system.home import ensure_home
 from survey.system.import_path import forget_working_folder
 from survey.text.terminal import SafeConsole, outlive_readers, reader_is_gone
@@ -64,7 +64,7 @@ def exit_on_error() -> Iterator[None]:
     except KeyboardInterrupt:
         if reader_is_gone():
             sys.exit(READER_GONE)
-        console.print("interrupted: run the same command again to continue", style="yellow")
+        console.print(RUN_AGAIN, style="yellow")
         sys.exit(INTERRUPTED)
     except InputError as error:
         console.print(f"error: {error}", style="red")

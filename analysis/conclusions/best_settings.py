@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from analysis.conclusions.scores import as_compared, read_scores
 from analysis.reading.best import Best
@@ -129,4 +129,4 @@ def _spread(values: npt.NDArray[np.float64], paired: bool) -> float:
         return np.nan
     degrees = values.shape[1] - 1
     median = float(np.median(stddev_of_pairs(values, 0) if paired else values.std(1, ddof=1)))
-    return median / math.sqrt(float(chi2.median(degrees)) / degrees)
+    return median / math.sqrt(float(chdtri(degrees, 0.5)) / degrees)

@@ -1,4 +1,4 @@
-"""`python -m analysis.explore DATASET`: the command line."""
+"""`survey explore DATASET`: the command line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import typer
 from analysis.explore.index import folder_of, open_index
 from survey.cli import run_app
 from survey.errors import DONE
+from survey.output.folder import dataset_in
 from survey.text.terminal import SafeConsole
 
 
 def command(
-    dataset: Annotated[Path, typer.Argument(help="Folder of the data set, with complete_summary/ in it.")],
+    dataset: Annotated[Path, typer.Argument(help="Folder of a survey, or of a data set.")],
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to listen on.", show_default="a free one")
     ] = None,
@@ -26,7 +27,7 @@ def command(
     """Explore a data set in a browser: a page on this machine alone, until Ctrl-C."""
     from analysis.explore.server import HOST, listen, server_of
 
-    console = SafeConsole()
+    console, dataset = SafeConsole(), dataset_in(dataset)
     index = open_index(dataset, folder_of(dataset, read_only=read_only))
     console.print(index.told)
     listener = listen(port)

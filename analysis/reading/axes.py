@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,10 @@ import pyarrow as pa
 from analysis.reading.frames import column, where
 from survey.text.escaping import printable
 from survey.workloads.columns import Columns, GivenList, common
+from survey.workloads.metrics import Metric
+
+_PUNCTUATED = re.compile("[,:] ")
+"""In a text that is a sentence, as those of the column `fused` are; commas between such would be read as its own."""
 
 _IF_VARIED = ("epochs", "draws")
 """Columns of every workload that are axes where they vary; the others are none."""
@@ -110,6 +115,14 @@ def words(name: str) -> str:
     return printable(name.replace("_", " "))
 
 
+def metric_text(metric: Metric) -> str:
+    """Write the name of a metric for people, with its meaning unless that says the same, as of `test_accuracy`."""
+    name = words(metric.name)
+    known = (*name.split(), "of", "the", "set")
+    is_said = all(word.startswith(known) for word in words(metric.meaning).split())  # "train" begins "training"
+    return name if is_said else f"{name} ({words(metric.meaning)})"
+
+
 def value_text(value: object, most: int = 60) -> str:
     """Write a value of an axis for people, with at most so many characters."""
     if _is_null(value):
@@ -121,7 +134,8 @@ def value_text(value: object, most: int = 60) -> str:
 def values_text(values: Sequence[Any], most: int = 8) -> str:
     """List values of an axis; of more, the first and the last."""
     if len(values) <= most:
-        return ", ".join(map(value_text, values))
+        texts = [value_text(value) for value in values]
+        return ("; " if any(_PUNCTUATED.search(text) for text in texts) else ", ").join(texts)
     return f"{value_text(values[0])} to {value_text(values[-1])} ({len(values):,} values)"
 
 

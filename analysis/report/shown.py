@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.figures.pictures import Picture
-from analysis.reading.axes import words
+from analysis.reading.axes import metric_text, words
 from survey.workloads.metrics import Metric
 
 MEAN_SENTENCE = (
@@ -24,7 +24,7 @@ def metrics_text(metrics: Sequence[Metric]) -> str:
     """List metrics by their names, with their meanings if they are few."""
     if len(metrics) > MAX_MEANINGS:
         return ", ".join(words(metric.name) for metric in metrics)
-    return ", ".join(f"{words(metric.name)} ({words(metric.meaning)})" for metric in metrics)
+    return ", ".join(metric_text(metric) for metric in metrics)
 
 
 @dataclass(frozen=True, slots=True)

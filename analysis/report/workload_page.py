@@ -14,6 +14,7 @@ from analysis.reading.axes import (
     axes_of,
     axis_values,
     is_numeric,
+    metric_text,
     setting_text,
     value_text,
     values_text,
@@ -135,7 +136,7 @@ def _facts(dataset: Path, columns: Columns, experiments: pd.DataFrame, axes: Seq
     listed = [name for name in (*axes, *columns.told) if name in experiments and name not in constant]
     facts = [
         ("Workload", columns.workload),
-        ("Objective", f"{words(objective.name)} ({objective.meaning}); {_BETTER[str(objective.best)]}"),
+        ("Objective", f"{metric_text(objective)}; {_BETTER[str(objective.best)]}"),
         ("Other metrics", metrics_text(others)),
         *counts(dataset, experiments),
         *((_title(name), _axis(columns, experiments, name)) for name in listed),
@@ -156,7 +157,7 @@ def _axis(columns: Columns, experiments: pd.DataFrame, name: str) -> str:
 
 
 def _title(name: str) -> str:
-    text = words(name)
+    text = words(name).replace(".", " ")  # kernel_regularizer.type
     return f"{text[0].upper()}{text[1:]}"
 
 

@@ -75,7 +75,7 @@ def _curves(
             "Other metrics by epoch",
             f"The median over the repetitions at each epoch: {metrics_text(others)}.",
             other_curves(experiments, others, best, axes, with_curves),
-            f"Median by epoch of {', '.join(words(metric.name) for metric in others)}.",
+            "Small panels with the median of each other metric by epoch.",
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit  # scipy.stats, which has the same, is slow to import
 
 from survey.errors import InputError
 
@@ -45,7 +45,7 @@ def half_width(stddev: npt.ArrayLike, count: npt.ArrayLike, level: float) -> _Ar
     """
     counts = np.asarray(count, np.float64)
     known = np.where(counts > 1, counts, np.nan)
-    return student.ppf((1 + level) / 2, known - 1) * np.asarray(stddev, np.float64) / np.sqrt(known)
+    return stdtrit(known - 1, (1 + level) / 2) * np.asarray(stddev, np.float64) / np.sqrt(known)
 
 
 def paired_interval(a: npt.ArrayLike, b: npt.ArrayLike, level: float) -> Interval:
@@ -94,7 +94,7 @@ def welch_half_width(
     total = errors[0] + errors[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         degrees = total**2 / sum(error**2 / (number - 1) for error, number in zip(errors, numbers, strict=True))
-        half = student.ppf((1 + level) / 2, degrees) * np.sqrt(total)
+        half = stdtrit(degrees, (1 + level) / 2) * np.sqrt(total)
     return np.where(total == 0, 0.0, half)
 
 

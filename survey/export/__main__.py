@@ -1,4 +1,4 @@
-"""`python -m survey.export --out DIR`: bring the data set of a survey up to date, and publish it."""
+"""`survey export --out DIR`: bring the data set of a survey up to date, and publish it."""
 
 from __future__ import annotations
 

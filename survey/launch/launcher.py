@@ -66,7 +66,7 @@ class Launch:
             held.enter_context(request.tracking.held())
             output.record(list(request.spaces), request.contents, request.workload.about)
             store = request.tracking.open_at_start()
-            # A new sweep is flagged at the end, on the cluster: it changes each partition of the output.
+            # A new search space is flagged at the end, on the cluster: it changes each partition of the output.
             left = self._close_and_export(store, in_processes, only_new_runs=True) if store else 0
             to_replace = request.to_replace(store)
             plan = request.plan(self._done(to_replace))

@@ -17,6 +17,8 @@ from survey.tracking.ui_view import PATH
 if TYPE_CHECKING:
     from survey.cluster.connection import Cluster
 
+CONTINUE = "launch again with the same arguments to continue"
+
 _SHOWN = 20
 """Missing experiments that are named, at most."""
 
@@ -66,6 +68,14 @@ def address_lines(mlflow: str | None, cluster: Cluster, *, is_joined: bool) -> I
         yield f"Ray token      {shows}"
 
 
+def cut_short_line(result: SurveyResult) -> str:
+    """What ended a launch before all was done, how it goes on, and what is missing."""
+    number, runs = len(result.missing), result.num_runs - result.num_runs_done
+    are = "is" if runs == 1 else "are"
+    lacking = f" ({counted(runs, 'run')} of {counted(number, 'experiment')} {are} missing)" if number else ""
+    return f"{result.cut_short}: {CONTINUE}{lacking}"
+
+
 def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool) -> None:
     """Print the result of a launch.
 
@@ -77,17 +87,14 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
     for failure in result.failures:
         console.print(f"failed: {failure}", style="red")
     if result.cut_short:
-        number, runs = len(result.missing), result.num_runs - result.num_runs_done
-        are = "is" if runs == 1 else "are"
-        lacking = f" ({counted(runs, 'run')} of {counted(number, 'experiment')} {are} missing)" if number else ""
-        console.print(f"{result.cut_short}: launch again with the same arguments to continue{lacking}", style="yellow")
+        console.print(cut_short_line(result), style="yellow")
     else:
         for line in _missing_lines(result.missing):
             console.print(line, style="yellow")
     console.print(str(result))
-    console.print(f"data set   {result.dataset}")
+    console.print(f"data set   {short_path(result.dataset)}")
     if result.report:
-        console.print(f"report     {result.report}")
+        console.print(f"report     {short_path(result.report)}")
     folder = result.dataset.parent
     if with_mlflow and (folder / "mlflow.db").exists():
         console.print(f"MLflow UI  {_ui_command(folder)}")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from survey.dataset.experiments_table import EXPERIMENTS
 from survey.dataset.layout import REPETITIONS, partitions
 from survey.errors import DONE, INCOMPLETE, INTERRUPTED
 from survey.output.folder import Output
@@ -154,10 +155,10 @@ def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
     Args:
         output: The output.
         title: Heading of the page.
-        renew: Whether to rewrite an existing report.
+        renew: Whether to rewrite a report that is newer than the data set.
     """
     page = output.report / "index.html"
-    if page.exists() and not renew:
+    if not renew and _is_newer(page, output.dataset / EXPERIMENTS):
         return page
     if not any(partitions(output.dataset / REPETITIONS)):
         return None
@@ -165,3 +166,8 @@ def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
         from analysis.report.page import write_pages
 
         return write_pages(output.dataset, output.report, title=title)
+
+
+def _is_newer(page: Path, than: Path) -> bool:
+    """Whether a page was written after a file, which the end of an export writes; an interruption can come between."""
+    return page.exists() and (not than.exists() or page.stat().st_mtime_ns >= than.stat().st_mtime_ns)

@@ -56,7 +56,6 @@ class ModuleDescription(Description):
             workload=self.workload,
             about=self.to_json(),
             experiment={**shared, **of_axes, **own},
-            of_runs={},
             partition=(*_PATHS, *self.partition),
             derived=frozenset([*(name for name in COLUMNS.derived if name in shared), *own]),
             given_lists={},

@@ -108,6 +108,13 @@ COLUMNS = Columns(
     ),
     metrics=METRICS,
     of_runs={
+        "core": (
+            pa.string(),
+            "What has trained the run: torch, or the compiled core by its instruction set (avx512, avx2 or neon); "
+            "several where another one has continued it; null before there was a choice",
+        ),
+    }
+    | {
         name: (pa.float32(), f"{metric.meaning}, before training; null where record_initial was not asked for")
         for name, metric in zip(INITIAL_COLUMNS, METRICS.all, strict=True)
     },
@@ -129,6 +136,7 @@ COLUMNS = Columns(
     },
     not_published=frozenset(
         {
+            "core",
             "draws",
             "momentum",
             "task_digest",

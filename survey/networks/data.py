@@ -8,6 +8,7 @@ from typing import Any
 
 from survey.dataset.layout import existing_tasks
 from survey.dataset.reading import check_task_digest
+from survey.networks import cores
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import SearchSpace
@@ -128,11 +129,16 @@ class NetworkData(TaskData):
         super().check(may_guess=may_guess)
         check_sizes(self._of_networks, self.contents, lambda task: self.describe(task, may_guess=may_guess))
 
+    def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+        """Say how tasks were prepared, and which core trains."""
+        yield from super().lines(told)
+        yield cores.told()
+
     def caveat(self) -> str:
         """Say what was guessed; an empty text if nothing was."""
         if not self.guessed:
             return ""
         return (
             f"The data of {', '.join(self.guessed)} are not at hand: their numbers of inputs, and so which of their "
-            "experiments are within the size tolerance, are guesses; --fetch-only fetches them"
+            "experiments are within the size tolerance, are guesses; `survey fetch` fetches them"
         )

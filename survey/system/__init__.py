@@ -12,6 +12,7 @@ __all__ = [
     "gc_pause",
     "home",
     "import_path",
+    "interrupts",
     "machine",
     "periodic",
     "port_forward",

@@ -83,7 +83,7 @@ def common() -> dict[str, Column]:
 
     return {
         "experiment_id": (pa.uint64(), "Identity of the experiment: a 63-bit hash of its canonical hyperparameters"),
-        "batch": (pa.string(), "Name of the launch that trained the run: its sweeps, joined by +"),
+        "batch": (pa.string(), "Name of the launch that trained the run: its search spaces, joined by +"),
         "draws": (
             pa.string(),
             "paired: runs of a task with the same repetition share split, orders and noise; independent: none do",

@@ -20,7 +20,7 @@ from analysis.figures.axis_slices import axis_slice
 from analysis.figures.metric_curves import objective_curves, other_curves
 from analysis.figures.pictures import Picture
 from analysis.figures.selection import at_best, crossed, some
-from analysis.reading.axes import axes_of, axis_values, list_axes, lists_as_text, value_text, values_text
+from analysis.reading.axes import axes_of, axis_values, list_axes, lists_as_text, metric_text, value_text, values_text
 from analysis.reading.best import Best
 from analysis.report.condense import experiments
 from analysis.report.page import write_report
@@ -99,7 +99,7 @@ def test_the_report_on_random_walks(walked, tmp_path):
         "<dt>Step</dt><dd>0.5, 1, 2 · Standard deviation of a step</dd>",
         "<dt>Runs</dt><dd>18 (3 per experiment)</dd>",
         "<dt>Epochs recorded</dt><dd>216 (12 per run)</dd>",
-        "<dt>Sweeps</dt><dd>sweep (6)</dd>",
+        "<dt>Search spaces</dt><dd>sweep (6)</dd>",
         "every run has a finite distance at its last epoch",
     ):
         assert fact in page
@@ -236,11 +236,22 @@ def test_the_best_value_is_among_those_that_are_drawn():
     assert some(rows, "a", 11)[1] == ""
 
 
+def test_metrics_that_no_experiment_has_recorded_have_no_panel(walked):
+    metrics = [each for each in random_walk.COLUMNS.metrics.all if each.name in ("measured", "position")]
+    distance = random_walk.COLUMNS.metrics.objective
+    drawn = other_curves(read(walked), metrics, Best(distance, distance), ["step", "drift"])
+    assert [panel.get_title(loc="left") for panel in drawn.figure.axes] == ["position"]
+
+
 def test_words_for_values():
     assert [value_text(value) for value in (None, np.nan, 0.1, np.float32(0.1), True, "a" * 99, 10**12)] == [
         *("none", "none", "0.1", "0.1", "True", "a" * 59 + "…", "1000000000000")
     ]
     assert values_text(range(9)) == "0 to 8 (9 values)"
+    assert values_text(["a", "b"]) == "a, b"
+    assert values_text(["no: a, b", "yes"]) == "no: a, b; yes"
+    metrics = [Metric("train_loss", "loss of the training set"), Metric("distance", "distance from the start")]
+    assert [metric_text(each) for each in metrics] == ["train loss", "distance (distance from the start)"]
     assert axis_values(pd.DataFrame({"a": ["b", None, "a"]}), "a") == [None, "a", "b"]
 
 

@@ -168,7 +168,7 @@ def test_runs_have_the_published_columns_and_types(exported):
     schema = pq.read_schema(exported.folder / "all_repetitions/_common_metadata")
     found = {field.name: field.type for field in schema}
     curves = dict.fromkeys((*HISTORY_COLUMNS, *VALIDATION_COLUMNS), pa.list_(pa.float32()))
-    curves |= dict.fromkeys(INITIAL_COLUMNS, pa.float32())
+    curves |= {"core": pa.string(), **dict.fromkeys(INITIAL_COLUMNS, pa.float32())}
     assert found == {**RUN_TYPES, **curves, "alpha": pa.bool_(), "beta": pa.bool_()}
     assert all(field.metadata[b"description"] for field in schema)
 
@@ -669,7 +669,6 @@ def test_runs_done_are_those_of_the_data_set(exported):
 
 
 def move(survey: Survey, folder: Path) -> Survey:
-    survey.store.client._tracking_client.store.engine.dispose()
     moved = Survey.__new__(Survey)
     moved.output = Output.at(survey.output.folder.rename(folder))
     moved.store = TrackingStore(moved.output.default_tracking_uri, output_id=moved.output.output_id)

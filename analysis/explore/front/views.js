@@ -302,7 +302,7 @@ const differencesView = {
   controls: () => [],
   async draw(context) {
     const { model, rows, values, statistic, axes, width, state } = context, row = reference(context);
-    if (!model.source.abilities.differences) return nothing("Differences with their intervals are computed from the runs, which are not in this file: python -m analysis.explore shows them.");
+    if (!model.source.abilities.differences) return nothing("Differences with their intervals are computed from the runs, which are not in this file: survey explore shows them.");
     if (row === undefined || rows.length < 2) return nothing("There is no other experiment to compare with.");
     const found = await model.ask("differences", model.ids[row]);
     const objective = model.catalogue.curves.find((curve) => curve.name === model.catalogue.objective);
