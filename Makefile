@@ -64,18 +64,21 @@ ABOUT = @printf '%s\n' \
 	'On Linux, PyTorch brings the libraries for GPUs too, some GB more: docs/install.md says how to do without.'
 QUIET := $(shell test -t 2 || echo --quiet)
 
+# Of the compiled core, which is built where a compiler is.
+SOURCES := $(wildcard survey/networks/compiled/*.h survey/networks/compiled/*.cpp)
+
 # An install is done again only when what it depends on has changed, so that no network is needed afterwards.
-.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+.venv/installed: pyproject.toml constraints.txt $(SOURCES) | .venv/bin/python
 	$(ABOUT)
 	$(BIN)/python -m pip install $(QUIET) --constraint constraints.txt --editable .
 	touch $@
 
-.venv/installed-test: pyproject.toml constraints.txt | .venv/bin/python
+.venv/installed-test: pyproject.toml constraints.txt $(SOURCES) | .venv/bin/python
 	$(ABOUT)
 	$(BIN)/python -m pip install $(QUIET) --constraint constraints.txt --editable '.[test]'
 	touch $@ .venv/installed
 
-.venv/installed-docs: pyproject.toml constraints.txt | .venv/bin/python
+.venv/installed-docs: pyproject.toml constraints.txt $(SOURCES) | .venv/bin/python
 	$(ABOUT)
 	$(BIN)/python -m pip install $(QUIET) --constraint constraints.txt --editable '.[docs]'
 	touch $@ .venv/installed

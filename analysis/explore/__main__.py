@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from analysis.explore.index import Index, folder_of, open_index
+from analysis.explore.index import folder_of, open_index
 from survey.cli import run_app
 from survey.errors import DONE
 from survey.output.folder import dataset_in
-from survey.text.counting import counted
 from survey.text.terminal import SafeConsole
 
 
@@ -30,19 +29,12 @@ def command(
 
     console, dataset = SafeConsole(), dataset_in(dataset)
     index = open_index(dataset, folder_of(dataset, read_only=read_only))
-    console.print(_told(index))
+    console.print(index.told)
     listener = listen(port)
     console.print(f"explorer: http://{HOST}:{listener.getsockname()[1]}/ (only from this machine; Ctrl-C ends it)")
     with listener, suppress(KeyboardInterrupt):
         server_of(index).run(sockets=[listener])
     return DONE
-
-
-def _told(index: Index) -> str:
-    runs = "no runs" if index.runs is None else counted(len(index.runs), "run")
-    read = f"{counted(index.num_read, 'file')} read" if index.num_read else "nothing has changed"
-    kept = f"; kept in {index.folder}" if index.folder else ""
-    return f"index: {counted(len(index.experiments), 'experiment')}, {runs}, in {index.seconds:.1f} s ({read}{kept})"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ their interface (`survey.workloads.workload`), and find this one by its name.
 
 __all__ = [
     "columns",
+    "compiled",
+    "cores",
     "cost",
     "data",
     "description",

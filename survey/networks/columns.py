@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from survey.networks.metrics import INITIAL_COLUMNS, METRICS, VALIDATION_COLUMNS
-from survey.workloads.columns import Column, Columns, common
+from survey.networks.topology import WIDTHS
+from survey.workloads.columns import Column, Columns, GivenList, common
 from survey.workloads.registry import NETWORKS
 
 _COMMON = common()
@@ -107,6 +108,13 @@ COLUMNS = Columns(
     ),
     metrics=METRICS,
     of_runs={
+        "core": (
+            pa.string(),
+            "What has trained the run: torch, or the compiled core by its instruction set (avx512, avx2 or neon); "
+            "several where another one has continued it; null before there was a choice",
+        ),
+    }
+    | {
         name: (pa.float32(), f"{metric.meaning}, before training; null where record_initial was not asked for")
         for name, metric in zip(INITIAL_COLUMNS, METRICS.all, strict=True)
     },
@@ -123,8 +131,12 @@ COLUMNS = Columns(
             "widths",
         }
     ),
+    given_lists={
+        "widths": GivenList("shape", WIDTHS, derived=1, decides=("depth", "size")),  # the last layer is of the outputs
+    },
     not_published=frozenset(
         {
+            "core",
             "draws",
             "momentum",
             "task_digest",

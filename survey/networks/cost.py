@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.cores import unit_for
+from survey.networks.experiment import NetworkExperiment, TaskExperiment
 from survey.networks.rows import RowCounts, count_rows
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import CostModel
@@ -36,6 +37,8 @@ class Work(NamedTuple):
         activations: Numbers that pass between layers, weighted by normalization and dropout.
         updates: Parameters times steps, weighted by optimizer and penalty.
         rows: Rows of all runs, which are shuffled, gathered and evaluated, times weighted inputs and outputs.
+        compiled_steps: Minibatches of each run by itself, in the compiled core, which has no other steps.
+        compiled_updates: Its updates, likewise weighted.
     """
 
     steps: float
@@ -44,14 +47,11 @@ class Work(NamedTuple):
     activations: float
     updates: float
     rows: float
-
-    @property
-    def step_flops(self) -> float:
-        """Floating-point operations of a step."""
-        return self.flops / self.steps
+    compiled_steps: float = 0.0
+    compiled_updates: float = 0.0
 
 
-CORE_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9))
+CORE_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9, 6e-6, 1.1e-9))
 """Rough costs of one core of an AMD EPYC, to order trials if no pilot has measured the machine."""
 
 GPU_MODEL = CostModel(Work(9e-6, 1.6e-5, 2.3e-14, 1.2e-11, 1.9e-11, 6e-11), trial_s=0.1)
@@ -72,7 +72,7 @@ def _of_widths(widths: tuple[int, ...], num_inputs: int) -> tuple[int, int, int,
     return sum(widths), max(widths), forward, 2 * forward - 2 * pairs[0][0] * pairs[0][1]
 
 
-def rows_of(experiment: NetworkExperiment, task: TaskDescription) -> RowCounts:
+def rows_of(experiment: TaskExperiment, task: TaskDescription) -> RowCounts:
     """Count the rows that a run uses."""
     return count_rows(task.rows, experiment.validation_split, experiment.train_fraction, task.parts)
 
@@ -104,14 +104,13 @@ def epoch_work(
     passes = used * (1 + is_normalized * _NORMALIZATION_WEIGHT) + trained * drops * _DROPOUT_WEIGHT
     calls = 1 + is_normalized * _NORMALIZATION_CALLS + drops * _DROPOUT_CALLS
     calls += bool(experiment.gradient_clip) * _CLIP_CALLS
-    return Work(
-        chunks * steps,
-        chunks * steps * len(widths) * calls,
-        runs * (forward * used + backward * trained),
-        runs * passes * sum_widths,
-        runs * num_parameters * weight * steps,
-        runs * used * (task.num_inputs + 8 * task.num_outputs),
-    )
+    flops = runs * (forward * used + backward * trained)
+    activations = runs * passes * sum_widths
+    updates = runs * num_parameters * weight * steps
+    moved = runs * used * (task.num_inputs + 8 * task.num_outputs)
+    if unit_for(experiment, task.num_inputs, widths, on_gpu=on_gpu):
+        return Work(0.0, 0.0, flops, activations, 0.0, moved, runs * steps, updates)
+    return Work(chunks * steps, chunks * steps * len(widths) * calls, flops, activations, updates, moved)
 
 
 def task_bytes(task: TaskDescription) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from survey.dataset.layout import existing_tasks
 from survey.dataset.reading import check_task_digest
+from survey.networks import cores
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.needs import NetworkNeeds
 from survey.networks.search_space import SearchSpace
@@ -127,6 +128,11 @@ class NetworkData(TaskData):
         """Check that tasks have rows to train on, and at least one experiment a network that comes near its size."""
         super().check(may_guess=may_guess)
         check_sizes(self._of_networks, self.contents, lambda task: self.describe(task, may_guess=may_guess))
+
+    def lines(self, told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+        """Say how tasks were prepared, and which core trains."""
+        yield from super().lines(told)
+        yield cores.told()
 
     def caveat(self) -> str:
         """Say what was guessed; an empty text if nothing was."""

@@ -16,20 +16,24 @@ from functools import partial
 
 import torch
 
+from survey.networks.cores import make_trainer
 from survey.networks.cost import Work, default_model, epoch_work, rows_of
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.layers import network_of
-from survey.networks.training.loop import Trainer
 from survey.system.cuda import side_stream
 from survey.tasks.loading import TaskDescription
 from survey.tasks.parts import PARTS, PartSizes
 from survey.workloads.cost import Sample
 from survey.workloads.experiment import Run
+from survey.workloads.workload import Trainer
 
 _MOST_PARAMETERS, _MOST_ON_GPU = 1 << 22, 1 << 26
 _EPOCHS_AT_LEAST = 3
 _OVERRUN = 4.0
 """How many times its target an epoch of a sample may take before its minibatches are cut."""
+
+_COMPILED_RUNS = 8
+"""Runs of a sample of the compiled core: enough to make little of what is done once for all of a bundle."""
 
 _MOST_PACKED_BYTES = 4 << 30
 """Memory of the bundles tried side by side, at most."""
@@ -39,8 +43,8 @@ def measure(whole: Part, bundle_bytes: int, *, device: str, seconds: float, pack
     """Train a small part of a bundle for about `seconds`; arguments as of `survey.workloads.workload.Needs.sample`."""
     on_gpu = device == "cuda"
     part = _part_of(whole, seconds / (_EPOCHS_AT_LEAST + 1))
-    make_trainer = partial(
-        Trainer,
+    make = partial(
+        make_trainer,
         part.experiment,
         inputs=torch.rand(part.task.rows, part.task.num_inputs),
         targets=_targets(part.task),
@@ -50,11 +54,11 @@ def measure(whole: Part, bundle_bytes: int, *, device: str, seconds: float, pack
         seeds=[Run(part.experiment, number).seed for number in range(part.runs)],
         device=device,
     )
-    epoch_s = _epoch_s([make_trainer()], seconds)
+    epoch_s = _epoch_s([make()], seconds)
     gain = None
     if on_gpu and packed > 1 and bundle_bytes * packed < _MOST_PACKED_BYTES:
         with suppress(torch.OutOfMemoryError):  # of a card that others use too
-            gain = epoch_s / _epoch_s([make_trainer() for _ in range(packed)], seconds / 2)
+            gain = epoch_s / _epoch_s([make() for _ in range(packed)], seconds / 2)
     return Sample(part.work, epoch_s, gain)
 
 
@@ -130,9 +134,10 @@ class Part:
 def _part_of(bundle: Part, epoch_s: float) -> Part:
     """A part of a bundle whose epoch is expected to take `epoch_s` seconds, or little more."""
     whole = _smaller(bundle)
-    chunks = max(1, round(whole.work.steps / replace(whole, runs=1, on_gpu=False).work.steps))
+    one = replace(whole, runs=1, on_gpu=False)
+    together = -(-whole.runs // max(1, round(whole.work.steps / one.work.steps))) if one.work.steps else _COMPILED_RUNS
     most = _MOST_ON_GPU if whole.on_gpu else _MOST_PARAMETERS
-    part = replace(whole, runs=max(1, min(-(-whole.runs // chunks), most // whole.num_parameters)))
+    part = replace(whole, runs=max(1, min(whole.runs, together, most // whole.num_parameters)))
     part = part.shorter(min(1.0, epoch_s / part.expected_s))
     while part.expected_s > _OVERRUN * epoch_s and (part.runs > 1 or part.experiment.batch_size > 1):
         part = part.halved()

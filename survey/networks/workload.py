@@ -65,13 +65,16 @@ class _Networks(Workload):
     ) -> Training:
         import torch
 
+        from survey.networks.cores import make_trainer
         from survey.networks.description import described
         from survey.networks.training.initial import initial_statistics
-        from survey.networks.training.loop import Trainer
+        from survey.networks.training.trained_by import TrainedBy
 
         task, widths = data[experiment.dataset], details["widths"]
-        make_trainer = partial(
-            Trainer,
+        trained_by = TrainedBy()
+        trained_by.columns.update(described(experiment, task, widths))
+        make = partial(
+            make_trainer,
             experiment,
             inputs=torch.tensor(task.inputs).flatten(1),
             targets=torch.tensor(task.targets),
@@ -80,8 +83,8 @@ class _Networks(Workload):
             parts=None if task.parts is None else torch.tensor(task.parts),
             device=device,
         )
-        of_runs = partial(initial_statistics, make_trainer) if details.get("record_initial") else None
-        return Training(make_trainer, described(experiment, task, widths), of_runs=of_runs)
+        of_runs = partial(initial_statistics, make) if details.get("record_initial") else None
+        return Training(partial(make, trained_by=trained_by), trained_by.columns, of_runs=of_runs)
 
 
 WORKLOAD = _Networks()

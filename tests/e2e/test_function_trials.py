@@ -297,6 +297,7 @@ def train(*, seed, deep: bool, clip: float | None = None, norm: Literal["batch",
 """
 
 
+@pytest.mark.usefixtures("without_pixels")
 def test_axes_of_all_kinds_are_columns_and_may_be_in_the_paths(tmp_path):
     write(tmp_path, KINDS)
     grids = "[{deep: [false, true], clip: [null, 0.5, 1e-5], norm: [batch, layer], layers: [[4, 2], []]}]"

@@ -24,7 +24,16 @@ from survey.status import survey_status
 from survey.tracking.store import TrackingStore
 from tests.support.paths import ROOT
 
-NEW = {"draws", "epoch_seconds", "target_variance", "train_fraction", "weight_decay", "schedule", "warmup_epochs"}
+NEW = {
+    "core",
+    "draws",
+    "epoch_seconds",
+    "target_variance",
+    "train_fraction",
+    "weight_decay",
+    "schedule",
+    "warmup_epochs",
+}
 NEW |= {"step_epochs", "step_factor", "gradient_clip", "initialization", "dropout", "normalization"}
 """Columns that version 1 did not record, beside those of validation sets and of networks before training."""
 
@@ -66,6 +75,7 @@ def test_it_is_read_before_an_export_too(old):
     assert len(analysis.read(old / "dataset", table="all_repetitions")) == 4
 
 
+@pytest.mark.usefixtures("without_pixels")
 def test_it_is_reported_pruned_published_and_combined(old, tmp_path):
     output, store, _ = export(old)
     write_report(output.dataset, output.report)

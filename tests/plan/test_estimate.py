@@ -15,6 +15,7 @@ from analysis.report.forecasts import Launch, launches
 from survey.errors import InputError
 from survey.launch.__main__ import command
 from survey.networks.columns import COLUMNS
+from survey.networks.compiled import library
 from survey.networks.cost import CORE_MODEL, GPU_MODEL, Work, epoch_work
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
@@ -38,6 +39,13 @@ ROWS = Rows(METRICS, repetition_runs=False, epochs=lambda epochs: epochs)
 
 
 IRIS = {"dataset": "sklearn:iris", "shape": "rectangle", "size": 64, "depth": 3, "epochs": 50}
+
+
+@pytest.fixture(autouse=True)
+def in_pytorch(request, monkeypatch):
+    """Counts of the core in PyTorch, unless a test is about the compiled one."""
+    if "compiled" not in request.node.name:
+        monkeypatch.setattr(library, "units", lambda: ())
 
 
 def planned(repetitions: int = 3, on_gpu: bool = False, **changes) -> Plan:
@@ -206,7 +214,7 @@ def test_nothing_to_train_costs_nothing():
 
 def test_a_fit_finds_the_costs_of_another_machine():
     """Five times slower at calls, half as slow at arithmetic."""
-    there = CostModel(Work(*(s * f for s, f in zip(CORE_MODEL.seconds, (5, 5, 0.5, 1, 1, 1), strict=True))))
+    there = CostModel(Work(*(s * f for s, f in zip(CORE_MODEL.seconds, (5, 5, 0.5, 1, 1, 1, 1, 1), strict=True))))
     cells = [
         (size, batch, rows) for size in (256, 4096, 1 << 16, 1 << 20) for batch in (16, 256) for rows in (500, 5000)
     ]
@@ -221,6 +229,23 @@ def test_a_fit_finds_the_costs_of_another_machine():
     assert min(misses) > 0.7
     assert max(misses) < 1.4
     assert 1.1 < factor < 1.4
+
+
+@pytest.mark.skipif(not library.units(), reason="no compiled core was built, or not for this processor")
+def test_the_compiled_core_has_steps_and_updates_of_its_own(monkeypatch):
+    """All else is counted alike: what is computed, and what goes in and out."""
+    task, experiment = (
+        TaskDescription("t", "classification", 100, 6, 3, False),
+        NetworkExperiment(dataset="t", shape="rectangle", size=100, depth=3, batch_size=20),
+    )
+    network = layer_widths("rectangle", 100, 3, 6, 3)
+    compiled = epoch_work(experiment, task, *network, runs=5)
+    assert epoch_work(experiment, task, *network, runs=5, on_gpu=True).compiled_steps == 0
+    monkeypatch.setattr(library, "units", lambda: ())
+    in_pytorch = epoch_work(experiment, task, *network, runs=5)
+    assert in_pytorch._replace(
+        steps=0.0, layer_steps=0.0, updates=0.0, compiled_steps=5 * 4, compiled_updates=in_pytorch.updates
+    ) == (compiled)
 
 
 @pytest.fixture

@@ -59,6 +59,13 @@ def test_it_listens_at_one_address_and_on_loopback_only(served):
 
 
 @pytest.mark.service
+def test_it_is_one_process_and_the_one_that_ends_it_with_its_launch(served):
+    server, _ = served
+    (process,) = psutil.Process(server._guard.pid).children(recursive=True)
+    assert "survey.tracking.serve" in process.cmdline()
+
+
+@pytest.mark.service
 def test_one_short_address_leads_to_the_page_of_the_survey(served):
     server, experiment = served
     answer = requests.get(f"{server.address}{PATH}", timeout=HANGS_S)

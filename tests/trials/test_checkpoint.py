@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from survey.errors import OutputError, TrackingAwayError, TrackingError
+from survey.networks.cores import make_trainer
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
-from survey.networks.training.loop import Trainer
 from survey.output.folder import Output
 from survey.tracking import trial_run
 from survey.tracking.trial_run import Waits
@@ -193,9 +193,9 @@ def test_a_trial_whose_runs_do_not_fit_trains_them_in_groups_and_gives_the_same(
     def for_two(*arguments, seeds, **options):
         if len(seeds) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return Trainer(*arguments, seeds=seeds, **options)
+        return make_trainer(*arguments, seeds=seeds, **options)
 
-    monkeypatch.setattr("survey.networks.training.loop.Trainer", for_two)
+    monkeypatch.setattr("survey.networks.cores.make_trainer", for_two)
     stopped = start()
     told = [stopped.step() for _ in range(8)]
     assert [each["run_epochs"] for each in told] == 6 * [2] + 2 * [1]

@@ -28,6 +28,7 @@ from survey.networks.training.optimizers import OPTIMIZERS, Optimizer, Updates
 from survey.networks.training.outputs import APPLY, output_gradient
 from survey.networks.training.schedules import Schedule
 from survey.networks.training.statistics import means, sum_over_rows
+from survey.networks.training.trained_by import TORCH, TrainedBy
 
 _EVALUATION_ROWS = 256
 """Rows of an evaluation batch, at least: smaller ones spend their time on calls rather than on arithmetic."""
@@ -228,6 +229,7 @@ class Trainer:
         device: Where to train.
         dtype: float32, or float64 for comparisons.
         runs_per_chunk: Runs trained together; None to choose by their size. On a CPU it changes no number in float32.
+        trained_by: Where to note what trains; None for nowhere.
 
     Attributes:
         epoch: Number of epochs trained so far.
@@ -246,7 +248,9 @@ class Trainer:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         runs_per_chunk: int | None = None,
+        trained_by: TrainedBy | None = None,
     ) -> None:
+        self._trained_by = trained_by or TrainedBy()
         # Moments of weights that no longer change decay into denormal numbers, which are a hundred times as slow.
         torch.set_flush_denormal(True)
         data = replace(Data.of(inputs, targets, task_kind, dtype, torch.device(device)), parts=parts)
@@ -287,6 +291,7 @@ class Trainer:
     def start_epoch(self) -> None:
         """Train one epoch; on a GPU, only start it, on the current stream."""
         self.epoch += 1
+        self._trained_by.add(TORCH)
         self._statistics = [chunk.train_epoch(self.epoch) for chunk in self._chunks]
 
     def end_epoch(self) -> Tensor:
@@ -305,18 +310,21 @@ class Trainer:
         """Copy the state needed to continue; random draws need none, as they depend on seed and epoch.
 
         Returns:
-            `epoch`, `steps` of the optimizer, and `tensors`: parameters and moments by name, a list of
-            [runs, fan_out, fan_in + 1] by layer, on the CPU. It does not depend on the split into chunks.
+            `epoch`, `steps` of the optimizer, `tensors`: parameters and moments by name, a list of
+            [runs, fan_out, fan_in + 1] by layer, on the CPU; and `cores`, the names of those that have trained. It
+            does not depend on the split into chunks.
         """
         states = [chunk.state() for chunk in self._chunks]
         tensors = {
             name: [torch.cat(parts).cpu() for parts in zip(*(state[name] for state in states), strict=True)]
             for name in states[0]
         }
-        return {"epoch": self.epoch, "steps": self._chunks[0].optimizer.steps, "tensors": tensors}
+        steps = self._chunks[0].optimizer.steps
+        return {"epoch": self.epoch, "steps": steps, "tensors": tensors, "cores": self._trained_by.cores}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state_dict` of a trainer of the same experiment and seeds."""
+        """Continue from a `state_dict` of a trainer of the same experiment and seeds, of whichever core."""
+        self._trained_by.add(*state.get("cores", [TORCH]))
         self.epoch, first = state["epoch"], 0
         for chunk in self._chunks:
             chunk.optimizer.steps = state["steps"]

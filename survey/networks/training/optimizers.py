@@ -36,6 +36,39 @@ class Updates:
     schedule: Schedule = Schedule()  # noqa: RUF009 (frozen)
 
 
+def step_sizes(updates: Updates, first: int, num_steps: int) -> Tensor:
+    """Return the step size of each update of an epoch, float64 [num_steps] on the CPU.
+
+    It is the learning rate lr of the schedule; of Adam, lr sqrt(1 - beta2^t) / (1 - beta1^t) in its t-th update.
+
+    Args:
+        updates: How parameters are updated.
+        first: Updates before this epoch.
+        num_steps: Updates of each epoch.
+    """
+    rates = updates.learning_rate * updates.schedule.factors(first, num_steps)
+    if updates.optimizer not in _ADAMS:
+        return rates
+    t = torch.arange(first + 1, first + num_steps + 1, dtype=torch.float64)
+    return rates * (1.0 - Adam.beta2**t).sqrt() / (1.0 - Adam.beta1**t)
+
+
+def decays(updates: Updates, first: int, num_steps: int) -> Tensor:
+    """Return what part of each parameter each update takes off, in the form of `step_sizes`."""
+    return updates.weight_decay * (updates.learning_rate * updates.schedule.factors(first, num_steps))
+
+
+def moments(updates: Updates) -> tuple[str, ...]:
+    """Return the names of the buffers that an optimizer keeps beside the parameters."""
+    if updates.optimizer in _ADAMS:
+        return ("m", "v")
+    squares = ("v",) if updates.optimizer == "RMSprop" else ()
+    return (*squares, "m") if updates.momentum else squares
+
+
+_ADAMS = ("adam", "adamw")
+
+
 class Optimizer(Protocol):
     """An optimizer bound to a flat parameter buffer and its gradients."""
 
@@ -115,16 +148,9 @@ class Adam:
         self._late = torch.full((), 1e9, device=parameters.device)
 
     def begin_epoch(self, num_steps: int) -> None:
-        """Compute the step sizes of an epoch, lr sqrt(1 - beta2^t) / (1 - beta1^t)."""
-        t = torch.arange(self.steps + 1, self.steps + num_steps + 1, dtype=torch.float64)
-        rates = self._learning_rates(num_steps) * (1.0 - self.beta2**t).sqrt() / (1.0 - self.beta1**t)
+        """Compute the step sizes of an epoch."""
+        self._rates.set(step_sizes(self._updates, self.steps, num_steps))
         self.steps += num_steps
-        self._rates.set(rates)
-
-    def _learning_rates(self, num_steps: int) -> Tensor | float:
-        """Learning rates of the steps of the epoch that begins, float64 [num_steps], or the one of all steps."""
-        rate, schedule = self._updates.learning_rate, self._updates.schedule
-        return rate if schedule.is_constant else rate * schedule.factors(self.steps, num_steps)
 
     def step(self, number: int) -> None:
         """Update the parameters in place.
@@ -160,8 +186,7 @@ class AdamW(Adam):
 
     def begin_epoch(self, num_steps: int) -> None:
         """Compute step sizes and decays of an epoch."""
-        rates = torch.ones(num_steps, dtype=torch.float64) * self._learning_rates(num_steps)
-        self._decays.set(self._updates.weight_decay * rates)
+        self._decays.set(decays(self._updates, self.steps, num_steps))
         super().begin_epoch(num_steps)
 
     def step(self, number: int) -> None:

@@ -44,6 +44,11 @@ def sum_over_rows(kind: OutputKind, scores: Tensor, errors: Tensor, targets: Ten
     return torch.stack(by_step(scores, errors, targets, num_valid)).double().sum(1)
 
 
+def num_sums(kind: OutputKind) -> int:
+    """Return how many sums `sum_over_rows` has."""
+    return 9 if kind == "softmax" else len(STATISTICS)
+
+
 def means(kind: OutputKind, sums: Tensor, num_rows: int, num_outputs: int) -> Tensor:
     """Turn sums over `num_rows` rows into the statistics, float64 [10, runs], in the order of `STATISTICS`."""
     sums = sums / num_rows

@@ -1,13 +1,16 @@
-"""The training core against Keras 3 on TensorFlow, whose numbers lie in a file; see `benchmarks/keras_reference.py`."""
+"""The training cores against Keras 3 on TensorFlow; its numbers lie in a file, see `benchmarks/keras_reference.py`."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from survey.networks.compiled.library import Unit, units
+from survey.networks.compiled.trainer import CompiledTrainer
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import HISTORY_COLUMNS
 from survey.networks.topology import SHAPES, layer_widths
@@ -30,19 +33,19 @@ def arrays(task: dict) -> tuple[torch.Tensor, torch.Tensor]:
     return inputs, targets
 
 
-def train(case: dict, dtype: torch.dtype) -> np.ndarray:
-    """Train a case; float64 [epochs, 20]."""
+def train(case: dict, dtype: torch.dtype, unit: Unit | None) -> np.ndarray:
+    """Train a case by the core in PyTorch, or by a unit of the compiled one; float64 [epochs, 20]."""
     experiment, task = NetworkExperiment(**case["experiment"]), REFERENCE["tasks"][case["experiment"]["dataset"]]
     inputs, targets = arrays(task)
     widths, _ = layer_widths(experiment.shape, experiment.size, experiment.depth, inputs.shape[1], targets.shape[1])
-    trainer = Trainer(
+    make = partial(CompiledTrainer, unit=unit) if unit else partial(Trainer, dtype=dtype)
+    trainer = make(
         experiment,
         inputs=inputs.to(dtype),
         targets=targets.to(dtype),
         task_kind=task["kind"],
         widths=widths,
         seeds=[case["seed"]],
-        dtype=dtype,
     )
     return np.stack([trainer.train_epoch()[:, 0].double().numpy() for _ in case["float64"]])
 
@@ -60,11 +63,18 @@ def absolute_tolerance(column: str, precision: str, task: dict) -> float:
     return 0.0
 
 
-@pytest.mark.parametrize(("name", "precision"), PRECISIONS)
-def test_every_statistic_of_five_epochs_equals_that_of_keras(name, precision):
+@pytest.mark.parametrize(
+    ("name", "precision", "unit"),
+    [
+        *((name, precision, None) for name, precision in PRECISIONS),
+        *((name, "float32", unit) for name, precision in PRECISIONS if precision == "float32" for unit in units()),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_every_statistic_of_five_epochs_equals_that_of_keras(name, precision, unit):
     case = CASES[name]
     task = REFERENCE["tasks"][case["experiment"]["dataset"]]
-    found, expected = train(case, getattr(torch, precision)), np.array(case[precision])
+    found, expected = train(case, getattr(torch, precision), unit), np.array(case[precision])
     assert found.shape == expected.shape == (5, 20)
     for k, column in enumerate(HISTORY_COLUMNS):
         absolute = absolute_tolerance(column, precision, task)

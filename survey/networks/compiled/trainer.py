@@ -1,0 +1,237 @@
+"""Trains all runs of an experiment by the compiled core, with the same draws and statistics as the core in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from survey.networks.compiled import library
+from survey.networks.compiled.library import Unit
+from survey.networks.experiment import NetworkExperiment
+from survey.networks.metrics import STATISTICS
+from survey.networks.topology import num_free_parameters, residual_layers
+from survey.networks.training import streams
+from survey.networks.training.drawing import row_counts, with_noise
+from survey.networks.training.loop import updates_of
+from survey.networks.training.optimizers import decays, moments, step_sizes
+from survey.networks.training.outputs import OutputKind, output_kind
+from survey.networks.training.statistics import means, num_sums
+from survey.networks.training.trained_by import TORCH, TrainedBy
+
+_ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "gelu", "swish")
+_HEADS = ("softmax", "binary", "regression")
+_OPTIMIZERS = {"adam": 0, "adamw": 0, "RMSprop": 1, "SGD": 2}
+"""In the order of `interface.h`."""
+
+_EVALUATION_ROWS = 256
+"""Rows that are evaluated at once, at least: they stay in the caches."""
+
+_FLOATS = 16
+"""Parameters are padded to a multiple of this: whole vectors."""
+
+
+class _Set:
+    """A set of rows of all runs: row numbers, int64 [runs, rows], and targets as the core takes them."""
+
+    def __init__(self, inputs: Tensor, numbers: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
+        self._inputs, self.numbers = inputs, torch.stack(list(numbers))
+        self._targets = torch.stack(list(targets)).contiguous()
+
+    def __len__(self) -> int:
+        return self.numbers.shape[1]
+
+    def rows(self, order: Tensor | None = None) -> library.Rows:
+        """Return it for a pass, with the order of a pass, int64 [runs, rows], which must outlive that."""
+        places = [each.data_ptr() for each in (self._inputs, self.numbers, self._targets)]
+        return library.Rows(places[0], len(self), *places[1:], order.data_ptr() if order is not None else None)
+
+
+class _Orders:
+    """The orders in which runs visit their rows, drawn again and again into the same place in memory."""
+
+    def __init__(self, unit: Unit, runs: int, count: int) -> None:
+        self._unit = unit
+        self._scratch = torch.empty(unit.orders_scratch(count), dtype=torch.int64)
+        self._orders = torch.empty(runs, count, dtype=torch.int64)
+
+    def draw(self, keys: Tensor) -> Tensor:
+        """Return what `survey.networks.training.streams.orders` does, int64 [runs, rows]."""
+        places = keys.data_ptr(), self._scratch.data_ptr(), self._orders.data_ptr()
+        self._unit.draw_orders(len(self._orders), self._orders.shape[1], places)
+        return self._orders
+
+
+def _described(
+    experiment: NetworkExperiment, inputs: Tensor, kind: OutputKind, widths: Sequence[int]
+) -> library.Experiment:
+    """Describe an experiment on these inputs, [rows, num_inputs], to the core."""
+    num_rows, num_inputs = inputs.shape
+    batch_size = min(experiment.batch_size, num_rows)
+    described = library.Experiment(
+        num_inputs=num_inputs,
+        num_layers=len(widths),
+        batch_size=batch_size,
+        # Hinge labels of a regression depend on the minibatch, so its evaluation keeps the batch size.
+        evaluation_rows=batch_size if kind == "regression" else min(max(_EVALUATION_ROWS, batch_size), num_rows),
+        activation=_ACTIVATIONS.index(experiment.activation),
+        head=_HEADS.index(kind),
+        optimizer=_OPTIMIZERS[experiment.optimizer],
+        drop_threshold=round(experiment.dropout * (1 << 16)),
+        l1=experiment.kernel_regularizer_l1,
+        l2=experiment.kernel_regularizer_l2,
+        gradient_clip=experiment.gradient_clip,
+        momentum=experiment.momentum,
+    )
+    described.widths[: len(widths)] = widths
+    described.adds_input[: len(widths)] = [int(adds) for adds in residual_layers(experiment.shape, widths)]
+    return described
+
+
+class CompiledTrainer:
+    """Trains all runs of one experiment, one after the other, in compiled code.
+
+    Args:
+        experiment: The hyperparameters; without normalization.
+        inputs: Features, float32 [rows, num_inputs], on the CPU.
+        targets: float32 [rows, outputs]: one-hot classes, one column of 0 and 1, or regression targets.
+        task_kind: `classification` or `regression`.
+        widths: Width of each layer, from `survey.networks.topology.layer_widths`.
+        seeds: Seed of each run.
+        parts: [rows], the part of each row, as of `PreparedTask`, of a task with a split of its own.
+        unit: The core, for an instruction set of this processor.
+        trained_by: Where to note what trains; None for nowhere.
+
+    Attributes:
+        epoch: Number of epochs trained so far.
+    """
+
+    def __init__(
+        self,
+        experiment: NetworkExperiment,
+        *,
+        inputs: Tensor,
+        targets: Tensor,
+        task_kind: str,
+        widths: Sequence[int],
+        seeds: Sequence[int],
+        unit: Unit,
+        parts: Tensor | None = None,
+        trained_by: TrainedBy | None = None,
+    ) -> None:
+        self._trained_by = trained_by or TrainedBy()
+        self._experiment, self._seeds, self._unit, self._widths = experiment, seeds, unit, widths
+        self._kind: OutputKind = output_kind(task_kind, targets.shape[1])
+        self._updates = updates_of(experiment)
+        self._layers = list(zip((inputs.shape[1], *widths), widths, strict=False))
+        self._described = _described(experiment, inputs, self._kind, widths)
+        self._memory = torch.zeros(unit.memory(self._described))
+        self._draw_rows(inputs.float().contiguous(), targets, parts)
+        self._draw_parameters()
+        self._orders = _Orders(unit, len(seeds), len(self._train))
+        self.epoch = self._steps = 0
+        self._statistics = torch.empty(0)
+
+    def _draw_rows(self, inputs: Tensor, targets: Tensor, parts: Tensor | None) -> None:
+        """Draw each run's rows and noisy labels."""
+        experiment, kind, num_outputs = self._experiment, self._kind, targets.shape[1]
+        stored = targets.argmax(1, keepdim=True) if kind == "softmax" else targets.float()
+        counts = row_counts(experiment, len(inputs), parts)
+        drawn = [streams.draw_rows(len(inputs), counts, seed=seed, parts=parts) for seed in self._seeds]
+        as_taken = torch.int32 if kind == "softmax" else torch.float32
+        noise = experiment.label_noise
+        noisy = (
+            with_noise(stored[rows.train], noise, kind, num_outputs, seed=seed)
+            for seed, rows in zip(self._seeds, drawn, strict=True)
+        )
+        self._train = _Set(inputs, [rows.train for rows in drawn], [each.to(as_taken) for each in noisy])
+        held_out = ([rows.test for rows in drawn], [rows.validation for rows in drawn])
+        self._evaluated = [
+            _Set(inputs, sets, [stored[rows].to(as_taken) for rows in sets]) for sets in held_out if len(sets[0])
+        ]
+
+    def _draw_parameters(self) -> None:
+        """Draw the initial parameters of each run, and make room for its moments."""
+        experiment = self._experiment
+        count = num_free_parameters(self._widths, self._layers[0][0])
+        shape = len(self._seeds), -(-count // _FLOATS) * _FLOATS
+        self._state = {name: torch.zeros(shape) for name in ("parameters", *moments(self._updates))}
+        weights = self._by_layer(self._state["parameters"])
+        for run, seed in enumerate(self._seeds):
+            drawn = streams.initial_parameters(
+                self._widths, self._layers[0][0], seed=seed, initialization=experiment.initialization
+            )
+            for weight, (kernel, bias) in zip(weights, drawn, strict=True):
+                weight[run, :, :-1] = kernel.T
+                weight[run, :, -1] = bias
+
+    def _by_layer(self, flat: Tensor) -> list[Tensor]:
+        """Views of a buffer of all runs, [runs, fan_out, fan_in + 1] for each layer."""
+        found, first = [], 0
+        for fan_in, fan_out in self._layers:
+            end = first + fan_out * (fan_in + 1)
+            found.append(flat[:, first:end].unflatten(1, (fan_out, fan_in + 1)))
+            first = end
+        return found
+
+    def train_epoch(self) -> Tensor:
+        """Train one epoch of every run; see `survey.networks.training.loop.Trainer.train_epoch`."""
+        self.start_epoch()
+        return self.end_epoch()
+
+    @torch.inference_mode()
+    def start_epoch(self) -> None:
+        """Train one epoch."""
+        self.epoch += 1
+        self._trained_by.add(self._unit.name)
+        order = self._orders.draw(streams.order_keys(self._seeds, self.epoch))
+        num_steps = -(-len(self._train) // self._experiment.batch_size)
+        rates, lost = (each(self._updates, self._steps, num_steps).float() for each in (step_sizes, decays))
+        keys = streams.dropout_keys(self._seeds, self.epoch) if self._experiment.dropout else None
+        places = (each.data_ptr() if each is not None else None for each in (rates, lost, keys))
+        train = self._pass(self._train, library.Updates(*places), order)
+        self._steps += num_steps
+        self._statistics = self._with_held_out(train)
+
+    def end_epoch(self) -> Tensor:
+        """Return the statistics of the epoch: float32 [20, runs], or [30, runs] with a validation set."""
+        return self._statistics
+
+    @torch.inference_mode()
+    def evaluate(self) -> Tensor:
+        """Return the statistics of the networks as they are, in the form and order of `train_epoch`.
+
+        Those of the training set are taken without updates in between, and without dropout.
+        """
+        return self._with_held_out(self._pass(self._train))
+
+    def _with_held_out(self, train: Tensor) -> Tensor:
+        test, *validation = [self._pass(each) for each in self._evaluated]
+        return torch.cat([test, train, *validation]).float()
+
+    def _pass(self, rows: _Set, updates: library.Updates | None = None, order: Tensor | None = None) -> Tensor:
+        """Train on a set of rows, or evaluate it; return its statistics, float64 [10, runs]."""
+        places = (self._state[name].data_ptr() if name in self._state else None for name in ("parameters", "m", "v"))
+        states = library.States(len(self._seeds), self._state["parameters"].shape[1], *places)
+        sums = torch.zeros(states.runs, len(STATISTICS), dtype=torch.float64)
+        penalties = torch.zeros(states.runs, dtype=torch.float64)
+        places = self._memory.data_ptr(), sums.data_ptr(), penalties.data_ptr()
+        self._unit.run(self._described, rows.rows(order), states, updates, places)
+        found = means(self._kind, sums.T[: num_sums(self._kind)], len(rows), self._widths[-1])
+        found[0] += penalties / len(rows)
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy the state needed to continue, in the form of `survey.networks.training.loop.Trainer.state_dict`."""
+        tensors = {name: [each.clone() for each in self._by_layer(flat)] for name, flat in self._state.items()}
+        return {"epoch": self.epoch, "steps": self._steps, "tensors": tensors, "cores": self._trained_by.cores}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict` of a trainer of the same experiment and seeds, of whichever core."""
+        self._trained_by.add(*state.get("cores", [TORCH]))
+        self.epoch, self._steps = state["epoch"], state["steps"]
+        for name, flat in self._state.items():
+            for layer, saved in zip(self._by_layer(flat), state["tensors"][name], strict=True):
+                layer.copy_(saved)
