@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import false_discovery_control, mannwhitneyu
 
 from survey.errors import InputError
 from survey.networks.columns import NEW_AXES
@@ -137,6 +136,8 @@ def _losses(values: object) -> tuple[float, float]:
 
 def _tested(pairs: Sequence[tuple[_Array, _Array]]) -> _Array:
     """Medians, superiority and p-value, (pairs, 4), of pairs of losses."""
+    from scipy.stats import mannwhitneyu  # not above: slow to import
+
     found = np.empty((len(pairs), len(_TOLD)))
     # One call for all pairs with equal numbers of runs: 100,000 calls would take minutes. Pairs with ties apart: a
     # single tie keeps the test from its exact form, which suits few runs.
@@ -161,6 +162,8 @@ def _median(values: _Array) -> float:
 
 
 def _corrected(compared: pd.DataFrame, correction: Correction) -> dict[str, _Array]:
+    from scipy.stats import false_discovery_control  # not above: slow to import
+
     p = compared[[f"{loss}_p" for loss in LOSSES]].to_numpy(np.float64)
     flat = p.ravel()
     adjusted = (_holm(flat) if correction == "holm" else false_discovery_control(flat)) if flat.size else flat

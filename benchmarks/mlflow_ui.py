@@ -6,6 +6,7 @@ copied by SQL under another id, with other metrics and no history of them: ten t
 
 Then `mlflow server` is started on it as a launch starts it, and each call that the page of runs makes is made three
 times, in the form in which the page makes it. A folder that is filled already is measured as it is.
+`survey ui FOLDER` shows its page.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.networks.topology import layer_widths
 from survey.output.folder import Output
+from survey.spaces.search_space import varied_axes
+from survey.system import supervise
 from survey.tracking.rows import MetricRow, Writer
 from survey.tracking.server import MlflowServer
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackedTrial, TrackingSettings, parent_run, recorded_epochs
+from survey.tracking.ui_view import shared_view
 from survey.tracking.writer import make_writer
 
 _EPOCHS, _REPETITIONS = 300, 10
@@ -42,12 +46,19 @@ _KEYS = (*METRICS.names, "test_loss_q1", "test_loss_q3", "test_accuracy_q1", "te
 _NAME = "filled"
 
 
+def opened(output: Output) -> tuple[TrackingStore, str]:
+    """The store of an output, and the id of its MLflow experiment, with the page that a launch gives it."""
+    store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
+    view = shared_view(METRICS, varied_axes([space(_EPOCHS)]))
+    location = output.artifacts.as_uri()
+    return store, store.open_experiment(_NAME, note="", artifact_location=location, view=view)
+
+
 def fill(output: Output, experiments: Sequence[NetworkExperiment], num_full: int) -> None:
     """Write the runs of finished trials; the last `num_full` have all the epochs that a long survey records."""
-    store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
-    experiment_id = store.open_experiment(_NAME, note="", artifact_location=output.artifacts.as_uri())
-    artifacts = store.sql_artifacts(experiment_id)
-    settings = TrackingSettings(store.uri, experiment_id, False, False, METRICS, sql_artifacts=artifacts)
+    store, experiment_id = opened(output)
+    artifacts, axes = store.sql_artifacts(experiment_id), varied_axes([space(_EPOCHS)])
+    settings = TrackingSettings(store.uri, experiment_id, False, False, METRICS, axes=axes, sql_artifacts=artifacts)
     writer = make_writer(store.uri, experiment_id, sql_artifacts=artifacts)
     first_full = len(experiments) - num_full
     few, many = np.array([1, _EPOCHS]), recorded_epochs(_EPOCHS, all_epochs=False)
@@ -127,7 +138,7 @@ class Page:
 
     def __init__(self, server: MlflowServer) -> None:
         self._address = server.address
-        guard = next(p for p in psutil.Process().children() if "survey.system.supervise" in p.cmdline())
+        guard = next(p for p in psutil.Process().children() if supervise.__file__ in p.cmdline())
         self._processes = guard.children(recursive=True)
         self.slowest_s = self.most_cpu_s = 0.0
 
@@ -187,8 +198,7 @@ def main() -> None:
         rows = {name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
     size = sum(file.stat().st_size for file in output.folder.glob("mlflow.db*"))
     print(", ".join(f"{count:,} {name}" for name, count in rows.items()), f"in {size / 1e9:.2f} GB")
-    store = TrackingStore(output.default_tracking_uri, output_id=output.output_id)
-    experiment_id = store.open_experiment(_NAME, note="", artifact_location=output.artifacts.as_uri())
+    store, experiment_id = opened(output)
     store.optimize()
     server = MlflowServer(store.uri, output.artifacts, log=output.folder / "mlflow-server.log")
     try:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from survey.__main__ import COMMANDS
 from survey.cli import command_of
+from survey.commands import COMMANDS
 from survey.dataset import columns_page
 from survey.networks.columns import COLUMNS
 from survey.text.escaping import markdown

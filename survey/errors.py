@@ -4,7 +4,7 @@ SurveyError
 ├── InputError              bad input; no trial has started (exit status 2)
 │   ├── SearchSpaceError    a search space: unknown key, impossible value, misspelt word
 │   │   └── LocatedError    with the place of the mistake in it
-│   ├── TaskError           a data set: not found, not fetched, not numeric, changed
+│   ├── TaskError           a task: its table is not found, not fetched, not numeric, changed
 │   └── OutputError         an output folder: locked by another launch, other data under the same name
 ├── TrackingError           the MLflow store cannot be reached, or answered with an error
 │   └── TrackingAwayError   its server does not answer at present
@@ -21,6 +21,9 @@ from collections.abc import Iterable
 
 DONE, INCOMPLETE, WRONG_INPUT, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
 """Exit statuses of the command lines. The last is what a shell reports for a program that SIGPIPE killed."""
+
+RUN_AGAIN = "interrupted: run the same command again to continue"
+"""What a command says that was interrupted."""
 
 
 class SurveyError(Exception):
@@ -44,7 +47,7 @@ class LocatedError(SearchSpaceError):
 
 
 class TaskError(InputError):
-    """A data set that cannot be found, fetched, read or prepared."""
+    """A task whose table cannot be found, fetched, read or prepared."""
 
 
 class OutputError(InputError):

@@ -199,7 +199,7 @@ def _clock(seconds: float) -> str:
 
 
 _Out = Annotated[
-    Path | None, typer.Option(help="Output folder of a launch.", show_default=f"a line for each in {SURVEYS}/")
+    Path | None, typer.Option(help="Output folder of a survey.", show_default=f"a line for each in {SURVEYS}/")
 ]
 _Watch = Annotated[bool, typer.Option("--watch", help="Refresh every 2 seconds until the launch ends.")]
 _ReadOnly = Annotated[

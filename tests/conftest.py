@@ -120,7 +120,7 @@ def long(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory) -> Path:
-    """The sqlite file of an empty MLflow store: MLflow takes seconds to make one."""
+    """The sqlite file of an empty MLflow store."""
 
     def make(folder: Path) -> None:
         from survey.tracking.store import TrackingStore
@@ -128,28 +128,6 @@ def empty_store(tmp_path_factory) -> Path:
         TrackingStore(f"sqlite:///{folder / 'mlflow.db'}", output_id="nobody")
 
     return made_once(tmp_path_factory, "empty_store", make) / "mlflow.db"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def tables_of_mlflow(request):
-    """Within the process of the tests, MLflow copies the tables of the empty store into a new sqlite file."""
-    if "mlflow.store.db.utils" not in sys.modules:
-        yield
-        return
-    from mlflow.store.db import utils
-    from sqlalchemy import inspect
-
-    empty_store, make_tables = request.getfixturevalue("empty_store"), utils._initialize_tables
-
-    def copied(engine) -> None:
-        if engine.dialect.name == "sqlite" and engine.url.database and not inspect(engine).get_table_names():
-            copy_sqlite(empty_store, Path(engine.url.database))
-        else:
-            make_tables(engine)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(utils, "_initialize_tables", copied)
-        yield
 
 
 @pytest.fixture
@@ -165,6 +143,17 @@ def without_figures(monkeypatch) -> None:
     """Reports are written without figures, which take seconds: for tests of all else that is in them."""
     monkeypatch.setattr("analysis.report.page.MAX_TASKS", 0)
     monkeypatch.setattr("analysis.report.page.across", lambda *_: [])
+
+
+@pytest.fixture
+def without_pixels(monkeypatch) -> None:
+    """Figures of reports are laid out and not drawn: for tests of all else that is in them."""
+
+    def laid_out(figure) -> bytes:
+        figure.draw_without_rendering()
+        return b""
+
+    monkeypatch.setattr("analysis.figures.pictures.png", laid_out)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Combining data sets: `python -m analysis.combine A B ... --out DIR`."""
+"""Combining data sets: `survey combine A B ... --out DIR`."""
 
 from survey.dataset.combine import CombineResult, combine
 

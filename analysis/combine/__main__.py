@@ -1,4 +1,4 @@
-"""`python -m analysis.combine A B ... --out DIR`: the command line."""
+"""`survey combine A B ... --out DIR`: the command line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from survey.cli import run_app
 from survey.dataset.combine import combine
 from survey.errors import InputError
+from survey.output.folder import dataset_in
 from survey.text.terminal import SafeConsole
 
 
@@ -22,7 +23,7 @@ class OnConflict(StrEnum):
 
 
 def command(
-    datasets: Annotated[list[Path], typer.Argument(help="Folders of the data sets, two or more.")],
+    datasets: Annotated[list[Path], typer.Argument(help="Folders of the surveys, or of their data sets, two or more.")],
     out: Annotated[Path, typer.Option(help="Folder of the new data set; must be new or empty.")],
     on_conflict: Annotated[
         OnConflict, typer.Option(help="If a run differs between data sets: refuse, or take it from the first.")
@@ -32,7 +33,8 @@ def command(
     if len(datasets) < 2:
         raise InputError(f"expected two data sets or more, found {len(datasets)}")
     settled = "first" if on_conflict is OnConflict.FIRST else "refuse"
-    result = combine(datasets[0], datasets[1], *datasets[2:], out=out, on_conflict=settled)
+    first, second, *others = map(dataset_in, datasets)
+    result = combine(first, second, *others, out=out, on_conflict=settled)
     conflicts = f", {result.num_conflicts:,} conflicts" if result.num_conflicts else ""
     SafeConsole().print(
         f"{result.dataset}: {result.num_experiments:,} experiments, {result.num_runs:,} runs; "

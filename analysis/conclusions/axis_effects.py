@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from analysis.conclusions.full_grid import FullGrid, largest_grid, thinned
-from analysis.conclusions.scores import Scores, judged_by, left_out, read_scores
+from analysis.conclusions.scores import Scores, as_compared, judged_by, left_out, read_scores
 from analysis.conclusions.surveyed import surveyed
 from analysis.reading.axes import axis_values, setting_text, values_text, varied_axes, words
 from analysis.reading.best import Best
@@ -65,10 +63,10 @@ def effects(dataset: str | Path, metric: str | None = None) -> pd.DataFrame:
 
     A run's score is what it counts by (`analysis.reading.best`): its logarithm where less is better and all scores are
     positive, as for a loss, so that an effect is a factor and the noise of good and bad settings is alike; else the
-    score itself. The shares are of the variance of one run of one setting, both drawn at random, and add up to 1:
-    functional analysis of variance, exact on a full grid with equal repetitions, corrected for the noise in means of
-    few repetitions (`analysis.statistics.variance_components`). On a union of grids it is computed on a full grid among
-    them (`analysis.conclusions.full_grid`).
+    score itself (`analysis.conclusions.scores.as_compared`). The shares are of the variance of one run of one setting,
+    both drawn at random, and add up to 1: functional analysis of variance, exact on a full grid with equal repetitions,
+    corrected for the noise in means of few repetitions (`analysis.statistics.variance_components`). On a union of grids
+    it is computed on a full grid among them (`analysis.conclusions.full_grid`).
 
     Args:
         dataset: Folder of the data set.
@@ -124,7 +122,7 @@ def effects_of(
     # Without those that lack runs or have diverged, what is left need not be a full grid.
     used = largest_grid(scores.experiments, axes)
     scores = scores.of(used.experiments)
-    values, in_log = _scaled(scores.values, best)
+    values, in_log = as_compared(scores.values, best)
     parts = components(values.reshape(*used.levels, scores.repetitions), paired=scores.paired)
     return Effects(
         best,
@@ -132,12 +130,6 @@ def effects_of(
         _computed_on(experiments, used, axes, scores.repetitions),
         (*_remarks(scores, used, parts, in_log=in_log), *_unread(grid, chosen)),
     )
-
-
-def _scaled(values: npt.NDArray[np.float64], best: Best) -> tuple[npt.NDArray[np.float64], bool]:
-    """The scores, or their logarithms where they are all positive and less is better; and whether these."""
-    in_log = best.metric.best == "min" and bool((values > 0).all())
-    return (np.log(values) if in_log else values), in_log
 
 
 def _effects(parts: Components, axes: Sequence[str]) -> Iterator[Effect]:

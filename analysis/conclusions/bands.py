@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from analysis.reading.curves import curve_matrix
 from analysis.reading.curves import curves as by_epoch
@@ -37,13 +39,20 @@ def intervals(curves: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         from its averages; these are then taken to be of all runs.
 
     Raises:
-        InputError: The level is not between 0 and 1, or the frame has neither runs nor averages of them.
+        InputError: The level is not between 0 and 1, `curves` is no frame, or it has neither runs nor averages of them.
     """
     check_level(level)
+    if not isinstance(curves, pd.DataFrame):
+        raise InputError(
+            f"curves is a {type(curves).__name__}; expected a frame, as analysis.read or analysis.curves return"
+        )
     long = curves if "epoch" in curves.columns else by_epoch(curves)
     place = list(long.columns).index("epoch")
     described, names = long.columns[:place].tolist(), long.columns[place + 1 :].tolist()
     averages = [name.removesuffix(_AVG) for name in names if name.endswith(_AVG)]
+    for name in names:
+        if not is_numeric_dtype(long[name]):
+            raise InputError(f"{name!r} holds no numbers, but stands after epoch, where the curves are; leave it out")
     if averages:
         return _of_summaries(long, described, averages, level)
     if names and "experiment_id" in described and not {"num_runs", "num"} & {*described, *names}:
@@ -79,11 +88,11 @@ def _of_summaries(long: pd.DataFrame, described: list[str], names: Sequence[str]
     lacking = [f"{name}{_STDDEV}" for name in names if f"{name}{_STDDEV}" not in long]
     if runs is None or lacking:
         raise InputError(f"the frame lacks {', '.join([*lacking, *(['num'] if runs is None else [])])}; read it too")
-    found = long[[*described, "epoch"]].copy()
+    bands: dict[str, npt.NDArray[Any]] = {}
     for name in names:
         finite = long.get(f"{name}_num_finite", runs)
-        _add(found, name, (long[f"{name}{_AVG}"], long[f"{name}{_STDDEV}"], runs, finite), level)
-    return found
+        bands |= _band(name, (long[f"{name}{_AVG}"], long[f"{name}{_STDDEV}"], runs, finite), level)
+    return _joined(long[[*described, "epoch"]], bands)
 
 
 def _of_runs(long: pd.DataFrame, described: list[str], names: Sequence[str], level: float) -> pd.DataFrame:
@@ -91,11 +100,12 @@ def _of_runs(long: pd.DataFrame, described: list[str], names: Sequence[str], lev
     groups = long.groupby(keys, sort=False, dropna=False)
     common = [name for name in described if name != "experiment_id" and _is_of_experiments(long, name)]
     found = groups[common].first().reset_index() if common else groups.size().reset_index()[keys]
+    bands: dict[str, npt.NDArray[Any]] = {}
     for name in names:
         values = long[name].astype(np.float64).where(np.isfinite(long[name].astype(np.float64)))
         by_group = values.groupby([long[key] for key in keys], sort=False)
-        _add(found, name, (by_group.mean(), by_group.std(), by_group.size(), by_group.count()), level)
-    return found[[*(name for name in described if name in found), *found.columns.difference(described, sort=False)]]
+        bands |= _band(name, (by_group.mean(), by_group.std(), by_group.size(), by_group.count()), level)
+    return _joined(found[[*(name for name in described if name in found), "epoch"]], bands)
 
 
 def _is_of_experiments(long: pd.DataFrame, name: str) -> bool:
@@ -103,10 +113,20 @@ def _is_of_experiments(long: pd.DataFrame, name: str) -> bool:
     return bool((long.groupby("experiment_id")[name].nunique(dropna=False) == 1).all())
 
 
-def _add(found: pd.DataFrame, name: str, statistics: Sequence[pd.Series], level: float) -> None:
-    """Add the columns of a curve, from its mean, standard deviation, number of runs and of finite values."""
+def _band(name: str, statistics: Sequence[pd.Series], level: float) -> dict[str, npt.NDArray[Any]]:
+    """The columns of a curve, from its mean, standard deviation, number of runs and of finite values."""
     mean, stddev, runs, finite = (part.to_numpy(np.float64) for part in statistics)
     known = np.where(finite == runs, mean, np.nan)
     half = half_width(stddev, runs, level)
-    found[f"{name}_mean"], found[f"{name}_low"], found[f"{name}_high"] = known, known - half, known + half
-    found[f"{name}_runs"], found[f"{name}_not_finite"] = runs.astype(np.int64), (runs - finite).astype(np.int64)
+    return {
+        f"{name}_mean": known,
+        f"{name}_low": known - half,
+        f"{name}_high": known + half,
+        f"{name}_runs": runs.astype(np.int64),
+        f"{name}_not_finite": (runs - finite).astype(np.int64),
+    }
+
+
+def _joined(described: pd.DataFrame, bands: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
+    """What describes each row, and its bands, of which there may be hundreds."""
+    return pd.concat([described, pd.DataFrame(bands, index=described.index)], axis=1)

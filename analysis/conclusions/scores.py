@@ -108,6 +108,20 @@ def scores_of(experiments: pd.DataFrame, runs: pd.DataFrame, *, paired: bool) ->
     )
 
 
+def as_compared(values: npt.NDArray[np.float64], best: Best) -> tuple[npt.NDArray[np.float64], bool]:
+    """Return scores on the scale on which many settings are compared, and whether that is a logarithmic one.
+
+    These are logarithms where less is better and all scores are positive, as for losses: the spread between the runs of
+    a setting grows with its loss, while that of the logarithms is about the same for good and bad settings.
+
+    Args:
+        values: Finite scores, of any shape.
+        best: What they are.
+    """
+    in_log = best.metric.best == "min" and bool((values > 0).all())
+    return (np.log(values) if in_log else values), in_log
+
+
 def check_recorded(dataset: str | Path, best: Best) -> None:
     """Check that the runs of a data set have what they are compared by.
 

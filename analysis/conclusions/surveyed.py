@@ -14,6 +14,7 @@ import pyarrow as pa
 from analysis.reading.axes import (
     axes_of,
     axis_values,
+    given_lists_as_text,
     list_text,
     lists_as_text,
     setting_text,
@@ -61,7 +62,8 @@ def surveyed(dataset: str | Path) -> Surveyed:
     wanted = [*columns.experiment, "num_runs", *columns_of_best(columns.metrics, ["median"])]
     names = [name for name in dict.fromkeys(wanted) if name in schema.names]
     lists = [name for name, (kind, _) in columns.experiment.items() if pa.types.is_nested(kind)]
-    experiments = lists_as_text(read(dataset, columns=names), lists)
+    others = [name for name in lists if name not in columns.given_lists]
+    experiments = given_lists_as_text(lists_as_text(read(dataset, columns=names), others), columns)
     if experiments.empty:
         raise InputError(f"{dataset}: no experiments in complete_summary/ yet; export some runs first")
     axes = varied_axes(experiments, axes_of(columns, experiments))

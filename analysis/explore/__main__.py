@@ -1,4 +1,4 @@
-"""`python -m analysis.explore DATASET`: the command line."""
+"""`survey explore DATASET`: the command line."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from analysis.explore.index import Index, folder_of, open_index
+from analysis.explore.index import folder_of, open_index
 from survey.cli import run_app
 from survey.errors import DONE
-from survey.text.counting import counted
+from survey.output.folder import dataset_in
 from survey.text.terminal import SafeConsole
 
 
 def command(
-    dataset: Annotated[Path, typer.Argument(help="Folder of the data set, with complete_summary/ in it.")],
+    dataset: Annotated[Path, typer.Argument(help="Folder of a survey, or of a data set.")],
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to listen on.", show_default="a free one")
     ] = None,
@@ -27,21 +27,14 @@ def command(
     """Explore a data set in a browser: a page on this machine alone, until Ctrl-C."""
     from analysis.explore.server import HOST, listen, server_of
 
-    console = SafeConsole()
+    console, dataset = SafeConsole(), dataset_in(dataset)
     index = open_index(dataset, folder_of(dataset, read_only=read_only))
-    console.print(_told(index))
+    console.print(index.told)
     listener = listen(port)
     console.print(f"explorer: http://{HOST}:{listener.getsockname()[1]}/ (only from this machine; Ctrl-C ends it)")
     with listener, suppress(KeyboardInterrupt):
         server_of(index).run(sockets=[listener])
     return DONE
-
-
-def _told(index: Index) -> str:
-    runs = "no runs" if index.runs is None else counted(len(index.runs), "run")
-    read = f"{counted(index.num_read, 'file')} read" if index.num_read else "nothing has changed"
-    kept = f"; kept in {index.folder}" if index.folder else ""
-    return f"index: {counted(len(index.experiments), 'experiment')}, {runs}, in {index.seconds:.1f} s ({read}{kept})"
 
 
 if __name__ == "__main__":

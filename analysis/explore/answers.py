@@ -240,13 +240,11 @@ def _scores_from(index: Index) -> Any:
 def _rows(index: Index, table: str, ids: Sequence[int], columns: Sequence[str]) -> pa.Table:
     """The rows of some experiments, from the files that have them."""
     wanted = pa.array(ids, pa.uint64())
-    found = [
-        rows.filter(pc.is_in(rows["experiment_id"].cast(pa.uint64()), wanted))
-        for rows in read_parts(index.dataset, table, index.files_of(table, ids), columns)
-    ]
-    if not found:
+    files = index.files_of(table, ids)
+    if not files:
         raise InputError(f"no experiment has the id {ids[0] if ids else 'that was asked for'}")
-    return pa.concat_tables(found)
+    rows = read_parts(index.dataset, table, files, columns).table
+    return rows.filter(pc.is_in(rows["experiment_id"].cast(pa.uint64()), wanted))
 
 
 def _of_runs(index: Index, ids: Sequence[int], metric: Metric) -> tuple[pa.Table, dict[str, list[Any]]]:

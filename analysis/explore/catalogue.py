@@ -45,6 +45,7 @@ class Axis:
         texts: Its values for people, in their order; null first.
         numbers: Its values, if all but null are numbers; None for null.
         log: Whether its values ask for a logarithmic scale.
+        decides: Names of other axes whose values follow from its own where it has any.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Axis:
     texts: list[str]
     numbers: list[float | None] | None
     log: bool
+    decides: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,16 @@ def axes(index: Index) -> Iterator[Axis]:
             continue
         numbers = [None if value is None else float(value) for value in values] if is_numeric(values) else None
         texts = [value_text(value) for value in values]
-        yield Axis(name, words(name), _meaning(index.columns, name), texts, numbers, _asks_for_logarithms(numbers))
+        given = index.columns.given_lists.get(name)
+        yield Axis(
+            name=name,
+            words=words(name),
+            meaning=_meaning(index.columns, name),
+            texts=texts,
+            numbers=numbers,
+            log=_asks_for_logarithms(numbers),
+            decides=given.decides if given else (),
+        )
 
 
 def codes(index: Index, name: str) -> npt.NDArray[np.uint32]:

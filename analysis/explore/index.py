@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from analysis.explore.kept_table import PART, Kept, Source, bring_up_to_date
-from analysis.reading.axes import axes_of, list_axes, lists_as_text
+from analysis.reading.axes import axes_as_text, axes_of, list_axes
 from analysis.reading.best import Best, choices
 from analysis.reading.filters import dotted
 from analysis.reading.parts import Part
@@ -31,8 +32,11 @@ from survey.dataset.schema import columns_in
 from survey.dataset.summary import curves_of_runs
 from survey.errors import InputError
 from survey.system.home import user_cache
+from survey.text.counting import counted
 from survey.workloads.columns import Columns
 from survey.workloads.metrics import at_epochs, best_epochs
+
+pc: Any = pyarrow.compute  # whose functions are made when it is imported, so that no type checker knows them
 
 FOLDER = "explorer"
 """The folder of the index, beside the data set in the output of a survey."""
@@ -76,6 +80,14 @@ class Index:
     num_read: int
     folder: Path | None
 
+    @property
+    def told(self) -> str:
+        """What was read, how long that took and where it is kept, in a line."""
+        runs = "no runs" if self.runs is None else counted(len(self.runs), "run")
+        read = f"{counted(self.num_read, 'file')} read" if self.num_read else "nothing has changed"
+        kept = f"; kept in {self.folder}" if self.folder else ""
+        return f"index: {counted(len(self.experiments), 'experiment')}, {runs}, in {self.seconds:.1f} s ({read}{kept})"
+
     def files_of(self, table: str, ids: Sequence[int]) -> list[Part]:
         """Return the files of a table that have rows of some experiments."""
         frame = self.experiments if table == SUMMARY else self.runs
@@ -100,7 +112,7 @@ def open_index(dataset: str | Path, folder: Path | None = None) -> Index:
     schema = schema_of(dataset)
     columns = columns_in(schema.metadata, dataset)
     kept = bring_up_to_date(_of_experiments(dataset, schema, columns), folder and folder / "experiments.arrow")
-    experiments = lists_as_text(kept.rows.to_pandas(), list_axes(columns))
+    experiments = axes_as_text(kept.rows.to_pandas(), columns)
     if experiments.empty:
         raise InputError(f"{dataset}: no experiments in {SUMMARY}/ yet; export some runs first")
     parts, num_read, runs = {SUMMARY: kept.parts}, kept.num_read, None
@@ -152,7 +164,10 @@ def _of_experiments(dataset: Path, schema: pa.Schema, columns: Columns) -> Sourc
     own = [
         name
         for name, (kind, _) in columns.experiment.items()
-        if name not in columns.derived or pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if name not in columns.derived
+        or name in columns.given_lists
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
     ]
     medians = [name for each in columns.metrics.all if (name := f"{each.name}_median") in schema.names]
     spelt = {dotted(name): name for name in schema.names}
@@ -160,7 +175,7 @@ def _of_experiments(dataset: Path, schema: pa.Schema, columns: Columns) -> Sourc
         field.name for field in schema if pa.types.is_float32(field.type) and field.name not in columns.experiment
     ]
     scalars = [spelt[name] for name in dict.fromkeys([*own, "num_runs", *numbers]) if name in spelt]
-    lists = list_axes(columns)
+    lists = [*list_axes(columns), *columns.given_lists]
     scalars = [name for name in scalars if name in lists or not pa.types.is_nested(schema.field(name).type)]
     made = pa.schema(
         [pa.field(dotted(name), schema.field(name).type) for name in scalars]
@@ -168,12 +183,22 @@ def _of_experiments(dataset: Path, schema: pa.Schema, columns: Columns) -> Sourc
     )
 
     def condense(rows: pa.Table) -> pa.Table:
-        kept = rows.select([dotted(name) for name in scalars])
+        kept = _without_lists_not_given(rows.select([dotted(name) for name in scalars]), columns)
         for name in medians:
             kept = kept.append_column(f"{name.removesuffix('_median')}{LAST}", _last(rows[name]))
         return kept
 
     return Source(dataset, SUMMARY, (*scalars, *medians), condense, made, _recipe(made))
+
+
+def _without_lists_not_given(rows: pa.Table, columns: Columns) -> pa.Table:
+    """The rows with null in place of lists that an experiment has, but was not given: these are no axis."""
+    for name, given in columns.given_lists.items():
+        if name in rows.column_names:
+            is_given = pc.equal(rows[given.column], given.value)
+            lists = pc.if_else(is_given, rows[name], pa.scalar(None, rows[name].type))
+            rows = rows.set_column(rows.column_names.index(name), name, lists)
+    return rows
 
 
 def _last(curves: pa.ChunkedArray) -> pa.Array:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
-from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from analysis.reading.parts import Part, parts_of, read_parts
+from analysis.reading.parts import Part, Rows, parts_of, read_parts
 from survey.system.files import replacing
 
 _PARTS, _RECIPE, PART = b"survey.parts", b"survey.recipe", "part"
 """Keys in the metadata of the file, and the column with the number of the file that a row is of."""
 
-_JOINED = 200
-"""Tables of single files that wait to be joined to one: each takes memory, however few rows it has."""
+_JOINED, _BYTES = 200, 50_000_000
+"""Most files that are read at once, and most bytes that they may have together: their curves are in memory then."""
 
 _Parts = TypeAdapter(list[tuple[str, int, int, int]])
 Condense = Callable[[pa.Table], pa.Table]
@@ -85,16 +85,30 @@ def bring_up_to_date(source: Source, file: Path | None) -> Kept:
 
 
 def _condensed(source: Source, parts: Sequence[Part]) -> Iterator[pa.Table]:
-    for rows in read_parts(source.dataset, source.table, parts, source.columns):
-        yield source.condense(rows).cast(source.schema)
+    """The rows to keep of each file."""
+    for some in _together(parts):
+        read = read_parts(source.dataset, source.table, some, source.columns)
+        yield from Rows(source.condense(read.table).cast(source.schema), read.counts).by_file()
+
+
+def _together(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """The files that are read at once."""
+    some: list[Part] = []
+    for part in parts:
+        if some and (len(some) == _JOINED or sum(each.size for each in some) + part.size > _BYTES):
+            yield some
+            some = []
+        some.append(part)
+    if some:
+        yield some
 
 
 def _numbered(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
     joined: list[pa.Table] = [schema.empty_table()]
     for start in range(0, len(tables), _JOINED):
         joined.append(pa.concat_tables(tables[start : start + _JOINED]).combine_chunks())
-    numbers = [number for number, table in enumerate(tables) for _ in range(len(table))]
-    return pa.concat_tables(joined).combine_chunks().append_column(PART, pa.array(numbers, pa.uint32()))
+    numbers = np.repeat(np.arange(len(tables), dtype=np.uint32), [len(table) for table in tables])
+    return pa.concat_tables(joined).combine_chunks().append_column(PART, pa.array(numbers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +120,8 @@ class _Found:
     counts: list[int]
 
     def by_part(self) -> dict[Part, pa.Table]:
-        rows, starts = self.rows.drop_columns([PART]), [0, *accumulate(self.counts)]
-        return {
-            part: rows.slice(start, count)
-            for part, start, count in zip(self.parts, starts[:-1], self.counts, strict=True)
-        }
+        tables = Rows(self.rows.drop_columns([PART]), self.counts).by_file()
+        return dict(zip(self.parts, tables, strict=True))
 
 
 def _found(file: Path, source: Source) -> _Found | None:

@@ -152,8 +152,8 @@ def _curves(index: Index, listed: Sequence[dict[str, Any]]) -> Iterator[tuple[st
 
 def _packed_curves(index: Index, metric: Metric) -> PackedCurves:
     names = [f"{metric.name}_{part}" for part in _PARTS]
-    parts = list(read_parts(index.dataset, SUMMARY, index.parts[SUMMARY], names))
-    lists = [[_curve(values) for rows in parts for values in rows[name].to_pylist()] for name in names]
+    rows = read_parts(index.dataset, SUMMARY, index.parts[SUMMARY], names).table
+    lists = [[_curve(values) for values in rows[name].to_pylist()] for name in names]
     last = max(map(num_epochs, lists))
     epochs = log_spaced_epochs(last, EPOCHS) if last else np.empty(0, np.int64)
     values = np.stack([curve_matrix(each, epochs) for each in lists]).astype(np.float32)

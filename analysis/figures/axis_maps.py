@@ -138,7 +138,7 @@ class _Map:
             if np.isfinite(value):
                 red, green, blue, _ = colours(float(norm(value)))
                 ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else INK
-                axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=8.5, color=ink)
+                axes.text(x, y, f"{float(f'{value:.3g}'):g}", ha="center", va="center", fontsize=8.5, color=ink)
 
 
 def _as_the_best(frame: pd.DataFrame, best: Best, axes: Sequence[str]) -> str:

@@ -21,8 +21,8 @@ MAX_PAIRS = 6
 LEAST = 0.005
 """Share below which interactions have no bar."""
 
-_ROUNDING = 1e-6
-"""Share below which a bar's number is 0."""
+_NEXT_TO_NONE, _ROUNDING = 5e-4, 1e-6
+"""Shares below which a number is `<0.1 %`, and 0."""
 
 _AXIS, _PAIR, _NOISE = "#0072b2", "#e69f00", "#b3bac4"  # of Okabe and Ito, and a grey
 _BAR, _EDGES = 0.24, 0.7
@@ -84,9 +84,11 @@ def _is_shown(effect: Effect) -> bool:
 
 
 def percent(share: float) -> str:
-    """Write a share: `12 %`, `0.4 %`; what is but an error of rounding is none."""
+    """Write a share: `12 %`, `0.4 %`; `<0.1 %`; what is but an error of rounding is 0."""
     if share < _ROUNDING:
         return "0 %"
+    if share < _NEXT_TO_NONE:
+        return "<0.1 %"
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,8 +36,11 @@ _FAR = 100
 _WIDER = 10
 """How much wider than all values a band may be, and be shown as a whole."""
 
-_CHARACTER, _LINE = 0.078, 0.16
+_CHARACTER, LINE = 0.078, 0.16
 """Width of a character of a title, and height of its line, in inches."""
+
+TITLE_PAD = 7
+"""Points between a panel and its title: room for half of a sign at its upper edge, where the last epoch is."""
 
 _NOTE_CHARACTER = 0.064
 """Width of a character of a footnote, in inches."""
@@ -89,9 +93,8 @@ def grid(
     rows = -(-len(drawn) // columns)
     single = len(drawn) == 1
     width = SINGLE_WIDTH if single else WIDTH
-    characters = int(_panel_width(width, columns, room) / _CHARACTER)
-    titles = [textwrap.wrap(printable(panel.title), characters) or [""] for panel in drawn]
-    higher = _LINE * (max(map(len, titles)) - 1)
+    titles = [folded(panel.title, panel_width(width, columns, room)) for panel in drawn]
+    higher = LINE * (max(map(len, titles)) - 1)
     figure, shared = layout(
         rows,
         columns,
@@ -104,7 +107,7 @@ def grid(
     for unused in flat[len(drawn) :]:
         unused.set_visible(False)
     for axes, lines in zip(flat, titles, strict=False):
-        axes.set_title("\n".join(map(figure_text, lines)), fontsize=9.5, color=INK, loc="left", pad=4)
+        axes.set_title("\n".join(map(figure_text, lines)), fontsize=9.5, color=INK, loc="left", pad=TITLE_PAD)
     for axes in flat[max(len(drawn) - columns, 0) : len(drawn)]:
         axes.tick_params(labelbottom=True)
     return figure, flat[: len(drawn)]
@@ -126,7 +129,7 @@ def layout(
         The figure, as high as its rows require, and its axes by row.
     """
     height = room.top + rows * panel_height + (rows - 1) * room.gap_y + room.bottom
-    panel_width = _panel_width(width, columns, room)
+    inches = panel_width(width, columns, room)
     figure = Drawing(figsize=(width, height), facecolor="white")
     axes = figure.subplots(
         rows,
@@ -139,7 +142,7 @@ def layout(
             "right": 1 - room.right / width,
             "top": 1 - room.top / height,
             "bottom": room.bottom / height,
-            "wspace": room.gap_x / panel_width,
+            "wspace": room.gap_x / inches,
             "hspace": room.gap_y / panel_height,
         },
     )
@@ -150,8 +153,27 @@ def layout(
     return figure, [list(row) for row in axes]
 
 
-def _panel_width(width: float, columns: int, room: Room) -> float:
+def panel_width(width: float, columns: int, room: Room) -> float:
+    """Return the width of each of some panels side by side; all lengths are in inches."""
     return (width - _LEFT - room.right - (columns - 1) * room.gap_x) / columns
+
+
+def folded(title: str, inches: float) -> list[str]:
+    """Break a title into lines of a width: after spaces and underscores, and within parts that are longer than that."""
+    characters = max(1, int(inches / _CHARACTER))
+    lines = [""]
+    for part in re.findall(r"[^ _]+[ _]*|[ _]+", printable(title)):
+        for start in range(0, len(part), characters):
+            piece = part[start : start + characters]
+            if len((lines[-1] + piece).rstrip()) > characters:
+                lines.append("")
+            lines[-1] += piece
+    return [line.strip(" ") for line in lines if line.strip(" ")] or [""]
+
+
+def shorter(text: str, most: int) -> str:
+    """Return a text of at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def rule(axes: Axes) -> None:

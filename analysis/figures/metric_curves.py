@@ -97,7 +97,8 @@ def other_curves(
 
     Args:
         frame: As for `objective_curves`.
-        metrics: What to draw: at least one, at most `MAX_PANELS` of them are.
+        metrics: What to draw: at least one, at most `MAX_PANELS` of them are. Those that no experiment has recorded are
+            left out.
         best: How experiments are compared.
         axes: All axes.
         with_curves: As for `objective_curves`, with NAME_median of each metric.
@@ -110,6 +111,7 @@ def other_curves(
     rows, note = at_best(frame, best, axes, free)
     rows, colours, some_lines = _thinned(rows, lines)
     rows = with_curves(rows)
+    metrics = [metric for metric in metrics if num_epochs(rows[f"{metric.name}_median"])] or metrics
     panels = [Panel(words(metric.name), rows) for metric in metrics]
     count = min(len(panels), 3)
     figure, drawn = grid(panels, room=Room(right=_RIGHT, gap_x=0.66), noted=False, columns=count, sharey=False)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.reading.best import best_of
-from analysis.reading.frames import column, distinct, records, where
+from analysis.reading.frames import column, distinct, records, varies, where
 from analysis.reading.labels import SETTINGS, describe
 from survey.errors import InputError
 from survey.networks.metrics import METRICS
@@ -80,7 +80,7 @@ def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[s
     others = [name for name in ("dataset", "size", *free, *names) if name in frame.columns and name != "epochs"]
     if not frame.duplicated(others).any():  # as in `panels`
         names = [name for name in names if name != "epochs"]
-    keys = [name for name in names if len(frame[[name]].drop_duplicates()) > 1]
+    keys = [name for name in names if varies(frame, name)]
     if not keys:
         return frame, {}
     best = best_of(METRICS, frame).value()
@@ -142,4 +142,4 @@ def require(frame: pd.DataFrame, names: Sequence[str]) -> None:
 
 def varied(frame: pd.DataFrame) -> list[str]:
     """Return the `SETTINGS` that take more than one value, in order."""
-    return [name for name in SETTINGS if name in frame.columns and len(frame[[name]].drop_duplicates()) > 1]
+    return [name for name in SETTINGS if name in frame.columns and varies(frame, name)]

@@ -16,9 +16,13 @@ from matplotlib.figure import Figure
 
 from analysis.figures.grid import (
     INK,
+    LINE,
     MAX_PANELS,
     MUTED,
+    TITLE_PAD,
+    WIDTH,
     Room,
+    folded,
     footnote,
     grid,
     layout,
@@ -26,6 +30,8 @@ from analysis.figures.grid import (
     log_sizes,
     name_axes,
     notice,
+    panel_width,
+    shorter,
 )
 from analysis.figures.panels import Panel, base_of_tasks, evenly, panels, require
 from analysis.figures.zone import (
@@ -53,6 +59,9 @@ _RATIOS = (1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000
 _VARIATIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _BAR = 1.42
 """Room for the colour bar, in inches."""
+
+_TASK_NAME = 80
+"""Most characters of the name of a task, which stands above its panels."""
 
 
 _Maps = list[list[npt.NDArray[np.float64]]]
@@ -140,11 +149,14 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
     tasks = [_Task.of(str(name), rows, by, columns) for name, rows in shared.groupby("dataset", sort=True)]
     epochs = log_spaced_epochs(max(num_epochs(shared["test_loss_median"]), 1))
     values, colours = _variation_maps(tasks, epochs) if vary else _loss_maps(tasks, epochs)
-    room = Room(right=_BAR, top=0.62, bottom=0.86, gap_y=0.62)
+    wide = panel_width(WIDTH, len(columns), Room(right=_BAR))
+    higher = LINE * (max(len(folded(panel.title, wide)) for task in tasks for panel in task.panels) - 1)
+    room = Room(right=_BAR, top=0.62 + higher, bottom=0.86, gap_y=0.62 + higher)
     figure, rows = layout(len(tasks), len(columns), panel_height=1.45, room=room)
     flat = [one for row in rows for one in row]
     for task, row, value in zip(tasks, rows, values, strict=True):
-        _draw_task(figure, task, row, value, epochs, colours)
+        _name_task(figure, task.name, row[0], 0.34 + higher)
+        _draw_task(task, row, value, epochs, colours, wide)
     _scale_axes(flat[0], shared, epochs, most=7 if len(columns) < 4 else 3)
     name_axes(figure, flat, x="trainable parameters", y="epoch")
     _colour_bar(figure, flat, colours)
@@ -222,20 +234,27 @@ def _highest(drawn: Sequence[Panel], statistic: str, lowest: float) -> float:
     )
 
 
+def _name_task(figure: Figure, name: str, first: Axes, above: float) -> None:
+    """Write the name of a task so many inches above its first panel."""
+    box = first.get_position()
+    text = figure_text(shorter(name, _TASK_NAME))
+    top = box.y1 + above / figure.get_figheight()
+    figure.text(box.x0, top, text, fontsize=9.5, weight="bold", color=INK, va="center")
+
+
 def _draw_task(
-    figure: Figure,
     task: _Task,
     row: Sequence[Axes],
     values: Sequence[npt.NDArray[np.float64]],
     epochs: npt.NDArray[np.int64],
     colours: _Colours,
+    wide: float,
 ) -> None:
+    """Draw the panels of a task, each so many inches wide."""
     best = least(task.filled)
-    box = row[0].get_position()
-    top = box.y1 + 0.34 / figure.get_figheight()
-    figure.text(box.x0, top, figure_text(task.name), fontsize=9.5, weight="bold", color=INK, va="center")
     for one, panel, value in zip(row, task.panels, values, strict=True):
-        one.set_title(figure_text(panel.title), fontsize=8.5, color=INK, loc="left", pad=3)
+        title = "\n".join(map(figure_text, folded(panel.title, wide)))
+        one.set_title(title, fontsize=8.5, color=INK, loc="left", pad=TITLE_PAD)
         if panel.frame.empty:
             notice(one, "no\nexperiments")
         elif _contours(one, panel, epochs, colours, value) and best is not None:

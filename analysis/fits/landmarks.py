@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.signal import savgol_filter
+from scipy.ndimage import convolve1d
 
 from analysis.reading.curves import curve_matrix, holds_lists, num_epochs
 from survey.errors import InputError
@@ -186,7 +186,22 @@ def _smooth_logs(x: _Array, y: _Array, smoothing: Smoothing) -> _Array:
         return np.repeat(y, POINTS, axis=1)
     right, weight = _between(x, _grid(x))
     resampled = y[:, right - 1] * (1 - weight) + y[:, right] * weight
-    return np.asarray(savgol_filter(resampled, smoothing.window, smoothing.order, axis=1))
+    return _savitzky_golay(resampled, smoothing)
+
+
+def _savitzky_golay(values: _Array, smoothing: Smoothing) -> _Array:
+    """Smooth rows (n, m) as `scipy.signal.savgol_filter`, which is slow to import, does by itself.
+
+    Each value becomes that of the polynomial fitted to the window around it. Those near an end, which have no such
+    window, become those of the polynomial fitted to the window at that end.
+    """
+    half = smoothing.window // 2
+    powers = np.vander(np.arange(-half, half + 1) / half, smoothing.order + 1)  # (window, order + 1)
+    fitting = powers @ np.linalg.pinv(powers)  # (window, window): fitted values from those in the window
+    smoothed = np.asarray(convolve1d(values, fitting[half], axis=1))  # symmetric, so its direction does not matter
+    smoothed[:, :half] = values[:, : smoothing.window] @ fitting[:half].T
+    smoothed[:, -half:] = values[:, -smoothing.window :] @ fitting[-half:].T
+    return smoothed
 
 
 def _grid(x: _Array) -> _Array:

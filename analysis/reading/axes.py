@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,20 +13,28 @@ import pyarrow as pa
 
 from analysis.reading.frames import column, where
 from survey.text.escaping import printable
-from survey.workloads.columns import Columns, common
+from survey.workloads.columns import Columns, GivenList, common
+from survey.workloads.metrics import Metric
+
+_PUNCTUATED = re.compile("[,:] ")
+"""In a text that is a sentence, as those of the column `fused` are; commas between such would be read as its own."""
 
 _IF_VARIED = ("epochs", "draws")
 """Columns of every workload that are axes where they vary; the others are none."""
 
 
 def axes_of(columns: Columns, frame: pd.DataFrame) -> list[str]:
-    """Return the axes of a workload by name: first its own columns, then number of epochs and draws where they vary.
+    """Return the axes of a workload by name.
+
+    First those that experiments are given in place of others, such as widths of layers in place of a size; then its
+    other columns, then number of epochs and draws where they vary.
 
     Args:
         columns: Columns of the workload.
-        frame: Rows of a summary table, with `lists_as_text`; columns that it lacks are left out.
+        frame: Rows of a summary table, with `axes_as_text`; columns that it lacks are left out.
     """
-    return [name for name in _own(columns) if name in frame] + varied_axes(frame, _IF_VARIED)
+    own = (*columns.given_lists, *_own(columns))
+    return [name for name in own if name in frame] + varied_axes(frame, _IF_VARIED)
 
 
 def _own(columns: Columns) -> list[str]:
@@ -36,6 +45,33 @@ def _own(columns: Columns) -> list[str]:
 def list_axes(columns: Columns) -> list[str]:
     """Return the axes whose values are lists, such as the widths of layers that a function takes."""
     return [name for name in _own(columns) if pa.types.is_nested(columns.experiment[name][0])]
+
+
+def axes_as_text(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Write the axes whose values are lists as text, see `lists_as_text` and `given_lists_as_text`."""
+    return given_lists_as_text(lists_as_text(frame, list_axes(columns)), columns)
+
+
+def given_lists_as_text(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Write the lists that some experiments are given as text, without what follows from other things.
+
+    Args:
+        frame: Rows of a summary table.
+        columns: Columns of its workload.
+
+    Returns:
+        The frame with text in these columns, such as `[64, 32]`, null for experiments that are not given the list.
+    """
+    texts = {name: _given_texts(frame, name, given) for name, given in columns.given_lists.items() if name in frame}
+    return frame.assign(**{name: pd.Series(values, frame.index, object) for name, values in texts.items()})
+
+
+def _given_texts(frame: pd.DataFrame, name: str, given: GivenList) -> list[str | None]:
+    is_given = (frame[given.column] == given.value).to_numpy(np.bool_)
+    return [
+        list_text(values[: len(values) - given.derived]) if known and values is not None else None
+        for values, known in zip(frame[name], is_given, strict=True)
+    ]
 
 
 def lists_as_text(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -79,6 +115,14 @@ def words(name: str) -> str:
     return printable(name.replace("_", " "))
 
 
+def metric_text(metric: Metric) -> str:
+    """Write the name of a metric for people, with its meaning unless that says the same, as of `test_accuracy`."""
+    name = words(metric.name)
+    known = (*name.split(), "of", "the", "set")
+    is_said = all(word.startswith(known) for word in words(metric.meaning).split())  # "train" begins "training"
+    return name if is_said else f"{name} ({words(metric.meaning)})"
+
+
 def value_text(value: object, most: int = 60) -> str:
     """Write a value of an axis for people, with at most so many characters."""
     if _is_null(value):
@@ -90,7 +134,8 @@ def value_text(value: object, most: int = 60) -> str:
 def values_text(values: Sequence[Any], most: int = 8) -> str:
     """List values of an axis; of more, the first and the last."""
     if len(values) <= most:
-        return ", ".join(map(value_text, values))
+        texts = [value_text(value) for value in values]
+        return ("; " if any(_PUNCTUATED.search(text) for text in texts) else ", ").join(texts)
     return f"{value_text(values[0])} to {value_text(values[-1])} ({len(values):,} values)"
 
 

@@ -99,6 +99,11 @@ def _term(term: Any, schema: pa.Schema) -> tuple[str, pc.Expression]:
     if symbol not in _OPERATORS:
         raise InputError(f"filter {term!r}: operator {symbol!r} is unknown; known are {', '.join(_OPERATORS)}")
     kind = schema.field(found).type
+    if pa.types.is_nested(kind) and value is not None:
+        raise InputError(
+            f"filter {term!r}: {found} holds lists, which only None can be compared with; read the column and select "
+            "rows of the frame"
+        )
     try:
         return found, _comparison(pc.field(found), symbol, value, kind)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

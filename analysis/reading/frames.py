@@ -28,6 +28,11 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], frame.to_dict("records"))
 
 
+def varies(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column has several values; a missing one counts as a value."""
+    return not column(frame, name).duplicated().iloc[1:].all()
+
+
 def distinct(frame: pd.DataFrame, name: str) -> list[Any]:
     """Return the distinct values of a column, sorted, without missing ones."""
     return sorted(column(frame, name).dropna().unique().tolist())

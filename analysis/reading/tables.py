@@ -262,7 +262,7 @@ def _missing(location: Location, table: str) -> InputError:
     if there:
         sweep = table.removesuffix("_summary")
         if table != sweep and sweep in there:
-            return InputError(f"{location.name}: {sweep!r} is a table, not a sweep; pass table={sweep!r}")
+            return InputError(f"{location.name}: {sweep!r} is a table, not a search space; pass table={sweep!r}")
         return InputError(f"{location.name}: no table {table!r}{nearest(table, there)}; there are {', '.join(there)}")
     with location.reading(location.root):
         if location.filesystem.get_file_info(location.root).type != fs.FileType.Directory:

@@ -1,4 +1,4 @@
-"""`python -m analysis.recommend`: the command line."""
+"""`survey recommend`: the command line."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from analysis.advice.rules import RULES
 from analysis.advice.surveyed import check_networks, surveyed
 from survey.cli import run_app
 from survey.errors import InputError
+from survey.output.folder import dataset_in
 from survey.tasks.catalog import Kind
 from survey.tasks.loading import load
 from survey.tasks.own import UserTask
@@ -33,7 +34,7 @@ _FILE_WIDTH = 160
 
 
 def command(
-    dataset: Annotated[Path, typer.Argument(help="Folder of a data set with several tasks.")],
+    dataset: Annotated[Path, typer.Argument(help="Folder of a survey, or of a data set, with several tasks.")],
     like: Annotated[
         Path | None, typer.Option(help="File of the new task: CSV, TSV, Parquet or .npz; prepared as in a survey.")
     ] = None,
@@ -54,7 +55,7 @@ def command(
     ] = False,
 ) -> int:
     """Recommend size, depth, shape, learning rate and epochs for a task outside the survey."""
-    budget = Budget(epochs, parameters, seconds)
+    budget, dataset = Budget(epochs, parameters, seconds), dataset_in(dataset)
     check_networks(dataset)
     if regret:
         SafeConsole().print(regrets(dataset, budget, sweep))

@@ -1,4 +1,4 @@
-"""A self-contained page on a data set: `python -m analysis.report DATASET`.
+"""A self-contained page on a data set: `survey report DATASET`.
 
 Read `page` first. `sections` draws the figures; `facts`, `gaps` and `forecasts` gather the numbers; `told` concludes.
 """

@@ -1,4 +1,4 @@
-"""`python -m analysis.report DATASET`: the command line."""
+"""`survey report DATASET`: the command line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from analysis.explore.single_file import FILE
 from analysis.report.page import write_pages
 from survey.cli import run_app
 from survey.errors import InputError
+from survey.output.folder import dataset_in
 from survey.text.terminal import SafeConsole
 
 
 def command(
-    dataset: Annotated[Path, typer.Argument(help="Folder of the data set, with complete_summary/ in it.")],
+    dataset: Annotated[Path, typer.Argument(help="Folder of a survey, or of a data set.")],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the report, index.html and explore.html.", show_default="report/ beside it"),
@@ -27,6 +28,7 @@ def command(
     ] = False,
 ) -> int:
     """Write a report on a data set, a page with figures and tables, and beside it one to explore it, explore.html."""
+    dataset = dataset_in(dataset)
     if read_only:
         _check_elsewhere(dataset.resolve(), out)
     folder = dataset.resolve().parent / "report" if out is None else out

@@ -110,12 +110,12 @@ def check_some(dataset: Path, experiments: pd.DataFrame) -> None:
 
 
 def counts(dataset: Path, experiments: pd.DataFrame) -> list[tuple[str, str]]:
-    """Count the experiments of each sweep, and all experiments, runs and epochs, of any workload."""
+    """Count the experiments of each search space, and all experiments, runs and epochs, of any workload."""
     sweeps = sweeps_of(schema_of(dataset), dataset)
     sizes = {name: len(equal(experiments, name, True)) for name in sweeps}
     runs, recorded = _total(experiments, "num_runs"), _total(experiments, "recorded")
     return [
-        ("Sweeps", ", ".join(f"{name} ({count:,})" for name, count in sizes.items() if count) or "none named"),
+        ("Search spaces", ", ".join(f"{name} ({count:,})" for name, count in sizes.items() if count) or "none named"),
         ("Experiments", f"{len(experiments):,}"),
         ("Runs", f"{runs:,} ({_span(experiments['num_runs'])} per experiment)"),
         ("Epochs recorded", f"{recorded:,} ({_span(experiments['epochs'])} per run)"),

@@ -53,7 +53,8 @@ def findings(told: Sequence[Told], experiments: pd.DataFrame, gaps: Gaps, *, fin
 def _best(told: Sequence[Told]) -> str:
     name = words(told[0].best.metric.name)
     clauses = [_best_of(each) for each in told[:MAX_TOLD]]
-    certain = f", all at {100 * LEVEL:.0f} % confidence" if any(_is_certain(each) for each in told[:MAX_TOLD]) else ""
+    certain = f", {'all ' * (len(told) > 1)}at {100 * LEVEL:.0f} % confidence"
+    certain = certain if any(_is_certain(each) for each in told[:MAX_TOLD]) else ""
     return f"The best median {name} is {'; '.join(clauses)}{certain}{_more(told)}."
 
 
@@ -76,7 +77,9 @@ def _certainty(task: Told) -> str:
         return "how certain that is, is unknown, as each setting has one run"
     others = f"{counted(found.tested - 1, 'other')}{' compared' if found.tested < found.surveyed else ''}"
     if not task.leads:
-        return f"its mean is worse than that of others, and {counted(len(found.candidates), 'setting')} may be the best"
+        if len(found.candidates) == 1:
+            return f"but another setting has a better {found.mean}, and it alone may be the best"
+        return f"but others have a better {found.mean}, and {len(found.candidates):,} settings may be the best"
     tied = len(found.candidates) - 1
     if not tied:
         return "better than the other" if found.surveyed == 2 else f"better than each of {others}"

@@ -114,8 +114,8 @@ def section(dataset: Path, experiments: pd.DataFrame) -> Section:
     fitted = panel_fits(drawn, _runs(dataset, drawn))
     if len(distinct(drawn, "num_free_parameters")) > 1:
         shown.append(_generalization(name, drawn, fitted))
-    shown += [_slice(name, experiments, along, best) for along in ALONG if _varies(experiments, along)]
     names = varied(experiments)
+    shown += [_slice(name, experiments, along, best) for along in ALONG if _is_worth_a_slice(experiments, along, names)]
     return Section(
         dataset=name,
         task=task,
@@ -165,11 +165,11 @@ def _left_out(experiments: pd.DataFrame, drawn: pd.DataFrame) -> str:
     return f" Shown are {len(drawn):,} of {len(experiments):,} experiments, chosen to represent the others."
 
 
-def _varies(experiments: pd.DataFrame, along: str) -> bool:
+def _is_worth_a_slice(experiments: pd.DataFrame, along: str, varied: Sequence[str]) -> bool:
     """Whether a slice along a hyperparameter shows something that the panels do not."""
     if along in ("depth", "shape"):
         return len(distinct(experiments, along)) > 2
-    return along in varied(experiments) and along != "epochs"
+    return along in varied and along != "epochs"
 
 
 def _shown(title: str, caption: str, figure: Figure, alt: str) -> Shown:

@@ -15,7 +15,7 @@ from analysis.conclusions.best_settings import LEVEL, BestSettings, best_setting
 from analysis.conclusions.scores import left_out
 from analysis.figures.effect_bars import LEAST, effect_bars, percent, shown_effects
 from analysis.figures.pictures import picture
-from analysis.reading.axes import axes_of, words
+from analysis.reading.axes import axes_of, given_lists_as_text, words
 from analysis.reading.best import Best, best_of
 from analysis.reading.frames import records
 from analysis.reading.tables import schema_of, tables
@@ -41,7 +41,8 @@ class Candidate:
     Attributes:
         label: Its name within its task.
         value: Median score.
-        behind: By how much its mean score is worse than that of the setting with the best median.
+        behind: By how much its mean score is worse than that of the setting with the best median, by the mean that
+            `BestSettings.mean` names.
     """
 
     label: str
@@ -112,7 +113,8 @@ def told(dataset: Path, experiments: pd.DataFrame, columns: Columns, label: Labe
         unknown = "The data set has no runs with these scores, so what they can tell is unknown."
         return Told(task, best, ordered, leader, None, None, [unknown], [], 0, None)
     found = best_settings(dataset, experiments, best)
-    effects = effects_of(dataset, experiments, axes_of(columns, experiments), best, MAX_READ)
+    by_axes = given_lists_as_text(experiments, columns)
+    effects = effects_of(dataset, by_axes, axes_of(columns, by_axes), best, MAX_READ)
     candidates = [
         Candidate(label(row), float(row[best.value()]), float(behind))
         for row, behind in zip(records(found.candidates), found.behind, strict=True)
@@ -169,14 +171,17 @@ def _of_the_best(found: BestSettings, label: Labelled) -> Iterator[str]:
     elif is_candidate:
         yield f"The setting with the best median is {setting}; {counted(count - 1, 'other')} cannot be told from it."
     else:
-        yield f"The setting with the best median is {setting}, but its mean is worse than that of others."
+        yield f"The setting with the best median is {setting}, but its {found.mean} is worse than that of others."
     name = words(found.best.metric.name)
     those = "It was" if count == 1 else f"These {count:,} were"
     if count == found.surveyed:
         those = f"No setting can be excluded. {those}"
+    mean, scores = f"mean {name}", "scores"
+    if found.in_log:
+        mean, scores = f"geometric mean of the {name}", "logarithms of scores"
     yield (
-        f"{those} found in a way that keeps the setting whose mean {name} at the best epoch is "
-        f"truly best in at least {100 * LEVEL:.0f} of 100 surveys, if scores are about normal. That "
+        f"{those} found in a way that keeps the setting whose {mean} at the best epoch is truly best in at least "
+        f"{100 * LEVEL:.0f} of 100 surveys, if {scores} are about normal. That "
         f"{counted(found.surveyed, 'setting')} are compared is taken into account."
     )
 
@@ -192,9 +197,10 @@ def _pairs(found: BestSettings) -> str:
 
 def _resolution(found: BestSettings) -> Iterator[str]:
     if found.resolved > 0:
+        difference = float(f"{found.resolved:.2g}")
         yield (
             f"Between two settings of typical spread, chosen beforehand, {found.repetitions} repetitions find a "
-            f"difference of about {found.resolved:.2g} in four of five surveys; {found.needed:,} find half of it."
+            f"difference of about {difference:g} in four of five surveys; {found.needed:,} find half of it."
         )
 
 

@@ -14,6 +14,7 @@ from analysis.reading.axes import (
     axes_of,
     axis_values,
     is_numeric,
+    metric_text,
     setting_text,
     value_text,
     values_text,
@@ -23,11 +24,12 @@ from analysis.reading.axes import (
 from analysis.reading.best import Best, best_of
 from analysis.reading.frames import records
 from analysis.reading.tables import schema_of
-from analysis.report.condense import LAST
+from analysis.report.condense import LAST, recorded
 from analysis.report.facts import check_some, counts, made
 from analysis.report.findings import findings
 from analysis.report.forecasts import launches
 from analysis.report.gaps import gaps
+from analysis.report.shown import metrics_text
 from analysis.report.told import told
 from analysis.report.workload_sections import sections
 from survey.workloads.columns import Columns
@@ -37,6 +39,9 @@ TOP = 5
 
 _FILTERS = 3
 """Most columns by which the code that loads the data selects."""
+
+_CONSTANT = 6
+"""Most axes that do not vary and have a line of their own each, with their meaning."""
 
 _BETTER = {"min": "less is better", "max": "more is better"}
 
@@ -125,16 +130,25 @@ def contents(dataset: Path, columns: Columns, experiments: pd.DataFrame, most: i
 
 
 def _facts(dataset: Path, columns: Columns, experiments: pd.DataFrame, axes: Sequence[str]) -> list[tuple[str, str]]:
-    objective = columns.metrics.objective
-    others = [f"{words(each.name)} ({each.meaning})" for each in columns.metrics.all if each != objective]
+    objective, *others = recorded(dataset, experiments, columns.metrics)
+    constant = [name for name in axes if len(axis_values(experiments, name)) < 2]
+    constant = constant if len(constant) > _CONSTANT else []
+    listed = [name for name in (*axes, *columns.told) if name in experiments and name not in constant]
     facts = [
         ("Workload", columns.workload),
-        ("Objective", f"{words(objective.name)} ({objective.meaning}); {_BETTER[str(objective.best)]}"),
-        ("Other metrics", ", ".join(others)),
+        ("Objective", f"{metric_text(objective)}; {_BETTER[str(objective.best)]}"),
+        ("Other metrics", metrics_text(others)),
         *counts(dataset, experiments),
-        *((_title(name), _axis(columns, experiments, name)) for name in (*axes, *columns.told) if name in experiments),
+        *((_title(name), _axis(columns, experiments, name)) for name in listed),
+        ("The same in all", _same_in_all(experiments, constant)),
     ]
     return [(term, text) for term, text in facts if text]
+
+
+def _same_in_all(experiments: pd.DataFrame, names: Sequence[str]) -> str:
+    """Word the values that some axes have in all experiments, without those that are null."""
+    first = records(experiments.head(1))[0]
+    return setting_text(first, [name for name in names if not pd.isna(first[name])])
 
 
 def _axis(columns: Columns, experiments: pd.DataFrame, name: str) -> str:
@@ -143,7 +157,7 @@ def _axis(columns: Columns, experiments: pd.DataFrame, name: str) -> str:
 
 
 def _title(name: str) -> str:
-    text = words(name)
+    text = words(name).replace(".", " ")  # kernel_regularizer.type
     return f"{text[0].upper()}{text[1:]}"
 
 

@@ -16,8 +16,8 @@ from analysis.figures.pictures import picture
 from analysis.figures.selection import Drawn
 from analysis.reading.axes import axis_values, varied_axes, words
 from analysis.reading.best import Best, best_of
-from analysis.report.condense import curves_of, known_columns
-from analysis.report.shown import MEAN_SENTENCE, Shown
+from analysis.report.condense import curves_of, known_columns, recorded
+from analysis.report.shown import MEAN_SENTENCE, Shown, metrics_text
 from survey.workloads.metrics import Metrics
 
 MAX_SLICES = 8
@@ -59,7 +59,7 @@ def _curves(
 ) -> Iterator[Shown]:
     objective, name = metrics.objective, words(metrics.objective.name)
     there = set(known_columns(dataset, [f"{metric.name}_median" for metric in metrics.all]))
-    others = [metric for metric in metrics.all if metric != objective and f"{metric.name}_median" in there]
+    others = [metric for metric in recorded(dataset, experiments, metrics)[1:] if f"{metric.name}_median" in there]
     wanted = [*(f"{objective.name}_{part}" for part in ("q1", "q3", "avg", "stddev", "num_finite")), *there]
     with_curves = partial(curves_of, dataset, columns=wanted)
     if f"{objective.name}_median" in there:
@@ -71,12 +71,11 @@ def _curves(
             f"Median {name} by epoch.",
         )
     if others:
-        meanings = ", ".join(f"{words(metric.name)} ({metric.meaning})" for metric in others)
         yield _shown(
             "Other metrics by epoch",
-            f"The median over the repetitions at each epoch: {meanings}.",
+            f"The median over the repetitions at each epoch: {metrics_text(others)}.",
             other_curves(experiments, others, best, axes, with_curves),
-            f"Median by epoch of {', '.join(words(metric.name) for metric in others)}.",
+            "Small panels with the median of each other metric by epoch.",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit  # scipy.stats, which has the same, is slow to import
 
 _Array = npt.NDArray[np.float64]
 
@@ -40,7 +40,7 @@ def may_be_least(
     count, repetitions = values.shape
     comparisons = max(count - 1 if rivals is None else rivals, 1)
     probability = 1 - (1 - level) / comparisons if paired else level ** (1 / comparisons)
-    limit = float(student.ppf(probability, repetitions - 1))
+    limit = float(stdtrit(repetitions - 1, probability))
     kept = np.ones(count, np.bool_)
     for place in range(count):
         lead = values[place].mean() - values.mean(1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit  # scipy.stats, which has the same, is slow to import
 
 from survey.errors import InputError
 
@@ -21,13 +22,13 @@ class Interval(NamedTuple):
     high: float
 
 
-def check_level(level: float) -> None:
+def check_level(level: Any) -> None:
     """Check the level of an interval.
 
     Raises:
-        InputError: It is not between 0 and 1.
+        InputError: It is no number between 0 and 1.
     """
-    if not 0 < level < 1:
+    if not isinstance(level, Real) or not 0 < float(level) < 1:
         raise InputError(f"level is {level!r}; expected a number between 0 and 1, such as 0.95")
 
 
@@ -44,7 +45,7 @@ def half_width(stddev: npt.ArrayLike, count: npt.ArrayLike, level: float) -> _Ar
     """
     counts = np.asarray(count, np.float64)
     known = np.where(counts > 1, counts, np.nan)
-    return student.ppf((1 + level) / 2, known - 1) * np.asarray(stddev, np.float64) / np.sqrt(known)
+    return stdtrit(known - 1, (1 + level) / 2) * np.asarray(stddev, np.float64) / np.sqrt(known)
 
 
 def paired_interval(a: npt.ArrayLike, b: npt.ArrayLike, level: float) -> Interval:
@@ -93,7 +94,7 @@ def welch_half_width(
     total = errors[0] + errors[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         degrees = total**2 / sum(error**2 / (number - 1) for error, number in zip(errors, numbers, strict=True))
-        half = student.ppf((1 + level) / 2, degrees) * np.sqrt(total)
+        half = stdtrit(degrees, (1 + level) / 2) * np.sqrt(total)
     return np.where(total == 0, 0.0, half)
 
 

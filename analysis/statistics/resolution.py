@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import nct
-from scipy.stats import t as student
+from scipy.special import nctdtr, stdtrit  # scipy.stats, which has the same, is slow to import
 
 POWER = 0.8
 """Share of surveys in which a difference that is resolved is found."""
@@ -59,6 +58,6 @@ def _standardized(repetitions: int, paired: bool) -> float:
     """The difference that is resolved where the standard deviation is 1."""
     degrees = repetitions - 1 if paired else 2 * (repetitions - 1)
     error = math.sqrt((1 if paired else 2) / repetitions)
-    limit = float(student.ppf((1 + LEVEL) / 2, degrees))
-    shift = brentq(lambda shift: float(nct.sf(limit, degrees, shift)) - POWER, 0, 4 * limit + 4)
+    limit = float(stdtrit(degrees, (1 + LEVEL) / 2))
+    shift = brentq(lambda shift: 1 - float(nctdtr(degrees, shift, limit)) - POWER, 0, 4 * limit + 4)
     return float(np.asarray(shift)) * error

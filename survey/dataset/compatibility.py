@@ -55,7 +55,7 @@ def sweeps_of_all(sources: Sequence[Path]) -> list[str]:
                 f"both separately"
             )
         names |= set(sweeps_of(schema, file))
-    if problem := clash(sorted(names), "sweep"):
+    if problem := clash(sorted(names), "search space"):
         raise InputError(f"the data sets cannot be combined: {problem}")
     return sorted(names)
 

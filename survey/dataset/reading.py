@@ -61,9 +61,9 @@ def sweeps_of(schema: pa.Schema, where: object) -> list[str]:
     for name in names:
         if problem := sweep_problem(name, columns):
             raise InputError(
-                f"{where}: has the boolean column {name!r}, which is not a valid name of a sweep: {problem}"
+                f"{where}: has the boolean column {name!r}, which is not a valid name of a search space: {problem}"
             )
-    if problem := clash(names, "sweep"):
+    if problem := clash(names, "search space"):
         raise InputError(f"{where}: {problem}")
     return names
 

@@ -1,4 +1,4 @@
-"""`python -m survey.export --out DIR`: bring the data set of a survey up to date, and publish it."""
+"""`survey export --out DIR`: bring the data set of a survey up to date, and publish it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from survey.cli import run_app
+from survey.dataset.layout import REPETITIONS, partitions
 from survey.errors import INCOMPLETE, InputError
 from survey.export.mappers import in_processes
 from survey.export.publish.__main__ import publish_and_tell, title_of
@@ -18,6 +19,7 @@ from survey.output.folder import Output
 from survey.output.states import States
 from survey.spaces.search_space import BaseSpace
 from survey.system.files import disk_full_errors
+from survey.system.import_path import own_package
 from survey.text.terminal import SafeConsole
 from survey.text.uris import folder_uri
 from survey.tracking.credentials import check_no_password
@@ -107,7 +109,18 @@ def _export(
     )
     if pruned:
         console.print(str(pruned))
+    _renew_index(output, console)
     return INCOMPLETE if result.damaged else 0
+
+
+def _renew_index(output: Output, console: SafeConsole) -> None:
+    """Bring the index of the explorer up to date, which is beside the data set, so that the explorer starts at once."""
+    if not any(partitions(output.dataset / REPETITIONS)):
+        return
+    with own_package("analysis"):
+        from analysis.explore.index import folder_of, open_index
+
+        console.print(open_index(output.dataset, folder_of(output.dataset)).told)
 
 
 def main(name: str = "python -m survey.export") -> None:

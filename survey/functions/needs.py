@@ -18,12 +18,12 @@ class FunctionWork:
         terms: How many runs call the function; and the same times each of what it may depend on, relative to the
             largest.
         flops: Not known.
-        step_flops: Not known.
+        steps: Not known.
     """
 
     terms: tuple[float, ...]
     flops: float = 0.0
-    step_flops: float = 0.0
+    steps: float = 1.0
 
     def __iter__(self) -> Iterator[float]:
         """Yield the terms."""

@@ -1,4 +1,4 @@
-"""A launch from start to end: `survey.run` and `python -m survey.launch`.
+"""A launch from start to end: `survey.run` and `survey launch`.
 
 Read `api` first, then `request`, which checks the input, and `launcher`, which does the work. `planning` estimates what
 a launch would train and cost, and starts nothing.

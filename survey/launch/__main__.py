@@ -1,4 +1,4 @@
-"""The command line: `python -m survey.launch [SPACE ...]`, a thin wrapper over `survey.run`."""
+"""The command line: `survey launch [SPACE ...]`, a thin wrapper over `survey.run`."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ _Pilot = Annotated[
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="With --dry-run: print one JSON object and nothing else.")]
-_FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="Fetch the data sets into the cache and train nothing.")]
+_FetchOnly = Annotated[bool, typer.Option("--fetch-only", help="The same as survey fetch.")]
 _NoUi = Annotated[
     bool,
     typer.Option(
@@ -131,7 +131,7 @@ _NoUi = Annotated[
         "server runs anyway, as workers need it.",
     ),
 ]
-_Example = Annotated[bool, typer.Option("--example", help="Print a search space to start from.")]
+_Example = Annotated[bool, typer.Option("--example", help="The same as survey example.")]
 
 
 def command(
@@ -160,7 +160,7 @@ def command(
     no_ui: _NoUi = False,
     example: _Example = False,
 ) -> int:
-    """Survey how networks train: every experiment of a search space, every epoch of every repetition.
+    """Survey how a model trains: every experiment of a search space, every epoch of every run.
 
     Launched again with the same arguments, it trains only what is missing.
 
@@ -227,7 +227,7 @@ def _launch(spaces: list[BaseSpace], options: Options, console: SafeConsole) -> 
 
 
 def fetch(space: _Spaces = None) -> int:
-    """Fetch the data sets of search spaces into the cache, for machines without a network, and train nothing."""
+    """Fetch the tables of search spaces into the cache, for machines without a network, and train nothing."""
     return _fetch(_read(space))
 
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 
 from survey.errors import InputError, LocatedError, SearchSpaceError, nearest
+from survey.launch.messages import CONTINUE, cut_short_line
 from survey.launch.options import Options
 from survey.launch.request import Request
 from survey.launch.result import SurveyResult
 from survey.launch.stages import Stages
 from survey.spaces.search_space import BaseSpace
 from survey.spaces.yaml_file import load_space
+from survey.system.interrupts import Interrupter, interrupting
 from survey.text.names import folded
 from survey.text.notebook import quieten_widgets
-from survey.text.terminal import SafeConsole, in_notebook
+from survey.text.terminal import SafeConsole, in_notebook, say
 
 if TYPE_CHECKING:
     from survey.plan.price import Price
@@ -85,6 +87,8 @@ def run(  # noqa: PLR0913 - the options of a launch, by name
     Raises:
         InputError: The input cannot be used; no trial has started.
         SurveyError: The tracking store or the data set failed.
+        KeyboardInterrupt: It was interrupted while no trial was training. Interrupted while some were, it returns.
+            Called again with the same arguments, it goes on.
     """
     # All but three parameters are the fields of `Options`, by name.
     given = {name: value for name, value in locals().items() if name not in ("space", "console", "unknown")}
@@ -92,12 +96,20 @@ def run(  # noqa: PLR0913 - the options of a launch, by name
     options, console = Options(**given), console or SafeConsole()
     if in_notebook():
         quieten_widgets()
-    with Stages(console) as stages:
-        stages.begin("planning", has_line=False)
-        request = prepare(space, options, console)
-        from survey.launch.launcher import Launch  # imports MLflow, as for the command line
+    waits = Interrupter(lambda: say(console, "interrupted: stopping as soon as libraries are imported", style="yellow"))
+    try:
+        with interrupting(waits), Stages(console) as stages:
+            stages.begin("planning", has_line=False)
+            request = prepare(space, options, console)
+            from survey.launch.launcher import Launch  # imports MLflow, as for the command line
 
-        return Launch(request, stages).run()
+            result = Launch(request, stages).run()
+    except KeyboardInterrupt:
+        # Where it happened tells nobody anything, and in a notebook it would take a screen.
+        raise KeyboardInterrupt(f"interrupted: {CONTINUE}") from None
+    if result.cut_short:
+        say(console, cut_short_line(result), style="yellow")
+    return result
 
 
 def dry_run(space: Space | Sequence[Space] = "quickstart", **options: Any) -> Price:

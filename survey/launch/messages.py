@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from survey.launch.result import SurveyResult
 from survey.plan.plan import Plan
@@ -14,8 +13,7 @@ from survey.text.counting import counted
 from survey.text.terminal import SafeConsole, short_path
 from survey.tracking.ui_view import PATH
 
-if TYPE_CHECKING:
-    from survey.cluster.connection import Cluster
+CONTINUE = "launch again with the same arguments to continue"
 
 _SHOWN = 20
 """Missing experiments that are named, at most."""
@@ -48,22 +46,31 @@ def recording_line(*, all_epochs: bool, repetition_runs: bool) -> str:
     return f"MLflow records {epochs}, in a run for each experiment{runs}"
 
 
-def address_lines(mlflow: str | None, cluster: Cluster, *, is_joined: bool) -> Iterator[str]:
-    """Addresses for the user: the MLflow server, an ssh tunnel into a cluster, Ray's dashboard.
+def mlflow_line(address: str) -> str:
+    """Where a browser finds the survey in the MLflow UI."""
+    return f"MLflow UI      {address}{PATH}"
 
-    The last is followed by a command that shows the token that the dashboard asks for, to be copied as it stands.
-    """
-    if mlflow:
-        yield f"MLflow UI      {mlflow}{PATH}"
-    if mlflow and is_joined:
-        from survey.cluster.connection import tunnel
 
-        yield f"ssh tunnel     {tunnel(mlflow, cluster.dashboard)}"
-    if cluster.dashboard:
-        ray = [str(Path(sys.executable).with_name("ray")), "get-auth-token"]
-        shows = shlex.join(["cat", str(cluster.token_file)] if cluster.token_file else ray)
-        yield f"Ray dashboard  {cluster.dashboard}"
-        yield f"Ray token      {shows}"
+def tunnel_line(mlflow: str, dashboard: str | None) -> str:
+    """An ssh tunnel to the MLflow server and Ray's dashboard in a cluster."""
+    from survey.cluster.connection import tunnel
+
+    return f"ssh tunnel     {tunnel(mlflow, dashboard)}"
+
+
+def dashboard_lines(dashboard: str, token_file: Path | None) -> Iterator[str]:
+    """Ray's dashboard, and a command that shows the token that it asks for, to be copied as it stands."""
+    ray = [str(Path(sys.executable).with_name("ray")), "get-auth-token"]
+    yield f"Ray dashboard  {dashboard}"
+    yield f"Ray token      {shlex.join(['cat', str(token_file)] if token_file else ray)}"
+
+
+def cut_short_line(result: SurveyResult) -> str:
+    """What ended a launch before all was done, how it goes on, and what is missing."""
+    number, runs = len(result.missing), result.num_runs - result.num_runs_done
+    are = "is" if runs == 1 else "are"
+    lacking = f" ({counted(runs, 'run')} of {counted(number, 'experiment')} {are} missing)" if number else ""
+    return f"{result.cut_short}: {CONTINUE}{lacking}"
 
 
 def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool) -> None:
@@ -77,17 +84,14 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
     for failure in result.failures:
         console.print(f"failed: {failure}", style="red")
     if result.cut_short:
-        number, runs = len(result.missing), result.num_runs - result.num_runs_done
-        are = "is" if runs == 1 else "are"
-        lacking = f" ({counted(runs, 'run')} of {counted(number, 'experiment')} {are} missing)" if number else ""
-        console.print(f"{result.cut_short}: launch again with the same arguments to continue{lacking}", style="yellow")
+        console.print(cut_short_line(result), style="yellow")
     else:
         for line in _missing_lines(result.missing):
             console.print(line, style="yellow")
     console.print(str(result))
-    console.print(f"data set   {result.dataset}")
+    console.print(f"data set   {short_path(result.dataset)}")
     if result.report:
-        console.print(f"report     {result.report}")
+        console.print(f"report     {short_path(result.report)}")
     folder = result.dataset.parent
     if with_mlflow and (folder / "mlflow.db").exists():
         console.print(f"MLflow UI  {_ui_command(folder)}")

@@ -48,7 +48,7 @@ _WORDS = {"mlflow_epochs": Epochs, "mlflow_runs": Runs}
 
 @dataclass(frozen=True)
 class Options:
-    """How a survey is launched; `survey.run` and `python -m survey.launch --help` say what each is.
+    """How a survey is launched; `survey.run` and `survey launch --help` say what each is.
 
     Attributes:
         gpus_per_trial: Fraction of a GPU for each trial; `auto` finds it from the trial's memory.

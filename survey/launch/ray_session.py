@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from survey.errors import InputError
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request
+from survey.system.gc_pause import collector_paused
 from survey.tracking.credentials import variables_needed
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
     Raises:
         InputError: The cluster cannot be joined.
     """
-    from survey.cluster.connection import connected
-    from survey.cluster.head_watch import ClusterWatch
-    from survey.trials.signals import StopSignals, kept_from_children
-    from survey.trials.stopper import StopRequest
+    with collector_paused():
+        from survey.cluster.connection import connected
+        from survey.cluster.head_watch import ClusterWatch
+        from survey.trials.signals import StopSignals, kept_from_children
+        from survey.trials.stopper import StopRequest
 
     options = request.options
     deadline_s = request.began + options.time_limit_s if options.time_limit_s is not None else None

@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from survey.dataset.experiments_table import EXPERIMENTS
 from survey.dataset.layout import REPETITIONS, partitions
 from survey.errors import DONE, INCOMPLETE, INTERRUPTED
 from survey.output.folder import Output
 from survey.plan.bundles import PlannedBundle
 from survey.plan.plan import Plan
+from survey.system.gc_pause import collector_paused
 from survey.system.import_path import own_package
 from survey.text.counting import counted
 from survey.text.html import html_table
@@ -146,6 +148,12 @@ def _missing(bundle: PlannedBundle) -> str:
     return f"{bundle.experiment.label}: {len(bundle.repetitions)} of {bundle.num_repetitions} runs"
 
 
+def import_report() -> None:
+    """Import what writes the report, which takes a second."""
+    with own_package("analysis"), collector_paused():
+        import analysis.report.page  # noqa: F401
+
+
 def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
     """Write the report on the data set of an output, and the explorer beside it, whose index is brought up to date.
 
@@ -154,10 +162,10 @@ def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
     Args:
         output: The output.
         title: Heading of the page.
-        renew: Whether to rewrite an existing report.
+        renew: Whether to rewrite a report that is newer than the data set.
     """
     page = output.report / "index.html"
-    if page.exists() and not renew:
+    if not renew and _is_newer(page, output.dataset / EXPERIMENTS):
         return page
     if not any(partitions(output.dataset / REPETITIONS)):
         return None
@@ -165,3 +173,8 @@ def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
         from analysis.report.page import write_pages
 
         return write_pages(output.dataset, output.report, title=title)
+
+
+def _is_newer(page: Path, than: Path) -> bool:
+    """Whether a page was written after a file, which the end of an export writes; an interruption can come between."""
+    return page.exists() and (not than.exists() or page.stat().st_mtime_ns >= than.stat().st_mtime_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class ModuleData(TaskData):
     def __init__(self, spaces: Sequence[ModuleSpace], description: ModuleDescription, *, has_changed: bool) -> None:
         super().__init__(spaces)
         self._description, self._has_changed = description, has_changed
+        self._records_initial = any(space.record_initial for space in spaces)
         self._source = one_source(description.name, {space.name: space.SOURCE for space in spaces})
         self._probed: dict[str, ModuleNeeds] = {}
 
@@ -54,8 +56,9 @@ class ModuleData(TaskData):
         setting = Setting(experiment.setting, input_shape(task), task.num_outputs)
         key = str(setting)
         if key in self._probed:
-            return ModuleNeeds(experiment, task, self._probed[key].probe, setting, self._builder)
-        needs = ModuleNeeds(experiment, task, probe(self._builder, setting), setting, self._builder)
+            return replace(self._probed[key], experiment=experiment, task=task)
+        found = probe(self._builder, setting)
+        needs = ModuleNeeds(experiment, task, found, setting, self._builder, self._records_initial)
         return self._probed.setdefault(key, needs)
 
     def load(self, experiments: Iterable[Any], dataset: Path, *, bundled: bool = True) -> Mapping[str, Any]:
@@ -85,8 +88,8 @@ class ModuleData(TaskData):
         if not self.guessed:
             return ""
         return (
-            f"The data of {', '.join(self.guessed)} are not at hand: their numbers of inputs are guesses; --fetch-only "
-            "fetches them"
+            f"The data of {', '.join(self.guessed)} are not at hand: their numbers of inputs are guesses; `survey "
+            "fetch` fetches them"
         )
 
 

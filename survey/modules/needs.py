@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from survey.modules.experiment import ModuleExperiment
-from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
-from survey.networks.rows import RowCounts, count_rows
+from survey.networks.cost import rows_of
+from survey.networks.needs import recorded_metrics
+from survey.networks.rows import RowCounts
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import CostModel, Sample
 from survey.workloads.experiment import Run
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from survey.modules.probe import Probe
     from survey.modules.training.lesson import Lesson
 
-_SAMPLE_STEPS = 4
+_SAMPLE_STEPS, _SAMPLE_EPOCHS = 4, 8
 _FEW_ROWS = 8
 _EPOCHS_AT_LEAST = 3
 _MOST_SAMPLE_BYTES = 1 << 30
@@ -30,14 +31,16 @@ class ModuleWork(NamedTuple):
     """Operation counts of one epoch of a bundle; a coefficient turns each into seconds.
 
     Attributes:
+        epochs: One: for calls made once, on rows, orders and statistics.
         steps: Minibatches: for calls made once for each.
-        calls: Operators that are called in the passes of all minibatches.
+        calls: Operators that are called in the passes of all minibatches; those of each run, if they cannot be one.
         flops: Floating-point operations of matrix products and convolutions.
         numbers: Numbers that pass from the forward to the backward pass.
         updates: Parameters times steps.
         rows: Rows of all runs times inputs and weighted outputs.
     """
 
+    epochs: float
     steps: float
     calls: float
     flops: float
@@ -45,16 +48,11 @@ class ModuleWork(NamedTuple):
     updates: float
     rows: float
 
-    @property
-    def step_flops(self) -> float:
-        """Floating-point operations of a step."""
-        return self.flops / self.steps
 
-
-CORE_MODEL = CostModel(ModuleWork(3e-4, 8e-6, 2e-11, 2e-9, 6e-10, 3e-9))
+CORE_MODEL = CostModel(ModuleWork(4e-3, 2e-4, 2e-5, 1e-11, 1.2e-9, 2.7e-9, 2.9e-9))
 """Rough costs of one core of an AMD EPYC, to order trials if no pilot has measured the machine."""
 
-GPU_MODEL = CostModel(ModuleWork(3e-4, 1e-5, 5e-14, 1e-11, 2e-11, 6e-11), trial_s=0.1)
+GPU_MODEL = CostModel(ModuleWork(4e-3, 2e-4, 2e-5, 5e-14, 1e-11, 2e-11, 6e-11), trial_s=0.1)
 """The same of a GPU: guessed, not measured."""
 
 
@@ -68,6 +66,7 @@ class ModuleNeeds:
         probe: What is known of its module.
         setting: What its module is built for.
         builder: Builds it.
+        records_initial: Whether its runs record their statistics before training too.
     """
 
     experiment: ModuleExperiment
@@ -75,23 +74,25 @@ class ModuleNeeds:
     probe: Probe
     setting: Setting
     builder: Builder
+    records_initial: bool = False
 
     @property
     def details(self) -> Mapping[str, Any]:
         """The number of parameters."""
-        return {"num_free_parameters": self.probe.num_free_parameters}
+        details: dict[str, Any] = {"num_free_parameters": self.probe.num_free_parameters}
+        if self.records_initial:
+            details["record_initial"] = True
+        return details
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the statistics that are recorded."""
-        has_validation = self.experiment.validation_split or (self.task.parts and self.task.parts.validation)
-        return (METRICS if has_validation else WITHOUT_VALIDATION).names
+        return recorded_metrics(self.experiment, self.task)
 
     @property
     def rows(self) -> RowCounts:
         """Rows of each set."""
-        experiment = self.experiment
-        return count_rows(self.task.rows, experiment.validation_split, experiment.train_fraction, self.task.parts)
+        return rows_of(self.experiment, self.task)
 
     @property
     def run_bytes(self) -> int:
@@ -118,9 +119,11 @@ class ModuleNeeds:
         steps = -(-rows.train // self.experiment.batch_size)
         # Evaluation takes the forward pass alone, a third of the operations.
         passed = rows.train + (rows.used - rows.train) / 3
+        passes = steps if probe.can_fuse else steps * runs
         return ModuleWork(
+            1,
             steps,
-            probe.calls * steps * (1 + (rows.used - rows.train) / rows.train / 3),
+            probe.calls * passes * (1 + (rows.used - rows.train) / rows.train / 3),
             runs * probe.row_flops * passed,
             runs * probe.row_numbers * rows.train,
             runs * probe.num_free_parameters * steps,
@@ -131,9 +134,8 @@ class ModuleNeeds:
         """Train some minibatches of so many runs, or of fewer that fit into memory, for about so many seconds."""
         from survey.modules.training.trainer import Fusing, ModuleTrainer
 
-        rows = min(self.task.rows, _SAMPLE_STEPS * self.experiment.batch_size * 5 // 4 + 5)
-        part = replace(self, task=replace(self.task, rows=rows, parts=None))
         runs = max(1, min(runs, _MOST_SAMPLE_BYTES // self.run_bytes))
+        part = self._part(runs, seconds / _SAMPLE_EPOCHS)
         lesson = part._lesson(device)
         seeds = [Run(self.experiment, number).seed for number in range(runs)]
         trainer = ModuleTrainer(lesson, Fusing(), seeds=seeds)
@@ -145,6 +147,12 @@ class ModuleNeeds:
             trainer.train_epoch()
             took.append(time.perf_counter() - began)
         return Sample(part.work(runs), sum(took) / len(took))
+
+    def _part(self, runs: int, seconds: float) -> ModuleNeeds:
+        """The same on so few rows that an epoch takes about so many seconds, and some steps at least."""
+        share = seconds / CORE_MODEL.epoch_s(self.work(runs))
+        rows = max(_SAMPLE_STEPS * self.experiment.batch_size * 5 // 4 + 5, int(share * self.task.rows))
+        return replace(self, task=replace(self.task, rows=min(self.task.rows, rows), parts=None))
 
     def why_not_fused(self) -> str:
         """Say why runs cannot be trained as one, found out with a few rows; an empty text if they can."""

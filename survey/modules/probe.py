@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from survey.errors import InputError
 from survey.modules.building import Builder, Setting
+from survey.modules.training.dropout import with_streams
 from survey.modules.training.parameters import count, trainable
 
 _ROWS = 4
@@ -28,12 +30,14 @@ class Probe:
         calls: Operators of PyTorch that a forward and a backward pass call.
         row_flops: Floating-point operations of matrix products and convolutions in both, for each row.
         row_numbers: Numbers that the forward pass keeps for the backward one, for each row.
+        can_fuse: Whether `torch.vmap` takes it, so that the passes of all runs can be one.
     """
 
     num_free_parameters: int
     calls: int
     row_flops: float
     row_numbers: float
+    can_fuse: bool
 
 
 def probe(builder: Builder, setting: Setting) -> Probe:
@@ -44,7 +48,7 @@ def probe(builder: Builder, setting: Setting) -> Probe:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = builder.build(setting).float()
+        module = with_streams(builder.build(setting)).float()
         shape = (setting.inputs,) if isinstance(setting.inputs, int) else setting.inputs
         rows, kept = torch.rand(_ROWS, *shape), _Kept(module)
         what = f"model: the module of {setting}, for inputs of shape {tuple(rows.shape)}"
@@ -54,13 +58,25 @@ def probe(builder: Builder, setting: Setting) -> Probe:
                 outputs = module(rows)
                 check_outputs(what, outputs, (_ROWS, setting.outputs))
                 outputs.sum().backward()
+            can_fuse = _can_fuse(module, rows)
         except (InputError, KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:  # of the user's code
             raise InputError(f"{what}: {builder.told(error)}") from None
     parameters = count(module)
     row_flops = max(flops.get_total_flops() / _ROWS, 6.0 * parameters)
-    return Probe(parameters, counter.count, row_flops, kept.numbers / _ROWS)
+    return Probe(parameters, counter.count, row_flops, kept.numbers / _ROWS, can_fuse)
+
+
+def _can_fuse(module: nn.Module, rows: Tensor) -> bool:
+    """Let a module pass over rows as two runs do that are trained as one; `training.fusing` compares numbers, too."""
+    own = [*module.named_parameters(), *module.named_buffers()]
+    both = {name: torch.stack([each.detach()] * 2) for name, each in own}
+    try:
+        vmap(lambda tensors, x: functional_call(module, tensors, (x,)))(both, torch.stack([rows] * 2))
+    except Exception:  # of what vmap cannot do; the module itself has passed over these rows before
+        return False
+    return True
 
 
 def check_outputs(what: str, outputs: Any, shape: tuple[int, ...]) -> None:

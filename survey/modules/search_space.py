@@ -93,6 +93,7 @@ class ModuleSpace(TaskSpace, frozen=True):
         AXES: The axes of the module.
         model: `FILE.py:FUNCTION`, `package.module:function`, or the function itself.
         version: Raised by its author when the same axes mean other work.
+        record_initial: Whether runs record their statistics before training too. A run that is done stays as it is.
 
     Raises:
         SearchSpaceError: A value or a name is wrong; the message has a line for each.
@@ -105,6 +106,7 @@ class ModuleSpace(TaskSpace, frozen=True):
     model: Annotated[str, BeforeValidator(place_as_text)]
     version: Annotated[int, Field(strict=True, ge=1, lt=1 << 32)] = 1
     grids: Annotated[tuple[ModuleGrid, ...], Field(min_length=1)]
+    record_initial: bool = False
 
     def experiments(
         self, contents: Mapping[str, str] = {}, *, training_version: int = TRAINING_VERSION

@@ -84,7 +84,9 @@ class ModuleWorkload(Workload):
 
         from survey.modules.building import Setting, builder_of
         from survey.modules.training.lesson import Lesson
+        from survey.modules.training.runs import Runs
         from survey.modules.training.trainer import Fusing, ModuleTrainer
+        from survey.networks.training.initial import initial_statistics
 
         task, source = data[experiment.dataset], data[SOURCE]
         shape = task.input_shape if len(task.input_shape) > 1 else task.num_inputs
@@ -102,7 +104,9 @@ class ModuleWorkload(Workload):
         fusing = Fusing(self._decisions, alike)
         described = task_described(experiment, task, details["num_free_parameters"])
         fusing.columns.update(described, source_digest=source.digest)
-        return Training(partial(ModuleTrainer, lesson, fusing), fusing.columns)
+        alone = partial(Runs, lesson, is_fused=False)
+        of_runs = partial(initial_statistics, alone) if details.get("record_initial") else None
+        return Training(partial(ModuleTrainer, lesson, fusing), fusing.columns, of_runs=of_runs)
 
 
 class _Modules:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from survey.networks.metrics import INITIAL_COLUMNS, METRICS, VALIDATION_COLUMNS
-from survey.workloads.columns import Column, Columns, common
+from survey.networks.topology import WIDTHS
+from survey.workloads.columns import Column, Columns, GivenList, common
 from survey.workloads.registry import NETWORKS
 
 _COMMON = common()
@@ -130,6 +131,9 @@ COLUMNS = Columns(
             "widths",
         }
     ),
+    given_lists={
+        "widths": GivenList("shape", WIDTHS, derived=1, decides=("depth", "size")),  # the last layer is of the outputs
+    },
     not_published=frozenset(
         {
             "core",

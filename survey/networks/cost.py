@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from survey.networks.cores import unit_for
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import NetworkExperiment, TaskExperiment
 from survey.networks.rows import RowCounts, count_rows
 from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import CostModel
@@ -50,16 +50,6 @@ class Work(NamedTuple):
     compiled_steps: float = 0.0
     compiled_updates: float = 0.0
 
-    @property
-    def all_steps(self) -> float:
-        """Minibatches that are trained on one after the other, by whichever core."""
-        return self.steps + self.compiled_steps
-
-    @property
-    def step_flops(self) -> float:
-        """Floating-point operations of a step."""
-        return self.flops / self.all_steps
-
 
 CORE_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9, 6e-6, 1.1e-9))
 """Rough costs of one core of an AMD EPYC, to order trials if no pilot has measured the machine."""
@@ -82,7 +72,7 @@ def _of_widths(widths: tuple[int, ...], num_inputs: int) -> tuple[int, int, int,
     return sum(widths), max(widths), forward, 2 * forward - 2 * pairs[0][0] * pairs[0][1]
 
 
-def rows_of(experiment: NetworkExperiment, task: TaskDescription) -> RowCounts:
+def rows_of(experiment: TaskExperiment, task: TaskDescription) -> RowCounts:
     """Count the rows that a run uses."""
     return count_rows(task.rows, experiment.validation_split, experiment.train_fraction, task.parts)
 

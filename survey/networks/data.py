@@ -140,5 +140,5 @@ class NetworkData(TaskData):
             return ""
         return (
             f"The data of {', '.join(self.guessed)} are not at hand: their numbers of inputs, and so which of their "
-            "experiments are within the size tolerance, are guesses; --fetch-only fetches them"
+            "experiments are within the size tolerance, are guesses; `survey fetch` fetches them"
         )

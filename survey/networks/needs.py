@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from survey.networks.cost import Work, epoch_work, run_bytes, task_bytes
-from survey.networks.experiment import NetworkExperiment
+from survey.networks.experiment import NetworkExperiment, TaskExperiment
 from survey.networks.layers import network_of
 from survey.networks.metrics import METRICS, WITHOUT_VALIDATION
 from survey.networks.topology import num_free_parameters, within_tolerance
@@ -15,6 +15,12 @@ from survey.tasks.loading import TaskDescription
 from survey.workloads.cost import Sample
 
 _WITH_VALIDATION, _WITHOUT = METRICS.names, WITHOUT_VALIDATION.names
+
+
+def recorded_metrics(experiment: TaskExperiment, task: TaskDescription) -> tuple[str, ...]:
+    """Return the names of the statistics that are recorded of whatever learns a task."""
+    has_validation = experiment.validation_split or (task.parts and task.parts.validation)
+    return _WITH_VALIDATION if has_validation else _WITHOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,7 @@ class NetworkNeeds:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the statistics that are recorded."""
-        has_validation = self.experiment.validation_split or (self.task.parts and self.task.parts.validation)
-        return _WITH_VALIDATION if has_validation else _WITHOUT
+        return recorded_metrics(self.experiment, self.task)
 
     @property
     def run_bytes(self) -> int:

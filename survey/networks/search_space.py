@@ -64,7 +64,7 @@ class TaskGrid(BaseGrid, frozen=True):
     steps only with the schedule `step`.
 
     Attributes:
-        dataset: Names of tasks: `sklearn:NAME`, the name of a data set of PMLB, or one of the search space's `tasks`.
+        dataset: Names of tasks: `sklearn:NAME`, the name of a table of PMLB, or one of the search space's `tasks`.
         learning_rate: Learning rates of the optimizer.
         batch_size: Rows of a minibatch.
         optimizer: Optimizers; the letter case of their names does not matter.
@@ -246,7 +246,7 @@ class SearchSpace(TaskSpace, frozen=True):
         description: What it is for.
         repetitions: Runs of each experiment, each with its own seed.
         grids: The grids whose union is surveyed.
-        tasks: The user's own data sets, by the name that `dataset` uses.
+        tasks: The user's own tables, by the name that `dataset` uses.
         record_initial: Whether runs record their statistics before training too. A run that is done stays as it is.
 
     With `train`, the user's own training function, it is a search space of that: see docs/functions.md; with `model`,

@@ -20,18 +20,18 @@ class TaskSpace(BaseSpace, frozen=True):
     """A search space whose grids have an axis `dataset`, of names of tasks.
 
     Attributes:
-        tasks: The user's own data sets, by the name that `dataset` uses.
+        tasks: The user's own tables, by the name that `dataset` uses.
     """
 
     tasks: dict[Annotated[str, without(user_name_problem)], UserTask] = Field(default_factory=dict)
 
     @property
     def datasets(self) -> frozenset[str]:
-        """Names of the data sets that the grids use."""
+        """Names of the tasks that the grids use."""
         return frozenset(name for grid in self.grids for name in grid.values("dataset"))
 
     def check(self) -> None:
-        """Check that the grids name known data sets only, whose folder names differ on every file system.
+        """Check that the grids name known tasks only, whose folder names differ on every file system.
 
         Raises:
             SearchSpaceError: A name is unknown or clashes; the message says where, and what is known.

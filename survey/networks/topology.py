@@ -26,7 +26,7 @@ WIDTHS = "widths"
 """The shape of networks whose layer widths were given, and not found by a rule for a size."""
 
 SIZE_TOLERANCE = 0.2
-"""Relative difference from the target size beyond which an experiment is left out of a sweep."""
+"""Relative difference from the target size beyond which an experiment is left out of a survey."""
 
 _MAX_SCALE = 1 << 30
 

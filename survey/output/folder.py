@@ -185,3 +185,9 @@ def is_output(folder: Path, output_id: str) -> bool:
         return Identity.read(folder / "survey.json").output_id == output_id
     except OutputError:
         return False
+
+
+def dataset_in(folder: Path) -> Path:
+    """Return the data set of the survey whose output folder this is, or else the folder: commands take either."""
+    output = Output(folder)
+    return output.dataset if output.exists else folder

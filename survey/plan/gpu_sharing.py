@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from survey.plan.bundles import PlannedBundle, in_order
+from survey.workloads.cost import step_flops
 
 GPU_FRACTIONS = (0.125, 0.25, 0.5, 1.0)
 """Fractions of a GPU that a trial can have: few, as Ray reuses an actor only for an equal request."""
@@ -60,7 +61,7 @@ def _packed(
     trials: list[list[PlannedBundle]] = []
     begun: list[PlannedBundle] = []
     for bundle in bundles:
-        if packing is None or bundle.work.step_flops > packing.most_flops:
+        if packing is None or step_flops(bundle.work) > packing.most_flops:
             trials.append([bundle])
         elif begun and len(begun) < packing.size and _have_room(begun, bundle, fraction):
             begun.append(bundle)

@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 from survey.plan.bundles import PlannedBundle
 from survey.plan.gpu_sharing import Packing
 from survey.plan.plan import Plan
-from survey.workloads.cost import CostModel, Sample, Work
+from survey.workloads.cost import CostModel, Sample, Work, step_flops
 
 PILOT_S = 45.0
 """Time after which no further bundle is started; each takes a few seconds."""
@@ -110,7 +110,7 @@ def find_packing(works: Sequence[Work], gains: Sequence[float]) -> Packing | Non
         None if even the smallest gains too little.
     """
     packed: list[tuple[float, float]] = []
-    for flops, gain in sorted((work.step_flops, gain) for work, gain in zip(works, gains, strict=True)):
+    for flops, gain in sorted((step_flops(work), gain) for work, gain in zip(works, gains, strict=True)):
         if gain < _GAIN_AT_LEAST:
             break
         packed.append((flops, gain))

@@ -118,7 +118,7 @@ def _find(name: str) -> Path:
         raise SearchSpaceError(f"search space {name}: there is no such file")
     raise SearchSpaceError(
         f"search space {name!r} is unknown{nearest(name, names)}; known are {', '.join(names)}, or give a path to a "
-        f"YAML file (`--example` prints one to start from)"
+        f"YAML file (`survey example` prints one to start from)"
     )
 
 

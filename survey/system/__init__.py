@@ -4,6 +4,7 @@ The modules are independent of each other and know nothing of surveys.
 """
 
 __all__ = [
+    "beside",
     "clock",
     "cuda",
     "exit",
@@ -12,6 +13,7 @@ __all__ = [
     "gc_pause",
     "home",
     "import_path",
+    "interrupts",
     "machine",
     "periodic",
     "port_forward",

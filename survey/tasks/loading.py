@@ -30,7 +30,7 @@ class TaskDescription:
         rows: Rows of the whole data set.
         num_inputs: Numbers in the prepared inputs of a row.
         num_outputs: Columns of the prepared targets.
-        guessed: Whether the kind was guessed from the target, as for a PMLB data set that BUTTER does not use.
+        guessed: Whether the kind was guessed from the target, as for a table of PMLB that BUTTER does not use.
         inputs_guessed: Whether the number of inputs was guessed, because the data are not on this machine.
         parts: Rows of each part, if the task has a split of its own.
         input_shape: Shape of the inputs of a row, if these are images, sequences or the like; () for a table.
@@ -50,7 +50,7 @@ class TaskDescription:
 def load(name: str, user_tasks: Mapping[str, UserTask] = _NONE) -> PreparedTask:
     """Return the prepared data of a task, from memory if this process has read the same file before.
 
-    Results call `pmlb:NAME` just NAME, so such a name is taken for a PMLB data set if its file is on this machine.
+    Results call `pmlb:NAME` just NAME, so such a name is taken for a table of PMLB if its file is on this machine.
 
     Args:
         name: As for `check_name`.

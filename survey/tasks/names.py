@@ -27,7 +27,7 @@ def canonical_name(name: str) -> str:
 
 
 def is_pmlb_name(name: str) -> bool:
-    """Whether `name`, given without its prefix, could be a PMLB data set."""
+    """Whether `name`, given without its prefix, could be that of a table of PMLB."""
     return _PMLB_NAME.fullmatch(name) is not None and not is_device(name) and not task_problem(name)
 
 
@@ -35,7 +35,7 @@ def check_name(name: str, user_tasks: Collection[str] = ()) -> None:
     """Check that `name` is a task.
 
     Args:
-        name: A published task, `sklearn:NAME`, `pmlb:NAME` (any PMLB data set), or a name in `user_tasks`.
+        name: A published task, `sklearn:NAME`, `pmlb:NAME` (any table of PMLB), or a name in `user_tasks`.
         user_tasks: Names of the user's own tasks, or a mapping with these keys.
 
     Raises:
@@ -54,7 +54,7 @@ def check_name(name: str, user_tasks: Collection[str] = ()) -> None:
         )
     if not is_pmlb_name(bare):
         raise TaskError(
-            f"task {name!r}: {bare!r} cannot be the name of a PMLB data set; expected letters, digits and _ . + -, and "
+            f"task {name!r}: {bare!r} cannot be the name of a table of PMLB; expected letters, digits and _ . + -, and "
             f"a valid name for a folder"
         )
 
@@ -85,5 +85,5 @@ def _unknown(name: str, user_tasks: Collection[str]) -> str:
     another = f"{PMLB_PREFIX}{name}" if is_pmlb_name(name) else f"{PMLB_PREFIX}NAME"
     return (
         f"unknown task {name!r}{guess}; expected one of {', '.join(allowed)}, "
-        f"or {another!r} for another PMLB data set, or a task of your own, defined under `tasks`"
+        f"or {another!r} for another table of PMLB, or a task of your own, defined under `tasks`"
     )

@@ -92,7 +92,7 @@ class PreparedTask:
 
     @property
     def num_rows(self) -> int:
-        """Number of rows of the whole data set."""
+        """Number of rows of the whole table."""
         return self.inputs.shape[0]
 
     @property

@@ -49,7 +49,7 @@ def cache_dir() -> Path:
 
 
 def find_pmlb(name: str) -> Path | None:
-    """Return the file of the PMLB data set `name` in `SURVEY_PMLB_DIR`, or None.
+    """Return the file of the PMLB table `name` in `SURVEY_PMLB_DIR`, or None.
 
     Its checksum is not checked: it is the user's own stand-in, and the results record the digest of its content.
     """
@@ -62,12 +62,12 @@ def find_pmlb(name: str) -> Path | None:
 
 
 def is_at_hand(name: str) -> bool:
-    """Whether a file for the PMLB data set `name` lies in `SURVEY_PMLB_DIR` or in the cache."""
+    """Whether a file for the PMLB table `name` lies in `SURVEY_PMLB_DIR` or in the cache."""
     return find_pmlb(name) is not None or (cache_dir() / name / f"{name}.tsv.gz").is_file()
 
 
 def obtain_pmlb(name: str) -> Path:
-    """Return the file of the PMLB data set `name`, fetched into the cache unless it is on this machine.
+    """Return the file of the PMLB table `name`, fetched into the cache unless it is on this machine.
 
     A cached file is fetched again if its SHA-256 is not the published one, which only data sets that BUTTER uses have.
 
@@ -120,7 +120,7 @@ def _not_obtained(name: str, url: str, error: Exception) -> str:
     return (
         f"task {name!r}: its table was not found. Looked in {looked} and in the cache {cache_dir()}, "
         f"then tried {url}: {_reason(error)}. Set SURVEY_PMLB_DIR to a folder with {name}/{name}.tsv.gz, or run "
-        "`python -m survey.launch --fetch-only` on a machine with a network and share its SURVEY_CACHE_DIR"
+        "`survey fetch` with the search space on a machine with a network and share its SURVEY_CACHE_DIR"
     )
 
 

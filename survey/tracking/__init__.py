@@ -1,9 +1,9 @@
 """Everything that is said to MLflow and read from it.
 
 `store` is the driver's side: the tracking store, its MLflow experiment, and what is finished in it. `trial_run` is a
-worker's side: the MLflow run of a trial; it does not import MLflow where it can do without. `rows` is what is written,
-`writer` how. `local_store` keeps the sqlite file of an output, `server` serves it by `app`, `recovery` finds what was
-not in it. `ui_view` is what MLflow's page shows of a survey.
+worker's side: the MLflow run of a trial. Neither imports MLflow where it can do without. `rows` is what is written,
+`writer` how. `local_store` keeps the sqlite file of an output, whose tables are those of `ready_tables`; `server`
+serves it by `app`, `recovery` finds what was not in it. `ui_view` is what MLflow's page shows of a survey.
 """
 
 import logging
@@ -26,6 +26,7 @@ __all__ = [
     "errors",
     "finished",
     "local_store",
+    "ready_tables",
     "recovery",
     "rows",
     "server",

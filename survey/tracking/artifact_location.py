@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from typing import TYPE_CHECKING
 
 from survey.errors import InputError, TrackingError
 from survey.output.ownership import MARKER
 from survey.tracking.errors import tracking_errors
+
+if TYPE_CHECKING:
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 
 def claim(uri: str, tracking_uri: str, marker: str) -> None:
@@ -26,7 +26,7 @@ def claim(uri: str, tracking_uri: str, marker: str) -> None:
     """
     try:
         with tracking_errors(uri, "be written to", what="--artifacts"), tempfile.TemporaryDirectory() as folder:
-            repository = get_artifact_repository(uri, tracking_uri=tracking_uri)
+            repository = _repository(uri, tracking_uri)
             is_claimed = _marker_in(repository) is not None
             file = Path(folder) / ("can-be-written.txt" if is_claimed else MARKER)
             file.write_text(marker, encoding="utf-8")
@@ -46,10 +46,18 @@ def marker_in(uri: str, tracking_uri: str) -> str | None:
         TrackingError: The location does not answer, or refuses.
     """
     with tracking_errors(uri, "be read", what="the location of artifacts"):
-        return _marker_in(get_artifact_repository(uri, tracking_uri=tracking_uri))
+        return _marker_in(_repository(uri, tracking_uri))
+
+
+def _repository(uri: str, tracking_uri: str) -> ArtifactRepository:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # it takes seconds
+
+    return get_artifact_repository(uri, tracking_uri=tracking_uri)
 
 
 def _marker_in(repository: ArtifactRepository) -> str | None:
+    from mlflow.exceptions import MlflowException
+
     try:
         if MARKER not in {each.path for each in repository.list_artifacts()}:
             return None

@@ -125,12 +125,12 @@ def _foreign(mlflow_run_id: str) -> TrackingError:
     )
 
 
-def rows_by_sql(engine: Engine, mlflow_experiment_ids: Sequence[str]) -> Iterator[FinishedRow]:
+def rows_by_sql(engine: Engine, mlflow_experiment_ids: Sequence[int]) -> Iterator[FinishedRow]:
     """Yield the finished trials of MLflow experiments by one query on the store's database, oldest first."""
     tags = {name: TAGS.alias(name.replace(".", "_")) for name in (ROLE, EXPERIMENT, EXPERIMENT_ID, REPETITIONS)}
     found = [RUNS.c.run_uuid, RUNS.c.artifact_uri, *(tag.c.value for name, tag in tags.items() if name != ROLE)]
     query = select(*found).where(
-        RUNS.c.experiment_id.in_([int(each) for each in mlflow_experiment_ids]),
+        RUNS.c.experiment_id.in_(mlflow_experiment_ids),
         RUNS.c.status == "FINISHED",
         RUNS.c.lifecycle_stage == "active",
         tags[ROLE].c.value == TRIAL_ROLE,

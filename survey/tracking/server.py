@@ -55,10 +55,13 @@ class MlflowServer:
         port, self._claim = _claim_port(host, first_port)
         self.address = f"http://{host}:{port}"
         self._relay = Relay(host, port) if host != LOOPBACK else None
-        command = [sys.executable, "-P", supervise.__file__, sys.executable, "-P", "-m", "mlflow", "server"]
+        command = [sys.executable, "-P", supervise.__file__, sys.executable, "-P", "-m", "survey.tracking.serve"]
         command += ["--app-name", "survey", "--host", host, "--port", str(port), "--workers", "1"]
         # By name only as what it is, so that no web page elsewhere can make a browser ask it; and through a tunnel.
-        command += ["--allowed-hosts", f"{host}:{port},localhost:*,127.0.0.1:*", "--cors-allowed-origins", self.address]
+        hosts = f"{host}:{port},localhost:*,127.0.0.1:*"
+        command += ["--allowed-hosts", hosts, "--cors-allowed-origins", self.address]
+        # MLflow's application reads both from there as it is imported, which is before the options are read.
+        self._allowed = {"MLFLOW_SERVER_ALLOWED_HOSTS": hosts, "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": self.address}
         command += ["--backend-store-uri", backend_uri, "--default-artifact-root", artifacts.as_uri()]
         self._command = command
         log.unlink(missing_ok=True)
@@ -66,6 +69,7 @@ class MlflowServer:
         self._watch = Periodic("MLflow server", self._start_again, every_s=_LOOK_EVERY_S)
 
     def _start(self) -> subprocess.Popen:
+        kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
         with self._log.open("ab") as stream:
             # A session of its own: Ctrl-C at the terminal is for the launcher, which ends the server last.
             return subprocess.Popen(
@@ -73,7 +77,7 @@ class MlflowServer:
                 stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env={name: value for name, value in os.environ.items() if name not in _SECRETS} | ENVIRONMENT,
+                env=kept | ENVIRONMENT | self._allowed,
                 cwd="/",  # it imports nothing from there, as its environment says
                 start_new_session=True,
             )
@@ -123,11 +127,15 @@ class MlflowServer:
             session.trust_env = False  # a proxy that the environment names knows nothing of this machine
             return session.get(f"{self.address}{path}", params=params, timeout=10)
 
-    def stop(self) -> None:
-        """End the server and all its processes."""
+    def end(self) -> None:
+        """Begin to end the server and all its processes; `stop` waits for it."""
         self._watch.stop()
         if self._guard.stdin:
             self._guard.stdin.close()
+
+    def stop(self) -> None:
+        """End the server and all its processes."""
+        self.end()
         try:
             self._guard.wait(15)
         except subprocess.TimeoutExpired:

@@ -60,8 +60,14 @@ _DATASETS = _table(
 )
 _INPUTS = _table("inputs", "input_uuid source_type source_id destination_type destination_id step")
 _INPUT_TAGS = _table("input_tags", "input_uuid name value")
+EXPERIMENTS = _table(
+    "experiments",
+    "experiment_id name artifact_location lifecycle_stage creation_time last_update_time workspace",
+)
+EXPERIMENT_TAGS = _table("experiment_tags", "key value experiment_id")
 
-_WRITTEN = (RUNS, TAGS, _PARAMS, _METRICS, _LATEST_METRICS, _DATASETS, _INPUTS, _INPUT_TAGS)
+_OF_RUNS = (RUNS, TAGS, _PARAMS, _METRICS, _LATEST_METRICS, _DATASETS, _INPUTS, _INPUT_TAGS)
+_WRITTEN = (*_OF_RUNS, EXPERIMENTS, EXPERIMENT_TAGS)
 TABLES = {each.name: frozenset(each.columns.keys()) for each in _WRITTEN}
 """The columns of each table that is written, all of them: a store whose tables have others is not written by SQL."""
 

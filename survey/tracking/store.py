@@ -5,23 +5,28 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 import requests
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from mlflow.tracking import MlflowClient
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import create_engine, text
 
 from survey.errors import InputError
 from survey.text.uris import sqlite_file
 from survey.tracking.errors import tracking_errors
-from survey.tracking.finished import FinishedRow, FinishedTrials, rows_by_sql
+from survey.tracking.experiments import ClientExperiments, Experiments, SqlExperiments, database_of
+from survey.tracking.finished import FinishedRow, FinishedTrials
+from survey.tracking.ready_tables import make_tables
 from survey.tracking.rows import Writer
-from survey.tracking.sql_writer import DIALECTS, TABLES
+from survey.tracking.sql_writer import DIALECTS
 from survey.tracking.sqlite import use_write_ahead_log
-from survey.tracking.tags import MOST_LETTERS, OUTPUT, ROLE, TRIAL_ROLE
+from survey.tracking.tags import MOST_LETTERS, OUTPUT
 from survey.tracking.ui_view import VIEW
 from survey.tracking.writer import make_writer
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 _ANSWER_WITHIN_S = 15.0
 
@@ -48,6 +53,7 @@ class TrackingStore:
             raise InputError(f"{uri}: a sqlite file takes no options here; write %3F for a '?' in its path")
         if file := sqlite_file(uri):
             use_write_ahead_log(file)
+            make_tables(file)
         with tracking_errors(uri):
             if uri.startswith("http"):
                 # MLflow itself would try again for minutes.
@@ -56,8 +62,23 @@ class TrackingStore:
                 engine = create_engine(uri)
                 engine.connect().close()
                 engine.dispose()
-            self.client = MlflowClient(uri)
-            self.client.search_experiments(max_results=1)
+            self._database = database_of(uri)
+            if self._database is None:
+                self.client.search_experiments(max_results=1)  # which makes the tables of a new database
+                self._database = database_of(uri)
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's own client of the store, which takes seconds to import."""
+        from mlflow.tracking import MlflowClient
+
+        return MlflowClient(self.uri)
+
+    @property
+    def _experiments(self) -> Experiments:
+        if self._database is not None:
+            return SqlExperiments(self._database, self._output_id)
+        return ClientExperiments(self.client, self._output_id)
 
     def open_experiment(self, name: str, *, note: str, artifact_location: str | None, view: str = "") -> str:
         """Return the id of the MLflow experiment for a survey of this name, created where there is none.
@@ -65,16 +86,17 @@ class TrackingStore:
         Args:
             name: Name of the survey.
             note: What it is for, as Markdown.
-            artifact_location: URI of the artifact folder; None if the MLflow server chooses it.
+            artifact_location: URI of the artifact folder; None if MLflow chooses it.
             view: What its page shows, see `survey.tracking.ui_view`.
         """
         with tracking_errors(self.uri):
-            for experiment in self._experiments():
+            experiments = self._experiments
+            for experiment in experiments.all():
                 # One whose artifacts belong elsewhere is of before the output folder was moved.
                 here = artifact_location in (None, experiment.artifact_location)
                 if here and experiment.tags.get("survey.name") == name:
                     if view:
-                        self.client.set_experiment_tag(experiment.experiment_id, VIEW, view)
+                        experiments.set_tag(experiment.experiment_id, VIEW, view)
                     return experiment.experiment_id
             tags = {OUTPUT: self._output_id, "survey.name": name, "mlflow.note.content": note}
             # The UI then opens its pages for training runs, rather than those for language models.
@@ -83,13 +105,15 @@ class TrackingStore:
                 tags[VIEW] = view
             short = name[:MOST_LETTERS]
             titles = itertools.chain([short], (f"{short} ({number})" for number in itertools.count(2)))
-            title = next(title for title in titles if self.client.get_experiment_by_name(title) is None)
-            return self.client.create_experiment(title, artifact_location, tags)
+            title = next(title for title in titles if not experiments.is_taken(title))
+            if artifact_location is None:  # only MLflow knows what it would choose
+                experiments = ClientExperiments(self.client, self._output_id)
+            return experiments.create(title, artifact_location, tags)
 
     def artifact_locations(self) -> set[str]:
         """Return where the store says that the artifacts of this output lie."""
         with tracking_errors(self.uri):
-            return {str(experiment.artifact_location).rstrip("/") for experiment in self._experiments()}
+            return {experiment.artifact_location.rstrip("/") for experiment in self._experiments.all()}
 
     @property
     def finished(self) -> FinishedTrials:
@@ -97,25 +121,20 @@ class TrackingStore:
         return FinishedTrials(self._finished_rows)
 
     def _finished_rows(self) -> Iterator[FinishedRow]:
-        """Read by SQL where the store is a database that can be reached from here, through MLflow elsewhere."""
         with tracking_errors(self.uri, "be read"):
-            engine = self._engine()
-            if engine is not None:
-                yield from rows_by_sql(engine, [experiment.experiment_id for experiment in self._experiments()])
-                return
-            for run in self._runs(f"attributes.status = 'FINISHED' and tags.`{ROLE}` = '{TRIAL_ROLE}'"):
-                yield FinishedRow.of(run.info.run_id, run.info.artifact_uri, run.data.tags)
+            yield from self._experiments.finished()
 
     def close_abandoned_runs(self) -> int:
         """Mark runs that nobody trains any more as KILLED, and return how many there were.
 
         To be called only while no trial of this output is running.
         """
-        abandoned = [run.info for run in self._runs("attributes.status = 'RUNNING'")]
+        with tracking_errors(self.uri):
+            abandoned = list(self._experiments.unended())
         # The clock of the worker that has started one may be ahead of this machine's.
-        now_ms = max([int(time.time() * 1000), *(info.start_time for info in abandoned)])
-        for mlflow_experiment_id in {info.experiment_id for info in abandoned}:
-            run_ids = [info.run_id for info in abandoned if info.experiment_id == mlflow_experiment_id]
+        now_ms = max([int(time.time() * 1000), *(run.start_time for run in abandoned)])
+        for mlflow_experiment_id in {run.experiment_id for run in abandoned}:
+            run_ids = [run.run_id for run in abandoned if run.experiment_id == mlflow_experiment_id]
             self._writer(mlflow_experiment_id).end_runs(run_ids, "KILLED", now_ms)
         return len(abandoned)
 
@@ -126,7 +145,7 @@ class TrackingStore:
         a sample.
         """
         with tracking_errors(self.uri, "be optimized"):
-            engine = self._engine()
+            engine = self._database
             if engine is not None and engine.dialect.name in _ANALYZE:
                 with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                     for statement in _ANALYZE[engine.dialect.name]:
@@ -134,35 +153,11 @@ class TrackingStore:
 
     def sql_artifacts(self, mlflow_experiment_id: str) -> str | None:
         """Return where an MLflow experiment keeps artifacts, if its rows may be written by SQL; else None."""
+        if self._database is None:
+            return None
         with tracking_errors(self.uri):
-            experiment = self.client.get_experiment(mlflow_experiment_id)
-            return experiment.artifact_location if self._engine() is not None else None
-
-    def _engine(self) -> Engine | None:
-        """The store's database, if it is a known kind whose tables have the known columns and no others."""
-        store = self.client._tracking_client.store
-        if not isinstance(store, SqlAlchemyStore) or store.engine.dialect.name not in DIALECTS:
-            return None
-        tables = inspect(store.engine)
-        if any({c["name"] for c in tables.get_columns(name)} != columns for name, columns in TABLES.items()):
-            return None
-        return store.engine
+            its = (each for each in self._experiments.all() if each.experiment_id == mlflow_experiment_id)
+            return next(its).artifact_location
 
     def _writer(self, mlflow_experiment_id: str) -> Writer:
         return make_writer(self.uri, mlflow_experiment_id, sql_artifacts=self.sql_artifacts(mlflow_experiment_id))
-
-    def _experiments(self) -> list:
-        return list(self.client.search_experiments(filter_string=f"tags.`{OUTPUT}` = '{self._output_id}'"))
-
-    def _runs(self, filter_string: str) -> Iterator:
-        with tracking_errors(self.uri):
-            ids = [experiment.experiment_id for experiment in self._experiments()]
-            token = None
-            while ids:
-                page = self.client.search_runs(
-                    ids, filter_string, max_results=1000, order_by=["attributes.start_time"], page_token=token
-                )
-                yield from page
-                token = page.token
-                if not token:
-                    return

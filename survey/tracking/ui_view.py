@@ -8,6 +8,7 @@ theirs. Nothing else reads the tag; a UI that does not know it shows its own pag
 from __future__ import annotations
 
 import base64
+import html
 import json
 import zlib
 from collections.abc import Sequence
@@ -21,16 +22,33 @@ VIEW = f"mlflow.sharedViewState.{_KEY}"
 """The tag of the MLflow experiment, as MLflow's UI calls that of a view with this key."""
 
 _FIRST, _OTHERS = "survey-curves", "survey-others"
-_COLUMN_WIDTH = 110  # in pixels
+_COLUMN_WIDTH = 100  # in pixels
+_CHARTS_IN_A_ROW = 2
+"""Beside the list of runs, three of them would be too narrow for their titles on a small screen."""
+
+_ASSISTANT = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
+"""The key under which MLflow's UI notes in a browser that its assistant has opened itself there, as it does once."""
 
 PATH = "/survey"
-"""Where a server with `survey.tracking.app` redirects to the page: a fragment makes a long address."""
+"""Where a server with `survey.tracking.app` has the entrance to the page, whose own address is long."""
 
 
 def page(address: str, mlflow_experiment_id: str) -> str:
     """Return the address of the page of an MLflow experiment: the charts of its training runs, in the survey's view."""
     query = f"workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={_KEY}"
     return f"{address}/#/experiments/{mlflow_experiment_id}/runs?{query}"
+
+
+def entrance(address: str) -> str:
+    """Return a page of HTML that leads to another address of the same server, and leaves MLflow's assistant closed.
+
+    A browser that has never been there would open it over a third of the page. Whoever wants it has its button, and
+    what a browser remembers of it otherwise stays.
+    """
+    target = json.dumps(address).replace("<", r"\u003c")
+    script = f"localStorage.setItem({_ASSISTANT!r}, 'true'); location.replace({target})"
+    link = f'<a href="{html.escape(address)}">The survey in MLflow</a>'
+    return f"<!doctype html><title>Survey</title><script>{script}</script><noscript>{link}</noscript>"
 
 
 def shared_view(metrics: Metrics, axes: Sequence[str]) -> str:
@@ -90,4 +108,5 @@ def _curves(metric: str, section: str) -> dict[str, Any]:
 
 def _section(uuid: str, name: str, *, shown: bool = True) -> dict[str, Any]:
     """A section of charts, folded if it is not shown."""
-    return {"uuid": uuid, "name": name, "display": shown, "isReordered": True, "isGenerated": True, "deleted": False}
+    state = {"uuid": uuid, "name": name, "display": shown, "isReordered": True, "isGenerated": True, "deleted": False}
+    return {**state, "columns": _CHARTS_IN_A_ROW}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from survey.errors import INTERRUPTED
 from survey.system.exit import end_process
+from survey.system.interrupts import Interrupter
 from survey.text.terminal import reader_is_gone
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ class StopSignals:
     """Turns signals into a request to stop, while it is entered, and announces the stop.
 
     While trials train, the first Ctrl-C, SIGTERM or SIGHUP lets them write their checkpoints. At any other time, and
-    the second time, a signal raises KeyboardInterrupt. A second SIGHUP does nothing, as the shell and the system send
-    one each. Where SIGHUP is ignored, as under `nohup`, it stays so. The process ends `grace_s` after SIGTERM or
-    SIGHUP, whatever it waits for.
+    the second time, a signal raises KeyboardInterrupt, as soon as no import is under way. A second SIGHUP does nothing,
+    as the shell and the system send one each. Where SIGHUP is ignored, as under `nohup`, it stays so. The process ends
+    `grace_s` after SIGTERM or SIGHUP, whatever it waits for.
 
     Args:
         request: What signals ask to stop.
@@ -47,6 +48,7 @@ class StopSignals:
         grace_s: float = GRACE_S,
     ) -> None:
         self.request, self._notice, self._is_training = request, notice, False
+        self._interrupt = Interrupter()
         too_late = (
             f"interrupted, and not all trials have stopped within {grace_s:.0f} s: those go on from their last "
             "checkpoint; launch again with the same arguments"
@@ -94,7 +96,7 @@ class StopSignals:
         if not is_first and number == signal.SIGHUP:
             return
         if not (self._is_training and is_first):
-            raise KeyboardInterrupt
+            self._interrupt(number, frame)
 
     def _give_notice(self) -> None:
         request = self.request

@@ -18,6 +18,7 @@ from ray import tune
 from survey.errors import FATAL_ERRORS, OutputError, TrackingAwayError
 from survey.output.folder import is_output
 from survey.plan.bundles import resource_name
+from survey.system.gc_pause import collector_paused
 from survey.trials.messages import TrialReport, TrialSettings, configs_of, last_line
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class SurveyTrial(tune.Trainable):
         self._experiments: dict[int, ExperimentTraining] = {}
         self._to_open: set[int] = set()
         # Not at the top of the module, as the driver, which names this class, needs none of it.
-        import survey.trials.experiment_training  # noqa: F401
+        with collector_paused():
+            import survey.trials.experiment_training  # noqa: F401
 
     def __repr__(self) -> str:
         """Name the actor in Ray's dashboard, from its first trial on, by what all its trials have in common."""

@@ -15,6 +15,23 @@ Column = tuple["pa.DataType", str]
 """The type of a column, and what it means."""
 
 
+@dataclass(frozen=True, slots=True)
+class GivenList:
+    """A derived column of lists that some experiments are given, and that is an axis of these.
+
+    Attributes:
+        column: The column that says which experiments are given the list.
+        value: Its value in these.
+        derived: How many of the last elements are derived there, too.
+        decides: Other axes, whose values follow from the list there.
+    """
+
+    column: str
+    value: str
+    derived: int = 0
+    decides: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be kept
 class Columns:
     """What is the workload's own in the data set.
@@ -28,6 +45,7 @@ class Columns:
         metrics: What runs record of each epoch.
         of_runs: Columns of a run by name, beside its curves, of which summaries have nothing.
         derived: Columns of an experiment that follow from the others, and so are no axes.
+        given_lists: Those of them that are axes of some experiments all the same.
         not_published: Columns of an experiment, and curves, that the published data lack; the others mean the same.
         told: Columns of an experiment that are no axes, and that the report lists with their values.
         of_data: Columns that say something of the data, and may be filled in where an older version did not know it.
@@ -44,6 +62,7 @@ class Columns:
     metrics: Metrics
     of_runs: Mapping[str, Column] = field(default_factory=dict)
     derived: frozenset[str] = frozenset()
+    given_lists: Mapping[str, GivenList] = field(default_factory=dict)
     not_published: frozenset[str] = frozenset()
     told: tuple[str, ...] = ()
     of_data: tuple[str, ...] = ()
@@ -64,7 +83,7 @@ def common() -> dict[str, Column]:
 
     return {
         "experiment_id": (pa.uint64(), "Identity of the experiment: a 63-bit hash of its canonical hyperparameters"),
-        "batch": (pa.string(), "Name of the launch that trained the run: its sweeps, joined by +"),
+        "batch": (pa.string(), "Name of the launch that trained the run: its search spaces, joined by +"),
         "draws": (
             pa.string(),
             "paired: runs of a task with the same repetition share split, orders and noise; independent: none do",

@@ -25,9 +25,14 @@ class Work(Protocol):
         ...
 
     @property
-    def step_flops(self) -> float:
-        """The same of one step: experiments with few of them leave most of a GPU idle."""
+    def steps(self) -> float:
+        """Steps that they are done in, one after the other."""
         ...
+
+
+def step_flops(work: Work) -> float:
+    """Return the floating-point operations of a step: experiments with few of them leave most of a GPU idle."""
+    return work.flops / work.steps
 
 
 @dataclass(frozen=True, slots=True)

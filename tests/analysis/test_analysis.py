@@ -94,6 +94,7 @@ def test_read_other_tables(dataset: Path) -> None:
         ({"filters": [("shape", "~", "rectangle")]}, "operator '~' is unknown; known are ="),
         ({"filters": [("depth", "=", "three")]}, "depth is a uint8"),
         ({"filters": [("depth", 3)]}, "expected (column, operator, value)"),
+        ({"filters": [("widths", "=", [64, 10])]}, "widths holds lists, which only None can be compared with"),
     ],
 )
 def test_read_says_what_is_wrong(dataset: Path, arguments: dict, message: str) -> None:

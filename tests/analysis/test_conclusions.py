@@ -23,12 +23,15 @@ from analysis.conclusions.best_settings import BestSettings, best_settings
 from analysis.conclusions.full_grid import largest_grid, thinned
 from analysis.conclusions.scores import judged_by
 from analysis.conclusions.surveyed import surveyed
+from analysis.explore.catalogue import catalogue
 from analysis.explore.index import open_index
 from analysis.reading.axes import axes_of
 from analysis.report.condense import experiments
+from analysis.report.told import told
 from analysis.statistics.mean_intervals import paired_interval, unpaired_interval
 from survey import Grid
 from survey.errors import InputError
+from survey.networks.columns import COLUMNS as NETWORK_COLUMNS
 from survey.workloads.experiment import Run
 from tests.support.analysis_data import as_published, bowl, experiment, grid, mixed_data_set, write_data_set
 from tests.support.workload_data import MADE, Made, hills, write_workload
@@ -137,6 +140,38 @@ def test_experiments_that_differ_in_a_list_are_told_apart(tmp_path):
     assert set(experiments(dataset)["steps"]) == {"[16]", "[8, 8]", "[8]"}
     with pytest.raises(InputError, match=r"no experiment has steps \[9\]; those that there are have a steps of \[16\]"):
         difference(dataset, {"steps": [9]}, {"steps": [8]})
+
+
+def of_widths(hidden: tuple[int, ...], floor: float, **more: Any) -> dict[str, Any]:
+    """A network of given widths; others have its size and depth, too."""
+    return experiment("sklearn:digits", "widths", 3, 5130, bowl(floor, 12, 20), widths=[*hidden, 10], **more)
+
+
+def test_networks_of_given_widths_are_told_apart(tmp_path):
+    rates = (1e-4, 1e-3)
+    rows = [
+        of_widths(each, floor, learning_rate=rate)
+        for each, floor in (((64, 32), 0.1), ((32, 64), 0.2))
+        for rate in rates
+    ]
+    dataset = write_data_set(tmp_path / "given", rows, repetitions=5)
+    assert surveyed(dataset).axes == ("widths", "learning_rate")
+    found = difference(dataset, {"widths": [64, 32], "learning_rate": 1e-3}, {"widths": (32, 64)})
+    assert (found.a.setting, found.b.setting) == ("widths [64, 32]", "widths [32, 64]")
+    assert found.difference == pytest.approx(0.1, rel=0.01)
+    assert effects(dataset)["effect"].tolist()[0] == "widths"
+    of_explorer = {axis["name"]: axis for axis in catalogue(open_index(dataset))["axes"]}
+    assert list(of_explorer) == ["widths", "learning_rate"]
+    assert of_explorer["widths"]["texts"] == ["[32, 64]", "[64, 32]"]
+    assert of_explorer["widths"]["decides"] == ("depth", "size")
+    of_report = told(dataset, experiments(dataset), NETWORK_COLUMNS, lambda row: str(row["widths"][:2].tolist()))
+    assert of_report.effects
+    assert of_report.effects.effects[0].name == "widths"
+    assert {each.label for each in of_report.candidates} == {"[64, 32]"}
+
+    dataset = write_data_set(tmp_path / "mixed", [*grid(), *rows])
+    assert set(surveyed(dataset).experiments["widths"].dropna()) == {"[64, 32]", "[32, 64]"}
+    assert told_of(dataset)[1].startswith("20 of 24 experiments")
 
 
 def test_what_cannot_be_compared(walked, networks, tmp_path):
@@ -302,6 +337,10 @@ def test_frames_of_which_there_are_no_bands(walked):
         intervals(read(walked, columns=["experiment_id", "distance_avg"]))
     with pytest.raises(InputError, match="level is 2"):
         intervals(read(walked), level=2)
+    with pytest.raises(InputError, match="curves is a PosixPath; expected a frame"):
+        intervals(walked)
+    with pytest.raises(InputError, match="'kind' holds no numbers, but stands after epoch"):
+        intervals(curves(read(walked)).assign(kind="a walk"))
 
 
 @pytest.mark.scale
@@ -469,11 +508,28 @@ def test_what_may_be_the_best(tmp_path):
     assert (found.tested, found.surveyed, found.repetitions) == (3, 3, 5)
     assert 0 < found.resolved < 1
     assert found.needed > 5
+    assert not found.in_log
+    assert found.mean == "mean"
     unpaired = {Made(count=each.count, draws="independent"): values for each, values in made.items()}
     alone = compared(scored(tmp_path / "unpaired", unpaired))
     assert not alone.paired
     assert len(alone.candidates) == 3
     assert alone.resolved > found.resolved
+
+
+def test_losses_that_may_be_the_best_are_compared_by_their_logarithms(tmp_path):
+    """Runs are 0.92 to 1.08 times the median; a setting with four times the loss is told from the others."""
+    rows = [
+        experiment("sklearn:digits", "rectangle", 2, size, bowl(0.1 * factor, np.log2(size), 20))
+        for size, factor in ((256, 1), (512, 1.01), (1024, 4))
+    ]
+    dataset = write_data_set(tmp_path / "dataset", rows, repetitions=5)
+    found = compared(dataset)
+    assert found.in_log
+    assert found.mean == "geometric mean"
+    assert found.candidates["size"].tolist() == [256, 512]
+    factors = np.array([0.92, 0.96, 1.0, 1.04, 1.08])
+    assert found.behind == pytest.approx([0, 0.001 * np.exp(np.log(factors).mean())], rel=1e-3)
 
 
 def test_what_cannot_be_compared_is_counted(tmp_path):
@@ -517,4 +573,4 @@ def test_axes_are_what_a_search_space_sets(walked, networks):
     assert {"dataset", "depth", "shape", "size"} <= set(known.axes)
     axes = {name.replace(".", "_") for name in axes_of(known.columns, known.experiments)}
     assert axes <= set(Grid.keys())
-    assert axes >= {*Grid.keys()} - {"epochs", "draws", "widths"}  # these last are a list
+    assert axes >= {*Grid.keys()} - {"epochs", "draws"}

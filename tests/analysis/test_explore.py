@@ -11,6 +11,8 @@ from base64 import b64decode
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import analysis
@@ -74,6 +76,21 @@ def test_only_files_that_changed_are_read_again(dataset, opened):
     shutil.rmtree(part.parent)
     fewer = open_index(dataset, folder_of(dataset))
     assert (fewer.num_read, len(fewer.experiments)) == (0, 6)
+
+
+def test_files_of_other_kinds_are_read_beside_each_other(dataset, opened):
+    """One has another type and lacks a column, as files of other versions may."""
+    part = opened.parts["complete_summary"][1].path
+    file = dataset / "complete_summary" / part
+    stored = pq.ParquetFile(file).read()
+    place = stored.column_names.index("rate")
+    stored = stored.set_column(place, "rate", stored["rate"].cast(pa.float64())).drop_columns("height_max_value_q3")
+    pq.write_table(stored, file)
+    again = open_index(dataset).experiments
+    of_file = (again["part"] == 1).to_numpy()
+    assert 0 < of_file.sum() < len(again)
+    expected = opened.experiments.assign(height_max_value_q3=opened.experiments["height_max_value_q3"].where(~of_file))
+    pd.testing.assert_frame_equal(again, expected)
 
 
 @pytest.mark.parametrize("damage", [b"", b"ARROW1\0\0 and nothing more"])

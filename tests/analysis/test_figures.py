@@ -17,6 +17,7 @@ from analysis.fits.fits import LANDMARKS, landmarks
 from analysis.reading.labels import fixed_text, loss_words
 from survey.errors import InputError
 from tests.support.analysis_data import bowl, experiment, write_data_set
+from tests.support.figure_texts import unreadable
 
 SIZES = [2**k for k in range(8, 13)]
 RATES = {1e-2: 3.0, 1e-3: 1.0, 1e-4: 2.0}
@@ -82,6 +83,23 @@ def test_a_grid_by_shape_says_where_there_is_nothing(frame: pd.DataFrame) -> Non
     shown = [axes for axes in figure.axes if axes.get_title(loc="left")][:4]
     assert [axes.get_title(loc="left") for axes in shown] == ["rectangle", "trapezoid"] * 2
     assert [text.get_text() for axes in shown for text in axes.texts] == ["no\nexperiments"]
+
+
+def test_long_names_in_a_grid_can_be_read(tmp_path) -> None:
+    shapes = [f"wide_first_{ratio}x_residual" for ratio in (2, 4, 5, 8, 10, 16)]
+    name = "a_table_of_which_the_name_is_longer_than_a_line_of_the_figure_can_be_" * 2
+    sizes = (256, 1024)
+    rows = [
+        experiment(name, shape, 3, size, bowl(0.1, 9, 20), learning_rate=rate)
+        for shape in shapes
+        for size in sizes
+        for rate in (1e-4, 1e-3)
+    ]
+    rows += [experiment("nursery", shapes[0], 3, size, bowl(0.1, 9, 20)) for size in sizes]
+    figure = zone_grid(read(write_data_set(tmp_path / "dataset", rows)), by="shape")
+    assert unreadable(figure) == []
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert "wide_\nfirst_16x_\nresidual" in titles
 
 
 def test_variation_over_repetitions(frame: pd.DataFrame) -> None:

@@ -126,7 +126,7 @@ def test_what_was_found_is_said_in_three_sentences(tmp_path: Path) -> None:
     rows, gaps = experiments(dataset), Gaps(2, 1, 0, 3, {"no memory": 4}, True, [])
     best, matters, rests_on = found = findings([told_of(dataset)], rows, gaps).sentences
     assert best == (
-        "The best median height is 10.00, of rate 2, count 3 (better than each of 5 others), all at 95 % confidence."
+        "The best median height is 10.00, of rate 2, count 3 (better than each of 5 others), at 95 % confidence."
     )
     assert re.fullmatch(r"What matters most for the height is count \(\d\d % of its variance; .* %.*\)\.", matters)
     assert rests_on == (

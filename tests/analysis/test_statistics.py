@@ -60,7 +60,7 @@ def test_intervals_of_few_or_equal_values():
     assert np.isnan(half_width([0.5, 0.5], [1, 0], 0.95)).all()
 
 
-@pytest.mark.parametrize("level", [0, 1, 95, -0.5, math.nan])
+@pytest.mark.parametrize("level", [0, 1, 95, -0.5, math.nan, "0.95", ["val_loss"], None])
 def test_a_level_is_between_0_and_1(level):
     with pytest.raises(InputError, match=r"expected a number between 0 and 1, such as 0\.95"):
         check_level(level)
@@ -145,6 +145,28 @@ def test_the_truly_best_is_among_those_that_may_be_it(draw, paired, repetitions)
         luck = random.normal(size=repetitions) if paired else 0.0
         found += bool(may_be_least(scores + luck, paired=paired, level=0.95)[0])
     assert found / 1500 >= 0.93
+
+
+@pytest.mark.scale
+@pytest.mark.parametrize("paired", [True, False], ids=["paired", "unpaired"])
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
+@pytest.mark.parametrize("repetitions", [5, 30])
+def test_logarithms_of_losses_leave_fewer_that_may_be_the_best(draw, paired, repetitions):
+    """Losses from 1 to 25, four of 1; the spread of all is a fifth of them, and luck multiplies all of a repetition."""
+    random = np.random.default_rng(repetitions)
+    means = np.r_[np.ones(4), np.geomspace(1.1, 25, 28)]
+    reference = draw(random, (100_000,))
+    found = {"losses": [], "logarithms": []}
+    for _ in range(300):
+        noise = np.clip((draw(random, (32, repetitions)) - reference.mean()) / reference.std(), -3.5, None)
+        luck = np.exp(0.1 * random.normal(size=repetitions)) if paired else 1.0
+        losses = means[:, None] * (1 + 0.2 * noise) * luck
+        found["losses"].append(may_be_least(losses, paired=paired, level=0.95))
+        found["logarithms"].append(may_be_least(np.log(losses), paired=paired, level=0.95))
+    kept = {name: np.mean(each, axis=0) for name, each in found.items()}
+    assert kept["logarithms"][0] >= 0.95
+    # With 30 runs little is left to tell apart, and heavy tails weigh a little more in logarithms.
+    assert kept["logarithms"].sum() < (0.9 if repetitions == 5 else 1.05) * kept["losses"].sum()
 
 
 def test_components_by_hand():

@@ -20,11 +20,15 @@ from analysis.figures.axis_slices import axis_slice
 from analysis.figures.metric_curves import objective_curves, other_curves
 from analysis.figures.pictures import Picture
 from analysis.figures.selection import at_best, crossed, some
-from analysis.reading.axes import axes_of, axis_values, list_axes, lists_as_text, value_text, values_text
+from analysis.reading.axes import axes_of, axis_values, list_axes, lists_as_text, metric_text, value_text, values_text
 from analysis.reading.best import Best
+from analysis.report.condense import experiments
 from analysis.report.page import write_report
+from analysis.report.shown import metrics_text
+from analysis.report.workload_page import contents
 from survey.errors import InputError
 from survey.text.escaping import printable
+from survey.workloads.metrics import Metric
 from tests.support.hostile import BOTH, EFFECTIVE, EVIL, parsed, text_of
 from tests.support.workload_data import MADE, Made, hills, write_workload
 
@@ -83,10 +87,10 @@ def test_the_report_on_random_walks(walked, tmp_path):
     assert titles(page) == [
         *("What this survey found", "All settings, the best first", "What was surveyed"),
         "Best experiments",
-        *("What these runs can tell", "What matters for the distance"),
         *("Learning curves", "Distance by epoch", "Other metrics by epoch"),
         *("Slices", "Distance along step", "Distance along drift"),
         *("Maps", "Distance over pairs of axes"),
+        *("What these runs can tell", "What matters for the distance", "What may be the best"),
         *("What failed or is missing", "All experiments"),
         *("Load this data", "With pyarrow and pandas", "With this project"),
     ]
@@ -95,7 +99,7 @@ def test_the_report_on_random_walks(walked, tmp_path):
         "<dt>Step</dt><dd>0.5, 1, 2 · Standard deviation of a step</dd>",
         "<dt>Runs</dt><dd>18 (3 per experiment)</dd>",
         "<dt>Epochs recorded</dt><dd>216 (12 per run)</dd>",
-        "<dt>Sweeps</dt><dd>sweep (6)</dd>",
+        "<dt>Search spaces</dt><dd>sweep (6)</dd>",
         "every run has a finite distance at its last epoch",
     ):
         assert fact in page
@@ -160,11 +164,26 @@ def test_a_single_experiment(height, tmp_path):
     assert titles(page)[:9] == [
         *("What this survey found", "All settings, the best first", "What was surveyed"),
         "Best experiments",
-        *("What these runs can tell", "Learning curves", "Height by epoch", "Other metrics by epoch"),
+        *("Learning curves", "Height by epoch"),  # no other metric has a value
+        *("What these runs can tell", "What may be the best"),
         "What failed or is missing",
     ]
     assert cells(page, "best")[0][:2] == ["Runs", "Height"]
     assert "<dt>Epochs recorded</dt><dd>1 (1 per run)</dd>" in page
+
+
+@pytest.mark.usefixtures("not_drawn")
+def test_what_was_surveyed_is_short(tmp_path, monkeypatch):
+    """Many axes that do not vary share a line; a metric without a value is none of those that are listed."""
+    monkeypatch.setattr("analysis.report.workload_page._CONSTANT", 2)
+    made = {each: {**curves, "width": np.full((3, 8), np.nan)} for each, curves in hills(rates=[1.0, 2.0]).items()}
+    dataset = write_workload(tmp_path / "dataset", MADE, made)
+    facts = dict(contents(dataset, MADE, experiments(dataset), 10)["facts"])
+    assert facts["Rate"] == "1, 2 · How fast"
+    assert facts["The same in all"] == "count 1, kind plain, flag False, where here, steps []"
+    assert facts["Other metrics"] == "unseen (in no summary)"
+    assert metrics_text([Metric(name, "odd_one") for name in "abcd"]).startswith("a (odd one), b (odd one)")
+    assert metrics_text([Metric(name, "odd_one") for name in "abcde"]) == "a, b, c, d, e"
 
 
 def test_nothing_yet(tmp_path):
@@ -217,11 +236,22 @@ def test_the_best_value_is_among_those_that_are_drawn():
     assert some(rows, "a", 11)[1] == ""
 
 
+def test_metrics_that_no_experiment_has_recorded_have_no_panel(walked):
+    metrics = [each for each in random_walk.COLUMNS.metrics.all if each.name in ("measured", "position")]
+    distance = random_walk.COLUMNS.metrics.objective
+    drawn = other_curves(read(walked), metrics, Best(distance, distance), ["step", "drift"])
+    assert [panel.get_title(loc="left") for panel in drawn.figure.axes] == ["position"]
+
+
 def test_words_for_values():
     assert [value_text(value) for value in (None, np.nan, 0.1, np.float32(0.1), True, "a" * 99, 10**12)] == [
         *("none", "none", "0.1", "0.1", "True", "a" * 59 + "…", "1000000000000")
     ]
     assert values_text(range(9)) == "0 to 8 (9 values)"
+    assert values_text(["a", "b"]) == "a, b"
+    assert values_text(["no: a, b", "yes"]) == "no: a, b; yes"
+    metrics = [Metric("train_loss", "loss of the training set"), Metric("distance", "distance from the start")]
+    assert [metric_text(each) for each in metrics] == ["train loss", "distance (distance from the start)"]
     assert axis_values(pd.DataFrame({"a": ["b", None, "a"]}), "a") == [None, "a", "b"]
 
 

@@ -52,13 +52,18 @@ def test_the_data_card_has_the_differences_of_the_definitions():
 def test_search_spaces_of_the_readme_and_of_their_page_load(text, tmp_path):
     file = tmp_path / "space.yaml"
     file.write_text(text, encoding="utf-8")
-    (tmp_path / "my_net.py").write_text(
-        "def train(*, seed, width: int, dropout: float = 0.0, epochs: int = 50): yield {}"
-    )
+    (tmp_path / "my_net.py").write_text(blocks(README, "python")[0], encoding="utf-8")
     try:
         assert load_space(file).name in text
     except SearchSpaceError as error:
         pytest.fail(str(error))
+
+
+def test_the_function_of_the_readme_learns():
+    there: dict[str, Any] = {}
+    exec(compile(blocks(README, "python")[0], "my_net.py", "exec"), there)
+    losses = [metrics["test_loss"] for metrics in there["train"](seed=1, width=16, penalty=0.1, epochs=5)]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_every_key_of_a_task_of_your_own_is_in_its_page():

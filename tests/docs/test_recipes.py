@@ -26,11 +26,11 @@ def page() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A folder with a `.venv` as the page has it: Python runs in the environment of the tests."""
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
+    """A folder with a `.venv` as the page has it: the command runs in the environment of the tests."""
+    program = tmp_path / ".venv" / "bin" / "survey"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m survey "$@"\n')
+    program.chmod(0o755)
     return tmp_path
 
 

@@ -9,11 +9,10 @@ import shutil
 import sqlite3
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from mlflow.entities import Run
-from mlflow.tracking import MlflowClient
 
 from survey.errors import TrackingAwayError
 from survey.networks.experiment import NetworkExperiment
@@ -22,8 +21,12 @@ from survey.tracking.sqlite import copy_database
 from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import await_training, launch, numbers, rows, seeds, site, start_read, statuses
-from tests.support.servers import free_port, tracking_server
+from tests.support.servers import client_of, free_port, tracking_server
 from tests.support.small_survey import EPOCHS, EXPERIMENTS, REPETITIONS, write_space
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
 
 
 @pytest.mark.service
@@ -36,7 +39,7 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
     trial = TrackedTrial(experiment, [0, 1], num_repetitions=2, params={}, trial_id="t")
     with tracking_server(tmp_path, port):
         waits = Waits(flush_s=0.0, ask_again_s=0.0)
-        settings = TrackingSettings(uri, MlflowClient(uri).create_experiment("x"), True, False, METRICS, waits=waits)
+        settings = TrackingSettings(uri, client_of(uri).create_experiment("x"), True, False, METRICS, waits=waits)
         run = TrialRun(settings, trial)
         run.log_epoch(1, curves[0])
     for epoch in (2, 3, 4):
@@ -44,8 +47,8 @@ def test_epochs_of_a_time_without_tracking_server_are_sent_when_it_is_back(tmp_p
     with tracking_server(tmp_path, port):
         for epoch in (5, 6):
             run.log_epoch(epoch, curves[epoch - 1])
-        points = MlflowClient(uri).get_metric_history(run.run_id, "test_loss")
-        latest = MlflowClient(uri).get_run(run.run_id).data.metrics["test_loss"]
+        points = client_of(uri).get_metric_history(run.run_id, "test_loss")
+        latest = client_of(uri).get_run(run.run_id).data.metrics["test_loss"]
     assert [point.step for point in points] == [1, 2, 3, 4, 5, 6]
     assert [point.value for point in points] == pytest.approx(np.median(curves[:, 0], axis=1).tolist())
     assert latest == points[-1].value
@@ -59,6 +62,7 @@ IMPATIENT = """
 import sys
 if "survey.launch" in sys.orig_argv:
     from dataclasses import replace
+from typing import TYPE_CHECKING
     from survey.launch.launcher import Launch
     from survey.tracking.trial_run import Waits
     settings, waits = Launch._tracking_settings, Waits(flush_s=0.2, ask_again_s=0.2, patience_s=0.5)
@@ -84,7 +88,7 @@ def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_go
         environment = {**site(tmp_path, IMPATIENT), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
         process, lines, reader = start_read(*arguments, **environment)
         if seed % 2:
-            await_first_point(MlflowClient(uri))
+            await_first_point(client_of(uri))
             time.sleep(draw.uniform(0, 1))
         else:
             await_training(out)
@@ -101,7 +105,7 @@ def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_go
     with tracking_server(tmp_path, port):
         status, said = launch(*arguments)
         assert status == 0, said
-        assert len(resumed(MlflowClient(uri))) == kept
+        assert len(resumed(client_of(uri))) == kept
     assert numbers(out) == numbers(whole)
 
 
@@ -114,7 +118,7 @@ def resumed(client: MlflowClient) -> list[Run]:
 
 def complete_points(uri: str, *, num_runs: int, epochs: int) -> bool:
     """Whether every MLflow run has each point of its curves once."""
-    client = MlflowClient(uri)
+    client = client_of(uri)
     (experiment,) = [e for e in client.search_experiments() if e.name == "long"]
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == num_runs
@@ -134,7 +138,7 @@ def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, tmp_path, lon
     arguments = (long.parent / "long.yaml", "--out", out, "--tracking-uri", uri, "--no-ui", "--num-cpus", 1)
     with tracking_server(tmp_path, port):
         process, lines, reader = start_read(*arguments)
-        await_first_point(MlflowClient(uri))
+        await_first_point(client_of(uri))
         time.sleep(draw.uniform(0, 3))
     time.sleep(60)
     with tracking_server(tmp_path, port):

@@ -14,7 +14,16 @@ import pytest
 from survey.output.folder import Output
 from survey.output.launch_record import read_record
 from tests.support.awaiting import HANGS_S, await_that
-from tests.support.launching import await_finished_run, launch, numbers, seeds, site, start_read, statuses
+from tests.support.launching import (
+    SAVED_OFTEN,
+    await_finished_run,
+    launch,
+    numbers,
+    seeds,
+    site,
+    start_read,
+    statuses,
+)
 from tests.support.small_survey import LONG, write_space
 
 
@@ -39,18 +48,6 @@ def longer(tmp_path_factory) -> Path:
     status, output = launch(folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
     assert status == 0, output
     return folder / "out"
-
-
-SAVED_OFTEN = """
-import sys
-if "survey.launch" in sys.orig_argv:
-    from dataclasses import replace
-    from survey.launch.launcher import Launch
-    from survey.trials.checkpoint import CheckpointPace
-    settings, pace = Launch._trial_settings, CheckpointPace(every_s=0.5, share=1.0)
-    Launch._trial_settings = lambda *arguments: replace(settings(*arguments), checkpoint_pace=pace)
-"""
-"""Python runs it as `sitecustomize` in every process: here trials write checkpoints twice a second."""
 
 
 @pytest.mark.fault

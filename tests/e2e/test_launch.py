@@ -312,7 +312,7 @@ def test_without_its_data_a_launch_starts_and_leaves_nothing(tmp_path):
     status, output = launch(space, "--out", tmp_path / "out", **nowhere)
     assert status == 2, output
     assert "SURVEY_PMLB_DIR" in output
-    assert "--fetch-only" in output
+    assert "`survey fetch`" in output
     assert "Traceback" not in output
     assert not (tmp_path / "out").exists()
 

@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mlflow.tracking import MlflowClient
 
 from survey.output.folder import Output
 from survey.tracking.store_note import live_database
 from tests.support.awaiting import await_that
 from tests.support.launching import launch, numbers, rows, site, start
 from tests.support.paths import ROOT
-from tests.support.servers import running
+from tests.support.servers import client_of, running
 from tests.support.small_survey import EXPERIMENTS, RUNS, write_space
 
 pytestmark = pytest.mark.service
@@ -70,7 +69,7 @@ def address(folder) -> Iterator[str]:
 
 def finished_trials(out: Path) -> list:
     """The MLflow runs of finished trials, as the output folder has them."""
-    client = MlflowClient(Output.at(out).default_tracking_uri)
+    client = client_of(Output.at(out).default_tracking_uri)
     experiments = [each.experiment_id for each in client.search_experiments()]
     wanted = "attributes.status = 'FINISHED' and tags.`survey.role` = 'experiment'"
     return client.search_runs(experiments, wanted)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.explore.index import folder_of, open_index
 from survey.dataset import layout
 from survey.dataset.completed_runs import CompletedRuns
 from survey.dataset.reading import check_task_digest
@@ -20,6 +21,7 @@ from survey.dataset.schema import executive_schema, repetition_schema, summary_s
 from survey.dataset.table_writer import TableWriter
 from survey.errors import ExportError, OutputError
 from survey.export import update
+from survey.export.__main__ import command
 from survey.networks.columns import COLUMNS, NEW_AXES
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import HISTORY_COLUMNS, INITIAL_COLUMNS, VALIDATION_COLUMNS
@@ -423,6 +425,21 @@ def test_an_export_of_nothing_makes_an_empty_data_set(survey):
     assert len(read(survey.folder, "all_repetitions")) == 0
 
 
+def test_the_command_keeps_the_index_of_the_explorer_up_to_date(survey, capsys):
+    """Of a second export, only the files that it wrote are read for it: one of the runs and one of their summary."""
+    dataset = survey.output.dataset
+    for new, told in (
+        (EXPERIMENTS[0], "index: 1 experiment, 2 runs"),
+        (EXPERIMENTS[2], "index: 2 experiments, 4 runs"),
+    ):
+        survey.train(new)
+        assert command(out=survey.output.folder) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert told in said
+        assert "(2 files read; kept in" in said
+    assert open_index(dataset, folder_of(dataset)).num_read == 0
+
+
 def test_a_second_export_writes_nothing(survey):
     survey.train(EXPERIMENTS[0])
     survey.export()
@@ -652,7 +669,6 @@ def test_runs_done_are_those_of_the_data_set(exported):
 
 
 def move(survey: Survey, folder: Path) -> Survey:
-    survey.store.client._tracking_client.store.engine.dispose()
     moved = Survey.__new__(Survey)
     moved.output = Output.at(survey.output.folder.rename(folder))
     moved.store = TrackingStore(moved.output.default_tracking_uri, output_id=moved.output.output_id)

@@ -16,6 +16,7 @@ import typer
 
 import survey
 from survey import __main__ as main_module
+from survey import commands
 from survey.cli import exit_on_error
 from survey.errors import ExportError, InputError, OutputError, SearchSpaceError, TrackingError
 from survey.export.__main__ import command as export
@@ -191,7 +192,7 @@ def test_the_command_survey_has_these_commands(survey_command):
     assert scripts == {"survey": "survey.__main__:main"}
     result = survey_command()
     assert (result.returncode, result.stderr) == (0, "")
-    for name, (home, text) in main_module.COMMANDS.items():
+    for name, (home, text) in commands.COMMANDS.items():
         assert f" {name} {text}" in words(result.stdout)
         module, _, function = home.partition(":")
         assert callable(getattr(import_module(module), function))
@@ -224,6 +225,26 @@ print([name for name in heavy if name in sys.modules])
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+INTERRUPTED = "import signal\nsignal.raise_signal(signal.SIGINT)\n"
+AGAIN = "interrupted: run the same command again to continue\n"
+
+
+def test_ctrl_c_in_the_first_moment_gets_the_answer_of_all_others(tmp_path):
+    (tmp_path / "typer.py").write_text(INTERRUPTED)
+    command = [sys.executable, "-P", "-c", "from survey.__main__ import main; main()"]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, AGAIN)
+
+
+def test_ctrl_c_while_a_command_is_imported_gets_it_too(survey_command, tmp_path, monkeypatch):
+    (tmp_path / "interrupted_command.py").write_text(INTERRUPTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(commands.COMMANDS, "status", ("interrupted_command:status", "Is interrupted."))
+    result = survey_command("status")
+    assert (result.returncode, result.stderr) == (130, AGAIN)
 
 
 @pytest.mark.parametrize(

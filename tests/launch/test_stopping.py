@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import io
 import os
 import pickle
@@ -83,6 +84,23 @@ def test_while_nothing_trains_a_signal_interrupts():
     notice = Notice()
     with StopSignals(StopRequest(), notice=notice), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGHUP)
+    await_that(notice.came.is_set)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_import_that_is_under_way_is_whole_before_a_signal_interrupts(number, tmp_path, monkeypatch):
+    code = f"import signal, time\nsignal.raise_signal({int(number)})\ntime.sleep(0.2)\nwhole = True"
+    (tmp_path / "half_a_library.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def imports() -> None:
+        importlib.import_module("half_a_library")
+        await_that(lambda: False, "the signal is lost")
+
+    notice = Notice()
+    with StopSignals(StopRequest(), notice=notice), pytest.raises(KeyboardInterrupt):
+        imports()
+    assert sys.modules.pop("half_a_library").whole
     await_that(notice.came.is_set)
 
 

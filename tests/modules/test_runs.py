@@ -26,6 +26,7 @@ MODULES = {
     "layer": lambda: nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.Tanh(), nn.Linear(5, 3)),
     "batch": lambda: nn.Sequential(nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 3)),
     "dropout": lambda: nn.Sequential(nn.Linear(6, 9), nn.Dropout(0.4), nn.ReLU(), nn.Dropout(0.1), nn.Linear(9, 3)),
+    "tokens": lambda: nn.Sequential(nn.Unflatten(1, (2, 3)), nn.Linear(3, 4), nn.Flatten(), nn.Linear(8, 3)),
     "conv": lambda: nn.Sequential(
         nn.Unflatten(1, (1, 6)), nn.Conv1d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)
     ),
@@ -46,7 +47,7 @@ MODULES = {
     ],
 )
 def test_a_module_learns_as_a_network_of_the_same_layers_and_parameters(kind, outputs, more):
-    """All statistics of five epochs, in float64, with noise, a validation set and a last minibatch of few rows."""
+    """All statistics before training and of five epochs, in float64: noise, a validation set, few rows at the end."""
     given = data(rows=61, outputs=outputs, kind=kind)
     given = {**given, "inputs": given["inputs"].double(), "targets": given["targets"].double()}
     settings = {"learning_rate": 0.01, "batch_size": 16, "label_noise": 0.2, "validation_split": 0.1, **more}
@@ -58,6 +59,7 @@ def test_a_module_learns_as_a_network_of_the_same_layers_and_parameters(kind, ou
         for name, (kernel, bias) in zip((0, 2), layers, strict=True):
             runs.parameters.by_name[f"{name}.weight"][run] = kernel.T
             runs.parameters.by_name[f"{name}.bias"][run] = bias
+    assert difference(runs.evaluate(), network.evaluate()) < 1e-9, "before training"
     for epoch in range(1, 6):
         assert difference(runs.train_epoch(epoch), network.train_epoch()) < 1e-9
 
@@ -101,6 +103,12 @@ def test_fused_runs_are_those_that_are_trained_alone(name):
         assert difference(values.double(), alone.forward.buffers()[name].double()) < 1e-5
 
 
+def test_outputs_of_fused_linear_layers_lie_in_memory_as_losses_take_them():
+    outputs = Runs(lesson(mlp), SEEDS, is_fused=True).outputs(is_training=True)
+    assert outputs.shape == (3, 12, 3)
+    assert outputs.transpose(1, 2).is_contiguous()
+
+
 @pytest.mark.parametrize("is_fused", [True, False])
 @pytest.mark.parametrize("name", MODULES)
 def test_resumed_runs_are_those_that_were_never_interrupted(name, is_fused):
@@ -114,6 +122,19 @@ def test_resumed_runs_are_those_that_were_never_interrupted(name, is_fused):
     second.load_state_dict(first.state_dict())
     for epoch in (3, 4):
         assert torch.equal(second.train_epoch(epoch), expected[epoch - 1])
+
+
+@pytest.mark.parametrize("name", ["batch", "dropout"])
+def test_statistics_of_modules_as_they_are_change_nothing(name):
+    looked, trained = (Runs(lesson(MODULES[name]), SEEDS, is_fused=True) for _ in range(2))
+    before = looked.evaluate()
+    assert torch.equal(looked.evaluate(), before)
+    alone = [Runs(lesson(MODULES[name]), [seed], is_fused=False).evaluate() for seed in SEEDS]
+    assert difference(before, torch.cat(alone, dim=1)) < 1e-5
+    for epoch in (1, 2):
+        last = looked.train_epoch(epoch)
+        assert torch.equal(last, trained.train_epoch(epoch))
+    assert torch.equal(looked.evaluate()[:10], last[:10]), "as the test set is evaluated after each epoch"
 
 
 class Draws(nn.Module):

@@ -148,6 +148,18 @@ def test_a_plan_tells_which_runs_can_be_trained_as_one(tmp_path):
     ]
 
 
+def test_a_plan_counts_calls_of_each_run_where_their_passes_cannot_be_one(tmp_path):
+    text = (
+        "from torch import nn\n\ndef build(*, inputs, outputs, alone: bool):\n"
+        "    norm = nn.utils.spectral_norm if alone else nn.Identity()\n"
+        "    return nn.Sequential(norm(nn.Linear(inputs, 4)), nn.Dropout(0.1), nn.Linear(4, outputs))\n"
+    )
+    plan = request(tmp_path, "[{dataset: sklearn:iris, alone: [false, true]}]", text=text).plan({})
+    for needs in (bundle.needs for bundle in plan.bundles):
+        times = 5 if needs.setting.axes["alone"] else 1
+        assert needs.work(5).calls == pytest.approx(times * needs.work(1).calls)
+
+
 def test_a_pilot_measures_a_part(tmp_path):
     needs = request(tmp_path, "[{dataset: sklearn:digits, width: 4}]").plan({}).bundles[0].needs
     sample = needs.sample(3, device="cpu", seconds=0.01, packed=1)

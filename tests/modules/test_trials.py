@@ -51,7 +51,7 @@ def runs_of(out) -> list[dict]:
 def surveyed(tmp_path_factory):
     """A survey of two modules, of which one trial is stopped in the middle and goes on in another."""
     folder = tmp_path_factory.mktemp("modules")
-    found = request(folder, GRID, text=RECURRENT, repetitions=3)
+    found = request(folder, GRID, text=RECURRENT, repetitions=3, record_initial="true")
     with surveying(found) as held:
         stopped = held.trials()[0]
         while stopped.step()["epoch"] < 3:
@@ -79,6 +79,7 @@ def test_rows_have_the_columns_of_networks_and_the_axes_of_the_module(surveyed):
         assert row["num_free_parameters"] == {"mlp": 15 + 12, "gru": 3 * 3 * 2 + 3 * 3 * 3 + 2 * 9 + 12}[row["kind"]]
         assert len(row["val_loss"]) == len(row["loss"]) == len(row["validation_loss"]) == 6
         assert np.isfinite(row["val_loss"]).all()
+        assert np.isfinite([row[f"initial_{name}"] for name in ("val_loss", "loss", "validation_loss")]).all()
         assert row["source_digest"]
         assert "shape" not in row
         told = row["fused"]
@@ -87,8 +88,10 @@ def test_rows_have_the_columns_of_networks_and_the_axes_of_the_module(surveyed):
             if row["kind"] == "gru"
             else told.startswith(("yes", "no: one"))
         )
+    assert len({row["initial_val_loss"] for row in rows}) == 6, "each run starts from parameters of its own"
 
 
+@pytest.mark.usefixtures("without_pixels")
 def test_the_report_says_which_runs_were_trained_as_one(surveyed):
     page = write_report(surveyed / "out" / "dataset", surveyed / "report").read_text(encoding="utf-8")
     assert "torch.vmap cannot take gru.input" in page

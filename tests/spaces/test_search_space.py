@@ -691,7 +691,7 @@ def test_a_binary_file_is_refused(tmp_path):
 def test_an_unknown_name_is_told_with_the_nearest():
     with pytest.raises(SearchSpaceError) as error:
         load_space("quickstrat")
-    for words in ("'quickstrat'", "did you mean 'quickstart'?", *built_in_names(), "--example"):
+    for words in ("'quickstrat'", "did you mean 'quickstart'?", *built_in_names(), "`survey example`"):
         assert words in str(error.value)
 
 

@@ -11,10 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from tests.support.awaiting import HANGS_S, await_that
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 TOKEN = "0123456789abcdef" * 4
 """With which a Ray cluster is joined that asks for one."""
@@ -24,6 +28,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def client_of(uri: str) -> MlflowClient:
+    """MLflow's client of a store; it takes seconds to import, and most tests do without."""
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(uri)
 
 
 @contextmanager

@@ -359,7 +359,7 @@ def test_names_that_mean_nothing(name: str, hint: str) -> None:
 
 @pytest.mark.parametrize("name", ["pmlb:", "pmlb:../x", "pmlb:a/b", "pmlb:.x", "pmlb:sklearn:iris"])
 def test_names_that_lead_elsewhere(name: str) -> None:
-    with refused(f"task {name!r}", "cannot be the name of a PMLB data set"):
+    with refused(f"task {name!r}", "cannot be the name of a table of PMLB"):
         load(name)
 
 
@@ -644,7 +644,7 @@ def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"the cache {tmp_path / 'cache/pmlb'}",
         "http://127.0.0.1:9/datasets/mnist/mnist.tsv.gz: no connection to the server",
         "with mnist/mnist.tsv.gz",
-        "`python -m survey.launch --fetch-only`",
+        "`survey fetch`",
         "SURVEY_CACHE_DIR",
     ):
         fetch("mnist")

@@ -133,7 +133,7 @@ def test_what_only_artifacts_tell_of_is_finished_again_once(survey, node):
     assert not survey.output.store_note.exists()
 
     run_ids = {run["mlflow_run_id"] for run in runs_of(survey.folder).values() if run["repetition"] == 2}
-    (run,) = (survey.store.client.get_run(each) for each in run_ids)
+    (run,) = (home(survey).client.get_run(each) for each in run_ids)
     assert run.data.tags["recovered_from"] == lost
     assert run.data.params["size"] == str(SECOND.size)
     assert "test_loss" in run.data.metrics
@@ -152,7 +152,7 @@ def test_recovered_runs_have_the_numbers_of_those_that_were_lost(survey, node, t
         survey.store = TrackingStore(own.uri, output_id=survey.output.output_id)
         assert recover(survey.output, survey.store, None, hint=None) == 1
         own.recovered()
-    survey.export()
+        survey.export()
     assert repr(without_ids(survey)) == repr(without_ids(undisturbed))
 
 

@@ -19,7 +19,7 @@ from survey.errors import TrackingError
 from survey.system.port_forward import Relay
 from survey.tracking.server import MlflowServer, _claim_port
 from survey.tracking.store import TrackingStore
-from survey.tracking.ui_view import PATH, page
+from survey.tracking.ui_view import PATH, entrance, page
 from tests.support.awaiting import HANGS_S, await_that
 
 HOST = "127.0.0.2"
@@ -59,11 +59,18 @@ def test_it_listens_at_one_address_and_on_loopback_only(served):
 
 
 @pytest.mark.service
+def test_it_is_one_process_and_the_one_that_ends_it_with_its_launch(served):
+    server, _ = served
+    (process,) = psutil.Process(server._guard.pid).children(recursive=True)
+    assert "survey.tracking.serve" in process.cmdline()
+
+
+@pytest.mark.service
 def test_one_short_address_leads_to_the_page_of_the_survey(served):
     server, experiment = served
-    answer = requests.get(f"{server.address}{PATH}", allow_redirects=False, timeout=HANGS_S)
-    assert answer.headers["location"] == page("", experiment)
-    assert requests.get(f"{server.address}{PATH}", timeout=HANGS_S).ok
+    answer = requests.get(f"{server.address}{PATH}", timeout=HANGS_S)
+    assert answer.text == entrance(page("", experiment))
+    assert answer.headers["content-type"].startswith("text/html")
 
 
 @pytest.mark.service

@@ -21,13 +21,12 @@ import pytest
 from survey.errors import TrackingError
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
-from survey.tracking.client_writer import ClientWriter
 from survey.tracking.database import holds_experiments, remove_half_made
 from survey.tracking.rows import InputData, MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits, recorded_epochs
-from survey.tracking.ui_view import VIEW, shared_view
+from survey.tracking.ui_view import VIEW, entrance, shared_view
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
 from tests.support.copy_sqlite import copy_sqlite
@@ -120,6 +119,8 @@ def contents(database: Path, ids: list[str]) -> dict[str, list]:
 
 
 def test_both_writers_leave_the_same_rows(empty_store, tmp_path):
+    from survey.tracking.client_writer import ClientWriter  # not above: MLflow is slow to import
+
     found = {}
     for kind in (SqlWriter, ClientWriter):
         file = tmp_path / f"{kind.__name__}.db"
@@ -159,10 +160,12 @@ def test_values_are_read_back_through_mlflow(store):
 
 
 def test_a_column_that_is_not_known_leaves_writing_to_mlflow(store, database):
+    from survey.tracking.client_writer import ClientWriter
+
     assert isinstance(writer_of(store), SqlWriter)
     with sqlite3.connect(database) as connection:
         connection.execute("ALTER TABLE params ADD COLUMN meaning TEXT")
-    assert isinstance(writer_of(store), ClientWriter)
+    assert isinstance(writer_of(TrackingStore(store.uri, output_id="output-1")), ClientWriter)
 
 
 @pytest.mark.parametrize("by_sql", [True, False])
@@ -331,6 +334,13 @@ def test_the_run_says_what_is_trained(store):
     assert "nothing" not in params
     assert "task_content" not in params
     assert "kernel_regularizer_type" not in params
+
+
+def test_the_entrance_to_the_page_leads_there_with_the_assistant_closed():
+    text = entrance("/#/experiments/1/runs?a=b&c=<d>")
+    assert "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true'); location.replace(" in text
+    assert r'location.replace("/#/experiments/1/runs?a=b&c=\u003cd>")' in text
+    assert 'href="/#/experiments/1/runs?a=b&amp;c=&lt;d&gt;"' in text, "without scripts"
 
 
 def test_the_page_of_a_survey_is_a_shared_view_of_the_mlflow_ui(store):

@@ -282,7 +282,7 @@ def test_data_sets_whose_names_are_one_on_some_systems_are_not_combined(world):
     for file in (world / "data").glob("*/_common_metadata"):
         schema = pq.read_schema(file)
         pq.write_metadata(pa.schema([f.with_name("Alpha") if f.name == "alpha" else f for f in schema]), file)
-    with pytest.raises(InputError, match="sweeps 'Alpha' and 'alpha' differ only in capitals"):
+    with pytest.raises(InputError, match="search spaces 'Alpha' and 'alpha' differ only in capitals"):
         combine(world / "good", world / "data", out=world / "target")
     assert not (world / "target").exists()
 

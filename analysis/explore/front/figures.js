@@ -187,7 +187,8 @@ function sliceFigure({ points, axis, width, yLabel, yLog, marked, label }) {
   const x = numeric
     ? { type: axis.log ? "log" : "linear", label: `${axis.words} →` }
     : { type: "point", domain: places, label: `${axis.words} →`, padding: 0.6 };
-  const categories = bandTicks(places, axis.texts, width - left - 14, 10.5).ticks;
+  const room = width - left - 14, letters = Math.max(6, Math.min(18, Math.floor(room / places.length / 6)));
+  const categories = room / places.length < 36 ? bandTicks(places, axis.texts, room, 10.5).ticks : places;
   const at = numeric ? "number" : "place", scaled = points.map((point) => ({ ...point,
     value: usable(point.value, yLog), q1: usable(point.q1, yLog), q3: usable(point.q3, yLog) }));
   return Plot.plot({
@@ -196,7 +197,7 @@ function sliceFigure({ points, axis, width, yLabel, yLog, marked, label }) {
     y: { type: yLog ? "log" : "linear", label: `↑ ${yLabel}`, ticks: yLog ? spacedTicks(scaled) : 4, tickFormat: shortNumber, nice: !yLog },
     marks: [
       numeric ? Plot.axisX(surveyedTicks(points, axis, width - left), { text: (number) => axis.texts[axis.numbers.indexOf(number)], label: `${axis.words} →` })
-        : Plot.axisX({ ticks: categories, tickFormat: (place) => abridged(axis.texts[place], 18), label: `${axis.words} →` }),
+        : Plot.axisX({ ticks: categories, tickFormat: (place) => abridged(axis.texts[place], letters), label: `${axis.words} →` }),
       numeric ? Plot.areaY(scaled, { x: at, y1: "q1", y2: "q3", fill: COLOURS[0], fillOpacity: 0.17 }) : Plot.ruleX(scaled, { x: at, y1: "q1", y2: "q3", stroke: COLOURS[0], strokeWidth: 2, strokeOpacity: 0.5 }),
       numeric ? Plot.lineY(scaled, { x: at, y: "value", stroke: COLOURS[0], strokeWidth: 2 }) : null,
       Plot.dot(scaled, { x: at, y: "value", r: 3.5, fill: COLOURS[0] }),

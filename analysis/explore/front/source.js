@@ -54,7 +54,7 @@ class EmbeddedSource {
 
   async curves(ids, metric) {
     const own = this.embedded.curves[metric];
-    if (!own) throw new Error("This metric is not in this file; python -m analysis.explore shows all of them.");
+    if (!own) throw new Error("This metric is not in this file; survey explore shows all of them.");
     const [places, counts, values] = await Promise.all([this.#places(), this.#inflate(own.counts), this.#inflate(own.values)]);
     const lengths = new Uint32Array(counts), numbers = new Float32Array(values), most = own.epochs.length;
     const at = (row, part) => Array.from(

@@ -63,7 +63,9 @@ const zone = {
 function zoneAxes(axes, state) {
   const names = axes.map((axis) => axis.name);
   const x = names.includes(state.x) ? state.x : names[0];
-  const fallback = names.find((name) => name !== x) ?? EPOCH;
+  const decided = axes.find((axis) => axis.name === x)?.decides ?? [];
+  const crosses = (axis) => axis.name !== x && !decided.includes(axis.name) && !axis.decides.includes(x);
+  const fallback = axes.find(crosses)?.name ?? EPOCH;
   const y = state.y === EPOCH || (names.includes(state.y) && state.y !== x) ? state.y : fallback;
   return [x, y];
 }
@@ -144,12 +146,13 @@ const curvesView = {
     lines.sort((a, b) => rows.indexOf(a.row) - rows.indexOf(b.row));
     if (!lines.length) return nothing("These experiments have not recorded this metric.");
     const bands = rows.length <= MOST_BEST;
-    const plot = curveFigure({ lines, width, xLog: state.epochs === "log", yLog: state.values === "log" && lines.some((line) => line.median.some((value) => value > 0)), yLabel: metrics.map((metric) => metric.words).join(", "), bands });
+    const hasLogarithms = lines.every((line) => line.median.every((value) => !(value < 0)) && line.median.some((value) => value > 0));
+    const plot = curveFigure({ lines, width, xLog: state.epochs === "log", yLog: state.values === "log" && hasLogarithms, yLabel: metrics.map((metric) => metric.words).join(", "), bands });
     onPoint(plot, (point) => context.select(model.rowOfId.get(point.line.id)));
     const legend = shades ? colourLegend(shades, context.statisticWords, width) : lineLegend(lines.filter((line) => !line.dashed), width);
     return {
       nodes: [plot, legend],
-      caption: `${sentence(metrics.map((metric) => `${metric.words} (${metric.meaning})`).join(" and "))} by epoch: the median over the runs${bands ? ", with the band between the quartiles, which shows how single runs differ" : ""}. Shown: ${which}.${metrics.length > 1 ? ` ${sentence(metrics[1].words)} is dashed.` : ""}`,
+      caption: `${sentence(metrics.map((metric) => `${metric.words} (${metric.meaning})`).join(" and "))} by epoch: the median over the runs${bands ? ", with the band between the quartiles, which shows how single runs differ" : ""}. Shown: ${which}.${metrics.length > 1 ? ` ${sentence(metrics[1].words)} is dashed.` : ""}${state.values === "log" && !hasLogarithms ? " The scale of values is linear, as some are negative or all of a curve are 0." : ""}`,
       table: lines.flatMap((line) => line.epochs.map((epoch, at) => ({ ...columnsOf(context, line.row), metric: line.metric, epoch, q1: line.q1[at], median: line.median[at], q3: line.q3[at] }))),
     };
   },
@@ -195,7 +198,7 @@ const slices = {
     if (!axes.length || row === undefined) return nothing("No axis varies among what the filter leaves.");
     const [low, high] = await quartilesOf(context);
     const columns = Math.max(1, Math.min(3, Math.floor(width / 300))), panel = Math.floor((width - 18 * (columns - 1)) / columns);
-    const drawn = axes.map((axis) => ({ axis, rows: alike(model, rows, row, [axis.name]) })).filter((slice) => slice.rows.length > 1);
+    const drawn = axes.map((axis) => ({ axis, rows: alike(model, rows, row, [axis.name, ...axis.decides]) })).filter((slice) => model.placesOf(slice.axis.name, slice.rows).length > 1);
     if (!drawn.length) return nothing("No other experiment differs from this one in one axis alone, as in a random search.");
     const table = [];
     const panels = drawn.map(({ axis, rows: along }) => {
@@ -210,7 +213,7 @@ const slices = {
       return panelOf(axis.words, plot);
     });
     return {
-      nodes: [gridOf(panels)],
+      nodes: [gridOf(panels, columns)],
       caption: `${sentence(context.statisticWords)} along each axis, from ${referenceWords(context, row)}, circled: all other axes stay as they are there. Bands and bars are quartiles over the runs. Axes of categories have no line, as nothing is between their values.`,
       table,
     };
@@ -242,7 +245,7 @@ const pairs = {
       return panelOf(`${x.words} × ${y.words}`, map, () => context.set({ view: "zone", x: x.name, y: y.name }));
     });
     return {
-      nodes: [gridOf(panels), colourLegend(shades, context.statisticWords, width)],
+      nodes: [gridOf(panels, columns), colourLegend(shades, context.statisticWords, width)],
       caption: `${sentence(context.statisticWords)} for each pair of ${axes.length < context.axes.length ? `the ${axes.length} axes with most values` : "axes"}. At each place the best experiment counts, whatever its other axes. One scale of colours for all; ★ is the best. Choose a map to enlarge it.`,
       table: all.flatMap(([x, y], number) => cells[number].map((cell) => ({ across: x.name, up: y.name, ...columnsOf(context, cell.row), [statistic.name]: cell.value }))),
     };
@@ -299,7 +302,7 @@ const differencesView = {
   controls: () => [],
   async draw(context) {
     const { model, rows, values, statistic, axes, width, state } = context, row = reference(context);
-    if (!model.source.abilities.differences) return nothing("Differences with their intervals are computed from the runs, which are not in this file: python -m analysis.explore shows them.");
+    if (!model.source.abilities.differences) return nothing("Differences with their intervals are computed from the runs, which are not in this file: survey explore shows them.");
     if (row === undefined || rows.length < 2) return nothing("There is no other experiment to compare with.");
     const found = await model.ask("differences", model.ids[row]);
     const objective = model.catalogue.curves.find((curve) => curve.name === model.catalogue.objective);
@@ -362,9 +365,10 @@ function panelOf(title, plot, open) {
   return panel;
 }
 
-function gridOf(panels) {
+function gridOf(panels, columns) {
   const grid = document.createElement("div");
   grid.className = "grid";
+  grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   grid.append(...panels);
   return grid;
 }

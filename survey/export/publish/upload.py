@@ -1,4 +1,4 @@
-"""Publishing a data set in a folder or an object store: `python -m survey.export --publish WHERE`.
+"""Publishing a data set in a folder or an object store: `survey publish FOLDER WHERE`.
 
 Only files whose checksums differ are sent, so an interrupted upload continues, and a repeated one sends the changes.
 `SHA256SUMS` is written last: it marks the publication as complete. Until then, `SHA256SUMS.partial` lists the files

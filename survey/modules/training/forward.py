@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from survey.modules.training.linear import WeightsFirst
 from survey.modules.training.parameters import Parameters, trainable
 from survey.networks.training import streams
 from survey.networks.training.streams import Purpose
@@ -63,7 +64,8 @@ class Fused:
         self._apply = vmap(self._one, randomness="error")
 
     def _one(self, tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
-        return functional_call(self._module, tensors, (inputs,))
+        with WeightsFirst():
+            return functional_call(self._module, tensors, (inputs,))
 
     def set_training(self, is_training: bool) -> None:
         """Set the mode of all runs."""

@@ -65,7 +65,22 @@ class Runs:
         with torch.random.fork_rng(devices=_devices(self._lesson.inputs)):
             self._begin(epoch)
             train = self._train()
-            test, *validation = [self._evaluate(rows) for rows in self._rows.evaluated]
+            return self._with_held_out(train)
+
+    def evaluate(self) -> Tensor:
+        """Return the statistics of the modules as they are, in the form and order of `train_epoch`.
+
+        Those of the training set are taken as those of the others are: in evaluation, without updates in between.
+        """
+        with torch.random.fork_rng(devices=_devices(self._lesson.inputs)):
+            self._begin(0)
+            train = self._evaluate(self._rows.train, self._rows.targets)
+            return self._with_held_out(train)
+
+    def _with_held_out(self, train: Tensor) -> Tensor:
+        """Evaluate the sets that are not trained on; join their statistics with those of the training set."""
+        targets = [self._lesson.targets[rows].transpose(1, 2) for rows in self._rows.evaluated]
+        test, *validation = map(self._evaluate, self._rows.evaluated, targets)
         return torch.cat([test, train, *validation]).to(self._lesson.inputs.dtype)
 
     def _begin(self, epoch: int) -> None:
@@ -93,14 +108,18 @@ class Runs:
         found[0] += self._penalties / rows.shape[1]
         return found
 
-    def _evaluate(self, rows: Tensor) -> Tensor:
-        """Return the statistics of a set that is not trained on, whose rows are [runs, rows]: float64 [10, runs]."""
+    def _evaluate(self, rows: Tensor, targets: Tensor) -> Tensor:
+        """Return the statistics of a set without training on it, float64 [10, runs].
+
+        Args:
+            rows: [runs, rows], row numbers.
+            targets: [runs, outputs, rows].
+        """
         lesson, batch_size = self._lesson, self._lesson.experiment.batch_size
         # Hinge labels of a regression depend on the minibatch, so its evaluation keeps the batch size.
         multiple = 1 if lesson.kind == "regression" else -(-_EVALUATION_ROWS // batch_size)
         self.forward.set_training(False)
         with torch.no_grad():
-            targets = lesson.targets[rows].transpose(1, 2)
             found = self._passes.over(rows, targets, batch_size * multiple, self._predict)
         self._penalise(found[0], 1.0, with_gradient=False)
         return found

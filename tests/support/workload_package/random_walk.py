@@ -134,7 +134,6 @@ class WalkWork(NamedTuple):
 
     steps: float
     flops: float = 0.0
-    step_flops: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
