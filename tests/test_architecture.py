@@ -75,7 +75,6 @@ MOST_METHODS = 12
 ONE_THING = {
     "Bundle": "trains groups of runs; most of its methods are questions to it",
     "ExperimentTraining": "an experiment of a trial, from its MLflow run to its end",
-    "Runs": "the trainer of modules: an epoch of their runs, as one or one by one",
 }
 """Classes with more methods, and what makes each of them one thing."""
 
