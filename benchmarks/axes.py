@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from benchmarks.cells import CELLS, Cell, data_of, seeds_of
-from survey.networks.training.loop import Trainer
+from survey.networks.cores import make_trainer
+from survey.workloads.workload import Trainer
 
 _NUM_RUNS = 30
 _LONG = 1_000_000
@@ -35,7 +36,7 @@ _SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 def _trainer(cell: Cell, setting: dict[str, Any]) -> Trainer:
     inputs, targets = (torch.tensor(each) for each in data_of(cell))
-    return Trainer(
+    return make_trainer(
         replace(cell.experiment, epochs=_LONG, **setting),
         inputs=inputs,
         targets=targets,

@@ -13,12 +13,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Barrier
+from operator import methodcaller
 
 import torch
 
 from benchmarks.cells import CELLS, Cell, data_of, seeds_of
-from survey.networks.training.loop import Trainer
+from survey.networks.cores import make_trainer
 from survey.system.cuda import side_stream
+from survey.workloads.workload import Trainer
 
 _RUNS = (1, 10, 30, 120, 480, 1920)
 _BUNDLES = (2, 4, 8, 16)
@@ -31,7 +33,7 @@ def _trainer(cell: Cell, num_runs: int, device: str) -> Trainer:
     inputs, targets = (torch.tensor(each) for each in data_of(cell))
     seeds = seeds_of(cell, num_runs)
     kind, widths = "classification", cell.widths
-    return Trainer(
+    return make_trainer(
         cell.experiment, inputs=inputs, targets=targets, task_kind=kind, widths=widths, seeds=seeds, device=device
     )
 
@@ -52,14 +54,14 @@ def _rate(cell: Cell, num_runs: int, bundles: int, device: str, wait: Callable[[
                 act(trainer)
 
     for _ in range(3):
-        each(Trainer.train_epoch)
+        each(methodcaller("train_epoch"))
     wait()
     began, epochs = time.perf_counter(), 0
-    each(Trainer.start_epoch)
+    each(methodcaller("start_epoch"))
     while time.perf_counter() < began + _MEASURE_S:
         each(lambda trainer: (trainer.end_epoch(), trainer.start_epoch()))
         epochs += bundles
-    each(Trainer.end_epoch)
+    each(methodcaller("end_epoch"))
     return (epochs + bundles) * num_runs / (time.perf_counter() - began)
 
 

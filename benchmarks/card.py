@@ -28,7 +28,7 @@ import torch
 from benchmarks.bundles import side_by_side
 from benchmarks.cells import CELLS, Cell
 from benchmarks.kernel_share import KernelShare
-from benchmarks.training import ONE_THREAD, measure
+from benchmarks.training import ONE_THREAD, REFERENCE, measure
 from survey.errors import SurveyError
 from survey.networks.experiment import FLOAT32, TF32
 
@@ -44,6 +44,7 @@ _SMALL_TO_LARGE = CELLS[:4]
 _LARGE = (CELLS[3], replace(CELLS[3], size=2**22))
 _CELLS = (*_SMALL_TO_LARGE, _LARGE[1], *(replace(cell, precision=TF32) for cell in _LARGE))
 _RUNS = (30, 120, 480, 1920)
+_JAX = "jax_scan"
 _RUNS_OF_JAX = (30, 480, 1920)
 _MOST_PARAMETERS = 1 << 28
 _TO_STOP_S = 30.0
@@ -163,15 +164,15 @@ def jax(setting: Setting) -> None:
 def _beside_jax(cell: Cell, device: str) -> None:
     counts = [runs for runs in _RUNS_OF_JAX if runs * cell.num_parameters <= _MOST_PARAMETERS]
     best: dict[str, float] = {}
-    for each in measure(cell, ["ours", "jax_scan"], rounds=1, core=0, device=device, num_runs=counts):
+    for each in measure(cell, [REFERENCE, _JAX], rounds=1, core=0, device=device, num_runs=counts):
         if not each.seconds:
-            _tell("jax", f"{cell.name:24}{each.peer:10}{each.num_runs:>6} runs  {each.note}")
+            _tell("jax", f"{cell.name:24}{each.peer:12}{each.num_runs:>6} runs  {each.note}")
             continue
         rate = 1.0 / each.median_s
         best[each.peer] = max(rate, best.get(each.peer, 0.0))
-        _tell("jax", f"{cell.name:24}{each.peer:10}{each.num_runs:>6} runs{rate:>12,.0f} run-epochs/s")
+        _tell("jax", f"{cell.name:24}{each.peer:12}{each.num_runs:>6} runs{rate:>12,.0f} run-epochs/s")
     if len(best) == 2:
-        _tell("jax", f"{cell.name:24}ours is {best['ours'] / best['jax_scan']:.2f} times as fast, each at its best")
+        _tell("jax", f"{cell.name:24}ours is {best[REFERENCE] / best[_JAX]:.2f} times as fast, each at its best")
 
 
 def mix(setting: Setting) -> None:

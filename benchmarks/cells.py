@@ -20,10 +20,12 @@ class Cell:
         task: The published task whose size the data have.
         num_rows: Rows of the task, test set included.
         num_inputs: Features.
-        num_classes: Classes, more than two.
+        num_classes: Classes, at least two, with an output for each.
         size: Number of parameters aimed at.
         depth: Layers, the output layer included.
         batch_size: Rows of a minibatch.
+        shape: Shape of the network.
+        most_runs: Runs that may be trained at once, at most.
         epochs_per_turn: Epochs that a peer trains before the next one's turn.
         precision: That of the matrix products.
     """
@@ -35,6 +37,8 @@ class Cell:
     size: int
     depth: int
     batch_size: int = 256
+    shape: str = "rectangle"
+    most_runs: int = 64
     epochs_per_turn: int = 3
     precision: str = FLOAT32
 
@@ -47,10 +51,10 @@ class Cell:
 
     @property
     def experiment(self) -> NetworkExperiment:
-        """The experiment: a rectangle of relu layers, Adam at 1e-4."""
+        """The experiment: relu layers, Adam at 1e-4."""
         return NetworkExperiment(
             dataset=self.task,
-            shape="rectangle",
+            shape=self.shape,
             size=self.size,
             depth=self.depth,
             batch_size=self.batch_size,
@@ -60,12 +64,12 @@ class Cell:
     @property
     def widths(self) -> tuple[int, ...]:
         """Width of each layer, the output layer last."""
-        return layer_widths("rectangle", self.size, self.depth, self.num_inputs, self.num_classes)[0]
+        return layer_widths(self.shape, self.size, self.depth, self.num_inputs, self.num_classes)[0]
 
     @property
     def num_parameters(self) -> int:
         """Exact number of parameters of a run."""
-        return layer_widths("rectangle", self.size, self.depth, self.num_inputs, self.num_classes)[1]
+        return layer_widths(self.shape, self.size, self.depth, self.num_inputs, self.num_classes)[1]
 
     @property
     def flops(self) -> float:
@@ -88,6 +92,7 @@ CELLS = (
     Cell("wine_quality_white", 4898, 11, 7, 2**17, 4, epochs_per_turn=4),
     Cell("wine_quality_white", 4898, 11, 7, 2**20, 4),
     Cell("wine_quality_white", 4898, 11, 7, 2**12, 4, batch_size=32, epochs_per_turn=5),
+    Cell("digits", 1797, 64, 10, 2**12, 5, batch_size=128, most_runs=5, epochs_per_turn=20),
     Cell("connect_4", 67557, 126, 3, 2**14, 3),
     Cell("mnist", 70000, 784, 10, 2**16, 3),
 )

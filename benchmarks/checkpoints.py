@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.cells import CELLS, data_of, seeds_of
-from survey.networks.training.loop import Trainer
+from survey.networks.cores import make_trainer
 from survey.trials.checkpoint import Checkpoint, CheckpointPace
 
 _NUM_RUNS = 5
@@ -25,7 +25,7 @@ def main() -> None:
     print(f"{'':32}{'MB':>8}{'seconds':>10}{'share':>10}")
     for cell in CELLS:
         inputs, targets = (torch.tensor(each) for each in data_of(cell))
-        trainer = Trainer(
+        trainer = make_trainer(
             cell.experiment,
             inputs=inputs,
             targets=targets,

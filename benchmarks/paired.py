@@ -33,10 +33,10 @@ from matplotlib.lines import Line2D
 from analysis.figures.grid import INK, Room, key, layout, loss_axis, name_axes, parameters_text, rule, shades
 from analysis.figures.pictures import png
 from analysis.reading.labels import size_text
+from survey.networks.cores import make_trainer
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.topology import layer_widths
 from survey.networks.training import streams
-from survey.networks.training.loop import Trainer
 from survey.networks.training.streams import Purpose
 from survey.spaces.yaml_file import load_space
 from survey.tasks.catalog import BUNDLED
@@ -78,7 +78,9 @@ def least_losses(experiment: NetworkExperiment, repetitions: int, redrawn: Colle
 
     inputs, targets = torch.tensor(task.inputs), torch.tensor(task.targets)
     with patch.object(streams, "_key", key_of):
-        trainer = Trainer(experiment, inputs=inputs, targets=targets, task_kind=task.kind, widths=widths, seeds=seeds)
+        trainer = make_trainer(
+            experiment, inputs=inputs, targets=targets, task_kind=task.kind, widths=widths, seeds=seeds
+        )
         return np.min([trainer.train_epoch()[0].double().numpy() for _ in range(experiment.epochs)], axis=0)
 
 

@@ -1,7 +1,8 @@
-"""Seconds per run and epoch of the training core and its peers, on one core each: `python -m benchmarks.training`.
+"""Seconds per run and epoch of the training cores and their peers: `python -m benchmarks.training`.
 
 All train the same runs on the same draws and compute the same twenty statistics, which are compared. Each has a process
-of its own, pinned to the same core, and they take turns. The first epochs, in which some compile, do not count.
+of its own, pinned to the same core of the processor, and they take turns. On a CPU the time is the processor's, so that
+other work on the machine disturbs little. The first epochs, in which some compile, do not count.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ import numpy as np
 from benchmarks.cells import CELLS, Cell
 from benchmarks.gemm import best_rate
 from benchmarks.worker import pin, serve
+from survey.networks import cores
+from survey.networks.compiled import library
 from survey.networks.metrics import HISTORY_COLUMNS
+from survey.networks.training.trained_by import TORCH
 
 
 class _Peer(NamedTuple):
@@ -34,16 +38,26 @@ class _Peer(NamedTuple):
     library: str
     num_runs: tuple[int, ...]
 
+    def tried(self, cell: Cell) -> list[int]:
+        """Return the numbers of runs for a cell."""
+        return sorted({min(count, cell.most_runs) for count in self.num_runs})
 
+
+_CORES = "cores:"
+REFERENCE = _CORES + TORCH
 _PEERS = {
-    "ours": _Peer("this project", "torch", (30,)),
+    REFERENCE: _Peer("this project, core in PyTorch", "torch", (30,)),
+    **{
+        _CORES + unit.name: _Peer(f"this project, compiled core ({unit.name})", "torch", (30,))
+        for unit in library.units()
+    },
     "plain_torch": _Peer("PyTorch, one run at a time", "torch", (1,)),
     "torch_vmap": _Peer("torch.func.vmap", "torch", (30,)),
     "keras_fit": _Peer("Keras fit", "tensorflow", (1,)),
     "keras_tuned": _Peer("Keras fit, several steps a call", "tensorflow", (1,)),
     "jax_scan": _Peer("JAX jit of a scan", "jax", (1, 8, 30, 64)),
 }
-"""By module in `benchmarks.peers`."""
+"""By module in `benchmarks.peers`, and the core if the module has several."""
 
 ONE_THREAD = {
     "MKL_CBWR": "AUTO",  # as a survey's workers have it
@@ -67,7 +81,7 @@ class Measured:
     """What a peer has given for a cell.
 
     Attributes:
-        peer: Module of the peer.
+        peer: The peer, one of `_PEERS`.
         num_runs: Runs trained at once.
         seconds: Of each measured epoch, for each run.
         peak_bytes: Memory at the peak beyond what its process had before.
@@ -138,18 +152,18 @@ def measure(
     """
     workers: list[_Worker] = []
     reference: np.ndarray | None = None
-    for peer in sorted(peers, key="ours".__ne__):
+    for peer in sorted(peers, key=REFERENCE.__ne__):
         best: _Worker | None = None
-        for at_once in num_runs or _PEERS[peer].num_runs:
+        for at_once in num_runs or _PEERS[peer].tried(cell):
             worker = None
             try:
                 worker = _Worker(cell, peer, at_once, 2 + rounds * cell.epochs_per_turn, core, device)
                 trained = worker.train(2)
-                if peer == "ours":
+                if peer == REFERENCE:
                     reference = trained
                 elif reference is not None:
-                    for theirs, ours in zip(trained, reference, strict=True):
-                        _compare(cell, theirs, ours)
+                    for theirs, expected in zip(trained, reference, strict=True):
+                        _compare(cell, theirs, expected)
             except RuntimeError as error:
                 if worker:
                     worker.stop()
@@ -173,37 +187,52 @@ def measure(
 
 
 def _compare(cell: Cell, found: np.ndarray, expected: np.ndarray) -> None:
-    """See that the statistics of an epoch, [20, runs], are those of ours."""
+    """See that the statistics of an epoch, [20, runs], are those of the core in PyTorch."""
     runs = min(found.shape[1], expected.shape[1])
     num_test = -(-cell.num_rows // 5)
-    for name, theirs, our in zip(HISTORY_COLUMNS, found[:, :runs], expected[:, :runs], strict=True):
+    for name, theirs, ours in zip(HISTORY_COLUMNS, found[:, :runs], expected[:, :runs], strict=True):
         rows = num_test if name.startswith("val_") else cell.num_rows - num_test
         close = _ACCURACY_ROWS / rows + _ACCURACY_SHARE
-        allowed = close if name.endswith("accuracy") else _RELATIVE * np.abs(our).max()
-        if not (difference := np.abs(theirs - our).max()) <= allowed:
+        allowed = close if name.endswith("accuracy") else _RELATIVE * np.abs(ours).max()
+        if not (difference := np.abs(theirs - ours).max()) <= allowed:
             raise RuntimeError(f"its {name} is off by {difference:.2g}, where {allowed:.2g} is allowed")
 
 
-def report(cell: Cell, measured: Sequence[Measured], rate: float) -> list[dict[str, Any]]:
-    """Return a row for each peer that has numbers: time, how many times ours, and for ours the share of `rate`."""
-    done = [each for each in measured if each.seconds]
-    ours = next((each.median_s for each in done if each.peer == "ours"), None)
-    rows = []
-    for each in done:
-        rows.append(
-            {
-                "cell": cell.name,
-                "peer": _PEERS[each.peer].title,
-                "runs": each.num_runs,
-                "ms_per_run_epoch": 1e3 * each.median_s,
-                "times_ours": each.median_s / ours if ours else None,
-                "gemm_share": cell.flops / each.median_s / rate if each.peer == "ours" else None,
-                "peak_mib": each.peak_bytes / 2**20,
-                "peak_over_parameters": each.peak_bytes / (4 * cell.num_parameters * each.num_runs),
-                "note": each.note,
-            }
-        )
-    return rows
+def trains(cell: Cell, device: str) -> str:
+    """Return which of our cores trains a cell in a survey."""
+    unit = cores.unit_for(cell.experiment, cell.num_inputs, cell.widths, on_gpu=device != "cpu")
+    return _CORES + (unit.name if unit else TORCH)
+
+
+def report(cell: Cell, measured: Sequence[Measured], rate: float, device: str) -> list[dict[str, Any]]:
+    """Return a row for each peer that has numbers: its time, and how many times those of our cores that is.
+
+    Args:
+        cell: What was measured.
+        measured: The peers.
+        rate: FLOP/s of matrix products, to which the rates of our cores are compared.
+        device: Where all were trained.
+    """
+    done = {each.peer: each for each in measured if each.seconds}
+
+    def times(each: Measured, peer: str) -> float | None:
+        return each.median_s / done[peer].median_s if peer in done else None
+
+    return [
+        {
+            "cell": cell.name,
+            "peer": _PEERS[each.peer].title,
+            "runs": each.num_runs,
+            "ms_per_run_epoch": 1e3 * each.median_s,
+            "times_pytorch_core": times(each, REFERENCE),
+            "times_ours": times(each, trains(cell, device)),
+            "gemm_share": cell.flops / each.median_s / rate if each.peer.startswith(_CORES) else None,
+            "peak_mib": each.peak_bytes / 2**20,
+            "peak_over_parameters": each.peak_bytes / (4 * cell.num_parameters * each.num_runs),
+            "note": each.note,
+        }
+        for each in done.values()
+    ]
 
 
 def main() -> None:
@@ -220,6 +249,8 @@ def main() -> None:
     os.environ.update(ONE_THREAD, JAX_PLATFORMS=args.device)
     peers = []
     for peer in args.peers:
+        if args.device != "cpu" and peer.startswith(_CORES) and peer != REFERENCE:
+            continue
         if importlib.util.find_spec(_PEERS[peer].library):
             peers.append(peer)
         else:
@@ -235,7 +266,7 @@ def main() -> None:
             measured.append(each)
             if not each.seconds:
                 print(f"{cell.name}: {_PEERS[each.peer].title}, {each.num_runs} runs: {each.note}", file=sys.stderr)
-        rows += report(cell, measured, _gemm_rate(cell, args.core, args.device))
+        rows += report(cell, measured, _gemm_rate(cell, args.core, args.device), args.device)
         _print(rows, cell)
         if args.json:
             machine = {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()}
@@ -250,15 +281,14 @@ def _gemm_rate(cell: Cell, core: int, device: str) -> float:
 
 def _print(rows: Sequence[dict[str, Any]], cell: Cell) -> None:
     print(f"\n{cell.name}: {cell.num_parameters:,} parameters, depth {cell.depth}, batch {cell.batch_size}")
-    print(f"{'':34}{'runs':>5}{'ms/run-epoch':>14}{'times ours':>12}{'GEMM share':>12}{'peak MiB':>10}")
-    for row in rows:
-        if row["cell"] == cell.name:
-            ratio = "" if row["times_ours"] is None else f"{row['times_ours']:.2f}"
-            share = "" if row["gemm_share"] is None else f"{row['gemm_share']:.0%}"
-            print(
-                f"{row['peer']:34}{row['runs']:>5}{row['ms_per_run_epoch']:>14.3f}{ratio:>12}{share:>12}"
-                f"{row['peak_mib']:>10.0f}  {row['note']}"
-            )
+    print(f"{'':38}{'runs':>5}{'ms/run-epoch':>14}{'PyTorch core':>14}{'ours':>8}{'GEMM share':>12}{'peak MiB':>10}")
+    for row in (row for row in rows if row["cell"] == cell.name):
+        ratios = [f"{row[name]:.2f}x" if row[name] else "" for name in ("times_pytorch_core", "times_ours")]
+        share = f"{row['gemm_share']:.0%}" if row["gemm_share"] else ""
+        print(
+            f"{row['peer']:38}{row['runs']:>5}{row['ms_per_run_epoch']:>14.3f}{ratios[0]:>14}{ratios[1]:>8}{share:>12}"
+            f"{row['peak_mib']:>10.0f}  {row['note']}"
+        )
     sys.stdout.flush()
 
 

@@ -15,16 +15,17 @@ from benchmarks.cells import Cell
 def serve(
     connection: Connection, peer: str, cell: Cell, num_runs: int, num_epochs: int, core: int, device: str
 ) -> None:
-    """Make a peer and train it as told, until the other side closes.
+    """Make a peer, `MODULE` or `MODULE:CORE`, and train it as told, until the other side closes.
 
     Sends `("ready", None)`; then for each number of epochs received `("trained", (what Peer.train returns, memory at
     the peak in bytes beyond what the process had before, how it is compiled))`; or `("failed", traceback)`.
     """
     try:
         pin(core, device)
-        module: Any = importlib.import_module(f"benchmarks.peers.{peer}")
+        name, _, core_name = peer.partition(":")
+        module: Any = importlib.import_module(f"benchmarks.peers.{name}")
         before = _peak_bytes()
-        trained = module.Peer(cell, num_runs, num_epochs, device)
+        trained = module.Peer(cell, num_runs, num_epochs, device, **({"core": core_name} if core_name else {}))
         connection.send(("ready", None))
         train = getattr(trained, "check", trained.train)
         while True:

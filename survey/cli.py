@@ -26,8 +26,8 @@ def run_app(function: Callable[..., int], name: str) -> None:
 def command_of(function: Callable[..., int]) -> Any:
     """Return the command line of a function, which exits with the status that it returns; wrong usage exits with 2.
 
-    Until the function returns, SIGTERM interrupts it as Ctrl-C does; so does SIGHUP, when a terminal or reader closes,
-    unless it is ignored as under `nohup`. From then on both are ignored: the work is done.
+    Until the function returns, Ctrl-C and SIGTERM interrupt it; so does SIGHUP, when a terminal or reader closes,
+    unless it is ignored as under `nohup`. From then on SIGTERM and SIGHUP are ignored: the work is done.
     """
 
     @wraps(function)
@@ -35,6 +35,8 @@ def command_of(function: Callable[..., int]) -> Any:
         with exit_on_error():
             outlive_readers()
             signal.signal(signal.SIGTERM, signal.default_int_handler)
+            if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
                 signal.signal(signal.SIGHUP, _hang_up)
             forget_working_folder()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from survey.cli import command_of, exit_on_error
+from survey.cli import command_of
 from survey.text.terminal import SafeConsole
 
 COMMANDS = {
@@ -37,9 +37,7 @@ class _LazyCommand(TyperCommand):
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         """Make the context of the command itself, which from then on takes the place of this one."""
         module, _, function = self._home.partition(":")
-        with exit_on_error():  # also if Ctrl-C is pressed while it is imported
-            command = command_of(getattr(import_module(module), function))
-        return command.make_context(*arguments, **options)
+        return command_of(getattr(import_module(module), function)).make_context(*arguments, **options)
 
 
 class _Commands(TyperGroup):

@@ -15,7 +15,8 @@ from analysis.reading.best import best_of, columns_of_best
 from analysis.reading.chosen import read_chosen
 from analysis.reading.labels import SETTINGS
 from analysis.reading.quality import columns_of_quality
-from analysis.reading.tables import read, read_batches, schema_of
+from analysis.reading.tables import read, read_batches, schema_of, tables
+from survey.dataset.layout import REPETITIONS
 from survey.dataset.reading import sweeps_of
 from survey.dataset.schema import columns_in
 from survey.workloads.metrics import Metric, Metrics
@@ -128,8 +129,8 @@ def curves_of(dataset: Path, chosen: pd.DataFrame, columns: Sequence[str]) -> pd
 def recorded(dataset: Path, experiments: pd.DataFrame, metrics: Metrics) -> list[Metric]:
     """Return the metrics that are recorded, the objective first.
 
-    Left out are those of which the data set has medians, but the best experiment none that is finite: such as those of
-    a validation set, if there is none.
+    Left out are those of which the best experiment has no finite value: such as those of a validation set, if there is
+    none.
 
     Args:
         dataset: Folder of the data set.
@@ -138,13 +139,27 @@ def recorded(dataset: Path, experiments: pd.DataFrame, metrics: Metrics) -> list
     """
     best = best_of(metrics, experiments)
     first = experiments.iloc[best.order(experiments)[:1]]
-    found = curves_of(dataset, first, [f"{metric.name}_median" for metric in metrics.all])
-    known = sorted(metrics.all, key=lambda metric: metric != metrics.objective)
-    return [metric for metric in known if metric == metrics.objective or _has_values(found, f"{metric.name}_median")]
+    medians = {metric: f"{metric.name}_median" for metric in metrics.all}
+    found = curves_of(dataset, first, list(medians.values()))
+    of_runs = [metric for metric, name in medians.items() if name not in found]
+    runs = _curves_of_runs(dataset, first, of_runs)
+    known = [metrics.objective, *(metric for metric in metrics.all if metric != metrics.objective)]
+    return [
+        metric
+        for metric in known
+        if metric == metrics.objective or _has_values(found, medians[metric]) or _has_values(runs, metric.curve)
+    ]
+
+
+def _curves_of_runs(dataset: Path, chosen: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """The curves of the runs of some experiments, as far as the data set has them."""
+    there = set(schema_of(dataset, REPETITIONS).names) if REPETITIONS in tables(dataset) else set[str]()
+    names = [metric.curve for metric in metrics if metric.curve in there]
+    return read_chosen(dataset, chosen, ["experiment_id", *names], REPETITIONS) if names else pd.DataFrame()
 
 
 def _has_values(frame: pd.DataFrame, name: str) -> bool:
-    return name not in frame or any(bool(np.isfinite(_curve(values)).any()) for values in frame[name])
+    return name in frame and any(bool(np.isfinite(_curve(values)).any()) for values in frame[name])
 
 
 def _curve(values: object) -> npt.NDArray[np.float64]:

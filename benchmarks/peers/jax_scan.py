@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.cells import Cell, data_of, draws_of, seeds_of
-from benchmarks.peers import Epochs
+from benchmarks.peers import Epochs, clock
 from benchmarks.peers.definitions import epoch_statistics, softmax_sums
 
 jax.config.update("jax_default_matmul_precision", "highest")
@@ -62,6 +61,7 @@ class Peer:
     """All runs at once under vmap; a single run without it."""
 
     def __init__(self, cell: Cell, num_runs: int, num_epochs: int, device: str) -> None:
+        self._clock = clock(device)
         inputs, targets = (jnp.asarray(each) for each in data_of(cell))
         draws = [draws_of(cell, seed, num_epochs) for seed in seeds_of(cell, num_runs)]
         stacked = jax.tree.map(lambda *each: jnp.stack(each), *(draw.layers for draw in draws))
@@ -86,10 +86,10 @@ class Peer:
         seconds, statistics = [], []
         for _ in range(num_epochs):
             order = jnp.asarray(self._orders[self._epoch])
-            began = time.perf_counter()
+            began = self._clock()
             self._state, test, train = self._compiled(self._state, order, self._test_rows)
             test, train = np.asarray(test, np.float64), np.asarray(train, np.float64)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(self._clock() - began)
             statistics.append(epoch_statistics(test, self._test_rows.shape[1], train, self._orders.shape[2]))
             self._epoch += 1
         return Epochs(seconds, np.stack(statistics))

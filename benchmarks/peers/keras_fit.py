@@ -7,7 +7,6 @@ are one `fit`, which shuffles the rows itself: making a data pipeline for each e
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -17,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.cells import Cell, data_of, draws_of, seeds_of
-from benchmarks.peers import Epochs
+from benchmarks.peers import Epochs, clock
 from survey.networks.metrics import HISTORY_COLUMNS
 
 tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -27,11 +26,15 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 class _Clock(keras.callbacks.Callback):
     """Takes the time from one epoch's end, its test pass included, to the next."""
 
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self._now = clock(device)
+
     def on_train_begin(self, logs=None) -> None:
-        self.ends = [time.perf_counter()]
+        self.ends = [self._now()]
 
     def on_epoch_end(self, epoch, logs=None) -> None:
-        self.ends.append(time.perf_counter())
+        self.ends.append(self._now())
 
 
 class Peer:
@@ -41,7 +44,7 @@ class Peer:
         (seed,) = seeds_of(cell, num_runs)
         self.inputs, self.targets = data_of(cell)
         self.draws = draws_of(cell, seed, num_epochs)
-        self.batch_size, self.epoch = cell.batch_size, 0
+        self.batch_size, self.epoch, self._device = cell.batch_size, 0, device
         self.model = keras.Sequential(
             [
                 keras.Input((cell.num_inputs,)),
@@ -100,7 +103,7 @@ class Peer:
 
     def fit(self, *args: Any, **kwargs: Any) -> Epochs:
         """Call `fit`."""
-        clock = _Clock()
-        history = self.model.fit(*args, callbacks=[clock], verbose=0, **kwargs).history
+        timer = _Clock(self._device)
+        history = self.model.fit(*args, callbacks=[timer], verbose=0, **kwargs).history
         statistics = np.stack([history[name] for name in HISTORY_COLUMNS], axis=1)[:, :, None]
-        return Epochs([float(each) for each in np.diff(clock.ends)], statistics)
+        return Epochs([float(each) for each in np.diff(timer.ends)], statistics)

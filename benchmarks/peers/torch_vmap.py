@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import torch
 from torch.func import grad, vmap
 
 from benchmarks.cells import Cell, data_of, draws_of, seeds_of
-from benchmarks.peers import Epochs
+from benchmarks.peers import Epochs, clock
 from benchmarks.peers.definitions import epoch_statistics, softmax_sums
 
 
@@ -35,7 +34,7 @@ class Peer:
     """All runs at once."""
 
     def __init__(self, cell: Cell, num_runs: int, num_epochs: int, device: str) -> None:
-        self._cell, self._epoch, self._steps = cell, 0, 0
+        self._cell, self._epoch, self._steps, self._clock = cell, 0, 0, clock(device)
         self._inputs, self._targets = (torch.tensor(each, device=device) for each in data_of(cell))
         draws = [draws_of(cell, seed, num_epochs) for seed in seeds_of(cell, num_runs)]
         self._layers = [
@@ -54,9 +53,9 @@ class Peer:
         """Train epochs."""
         seconds, statistics = [], []
         for _ in range(num_epochs):
-            began = time.perf_counter()
+            began = self._clock()
             statistics.append(self._train_epoch())
-            seconds.append(time.perf_counter() - began)
+            seconds.append(self._clock() - began)
             self._epoch += 1
         return Epochs(seconds, np.stack(statistics))
 

@@ -7,9 +7,9 @@ import os
 import socket
 import textwrap
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,7 +61,8 @@ class Cluster:
 
     Attributes:
         head: Address at which its head listens, `HOST:PORT`.
-        dashboard: Address of the Ray dashboard; None if there is none.
+        dashboard: Returns the address of the Ray dashboard; None if there is none. That of a launch's own Ray is
+            started by it, in some seconds, and ends with the thread that has called it.
         num_cpus: CPU cores of the cluster.
         num_gpus: GPUs of the cluster.
         node_memory: Memory that a trial may request, in bytes: what the largest machine offers. 0 if an autoscaling
@@ -73,7 +74,7 @@ class Cluster:
     """
 
     head: str
-    dashboard: str | None
+    dashboard: Callable[[], str] | None
     num_cpus: float
     num_gpus: float
     node_memory: int
@@ -106,7 +107,7 @@ def connected(
         address: Address of a running cluster; None to start one (and never to join another that happens to run).
         num_cpus: Cores to use on this machine; None for all.
         num_gpus: GPUs to use on this machine; None for all.
-        dashboard: Whether to start the dashboard.
+        dashboard: Whether there is to be a dashboard.
         environment: Environment variables for workers, beside those of this module.
 
     Raises:
@@ -121,7 +122,7 @@ def connected(
         stack.callback(_one_at_a_time.release)
         scratch = stack.enter_context(PrivateFolder()).path
         if ray.is_initialized():
-            yield _cluster(scratch, is_own=False, dashboard=True, variables=variables)
+            yield _cluster(scratch, _running_dashboard(), variables=variables)
             return
         stack.enter_context(_node_losses_told_shortly())
         arguments = {
@@ -135,12 +136,20 @@ def connected(
         stack.callback(leave_ray)
         if address:
             _join(address, runtime_env={"env_vars": variables}, **arguments)
-        else:
-            arguments |= {"num_cpus": num_cpus, "num_gpus": num_gpus, "include_dashboard": dashboard}
-            with _errors("a Ray cluster on this machine"):
-                # Its workers inherit the variables; a runtime environment would start them a second time.
-                start_ray(scratch, variables, _memory=int(MEMORY_FOR_TRIALS * memory_bytes()), **arguments)
-        yield _cluster(scratch, is_own=not address, dashboard=dashboard or bool(address))
+            yield _cluster(scratch, _running_dashboard())
+            return
+        arguments |= {"num_cpus": num_cpus, "num_gpus": num_gpus, "include_dashboard": dashboard}
+        with _errors("a Ray cluster on this machine"):
+            # Its workers inherit the variables; a runtime environment would start them a second time.
+            own = start_ray(scratch, variables, _memory=int(MEMORY_FOR_TRIALS * memory_bytes()), **arguments)
+        stack.callback(own.stop)
+        yield replace(_cluster(scratch, own.start if dashboard else None), token_file=token_file(scratch))
+
+
+def _running_dashboard() -> Callable[[], str] | None:
+    """The dashboard of the cluster that this process is connected to."""
+    url = ray._private.worker.get_dashboard_url()
+    return (lambda: f"http://{url}") if url else None
 
 
 def _join(address: str, **arguments: Any) -> None:
@@ -157,18 +166,16 @@ def _errors(where: str, hint: str = "") -> Iterator[None]:
         raise InputError(f"{where} cannot be used: {textwrap.shorten(str(error), 400)}{hint}") from None
 
 
-def _cluster(scratch: Path, *, is_own: bool, dashboard: bool, variables: Mapping[str, str] = {}) -> Cluster:
+def _cluster(scratch: Path, dashboard: Callable[[], str] | None, *, variables: Mapping[str, str] = {}) -> Cluster:
     resources = ray.cluster_resources()
-    url = ray._private.worker.get_dashboard_url() if dashboard else None
     return Cluster(
         head=ray.get_runtime_context().gcs_address,
-        dashboard=f"http://{url}" if url else None,
+        dashboard=dashboard,
         num_cpus=resources.get("CPU", 0.0),
         num_gpus=resources.get("GPU", 0.0),
         node_memory=max((int(each["Resources"].get("memory", 0)) for each in _nodes_that_train()), default=0),
         is_local=len({(node["NodeManagerHostname"], node["NodeManagerAddress"]) for node in _nodes()}) == 1,
         scratch=scratch,
-        token_file=token_file(scratch) if is_own else None,
         variables=variables,
     )
 

@@ -1,22 +1,28 @@
 """A launch's own Ray on this machine, which no other machine and no other user can reach.
 
-It listens on the loopback interface only, has its own token, and keeps its files in a private folder.
+It listens on the loopback interface only, has its own token, and keeps its files in a private folder. It starts with
+what trials need; its dashboard is started when it is asked for.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
+import ray._private.node
+import ray._private.worker
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # pyright: ignore[reportAttributeAccessIssue] (compiled)
 
 _TOKEN_FILE = "auth_token"
+_DASHBOARD = "/ray/dashboard/dashboard.py"
 
 
 def token_file(folder: Path) -> Path:
@@ -24,13 +30,77 @@ def token_file(folder: Path) -> Path:
     return folder / _TOKEN_FILE
 
 
-def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> None:
+class _Node(ray._private.node.Node):
+    """What `ray.init` starts, without what it would wait for and no trial needs.
+
+    Attributes:
+        start_dashboard: Starts Ray's dashboard, and the process that tells it of free resources.
+    """
+
+    start_dashboard: Callable[[], None]
+
+    def start_monitor(self) -> None:
+        """Start it with the dashboard: it adds machines to a cluster, and this Ray has one."""
+
+    def start_log_monitor(self) -> None:
+        """Start nothing that sends what workers print to a driver that does not show it."""
+
+    def start_api_server(self, **arguments: Any) -> None:
+        """Start no dashboard yet: Ray would start the rest only when that is up, after seconds."""
+        self._webui_url = ""
+
+        def start() -> None:
+            super(_Node, self).start_monitor()
+            super(_Node, self).start_api_server(**arguments)
+
+        self.start_dashboard = start
+
+
+class Dashboard:
+    """The dashboard of a Ray that was started here.
+
+    Args:
+        settings: Environment variables of that Ray.
+    """
+
+    def __init__(self, settings: Mapping[str, str | None]) -> None:
+        self._settings, self._starting, self._is_stopped = settings, threading.Lock(), False
+
+    def start(self) -> str:
+        """Start it, and return its address when it answers. It ends with the thread that calls this.
+
+        Raises:
+            Exception: It does not start, or has been stopped; Ray may raise any exception.
+        """
+        node: Any = ray._private.worker._global_node
+        with self._starting:
+            if self._is_stopped:
+                raise RuntimeError("Ray is being left")
+            with environment_of(self._settings):
+                node.start_dashboard()
+            return f"http://{node.webui_url}"
+
+    def stop(self) -> None:
+        """End it, also while it starts; to be called before Ray is left."""
+        self._is_stopped = True
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):
+                if any(word.endswith(_DASHBOARD) for word in child.cmdline()):
+                    child.kill()
+        with self._starting:  # until whoever starts it has noticed
+            pass
+
+
+def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> Dashboard:
     """Start Ray; call `leave_ray` afterwards, even if this fails.
 
     Args:
         folder: A private folder for its files.
         variables: Environment variables of its workers.
         arguments: Those of `ray.init`.
+
+    Returns:
+        Its dashboard, which is not yet started.
 
     Raises:
         Exception: Ray does not start; it may raise any exception.
@@ -49,12 +119,15 @@ def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> N
     # This makes Ray use the loopback address for the node, as is its default on systems whose firewalls ask. A loopback
     # address given to `ray.init` would be replaced.
     is_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    node, ray._private.node.Node = ray._private.node.Node, _Node
     try:
         with environment_of(settings):
             _read_authentication()
             ray.init(address="local", _temp_dir=str(files), **arguments)
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = is_cluster
+        ray._private.node.Node = node
+    return Dashboard(settings)
 
 
 def leave_ray() -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import SurveyError
 from survey.export.mappers import in_processes
-from survey.launch.messages import address_lines, packed_lines, plan_line, recording_line
+from survey.launch.addresses import Addresses
+from survey.launch.messages import packed_lines, plan_line, recording_line
 from survey.launch.planning import check_devices, for_cluster, price_of, recording, with_pilot
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request, note_of
-from survey.launch.result import SurveyResult, Training, report_on
+from survey.launch.result import SurveyResult, Training, import_report, report_on
 from survey.launch.tracking_server import TrackingAccess, serving
 from survey.output.forecasts import Forecast
 from survey.plan.plan import Plan
 from survey.spaces.search_space import varied_axes
+from survey.system.beside import beside
 from survey.system.files import disk_full_errors
 from survey.tracking.credentials import without_passwords
 from survey.tracking.ui_view import shared_view
@@ -86,10 +88,7 @@ class Launch:
                 return result
 
     def _train(self, plan: Plan, to_replace: dict[str, int], recorder: Recorder) -> tuple[Plan, Training]:
-        """Train a plan; return the plan of what is still missing, and what was trained.
-
-        The MLflow server and Ray each take long to start, on one core: so the server starts first, and Ray beside it.
-        """
+        """Train a plan; return the plan of what is still missing, and what was trained."""
         from survey.launch.ray_session import check_nodes, ray_session
 
         request = self._request
@@ -107,6 +106,7 @@ class Launch:
         with (
             serving(request.tracking, request.options, self._output) as access,
             ray_session(request, recorder, access.environment_of_workers()) as session,
+            Addresses(access, session.cluster, request.say) as addresses,
         ):
             cluster, stop = session.cluster, session.signals.request
             plan, pilot = for_cluster(request, plan, pilot, cluster, lambda: self._done(to_replace))
@@ -115,21 +115,28 @@ class Launch:
             forecast = Forecast(self._output.folder, plan, cost)
             check_nodes(request, cluster)
             data = request.load_data(plan)
-            access.wait()
+            if access.is_for_workers:
+                access.wait()
             store = request.tracking.open()
             tracking = self._tracking_settings(plan, store, access)
-            self._tell_addresses(access, session)
+            if request.options.tracking_uri:
+                request.say(f"MLflow         {without_passwords(request.tracking.uri, request.tracking.uri)}")
+            if request.options.address:
+                addresses.tell_of_cluster()
             if request.redo:
                 request.redo.mark(to_replace)  # only now: a refused launch must not affect the next one
             settings = self._trial_settings(data, tracking, cluster)
-            failures, loop_seconds = self._fit(plan, settings, store, session, recorder)
+            watched = (lambda: None) if request.options.address else addresses.start
+            failures, loop_seconds = self._fit(plan, settings, store, session, recorder, watched)
             if stop.fatal_error:
                 raise SurveyError(stop.fatal_error)
             self._stages.begin("exporting what is finished" if stop.reason else "exporting")
             recorder.export()
             self._close_and_export(store, session.mapper)  # still needs the cluster
             self._stages.begin("leaving Ray")
-            session.leave()
+            addresses.end()
+            with beside(import_report):  # Ray's processes are waited for
+                session.leave()
             after = self._done()
             # The forecast leaves out the pilot.
             forecast.end(after, wall_s=time.monotonic() - request.began - pilot_s)
@@ -144,15 +151,21 @@ class Launch:
         store: TrackingStore,
         session: RaySession,
         recorder: Recorder,
+        begun: Callable[[], object],
     ) -> tuple[tuple[str, ...], float]:
-        """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop."""
+        """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop.
+
+        `begun` is called when a trial has started.
+        """
         from survey.trials.progress import Progress
         from survey.trials.tune import fit
 
         request, output, signals = self._request, self._output, session.signals
         cost, runs = sum(bundle.cost_s for bundle in plan.bundles), plan.num_runs_planned
         self._stages.end()
-        with Progress(request.console, name=request.name, num_runs=runs, total_cost=cost, output=output) as progress:
+        with Progress(
+            request.console, name=request.name, num_runs=runs, total_cost=cost, output=output, begun=begun
+        ) as progress:
             recorder.train(progress.figures)
             with signals.training(progress.stop):
                 failures = fit(
@@ -240,12 +253,6 @@ class Launch:
             if all_done and any(folder.iterdir()):
                 drop_useless(folder, self._done())
             folder.rmdir()
-
-    def _tell_addresses(self, access: TrackingAccess, session: RaySession) -> None:
-        options, uri = self._request.options, self._request.tracking.uri
-        if options.tracking_uri:
-            self._tell([f"MLflow         {without_passwords(uri, uri)}"])
-        self._tell(address_lines(access.address, session.cluster, is_joined=options.address is not None))
 
     def _tell(self, lines: Iterable[str]) -> None:
         for line in lines:

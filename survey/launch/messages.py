@@ -6,16 +6,12 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from survey.launch.result import SurveyResult
 from survey.plan.plan import Plan
 from survey.text.counting import counted
 from survey.text.terminal import SafeConsole, short_path
 from survey.tracking.ui_view import PATH
-
-if TYPE_CHECKING:
-    from survey.cluster.connection import Cluster
 
 CONTINUE = "launch again with the same arguments to continue"
 
@@ -50,22 +46,23 @@ def recording_line(*, all_epochs: bool, repetition_runs: bool) -> str:
     return f"MLflow records {epochs}, in a run for each experiment{runs}"
 
 
-def address_lines(mlflow: str | None, cluster: Cluster, *, is_joined: bool) -> Iterator[str]:
-    """Addresses for the user: the MLflow server, an ssh tunnel into a cluster, Ray's dashboard.
+def mlflow_line(address: str) -> str:
+    """Where a browser finds the survey in the MLflow UI."""
+    return f"MLflow UI      {address}{PATH}"
 
-    The last is followed by a command that shows the token that the dashboard asks for, to be copied as it stands.
-    """
-    if mlflow:
-        yield f"MLflow UI      {mlflow}{PATH}"
-    if mlflow and is_joined:
-        from survey.cluster.connection import tunnel
 
-        yield f"ssh tunnel     {tunnel(mlflow, cluster.dashboard)}"
-    if cluster.dashboard:
-        ray = [str(Path(sys.executable).with_name("ray")), "get-auth-token"]
-        shows = shlex.join(["cat", str(cluster.token_file)] if cluster.token_file else ray)
-        yield f"Ray dashboard  {cluster.dashboard}"
-        yield f"Ray token      {shows}"
+def tunnel_line(mlflow: str, dashboard: str | None) -> str:
+    """An ssh tunnel to the MLflow server and Ray's dashboard in a cluster."""
+    from survey.cluster.connection import tunnel
+
+    return f"ssh tunnel     {tunnel(mlflow, dashboard)}"
+
+
+def dashboard_lines(dashboard: str, token_file: Path | None) -> Iterator[str]:
+    """Ray's dashboard, and a command that shows the token that it asks for, to be copied as it stands."""
+    ray = [str(Path(sys.executable).with_name("ray")), "get-auth-token"]
+    yield f"Ray dashboard  {dashboard}"
+    yield f"Ray token      {shlex.join(['cat', str(token_file)] if token_file else ray)}"
 
 
 def cut_short_line(result: SurveyResult) -> str:

@@ -13,6 +13,7 @@ from survey.errors import DONE, INCOMPLETE, INTERRUPTED
 from survey.output.folder import Output
 from survey.plan.bundles import PlannedBundle
 from survey.plan.plan import Plan
+from survey.system.gc_pause import collector_paused
 from survey.system.import_path import own_package
 from survey.text.counting import counted
 from survey.text.html import html_table
@@ -145,6 +146,12 @@ class SurveyResult:
 
 def _missing(bundle: PlannedBundle) -> str:
     return f"{bundle.experiment.label}: {len(bundle.repetitions)} of {bundle.num_repetitions} runs"
+
+
+def import_report() -> None:
+    """Import what writes the report, which takes a second."""
+    with own_package("analysis"), collector_paused():
+        import analysis.report.page  # noqa: F401
 
 
 def report_on(output: Output, title: str, *, renew: bool) -> Path | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from survey.launch.options import Options
 from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
 from survey.text.uris import sqlite_file
+from survey.tracking.ready_tables import make_tables
 from survey.tracking.tags import OUTPUT
 
 if TYPE_CHECKING:
@@ -18,29 +20,57 @@ if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
 
 
-@dataclass(frozen=True)
 class TrackingAccess:
     """How people and workers reach the MLflow store of a launch.
 
-    Attributes:
+    Args:
         output: The output of the launch.
-        server: The server of its own store; None if there is none.
+        make_server: Starts the server of its own store; None if there is to be none.
         is_for_workers: Whether workers write to the server rather than to the store.
+
+    Attributes:
+        is_for_workers: As given.
     """
 
-    output: Output
-    server: MlflowServer | None = None
-    is_for_workers: bool = False
+    def __init__(
+        self, output: Output, make_server: Callable[[], MlflowServer] | None = None, *, is_for_workers: bool = False
+    ) -> None:
+        self._output, self._make_server, self.is_for_workers = output, make_server, is_for_workers
+        self._server: MlflowServer | None = None
+        self._is_stopped, self._changing = False, threading.Lock()
+
+    def start(self) -> None:
+        """Start the server, if there is to be one; from any thread."""
+        with self._changing:
+            if self._make_server and not self._server and not self._is_stopped:
+                self._server = self._make_server()
+
+    def end(self) -> None:
+        """Begin to end the server, which is not started any more; `stop` waits for it."""
+        with self._changing:
+            self._is_stopped = True
+            if self._server:
+                self._server.end()
+
+    def stop(self) -> None:
+        """End the server."""
+        self.end()
+        if self._server:
+            self._server.stop()
 
     @property
     def address(self) -> str | None:
-        """Address of the server, for the user."""
-        return self.server.address if self.server else None
+        """Address of the server, for the user; None while there is none."""
+        return self._server.address if self._server else None
 
     def wait(self) -> None:
-        """Wait until the server answers."""
-        if self.server:
-            self.server.wait()
+        """Wait until the server answers, if it was started.
+
+        Raises:
+            TrackingError: It does not start.
+        """
+        if self._server:
+            self._server.wait()
 
     def for_workers(self, store: TrackingStore, mlflow_experiment_id: str) -> tuple[str, str | None]:
         """Return how workers reach an MLflow experiment of the store: `uri` and `sql_artifacts` of their settings.
@@ -48,21 +78,24 @@ class TrackingAccess:
         Raises:
             TrackingError: Another server answers at the address of ours.
         """
-        if self.server and self.is_for_workers:
-            self.server.check_serves(mlflow_experiment_id, {OUTPUT: self.output.output_id})
-            return self.server.address, None
+        if self._server and self.is_for_workers:
+            self._server.check_serves(mlflow_experiment_id, {OUTPUT: self._output.output_id})
+            return self._server.address, None
         return store.uri, store.sql_artifacts(mlflow_experiment_id)
 
     def environment_of_workers(self) -> dict[str, str]:
         """Environment variables with which workers reach the server."""
         from survey.cluster.connection import without_proxy
 
-        return without_proxy(self.server.address) if self.server and self.is_for_workers else {}
+        return without_proxy(self._server.address) if self._server and self.is_for_workers else {}
 
 
 @contextmanager
 def serving(location: TrackingLocation, options: Options, output: Output) -> Iterator[TrackingAccess]:
-    """Start the MLflow server of the output's own store: for the user's browser, and on a cluster for workers."""
+    """Prepare the MLflow server of the output's own store, and stop it at the end.
+
+    On a cluster it is for workers too, and is started; on this machine alone, it is for the user's browser.
+    """
     if not location.is_own_store or not (options.ui or options.address):
         yield TrackingAccess(output)
         return
@@ -78,8 +111,16 @@ def serving(location: TrackingLocation, options: Options, output: Output) -> Ite
     file = sqlite_file(location.uri)
     assert file is not None  # an output's own store is a sqlite file
     use_write_ahead_log(file)
-    server = MlflowServer(location.uri, output.artifacts, output.folder / "mlflow-server.log", host=host)
+    make_tables(file)
+    log = output.folder / "mlflow-server.log"
+    access = TrackingAccess(
+        output,
+        partial(MlflowServer, location.uri, output.artifacts, log, host=host),
+        is_for_workers=options.address is not None,
+    )
     try:
-        yield TrackingAccess(output, server, is_for_workers=options.address is not None)
+        if access.is_for_workers:
+            access.start()
+        yield access
     finally:
-        server.stop()
+        access.stop()

@@ -31,7 +31,7 @@ class Work(NamedTuple):
     """Operation counts of one epoch of a bundle; a coefficient turns each into seconds.
 
     Attributes:
-        steps: Minibatches of all chunks of runs: for calls made once per minibatch.
+        torch_steps: Minibatches of all chunks of runs, in PyTorch: for calls made once per minibatch.
         layer_steps: Layers of all these minibatches: for calls made once per layer.
         flops: Floating-point operations of the matrix products, of training, test and validation set.
         activations: Numbers that pass between layers, weighted by normalization and dropout.
@@ -41,7 +41,7 @@ class Work(NamedTuple):
         compiled_updates: Its updates, likewise weighted.
     """
 
-    steps: float
+    torch_steps: float
     layer_steps: float
     flops: float
     activations: float
@@ -49,6 +49,11 @@ class Work(NamedTuple):
     rows: float
     compiled_steps: float = 0.0
     compiled_updates: float = 0.0
+
+    @property
+    def steps(self) -> float:
+        """Minibatches that are trained on one after the other, by whichever core."""
+        return self.torch_steps + self.compiled_steps
 
 
 CORE_MODEL = CostModel(Work(1.2e-4, 6e-5, 1.7e-11, 3e-10, 6e-10, 2e-9, 6e-6, 1.1e-9))

@@ -138,7 +138,8 @@ def _part_of(bundle: Part, epoch_s: float) -> Part:
     """A part of a bundle whose epoch is expected to take `epoch_s` seconds, or little more."""
     whole = _smaller(bundle)
     one = replace(whole, runs=1, on_gpu=False)
-    together = -(-whole.runs // max(1, round(whole.work.steps / one.work.steps))) if one.work.steps else _COMPILED_RUNS
+    chunks = max(1, round(whole.work.steps / one.work.steps))
+    together = _COMPILED_RUNS if one.work.compiled_steps else -(-whole.runs // chunks)
     most = _MOST_ON_GPU if whole.on_gpu else _MOST_PARAMETERS
     part = replace(whole, runs=max(1, min(whole.runs, together, most // whole.num_parameters)))
     part = part.shorter(min(1.0, epoch_s / part.expected_s))

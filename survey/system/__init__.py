@@ -4,6 +4,7 @@ The modules are independent of each other and know nothing of surveys.
 """
 
 __all__ = [
+    "beside",
     "clock",
     "cuda",
     "exit",

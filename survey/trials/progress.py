@@ -66,15 +66,25 @@ class Progress:
         num_runs: Runs that are to be trained.
         total_cost: Sum of the trials' `cost_s`, from which the time left is estimated.
         output: The output folder. The block has its disk use, and a stop counts its checkpoints. None for none.
+        begun: Called each time that a trial has started.
 
     Attributes:
         counts: What is shown.
+        begun: As given.
     """
 
     def __init__(
-        self, console: Console, *, name: str, num_runs: int, total_cost: float, output: Output | None = None
+        self,
+        console: Console,
+        *,
+        name: str,
+        num_runs: int,
+        total_cost: float,
+        output: Output | None = None,
+        begun: Callable[[], object] = lambda: None,
     ) -> None:
         self.counts = Counts(num_runs=num_runs, total_cost=total_cost)
+        self.begun = begun
         self._console, self._metrics = console, Counters(name)
         self._shown_s = self._exported_s = time.monotonic()
         self._cell = live_output(console)
@@ -176,6 +186,7 @@ class ReportCounter(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **_: Any) -> None:
         """Count a trial as running."""
         self.progress.counts.start(trial.trial_id, trial.config)
+        self.progress.begun()
 
     @_counted
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: TrialReport, **_: Any) -> None:

@@ -208,7 +208,7 @@ def test_credentials_come_from_the_environment(store: S3, monkeypatch: pytest.Mo
             "no table 'complete_sumary' (did you mean 'complete_summary'",
         ),
         ("s3://lake/butter", {"sweep": "primary_sweep"}, "there are all_repetitions, complete_executive_summary"),
-        ("s3://lake/butter", {"sweep": "all_repetitions"}, "is a table, not a sweep; pass table='all_repetitions'"),
+        ("s3://lake/butter", {"sweep": "all_repetitions"}, "is a table, not a search space; pass table='all_rep"),
         ("s3://lake/buter", {}, "s3://lake/buter: no such folder; expected the folder of a data set"),
         ("s3://lake", {}, "not a data set: no table with a _common_metadata file in it; found butter"),
         ("s3://puddle/butter", {}, "no such"),

@@ -90,7 +90,7 @@ def test_the_report_is_whole_and_needs_nothing_else(report: Path) -> None:
     assert "https:" not in page
     best, may_be_best = 5 + 5 + 2, 4 + 2 + 12
     assert page.count("<tr><td>rectangle") + page.count("<tr><td>trapezoid") == best + may_be_best
-    assert page.count("<h3>What these runs of ") == page.count("<h3>What matters for the test loss of ") == 3
+    assert page.count("<h3>What may be the best of ") == page.count("<h3>What matters for the test loss of ") == 3
     assert "No fit of θ for any: there are too few points." in page
     for fact in (
         "depth_sweep (27)",

@@ -148,11 +148,10 @@ def files_of(folder: Path) -> list[str]:
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
-@pytest.mark.parametrize("repetition_runs", [True, False])
-def test_what_a_run_leaves_in_its_folder_is_an_artifact(tmp_path, repetition_runs):
+def test_what_a_run_leaves_in_its_folder_is_an_artifact(tmp_path):
     write(tmp_path, FILES)
     with surveying(request(tmp_path, "[{slope: 3}]")) as survey:
-        tracking = replace(survey.settings.tracking, repetition_runs=repetition_runs)
+        tracking = replace(survey.settings.tracking, repetition_runs=True)
         survey.settings = replace(survey.settings, tracking=tracking, report_every_s=0.0)
         (trial,) = survey.trials()
         for _ in range(6):  # a run and a half
@@ -165,16 +164,23 @@ def test_what_a_run_leaves_in_its_folder_is_an_artifact(tmp_path, repetition_run
     assert not list(output.checkpoints.iterdir())
     (history,) = output.artifacts.glob("*/artifacts/history.parquet")
     runs = [each for each in output.artifacts.glob("*/artifacts") if each != history.parent]
-    folders = (
-        sorted(runs, key=lambda each: len(files_of(each))) if repetition_runs else sorted(history.parent.glob("r*"))
-    )
+    folders = sorted(runs, key=lambda each: len(files_of(each)))
     assert [files_of(folder) for folder in folders] == [
         ["deep/from_0.txt", "last.txt"],
         ["deep/from_0.txt", "deep/from_2.txt", "last.txt"],
     ], "the second went on from its state, with its files"
     assert {(folder / "last.txt").read_text() for folder in folders} == {"3"}
-    if not repetition_runs:
-        assert [folder.name for folder in folders] == ["repetition_0", "repetition_1"]
+
+
+def test_where_only_the_trial_has_an_mlflow_run_its_artifacts_are_in_folders_of_the_repetitions(tmp_path):
+    write(tmp_path, FILES)
+    with surveying(request(tmp_path, "[{slope: 3}]")) as survey:
+        tracking = replace(survey.settings.tracking, repetition_runs=False)
+        survey.settings = replace(survey.settings, tracking=tracking)
+        survey.train()
+    (history,) = survey.request.output.artifacts.glob("*/artifacts/history.parquet")
+    left = {folder.name: files_of(folder) for folder in history.parent.iterdir() if folder.is_dir()}
+    assert left == {name: ["deep/from_0.txt", "last.txt"] for name in ("repetition_0", "repetition_1")}
 
 
 def test_a_run_cannot_leave_more_than_an_artifact_may_be(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from tests.support.launching import numbers
 from tests.support.paths import ROOT
 from tests.support.small_survey import RUNS, write_space
 
-TRAINS = "[1-9] running  0 failed"
+TRAINS = r"\b[1-9]\d* running  0 failed"
 CONTINUE = "launch again with the same arguments to continue"
 
 

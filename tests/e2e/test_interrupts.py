@@ -20,7 +20,7 @@ from tests.support.terminal import CTRL_C, Terminal
 STAGES = {
     "planning": 2.0,
     "starting Ray": 5.0,
-    "[1-9] running  0 failed": 2.0,
+    r"\b[1-9]\d* running  0 failed": 2.0,
     "exporting": 0.3,
     "writing the report": 2.0,
 }

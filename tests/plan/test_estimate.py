@@ -244,7 +244,7 @@ def test_the_compiled_core_has_steps_and_updates_of_its_own(monkeypatch):
     monkeypatch.setattr(library, "units", lambda: ())
     in_pytorch = epoch_work(experiment, task, *network, runs=5)
     assert in_pytorch._replace(
-        steps=0.0, layer_steps=0.0, updates=0.0, compiled_steps=5 * 4, compiled_updates=in_pytorch.updates
+        torch_steps=0.0, layer_steps=0.0, updates=0.0, compiled_steps=5 * 4, compiled_updates=in_pytorch.updates
     ) == (compiled)
 
 

@@ -97,8 +97,9 @@ def test_all_consoles_are_made_in_one_place():
     """So is each other way to print: what goes to the terminal is a name as often as not."""
     other = re.compile(r"(?<!Safe)\bConsole\(|^\s*print\(|rich\.print|std(?:out|err)\.write")
     echo = re.compile(r"typer\.echo\((?!json\.dumps|\(resources\.files)")
+    before_imports = ROOT / "survey" / "__main__.py"  # which prints a constant
     for file in [*(ROOT / "survey").rglob("*.py"), *(ROOT / "analysis").rglob("*.py")]:
-        if file != Path(terminal.__file__):
+        if file not in (Path(terminal.__file__), before_imports):
             text = file.read_text()
             assert not other.search(text), file
             assert not echo.search(text), file

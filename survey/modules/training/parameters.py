@@ -46,3 +46,21 @@ class Parameters:
             if parameter.dim() >= 2:
                 self.kernels.append((self.flat[:, part], self.gradients[:, part]))
             first = part.stop
+
+    def penalise(self, l1: float, l2: float, penalties: Tensor, factor: float, *, with_gradient: bool = True) -> None:
+        """Add a penalty of the kernels, times a factor, to `penalties`, [runs], and its gradient to the gradients.
+
+        Args:
+            l1: Coefficient of sum |w|; 0 for none.
+            l2: Coefficient of sum w^2, of which there is none beside the other.
+            penalties: [runs], those of earlier minibatches.
+            factor: What the penalties are multiplied by, but not their gradient.
+            with_gradient: Whether the gradient is added.
+        """
+        if not l1 and not l2:
+            return
+        for kernel, gradient in self.kernels:
+            norm = kernel.abs().sum(1) if l1 else kernel.square().sum(1)
+            penalties.add_(norm, alpha=(l1 or l2) * factor)
+            if with_gradient:
+                gradient.add_(kernel.sign() if l1 else kernel, alpha=l1 or 2.0 * l2)

@@ -52,6 +52,7 @@ class Runs:
             self.parameters.flat.view(-1), gradients.view(-1), updates_of(experiment)
         )
         self._clipping = Clipping([gradients], experiment.gradient_clip) if experiment.gradient_clip else None
+        self._penalty = experiment.kernel_regularizer_l1, experiment.kernel_regularizer_l2
         self._penalties = torch.zeros(len(seeds), dtype=torch.float64, device=lesson.inputs.device)
         self._rows, self._passes, self._memory = lesson.rows(seeds), Passes(lesson), Memory(lesson.inputs)
         self._epoch = self._called = 0
@@ -121,7 +122,7 @@ class Runs:
         self.forward.set_training(False)
         with torch.no_grad():
             found = self._passes.over(rows, targets, batch_size * multiple, self._predict)
-        self._penalise(found[0], 1.0, with_gradient=False)
+        self.parameters.penalise(*self._penalty, found[0], 1.0, with_gradient=False)
         return found
 
     def _step(self, number: int, inputs: Tensor, targets: Tensor, scores: Tensor, errors: Tensor) -> None:
@@ -131,7 +132,7 @@ class Runs:
         gradient = self._memory.zeros("gradient", *scores.shape)
         output_gradient(kind, scores, errors, num_rows, out=gradient)
         self.forward.backward(outputs, gradient.transpose(1, 2))
-        self._penalise(self._penalties, num_rows)
+        self.parameters.penalise(*self._penalty, self._penalties, num_rows)
         if self._clipping:
             self._clipping.apply()
         self.optimizer.step(number)
@@ -142,17 +143,6 @@ class Runs:
         outputs = self.forward(inputs, (self._epoch << 32) + self._called)
         APPLY[self._lesson.kind](outputs.detach().transpose(1, 2), targets, scores, errors)
         return outputs
-
-    def _penalise(self, penalties: Tensor, factor: float, with_gradient: bool = True) -> None:
-        """Add the L1 or L2 penalty of the kernels, times a factor, to `penalties`, [runs], and its gradient."""
-        l1, l2 = self._lesson.experiment.kernel_regularizer_l1, self._lesson.experiment.kernel_regularizer_l2
-        if not l1 and not l2:
-            return
-        for kernel, gradient in self.parameters.kernels:
-            norm = kernel.abs().sum(1) if l1 else kernel.square().sum(1)
-            penalties.add_(norm, alpha=(l1 or l2) * factor)
-            if with_gradient:
-                gradient.add_(kernel.sign() if l1 else kernel, alpha=l1 or 2.0 * l2)
 
     def outputs(self, *, is_training: bool) -> Tensor:
         """Return the outputs for the first rows of each run's test set, [runs, rows, outputs]."""

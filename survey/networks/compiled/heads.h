@@ -48,8 +48,8 @@ static void softmax(float* z, const int32_t* labels, int classes, int stride, in
             Vector error = p - one_where(is_label);
             log_p_label = is_label ? log_p : log_p_label;
             p_label = is_label ? p : p_label;
-            before = (label > c) & (p > before) ? p : before;
-            after = (label < c) & (p > after) ? p : after;
+            before = ((label > c) & (p > before)) ? p : before;
+            after = ((label < c) & (p > after)) ? p : after;
             errors_squared += error * error;
             p_squared += p * p;
             Vector logarithm = log_of((at_least(all(EPSILON), error) + 1.f) * (1.f / (1.f + EPSILON)));
