@@ -48,7 +48,7 @@ def test_the_glossary_has_every_stage_of_the_session():
 
 
 def shape(line: str) -> str:
-    """A line without what differs from launch to launch: numbers, addresses, spinners, bars, trials, disks, the core."""
+    """A line without what differs from launch to launch: numbers, addresses, spinners, bars, trials, disks, core."""
     line = re.sub(r"^.*: (?:epoch \S+ of \S+|starting),", "NAME: at work,", line)
     line = re.sub(r"time left: .*|^disk: .*", "", line)
     line = re.sub(r"^on a CPU, the compiled core .*|^PyTorch trains all networks.*", "CORE", line)
