@@ -27,7 +27,7 @@ STAGES = {
 """What a terminal shows of each stage, and the seconds within which Ctrl-C is pressed after that: some of its time."""
 
 
-@pytest.mark.parametrize("seed", seeds(0))
+@pytest.mark.parametrize("seed", seeds())
 def test_ctrl_c_is_answered_at_each_stage_and_the_next_launch_goes_on(seed, undisturbed, tmp_path: Path):
     space, out, draws = write_space(tmp_path), tmp_path / "out", random.Random(seed)
     command = [sys.executable, "-P", "-m", "survey", "launch", str(space), "--out", str(out)]

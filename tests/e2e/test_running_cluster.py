@@ -95,7 +95,7 @@ def refused(space: Path, address: str, *arguments: object, **environment: str) -
         space, "--out", space.parent / "out", "--address", address, "--no-ui", *arguments, **environment
     )
     assert status == 2, output
-    _plan, stage, *messages = output.splitlines()
+    _plan, _core, stage, *messages = output.splitlines()
     assert (stage, len(messages)) == ("joining Ray", 1), output
     assert messages[0].startswith("error: ")
     return messages[0]
