@@ -51,9 +51,12 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """Signals are handled as where a shell starts a process, also under nohup, and as before when a test has ended."""
+    """Signals are handled as where a person starts a process, also under nohup and where a script has started the tests
+    with `&`, and as before when a test has ended."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if before[signal.SIGINT] == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
