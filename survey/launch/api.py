@@ -101,7 +101,7 @@ def run(  # noqa: PLR0913 - the options of a launch, by name
         with interrupting(waits), Stages(console) as stages:
             stages.begin("planning", has_line=False)
             request = prepare(space, options, console)
-            from survey.launch.launcher import Launch  # imports MLflow, as for the command line
+            from survey.launch.launcher import Launch  # imports Ray, as for the command line
 
             result = Launch(request, stages).run()
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import STATISTICS
 from survey.networks.topology import num_free_parameters, residual_layers
 from survey.networks.training import streams
-from survey.networks.training.drawing import row_counts, with_noise
+from survey.networks.training.drawing import draw_runs
 from survey.networks.training.loop import updates_of
 from survey.networks.training.optimizers import decays, moments, step_sizes
 from survey.networks.training.outputs import OutputKind, output_kind
@@ -36,9 +36,8 @@ _FLOATS = 16
 class _Set:
     """A set of rows of all runs: row numbers, int64 [runs, rows], and targets as the core takes them."""
 
-    def __init__(self, inputs: Tensor, numbers: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
-        self._inputs, self.numbers = inputs, torch.stack(list(numbers))
-        self._targets = torch.stack(list(targets)).contiguous()
+    def __init__(self, inputs: Tensor, numbers: Tensor, targets: Tensor) -> None:
+        self._inputs, self.numbers, self._targets = inputs, numbers, targets.contiguous()
 
     def __len__(self) -> int:
         return self.numbers.shape[1]
@@ -136,21 +135,12 @@ class CompiledTrainer:
 
     def _draw_rows(self, inputs: Tensor, targets: Tensor, parts: Tensor | None) -> None:
         """Draw each run's rows and noisy labels."""
-        experiment, kind, num_outputs = self._experiment, self._kind, targets.shape[1]
+        kind, num_outputs = self._kind, targets.shape[1]
         stored = targets.argmax(1, keepdim=True) if kind == "softmax" else targets.float()
-        counts = row_counts(experiment, len(inputs), parts)
-        drawn = [streams.draw_rows(len(inputs), counts, seed=seed, parts=parts) for seed in self._seeds]
+        drawn = draw_runs(self._experiment, self._seeds, stored, kind, num_outputs, parts)
         as_taken = torch.int32 if kind == "softmax" else torch.float32
-        noise = experiment.label_noise
-        noisy = (
-            with_noise(stored[rows.train], noise, kind, num_outputs, seed=seed)
-            for seed, rows in zip(self._seeds, drawn, strict=True)
-        )
-        self._train = _Set(inputs, [rows.train for rows in drawn], [each.to(as_taken) for each in noisy])
-        held_out = ([rows.test for rows in drawn], [rows.validation for rows in drawn])
-        self._evaluated = [
-            _Set(inputs, sets, [stored[rows].to(as_taken) for rows in sets]) for sets in held_out if len(sets[0])
-        ]
+        self._train = _Set(inputs, drawn.train, drawn.train_targets.to(as_taken))
+        self._evaluated = [_Set(inputs, rows, stored[rows].to(as_taken)) for rows in drawn.held_out]
 
     def _draw_parameters(self) -> None:
         """Draw the initial parameters of each run, and make room for its moments."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
 from torch import Tensor
 
 from survey.networks.experiment import TaskExperiment
@@ -33,3 +37,49 @@ def with_noise(targets: Tensor, noise: float, kind: OutputKind, num_outputs: int
         return streams.noisy_values(targets, noise, seed=seed)
     num_classes = max(2, num_outputs)
     return streams.noisy_labels(targets[:, 0].long(), num_classes, noise, seed=seed)[:, None].to(targets.dtype)
+
+
+class Drawn(NamedTuple):
+    """What the runs of an experiment draw of its task, on the CPU.
+
+    Attributes:
+        train: Rows that they are trained on, int64 [runs, rows].
+        train_targets: Their targets, noise included, [runs, rows, *].
+        held_out: The rows of the test set, and of the validation set if there is one, int64 [runs, rows] each.
+    """
+
+    train: Tensor
+    train_targets: Tensor
+    held_out: list[Tensor]
+
+
+def draw_runs(
+    experiment: TaskExperiment,
+    seeds: Sequence[int],
+    targets: Tensor,
+    kind: OutputKind,
+    num_outputs: int,
+    parts: Tensor | None,
+) -> Drawn:
+    """Draw each run's rows and noisy targets.
+
+    Args:
+        experiment: The hyperparameters.
+        seeds: Seed of each run.
+        targets: Classes or values of all rows of the task, [rows, *], on the CPU.
+        kind: Kind of output layer.
+        num_outputs: Number of outputs.
+        parts: [rows], the part of each row of a task with a split of its own; None without.
+    """
+    counts, noise = row_counts(experiment, len(targets), parts), experiment.label_noise
+    drawn = [streams.draw_rows(len(targets), counts, seed=seed, parts=parts) for seed in seeds]
+    noisy = [
+        with_noise(targets[rows.train], noise, kind, num_outputs, seed=seed)
+        for seed, rows in zip(seeds, drawn, strict=True)
+    ]
+    held_out = ([rows.test for rows in drawn], [rows.validation for rows in drawn])
+    return Drawn(
+        torch.stack([rows.train for rows in drawn]),
+        torch.stack(noisy),
+        [torch.stack(rows) for rows in held_out if len(rows[0])],
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,8 +18,9 @@ from survey.networks.experiment import NetworkExperiment, TaskExperiment
 from survey.networks.topology import residual_layers
 from survey.networks.training import streams
 from survey.networks.training.batches import Batches, Data, split_into_batches
+from survey.networks.training.chunk_size import runs_per_chunk_of
 from survey.networks.training.clipping import Clipping
-from survey.networks.training.drawing import row_counts, with_noise
+from survey.networks.training.drawing import draw_runs
 from survey.networks.training.graphs import record
 from survey.networks.training.memory import Memory
 from survey.networks.training.network import Architecture, Network, Workspace
@@ -81,24 +81,14 @@ class _Chunk:
 
     def _draw_rows(self, memory: Memory) -> None:
         """Draw each run's rows and noisy labels, and make room for its minibatches."""
-        data, noise = self.data, self.experiment.label_noise
-        counts = row_counts(self.experiment, data.num_rows, data.parts)
-        drawn = [streams.draw_rows(data.num_rows, counts, seed=seed, parts=data.parts) for seed in self.seeds]
-        train_targets = []
-        for seed, rows in zip(self.seeds, drawn, strict=True):
-            targets = data.targets.cpu()[rows.train]
-            train_targets.append(with_noise(targets, noise, data.kind, data.num_outputs, seed=seed))
-        device = data.inputs.device
-        self._train_rows = torch.stack([rows.train for rows in drawn]).to(device)
-        self._train_targets = torch.stack(train_targets).transpose(1, 2).contiguous().to(device)
+        data, device = self.data, self.data.inputs.device
+        drawn = draw_runs(self.experiment, self.seeds, data.targets.cpu(), data.kind, data.num_outputs, data.parts)
+        self._train_rows = drawn.train.to(device)
+        self._train_targets = drawn.train_targets.transpose(1, 2).contiguous().to(device)
         batch_size = self.experiment.batch_size
         num_rows = self._train_rows.shape[1]
         self._train = split_into_batches(data, self.network, num_rows, batch_size, memory, trains=True)
-        held_out = [
-            torch.stack(rows).to(device)
-            for rows in ([each.test for each in drawn], [each.validation for each in drawn])
-            if len(rows[0])
-        ]
+        held_out = [rows.to(device) for rows in drawn.held_out]
         self._evaluated = [self._to_evaluate(rows, data.targets[rows].transpose(1, 2), memory) for rows in held_out]
 
     def _to_evaluate(self, rows: Tensor, targets: Tensor, memory: Memory) -> list[Batches]:
@@ -269,7 +259,7 @@ class Trainer:
             experiment.normalization,
             experiment.dropout,
         )
-        size = runs_per_chunk or _runs_per_chunk(architecture, experiment.batch_size, data.inputs)
+        size = runs_per_chunk or runs_per_chunk_of(architecture, experiment.batch_size, data.inputs)
         # Chunks of nearly equal size, rather than full ones and a small last one.
         count = -(-len(seeds) // size)
         bounds = [len(seeds) * k // count for k in range(count + 1)]
@@ -341,31 +331,3 @@ class Trainer:
                 for layer, saved in zip(layers, state["tensors"][name], strict=True):
                     layer.copy_(saved[runs])
             first = runs.stop
-
-
-_CHUNK_BYTES, _CHUNK_SHARE = 5 << 18, 5 / 8
-"""Limit on the arrays of one operation on a layer, for all runs of a chunk: so many bytes, or that share of the
-second-level cache if it is more. A smaller cache does not count: calls cost more than misses."""
-
-
-def _runs_per_chunk(architecture: Architecture, batch_size: int, like: Tensor) -> int:
-    """Return how many runs to train together; on an accelerator, all.
-
-    An operation on a layer touches about three arrays of [width, batch] for each run. If they outgrow the caches, each
-    operation waits for memory; if they are small, the time goes into calls. `python -m benchmarks.chunks` measures it:
-    around the limit used here the curve is flat, half or double as much costs about a tenth.
-    """
-    if like.device.type != "cpu":
-        return 1 << 30
-    widest = max(architecture.num_inputs, *architecture.widths) + 1
-    most = max(_CHUNK_BYTES, int(_CHUNK_SHARE * _second_level_cache_bytes()))
-    return max(1, most // (3 * widest * batch_size * like.element_size()))
-
-
-def _second_level_cache_bytes() -> int:
-    """Size of a core's second-level cache; 0 if the system does not tell it, as only Linux does."""
-    try:
-        size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text(encoding="ascii").strip()
-        return 1024 * int(size.removesuffix("K"))
-    except (OSError, ValueError):
-        return 0
