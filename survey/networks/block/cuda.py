@@ -12,12 +12,17 @@ from typing import Any
 from unittest import mock
 
 import torch
+from torch.cuda import _utils
 
 from survey.networks.block.layout import Layout
 from survey.networks.block.passes import Pass
 
 FOLDERS = (Path(__file__).parent, Path(__file__).parents[1] / "compiled")
 """Where the sources of the kernel are."""
+
+_SHARED_MEMORY_CARVEOUT = 9
+"""`CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT`: the share of a multiprocessor's first-level cache that is
+shared memory, in percent. All of it, so that as many blocks as possible fit at once."""
 
 OPTIONS = ("--std=c++17", "-default-device")
 """For the compiler: functions are for the GPU unless they say otherwise, as most are for a CPU too."""
@@ -41,6 +46,8 @@ class CudaKernel:
         self._function = _compiled(activation, layout.rows_per_lane, torch.cuda.current_device())
         most = max(layout.shared_bytes, self._function._max_shared_mem_bytes)
         self._function.set_shared_memory_config(most)
+        library = _utils._get_gpu_runtime_library()
+        _utils._check_cuda(library.cuFuncSetAttribute(self._function.func, _SHARED_MEMORY_CARVEOUT, 100))
 
     def bind(self, described: Pass, runs: int) -> Callable[[], None]:
         """Copy a pass to the GPU; return what starts it there, for so many runs, on the current stream."""

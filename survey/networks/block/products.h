@@ -44,7 +44,7 @@ INLINE int tiles_of(int features) { return (features + TILE - 1) / TILE; }
 // The outputs of a hidden layer, or the logits: weights [outputs][columns] times x [columns][ROWS], then the activation.
 // Tiles may reach beyond the last output: they read what lies there, and it is not stored.
 template <int N>
-static void forward_part(const Layer& layer, Part at, bool is_hidden) {
+static void forward_part(Layer layer, Part at, bool is_hidden) {
     float sums[TILE][N] = {};
     int w = layer.weights + at.feature * layer.columns, x = layer.x + at.row;
     for (int i = 0; i < layer.columns; i += 4) {
@@ -77,7 +77,7 @@ static void forward_part(const Layer& layer, Part at, bool is_hidden) {
 }
 
 // With too few tiles for all warps, as in an output layer, a thread takes one row of each instead of several.
-static void forward_product(const Layer& layer, bool is_hidden) {
+static void forward_product(Layer layer, bool is_hidden) {
     int tiles = tiles_of(layer.outputs);
     if (tiles * ROWS_PER_LANE <= num_warps()) {
         for (int unit = warp_number(); unit < tiles * ROWS_PER_LANE; unit += num_warps())
@@ -91,12 +91,13 @@ static void forward_product(const Layer& layer, bool is_hidden) {
 // The gradient with respect to the products of the layer below, in the place of its outputs: the layer's kernel, transposed,
 // times the gradient with respect to its own products, which is in the place of its outputs; then that of the activation.
 template <int N>
-static void input_part(const Layer& layer, const Layer& below, Part at) {
+static void input_part(Layer layer, int kept_below, Part at) {
     float sums[TILE][N] = {};
     int w = layer.weights + at.feature, z = layer.out + at.row;
-    for (int j = 0; j < layer.outputs; j++) {
-        Floats<4> low = read<4>(w + j * layer.columns), high = read<4>(w + j * layer.columns + 4);
-        Floats<N> row = read<N>(z + j * STRIDE);
+#pragma unroll 4
+    for (int j = 0; j < layer.outputs; j++, w += layer.columns, z += STRIDE) {
+        Floats<4> low = read<4>(w), high = read<4>(w + 4);
+        Floats<N> row = read<N>(z);
 #pragma unroll
         for (int m = 0; m < TILE; m++)
 #pragma unroll
@@ -106,7 +107,7 @@ static void input_part(const Layer& layer, const Layer& below, Part at) {
     for (int m = 0; m < TILE; m++) {
         if (at.feature + m < layer.inputs) {
             int line = (at.feature + m) * STRIDE + at.row;
-            Floats<N> kept = read<N>(below.kept + line), gradient;
+            Floats<N> kept = read<N>(kept_below + line), gradient;
 #pragma unroll
             for (int n = 0; n < N; n++) gradient.at[n] = Activation::gradient(sums[m][n], kept.at[n]);
             write<N>(layer.x + line, gradient);
@@ -114,20 +115,21 @@ static void input_part(const Layer& layer, const Layer& below, Part at) {
     }
 }
 
-static void input_product(const Layer& layer, const Layer& below) {
+static void input_product(Layer layer, int kept_below) {
     int tiles = tiles_of(layer.inputs);
     for (int unit = warp_number(); unit < tiles; unit += num_warps())
-        input_part<ROWS_PER_LANE>(layer, below, part<ROWS_PER_LANE>(unit));
+        input_part<ROWS_PER_LANE>(layer, kept_below, part<ROWS_PER_LANE>(unit));
 }
 
 // The gradient of a layer's weights, [outputs][columns]: that with respect to its products, [outputs][ROWS], times its
 // inputs, transposed. A thread has SIDE outputs and SIDE inputs, which lie far apart so that threads that follow each
 // other read lines that do, and the rows of one slice. It adds to its own sums of other parts of the minibatch.
-static void weight_product(const Layer& layer, float* gradients, bool adds) {
+static void weight_product(Layer layer, float* gradients, bool adds) {
     int wide = layer.columns / SIDE, high = (layer.outputs + SIDE - 1) / SIDE, tiles = wide * high;
     for (int unit = (int)threadIdx.x; unit < tiles * layer.slices; unit += (int)blockDim.x) {
         int slice = unit / tiles, output = unit % tiles / wide, input = unit % tiles % wide;
         float sums[SIDE][SIDE] = {};
+#pragma unroll 2
         for (int r = 4 * slice; r < ROWS; r += 4 * layer.slices) {
             Floats<4> z[SIDE], x[SIDE];
 #pragma unroll

@@ -89,13 +89,13 @@ static void backward(const Pass& pass, bool adds) {
         weight_product(pass.layers[k], gradients_of(pass), adds);
         __syncthreads();
         if (k == 0) break;
-        input_product(pass.layers[k], pass.layers[k - 1]);  // in the place of inputs that the first product has read
+        input_product(pass.layers[k], pass.layers[k - 1].kept);  // in the place of inputs that the first product has read
         __syncthreads();
     }
 }
 
 // Add the gradients of a layer's other slices to those of its first.
-static void add_slices(const Layer& layer, float* gradients) {
+static void add_slices(Layer layer, float* gradients) {
     int count = layer.outputs * layer.columns;
     for (int k = first_index(); k < count; k += index_step())
         for (int slice = 1; slice < layer.slices; slice++)
