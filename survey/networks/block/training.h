@@ -39,19 +39,20 @@ INLINE long long place_of(const Pass& pass, long long visit) {
 // Fetch the inputs of the rows with these numbers. A group of threads fetches a row's inputs, which lie side by side; each
 // asks for those of several rows before it waits for the first.
 static void fetch_inputs(const Pass& pass, const int* numbers) {
+    constexpr int ROWS_AT_ONCE = 8;
     int inputs = pass.layers[0].inputs, x = pass.layers[0].x, group = 1;
     while (group < inputs && group < LANES_OF_WARP) group *= 2;
     int row = (int)threadIdx.x / group, rows = (int)blockDim.x / group;
     for (int i = (int)threadIdx.x % group; i < inputs; i += group)
-        for (int first = row; first < ROWS; first += AT_ONCE * rows) {
-            float fetched[AT_ONCE];
+        for (int first = row; first < ROWS; first += ROWS_AT_ONCE * rows) {
+            float fetched[ROWS_AT_ONCE];
 #pragma unroll
-            for (int k = 0; k < AT_ONCE; k++) {
+            for (int k = 0; k < ROWS_AT_ONCE; k++) {
                 int r = first + k * rows, number = r < ROWS ? numbers[r] : -1;
                 fetched[k] = number >= 0 ? pass.inputs[(size_t)number * inputs + i] : 0.f;
             }
 #pragma unroll
-            for (int k = 0; k < AT_ONCE; k++)
+            for (int k = 0; k < ROWS_AT_ONCE; k++)
                 if (first + k * rows < ROWS) shared[x + i * STRIDE + first + k * rows] = fetched[k];
         }
 }
