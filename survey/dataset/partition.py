@@ -194,9 +194,10 @@ def runs_schema(columns: Columns) -> pa.Schema:
 
 def conform(table: pa.Table, schema: pa.Schema, columns: Columns) -> pa.Table:
     """Return the table with the columns of a schema; those that it lacks, as from an older version, are as `before`."""
+    there = set(table.column_names)  # asked for once, as it lists them all
     arrays = [
         table[field.name].cast(field.type)
-        if field.name in table.column_names
+        if field.name in there
         else pa.repeat(pa.scalar(columns.before.get(field.name), field.type), len(table))
         for field in schema
     ]
