@@ -173,6 +173,12 @@ def without_pixels(monkeypatch) -> None:
 
 
 @pytest.fixture
+def without_pictures(monkeypatch) -> None:
+    """Figures of reports are made, but neither laid out nor drawn: for tests of what is said of them."""
+    monkeypatch.setattr("analysis.figures.pictures.png", lambda _: b"")
+
+
+@pytest.fixture
 def made_is_installed(monkeypatch) -> None:
     """The workload of `tests.support.workload_data` is there beside those that are installed."""
     from survey.workloads.registry import workload_named
