@@ -130,7 +130,8 @@ class PartitionWriter:
         runs = _with_flags(runs, columns, self._sweeps)
         self._append(REPETITIONS, runs)
         summary = summarise(runs, summary_schema(columns, self._names), columns.metrics)
-        executive = [name for name in executive_schema(columns, self._names).names if name in summary.column_names]
+        recorded = set(summary.column_names)
+        executive = [name for name in executive_schema(columns, self._names).names if name in recorded]
         for name in self._names:
             part = summary.filter(summary[name])
             if len(part):
@@ -194,9 +195,10 @@ def runs_schema(columns: Columns) -> pa.Schema:
 
 def conform(table: pa.Table, schema: pa.Schema, columns: Columns) -> pa.Table:
     """Return the table with the columns of a schema; those that it lacks, as from an older version, are as `before`."""
+    recorded = set(table.column_names)  # asked for once, as there are hundreds
     arrays = [
         table[field.name].cast(field.type)
-        if field.name in table.column_names
+        if field.name in recorded
         else pa.repeat(pa.scalar(columns.before.get(field.name), field.type), len(table))
         for field in schema
     ]

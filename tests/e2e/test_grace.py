@@ -65,7 +65,7 @@ def test_sigterm_where_an_epoch_takes_seconds(seed, tmp_path, large):
     assert "RUNNING" not in statuses(out)
 
 
-@pytest.mark.parametrize("seed", seeds(3))
+@pytest.mark.parametrize("seed", seeds())
 def test_sigterm_at_a_random_moment(seed, tmp_path, undisturbed):
     """Also while the launch starts; before it could take notice, it ends as any process does."""
     out = tmp_path / "out"

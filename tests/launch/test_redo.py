@@ -173,9 +173,11 @@ def test_what_was_beyond_an_earlier_limit_is_marked_too(trained):
     assert launched(trained).keys() == {each.experiment_id for each in BETA_EXPERIMENTS[1:]}
 
 
-def test_a_limit_that_leaves_none_is_refused(trained):
+def test_where_none_is_left_a_redo_is_refused(trained):
     with pytest.raises(InputError, match="takes no experiment with size=256: --limit"):
         launched(trained, "size=256", limit=1)
+    with pytest.raises(InputError, match="no experiment of this survey has depth=7"):
+        launched(trained, "depth=7")
     assert not trained.output.redo_log.superseded
 
 
@@ -283,15 +285,3 @@ def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
 
     status, output = launch(*arguments)
     assert (status, "nothing left to train" in output) == (0, True), output
-
-    status, output = launch(*arguments, *redo, "--limit", 2)  # its second experiment has depth 4
-    assert status == 0, output
-    third = rows(out)
-    is_redone = third["mlflow_run_id"] != second["mlflow_run_id"]
-    assert set(third["depth"][is_redone].astype(int)) == {3}
-    assert third["experiment_id"][is_redone].nunique() == 1
-    status, output = launch(*arguments)
-    assert (status, "nothing left to train" in output) == (0, True), output
-
-    status, output = launch(*arguments, "--redo", "depth=7")
-    assert (status, "no experiment of this survey has depth=7" in output) == (2, True), output

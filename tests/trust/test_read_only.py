@@ -23,7 +23,7 @@ from survey.status import status as status_command
 from survey.status import survey_status
 from tests.support.analysis_data import DIGITS, grid, mixed_data_set, write_data_set
 from tests.support.commands import run_here
-from tests.support.export_data import Survey
+from tests.support.export_data import EXPERIMENTS, Survey
 
 
 def seen(folder: Path) -> dict[str, tuple]:
@@ -59,7 +59,8 @@ def unchanged(*folders: Path) -> Iterator[None]:
 @pytest.fixture
 def stranger(survey: Survey) -> Path:
     """The output of a launch that died: its store holds runs, and a note says that it lies elsewhere."""
-    survey.train_all()
+    for experiment in EXPERIMENTS[:2]:
+        survey.train(experiment)
     survey.export()
     elsewhere = survey.output.folder.parent / "elsewhere"
     elsewhere.mkdir()
@@ -75,7 +76,7 @@ def test_a_status_changes_nothing(stranger):
     num_runs = len(read(stranger / "dataset", table="all_repetitions", columns=["run_id"]))
     with unchanged(stranger, stranger.parent / "elsewhere"):
         status = survey_status(stranger, read_only=True)
-        told = run_here(status_command, "--out", stranger, "--read-only", "--json", "--watch").stdout
+        told = run_here(status_command, stranger, "--read-only", "--json", "--watch").stdout
     assert status.num_runs_done == json.loads(told)["num_runs_done"] == num_runs > 0
 
 
