@@ -68,10 +68,9 @@ def block_layouts(
     Yields:
         What is expected to be fastest first.
     """
-    changes_gradients = experiment.kernel_regularizer_l1 or experiment.kernel_regularizer_l2 or experiment.gradient_clip
     is_residual = any(residual_layers(experiment.shape, widths))
     is_plain = experiment.normalization == "none" and not experiment.dropout and not is_residual
-    if experiment.precision == FLOAT32 and is_plain and not changes_gradients:
+    if experiment.precision == FLOAT32 and is_plain and not experiment.gradient_clip:
         keeps_output = experiment.activation in _KEEPS_OUTPUT
         yield from layouts(
             num_inputs, widths, batch_size=experiment.batch_size, keeps_output=keeps_output, most_bytes=most_bytes

@@ -56,14 +56,12 @@ def test_the_block_core_knows_small_networks_but_is_not_chosen_before_it_has_bee
         ({"normalization": "layer"}, (20, 3)),
         ({"precision": "tf32"}, (20, 3)),
         ({"dropout": 0.1}, (20, 3)),
-        ({"kernel_regularizer_type": "l1", "kernel_regularizer_l1": 0.1}, (20, 3)),
-        ({"kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0.1}, (20, 3)),
         ({"gradient_clip": 0.1}, (20, 3)),
         ({"shape": "rectangle_residual"}, (20, 20, 3)),
         ({}, (300, 300, 3)),
         ({}, (4,) * MOST_LAYERS + (3,)),
     ],
-    ids=["normalized", "in TF32", "with dropout", "l1", "l2", "clipped", "residual", "large", "deep"],
+    ids=["normalized", "in TF32", "with dropout", "clipped", "residual", "large", "deep"],
 )
 def test_it_leaves_the_others_to_pytorch(changes, widths):
     assert not layouts_of(setting(**changes), widths)

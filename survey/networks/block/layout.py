@@ -23,8 +23,8 @@ _TILE, _SIDE = 8, 4
 """As in `products.h`."""
 
 _MOST_SLICES = 4
-_SUMS_BYTES = 10 * 8
-"""Sums over the rows of each thread, in float64."""
+_SUMS_BYTES = 11 * 8
+"""Sums over the rows of each thread, and of the penalties, in float64."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ struct Pass {
     int gradients;     // place of the gradients; -1 if they are in device memory
     int floats;        // of shared memory
     int targets, scratch, numbers, totals;  // places, see `layout.py`
-    float momentum;
+    float momentum, l1, l2;
     Layer layers[MOST_LAYERS];
 
     long long count;           // rows of each run
@@ -37,5 +37,5 @@ struct Pass {
     float* gradients_of_runs;  // [runs, num_gradients], where shared memory has no room for them
     const float* rates;        // [steps], step sizes; null where rows are evaluated
     const float* decays;       // [steps], what part of each parameter is lost
-    double* sums;              // [runs, 10], sums over the rows, see `survey.networks.training.statistics`
+    double* sums;              // [runs, 11]: over the rows, see `survey.networks.training.statistics`; and of penalties
 };

@@ -26,7 +26,7 @@ class Pass(Structure):
         *((name, c_int) for name in ("num_layers", "batch_size", "head", "optimizer")),
         *((name, c_int) for name in ("size", "num_gradients", "gradients", "floats")),
         *((name, c_int) for name in ("targets", "scratch", "numbers", "totals")),
-        ("momentum", c_float),
+        *((name, c_float) for name in ("momentum", "l1", "l2")),
         ("layers", _Layer * MOST_LAYERS),
         ("count", c_int64),
         *((name, c_void_p) for name in ("inputs", "rows", "targets_of_rows", "order")),

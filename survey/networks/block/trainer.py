@@ -32,10 +32,17 @@ class _Set:
     def __init__(self, numbers: Tensor, targets: Tensor, device: torch.device | str) -> None:
         self.numbers = numbers.contiguous().to(device)
         self.targets = targets.contiguous().to(device)
-        self.sums = torch.zeros(len(numbers), len(STATISTICS), dtype=torch.float64, device=device)
+        self.sums = torch.zeros(len(numbers), len(STATISTICS) + 1, dtype=torch.float64, device=device)
 
     def __len__(self) -> int:
         return self.numbers.shape[1]
+
+    def means(self, kind: OutputKind, num_outputs: int) -> Tensor:
+        """Return the statistics of the last pass, float64 [10, runs]."""
+        *sums, penalties = self.sums.unbind(1)
+        found = means(kind, torch.stack(sums[: num_sums(kind)]), len(self), num_outputs)
+        found[0] += penalties / len(self)
+        return found
 
 
 class BlockTrainer:
@@ -113,6 +120,7 @@ class BlockTrainer:
         found = described(layout)
         found.head, found.optimizer = HEADS.index(self._kind), OPTIMIZERS[experiment.optimizer]
         found.momentum = experiment.momentum
+        found.l1, found.l2 = experiment.kernel_regularizer_l1, experiment.kernel_regularizer_l2
         # Hinge labels of a regression depend on the minibatch, so its evaluation keeps the batch size.
         keeps = trains or self._kind == "regression"
         found.batch_size = experiment.batch_size if keeps else len(rows)
@@ -177,10 +185,7 @@ class BlockTrainer:
         for evaluate in self._evaluate_others:
             evaluate()
         test, *validation = self._evaluated
-        found = [
-            means(self._kind, each.sums.T[: num_sums(self._kind)], len(each), self._num_outputs)
-            for each in (test, self._train, *validation)
-        ]
+        found = [each.means(self._kind, self._num_outputs) for each in (test, self._train, *validation)]
         return torch.cat(found).float()
 
     def state_dict(self) -> dict[str, Any]:

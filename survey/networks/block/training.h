@@ -3,6 +3,8 @@
 // Weights, a part of a minibatch of ROWS rows, and what is computed of it stay in shared memory. All threads share each
 // step, and wait for each other between steps that depend on each other.
 
+constexpr int PENALTIES = SUMS;  // place of their sum behind the sums over the rows
+
 // The place of the gradients, in shared memory or not.
 INLINE float* gradients_of(const Pass& pass) {
     return pass.gradients >= 0 ? shared + pass.gradients : pass.gradients_of_runs + (size_t)blockIdx.x * pass.num_gradients;
@@ -119,10 +121,27 @@ static void add_slices(Layer layer, float* gradients) {
     }
 }
 
+// A thread's part of the penalties of all kernels; their gradients are added to `gradients` unless that is null.
+static double penalties(const Pass& pass, float* gradients) {
+    if (pass.l1 == 0.f && pass.l2 == 0.f) return 0;
+    double sum = 0;
+    for (int k = 0; k < pass.num_layers; k++) {
+        Layer layer = pass.layers[k];
+        for (int i = first_index(); i < layer.outputs * layer.columns; i += index_step()) {
+            float w = i % layer.columns < layer.inputs ? shared[layer.weights + i] : 0.f;
+            sum += (double)(pass.l1 * fabsf(w) + pass.l2 * w * w);
+            float gradient = pass.l1 * (float)((w > 0.f) - (w < 0.f)) + 2.f * pass.l2 * w;
+            if (gradients) gradients[layer.weights + i] += gradient;
+        }
+    }
+    return sum;
+}
+
 // Nobody waits for the new weights here: before anything reads them, rows are fetched.
-static void update(const Pass& pass, int step) {
+static void update(const Pass& pass, int step, int rows, double* sums) {
     float *g = gradients_of(pass), *m = pass.first_moment, *v = pass.second_moment;
     for (int k = 0; k < pass.num_layers; k++) add_slices(pass.layers[k], g);
+    sums[PENALTIES] += penalties(pass, g) * rows;
     __syncthreads();
     size_t run = (size_t)blockIdx.x * pass.size;
     Update u = {pass.optimizer, pass.rates[step], pass.decays[step], pass.momentum};
@@ -132,17 +151,17 @@ static void update(const Pass& pass, int step) {
 // The sums over the rows, from those of the threads; in the place of what is not needed any more.
 static void add_up(const Pass& pass, const double* sums) {
     double* totals = (double*)(shared + pass.totals);
-    for (int k = 0; k < SUMS; k++) totals[k * blockDim.x + threadIdx.x] = sums[k];
+    for (int k = 0; k <= PENALTIES; k++) totals[k * blockDim.x + threadIdx.x] = sums[k];
     __syncthreads();
     for (int left = (int)blockDim.x; left > 1;) {
         int half = (left + 1) / 2;
         if ((int)threadIdx.x < left - half)
-            for (int k = 0; k < SUMS; k++) totals[k * blockDim.x + threadIdx.x] += totals[k * blockDim.x + threadIdx.x + half];
+            for (int k = 0; k <= PENALTIES; k++) totals[k * blockDim.x + threadIdx.x] += totals[k * blockDim.x + threadIdx.x + half];
         __syncthreads();
         left = half;
     }
-    if (threadIdx.x < SUMS)
-        pass.sums[(size_t)blockIdx.x * SUMS + threadIdx.x] = totals[threadIdx.x * blockDim.x];
+    if (threadIdx.x <= PENALTIES)
+        pass.sums[(size_t)blockIdx.x * (PENALTIES + 1) + threadIdx.x] = totals[threadIdx.x * blockDim.x];
 }
 
 // Train on a minibatch, or evaluate it, in parts of at most ROWS rows.
@@ -158,15 +177,17 @@ static void take(const Pass& pass, long long first, int valid, double* sums) {
 }
 
 static void pass_of_run(const Pass& pass) {
-    double sums[SUMS] = {};
+    double sums[PENALTIES + 1] = {};
     begin(pass);
     int step = 0;
     for (long long first = 0; first < pass.count; first += pass.batch_size, step++) {
-        long long left = pass.count - first;
-        take(pass, first, left < pass.batch_size ? (int)left : pass.batch_size, sums);
-        if (pass.rates) update(pass, step);
+        int rows = pass.count - first < pass.batch_size ? (int)(pass.count - first) : pass.batch_size;
+        take(pass, first, rows, sums);
+        if (pass.rates) update(pass, step, rows, sums);
     }
-    if (pass.rates) {
+    if (!pass.rates) {
+        sums[PENALTIES] = penalties(pass, nullptr) * (double)pass.count;
+    } else {
         float* parameters = pass.parameters + (size_t)blockIdx.x * pass.size;
         for (int k = first_index(); k < pass.size; k += index_step()) parameters[k] = shared[k];
     }

@@ -118,7 +118,7 @@ BUNDLES = pytest.mark.parametrize(
     "changes",
     [
         {},
-        {"batch_size": 27, "activation": "gelu"},
+        {"batch_size": 27, "activation": "gelu", "kernel_regularizer_type": "l2", "kernel_regularizer_l2": 0.01},
         {"optimizer": "RMSprop", "momentum": 0.9, "validation_split": 0.15, "train_fraction": 0.8},
         {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "warmup_epochs": 1},
         {"optimizer": "SGD", "momentum": 0.9, "hidden_widths": ()},
