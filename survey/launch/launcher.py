@@ -106,7 +106,7 @@ class Launch:
         with (
             serving(request.tracking, request.options, self._output) as access,
             ray_session(request, recorder, access.environment_of_workers()) as session,
-            Addresses(access, session.cluster, request.say) as addresses,
+            Addresses(access, session.cluster, request.say, afterwards=import_report) as addresses,
         ):
             cluster, stop = session.cluster, session.signals.request
             plan, pilot = for_cluster(request, plan, pilot, cluster, lambda: self._done(to_replace))
@@ -135,7 +135,7 @@ class Launch:
             self._close_and_export(store, session.mapper)  # still needs the cluster
             self._stages.begin("leaving Ray")
             addresses.end()
-            with beside(import_report):  # Ray's processes are waited for
+            with beside(import_report):  # if training was too short for it; Ray's processes are waited for
                 session.leave()
             after = self._done()
             # The forecast leaves out the pilot.
