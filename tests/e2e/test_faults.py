@@ -6,7 +6,6 @@ import os
 import random
 import re
 import shutil
-import sqlite3
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
 from survey.tracking.sqlite import copy_database
 from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits
 from tests.support.awaiting import HANGS_S, await_that
+from tests.support.copies import copy_output
 from tests.support.launching import await_training, launch, numbers, rows, seeds, site, start_read, statuses
 from tests.support.servers import client_of, free_port, tracking_server
 from tests.support.small_survey import EPOCHS, EXPERIMENTS, REPETITIONS, write_space
@@ -153,11 +153,8 @@ def test_a_tracking_server_away_for_a_minute_gets_all_epochs(seed, tmp_path, lon
 def test_artifacts_cut_short_are_told_and_their_runs_trained_again(seed, tmp_path, undisturbed):
     """Before they have been exported: the data set is not there yet."""
     out, draw = tmp_path / "out", random.Random(seed)
-    shutil.copytree(undisturbed, out)
+    copy_output(undisturbed, out)
     shutil.rmtree(out / "dataset")
-    with sqlite3.connect(out / "mlflow.db") as connection:  # else the artifacts would be found where they were first
-        moved = (str(undisturbed), str(out))
-        connection.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", moved)
     histories = draw.sample(sorted((out / "artifacts").rglob("history.parquet")), draw.randint(1, EXPERIMENTS - 1))
     for history in histories:
         os.truncate(history, int(history.stat().st_size * draw.random()))
