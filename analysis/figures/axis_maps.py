@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.figures.grid import INK, MUTED, Room, layout, log_ticks, notice
+from analysis.figures.grid import INK, MUTED, Room, layout, log_ticks, name_panel, notice
 from analysis.figures.panels import evenly
 from analysis.figures.scale import Scale
 from analysis.figures.selection import Drawn, at_best, crossed
@@ -175,4 +175,4 @@ def _colour_bar(figure: Figure, axes: Sequence[Axes], norm: Normalize, colours: 
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     place.tick_params(labelsize=8.5, color=MUTED, labelcolor=INK)
-    place.set_title(title, fontsize=9, color=INK, loc="left", pad=8)
+    name_panel(place, title, fontsize=9, pad=8)

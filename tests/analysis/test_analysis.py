@@ -176,6 +176,8 @@ def test_colours_follow_the_published_formula() -> None:
     scaled = MinMax.of([zone_value(ratio)])(zone_value(ratio))
     np.testing.assert_allclose(scaled, [1, (0.69897 + 0.041393) / 1.041393, 0.541843, 0, 0, np.nan], atol=1e-6)
     np.testing.assert_array_equal(MinMax.of([np.array([3.0, 3.0])])([3.0, np.nan]), [1.0, np.nan])
+    rounded = np.array([3.0, 3.0 + 1e-6])
+    np.testing.assert_array_equal(MinMax.of([rounded])(rounded), [1.0, 1.0], "rounding is no landscape")
 
 
 def test_colours_reach_further_where_most_losses_are_far_from_the_minimum() -> None:

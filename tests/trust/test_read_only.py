@@ -73,7 +73,7 @@ def test_a_status_changes_nothing(stranger):
     num_runs = len(read(stranger / "dataset", table="all_repetitions", columns=["run_id"]))
     with unchanged(stranger, stranger.parent / "elsewhere"):
         status = survey_status(stranger, read_only=True)
-        told = run_here(status_command, "--out", stranger, "--read-only", "--json", "--watch").stdout
+        told = run_here(status_command, stranger, "--read-only", "--json", "--watch").stdout
     assert status.num_runs_done == json.loads(told)["num_runs_done"] == num_runs > 0
 
 
