@@ -20,7 +20,7 @@ from survey.tracking.sqlite import copy_database
 from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits
 from tests.support.awaiting import HANGS_S, await_that
 from tests.support.copies import copy_output
-from tests.support.launching import await_training, launch, numbers, rows, seeds, site, start_read, statuses
+from tests.support.launching import await_training, launch, launched, numbers, rows, seeds, site, start_read, statuses
 from tests.support.servers import client_of, free_port, tracking_server
 from tests.support.small_survey import EPOCHS, EXPERIMENTS, REPETITIONS, write_space
 
@@ -105,8 +105,7 @@ def test_a_tracking_server_away_for_good_stops_the_survey_and_the_next_launch_go
     if kept:
         assert "what is trained is kept: launch again when it is back" in said
     with tracking_server(tmp_path, port):
-        status, said = launch(*arguments)
-        assert status == 0, said
+        launched(*arguments)
         assert len(resumed(client_of(uri))) == kept
     assert numbers(out) == numbers(whole)
 
@@ -160,8 +159,7 @@ def test_artifacts_cut_short_are_told_and_their_runs_trained_again(seed, tmp_pat
     histories = draw.sample(sorted((out / "artifacts").rglob("history.parquet")), draw.randint(1, EXPERIMENTS - 1))
     for history in histories:
         os.truncate(history, int(history.stat().st_size * draw.random()))
-    status, output = launch(undisturbed.parent / "small.yaml", "--out", out, "--no-ui")
-    assert status == 0, output
+    output = launched(undisturbed.parent / "small.yaml", "--out", out, "--no-ui")
     assert output.count("not exported, to be trained again: artifact of MLflow run") >= len(histories)
     assert "Traceback" not in output
     assert f"{REPETITIONS * len(histories)} to train in {len(histories)} trials" in output
@@ -201,8 +199,7 @@ def test_an_experiment_that_always_fails_is_tried_again_twice_and_named_and_the_
     assert statuses(out) == {"FINISHED": (EXPERIMENTS - 1) * one, "FAILED": 3 * one}, "tried three times"
     expected, others = numbers(undisturbed), set(whole.run_id[whole.experiment_id != failing])
     assert numbers(out) == {run: digest for run, digest in expected.items() if run in others}
-    status, said = launch(*arguments)
-    assert status == 0, said
+    said = launched(*arguments)
     assert f"{REPETITIONS} of them now" in said
     assert numbers(out) == expected
 
@@ -237,8 +234,7 @@ def test_where_a_device_is_out_of_memory_bundles_are_halved_and_trained(seed, tm
     folder, out = tmp_path / "site", tmp_path / "out"
     folder.mkdir()
     code = OUT_OF_MEMORY.replace("SEED", str(seed)).replace("FOLDER", str(folder))
-    status, output = launch(write_space(tmp_path), "--out", out, "--no-ui", **site(folder, code))
-    assert status == 0, output
+    launched(write_space(tmp_path), "--out", out, "--no-ui", **site(folder, code))
     assert len(list(folder.glob("* *"))) >= EXPERIMENTS, "each experiment has been out of memory"
     assert numbers(out) == numbers(undisturbed)
 
