@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.bundles import epochs_per_second, side_by_side
+from benchmarks.bundles import epochs_per_second
 from benchmarks.cells import CELLS, Cell, data_of, seeds_of
 from survey.networks.block.layout import Layout
 from survey.networks.block.passes import Compile
@@ -73,10 +73,10 @@ def rates(compile_kernel: Compile, device: str) -> Iterator[str]:
     for cell in _SMALL:
         best: Layout | None = None
         for runs in _RUNS:
-            torch_rate = 1.0 / side_by_side(cell, runs, 1, device)
+            options = _options(cell, cell.experiment, runs)
+            torch_rate = runs * epochs_per_second([Trainer(**options, device=device)], device)
             yield f"{cell.name:24}{runs:>6} runs{torch_rate:>12,.0f} run-epochs/s, core in PyTorch"
             layouts = [best] if best else list(block_layouts(cell.experiment, cell.num_inputs, cell.widths))
-            options = _options(cell, cell.experiment, runs)
             found: dict[float, Layout] = {}
             for layout in layouts:
                 _free(device)

@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 from filelock import FileLock
 
-from tests.support.copy_sqlite import copy_sqlite
+from tests.support.copies import copy_output, copy_sqlite
 from tests.support.exposure import Exposure
 from tests.support.launching import start
 from tests.support.nobody import launch_as_nobody
@@ -205,6 +205,29 @@ def survey(tmp_path, empty_store):
     from tests.support.export_data import Survey
 
     return Survey(tmp_path / "out", empty_store)
+
+
+@pytest.fixture(scope="session")
+def exported_once(tmp_path_factory, empty_store) -> Path:
+    """An output of trials that nobody has trained, exported: for tests that only read it."""
+
+    def make(folder: Path) -> None:
+        from tests.support.export_data import Survey
+
+        survey = Survey(folder / "out", empty_store)
+        survey.train_all()
+        survey.export()
+
+    return made_once(tmp_path_factory, "exported", make) / "out"
+
+
+@pytest.fixture
+def exported(exported_once, tmp_path):
+    """The same output, of the test's own."""
+    from tests.support.export_data import Survey
+
+    copy_output(exported_once, tmp_path / "out")
+    return Survey(tmp_path / "out", None)
 
 
 @pytest.fixture(scope="session")

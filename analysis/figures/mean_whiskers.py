@@ -18,9 +18,6 @@ LEVEL = 0.95
 _EACH = 4
 """Whiskers of a line."""
 
-_DOT = 2.65
-"""Diameter of a mean, in points."""
-
 
 def has_mean(frame: pd.DataFrame, name: str) -> bool:
     """Whether a summary has what the interval of the mean of a metric needs: repetitions, and their averages."""
@@ -46,7 +43,7 @@ def draw_whiskers(axes: Axes, row: pd.DataFrame, name: str, colour: Colour, plac
     epochs = np.unique(np.rint(last**steps).astype(np.int64))
     low, high = (ends[0] for ends in mean_band(row, name, epochs, LEVEL))
     axes.vlines(epochs, low, high, colors=[colour], linewidth=1.1)
-    axes.plot(epochs, (low + high) / 2, "o", color=colour, markersize=_DOT, markeredgewidth=0, zorder=1)
+    axes.scatter(epochs, (low + high) / 2, s=7, color=[colour], linewidths=0)
 
 
 def sign() -> Artist:

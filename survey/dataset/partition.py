@@ -195,12 +195,12 @@ def runs_schema(columns: Columns) -> pa.Schema:
 
 def conform(table: pa.Table, schema: pa.Schema, columns: Columns) -> pa.Table:
     """Return the table with the columns of a schema; those that it lacks, as from an older version, are as `before`."""
-    recorded = set(table.column_names)  # asked for once, as there are hundreds
+    there = {field.name: field.type for field in table.schema}
     arrays = [
-        table[field.name].cast(field.type)
-        if field.name in recorded
-        else pa.repeat(pa.scalar(columns.before.get(field.name), field.type), len(table))
-        for field in schema
+        (table[name] if there[name] == kind else table[name].cast(kind))  # a cast to the same type takes long, too
+        if name in there
+        else pa.repeat(pa.scalar(columns.before.get(name), kind), len(table))
+        for name, kind in zip(schema.names, schema.types, strict=True)
     ]
     return pa.table(arrays, schema=schema)
 

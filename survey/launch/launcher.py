@@ -15,13 +15,14 @@ from survey.launch.messages import packed_lines, plan_line, recording_line
 from survey.launch.planning import check_devices, for_cluster, price_of, recording, with_pilot
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request, note_of
-from survey.launch.result import SurveyResult, Training, import_report, report_on
+from survey.launch.result import SurveyResult, Training, import_report, import_report_early, report_on
 from survey.launch.tracking_server import TrackingAccess, serving
 from survey.output.forecasts import Forecast
 from survey.plan.plan import Plan
 from survey.spaces.search_space import varied_axes
 from survey.system.beside import beside
 from survey.system.files import disk_full_errors
+from survey.system.gc_pause import collector_paused
 from survey.tracking.credentials import without_passwords
 from survey.tracking.ui_view import shared_view
 from survey.trials.checkpoint import drop_useless
@@ -106,7 +107,7 @@ class Launch:
         with (
             serving(request.tracking, request.options, self._output) as access,
             ray_session(request, recorder, access.environment_of_workers()) as session,
-            Addresses(access, session.cluster, request.say) as addresses,
+            Addresses(access, session.cluster, request.say, afterwards=import_report_early) as addresses,
         ):
             cluster, stop = session.cluster, session.signals.request
             plan, pilot = for_cluster(request, plan, pilot, cluster, lambda: self._done(to_replace))
@@ -135,7 +136,7 @@ class Launch:
             self._close_and_export(store, session.mapper)  # still needs the cluster
             self._stages.begin("leaving Ray")
             addresses.end()
-            with beside(import_report):  # Ray's processes are waited for
+            with beside(import_report):  # if training was too short for it; Ray's processes are waited for
                 session.leave()
             after = self._done()
             # The forecast leaves out the pilot.
@@ -180,7 +181,9 @@ class Launch:
 
     def _trial_settings(self, data: Mapping[str, Any], tracking: TrackingSettings, cluster: Cluster) -> TrialSettings:
         from survey.trials.messages import TrialSettings
-        from survey.trials.tune import report_every_s
+
+        with collector_paused():
+            from survey.trials.tune import report_every_s
 
         request, output = self._request, self._output
         return TrialSettings(

@@ -30,6 +30,7 @@ from survey.workloads.registry import experiment_of
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
 
 _storage: Any = storage
+tune.Stopper.register(StopRequest)
 
 TRIALS_PER_TUNE_RUN = 5_000
 """Trials of one Tune run, which keeps 65 KB of each in memory and saves them at its end."""
@@ -88,9 +89,12 @@ def fit(
 def _as_on(cluster: Cluster) -> Iterator[None]:
     """Give Tune's actors the variables that they lack on a cluster, and keep the driver's files in a private folder.
 
-    By itself Tune would put the files into the folder of Ray's session, where everyone may write, and unpickle some.
+    Those of its own are among the variables of all workers: an actor with variables that other workers do not have gets
+    a process of its own, which starts only then. By itself Tune would put the files into the folder of Ray's session,
+    where everyone may write, and unpickle some.
     """
     variables, folder_of = dict(DEFAULT_ENV_VARS), _storage._get_ray_train_session_dir
+    DEFAULT_ENV_VARS.clear()
     DEFAULT_ENV_VARS.update(cluster.variables)
     _storage._get_ray_train_session_dir = lambda: str(cluster.scratch / "tune")
     try:

@@ -20,7 +20,7 @@ from survey.errors import InputError, OutputError
 from survey.networks.metrics import HISTORY_COLUMNS
 from survey.tasks.prepared import PreparedTask
 from tests.support.export_data import DIGITS, EXPERIMENTS, TABLES, Survey, curves_of, files, read
-from tests.support.launching import launch, rows
+from tests.support.launching import launched, rows
 from tests.support.small_survey import SMALL
 
 ORIGIN = ("mlflow_run_id",)
@@ -223,8 +223,7 @@ def test_two_halves_of_a_real_survey_made_apart_equal_the_survey_made_whole(undi
         (tmp_path / task).mkdir()
         space = tmp_path / task / "small.yaml"
         space.write_text(settings.replace(whole, f'["sklearn:{task}"]'))
-        status, output = launch(space, "--out", tmp_path / task / "out", "--no-ui")
-        assert status == 0, output
+        launched(space, "--out", tmp_path / task / "out", "--no-ui")
     halves = [str(tmp_path / task / "out" / "dataset") for task in ("iris", "diabetes")]
     one = tmp_path / "one" / "dataset"
     one.parent.mkdir()

@@ -18,16 +18,14 @@ from survey.export.publish.upload import publish
 from survey.functions.server import FunctionServer
 from survey.spaces.yaml_file import load_space
 from survey.workloads.experiment import Run
-from tests.support.launching import await_finished_run, launch, outliving, rows, start, statuses
+from tests.support.launching import await_finished_run, launched, outliving, rows, start, statuses
 from tests.support.paths import ROOT
 
 REPETITIONS, EPOCHS = 2, 6
 
 
 def survey(space: Path, out: Path) -> str:
-    status, said = launch(space, "--out", out, "--no-ui", cwd=space.parent)
-    assert status == 0, said
-    return said
+    return launched(space, "--out", out, "--no-ui", cwd=space.parent)
 
 
 def shortened(file: Path, folder: Path) -> Path:

@@ -14,7 +14,7 @@ from survey.launch.api import prepare
 from survey.launch.options import Options
 from survey.launch.planning import dry_run
 from survey.output.forecasts import read_forecasts
-from tests.support.launching import launch, rows
+from tests.support.launching import launch, launched, rows
 from tests.support.servers import TOKEN, free_port, ray_cluster, running
 
 pytestmark = pytest.mark.service
@@ -134,8 +134,7 @@ def test_an_mlflow_server_keeps_runs_and_artifacts(space, address, mlflow_server
     arguments = (space, "--out", out, "--address", address, "--tracking-uri", uri, "--no-ui")
     (tmp_path / "token").write_text(TOKEN)
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
-    status, output = launch(*arguments, **token)
-    assert status == 0, output
+    output = launched(*arguments, **token)
     assert f"{RUNS} of {RUNS} runs done" in output
     assert len(rows(out)) == RUNS
     assert (out / "report" / "index.html").is_file()

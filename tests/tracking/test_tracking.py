@@ -30,7 +30,7 @@ from survey.tracking.ui_view import VIEW, entrance, shared_view
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
 from tests.support.awaiting import await_that
-from tests.support.copy_sqlite import copy_sqlite
+from tests.support.copies import copy_sqlite
 
 EXPERIMENT = NetworkExperiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
 NAN, INF = math.nan, math.inf

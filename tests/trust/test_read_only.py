@@ -23,7 +23,7 @@ from survey.status import status as status_command
 from survey.status import survey_status
 from tests.support.analysis_data import DIGITS, grid, mixed_data_set, write_data_set
 from tests.support.commands import run_here
-from tests.support.export_data import EXPERIMENTS, Survey
+from tests.support.export_data import Survey
 
 
 def seen(folder: Path) -> dict[str, tuple]:
@@ -57,19 +57,16 @@ def unchanged(*folders: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def stranger(survey: Survey) -> Path:
+def stranger(exported: Survey) -> Path:
     """The output of a launch that died: its store holds runs, and a note says that it lies elsewhere."""
-    for experiment in EXPERIMENTS[:2]:
-        survey.train(experiment)
-    survey.export()
-    elsewhere = survey.output.folder.parent / "elsewhere"
+    elsewhere = exported.output.folder.parent / "elsewhere"
     elsewhere.mkdir()
-    shutil.copy(survey.output.database, elsewhere / "mlflow.db")
+    shutil.copy(exported.output.database, elsewhere / "mlflow.db")
     note = {"host": socket.gethostname(), "file": str(elsewhere / "mlflow.db"), "artifacts": None}
-    survey.output.store_note.write_text(json.dumps(note))
+    exported.output.store_note.write_text(json.dumps(note))
     for name in ("mlflow.db-wal", "mlflow.db-shm"):
-        (survey.output.folder / name).unlink(missing_ok=True)
-    return survey.output.folder
+        (exported.output.folder / name).unlink(missing_ok=True)
+    return exported.output.folder
 
 
 def test_a_status_changes_nothing(stranger):

@@ -13,6 +13,7 @@ from unittest import mock
 
 import torch
 from torch.cuda import _utils
+from torch.utils import cpp_extension
 
 from survey.networks.block.layout import Layout
 from survey.networks.block.passes import Pass
@@ -24,13 +25,23 @@ _SHARED_MEMORY_CARVEOUT = 9
 """`CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT`: the share of a multiprocessor's first-level cache that is
 shared memory, in percent. All of it, so that as many blocks as possible fit at once."""
 
-OPTIONS = ("--std=c++17", "-default-device")
+_OPTIONS = ("--std=c++17", "-default-device")
 """For the compiler: functions are for the GPU unless they say otherwise, as most are for a CPU too."""
 
 
 def definitions(activation: str, rows_per_lane: int) -> list[str]:
     """Return what the kernel is compiled for, as options of a compiler."""
     return [f"-DACTIVATION={activation.capitalize()}", f"-DROWS_PER_LANE={rows_per_lane}"]
+
+
+def to_compile(activation: str, rows_per_lane: int) -> dict[str, Any]:
+    """Return the arguments of `torch.cuda._compile_kernel`: the source, and what it is compiled for."""
+    return {
+        "kernel_source": (FOLDERS[0] / "kernel.cu").read_text(encoding="utf-8"),
+        "kernel_name": "train",
+        "cuda_include_dirs": [str(each) for each in FOLDERS],
+        "nvcc_options": [*_OPTIONS, *definitions(activation, rows_per_lane)],
+    }
 
 
 class CudaKernel:
@@ -59,14 +70,6 @@ class CudaKernel:
 @cache
 def _compiled(activation: str, rows_per_lane: int, device: int) -> Any:
     """Compile the kernel for a GPU, by its number."""
-    from torch.utils import cpp_extension
-
-    folders = [str(each) for each in FOLDERS]
     # torch asks where CUDA's headers are, and fails where there are none. The kernel needs none.
-    with mock.patch.object(cpp_extension, "CUDA_HOME", cpp_extension.CUDA_HOME or folders[0]):
-        return torch.cuda._compile_kernel(
-            (FOLDERS[0] / "kernel.cu").read_text(encoding="utf-8"),
-            "train",
-            cuda_include_dirs=folders,
-            nvcc_options=[*OPTIONS, *definitions(activation, rows_per_lane)],
-        )
+    with mock.patch.object(cpp_extension, "CUDA_HOME", cpp_extension.CUDA_HOME or str(FOLDERS[0])):
+        return torch.cuda._compile_kernel(**to_compile(activation, rows_per_lane))

@@ -123,13 +123,21 @@ static void input_product(Layer layer, int kept_below) {
 
 // The gradient of a layer's weights, [outputs][columns]: that with respect to its products, [outputs][ROWS], times its
 // inputs, transposed. A thread has SIDE outputs and SIDE inputs, which lie far apart so that threads that follow each
-// other read lines that do, and the rows of one slice. It adds to its own sums of other parts of the minibatch.
+// other read lines that do, and the rows of one slice. It adds to its own sums of other parts of the minibatch, which it
+// reads first, as they may come from far away.
 static void weight_product(Layer layer, float* gradients, bool adds) {
     int wide = layer.columns / SIDE, high = (layer.outputs + SIDE - 1) / SIDE, tiles = wide * high;
     for (int unit = (int)threadIdx.x; unit < tiles * layer.slices; unit += (int)blockDim.x) {
         int slice = unit / tiles, output = unit % tiles / wide, input = unit % tiles % wide;
-        float sums[SIDE][SIDE] = {};
-#pragma unroll 2
+        int first = slice ? layer.more + (slice - 1) * layer.outputs * layer.columns : layer.weights;
+        float sums[SIDE][SIDE] = {}, before[SIDE][SIDE];
+#pragma unroll
+        for (int j = 0; j < SIDE; j++)
+#pragma unroll
+            for (int i = 0; i < SIDE; i++) {
+                int place = first + (output + high * j) * layer.columns + input + wide * i;
+                before[j][i] = adds && output + high * j < layer.outputs ? gradients[place] : 0.f;
+            }
         for (int r = 4 * slice; r < ROWS; r += 4 * layer.slices) {
             Floats<4> z[SIDE], x[SIDE];
 #pragma unroll
@@ -144,13 +152,12 @@ static void weight_product(Layer layer, float* gradients, bool adds) {
 #pragma unroll
                     for (int k = 0; k < 4; k++) sums[j][i] += z[j].at[k] * x[i].at[k];
         }
-        int first = slice ? layer.more + (slice - 1) * layer.outputs * layer.columns : layer.weights;
 #pragma unroll
         for (int j = 0; j < SIDE; j++)
 #pragma unroll
             for (int i = 0; i < SIDE; i++) {
-                float* place = gradients + first + (output + high * j) * layer.columns + input + wide * i;
-                if (output + high * j < layer.outputs) *place = adds ? *place + sums[j][i] : sums[j][i];
+                int place = first + (output + high * j) * layer.columns + input + wide * i;
+                if (output + high * j < layer.outputs) gradients[place] = before[j][i] + sums[j][i];
             }
     }
 }

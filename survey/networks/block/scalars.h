@@ -16,6 +16,7 @@ INLINE float sum_of_lanes(Vector x) { return x; }
 
 INLINE int first_index() { return (int)threadIdx.x; }
 INLINE int index_step() { return (int)blockDim.x; }
+constexpr int AT_ONCE = 4;  // numbers that a thread asks memory for before it waits for the first
 INLINE float* in_scratch(float* scratch, int c, int r, int stride) { return scratch + c * stride + r; }
 
 INLINE Vector only_where(Integers condition, Vector x) { return condition ? x : 0.f; }

@@ -36,8 +36,28 @@ INLINE long long place_of(const Pass& pass, long long visit) {
     return first + (pass.order ? pass.order[first + visit] : visit);
 }
 
-// Fetch the rows from `first` on, `valid` of them; padding is zeros. A group of threads fetches a row's inputs, which lie
-// side by side.
+// Fetch the inputs of the rows with these numbers. A group of threads fetches a row's inputs, which lie side by side; each
+// asks for those of several rows before it waits for the first.
+static void fetch_inputs(const Pass& pass, const int* numbers) {
+    constexpr int ROWS_AT_ONCE = 8;
+    int inputs = pass.layers[0].inputs, x = pass.layers[0].x, group = 1;
+    while (group < inputs && group < LANES_OF_WARP) group *= 2;
+    int row = (int)threadIdx.x / group, rows = (int)blockDim.x / group;
+    for (int i = (int)threadIdx.x % group; i < inputs; i += group)
+        for (int first = row; first < ROWS; first += ROWS_AT_ONCE * rows) {
+            float fetched[ROWS_AT_ONCE];
+#pragma unroll
+            for (int k = 0; k < ROWS_AT_ONCE; k++) {
+                int r = first + k * rows, number = r < ROWS ? numbers[r] : -1;
+                fetched[k] = number >= 0 ? pass.inputs[(size_t)number * inputs + i] : 0.f;
+            }
+#pragma unroll
+            for (int k = 0; k < ROWS_AT_ONCE; k++)
+                if (first + k * rows < ROWS) shared[x + i * STRIDE + first + k * rows] = fetched[k];
+        }
+}
+
+// Fetch the rows from `first` on, `valid` of them; padding is zeros.
 static void fetch(const Pass& pass, long long first, int valid) {
     int* numbers = (int*)shared + pass.numbers;
     for (int r = first_index(); r < ROWS; r += index_step()) {
@@ -48,12 +68,7 @@ static void fetch(const Pass& pass, long long first, int valid) {
         fetch_targets(pass, place, r);
     }
     __syncthreads();
-    int inputs = pass.layers[0].inputs, group = 1;
-    while (group < inputs && group < LANES_OF_WARP) group *= 2;
-    for (int r = (int)threadIdx.x / group; r < ROWS; r += (int)blockDim.x / group)
-        for (int i = (int)threadIdx.x % group; i < inputs; i += group)
-            shared[pass.layers[0].x + i * STRIDE + r] =
-                numbers[r] >= 0 ? pass.inputs[(size_t)numbers[r] * inputs + i] : 0.f;
+    fetch_inputs(pass, numbers);
     __syncthreads();
 }
 
@@ -97,9 +112,11 @@ static void backward(const Pass& pass, bool adds) {
 // Add the gradients of a layer's other slices to those of its first.
 static void add_slices(Layer layer, float* gradients) {
     int count = layer.outputs * layer.columns;
-    for (int k = first_index(); k < count; k += index_step())
-        for (int slice = 1; slice < layer.slices; slice++)
-            gradients[layer.weights + k] += gradients[layer.more + (slice - 1) * count + k];
+    for (int k = first_index(); k < count && layer.slices > 1; k += index_step()) {
+        float sum = gradients[layer.weights + k];
+        for (int slice = 1; slice < layer.slices; slice++) sum += gradients[layer.more + (slice - 1) * count + k];
+        gradients[layer.weights + k] = sum;
+    }
 }
 
 // Nobody waits for the new weights here: before anything reads them, rows are fetched.

@@ -105,7 +105,8 @@ def test_any_widths_rows_and_minibatches_agree(widths, num_inputs, outputs, rows
     experiment = setting(
         hidden_widths=tuple(widths), activation="tanh", batch_size=batch_size, learning_rate=1e-5, optimizer="SGD"
     )
-    ours = block(experiment, inputs, targets, kind, [1])
+    *_, few_rows = layouts_of(experiment, inputs, targets)  # so that minibatches have several parts
+    ours = block(experiment, inputs, targets, kind, [1], few_rows)
     theirs = make_trainer(experiment, inputs, targets, kind, [1], dtype=torch.float64)
     found, expected = ours.train_epoch()[:, 0].double(), theirs.train_epoch()[:, 0]
     # Not accuracies: outputs that are equal, as of a dead unit, are told apart by rounding.

@@ -187,7 +187,7 @@ def block_trainers(kind, outputs, experiment, seeds=(11, 12)):
 
 
 BLOCK_CASES = [case for case in CASES if list(block_layouts(case[2], 6, widths_of(case[2], *make_task(*case[:2]))))]
-BLOCK_ACTIVATIONS = [("classification", 3, setting(activation=name, depth=4, batch_size=80)) for name in ACTIVATIONS]
+BLOCK_ACTIVATIONS = [("classification", 3, setting(activation=name, depth=4)) for name in ACTIVATIONS]
 
 
 @pytest.mark.parametrize(("kind", "outputs", "experiment"), BLOCK_CASES + BLOCK_ACTIVATIONS)
