@@ -18,7 +18,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from analysis.figures.panels import Panel
 from analysis.figures.pictures import Drawing
-from analysis.reading.labels import figure_text, size_text
+from analysis.figures.ticks import log_ticks, power_of_two
+from analysis.reading.labels import figure_text
 from survey.text.escaping import printable
 
 MAX_PANELS = 12
@@ -44,8 +45,6 @@ TITLE_PAD = 7
 
 _NOTE_CHARACTER = 0.064
 """Width of a character of a footnote, in inches."""
-
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _PANEL_HEIGHT = 2.3
 _LEFT, _NOTE = 0.72, 0.28
@@ -266,7 +265,7 @@ def log_sizes(axes: Axes, parameters: npt.NDArray[np.float64], most: int = 7) ->
     first, last = int(np.ceil(np.log2(low) - 0.1)), int(np.floor(np.log2(max(high, 2 * low)) + 0.1))
     step = max(1, -(-(last - first + 1) // most))
     ticks = [2.0**power for power in range(first, last + 1, step)]
-    _fix(axes.xaxis, ticks, lambda value, _: _power_of_two(round(np.log2(value))))
+    _fix(axes.xaxis, ticks, lambda value, _: power_of_two(round(np.log2(value))))
 
 
 def log_epochs(axis: object, last: int) -> None:
@@ -315,31 +314,10 @@ def value_axis(axes: Axes, values: npt.NDArray[np.float64], band: npt.NDArray[np
     axes.yaxis.set_major_locator(MaxNLocator(6))
 
 
-def parameters_text(size: int) -> str:
-    """Write a size for a legend, as a power of two if it is one."""
-    text = size_text(size)
-    return _power_of_two(int(text[2:])) if text.startswith("2^") else f"{size:,}"
-
-
-def _power_of_two(exponent: int) -> str:
-    """A power in letters of the font: matplotlib sets a formula ten times as slowly."""
-    return f"2{str(exponent).translate(_RAISED)}"
-
-
 def _columns(panels: Sequence[Panel]) -> int:
     """A column per shape if there are two or three, so that panels to compare are side by side."""
     shapes = len({panel.frame["shape"].iloc[0] for panel in panels})
     return min(len(panels), shapes if shapes in (2, 3) else 2 if shapes == 4 else 3)
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Return about four to eight round numbers for a logarithmic scale."""
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
-        ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
-        if len(ticks) >= 4:
-            return ticks[:: -(-len(ticks) // 8)]
-    return [float(tick) for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
 
 
 def _fix(axis: object, ticks: list[float], text: object) -> None:

@@ -222,6 +222,17 @@ def test_a_picture_has_the_colours_of_its_figure() -> None:
     assert np.abs(picture - drawn)[is_patch].max() < 8
 
 
+def test_powers_are_letters_of_the_font(frame: pd.DataFrame) -> None:
+    """As formulas, which look the same, they would take most of the time of a small figure."""
+    figure = generalization(frame[frame["dataset"] == "nursery"])
+    first, _, third = figure.axes
+    third.set_ylim(-2e-3, 0)
+    FigureCanvasAgg(figure).draw()
+    assert "2¹⁰" in [text.get_text() for text in first.get_xticklabels()]
+    assert third.yaxis.get_offset_text().get_text() == "×10⁻³"
+    assert "−1.00" in [text.get_text() for text in third.get_yticklabels()]
+
+
 def _runs(frame: pd.DataFrame, factor: float, seed: int) -> pd.DataFrame:
     """Twelve runs of each rectangle of depth 3 of 537_houses, all losses times a factor where the size is 2^12."""
     random = np.random.default_rng(seed)
