@@ -42,6 +42,8 @@ from survey.system.private_folder import PrivateFolder
 _WORKER_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Tune's own variable of its actors: `survey.trials.tune` leaves it to all workers.
+    "PL_DISABLE_FORK": "1",
     # One core a trial: the mathematics library's own threads would fight over them.
     "OMP_NUM_THREADS": "1",
     # Without it, on some processors, that library's order of summation depends on the size of the bundle.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from ray._raylet import AuthenticationTokenLoader, Config  # pyright: ignore[rep
 
 _TOKEN_FILE = "auth_token"
 _DASHBOARD = "/ray/dashboard/dashboard.py"
+_IS_UP_WITHIN_S = 30.0
+_LOOK_EVERY_S = 0.02
 
 
 def token_file(folder: Path) -> Path:
@@ -38,6 +41,22 @@ class _Node(ray._private.node.Node):
     """
 
     start_dashboard: Callable[[], None]
+
+    def __init__(self, ray_params: Any, **options: Any) -> None:
+        # By default all Rays of a machine have the same, for which the agent of a second one tries in vain for seconds.
+        ray_params.dashboard_agent_listen_port = 0
+        super().__init__(ray_params, **options)
+
+    def start_raylet(self, *arguments: Any, **options: Any) -> None:
+        """Start it, and return when it is up: Ray itself looks only once a second."""
+        super().start_raylet(*arguments, **options)
+        control_store: Any = self.get_gcs_client()
+        ends = time.monotonic() + _IS_UP_WITHIN_S
+        with suppress(Exception):  # Ray looks too, afterwards, and says what is wrong
+            while not control_store.get_all_node_info(timeout=_IS_UP_WITHIN_S) and time.monotonic() < ends:
+                if not self.remaining_processes_alive():
+                    break
+                time.sleep(_LOOK_EVERY_S)
 
     def start_monitor(self) -> None:
         """Start it with the dashboard: it adds machines to a cluster, and this Ray has one."""

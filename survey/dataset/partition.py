@@ -130,7 +130,8 @@ class PartitionWriter:
         runs = _with_flags(runs, columns, self._sweeps)
         self._append(REPETITIONS, runs)
         summary = summarise(runs, summary_schema(columns, self._names), columns.metrics)
-        executive = [name for name in executive_schema(columns, self._names).names if name in summary.column_names]
+        recorded = set(summary.column_names)
+        executive = [name for name in executive_schema(columns, self._names).names if name in recorded]
         for name in self._names:
             part = summary.filter(summary[name])
             if len(part):

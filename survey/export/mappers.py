@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
-
-from joblib import Parallel, cpu_count, delayed
-from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from survey.errors import ExportError
-from survey.export.partition import PartitionJob
+
+if TYPE_CHECKING:
+    from survey.export.partition import PartitionJob
 
 Result = TypeVar("Result")
 
@@ -45,6 +43,10 @@ def in_processes(
     if is_little(jobs):
         yield from map(work, jobs)
         return
+    from joblib import Parallel, cpu_count, delayed
+    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     try:
         yield from Parallel(cpu_count(), return_as="generator_unordered")(delayed(work)(job) for job in jobs)
     except TerminatedWorkerError:

@@ -22,6 +22,7 @@ from survey.plan.plan import Plan
 from survey.spaces.search_space import varied_axes
 from survey.system.beside import beside
 from survey.system.files import disk_full_errors
+from survey.system.gc_pause import collector_paused
 from survey.tracking.credentials import without_passwords
 from survey.tracking.ui_view import shared_view
 from survey.trials.checkpoint import drop_useless
@@ -180,7 +181,9 @@ class Launch:
 
     def _trial_settings(self, data: Mapping[str, Any], tracking: TrackingSettings, cluster: Cluster) -> TrialSettings:
         from survey.trials.messages import TrialSettings
-        from survey.trials.tune import report_every_s
+
+        with collector_paused():
+            from survey.trials.tune import report_every_s
 
         request, output = self._request, self._output
         return TrialSettings(

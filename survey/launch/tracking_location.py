@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from survey.launch.options import Options
@@ -46,6 +47,11 @@ class TrackingLocation:
     def held(self) -> AbstractContextManager[object]:
         """Keep the output's own store in place, if it is used; enter it under the output's lock."""
         return self._own if self.is_own_store else nullcontext()
+
+    @property
+    def own_file(self) -> Path:
+        """The sqlite file of the output's own store."""
+        return self._own.file
 
     @property
     def uri(self) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from survey.launch.options import Options
 from survey.launch.tracking_location import TrackingLocation
 from survey.output.folder import Output
-from survey.text.uris import sqlite_file
 from survey.tracking.ready_tables import make_tables
 from survey.tracking.tags import OUTPUT
 
@@ -108,14 +106,12 @@ def serving(location: TrackingLocation, options: Options, output: Output) -> Ite
         from survey.cluster.connection import address_of_this_machine
 
         host = address_of_this_machine(options.address)
-    file = sqlite_file(location.uri)
-    assert file is not None  # an output's own store is a sqlite file
-    use_write_ahead_log(file)
-    make_tables(file)
+    use_write_ahead_log(location.own_file)
+    make_tables(location.own_file)
     log = output.folder / "mlflow-server.log"
     access = TrackingAccess(
         output,
-        partial(MlflowServer, location.uri, output.artifacts, log, host=host),
+        lambda: MlflowServer(location.uri, output.artifacts, log, host=host),
         is_for_workers=options.address is not None,
     )
     try:

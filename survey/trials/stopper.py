@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Mapping
 from typing import Any
-
-from ray import tune
 
 _INTERRUPTED, _OUT_OF_TIME = "interrupted", "time limit reached"
 
 
-class StopRequest(tune.Stopper):
+class StopRequest:
     """Tells Tune to stop all trials once a person interrupts, the time is up, or a trial meets a fatal error.
+
+    It is a `tune.Stopper`, which `survey.trials.tune` registers: a launch needs it before there is time to import Tune.
 
     Args:
         deadline_s: `time.monotonic()` at which to stop, or None.
@@ -42,7 +43,7 @@ class StopRequest(tune.Stopper):
             self.reasons.put(_INTERRUPTED)
         return is_first
 
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         """Whether a single trial is to stop: its epochs decide, unless it has met a fatal error."""
         self.fatal_error = self.fatal_error or result.get("fatal_error")
         return "fatal_error" in result

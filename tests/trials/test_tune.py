@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE, _ActorClassCache
 
 from survey.cluster.connection import Cluster
 from survey.trials import tune
 from survey.trials.messages import TrialSettings
 from survey.trials.stopper import StopRequest
+from tests.support.planned import planned
 
 
 @pytest.mark.parametrize("stops_after", [1, 2, 3])
@@ -30,5 +33,18 @@ def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_
     settings = TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path(), states=Path())
     given = {"progress": None, "after_part": lambda: call("exported")}
     cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
-    assert tune.fit([()] * 8, settings, cluster=cluster, stop=stop, **given) == ()
+    assert tune.fit(planned(sizes=[64]).trials * 8, settings, cluster=cluster, stop=stop, **given) == ()
     assert called == ["trained 3", "exported", "trained 3"][:stops_after]
+
+
+@pytest.mark.parametrize(
+    "variables", [pytest.param({}, id="of their own Ray"), pytest.param({"A": "1"}, id="of the caller's")]
+)
+def test_actors_have_no_variables_but_those_that_workers_lack(variables, monkeypatch):
+    """With variables that idle workers do not have, a trial gets a process of its own, which starts only then."""
+    for name in ENV_VARS_TO_PROPAGATE:
+        monkeypatch.delenv(name, raising=False)
+    cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True, variables=variables)
+    with tune._as_on(cluster):
+        actor: Any = _ActorClassCache().get(type("Trial", (), {}))
+    assert actor._default_options["runtime_env"].get("env_vars", {}) == variables
