@@ -11,7 +11,7 @@ import argparse
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.synchronize import Barrier
 from operator import methodcaller
 
@@ -45,7 +45,12 @@ def side_by_side(cell: Cell, num_runs: int, bundles: int, device: str) -> float:
 
 def _rate(cell: Cell, num_runs: int, bundles: int, device: str, wait: Callable[[], object] = lambda: None) -> float:
     """Epochs of runs per second, after `wait`."""
-    trainers = [_trainer(cell, num_runs, device) for _ in range(bundles)]
+    return num_runs * epochs_per_second([_trainer(cell, num_runs, device) for _ in range(bundles)], device, wait)
+
+
+def epochs_per_second(trainers: Sequence[Trainer], device: str, wait: Callable[[], object] = lambda: None) -> float:
+    """Epochs of all trainers per second, which are queued together, after `wait`."""
+    bundles = len(trainers)
     streams = [side_stream(number) if device == "cuda" and bundles > 1 else None for number in range(1, bundles + 1)]
 
     def each(act: Callable[[Trainer], object]) -> None:
@@ -62,7 +67,7 @@ def _rate(cell: Cell, num_runs: int, bundles: int, device: str, wait: Callable[[
         each(lambda trainer: (trainer.end_epoch(), trainer.start_epoch()))
         epochs += bundles
     each(methodcaller("end_epoch"))
-    return (epochs + bundles) * num_runs / (time.perf_counter() - began)
+    return (epochs + bundles) / (time.perf_counter() - began)
 
 
 def _process(cell: Cell, num_runs: int, device: str, ready: Barrier, rates: multiprocessing.Queue[float]) -> None:

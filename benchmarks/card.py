@@ -7,6 +7,8 @@ part that is cut off has told all that it knows.
     jax        JAX and this project with the same numbers of runs at once
     mix        a survey of networks of all sizes, packed by the plan: the share of its training in which kernels ran
     forecasts  three small surveys: what a pilot has predicted of their training, and what it took
+    kernel     the block core: its numbers beside those of PyTorch, then run-epochs per second of both
+    products   rates and errors of products of large layers in float32, in TF32, and by three of TF32
 """
 
 from __future__ import annotations
@@ -18,13 +20,15 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks import block_core, split_products
 from benchmarks.bundles import side_by_side
 from benchmarks.cells import CELLS, Cell
 from benchmarks.kernel_share import KernelShare
@@ -213,7 +217,40 @@ def _survey(part: str, document: dict[str, Any], setting: Setting, seconds: floa
     _tell(part, f"{space.name}: trials ran for {ended - began:.1f} s, {rate:,.0f} run-epochs/s{busy}")
 
 
-_PARTS: dict[str, Callable[[Setting], None]] = {"rates": rates, "jax": jax, "mix": mix, "forecasts": forecasts}
+def kernel(setting: Setting) -> None:
+    """The block core beside the core in PyTorch; on a CPU, which emulates it, its numbers alone."""
+    if setting.device == "cpu":
+        from tests.support.emulated_gpu import EmulatedKernel
+
+        _tell_all("kernel", block_core.compare(EmulatedKernel, "cpu"))
+        return
+    from survey.networks.block.cuda import CudaKernel
+
+    torch.set_num_threads(1)
+    _tell("kernel", f"compiled in {block_core.compiled_in(CudaKernel):.1f} s")
+    _tell_all("kernel", block_core.compare(CudaKernel, "cuda"))
+    _tell_all("kernel", block_core.rates(CudaKernel, "cuda"))
+    _tell_all("kernel", block_core.orders("cuda"))
+
+
+def products(setting: Setting) -> None:
+    """Products of float32 numbers, and whether three of TF32 are as exact and faster."""
+    _tell_all("products", split_products.compare(setting.device, partial(block_core.seconds_of, device=setting.device)))
+
+
+def _tell_all(part: str, lines: Iterator[str]) -> None:
+    for line in lines:
+        _tell(part, line)
+
+
+_PARTS: dict[str, Callable[[Setting], None]] = {
+    "rates": rates,
+    "jax": jax,
+    "mix": mix,
+    "forecasts": forecasts,
+    "kernel": kernel,
+    "products": products,
+}
 
 
 def _within(part: str, device: str, seconds: float) -> None:

@@ -46,38 +46,45 @@ class ProcessorTimes(threading.Thread):
         super().__init__(daemon=True)
         self._ended = threading.Event()
         self._seen: dict[tuple[int, float], tuple[str, float]] = {}
+        self._looking_s = 0.0
 
     def run(self) -> None:
-        """Look twice a second."""
+        """Look twice a second, and note what that takes."""
         while not self._ended.wait(_LOOK_EVERY_S):
             self.look()
+            self._looking_s = time.thread_time()
 
     def look(self) -> None:
         """Note what each process has used until now."""
         own = psutil.Process()
         for process in (own, *own.children(recursive=True)):
             try:
-                times = process.cpu_times()
-                self._seen[process.pid, process.create_time()] = (_part(process), times.user + times.system)
+                key, times = (process.pid, process.create_time()), process.cpu_times()
+                before, _ = self._seen.get(key, ("export", 0.0))
+                self._seen[key] = (_part(process) or before, times.user + times.system)
             except psutil.Error:
                 continue
 
     def stop(self) -> dict[str, float]:
-        """Return the seconds of each part."""
+        """Return the seconds of each part, without those of looking."""
         self.look()
         self._ended.set()
         self.join()
         parts: defaultdict[str, float] = defaultdict(float)
         for part, seconds in self._seen.values():
             parts[part] += seconds
+        parts["launch"] -= self._looking_s
         return parts
 
 
 def _part(process: psutil.Process) -> str:
+    """What a process is a part of; an empty text where it has ended and its command line is gone."""
     if process.pid == os.getpid():
         return "launch"
     words = process.cmdline()
-    if words and words[0].startswith("ray::") and "Agent" not in words[0]:
+    if not words:
+        return ""
+    if words[0].startswith("ray::") and "Agent" not in words[0]:
         return "trials"
     return "Ray" if any("/ray/" in word or word.startswith("ray::") for word in words) else "export"
 

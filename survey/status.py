@@ -1,6 +1,6 @@
-"""The status of a survey: `survey status --out DIR [--watch]`, from any shell, while it runs and after.
+"""The status of a survey: `survey status [FOLDER] [--watch]`, from any shell, while it runs and after.
 
-Without `--out`, a line for each survey in `surveys/`. `python -m survey.status` is the same.
+Without a folder, a line for each survey in `surveys/`. `python -m survey.status` is the same.
 
 It only reads files of the output folder, takes no lock, and asks no Ray and no MLflow server: it disturbs no launch.
 """
@@ -198,8 +198,8 @@ def _clock(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
 
 
-_Out = Annotated[
-    Path | None, typer.Option(help="Output folder of a survey.", show_default=f"a line for each in {SURVEYS}/")
+_Folder = Annotated[
+    Path | None, typer.Argument(help="Output folder of a survey.", show_default=f"a line for each in {SURVEYS}/")
 ]
 _Watch = Annotated[bool, typer.Option("--watch", help="Refresh every 2 seconds until the launch ends.")]
 _ReadOnly = Annotated[
@@ -209,34 +209,34 @@ _ReadOnly = Annotated[
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def status(out: _Out = None, watch: _Watch = False, read_only: _ReadOnly = False, as_json: _Json = False) -> int:
+def status(folder: _Folder = None, watch: _Watch = False, read_only: _ReadOnly = False, as_json: _Json = False) -> int:
     """Show the status of a survey: what is done, running and failed, how fast it is, and what is left.
 
     Exit status: 0 whatever the status; 2 wrong usage, or no survey in the folder.
     """
     console = SafeConsole()
-    if out is None:
+    if folder is None:
         return _list(console, watch=watch, read_only=read_only, as_json=as_json)
     if as_json:
-        typer.echo(json.dumps(asdict(survey_status(out, read_only=read_only))))
+        typer.echo(json.dumps(asdict(survey_status(folder, read_only=read_only))))
     elif watch:
-        _watch(out, console, read_only=read_only)
+        _watch(folder, console, read_only=read_only)
     else:
-        console.print(render(survey_status(out, read_only=read_only)))
+        console.print(render(survey_status(folder, read_only=read_only)))
     return 0
 
 
 def _list(console: SafeConsole, *, watch: bool, read_only: bool, as_json: bool) -> int:
     """Show the surveys of the working folder."""
     if watch:
-        raise InputError("--watch needs --out, the folder of a survey")
+        raise InputError("--watch needs the folder of a survey: survey status FOLDER --watch")
     lines = survey_lines(read_only=read_only)
     if as_json:
         typer.echo(json.dumps([asdict(line) for line in lines]))
     elif lines:
         console.print(render_lines(lines))
     else:
-        console.print(f"no survey in {SURVEYS.absolute()}; show one elsewhere with --out")
+        console.print(f"no survey in {SURVEYS.absolute()}; show one elsewhere with: survey status FOLDER")
     return 0
 
 

@@ -9,8 +9,9 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -29,13 +30,28 @@ OF_EVERYWHERE = ("e2e", "trust", "docs", "support")
 """Folders of tests of several rooms; the others bear the name of theirs."""
 
 
-def imports(file: Path) -> Iterator[tuple[int, str, str]]:
-    """What a file imports of ours: line, module, and the name that is taken from it, if one is."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+class Source(NamedTuple):
+    """What a file has: its imports of ours with line, module and what is taken from it, if anything; classes with the
+    numbers of their methods; the names that it defines."""
+
+    imports: list[tuple[int, str, str]]
+    classes: list[tuple[str, int]]
+    names: list[str]
+
+
+@cache
+def source(file: Path) -> Source:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    defined = [each for each in tree.body if isinstance(each, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+    found = Source([], [], [each.name for each in defined])
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from ((node.lineno, node.module, alias.name) for alias in node.names)
+            found.imports.extend((node.lineno, node.module, alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name, "") for alias in node.names)
+            found.imports.extend((node.lineno, alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ClassDef):
+            found.classes.append((node.name, sum(isinstance(each, ast.FunctionDef) for each in node.body)))
+    return found
 
 
 def own_room(file: Path) -> str:
@@ -61,7 +77,7 @@ def test_no_room_is_entered_past_its_face():
     faces, past = {room: ("", "__main__", *importlib.import_module(room).__all__) for room in ROOMS}, []
     for file in FILES:
         own = own_room(file)
-        for line, module, name in imports(file):
+        for line, module, name in source(file).imports:
             entered = inside(module, name)
             if not entered or (entered[0] + ".").startswith(own + "."):
                 continue
@@ -80,12 +96,7 @@ ONE_THING = {
 
 
 def test_a_class_is_one_thing():
-    classes = [
-        (node.name, sum(isinstance(each, ast.FunctionDef) for each in node.body))
-        for file in FILES
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef)
-    ]
+    classes = [each for file in FILES for each in source(file).classes]
     assert sorted(name for name, methods in classes if methods > MOST_METHODS) == sorted(ONE_THING)
 
 
@@ -120,8 +131,7 @@ def test_nothing_in_a_room_bears_its_name(room):
     """So that nobody takes one for the other; the commands `combine` and `recommend` define nothing of their own."""
     name = room.rpartition(".")[2]
     for file in (ROOT / room.replace(".", "/")).rglob("*.py"):
-        defined = [each.name for each in ast.parse(file.read_text(encoding="utf-8")).body if hasattr(each, "name")]
-        assert name not in defined, file
+        assert name not in source(file).names, file
 
 
 REGISTRY = (ROOT / "survey" / "workloads" / "registry.py").read_text(encoding="utf-8")
@@ -163,4 +173,4 @@ def test_each_way_is_short_and_one_goes_it_file_by_file(heading):
 
 def imported(module: str) -> set[str]:
     file = ROOT / (module.replace(".", "/") + ".py")
-    return {name for _, source, part in imports(file) for name in (source, f"{source}.{part}")}
+    return {name for _, known, part in source(file).imports for name in (known, f"{known}.{part}")}

@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.figures.grid import INK, MUTED, Room, layout, log_ticks, notice
+from analysis.figures.grid import INK, MUTED, Room, layout, name_panel, notice
 from analysis.figures.panels import evenly
 from analysis.figures.scale import Scale
 from analysis.figures.selection import Drawn, at_best, crossed
+from analysis.figures.ticks import log_ticks
 from analysis.reading.axes import axis_values, is_numeric, setting_text, value_text, varied_axes, words
 from analysis.reading.best import Best
 from analysis.reading.frames import column, records, where
@@ -175,4 +176,4 @@ def _colour_bar(figure: Figure, axes: Sequence[Axes], norm: Normalize, colours: 
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     place.tick_params(labelsize=8.5, color=MUTED, labelcolor=INK)
-    place.set_title(title, fontsize=9, color=INK, loc="left", pad=8)
+    name_panel(place, title, fontsize=9, pad=8)

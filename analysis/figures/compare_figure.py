@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.compare import LOSSES, MATCHED, compare, run_losses
-from analysis.figures.grid import INK, Room, footnote, key, layout, log_sizes, loss_axis, notice, rule
+from analysis.figures.grid import INK, Room, footnote, key, layout, log_sizes, loss_axis, name_panel, notice, rule
 from analysis.figures.panels import base, evenly
 from analysis.reading.frames import distinct, equal, where
 from analysis.reading.labels import figure_text, fixed_text, loss_words
@@ -71,7 +71,7 @@ def comparison(
         for loss, row in zip(LOSSES, rows, strict=True):
             _draw(row[number], loss, shown, runs)
             row[number].set_ylabel(f"{loss} test loss{unit}", fontsize=9.5, color=INK)
-        rows[0][number].set_title(figure_text(task), fontsize=9.5, color=INK, loc="left", pad=4)
+        name_panel(rows[0][number], figure_text(task), pad=4)
         rows[-1][number].set_xlabel("size (trainable parameters)", fontsize=9.5, color=INK)
     sizes = where(shared, shared["dataset"].isin(tasks))["size"].to_numpy(np.float64)
     log_sizes(rows[0][0], np.array([sizes.min() / _APART**4, sizes.max() * _APART**4]), most=6)

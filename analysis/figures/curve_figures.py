@@ -25,12 +25,12 @@ from analysis.figures.grid import (
     loss_axis,
     name_axes,
     notice,
-    parameters_text,
     rule,
     shades,
 )
 from analysis.figures.mean_whiskers import draw_whiskers, has_mean, sign
 from analysis.figures.panels import Panel, evenly, panels, require
+from analysis.figures.ticks import parameters_text
 from analysis.reading.curves import curve_matrix, num_epochs
 from analysis.reading.labels import loss_words
 from survey.workloads.metrics import log_spaced_epochs

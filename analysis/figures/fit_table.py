@@ -91,9 +91,9 @@ def _fitted(panel: Panel, runs: pd.DataFrame | None) -> PanelFits:
     found, fits = Panel(panel.title, marks), fit(marks)
     doubts = doubts_of_fits(fits)
     left = [relation for relation in LANDMARKS if relation not in doubts]
-    if runs is None or not left:
+    own = pd.DataFrame() if runs is None else runs[runs["experiment_id"].isin(marks["experiment_id"])]
+    if own.empty or not left:
         return PanelFits(found, _without(fits, doubts), doubts, pd.DataFrame())
-    own = runs[runs["experiment_id"].isin(marks["experiment_id"])]
     drawn = bootstrap(own, seed=_SEED, resamples=_RESAMPLES, relations=left)
     intervals = drawn.parameters(LEVEL)
     doubts = {**doubts_of_samples(drawn, intervals), **doubts}

@@ -30,6 +30,7 @@ from analysis.figures.grid import (
     shades,
 )
 from analysis.figures.panels import base, evenly, require
+from analysis.figures.ticks import PowerFormatter
 from analysis.fits.fits import LANDMARKS
 from analysis.reading.frames import distinct, where
 from analysis.reading.labels import figure_text, fixed_text, loss_words
@@ -76,7 +77,7 @@ def generalization(frame: pd.DataFrame, fitted: Sequence[PanelFits] | None = Non
     _dress(first, "minimizing epoch", drawn)
     _dress(second, f"minimum test {loss.partition(' (')[0]}", drawn)
     _dress(third, "descent slope (loss per epoch)", drawn)
-    third.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
+    third.yaxis.set_major_formatter(PowerFormatter())
     third.yaxis.get_offset_text().set(fontsize=8.5, color=INK)
     _scale(first, second, drawn, shared)
     key(figure, [first, second, third], _signs(shapes, depths, markers, colours))

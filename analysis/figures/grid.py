@@ -18,7 +18,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from analysis.figures.panels import Panel
 from analysis.figures.pictures import Drawing
-from analysis.reading.labels import figure_text, size_text
+from analysis.figures.ticks import log_ticks, power_of_two
+from analysis.reading.labels import figure_text
 from survey.text.escaping import printable
 
 MAX_PANELS = 12
@@ -107,7 +108,7 @@ def grid(
     for unused in flat[len(drawn) :]:
         unused.set_visible(False)
     for axes, lines in zip(flat, titles, strict=False):
-        axes.set_title("\n".join(map(figure_text, lines)), fontsize=9.5, color=INK, loc="left", pad=TITLE_PAD)
+        name_panel(axes, "\n".join(map(figure_text, lines)))
     for axes in flat[max(len(drawn) - columns, 0) : len(drawn)]:
         axes.tick_params(labelbottom=True)
     return figure, flat[: len(drawn)]
@@ -169,6 +170,14 @@ def folded(title: str, inches: float) -> list[str]:
                 lines.append("")
             lines[-1] += piece
     return [line.strip(" ") for line in lines if line.strip(" ")] or [""]
+
+
+def name_panel(axes: Axes, text: str, *, fontsize: float = 9.5, pad: float = TITLE_PAD) -> None:
+    """Write the title of a panel, so many points above it.
+
+    Its place is given, as matplotlib would measure all ticks to find it.
+    """
+    axes.set_title(text, fontsize=fontsize, color=INK, loc="left", pad=pad, y=1.0)
 
 
 def shorter(text: str, most: int) -> str:
@@ -256,7 +265,7 @@ def log_sizes(axes: Axes, parameters: npt.NDArray[np.float64], most: int = 7) ->
     first, last = int(np.ceil(np.log2(low) - 0.1)), int(np.floor(np.log2(max(high, 2 * low)) + 0.1))
     step = max(1, -(-(last - first + 1) // most))
     ticks = [2.0**power for power in range(first, last + 1, step)]
-    _fix(axes.xaxis, ticks, lambda value, _: f"$2^{{{round(np.log2(value))}}}$")
+    _fix(axes.xaxis, ticks, lambda value, _: power_of_two(round(np.log2(value))))
 
 
 def log_epochs(axis: object, last: int) -> None:
@@ -305,26 +314,10 @@ def value_axis(axes: Axes, values: npt.NDArray[np.float64], band: npt.NDArray[np
     axes.yaxis.set_major_locator(MaxNLocator(6))
 
 
-def parameters_text(size: int) -> str:
-    """Write a size for a legend, as a power of two if it is one."""
-    text = size_text(size)
-    return f"$2^{{{text[2:]}}}$" if text.startswith("2^") else f"{size:,}"
-
-
 def _columns(panels: Sequence[Panel]) -> int:
     """A column per shape if there are two or three, so that panels to compare are side by side."""
     shapes = len({panel.frame["shape"].iloc[0] for panel in panels})
     return min(len(panels), shapes if shapes in (2, 3) else 2 if shapes == 4 else 3)
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Return about four to eight round numbers for a logarithmic scale."""
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
-        ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
-        if len(ticks) >= 4:
-            return ticks[:: -(-len(ticks) // 8)]
-    return [float(tick) for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
 
 
 def _fix(axis: object, ticks: list[float], text: object) -> None:

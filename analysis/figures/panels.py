@@ -56,7 +56,7 @@ def panels(frame: pd.DataFrame) -> list[Panel]:
     groups = frame.groupby(keys, dropna=False, sort=True)
     return [
         Panel(
-            title=describe(records(group.head(1))[0], keys),
+            title=describe(records(cast(pd.DataFrame, group[keys]).head(1))[0], keys),
             frame=group.sort_values(["num_free_parameters", "size"]),
         )
         for _, group in groups

@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.grid import INK, Room, footnote, key, layout, loss_axis, notice, parameters_text, rule, shades
+from analysis.figures.grid import INK, Room, footnote, key, layout, loss_axis, notice, rule, shades
 from analysis.figures.panels import base, evenly, require
 from analysis.figures.scale import Scale, slice_line, slice_signs
+from analysis.figures.ticks import parameters_text
 from analysis.reading.best import best_of
 from analysis.reading.frames import column, distinct, equal, where
 from analysis.reading.labels import SETTINGS, figure_text, fixed_text, loss_words

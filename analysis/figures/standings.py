@@ -13,7 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.grid import INK, MUTED, SINGLE_WIDTH, WIDTH, Room, layout, notice, rule, shorter, value_axis
+from analysis.figures.grid import (
+    INK,
+    MUTED,
+    SINGLE_WIDTH,
+    WIDTH,
+    Room,
+    layout,
+    name_panel,
+    notice,
+    rule,
+    shorter,
+    value_axis,
+)
 from analysis.reading.labels import figure_text
 from survey.errors import InputError
 
@@ -87,7 +99,7 @@ def standings(tasks: Sequence[Standing], name: str, *, less_is_better: bool = Tr
 
 def _draw(axes: Axes, task: Standing, name: str, *, less_is_better: bool) -> None:
     q1, median, q3 = (values[:MAX_SETTINGS] for values in (task.q1, task.median, task.q3))
-    axes.set_title(figure_text(shorter(task.title, _TITLE)), fontsize=9.5, color=INK, loc="left", pad=4)
+    name_panel(axes, figure_text(shorter(task.title, _TITLE)), pad=4)
     axes.set_xlabel("settings, best first", fontsize=9.5, color=INK)
     axes.set_ylabel(figure_text(name), fontsize=9.5, color=INK)
     axes.set_xlim(0.4, len(median) + 0.6)

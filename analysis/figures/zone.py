@@ -23,6 +23,10 @@ _BEYOND = 0.25
 """Most of a map that may be beyond the cap, so that its structure is seen."""
 
 
+_ROUNDING = 1e-5
+"""Of logarithms of statistics in float32, and of their standard deviations over repetitions."""
+
+
 @dataclass(frozen=True, slots=True)
 class MinMax:
     """Scaling of values between `low` and `high` to 0 .. 1; 1 where the two are equal."""
@@ -32,9 +36,14 @@ class MinMax:
 
     @classmethod
     def of(cls, values: Sequence[npt.NDArray[np.float64]]) -> MinMax:
-        """Take the limits from the finite values of some arrays; 0 and 0 if there are none."""
-        finite = np.concatenate([value[np.isfinite(value)] for value in values])
-        return cls(float(finite.min()), float(finite.max())) if finite.size else cls(0.0, 0.0)
+        """Take the limits from the finite values of some arrays; 0 and 0 if there are none.
+
+        The values are logarithms of recorded statistics. Limits that differ by no more than those statistics' rounding
+        are equal, so that rounding is not drawn as a landscape.
+        """
+        finite = np.concatenate([np.zeros(0), *(value[np.isfinite(value)] for value in values)])
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        return cls(low, high if high - low > _ROUNDING else low)
 
     def __call__(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Scale an array; NaN stays NaN."""

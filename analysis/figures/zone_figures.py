@@ -19,7 +19,6 @@ from analysis.figures.grid import (
     LINE,
     MAX_PANELS,
     MUTED,
-    TITLE_PAD,
     WIDTH,
     Room,
     folded,
@@ -29,6 +28,7 @@ from analysis.figures.grid import (
     log_epochs,
     log_sizes,
     name_axes,
+    name_panel,
     notice,
     panel_width,
     shorter,
@@ -254,7 +254,7 @@ def _draw_task(
     best = least(task.filled)
     for one, panel, value in zip(row, task.panels, values, strict=True):
         title = "\n".join(map(figure_text, folded(panel.title, wide)))
-        one.set_title(title, fontsize=8.5, color=INK, loc="left", pad=TITLE_PAD)
+        name_panel(one, title, fontsize=8.5)
         if panel.frame.empty:
             notice(one, "no\nexperiments")
         elif _contours(one, panel, epochs, colours, value) and best is not None:
@@ -343,7 +343,7 @@ def _colour_bar(figure: Figure, axes: Sequence[Axes], colours: _Colours) -> None
     bar.set_ticks([place for place, _ in ticks])
     bar.set_ticklabels([text for _, text in ticks])
     place.tick_params(labelsize=8.5, color=MUTED, labelcolor=INK)
-    place.set_title(colours.title, fontsize=9, color=INK, loc="left", pad=11)
+    name_panel(place, colours.title, fontsize=9, pad=11)
 
 
 def _apart(one: tuple[float, str], other: tuple[float, str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -16,8 +16,11 @@ from analysis.fits.relations import (
     MinimizingEpoch,
     MinimumLoss,
     fit_descent_slope,
+    fit_descent_slopes,
     fit_minimizing_epoch,
+    fit_minimizing_epochs,
     fit_minimum_loss,
+    fit_minimum_losses,
 )
 from survey.errors import InputError
 from survey.workloads.metrics import quantiles
@@ -93,17 +96,8 @@ def fit(found: pd.DataFrame, *, limit: float | None = None, relations: Collectio
     if missing:
         raise InputError(f"the frame lacks {', '.join(missing)}; pass what analysis.fits.landmarks returns")
     points = _one_per_size(found)
-    if limit is None:
-        lengths = points["epochs"].to_numpy(np.float64) if "epochs" in points.columns else np.empty(0)
-        limit = LIMIT / 3000 * float(lengths.max(initial=0.0)) if len(lengths) else LIMIT
-    sizes = points["num_free_parameters"].to_numpy(np.float64)
-    epochs, losses, slopes = (points[name].to_numpy(np.float64) for name in LANDMARKS)
-    nothing = np.full(len(sizes), np.nan)
-    return Fits(
-        fit_minimizing_epoch(sizes, epochs if "minimizing_epoch" in relations else nothing, limit=limit),
-        fit_minimum_loss(sizes, losses if "minimum_loss" in relations else nothing),
-        fit_descent_slope(sizes, epochs if "descent_slope" in relations else nothing, slopes),
-    )
+    marks = points[list(LANDMARKS)].to_numpy(np.float64)[None]
+    return _fits(points, marks, relations, limit)[0]
 
 
 def bootstrap(
@@ -143,13 +137,15 @@ def bootstrap(
     runs_of = repetitions[statistic].tolist()
     losses = [_stacked([runs_of[row] for row in rows[number]], number) for number in experiments["experiment_id"]]
     are_paired = _are_paired(repetitions, [np.asarray(rows[number]) for number in experiments["experiment_id"]])
-    estimate = _landmarks([losses], experiments)[0]
-    drawn = _landmarks(_resampled(losses, resamples, np.random.default_rng(seed), are_paired), experiments)
+    name = str(experiments["dataset"].iloc[0]) if "dataset" in experiments.columns else None
+    all_runs = [np.arange(len(runs))[None] for runs in losses]
+    drawn_runs = _drawn([len(runs) for runs in losses], resamples, np.random.default_rng(seed), are_paired)
+    estimate, drawn = (_landmarks(losses, chosen, name) for chosen in (all_runs, drawn_runs))
     return Bootstrap(
-        fits=fit(estimate),
-        landmarks=estimate,
-        samples=tuple(fit(one, relations=relations) for one in drawn),
-        landmark_samples=np.array([one[list(LANDMARKS)].to_numpy() for one in drawn]).reshape(-1, len(experiments), 3),
+        fits=_fits(experiments, estimate)[0],
+        landmarks=experiments.assign(**dict(zip(LANDMARKS, estimate[0].T, strict=True))),
+        samples=tuple(_fits(experiments, drawn, relations)),
+        landmark_samples=drawn,
     )
 
 
@@ -209,39 +205,57 @@ def _are_paired(repetitions: pd.DataFrame, experiments: Sequence[npt.NDArray[np.
     return len({tuple(numbers[rows]) for rows in experiments}) == 1
 
 
-def _resampled(
-    losses: Sequence[npt.NDArray[np.float32]], count: int, rng: np.random.Generator, are_paired: bool
-) -> Iterator[list[npt.NDArray[np.float32]]]:
-    """Draw repetitions with replacement, of each experiment or, if they are paired, of all together."""
-    for _ in range(count):
-        if are_paired:
-            drawn = rng.integers(len(losses[0]), size=len(losses[0]))
-            yield [runs[drawn] for runs in losses]
-        else:
-            yield [runs[rng.integers(len(runs), size=len(runs))] for runs in losses]
+def _drawn(
+    counts: Sequence[int], resamples: int, rng: np.random.Generator, are_paired: bool
+) -> list[npt.NDArray[np.int64]]:
+    """Draw repetitions with replacement, of each experiment or, if they are paired, of all together.
+
+    Returns:
+        For each experiment, of so many repetitions, the drawn ones, (resamples, repetitions).
+    """
+    own = counts[:1] if are_paired else counts
+    draws = [[rng.integers(count, size=count) for count in own] for _ in range(resamples)]
+    drawn = [np.array([draw[place] for draw in draws], int).reshape(-1, count) for place, count in enumerate(own)]
+    return drawn * len(counts) if are_paired else drawn
 
 
-def _landmarks(samples: Iterable[Sequence[npt.NDArray[np.float32]]], experiments: pd.DataFrame) -> list[pd.DataFrame]:
-    """Landmarks of the medians over the repetitions (runs, epochs) of each experiment, for each sample of them."""
-    medians = [_medians(losses) for losses in samples]
-    name = str(experiments["dataset"].iloc[0]) if "dataset" in experiments.columns else None
-    if not medians:
-        return []
-    # All together: a call for each would take longer than the fits.
-    found = landmarks(np.concatenate([matrix for matrix, _ in medians]), epochs=medians[0][1], dataset=name)
-    parts = np.split(found[list(LANDMARKS)].to_numpy(), len(medians))
-    return [experiments.assign(**dict(zip(LANDMARKS, part.T, strict=True))) for part in parts]
+def _landmarks(
+    losses: Sequence[npt.NDArray[np.float32]], drawn: Sequence[npt.NDArray[np.int64]], dataset: str | None
+) -> npt.NDArray[np.float64]:
+    """Landmarks of medians over drawn runs, (k, experiments, 3).
+
+    Args:
+        losses: Of each experiment, (runs, epochs).
+        drawn: Of each experiment, which runs are drawn, (k, runs).
+        dataset: Name of the task.
+    """
+    marks = []
+    for runs, chosen in zip(losses, drawn, strict=True):
+        epochs = needed_epochs(runs.shape[1])
+        medians = quantiles(runs[:, epochs - 1][chosen.T], [0.5])[0]
+        marks.append(landmarks(medians, epochs=epochs, dataset=dataset).to_numpy())
+    return np.stack(marks, axis=1)
 
 
-def _medians(losses: Sequence[npt.NDArray[np.float32]]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Medians over the runs (experiments, epochs), NaN where one ended before, and these epochs: those needed."""
-    lengths = {runs.shape[1] for runs in losses}
-    epochs = needed_epochs(max(lengths)) if len(lengths) == 1 else np.arange(1, max(lengths) + 1)
-    medians = np.full((len(losses), len(epochs)), np.nan)
-    for row, runs in zip(medians, losses, strict=True):
-        reached = epochs[epochs <= runs.shape[1]]
-        row[: len(reached)] = quantiles(runs[:, reached - 1], [0.5])[0]
-    return medians, epochs
+def _fits(
+    experiments: pd.DataFrame,
+    marks: npt.NDArray[np.float64],
+    relations: Collection[str] = LANDMARKS,
+    limit: float | None = None,
+) -> list[Fits]:
+    """Fit the relations to k samples of landmarks (k, experiments, 3); see `fit`."""
+    if limit is None:
+        lengths = experiments["epochs"].to_numpy(np.float64) if "epochs" in experiments.columns else np.empty(0)
+        limit = LIMIT / 3000 * float(lengths.max(initial=0.0)) if len(lengths) else LIMIT
+    sizes = experiments["num_free_parameters"].to_numpy(np.float64)
+    epochs, losses, slopes = np.moveaxis(marks, 2, 0)
+    nothing = np.full_like(epochs, np.nan)
+    fitted = (
+        fit_minimizing_epochs(sizes, epochs if "minimizing_epoch" in relations else nothing, limit=limit),
+        fit_minimum_losses(sizes, losses if "minimum_loss" in relations else nothing),
+        fit_descent_slopes(sizes, epochs if "descent_slope" in relations else nothing, slopes),
+    )
+    return [Fits(*each) for each in zip(*fitted, strict=True)]
 
 
 def _interval(drawn: npt.NDArray[np.float64], level: float) -> npt.NDArray[np.float64]:

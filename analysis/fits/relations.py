@@ -6,12 +6,13 @@ trainable parameters; all logarithms are to base 10.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares
 
+from analysis.fits.decays import fit_decays
 from survey.errors import InputError
 
 LIMIT = 2900.0
@@ -77,19 +78,28 @@ def fit_minimizing_epoch(sizes: npt.ArrayLike, epochs: npt.ArrayLike, *, limit: 
     Raises:
         InputError: The arrays differ in length, or a size is not positive or occurs twice.
     """
-    x, theta = _by_size(sizes, epochs)
-    chosen = _falling(theta, limit)
-    if chosen.sum() < 3:
-        return MinimizingEpoch(np.nan, np.nan)
-    m, b = np.polyfit(x[chosen], theta[chosen] ** (-1 / 3), 1)
-    return MinimizingEpoch(float(m), float(b))
+    return fit_minimizing_epochs(sizes, np.asarray(epochs)[None], limit=limit)[0]
+
+
+def fit_minimizing_epochs(
+    sizes: npt.ArrayLike, epochs: npt.ArrayLike, *, limit: float = LIMIT
+) -> list[MinimizingEpoch]:
+    """Fit the minimizing epochs of k samples, (k, n), each as `fit_minimizing_epoch` does."""
+
+    def solve(x: _Array, theta: _Array) -> _Array:
+        chosen = _falling(theta, limit)
+        line = _polynomials(x, theta ** (-1 / 3), chosen, 1)
+        return np.where(chosen.sum(axis=1, keepdims=True) < 3, np.nan, line)
+
+    return [MinimizingEpoch(*row) for row in _by_size(solve, 2, sizes, epochs)]
 
 
 def fit_minimum_loss(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> MinimumLoss:
     """Fit the minimum loss on all sizes by least squares in log(phi), with c, p and s0 at least zero.
 
     The publication's solver has a fixed start. Here the start is the best of a grid of p and s0, and c and f are solved
-    for, as the relation is linear in them: the sum of squares is the same, but no start is bad.
+    for, as the relation is linear in them (`analysis.fits.decays`). The sum of squares is the same, but no start is
+    bad.
 
     Args:
         sizes: Distinct numbers of parameters (n,), in any order.
@@ -101,27 +111,17 @@ def fit_minimum_loss(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> MinimumLoss
     Raises:
         InputError: The arrays differ in length, or a size is not positive or occurs twice.
     """
+    return fit_minimum_losses(sizes, np.asarray(losses)[None])[0]
+
+
+def fit_minimum_losses(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> list[MinimumLoss]:
+    """Fit the minimum losses of k samples, (k, n), each as `fit_minimum_loss` does."""
+
+    def solve(x: _Array, phi: _Array) -> _Array:
+        return fit_decays(x, np.log10(phi)) if len(x) > 4 else np.full((len(phi), 4), np.nan)
+
     values = np.asarray(losses, dtype=np.float64)
-    x, phi = _by_size(sizes, np.where(values > 0, values, np.nan))
-    if len(x) < 5:
-        return MinimumLoss(np.nan, np.nan, np.nan, np.nan)
-    y = np.log10(phi)
-    # The relation is undefined at s0 and below.
-    most = float(x[0]) * (1 - 1e-6)
-    p, s0 = (grid.ravel() for grid in np.meshgrid(np.geomspace(0.05, 50, 16), most * np.r_[0:0.9:7j, 0.95, 0.99]))
-    best = int((_misfit(x, y, p[:, None], s0[:, None]) ** 2).sum(axis=1).argmin())
-    solved = least_squares(
-        lambda at: _misfit(x, y, at[0], at[1]),
-        (p[best], s0[best]),
-        bounds=([0, 0], [np.inf, most]),
-        x_scale=(max(1.0, p[best]), 1.0),
-        xtol=1e-12,
-        ftol=1e-12,
-        gtol=1e-12,
-    )
-    p_best, s0_best = map(float, solved.x)
-    c, f = (value.item() for value in _linear(x, y, p_best, s0_best))
-    return MinimumLoss(c, p_best, s0_best, f)
+    return [MinimumLoss(*row) for row in _by_size(solve, 4, sizes, np.where(values > 0, values, np.nan))]
 
 
 def fit_descent_slope(sizes: npt.ArrayLike, epochs: npt.ArrayLike, slopes: npt.ArrayLike) -> DescentSlope:
@@ -141,56 +141,62 @@ def fit_descent_slope(sizes: npt.ArrayLike, epochs: npt.ArrayLike, slopes: npt.A
     Raises:
         InputError: The arrays differ in length, or a size is not positive or occurs twice.
     """
-    x, theta, alpha = _by_size(sizes, epochs, slopes)
-    chosen = _falling(theta, np.inf) & (alpha != 0)
-    if chosen.sum() < 4:
-        return DescentSlope(np.nan, np.nan, np.nan)
-    a, b, c = map(float, np.polyfit(x[chosen], alpha[chosen], 2))
-    if a >= 0:
-        return DescentSlope(0.0, 0.0, float(alpha[chosen].mean()))
-    s1 = -b / (2 * a)
-    return DescentSlope(-a, s1, c - a * s1**2)
+    return fit_descent_slopes(sizes, np.asarray(epochs)[None], np.asarray(slopes)[None])[0]
 
 
-def _by_size(sizes: npt.ArrayLike, *values: npt.ArrayLike) -> list[_Array]:
-    """Logarithms of the sizes, increasing, and the values, where all are finite."""
-    arrays = [np.asarray(array, dtype=np.float64) for array in (sizes, *values)]
-    if {array.shape for array in arrays} != {(arrays[0].size,)}:
-        shapes = ", ".join(str(array.shape) for array in arrays)
-        raise InputError(f"found arrays of shapes {shapes}; expected one value for each size")
-    if (arrays[0] <= 0).any() or len(np.unique(arrays[0])) < arrays[0].size:
+def fit_descent_slopes(sizes: npt.ArrayLike, epochs: npt.ArrayLike, slopes: npt.ArrayLike) -> list[DescentSlope]:
+    """Fit the descent slopes of k samples, (k, n), each as `fit_descent_slope` does."""
+
+    def solve(x: _Array, theta: _Array, alpha: _Array) -> _Array:
+        chosen = _falling(theta, np.inf) & (alpha != 0)
+        count = chosen.sum(axis=1)
+        a, b, c = _polynomials(x, alpha, chosen, 2).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            s1 = np.where(a < 0, -b / (2 * a), 0.0)
+            a0 = np.where(a < 0, c - a * s1**2, (alpha * chosen).sum(axis=1) / count)
+        return np.where(count[:, None] < 4, np.nan, np.column_stack([np.maximum(-a, 0.0), s1, a0]))
+
+    return [DescentSlope(*row) for row in _by_size(solve, 3, sizes, epochs, slopes)]
+
+
+def _by_size(
+    solve: Callable[..., _Array], num_parameters: int, sizes: npt.ArrayLike, *values: npt.ArrayLike
+) -> list[list[float]]:
+    """Solve for the parameters of k samples, NaN without values.
+
+    Args:
+        solve: Takes increasing logarithms of sizes (m,) and values (k, m), all known; returns parameters, (k, ...).
+        num_parameters: How many it returns.
+        sizes: Distinct numbers of parameters (n,).
+        values: Samples (k, n).
+    """
+    at, *arrays = (np.asarray(array, dtype=np.float64) for array in (sizes, *values))
+    if {array.shape[1:] for array in arrays} != {(at.size,)}:
+        shapes = ", ".join(str(array.shape[1:]) for array in arrays)
+        raise InputError(f"found {at.size} sizes with values of shapes {shapes}; expected one value for each size")
+    if (at <= 0).any() or len(np.unique(at)) < at.size:
         raise InputError("a size is not positive or occurs twice; expected distinct numbers of parameters")
-    order = arrays[0].argsort()
-    known = np.all(np.isfinite(np.stack(arrays)), axis=0)
-    order = order[known[order]]
-    return [np.log10(arrays[0][order]), *(array[order] for array in arrays[1:])]
+    order = at.argsort()
+    x, arrays = np.log10(at[order]), [array[:, order] for array in arrays]
+    found = np.full((len(arrays[0]), num_parameters), np.nan)
+    # Samples with the same known values (nearly all) are solved together.
+    patterns, of_sample = np.unique(np.isfinite(arrays).all(axis=0), axis=0, return_inverse=True)
+    for number, known in enumerate(patterns):
+        samples = np.flatnonzero(of_sample.ravel() == number)
+        if known.any():
+            found[samples] = solve(x[known], *(array[np.ix_(samples, known)] for array in arrays))
+    return found.tolist()
 
 
 def _falling(theta: _Array, limit: float) -> npt.NDArray[np.bool_]:
-    if not len(theta):
-        return np.zeros(0, dtype=bool)
-    least = int(theta.argmin())
-    chosen = np.r_[(theta[:-1] > theta[1:]) & (theta[:-1] < limit), False]
-    chosen[least] = True
-    chosen[least + 1 :] = False
-    return chosen
+    """Which sizes of each sample count: that of the least epoch, and smaller ones above the next; of shape (k, m)."""
+    places, least = np.arange(theta.shape[1]), theta.argmin(axis=1)[:, None]
+    falls = np.pad(theta[:, :-1] > theta[:, 1:], ((0, 0), (0, 1)))
+    return (places == least) | (places < least) & falls & (theta < limit)
 
 
-def _linear(x: _Array, y: _Array, p: float | _Array, s0: float | _Array) -> tuple[_Array, _Array]:
-    """The best c (zero or more) and f for given p and s0: for one of each, (1,); for columns of n, (n, 1)."""
-    with np.errstate(over="ignore"):
-        u = (x - s0) ** -np.asarray(p)
-    known = np.isfinite(u).all(axis=-1, keepdims=True)
-    # Scaled, because u can have any magnitude.
-    scale = np.where(known, u.max(axis=-1, keepdims=True), 1.0)
-    v = np.where(known, u, 0.0) / scale
-    centred = v - v.mean(axis=-1, keepdims=True)
-    spread = (centred**2).sum(axis=-1, keepdims=True)
-    c = np.maximum(0.0, (centred * y).sum(axis=-1, keepdims=True) / np.where(spread > 0, spread, np.inf))
-    return c / scale, y.mean() - c * v.mean(axis=-1, keepdims=True)
-
-
-def _misfit(x: _Array, y: _Array, p: float | _Array, s0: float | _Array) -> _Array:
-    c, f = _linear(x, y, p, s0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.where(c > 0, c * (x - s0) ** -np.asarray(p), 0.0) + f - y
+def _polynomials(x: _Array, y: _Array, chosen: npt.NDArray[np.bool_], degree: int) -> _Array:
+    """Coefficients of the least-squares polynomial of each sample through its chosen points, (k, degree + 1)."""
+    powers = np.vander(x, degree + 1) * chosen[:, :, None]
+    solved = np.linalg.pinv(powers) @ np.where(chosen, y, 0.0)[:, :, None]
+    return solved[:, :, 0].astype(np.float64, copy=False)

@@ -148,12 +148,13 @@ def _folders(part: Part) -> dict[str, str | None]:
 def _conformed(files: Sequence[_Read], wanted: pa.Schema, before: Mapping[str, Any]) -> pa.Table:
     """The rows of files of one kind in the types of the table."""
     rows, places = pa.concat_tables([each.rows for each in files]), _places([len(each.rows) for each in files])
+    recorded = set(rows.column_names)  # asked for once, as there are hundreds
     columns = {}
     for field in wanted:
         if field.name in files[0].path:
             texts = pa.array([each.path[field.name] for each in files], pa.string())
             values: Any = texts.cast(field.type).take(places)
-        elif field.name in rows.column_names:
+        elif field.name in recorded:
             stored = rows[field.name]
             values = stored if stored.type == field.type else stored.cast(field.type)
         else:

@@ -199,11 +199,12 @@ def _variation_grid(frame: pd.DataFrame, by: str, only: str) -> Shown:
 
 
 def _runs(dataset: Path, experiments: pd.DataFrame) -> pd.DataFrame | None:
-    """The test losses of the runs of some experiments, if the data set has a table of runs."""
+    """The test losses of the runs of some experiments, as far as the data set has them."""
     if REPETITIONS not in tables(dataset):
         return None
     columns = ["experiment_id", "dataset", "size", "num_free_parameters", "epochs", "draws", "repetition", "val_loss"]
-    return read_chosen(dataset, experiments, columns, REPETITIONS)
+    runs = read_chosen(dataset, experiments, columns, REPETITIONS)
+    return runs.dropna(subset=["val_loss"]) if "val_loss" in runs else None
 
 
 def _unfitted(fitted: Sequence[PanelFits]) -> list[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from scipy.optimize import brentq
-from scipy.special import nctdtr, stdtrit  # scipy.stats, which has the same, is slow to import
+from scipy.special import nctdtrinc, stdtrit  # scipy.stats, which has the same, is slow to import
 
 POWER = 0.8
 """Share of surveys in which a difference that is resolved is found."""
@@ -59,5 +57,4 @@ def _standardized(repetitions: int, paired: bool) -> float:
     degrees = repetitions - 1 if paired else 2 * (repetitions - 1)
     error = math.sqrt((1 if paired else 2) / repetitions)
     limit = float(stdtrit(degrees, (1 + LEVEL) / 2))
-    shift = brentq(lambda shift: 1 - float(nctdtr(degrees, shift, limit)) - POWER, 0, 4 * limit + 4)
-    return float(np.asarray(shift)) * error
+    return float(nctdtrinc(degrees, 1 - POWER, limit)) * error

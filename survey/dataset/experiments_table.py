@@ -201,9 +201,10 @@ class _Group:
 def _read(dataset: Path, partition: str, schema: pa.Schema) -> pa.Table:
     """The rows of a partition from the executive summary."""
     file = partition_file(dataset / EXECUTIVE, partition)
+    wanted = set(schema.names)
     try:
         with pq.ParquetFile(file) as source:
-            rows = source.read([name for name in source.schema_arrow.names if name in schema.names])
+            rows = source.read([name for name in source.schema_arrow.names if name in wanted])
     except (OSError, pa.ArrowException) as error:
         summary = partition_file(dataset / SUMMARY, partition)
         raise ExportError(

@@ -130,7 +130,8 @@ class PartitionWriter:
         runs = _with_flags(runs, columns, self._sweeps)
         self._append(REPETITIONS, runs)
         summary = summarise(runs, summary_schema(columns, self._names), columns.metrics)
-        executive = [name for name in executive_schema(columns, self._names).names if name in summary.column_names]
+        recorded = set(summary.column_names)
+        executive = [name for name in executive_schema(columns, self._names).names if name in recorded]
         for name in self._names:
             part = summary.filter(summary[name])
             if len(part):
@@ -194,11 +195,12 @@ def runs_schema(columns: Columns) -> pa.Schema:
 
 def conform(table: pa.Table, schema: pa.Schema, columns: Columns) -> pa.Table:
     """Return the table with the columns of a schema; those that it lacks, as from an older version, are as `before`."""
+    there = {field.name: field.type for field in table.schema}
     arrays = [
-        table[field.name].cast(field.type)
-        if field.name in table.column_names
-        else pa.repeat(pa.scalar(columns.before.get(field.name), field.type), len(table))
-        for field in schema
+        (table[name] if there[name] == kind else table[name].cast(kind))  # a cast to the same type takes long, too
+        if name in there
+        else pa.repeat(pa.scalar(columns.before.get(name), kind), len(table))
+        for name, kind in zip(schema.names, schema.types, strict=True)
     ]
     return pa.table(arrays, schema=schema)
 

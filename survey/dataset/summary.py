@@ -83,7 +83,12 @@ def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
 
 
 def _is_recorded(runs: pa.Table, metric: Metric) -> bool:
-    return metric.curve in runs.column_names and runs[metric.curve].null_count < len(runs)
+    return _has(runs, metric.curve) and runs[metric.curve].null_count < len(runs)
+
+
+def _has(runs: pa.Table, name: str) -> bool:
+    """Whether there is such a column; `column_names` would list all of them each time."""
+    return runs.schema.get_field_index(name) >= 0
 
 
 def curves_of_runs(runs: pa.Table, name: str) -> np.ndarray:
@@ -107,7 +112,7 @@ def _lengths(column: pa.ListArray) -> np.ndarray:
 
 def _num(runs: pa.Table, metrics: Metrics) -> np.ndarray:
     """How many runs have reached each epoch."""
-    known = [name for name in metrics.curves if name in runs.column_names]
+    known = [name for name in metrics.curves if _has(runs, name)]
     lengths = np.max([_lengths(runs[name].combine_chunks()) for name in known], axis=0) if known else np.zeros(0, int)
     return (np.arange(lengths.max(initial=0)) < lengths[:, None]).sum(0)
 

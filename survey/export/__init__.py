@@ -1,4 +1,4 @@
-"""From finished MLflow runs to the data set: `survey export --out DIR`.
+"""From finished MLflow runs to the data set: `survey export FOLDER`.
 
 Read `update` first. Each partition is one file, which is rewritten, with its summaries, only if it has new runs or
 other sweep flags (`partition`). Partitions are independent, so several processes or machines share them (`mappers`).

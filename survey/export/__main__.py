@@ -1,4 +1,4 @@
-"""`survey export --out DIR`: bring the data set of a survey up to date, and publish it."""
+"""`survey export FOLDER`: bring the data set of a survey up to date, and publish it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import typer
 
 from survey.cli import run_app
 from survey.dataset.layout import REPETITIONS, partitions
-from survey.errors import INCOMPLETE, InputError
+from survey.errors import INCOMPLETE
 from survey.export.mappers import in_processes
 from survey.export.publish.__main__ import publish_and_tell, title_of
 from survey.export.publish.description import About
 from survey.export.update import update_dataset
 from survey.output.folder import Output
 from survey.output.states import States
-from survey.spaces.search_space import BaseSpace
 from survey.system.files import disk_full_errors
 from survey.system.import_path import own_package
 from survey.text.terminal import SafeConsole
@@ -29,12 +28,14 @@ _PUBLISHING = "Publishing"
 
 
 def command(
-    out: Annotated[Path | None, typer.Option(help="Output folder of a survey.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Output folder of a survey.")],
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow tracking URI, if the launch had one.")] = None,
     artifacts: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER|URI", help="Location of MLflow's artifacts, if the launch had one.", show_default="--out"
+            metavar="FOLDER|URI",
+            help="Location of MLflow's artifacts, if the launch had one.",
+            show_default="in the output folder",
         ),
     ] = None,
     prune: Annotated[
@@ -52,9 +53,6 @@ def command(
             help="Publish the data set in a folder, or in s3://BUCKET/FOLDER.",
         ),
     ] = None,
-    dataset: Annotated[
-        Path | None, typer.Option(rich_help_panel=_PUBLISHING, help="Folder of a data set, instead of --out.")
-    ] = None,
     title: Annotated[str, typer.Option(rich_help_panel=_PUBLISHING, help="Title of the data set.")] = "",
     licence: Annotated[
         str, typer.Option(rich_help_panel=_PUBLISHING, help="Licence of the data: a short name or a URL.")
@@ -69,21 +67,16 @@ def command(
     for option, uri in (("--tracking-uri", tracking_uri), ("--artifacts", artifacts)):
         if uri:
             check_no_password(option, uri)
-    if (out is None) == (dataset is None) or (dataset and not where):
-        raise InputError("expected --out FOLDER of a survey, or --dataset FOLDER together with --publish")
     console = SafeConsole()
-    status, spaces = 0, list[BaseSpace]()
-    if out is not None:
-        output = Output.at(out, must_exist=True)
-        status = _export(output, tracking_uri, artifacts and folder_uri(artifacts), console, prune=prune)
-        if prune_states:
-            with output.lock():
-                num_files, num_bytes = States(output.states).remove()
-            console.print(f"dropped {num_files:,} states ({num_bytes / 1e6:,.0f} MB)")
-        dataset, spaces = output.dataset, output.search_spaces.read()
-    if where and dataset:
-        about = About(title or title_of(dataset), licence, creator, url)
-        publish_and_tell(dataset, where, about, spaces, hostnames=hostnames)
+    output = Output.at(folder, must_exist=True)
+    status = _export(output, tracking_uri, artifacts and folder_uri(artifacts), console, prune=prune)
+    if prune_states:
+        with output.lock():
+            num_files, num_bytes = States(output.states).remove()
+        console.print(f"dropped {num_files:,} states ({num_bytes / 1e6:,.0f} MB)")
+    if where:
+        about = About(title or title_of(output.dataset), licence, creator, url)
+        publish_and_tell(output.dataset, where, about, output.search_spaces.read(), hostnames=hostnames)
     return status
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from survey.errors import TrackingError
@@ -24,10 +25,18 @@ class Addresses:
         access: The MLflow server.
         cluster: Ray, with its dashboard.
         say: Prints a message.
+        afterwards: What else can be done beside training, when all are told. Its errors are not.
     """
 
-    def __init__(self, access: TrackingAccess, cluster: Cluster, say: Callable[..., None]) -> None:
-        self._access, self._cluster, self._say = access, cluster, say
+    def __init__(
+        self,
+        access: TrackingAccess,
+        cluster: Cluster,
+        say: Callable[..., None],
+        *,
+        afterwards: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._access, self._cluster, self._say, self._afterwards = access, cluster, say, afterwards
         self._may_start, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._tell_later, name="addresses", daemon=True)
 
@@ -63,6 +72,9 @@ class Addresses:
         for lines in (self._of_mlflow, self._of_dashboard):
             if not self._ended.is_set():
                 self._tell(lines)
+        if not self._ended.is_set():
+            with suppress(Exception):
+                self._afterwards()
         self._ended.wait()  # the dashboard ends with the thread that has started it
 
     def _tell(self, lines: Callable[[], list[str]]) -> None:

@@ -15,7 +15,7 @@ from survey.launch.messages import packed_lines, plan_line, recording_line
 from survey.launch.planning import check_devices, for_cluster, price_of, recording, with_pilot
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request, note_of
-from survey.launch.result import SurveyResult, Training, import_report, report_on
+from survey.launch.result import SurveyResult, Training, import_report, import_report_early, report_on
 from survey.launch.tracking_server import TrackingAccess, serving
 from survey.output.forecasts import Forecast
 from survey.plan.plan import Plan
@@ -107,7 +107,7 @@ class Launch:
         with (
             serving(request.tracking, request.options, self._output) as access,
             ray_session(request, plan, recorder, access.environment_of_workers()) as session,
-            Addresses(access, session.cluster, request.say) as addresses,
+            Addresses(access, session.cluster, request.say, afterwards=import_report_early) as addresses,
         ):
             cluster, stop = session.cluster, session.signals.request
             plan, pilot = for_cluster(request, plan, pilot, cluster, lambda: self._done(to_replace))
@@ -136,7 +136,7 @@ class Launch:
             self._close_and_export(store, session.mapper)  # still needs the cluster
             self._stages.begin("leaving Ray")
             addresses.end()
-            with beside(import_report):  # Ray's processes are waited for
+            with beside(import_report):  # if training was too short for it; Ray's processes are waited for
                 session.leave()
             after = self._done()
             # The forecast leaves out the pilot.

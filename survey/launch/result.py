@@ -14,7 +14,7 @@ from survey.output.folder import Output
 from survey.plan.bundles import PlannedBundle
 from survey.plan.plan import Plan
 from survey.system.gc_pause import collector_paused
-from survey.system.import_path import own_package
+from survey.system.import_path import is_own, own_package
 from survey.text.counting import counted
 from survey.text.html import html_table
 from survey.text.terminal import short_path
@@ -152,6 +152,12 @@ def import_report() -> None:
     """Import what writes the report, which takes a second."""
     with own_package("analysis"), collector_paused():
         import analysis.report.page  # noqa: F401
+
+
+def import_report_early() -> None:
+    """Do the same while trials train, unless the program has an `analysis` of its own, which it may need then."""
+    if is_own("analysis"):
+        import_report()
 
 
 def report_on(output: Output, title: str, *, renew: bool) -> Path | None:

@@ -5,6 +5,7 @@ their interface (`survey.workloads.workload`), and find this one by its name.
 """
 
 __all__ = [
+    "block",
     "columns",
     "compiled",
     "cores",

@@ -40,7 +40,7 @@ def forget_working_folder() -> None:
 @contextmanager
 def own_package(name: str) -> Iterator[None]:
     """Let a name such as `analysis` mean the package beside this one, even if another module has that name."""
-    if _is_own(name):
+    if is_own(name):
         yield
         return
     theirs = _taken_out(name)
@@ -56,7 +56,7 @@ def own_package(name: str) -> Iterator[None]:
         sys.modules.update(theirs)
 
 
-def _is_own(name: str) -> bool:
+def is_own(name: str) -> bool:
     """Whether this name imports the package beside this one."""
     try:
         spec = find_spec(name)

@@ -19,6 +19,7 @@ class NotedEpoch(NamedTuple):
         number: Its number, from 1.
         timestamp_ms: When it was noted, in milliseconds since 1970.
         statistics: float32 [metrics, repetitions].
+        metrics: Which ones these are: those of the epochs before, and after them any others that training has found.
         runs: Places of the repetitions that have just trained it.
         is_of_trial: Whether all repetitions have trained it now.
     """
@@ -26,15 +27,16 @@ class NotedEpoch(NamedTuple):
     number: int
     timestamp_ms: int
     statistics: np.ndarray
+    metrics: Metrics
     runs: frozenset[int]
     is_of_trial: bool
 
 
-def trial_rows(run_id: str, metrics: Metrics, epochs: Sequence[NotedEpoch]) -> list[MetricRow]:
+def trial_rows(run_id: str, epochs: Sequence[NotedEpoch]) -> list[MetricRow]:
     """Return what the run of a trial gets of epochs: medians over the repetitions, and quartiles of some metrics."""
     if not epochs:
         return []
-    values = _stacked(epochs, len(metrics.all))
+    metrics, values = epochs[-1].metrics, _stacked(epochs)
     q1, median, q3 = quantiles(values.transpose(1, 0, 2), (0.25, 0.5, 0.75))  # [metrics, epochs] each
     anywhere: npt.NDArray[np.bool_] = np.any(is_recorded(values), axis=1)  # [metrics, epochs]
     rows: list[MetricRow] = []
@@ -46,11 +48,11 @@ def trial_rows(run_id: str, metrics: Metrics, epochs: Sequence[NotedEpoch]) -> l
     return rows
 
 
-def run_rows(run_ids: Sequence[str], metrics: Metrics, epochs: Sequence[NotedEpoch]) -> list[MetricRow]:
+def run_rows(run_ids: Sequence[str], epochs: Sequence[NotedEpoch]) -> list[MetricRow]:
     """Return what the runs of repetitions get of epochs: each its own values, of those that it has just trained."""
     if not run_ids:
         return []
-    values = _stacked(epochs, len(metrics.all))
+    metrics, values = epochs[-1].metrics, _stacked(epochs)
     recorded = is_recorded(values)
     places = list(_places(metrics, [metric.name for metric in metrics.of_runs]))
     rows: list[MetricRow] = []
@@ -74,9 +76,9 @@ def _points(
             yield MetricRow(run_id, key, value, epoch.number, epoch.timestamp_ms)
 
 
-def _stacked(epochs: Sequence[NotedEpoch], num_metrics: int) -> npt.NDArray[np.float32]:
+def _stacked(epochs: Sequence[NotedEpoch]) -> npt.NDArray[np.float32]:
     """float32 [metrics, repetitions, epochs], of epochs of which the earlier ones may have fewer metrics."""
-    values = np.full((num_metrics, epochs[0].statistics.shape[1], len(epochs)), NOT_RECORDED)
+    values = np.full((len(epochs[-1].metrics.all), epochs[0].statistics.shape[1], len(epochs)), NOT_RECORDED)
     for number, epoch in enumerate(epochs):
         values[: len(epoch.statistics), :, number] = epoch.statistics
     return values

@@ -7,7 +7,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +20,8 @@ from survey.errors import TrackingAwayError, TrackingError
 from survey.system.clock import Clock
 from survey.system.files import disk_full_errors
 from survey.text.counting import ranges
-from survey.tracking.noted_epochs import NotedEpoch, run_rows, trial_rows
+from survey.tracking.epoch_log import EpochLog, Waits
+from survey.tracking.noted_epochs import NotedEpoch
 from survey.tracking.rows import InputData, NewRun
 from survey.tracking.tags import (
     EXPERIMENT,
@@ -39,24 +40,7 @@ from survey.workloads.metrics import Metrics, log_spaced_epochs
 LOG_EPOCHS = 40
 """The most log-spaced epochs of a training that go to MLflow."""
 
-_FLUSH_ROWS = 20_000
-
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Waits:
-    """When trials write to the tracking store, in seconds.
-
-    Attributes:
-        flush_s: Time between two writes.
-        ask_again_s: Time between two tries while a server of the store is away.
-        patience_s: How long it may be away.
-    """
-
-    flush_s: float = 2.0
-    ask_again_s: float = 5.0
-    patience_s: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +67,7 @@ class TrackingSettings:
     axes: tuple[str, ...] = ()
     git_commit: str = ""
     sql_artifacts: str | None = None
-    waits: Waits = Waits()
+    waits: Waits = field(default_factory=Waits)
 
 
 @dataclass(frozen=True)
@@ -119,9 +103,6 @@ def recorded_epochs(num_epochs: int, *, all_epochs: bool) -> npt.NDArray[np.int6
 class TrialRun:
     """The MLflow run of a trial, from its start to its end.
 
-    While the store's server is away, epochs are kept here and training goes on; they are sent, in their order, when it
-    is back. MLflow drops points that it has already, so one that was sent twice is there once.
-
     Args:
         settings: How trials are tracked.
         trial: What the run says about it.
@@ -138,14 +119,12 @@ class TrialRun:
         self._repetitions = trial.repetitions
         wanted = recorded_epochs(trial.experiment.epochs, all_epochs=settings.all_epochs)
         self._wanted = frozenset(wanted.tolist())
-        self._pending: list[NotedEpoch] = []
         self._clock = Clock()
-        self._flushed = time.monotonic()
-        self._away_since: float | None = None
         parent = parent_run(settings, trial, start_time_ms=self._clock.now_ms())
         numbers = trial.repetitions if settings.repetition_runs else ()
         children = [child_run(parent, trial.experiment, number) for number in numbers]
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
+        self._epochs = EpochLog(self._writer, self.run_id, self._children, self._waits)
 
     def log_epoch(
         self,
@@ -167,30 +146,13 @@ class TrialRun:
         """
         if epoch not in self._wanted or not (is_of_trial or self._children):
             return
-        self._metrics = metrics or self._metrics
-        numbers = range(len(self._children)) if runs is None else runs
-        self._pending.append(NotedEpoch(epoch, self._clock.now_ms(), statistics, frozenset(numbers), is_of_trial))
-        rows = len(self._pending) * (self._metrics.num_rows + self._metrics.num_run_rows * len(self._children))
-        since, waits = time.monotonic() - self._flushed, self._waits
-        is_away = self._away_since is not None
-        if since >= waits.ask_again_s if is_away else rows >= _FLUSH_ROWS or since >= waits.flush_s:
-            self.flush()
+        numbers = frozenset(range(len(self._children)) if runs is None else runs)
+        now_ms, statistics = self._clock.now_ms(), statistics.copy()  # what is trained again may replace them
+        self._epochs.note(NotedEpoch(epoch, now_ms, statistics, metrics or self._metrics, numbers, is_of_trial))
 
     def flush(self) -> None:
         """Write what has been noted, or keep it while the server is away."""
-        try:
-            self._write_pending()
-        except TrackingAwayError:
-            self._flushed = time.monotonic()
-            self._away_since = self._away_since or self._flushed
-            if self._flushed - self._away_since >= self._waits.patience_s:
-                raise
-
-    def _write_pending(self) -> None:
-        if self._pending:
-            of_trial = trial_rows(self.run_id, self._metrics, [each for each in self._pending if each.is_of_trial])
-            self._writer.log_metrics([*of_trial, *run_rows(self._children, self._metrics, self._pending)])
-        self._pending, self._away_since, self._flushed = [], None, time.monotonic()
+        self._epochs.flush()
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
         """Call until the server is back."""
@@ -224,7 +186,7 @@ class TrialRun:
                 self._patiently(lambda: self._finish(path, folders))
 
     def _finish(self, history: Path, folders: Sequence[Path]) -> None:
-        self._write_pending()
+        self._epochs.write()
         for number, folder in enumerate(folders):
             self._log_files(number, folder)
         self._writer.log_artifact(self.run_id, history)

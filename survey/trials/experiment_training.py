@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,6 +107,10 @@ class ExperimentTraining:
             if saved:
                 self._restore(saved)
 
+    def _on_stream(self) -> AbstractContextManager[object]:
+        """Queue what is within on the stream. Asking PyTorch for none costs more than an epoch has to spare."""
+        return torch.cuda.stream(self._stream) if self._stream else nullcontext()
+
     @property
     def _seeds(self) -> list[int]:
         """The seed of each run."""
@@ -135,7 +140,7 @@ class ExperimentTraining:
     def _restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint or a kept state; the MLflow run gets the epochs before it too."""
         try:
-            with torch.cuda.stream(self._stream):
+            with self._on_stream():
                 self._bundle.load_state_dict(saved)
             self._reported = self._bundle.run_epochs
             self.run.log_epochs(self._bundle.curves, self._bundle.epoch)
@@ -168,7 +173,7 @@ class ExperimentTraining:
 
     def start_epoch(self) -> None:
         """Train an epoch; on a GPU, let it start. One that is under way goes on."""
-        with self.run.failure_marked(), torch.cuda.stream(self._stream):
+        with self.run.failure_marked(), self._on_stream():
             self._bundle.start_epoch()
 
     def end_epoch(self, not_before: float) -> float:
@@ -182,7 +187,7 @@ class ExperimentTraining:
             When this one was tracked, by `time.perf_counter`.
         """
         with self.run.failure_marked():
-            with torch.cuda.stream(self._stream):
+            with self._on_stream():
                 self._bundle.end_epoch(not_before)
             self.run.log_epochs(self._bundle.curves, self._bundle.epoch)
         return time.perf_counter()
@@ -235,7 +240,7 @@ class ExperimentTraining:
         While an epoch takes long, there is none: the last one stays.
         """
         if self.run.is_open:
-            with torch.cuda.stream(self._stream):
+            with self._on_stream():
                 self._bundle.end_epoch()  # one that is under way, perhaps beside others
                 if self._bundle.is_under_way:
                     return

@@ -6,6 +6,8 @@ import platform
 import shutil
 import socket
 import subprocess
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +26,12 @@ def git_commit() -> str:
     return answer.stdout.strip()
 
 
-def process_origin(device: torch.device) -> dict[str, str]:
-    """Columns of the data set that say what trains in this process: versions, platform, machine and device."""
+@cache
+def process_origin(device: torch.device) -> Mapping[str, str]:
+    """Columns of the data set that say what trains in this process: versions, platform, machine and device.
+
+    They stay the same, and looking up versions reads files.
+    """
     import ray
     import torch
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from survey.errors import FATAL_ERRORS
@@ -30,7 +28,7 @@ class TrackedRun:
         self.run_id = ""
         self._run: TrialRun | None = None
         self._logged = 0
-        self._of_runs: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._of_runs: list[int] = []  # epochs of each repetition that are tracked
 
     @property
     def is_open(self) -> bool:
@@ -49,20 +47,22 @@ class TrackedRun:
         """
         if not self._run:
             return
-        before = self._of_runs if len(self._of_runs) else np.zeros_like(curves.lengths)
-        changed = np.flatnonzero(curves.lengths > before)
-        firsts, lasts = before[changed].tolist(), curves.lengths[changed].tolist()
+        lengths = curves.lengths.tolist()
+        before = self._of_runs or [0] * len(lengths)
+        spans = [(first, last) for first, last in zip(before, lengths, strict=True) if last > first]
         if epoch > self._logged:
-            firsts, lasts = [*firsts, self._logged], [*lasts, epoch]
-        for number in range(min(firsts, default=0) + 1, max(lasts, default=0) + 1):
+            spans.append((self._logged, epoch))
+        if not spans:
+            return
+        for number in range(min(first for first, _ in spans) + 1, max(last for _, last in spans) + 1):
             self._run.log_epoch(
                 number,
                 curves.values[:, :, number - 1],
                 curves.metrics,
-                runs=changed[(before[changed] < number) & (number <= curves.lengths[changed])].tolist(),
+                runs=(run for run, first in enumerate(before) if first < number <= lengths[run]),
                 is_of_trial=self._logged < number <= epoch,
             )
-        self._of_runs, self._logged = np.maximum(before, curves.lengths), max(self._logged, epoch)
+        self._of_runs, self._logged = list(map(max, before, lengths)), max(self._logged, epoch)
 
     def finish(self, history: pa.Table, folders: Sequence[Path], keep: Callable[[], None]) -> None:
         """Store the history and mark the run as finished; arguments as of `TrialRun.finish`."""

@@ -183,14 +183,14 @@ class SurveyTrial(tune.Trainable):
         Returns:
             What `act` returns, or True if that is None; None if it fails.
         """
-        from survey.trials.bundle import is_device_lost
-        from survey.workloads.workload import ContainedError
-
         try:
             result = act()
         except FATAL_ERRORS:
             raise
         except Exception as error:
+            from survey.trials.bundle import is_device_lost
+            from survey.workloads.workload import ContainedError
+
             self._experiments.pop(number, None)
             is_contained = isinstance(error, ContainedError)
             if not (self._context.is_packed or is_contained) or is_device_lost(error):

@@ -41,6 +41,9 @@ _REPORTS_PER_S = 100.0
 _LONGEST_REPORT_S = 10.0
 """The most seconds between two reports of a trial, which notices at a report that it must stop."""
 
+_WAITING_BY_DEFAULT = 200
+"""Trials that wait for a place, by Tune's default. For a search algorithm that it does not know, it takes only one."""
+
 _MEMORY_STEP = 1 << 30
 """Trials ask for memory in multiples of so many bytes; those that need less do not ask."""
 
@@ -68,8 +71,7 @@ def fit(
         For each trial that failed, or experiment of a packed one: its name and the last line of its error.
     """
     trainable = tune.with_parameters(SurveyTrial, settings=settings)
-    # With a search algorithm that it does not know, Tune asks for one trial at a time: so for what it has by default.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(200, math.ceil(1.1 * cluster.num_cpus)))
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(most_waiting(trials, cluster))
     trainable = _named(tune.with_resources(trainable, partial(resources, node_memory=cluster.node_memory)))
     failures: list[str] = []
     for first in range(0, len(trials), TRIALS_PER_TUNE_RUN):
@@ -149,6 +151,18 @@ def report_every_s(num_trials: float) -> float:
     return min(_LONGEST_REPORT_S, max(1.0, num_trials / _REPORTS_PER_S))
 
 
+def most_waiting(trials: Sequence[Sequence[PlannedBundle]], cluster: Cluster) -> int:
+    """Return how many trials may wait for a place at a time.
+
+    When a worker is free, Tune gives it any of those that wait for the same, not the first, though the plan has put the
+    longest in front. So only as many wait as there are places, where all ask for the same on a machine that does not
+    grow. Else as many as by Tune's default: some may find a place where others do not.
+    """
+    places = math.ceil(1.1 * cluster.num_cpus)
+    asked = {tuple(_asked(trial[0].num_gpus, trial[0].bundle_bytes, cluster.node_memory).items()) for trial in trials}
+    return places if cluster.is_local and len(asked) == 1 else max(_WAITING_BY_DEFAULT, places)
+
+
 def resources(config: Mapping[str, Any], *, node_memory: int) -> tune.PlacementGroupFactory:
     """Return what a trial asks Ray for: a core, and its share of a GPU or, without one, the memory of a large network.
 
@@ -160,12 +174,17 @@ def resources(config: Mapping[str, Any], *, node_memory: int) -> tune.PlacementG
         node_memory: Bytes of the machine with the most memory; 0 if trials are not to ask for memory.
     """
     first, *_ = configs_of(config)
+    return tune.PlacementGroupFactory([_asked(first["num_gpus"], first["bundle_bytes"], node_memory)])
+
+
+def _asked(num_gpus: float, bundle_bytes: int, node_memory: int) -> dict[str, float]:
+    """What a trial asks for, whose first bundle has so many GPUs and bytes."""
     asked: dict[str, float] = {"CPU": 1}
-    if first["num_gpus"]:
-        asked["GPU"] = first["num_gpus"]
-    elif node_memory and first["bundle_bytes"] >= _MEMORY_STEP:
-        asked["memory"] = min(-(-first["bundle_bytes"] // _MEMORY_STEP) * _MEMORY_STEP, node_memory)
-    return tune.PlacementGroupFactory([asked])
+    if num_gpus:
+        asked["GPU"] = num_gpus
+    elif node_memory and bundle_bytes >= _MEMORY_STEP:
+        asked["memory"] = min(-(-bundle_bytes // _MEMORY_STEP) * _MEMORY_STEP, node_memory)
+    return asked
 
 
 def _named(trainable: Any) -> Any:

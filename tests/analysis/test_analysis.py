@@ -10,16 +10,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis import curves, read
 from analysis.figures import butter_zone, learning_curves
 from analysis.figures.panels import panels
-from analysis.figures.pictures import Picture
 from analysis.figures.zone import MinMax, cap_of, least, relative_loss, zone_value
 from analysis.reading.curves import curve_matrix
 from analysis.reading.labels import label
-from analysis.report import sections
 from analysis.report.page import write_report
 from survey.errors import ExportError, InputError
 from survey.workloads.metrics import log_spaced_epochs
@@ -179,6 +176,8 @@ def test_colours_follow_the_published_formula() -> None:
     scaled = MinMax.of([zone_value(ratio)])(zone_value(ratio))
     np.testing.assert_allclose(scaled, [1, (0.69897 + 0.041393) / 1.041393, 0.541843, 0, 0, np.nan], atol=1e-6)
     np.testing.assert_array_equal(MinMax.of([np.array([3.0, 3.0])])([3.0, np.nan]), [1.0, np.nan])
+    rounded = np.array([3.0, 3.0 + 1e-6])
+    np.testing.assert_array_equal(MinMax.of([rounded])(rounded), [1.0, 1.0], "rounding is no landscape")
 
 
 def test_colours_reach_further_where_most_losses_are_far_from_the_minimum() -> None:
@@ -283,13 +282,8 @@ def _odd(kind: str) -> list[dict]:
     ],
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:tests.support.analysis_data", "ignore::RuntimeWarning:numpy")
-def test_odd_losses_are_drawn_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    def laid_out(figure: Figure, alt: str) -> Picture:
-        """All of a picture but its pixels, which take most of the time and depend on the losses no more."""
-        figure.draw_without_rendering()
-        return Picture("", 1, 1, alt)
-
-    monkeypatch.setattr(sections, "picture", laid_out)
+@pytest.mark.usefixtures("without_pixels")  # which take most of the time and depend on the losses no more
+def test_odd_losses_are_drawn_or_said(tmp_path: Path, kind: str) -> None:
     page = write_report(write_data_set(tmp_path / "dataset", _odd(kind), 1), tmp_path / "report").read_text()
     assert page.count("<img ") >= 2
     figure = butter_zone(read(tmp_path / "dataset"))

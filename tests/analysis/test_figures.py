@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from analysis import read
 from analysis.figures import comparison, generalization, slices, zone_grid
 from analysis.figures.fit_table import panel_fits
 from analysis.figures.panels import base, base_of_tasks
+from analysis.figures.pictures import Drawing, png
 from analysis.figures.zone import variation, variation_value
 from analysis.fits.certainty import TOO_FEW
 from analysis.fits.fits import LANDMARKS, landmarks
@@ -196,6 +201,36 @@ def test_generalization_statistics_of_too_few_sizes(frame: pd.DataFrame) -> None
     assert panel_fits(one)[0].doubts == dict.fromkeys(LANDMARKS, TOO_FEW)
     nothing = one.assign(test_loss_median=[np.full(9, np.nan)] * len(one))
     assert [text.get_text() for text in generalization(nothing).axes[0].texts] == ["no finite loss"]
+
+
+def test_a_picture_has_the_colours_of_its_figure() -> None:
+    """Also where they are many more than its palette has: of crossing bands, and of a small patch of another colour."""
+    figure = Drawing(figsize=(6, 4))
+    axes = figure.add_axes((0, 0, 1, 1))
+    for number in range(30):
+        axes.fill_between([0, 1], [number, 30 - number], [number + 9, 40 - number], color=f"C{number}", alpha=0.3)
+    axes.fill_between([1.01, 1.04], 0, 2, color="#d2d4d6")
+    picture = np.asarray(Image.open(io.BytesIO(png(figure))).convert("RGB")).astype(int)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 2000
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 200
+    assert np.abs(picture - drawn).mean() < 2
+    is_patch = (drawn == [0xD2, 0xD4, 0xD6]).all(axis=-1)
+    assert is_patch.sum() > 100
+    assert np.abs(picture - drawn)[is_patch].max() < 8
+
+
+def test_powers_are_letters_of_the_font(frame: pd.DataFrame) -> None:
+    """As formulas, which look the same, they would take most of the time of a small figure."""
+    figure = generalization(frame[frame["dataset"] == "nursery"])
+    first, _, third = figure.axes
+    third.set_ylim(-2e-3, 0)
+    FigureCanvasAgg(figure).draw()
+    assert "2¹⁰" in [text.get_text() for text in first.get_xticklabels()]
+    assert third.yaxis.get_offset_text().get_text() == "×10⁻³"
+    assert "−1.00" in [text.get_text() for text in third.get_yticklabels()]
 
 
 def _runs(frame: pd.DataFrame, factor: float, seed: int) -> pd.DataFrame:

@@ -400,6 +400,15 @@ def test_fits_are_listed_with_intervals_or_a_reason() -> None:
     assert [bool(np.isfinite(line).any()) for line in lines] == [True, False, True]
 
 
+def test_a_panel_without_runs_has_fits_without_intervals() -> None:
+    truth, runs = (repetitions(*each).assign(shape="rectangle", depth=3) for each in ((1, 0.0), (2, 0.02)))
+    frame = truth.rename(columns={"val_loss": "test_loss_median"})
+    (fitted,) = panel_fits(frame, runs[:0])
+    assert fit_rows([fitted]) == []
+    assert fitted.fits == panel_fits(frame)[0].fits
+    assert not np.isnan(fitted.fits.minimizing_epoch).any()
+
+
 def test_no_fit_is_shown_where_the_repetitions_disagree() -> None:
     assert set(reasons(5, 0.3)) >= {"minimum_loss", "descent_slope"}
 

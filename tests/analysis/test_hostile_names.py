@@ -16,10 +16,8 @@ from analysis import read
 from analysis.advice.advice import recommend
 from analysis.advice.budget import Budget
 from analysis.figures import butter_zone, comparison, generalization, learning_curves, slices, zone_grid
-from analysis.figures.pictures import Picture
 from analysis.reading.axes import value_text
 from analysis.recommend.__main__ import regrets, show
-from analysis.report import sections
 from analysis.report.page import write_report
 from survey.text.escaping import printable
 from survey.text.terminal import SafeConsole
@@ -62,8 +60,8 @@ def hostile(tmp_path_factory) -> Path:
     return written(tmp_path_factory.mktemp("hostile"), BOTH)
 
 
-def test_the_report_shows_names_as_they_are(hostile, tmp_path, monkeypatch):
-    monkeypatch.setattr(sections, "picture", lambda _, alt: Picture("", 1, 1, alt))  # they are drawn below
+@pytest.mark.usefixtures("without_pictures")  # figures are drawn below
+def test_the_report_shows_names_as_they_are(hostile, tmp_path):
     html = write_report(hostile, tmp_path / "a", title=EVIL).read_text()
     plain = ("name0", "name1")  # in the same order
     harmless = write_report(written(tmp_path / "b", plain), tmp_path / "c", title="title").read_text()

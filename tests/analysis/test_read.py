@@ -87,7 +87,7 @@ def test_the_published_layout(published: Path) -> None:
     assert list(curves(frame, ["test_loss_median"], log_spaced=4)["epoch"]) == [1, 4, 15, 60] * 20
 
 
-@pytest.mark.usefixtures("without_pixels")
+@pytest.mark.usefixtures("without_pictures")
 def test_a_report_on_the_published_layout(tmp_path: Path) -> None:
     path = write_data_set(tmp_path / "butter", _experiments()[:2], schema_of=as_published)
     assert "TensorFlow 2.8.0" in write_report(path, tmp_path / "report").read_text()

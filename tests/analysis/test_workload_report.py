@@ -18,7 +18,6 @@ from analysis.compare import compare
 from analysis.figures.axis_maps import axis_maps, pairs
 from analysis.figures.axis_slices import axis_slice
 from analysis.figures.metric_curves import objective_curves, other_curves
-from analysis.figures.pictures import Picture
 from analysis.figures.selection import at_best, crossed, some
 from analysis.reading.axes import axes_of, axis_values, list_axes, lists_as_text, metric_text, value_text, values_text
 from analysis.reading.best import Best
@@ -60,12 +59,6 @@ def walked(tmp_path_factory) -> Path:
     return walks(tmp_path_factory.mktemp("walks") / "dataset")
 
 
-@pytest.fixture
-def not_drawn(monkeypatch):
-    """Figures are made, but no pictures of them."""
-    monkeypatch.setattr("analysis.report.workload_sections.picture", lambda _, alt: Picture("", 1, 1, alt))
-
-
 def page_of(dataset: Path, out: Path) -> str:
     return write_report(dataset, out).read_text()
 
@@ -80,6 +73,7 @@ def cells(page: str, section: str) -> list[list[str]]:
     return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in re.findall(r"<tr>.*?</tr>", part, flags=re.DOTALL)]
 
 
+@pytest.mark.usefixtures("without_pixels")
 def test_the_report_on_random_walks(walked, tmp_path):
     page = page_of(walked, tmp_path / "a")
     assert page == page_of(walked, tmp_path / "b")
@@ -112,7 +106,7 @@ def test_the_report_on_random_walks(walked, tmp_path):
     assert len(cells(page, "experiments")) == 1 + 6
 
 
-@pytest.mark.usefixtures("not_drawn")
+@pytest.mark.usefixtures("without_pictures")
 def test_the_code_of_the_page_loads_the_data(walked, tmp_path, monkeypatch):
     monkeypatch.chdir(walked.parent)
     codes = re.findall(r"<pre><code>(.*?)</code></pre>", page_of(walked, tmp_path), flags=re.DOTALL)
@@ -124,6 +118,7 @@ def test_the_code_of_the_page_loads_the_data(walked, tmp_path, monkeypatch):
     assert list(names["by_epoch"]["epoch"]) == list(range(1, 13))
 
 
+@pytest.mark.usefixtures("without_pixels")
 def test_all_kinds_of_axes(tmp_path):
     found = hills(rates=(None, 1.0, 2.0, math.inf), **ALL_KINDS)
     page = page_of(write_workload(tmp_path / "dataset", MADE, found), tmp_path)
@@ -141,7 +136,7 @@ def test_all_kinds_of_axes(tmp_path):
     assert page.count("All at kind none, flag False, as the best experiment.") == 3
 
 
-@pytest.mark.usefixtures("not_drawn")
+@pytest.mark.usefixtures("without_pictures")
 def test_gaps_and_curves_that_are_not_finite(tmp_path):
     found = hills(rates=(1.0, 2.0), count=(1, 3), epochs=(1, 4, 9))
     worst, best, longest = Made(count=1), Made(rate=2.0, count=3, epochs=9), Made(rate=2.0, count=1, epochs=9)
@@ -172,7 +167,7 @@ def test_a_single_experiment(height, tmp_path):
     assert "<dt>Epochs recorded</dt><dd>1 (1 per run)</dd>" in page
 
 
-@pytest.mark.usefixtures("not_drawn")
+@pytest.mark.usefixtures("without_pictures")
 def test_what_was_surveyed_is_short(tmp_path, monkeypatch):
     """Many axes that do not vary share a line; a metric without a value is none of those that are listed."""
     monkeypatch.setattr("analysis.report.workload_page._CONSTANT", 2)
@@ -192,7 +187,7 @@ def test_nothing_yet(tmp_path):
 
 
 @pytest.mark.scale
-@pytest.mark.usefixtures("not_drawn")
+@pytest.mark.usefixtures("without_pictures")
 def test_many_values_are_drawn_in_part(tmp_path, monkeypatch):
     monkeypatch.setattr("analysis.report.page.MAX_ROWS", 7)
     found = hills(rates=[each / 8 for each in range(1, 17)], kind=[f"kind {each}" for each in range(13)])
@@ -260,7 +255,7 @@ def written(folder: Path, names: tuple[str, ...]) -> Path:
     return write_workload(dataset, MADE, hills(rates=(1.0, 2.0), kind=names))
 
 
-@pytest.mark.usefixtures("not_drawn")
+@pytest.mark.usefixtures("without_pictures")
 def test_names_are_shown_as_they_are(tmp_path):
     html = write_report(written(tmp_path / "a", BOTH), tmp_path / "b", title=EVIL).read_text()
     plain = ("kind0", "kind1")  # in the same order

@@ -20,16 +20,28 @@ from survey.errors import InputError, OutputError
 from survey.networks.metrics import HISTORY_COLUMNS
 from survey.tasks.prepared import PreparedTask
 from tests.support.export_data import DIGITS, EXPERIMENTS, TABLES, Survey, curves_of, files, read
-from tests.support.launching import launch, rows
+from tests.support.launching import launched, rows
 from tests.support.small_survey import SMALL
 
 ORIGIN = ("mlflow_run_id",)
 
 
 @pytest.fixture
-def surveys(tmp_path, empty_store):
-    """Outputs in different places."""
-    return [Survey(tmp_path / name / "out", empty_store) for name in ("here", "there", "whole")]
+def here(tmp_path, empty_store) -> Survey:
+    """An output."""
+    return Survey(tmp_path / "here" / "out", empty_store)
+
+
+@pytest.fixture
+def there(tmp_path, empty_store) -> Survey:
+    """An output in another place."""
+    return Survey(tmp_path / "there" / "out", empty_store)
+
+
+@pytest.fixture
+def whole(tmp_path, empty_store) -> Survey:
+    """A third one."""
+    return Survey(tmp_path / "whole" / "out", empty_store)
 
 
 def contents(folder: Path, table: str, without=ORIGIN) -> list[str]:
@@ -40,8 +52,7 @@ def contents(folder: Path, table: str, without=ORIGIN) -> list[str]:
     )
 
 
-def test_halves_by_experiment_and_by_repetition_are_the_whole(surveys, tmp_path):
-    here, there, whole = surveys
+def test_halves_by_experiment_and_by_repetition_are_the_whole(here, there, whole, tmp_path):
     for number, experiment in enumerate(EXPERIMENTS):
         whole.train(experiment, (0, 1, 2, 3, 4))
         if number % 3 == 0:
@@ -51,7 +62,7 @@ def test_halves_by_experiment_and_by_repetition_are_the_whole(surveys, tmp_path)
         else:
             here.train(experiment, (0, 2, 3))
             there.train(experiment, (1, 2, 4))
-    for each in surveys:
+    for each in (here, there, whole):
         each.export()
     result = combine(here.folder, there.folder, out=tmp_path / "one")
     shared = sum(number % 3 == 2 for number in range(len(EXPERIMENTS)))
@@ -63,8 +74,7 @@ def test_halves_by_experiment_and_by_repetition_are_the_whole(surveys, tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_the_order_does_not_matter_but_for_where_a_run_was_made(surveys, tmp_path):
-    here, there, _ = surveys
+def test_the_order_does_not_matter_but_for_where_a_run_was_made(here, there, tmp_path):
     for each, repetitions in ((here, (0, 1)), (there, (1, 2))):
         for experiment in EXPERIMENTS[:3]:
             each.train(experiment, repetitions)
@@ -78,18 +88,17 @@ def test_the_order_does_not_matter_but_for_where_a_run_was_made(surveys, tmp_pat
     assert first.items() <= taken.items()
 
 
-def test_three_data_sets_and_a_default_place(surveys):
-    for number, each in enumerate(surveys):
+def test_three_data_sets_and_a_default_place(here, there, whole):
+    for number, each in enumerate((here, there, whole)):
         each.train(EXPERIMENTS[0], (number,))
         each.export()
-    result = combine(*(each.folder for each in surveys))
-    assert result.dataset == surveys[0].folder.with_name("dataset+dataset+dataset")
+    result = combine(here.folder, there.folder, whole.folder)
+    assert result.dataset == here.folder.with_name("dataset+dataset+dataset")
     assert result.num_runs == 3
     assert read(result.dataset, "complete_summary")["num_runs"].to_pylist() == [3]
 
 
-def test_a_conflict_is_named_and_nothing_is_left(surveys, tmp_path):
-    here, there, _ = surveys
+def test_a_conflict_is_named_and_nothing_is_left(here, there, tmp_path):
     other = curves_of(EXPERIMENTS[0], (0, 1)).copy()
     other[HISTORY_COLUMNS.index("val_accuracy"), 1, 3] += 0.5
     here.train(EXPERIMENTS[0], (0, 1))
@@ -103,15 +112,14 @@ def test_a_conflict_is_named_and_nothing_is_left(surveys, tmp_path):
     for part in ("1 runs", run_id, "(dataset sklearn:iris, ", "val_accuracy at epoch 4", str(here.folder), "--redo"):
         assert part in message
     assert f"{EXPERIMENTS[0].experiment_id:016x}-0000" not in message
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "there", "whole"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "there"]
 
     result = combine(here.folder, there.folder, out=tmp_path / "one", on_conflict="first")
     assert (result.num_equal, result.num_conflicts) == (1, 1)
     assert contents(tmp_path / "one", "all_repetitions", ()) == contents(here.folder, "all_repetitions", ())
 
 
-def test_one_bit_is_a_conflict_and_nan_is_none(surveys, tmp_path):
-    here, there, _ = surveys
+def test_one_bit_is_a_conflict_and_nan_is_none(here, there, tmp_path):
     curves = curves_of(EXPERIMENTS[0], (1,))
     assert np.isnan(curves).any()
     here.train(EXPERIMENTS[0], (1,), curves=curves)
@@ -146,8 +154,7 @@ def _change(folder: Path, column: str, change) -> None:
         ("num_free_parameters", 7, "num_free_parameters is"),
     ],
 )
-def test_other_definitions_are_refused(surveys, tmp_path, column, value, told):
-    here, there, _ = surveys
+def test_other_definitions_are_refused(here, there, tmp_path, column, value, told):
     for each, repetitions in ((here, (0,)), (there, (1,))):
         each.train(EXPERIMENTS[0], repetitions)
         each.export()
@@ -158,9 +165,8 @@ def test_other_definitions_are_refused(surveys, tmp_path, column, value, told):
     assert not (tmp_path / "one").exists()
 
 
-def test_tasks_may_be_split_differently(surveys, tmp_path):
+def test_tasks_may_be_split_differently(here, there, tmp_path):
     """A task of the user's own can have a split of its own, beside tasks of which each repetition draws one."""
-    here, there, _ = surveys
     parts = np.array([0] * 6 + [2] * 4, np.int8)
     given = PreparedTask("mine", "classification", DIGITS.inputs, DIGITS.targets, parts=parts)
     here.train(EXPERIMENTS[0], (0,))
@@ -173,8 +179,7 @@ def test_tasks_may_be_split_differently(surveys, tmp_path):
     assert found == {"sklearn:iris": ("shuffled_train_test_split", 0.2), "mine": ("given", 0.4)}
 
 
-def test_other_data_under_the_name_of_a_task_are_refused(surveys, tmp_path):
-    here, there, _ = surveys
+def test_other_data_under_the_name_of_a_task_are_refused(here, there, tmp_path):
     here.train(EXPERIMENTS[0], (0,))
     there.train(EXPERIMENTS[1], (0,), task=dataclasses.replace(DIGITS, inputs=np.ones((10, 4), "f4"), digest=""))
     here.export()
@@ -183,8 +188,7 @@ def test_other_data_under_the_name_of_a_task_are_refused(surveys, tmp_path):
         combine(here.folder, there.folder, out=tmp_path / "one")
 
 
-def test_data_in_the_published_form_are_refused(surveys, tmp_path):
-    here, _, _ = surveys
+def test_data_in_the_published_form_are_refused(here, tmp_path):
     here.train(EXPERIMENTS[0], (0,))
     here.export()
     published = tmp_path / "butter" / "all_repetitions"
@@ -195,8 +199,7 @@ def test_data_in_the_published_form_are_refused(surveys, tmp_path):
         combine(here.folder, tmp_path / "butter", out=tmp_path / "one")
 
 
-def test_misuse_is_told(surveys, tmp_path):
-    here, _, _ = surveys
+def test_misuse_is_told(here, tmp_path):
     here.train(EXPERIMENTS[0], (0,))
     here.export()
     with pytest.raises(InputError, match="nowhere: no such folder"):
@@ -212,7 +215,7 @@ def test_misuse_is_told(surveys, tmp_path):
     assert (result.returncode, result.stderr) == (2, "error: expected two data sets or more, found 1\n")
 
 
-@pytest.mark.launch
+@pytest.mark.scale
 def test_two_halves_of_a_real_survey_made_apart_equal_the_survey_made_whole(undisturbed, tmp_path):
     settings = SMALL.format(epochs=100)
     whole = '["sklearn:iris", "sklearn:diabetes"]'
@@ -220,8 +223,7 @@ def test_two_halves_of_a_real_survey_made_apart_equal_the_survey_made_whole(undi
         (tmp_path / task).mkdir()
         space = tmp_path / task / "small.yaml"
         space.write_text(settings.replace(whole, f'["sklearn:{task}"]'))
-        status, output = launch(space, "--out", tmp_path / task / "out", "--no-ui")
-        assert status == 0, output
+        launched(space, "--out", tmp_path / task / "out", "--no-ui")
     halves = [str(tmp_path / task / "out" / "dataset") for task in ("iris", "diabetes")]
     one = tmp_path / "one" / "dataset"
     one.parent.mkdir()

@@ -29,25 +29,9 @@ FILE = "experiments.parquet"
 
 
 @pytest.fixture
-def exported(survey) -> Survey:
-    survey.train_all()
-    survey.export()
-    return survey
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory, empty_store) -> Path:
-    """A data set that stays as it is."""
-    survey = Survey(tmp_path_factory.mktemp("made") / "out", empty_store)
-    survey.train_all()
-    survey.export()
-    return survey.folder
-
-
-@pytest.fixture
-def folder(made, tmp_path) -> Path:
+def folder(exported_once, tmp_path) -> Path:
     """A data set of one's own."""
-    return Path(shutil.copytree(made, tmp_path / "dataset"))
+    return Path(shutil.copytree(exported_once / "dataset", tmp_path / "dataset"))
 
 
 @pytest.fixture

@@ -18,16 +18,14 @@ from survey.export.publish.upload import publish
 from survey.functions.server import FunctionServer
 from survey.spaces.yaml_file import load_space
 from survey.workloads.experiment import Run
-from tests.support.launching import await_finished_run, launch, outliving, rows, start, statuses
+from tests.support.launching import await_finished_run, launched, outliving, rows, start, statuses
 from tests.support.paths import ROOT
 
 REPETITIONS, EPOCHS = 2, 6
 
 
 def survey(space: Path, out: Path) -> str:
-    status, said = launch(space, "--out", out, "--no-ui", cwd=space.parent)
-    assert status == 0, said
-    return said
+    return launched(space, "--out", out, "--no-ui", cwd=space.parent)
 
 
 def shortened(file: Path, folder: Path) -> Path:
@@ -59,13 +57,10 @@ def assert_like_plain_calls(space: Path, out: Path) -> None:
                 np.testing.assert_array_equal(found[name][run.run_id], expected)
 
 
+@pytest.mark.scale
 @pytest.mark.parametrize(
     ("example", "axis", "value"),
-    [
-        pytest.param("own_function/digits", "dropout", 0.5, marks=pytest.mark.launch),
-        pytest.param("sklearn/boosting", "depth", 4, marks=pytest.mark.scale),
-        pytest.param("lightning/lit_digits", "rate", 0.01, marks=pytest.mark.scale),
-    ],
+    [("own_function/digits", "dropout", 0.5), ("sklearn/boosting", "depth", 4), ("lightning/lit_digits", "rate", 0.01)],
 )
 def test_an_example_is_surveyed_from_end_to_end(example, axis, value, tmp_path):
     if example.startswith("lightning") and not find_spec("lightning"):

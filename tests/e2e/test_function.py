@@ -25,6 +25,7 @@ from tests.support.launching import (
     await_epochs,
     await_finished_run,
     launch,
+    launched,
     outliving,
     start,
     start_read,
@@ -38,9 +39,7 @@ GRIDS = "\n  - {slope: [1, 2], level: [0, 3]}\n  - {slope: 5, epochs: 4}\n"
 
 
 def survey(space: Path, out: Path, *options: object) -> str:
-    status, said = launch(space, "--out", out, "--no-ui", *options, cwd=space.parent)
-    assert status == 0, said
-    return said
+    return launched(space, "--out", out, "--no-ui", *options, cwd=space.parent)
 
 
 @pytest.mark.launch

@@ -17,7 +17,7 @@ from tests.support.awaiting import HANGS_S, await_that
 from tests.support.launching import (
     SAVED_OFTEN,
     await_finished_run,
-    launch,
+    launched,
     numbers,
     seeds,
     site,
@@ -45,8 +45,7 @@ def longer(tmp_path_factory) -> Path:
     """The output of a survey of one trial of ten seconds and more that is done, beside its search space."""
     folder = tmp_path_factory.mktemp("longer")
     (folder / "long.yaml").write_text(LONG.replace("epochs: 400", "epochs: 4000"))
-    status, output = launch(folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
-    assert status == 0, output
+    launched(folder / "long.yaml", "--out", folder / "out", "--no-ui", "--num-cpus", 1)
     return folder / "out"
 
 

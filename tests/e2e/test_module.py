@@ -20,7 +20,7 @@ from survey.launch.api import prepare
 from survey.launch.options import Options
 from tests.support.awaiting import await_that
 from tests.support.function_trials import surveying
-from tests.support.launching import SAVED_OFTEN, await_finished_run, launch, outliving, rows, site, start, statuses
+from tests.support.launching import SAVED_OFTEN, await_finished_run, launched, outliving, rows, site, start, statuses
 from tests.support.modules import write_space
 
 MODULES = """
@@ -51,9 +51,7 @@ GRIDS = (
 
 
 def survey(space: Path, out: Path) -> str:
-    status, said = launch(space, "--out", out, "--no-ui")
-    assert status == 0, said
-    return said
+    return launched(space, "--out", out, "--no-ui")
 
 
 def curves(run: pd.Series) -> np.ndarray:

@@ -14,7 +14,7 @@ from survey.launch.api import prepare
 from survey.launch.options import Options
 from survey.launch.planning import dry_run
 from survey.output.forecasts import read_forecasts
-from tests.support.launching import launch, rows
+from tests.support.launching import launch, launched, rows
 from tests.support.servers import TOKEN, free_port, ray_cluster, running
 
 pytestmark = pytest.mark.service
@@ -55,27 +55,9 @@ def mlflow_server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
         yield f"http://127.0.0.1:{port}", folder / "kept"
 
 
-def test_a_survey_on_a_cluster_that_asks_for_a_token(space, address, tmp_path):
-    out = tmp_path / "out"
-    status, output = launch(
-        space, "--out", out, "--address", address, "--no-ui", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN
-    )
-    assert status == 0, output
-    assert f"{RUNS} of {RUNS} runs done" in output
-    assert len(rows(out)) == RUNS
-
-
-def test_a_survey_on_a_cluster_without_a_token(space, tmp_path):
-    # All of Ray on the loopback interface, as anyone may use this cluster.
-    open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    with ray_cluster(**open_to_all) as address:
-        status, output = launch(space, "--out", tmp_path / "out", "--address", address, "--no-ui", **open_to_all)
-    assert status == 0, output
-    assert len(rows(tmp_path / "out")) == RUNS
-
-
-def test_gpus_that_only_the_cluster_has_decide_the_plan(space, tmp_path):
+def test_a_cluster_without_a_token_has_gpus_that_decide_the_plan(space, tmp_path):
     """Ray's own accounts stand in for a GPU."""
+    # All of Ray on the loopback interface, as anyone may use this cluster.
     open_to_all = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     out = tmp_path / "out"
     with ray_cluster("--num-gpus=1", **open_to_all) as address:
@@ -152,8 +134,8 @@ def test_an_mlflow_server_keeps_runs_and_artifacts(space, address, mlflow_server
     arguments = (space, "--out", out, "--address", address, "--tracking-uri", uri, "--no-ui")
     (tmp_path / "token").write_text(TOKEN)
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
-    status, output = launch(*arguments, **token)
-    assert status == 0, output
+    output = launched(*arguments, **token)
+    assert f"{RUNS} of {RUNS} runs done" in output
     assert len(rows(out)) == RUNS
     assert (out / "report" / "index.html").is_file()
     assert not (out / "mlflow.db").exists()

@@ -48,11 +48,11 @@ def test_reports_cost_the_driver_little():
 def test_10_000_experiments_export_within_10_minutes_on_2_cores_and_100_more_in_seconds(tmp_path):
     run("benchmarks.filled", tmp_path / "out", "--experiments", 300)
     began_s = cpu_s()
-    run("survey.export", "--out", tmp_path / "out")
+    run("survey.export", tmp_path / "out")
     assert cpu_s() - began_s < 300 * (2 * 600 / 10_000)
     run("benchmarks.filled", tmp_path / "out", "--skip", 300, "--experiments", 10)
     began_s = cpu_s()
-    run("survey.export", "--out", tmp_path / "out")
+    run("survey.export", tmp_path / "out")
     assert cpu_s() - began_s < 20
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 4 << 20, "KiB, of the largest process"
 

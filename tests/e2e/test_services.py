@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from survey.output.ownership import MARKER
-from tests.support.launching import launch, numbers, site
+from tests.support.launching import launch, launched, numbers, site
 from tests.support.small_survey import EXPERIMENTS, RUNS, write_space
 
 PASSWORD = "pa55-of-the-database"
@@ -83,8 +83,7 @@ def environment(bucket, tmp_path) -> Iterator[dict[str, str]]:
 def test_a_survey_in_postgresql_and_s3(database, bucket, environment, tmp_path, undisturbed):
     out, store = tmp_path / "out", boto3.resource("s3", endpoint_url=bucket, region_name="us-east-1", **keys())
     arguments = ("--out", out, "--tracking-uri", database, "--artifacts", "s3://surveys/small", "--no-ui")
-    status, output = launch(write_space(tmp_path), *arguments, **environment)
-    assert status == 0, output
+    output = launched(write_space(tmp_path), *arguments, **environment)
     assert f"{EXPERIMENTS} experiments, {RUNS} of {RUNS} runs done" in output
     assert numbers(out) == numbers(undisturbed)
     assert not (out / "mlflow.db").exists()

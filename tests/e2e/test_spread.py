@@ -18,7 +18,7 @@ import pytest
 from survey.output.folder import Output
 from survey.tracking.store_note import live_database
 from tests.support.awaiting import await_that
-from tests.support.launching import launch, numbers, rows, site, start
+from tests.support.launching import launch, launched, numbers, rows, site, start
 from tests.support.paths import ROOT
 from tests.support.servers import client_of, running
 from tests.support.small_survey import EXPERIMENTS, RUNS, write_space
@@ -106,8 +106,7 @@ def test_the_launching_node_dies_with_its_disk(address, tmp_path, undisturbed):
     assert live_database(Output.at(out)).parent == folder
     shutil.rmtree(folder)
 
-    status, output = launch(*arguments, **JOIN)
-    assert status == 0, output
+    output = launched(*arguments, **JOIN)
     assert "and is not found" in output
     assert numbers(out) == numbers(undisturbed)
     assert len(rows(out)) == RUNS

@@ -21,7 +21,7 @@ from survey.launch.options import Options
 from survey.networks.search_space import Grid, SearchSpace
 from survey.status import survey_status
 from survey.workloads.experiment import Run
-from tests.support.launching import launch
+from tests.support.launching import launch, launched
 from tests.support.paths import ROOT
 
 SPACE = """
@@ -37,9 +37,7 @@ PACKAGE = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "suppo
 
 def survey(folder: Path, *options: object, repetitions: int = 3) -> str:
     (folder / "walks.yaml").write_text(SPACE.format(repetitions=repetitions))
-    status, said = launch(folder / "walks.yaml", "--out", folder / "out", "--no-ui", *options, **PACKAGE)
-    assert status == 0, said
-    return said
+    return launched(folder / "walks.yaml", "--out", folder / "out", "--no-ui", *options, **PACKAGE)
 
 
 @pytest.mark.scale

@@ -18,16 +18,14 @@ from survey.export.mappers import in_processes
 from tests.support.export_data import EXPERIMENTS, files, read
 
 
-def test_what_the_data_set_holds_is_dropped(survey):
-    survey.train_all()
-    survey.export()
-    before, size = files(survey.folder), sum(f.stat().st_size for f in survey.output.artifacts.rglob("*.parquet"))
-    assert survey.prune() == prune.PruneResult(6, size)
-    assert not list(survey.output.artifacts.rglob("*"))
-    assert len(list(survey.store.finished.trials())) == 6, "the MLflow runs stay"
-    assert survey.export() == update.ExportResult(0, 0, ()), "and are known to be done"
-    assert files(survey.folder) == before
-    assert survey.prune() == prune.PruneResult(0, 0)
+def test_what_the_data_set_holds_is_dropped(exported):
+    before, size = files(exported.folder), sum(f.stat().st_size for f in exported.output.artifacts.rglob("*.parquet"))
+    assert exported.prune() == prune.PruneResult(6, size)
+    assert not list(exported.output.artifacts.rglob("*"))
+    assert len(list(exported.store.finished.trials())) == 6, "the MLflow runs stay"
+    assert exported.export() == update.ExportResult(0, 0, ()), "and are known to be done"
+    assert files(exported.folder) == before
+    assert exported.prune() == prune.PruneResult(0, 0)
 
 
 def test_pruned_experiments_are_extended(survey):
@@ -112,16 +110,14 @@ prune_artifacts(output, TrackingStore(output.default_tracking_uri, output_id=out
 
 
 @pytest.mark.launch
-def test_a_kill_in_the_midst_loses_nothing(survey):
-    survey.train_all()
-    survey.export()
-    before = files(survey.folder)
-    command = [sys.executable, "-c", _KILLED, str(survey.output.folder), "3"]
+def test_a_kill_in_the_midst_loses_nothing(exported):
+    before = files(exported.folder)
+    command = [sys.executable, "-c", _KILLED, str(exported.output.folder), "3"]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    assert len(list(survey.output.artifacts.rglob("history.parquet"))) == 3
-    assert survey.export() == update.ExportResult(0, 0, ())
-    assert files(survey.folder) == before
-    assert survey.prune(in_processes).num_artifacts == 3
+    assert len(list(exported.output.artifacts.rglob("history.parquet"))) == 3
+    assert exported.export() == update.ExportResult(0, 0, ())
+    assert files(exported.folder) == before
+    assert exported.prune(in_processes).num_artifacts == 3
 
 
 def test_a_machine_without_the_output_drops_nothing(survey, monkeypatch):

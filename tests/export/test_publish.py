@@ -26,7 +26,7 @@ from pyarrow import fs
 
 from analysis.reading.tables import read as analysis_read
 from survey.errors import ExportError, InputError, OutputError
-from survey.export.__main__ import command
+from survey.export.publish.__main__ import command
 from survey.export.publish.description import About
 from survey.export.publish.destination import Destination
 from survey.export.publish.upload import JOURNAL, SUMS, publish
@@ -245,7 +245,7 @@ def test_an_upload_that_was_killed_goes_on_where_it_stopped(made, s3):
 import time
 from pathlib import Path
 from survey.export.publish import upload as module
-from survey.export.__main__ import command
+from survey.export.publish.__main__ import command
 from survey.export.publish.description import About
 from survey.export.publish.destination import Destination
 put, sent = Destination.put, []
@@ -397,7 +397,7 @@ def test_what_is_no_data_set_is_refused(survey, tmp_path):
 
 @pytest.mark.launch
 def test_the_command_line_publishes_a_survey_and_a_data_set(made, tmp_path):
-    line = [sys.executable, "-m", "survey.export", "--out", made.output.folder, "--publish", tmp_path / "one"]
+    line = [sys.executable, "-m", "survey.export", made.output.folder, "--publish", tmp_path / "one"]
     result = subprocess.run([*line, "--licence", "CC0-1.0"], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "sent now" in result.stdout
@@ -406,10 +406,6 @@ def test_the_command_line_publishes_a_survey_and_a_data_set(made, tmp_path):
     described = json.loads((tmp_path / "one" / "croissant.json").read_text())
     assert described["license"] == "https://creativecommons.org/publicdomain/zero/1.0/"
 
-    result = run_here(command, "--dataset", made.folder, "--publish", tmp_path / "two", "--title", "Two")
+    result = run_here(command, made.folder, tmp_path / "two", "--title", "Two")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "two" / "README.md").read_text().startswith("# Two\n")
-
-    result = run_here(command, "--publish", tmp_path / "three")
-    assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == "error: expected --out FOLDER of a survey, or --dataset FOLDER together with --publish\n"

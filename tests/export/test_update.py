@@ -434,7 +434,7 @@ def test_the_command_keeps_the_index_of_the_explorer_up_to_date(survey, capsys):
         (EXPERIMENTS[2], "index: 2 experiments, 4 runs"),
     ):
         survey.train(new)
-        assert command(out=survey.output.folder) == 0
+        assert command(survey.output.folder) == 0
         said = " ".join(capsys.readouterr().out.split())
         assert told in said
         assert "(2 files read; kept in" in said

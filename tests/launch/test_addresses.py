@@ -39,11 +39,15 @@ class Server:
 class Watched:
     """A launch with its addresses; a context manager."""
 
-    def __init__(self, folder: Path, dashboard: Any = lambda: "http://127.0.0.1:8265") -> None:
+    def __init__(
+        self, folder: Path, dashboard: Any = lambda: "http://127.0.0.1:8265", afterwards: Any = lambda: None
+    ) -> None:
         self.server, self.made, self.told = Server(), [], []
         self.access = TrackingAccess(Output.at(folder), self._make)  # pyright: ignore[reportArgumentType]
         cluster = Cluster("head", dashboard, 1.0, 0.0, 0, is_local=True, token_file=Path("/tmp/a token"))
-        self.addresses = Addresses(self.access, cluster, lambda text, **_: self.told.append(text))
+        self.addresses = Addresses(
+            self.access, cluster, lambda text, **_: self.told.append(text), afterwards=afterwards
+        )
 
     def _make(self) -> Server:
         self.made.append(self.server)
@@ -95,6 +99,38 @@ def test_what_does_not_start_is_told_and_training_goes_on(tmp_path):
         first, second = watched.await_lines(2)
     assert first == "the MLflow server did not start"
     assert second == "the Ray dashboard did not start, and training goes on without it: no dashboard here"
+
+
+def test_what_else_can_be_done_beside_training_waits_for_them(tmp_path):
+    """Its error is that of those who need it; the dashboard goes on, which ends with the thread."""
+    done = threading.Event()
+
+    def broken() -> None:
+        told.extend(watched.told)
+        done.set()
+        raise ImportError("no module")
+
+    told: list[str] = []
+    watched = Watched(tmp_path / "out", afterwards=broken)
+    with watched.addresses as addresses:
+        addresses.start()
+        await_that(lambda: watched.made)
+        assert not done.is_set()
+        watched.server.may_answer.set()
+        assert done.wait(HANGS_S)
+        assert (len(told), addresses._thread.is_alive()) == (3, True)
+    addresses._thread.join(HANGS_S)
+    assert len(watched.told) == 3
+
+
+def test_a_launch_that_ends_first_does_no_more(tmp_path):
+    done: list[bool] = []
+    watched = Watched(tmp_path / "out", afterwards=lambda: done.append(True))
+    with watched.addresses as addresses:
+        addresses.start()
+        await_that(lambda: watched.made)
+    addresses._thread.join(HANGS_S)
+    assert done == []
 
 
 def test_a_cluster_that_was_joined_has_all_of_them_up(tmp_path):

@@ -201,7 +201,7 @@ def test_the_command_survey_has_these_commands(survey_command):
 
 
 def test_the_status_of_a_command_of_survey_is_its_own(survey_command):
-    result = survey_command("status", "--out", "nowhere")
+    result = survey_command("status", "nowhere")
     assert (result.returncode, "nowhere: there is no survey here" in result.stderr) == (2, True)
     result = survey_command("lanuch")
     assert (result.returncode, result.stdout) == (2, "")
@@ -302,7 +302,7 @@ def test_a_mistake_in_a_search_space_is_told_as_it_stands(folder, here):
 
 
 def test_an_export_of_nothing_is_refused(folder, here):
-    result = here("survey.export", "--out", "nowhere")
+    result = here("survey.export", "nowhere")
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     assert words(result.stderr).startswith(f"error: {folder}/nowhere: there is no survey here")

@@ -21,7 +21,7 @@ from survey.workloads.registry import workload_named
 from tests.support.awaiting import await_that
 from tests.support.commands import run_here
 from tests.support.export_data import BETA, EXPERIMENTS, read, runs_of
-from tests.support.launching import launch, rows, site, start
+from tests.support.launching import launch, launched, rows, site, start
 from tests.support.planned import plan_of
 
 EXPERIMENT = NetworkExperiment(dataset="sklearn:iris", shape="rectangle", size=128, depth=3, learning_rate=0.003)
@@ -125,7 +125,7 @@ def planner(*, limit: int | None = None, repetitions: int = 2):
     return plan
 
 
-def launched(survey, text: str = ALL, **options: int) -> dict[int, set[int]]:
+def marked(survey, text: str = ALL, **options: int) -> dict[int, set[int]]:
     """Export and mark, as a launch does before it trains; return what is to be trained."""
     survey.export()
     found = Redo(RedoFilter.parse(text, workload_named().hyperparameters), survey.output, BETA_EXPERIMENTS)
@@ -151,37 +151,39 @@ def trained(survey):
 
 def test_with_limit_only_what_the_launch_takes_is_marked(trained):
     first = FIRST.experiment_id
-    assert launched(trained, limit=1) == {first: {0, 1}}
+    assert marked(trained, limit=1) == {first: {0, 1}}
     assert missing(trained) == {first}
     trained.train(FIRST, (0, 1))
     trained.export()
     assert missing(trained) == set()
-    assert launched(trained, limit=1) == {first: {0, 1}}, "that came to its end: it is a new request"
+    assert marked(trained, limit=1) == {first: {0, 1}}, "that came to its end: it is a new request"
 
 
 def test_what_an_earlier_launch_has_begun_with_is_not_begun_again(trained):
-    assert len(launched(trained)) == len(BETA_EXPERIMENTS)
+    assert len(marked(trained)) == len(BETA_EXPERIMENTS)
     trained.train(FIRST, (0, 1))  # and then the launch is killed
-    assert launched(trained, limit=1) == {}, "the rest is left, beyond the limit"
+    assert marked(trained, limit=1) == {}, "the rest is left, beyond the limit"
     assert missing(trained) == {each.experiment_id for each in BETA_EXPERIMENTS[1:]}
-    assert launched(trained).keys() == missing(trained)
+    assert marked(trained).keys() == missing(trained)
 
 
 def test_what_was_beyond_an_earlier_limit_is_marked_too(trained):
-    launched(trained, limit=2)
+    marked(trained, limit=2)
     trained.train(FIRST, (0, 1))  # and then the launch is killed
-    assert launched(trained).keys() == {each.experiment_id for each in BETA_EXPERIMENTS[1:]}
+    assert marked(trained).keys() == {each.experiment_id for each in BETA_EXPERIMENTS[1:]}
 
 
-def test_a_limit_that_leaves_none_is_refused(trained):
+def test_where_none_is_left_a_redo_is_refused(trained):
     with pytest.raises(InputError, match="takes no experiment with size=256: --limit"):
-        launched(trained, "size=256", limit=1)
+        marked(trained, "size=256", limit=1)
+    with pytest.raises(InputError, match="no experiment of this survey has depth=7"):
+        marked(trained, "depth=7")
     assert not trained.output.redo_log.superseded
 
 
 def test_with_fewer_repetitions_trials_of_others_are_not_marked(trained):
     trained.train(SECOND, (2,))
-    assert launched(trained, f"size={SECOND.size}", repetitions=1)[SECOND.experiment_id] == {0}
+    assert marked(trained, f"size={SECOND.size}", repetitions=1)[SECOND.experiment_id] == {0}
     assert 2 in CompletedRuns.of_dataset(trained.folder, trained.output.redo_log.superseded)[SECOND.experiment_id]
 
 
@@ -194,12 +196,12 @@ def test_a_kill_between_checkpoints_and_mark_costs_time_alone(trained, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(type(trained.output.redo_log), "add", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            launched(trained, limit=1)
+            marked(trained, limit=1)
     assert [file.exists() for file in checkpoints] == [False, True]
     assert missing(trained) == set()
-    assert launched(trained, limit=1).keys() == missing(trained) == {FIRST.experiment_id}
+    assert marked(trained, limit=1).keys() == missing(trained) == {FIRST.experiment_id}
     checkpoints[0].touch()
-    assert launched(trained, limit=1).keys() == {FIRST.experiment_id}
+    assert marked(trained, limit=1).keys() == {FIRST.experiment_id}
     assert checkpoints[0].exists(), "it is that of the redo, which goes on"
 
 
@@ -252,8 +254,7 @@ def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
     space, out = tmp_path / "tiny.yaml", tmp_path / "out"
     space.write_text(SPACE % 300)
     arguments = (space, "--out", out, "--no-ui", "--num-cpus", 1)
-    status, output = launch(*arguments)
-    assert status == 0, output
+    launched(*arguments)
     first = rows(out)
 
     redo = ("--redo", "depth=3")
@@ -269,8 +270,7 @@ def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
     marked = json.loads((out / "redo.json").read_text())
     assert set(rows(out)["mlflow_run_id"]) == set(first["mlflow_run_id"]), "nothing is replaced before it is there"
 
-    status, output = launch(*arguments, *redo, "--prune-artifacts")
-    assert status == 0, output
+    output = launched(*arguments, *redo, "--prune-artifacts")
     assert json.loads((out / "redo.json").read_text()) == marked, "the same redo goes on"
     second = rows(out)
     assert list(second["run_id"]) == list(first["run_id"])
@@ -283,15 +283,3 @@ def test_a_launch_redoes_what_is_asked_for_and_goes_on_after_a_kill(tmp_path):
 
     status, output = launch(*arguments)
     assert (status, "nothing left to train" in output) == (0, True), output
-
-    status, output = launch(*arguments, *redo, "--limit", 2)  # its second experiment has depth 4
-    assert status == 0, output
-    third = rows(out)
-    is_redone = third["mlflow_run_id"] != second["mlflow_run_id"]
-    assert set(third["depth"][is_redone].astype(int)) == {3}
-    assert third["experiment_id"][is_redone].nunique() == 1
-    status, output = launch(*arguments)
-    assert (status, "nothing left to train" in output) == (0, True), output
-
-    status, output = launch(*arguments, "--redo", "depth=7")
-    assert (status, "no experiment of this survey has depth=7" in output) == (2, True), output

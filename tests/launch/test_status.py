@@ -51,12 +51,12 @@ def shown(what: object) -> str:
 
 def test_a_survey_that_is_done(undisturbed):
     before = {file: file.stat().st_mtime_ns for file in undisturbed.rglob("*")}
-    command = status_command("--out", undisturbed)
+    command = status_command(undisturbed)
     assert command.returncode == 0, command.stderr
     assert f"{RUNS} of {RUNS} runs done (100.0%)" in command.stdout
     assert "done (20" in command.stdout
     assert "running" not in command.stdout
-    answer = json.loads(run_here(status_function, "--out", undisturbed, "--json", "--watch").stdout)
+    answer = json.loads(run_here(status_function, undisturbed, "--json", "--watch").stdout)
     assert (answer["state"], answer["num_runs_done"], answer["num_runs"]) == ("done", RUNS, RUNS)
     assert answer["launch"]["num_experiments"] == EXPERIMENTS
     assert all(answer["disk"]["parts"][name] > 0 for name in ("data set", "artifacts", "MLflow store"))
@@ -88,7 +88,7 @@ def test_without_a_folder_there_is_a_line_for_each_survey(undisturbed, tmp_path,
 
 
 def test_a_folder_without_a_survey_and_a_survey_without_a_launch(tmp_path):
-    command = run_here(status_function, "--out", tmp_path)
+    command = run_here(status_function, tmp_path)
     assert command.returncode == 2
     assert "there is no survey here" in command.stderr
     Output.at(tmp_path / "out").prepare()
@@ -139,7 +139,7 @@ def test_a_survey_that_runs_and_is_killed(tmp_path):
     assert now
     assert (now.state, now.is_running) == ("lost", False)
     assert "ended unexpectedly" in shown(render(now))
-    assert status_command("--out", out, "--watch").returncode == 0, "there is nothing to wait for"
+    assert status_command(out, "--watch").returncode == 0, "there is nothing to wait for"
 
 
 def counted(session: Path) -> float:

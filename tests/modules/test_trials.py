@@ -91,7 +91,7 @@ def test_rows_have_the_columns_of_networks_and_the_axes_of_the_module(surveyed):
     assert len({row["initial_val_loss"] for row in rows}) == 6, "each run starts from parameters of its own"
 
 
-@pytest.mark.usefixtures("without_pixels")
+@pytest.mark.usefixtures("without_pictures")
 def test_the_report_says_which_runs_were_trained_as_one(surveyed):
     page = write_report(surveyed / "out" / "dataset", surveyed / "report").read_text(encoding="utf-8")
     assert "torch.vmap cannot take gru.input" in page

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from survey.networks import cores
+from survey.networks.block.layout import MOST_LAYERS
 from survey.networks.compiled import library
 from survey.networks.compiled.trainer import CompiledTrainer
 from survey.networks.cores import MOST_WEIGHTS, make_trainer, unit_for
@@ -38,6 +39,36 @@ def test_small_networks_on_a_cpu_are_trained_by_the_best_unit():
 )
 def test_pytorch_trains_the_others(changes, widths, on_gpu):
     assert unit_for(setting(**changes), 6, widths, on_gpu=on_gpu) is None
+
+
+def layouts_of(experiment, widths=(20, 3)):
+    return list(cores.block_layouts(experiment, 6, widths))
+
+
+def test_the_block_core_knows_small_networks_but_is_not_chosen_before_it_has_been_measured_on_a_gpu():
+    assert layouts_of(setting())
+    assert not cores.BLOCK_TRAINS
+
+
+@pytest.mark.parametrize(
+    ("changes", "widths"),
+    [
+        ({"normalization": "layer"}, (20, 3)),
+        ({"precision": "tf32"}, (20, 3)),
+        ({"dropout": 0.1}, (20, 3)),
+        ({"gradient_clip": 0.1}, (20, 3)),
+        ({"shape": "rectangle_residual"}, (20, 20, 3)),
+        ({}, (300, 300, 3)),
+        ({}, (4,) * MOST_LAYERS + (3,)),
+    ],
+    ids=["normalized", "in TF32", "with dropout", "clipped", "residual", "large", "deep"],
+)
+def test_it_leaves_the_others_to_pytorch(changes, widths):
+    assert not layouts_of(setting(**changes), widths)
+
+
+def test_a_network_that_fits_one_gpu_may_not_fit_another():
+    assert list(cores.block_layouts(setting(), 6, (90, 90, 3), 99 * 1024)) != layouts_of(setting(), (90, 90, 3)) != []
 
 
 @BUILT

@@ -75,7 +75,7 @@ def test_it_is_read_before_an_export_too(old):
     assert len(analysis.read(old / "dataset", table="all_repetitions")) == 4
 
 
-@pytest.mark.usefixtures("without_pixels")
+@pytest.mark.usefixtures("without_pictures")
 def test_it_is_reported_pruned_published_and_combined(old, tmp_path):
     output, store, _ = export(old)
     write_report(output.dataset, output.report)

@@ -10,10 +10,7 @@ import pytest
 
 import survey
 from survey.errors import SearchSpaceError
-
-
-def train(*, seed, width: int, dropout: float = 0.0, epochs: int = 50):
-    yield {"test_loss": seed * width * dropout / epochs}
+from tests.support.widths import train
 
 
 def of_function(*grids: dict) -> survey.SearchSpace:

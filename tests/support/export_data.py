@@ -21,7 +21,7 @@ from survey.output.folder import Output
 from survey.tasks.prepared import PreparedTask
 from survey.tracking.store import TrackingStore
 from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, Waits
-from tests.support.copy_sqlite import copy_sqlite
+from tests.support.copies import copy_sqlite
 
 EPOCHS = 5
 DIGITS = PreparedTask("sklearn:iris", "classification", np.zeros((10, 4), "f4"), np.zeros((10, 3), "f4"))
@@ -87,11 +87,13 @@ class Survey:
     given: str | None = None
     """The place of artifacts that somebody has named, which outputs may share."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
+    def __init__(self, folder: Path, template: Path | None) -> None:
+        """Make an output with this store, or take the one that is there."""
         self.output = Output.at(folder)
         self.output.prepare()
         self.output.record([ALPHA, BETA], {})
-        copy_sqlite(template, folder / "mlflow.db")
+        if template:
+            copy_sqlite(template, folder / "mlflow.db")
         self.store = TrackingStore(self.output.default_tracking_uri, output_id=self.output.output_id)
 
     def train(self, experiment: NetworkExperiment, repetitions=(0, 1), *, curves=None, task=DIGITS, finish=True) -> str:

@@ -67,6 +67,13 @@ def launch(*arguments: object, cwd: Path | None = None, **environment: str) -> t
     return process.returncode, output
 
 
+def launched(*arguments: object, cwd: Path | None = None, **environment: str) -> str:
+    """Run a launch that comes to a good end; return what it said."""
+    status, said = launch(*arguments, cwd=cwd, **environment)
+    assert status == 0, said
+    return said
+
+
 def rows(out: Path) -> pd.DataFrame:
     """The runs in the data set of a survey, in the order of their ids."""
     table = out / "dataset" / "all_repetitions"
@@ -171,8 +178,7 @@ def outlives(process: psutil.Process) -> bool:
 
 def finish_and_compare(space: Path, out: Path, undisturbed: Path, *options: object) -> None:
     """Launch once more to the end, and compare with a survey that nobody disturbed, which may have more runs."""
-    status, text = launch(space, "--out", out, "--no-ui", *options)
-    assert status == 0, text
+    text = launched(space, "--out", out, "--no-ui", *options)
     found, expected = numbers(out), numbers(undisturbed)
     assert f"{len(found):,} of {len(found):,} runs done" in text
     assert found == {run: expected[run] for run in found}

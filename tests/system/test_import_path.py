@@ -55,12 +55,16 @@ with own_package("analysis"):
     print(describe.__module__, sys.modules["analysis"].__file__)
     import analysis as ours
     assert ours is not analysis
+from survey.launch.result import import_report_early
+import_report_early()
+assert "matplotlib.figure" not in sys.modules
 from analysis import mine
 print(sys.modules["analysis"] is analysis, "analysis.reading.labels" in sys.modules, mine)
 """
 
 
 def test_a_program_with_an_analysis_of_its_own_gets_ours_for_the_report_and_keeps_its_own(tmp_path):
+    """And while trials train, nothing is imported in its place."""
     (tmp_path / "analysis").mkdir()
     (tmp_path / "analysis" / "__init__.py").write_text("mine = 3\n")
     (tmp_path / "program.py").write_text(THEIRS)

@@ -14,7 +14,7 @@ from survey.tracking.experiments import ClientExperiments, Experiments, SqlExper
 from survey.tracking.rows import NewRun
 from survey.tracking.tags import EXPERIMENT, EXPERIMENT_ID, OUTPUT, REPETITIONS, ROLE, TRIAL_ROLE
 from survey.tracking.writer import make_writer
-from tests.support.copy_sqlite import copy_sqlite
+from tests.support.copies import copy_sqlite
 from tests.support.servers import client_of
 
 MINE = {OUTPUT: "mine", "survey.name": "first", "note": "ü"}

@@ -29,7 +29,8 @@ from survey.tracking.trial_run import TrackedTrial, TrackingSettings, TrialRun, 
 from survey.tracking.ui_view import VIEW, entrance, shared_view
 from survey.tracking.writer import make_writer
 from survey.workloads.experiment import Run
-from tests.support.copy_sqlite import copy_sqlite
+from tests.support.awaiting import await_that
+from tests.support.copies import copy_sqlite
 
 EXPERIMENT = NetworkExperiment(dataset="537_houses", shape="rectangle", size=256, depth=3, epochs=6)
 NAN, INF = math.nan, math.inf
@@ -383,14 +384,14 @@ def test_only_log_spaced_epochs_are_logged_where_asked(store):
     assert store.client.get_run(run.run_id).data.tags["epochs_logged"] == "log-spaced"
 
 
-def test_epochs_are_written_before_the_end(store, monkeypatch):
+def test_epochs_are_written_before_the_end(store):
     run = start(store)
     values = statistics(6, 3)
     run.log_epoch(1, values[0])
     assert not store.client.get_run(run.run_id).data.metrics, "not one by one"
-    run._flushed = time.monotonic() - 60
+    run._epochs._tried = time.monotonic() - 60
     run.log_epoch(2, values[1])
-    assert list(history_of(run, store, "test_loss")) == [1, 2]
+    await_that(lambda: list(history_of(run, store, "test_loss")) == [1, 2])
 
 
 def statuses(store: TrackingStore) -> list[str]:

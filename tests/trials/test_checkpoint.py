@@ -26,7 +26,7 @@ from survey.trials import checkpoint
 from survey.trials.checkpoint import Checkpoint, CheckpointPace, begun, drop_useless
 from survey.trials.messages import trial_config
 from tests.support.awaiting import HANGS_S, await_that
-from tests.support.launching import launch, rows, start_read, stop
+from tests.support.launching import launched, rows, start_read, stop
 from tests.support.planned import planned
 from tests.support.trial_outside_ray import Trial, TrialFolder
 
@@ -282,8 +282,7 @@ def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp
     assert told[-2] == "exporting what is finished"
     assert told[-1].startswith("interrupted: launch again with the same arguments to continue (2 runs of 1 experiment ")
 
-    status, output = launch(space, "--out", out, "--no-ui")
-    assert status == 0, output
+    launched(space, "--out", out, "--no-ui")
     assert query(out, "SELECT max(value) FROM tags WHERE key = 'resumed_at_epoch'") > 30
     assert len(rows(out)) == 2
     assert not (out / "checkpoints").exists()
@@ -292,8 +291,7 @@ def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp
     useless, useful = (make(out / "checkpoints", experiment, repetitions) for repetitions in ((0, 1), (3, 4)))
     for each in (useless, useful):
         each.save({"epoch": 3})
-    status, output = launch(space, "--out", out, "--no-ui", "--repetitions", 3)
-    assert status == 0, output
+    launched(space, "--out", out, "--no-ui", "--repetitions", 3)
     assert list((out / "checkpoints").iterdir()) == [useful.file]
 
 

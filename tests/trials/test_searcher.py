@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 import time
+from dataclasses import replace
 
 import pytest
 from ray.tune.search import Searcher
 
+from survey.cluster.connection import Cluster
 from survey.networks.search_space import Grid, SearchSpace
 from survey.trials.messages import trial_config
 from survey.trials.searcher import PlanOrder
-from survey.trials.tune import report_every_s, resources
+from survey.trials.tune import most_waiting, report_every_s, resources
 from tests.support.planned import plan_of
 
 
@@ -49,6 +51,17 @@ def test_the_more_trials_train_at_a_time_the_less_often_each_reports(num_trials,
 def test_a_trial_asks_for_the_memory_of_a_large_network(num_gpus, gib, node_gib, asked):
     config = {"trial": {"num_gpus": num_gpus, "bundle_bytes": int(gib * (1 << 30))}}
     assert resources(config, node_memory=node_gib << 30).bundles == [asked]
+
+
+def test_as_many_trials_wait_as_there_are_places_where_all_ask_for_the_same():
+    machine = Cluster("head", None, num_cpus=20.0, num_gpus=2.0, node_memory=16 << 30, is_local=True)
+    planned = trials(500)
+    assert most_waiting(planned, machine) == 22
+    assert most_waiting(planned, replace(machine, is_local=False)) == 200, "a cluster may grow by what waits"
+    assert most_waiting(planned, replace(machine, num_cpus=1000.0, is_local=False)) == 1100
+    for unlike in ({"num_gpus": 0.5}, {"bundle_bytes": 3 << 30}):
+        mixed = (*planned, tuple(bundle._replace(**unlike) for bundle in planned[0]))
+        assert most_waiting(mixed, machine) == 200, "those further back may find another place"
 
 
 def test_tune_may_copy_and_pickle_it():

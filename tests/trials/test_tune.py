@@ -12,6 +12,7 @@ from survey.cluster.connection import Cluster
 from survey.trials import tune
 from survey.trials.messages import TrialSettings
 from survey.trials.stopper import StopRequest
+from tests.support.planned import planned
 
 
 @pytest.mark.parametrize("stops_after", [1, 2, 3])
@@ -32,7 +33,7 @@ def test_a_stop_is_seen_before_and_after_the_export_between_two_tune_runs(stops_
     settings = TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path(), states=Path())
     given = {"progress": None, "after_part": lambda: call("exported")}
     cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
-    assert tune.fit([()] * 8, settings, cluster=cluster, stop=stop, **given) == ()
+    assert tune.fit(planned(sizes=[64]).trials * 8, settings, cluster=cluster, stop=stop, **given) == ()
     assert called == ["trained 3", "exported", "trained 3"][:stops_after]
 
 

@@ -57,25 +57,23 @@ def unchanged(*folders: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def stranger(survey: Survey) -> Path:
+def stranger(exported: Survey) -> Path:
     """The output of a launch that died: its store holds runs, and a note says that it lies elsewhere."""
-    survey.train_all()
-    survey.export()
-    elsewhere = survey.output.folder.parent / "elsewhere"
+    elsewhere = exported.output.folder.parent / "elsewhere"
     elsewhere.mkdir()
-    shutil.copy(survey.output.database, elsewhere / "mlflow.db")
+    shutil.copy(exported.output.database, elsewhere / "mlflow.db")
     note = {"host": socket.gethostname(), "file": str(elsewhere / "mlflow.db"), "artifacts": None}
-    survey.output.store_note.write_text(json.dumps(note))
+    exported.output.store_note.write_text(json.dumps(note))
     for name in ("mlflow.db-wal", "mlflow.db-shm"):
-        (survey.output.folder / name).unlink(missing_ok=True)
-    return survey.output.folder
+        (exported.output.folder / name).unlink(missing_ok=True)
+    return exported.output.folder
 
 
 def test_a_status_changes_nothing(stranger):
     num_runs = len(read(stranger / "dataset", table="all_repetitions", columns=["run_id"]))
     with unchanged(stranger, stranger.parent / "elsewhere"):
         status = survey_status(stranger, read_only=True)
-        told = run_here(status_command, "--out", stranger, "--read-only", "--json", "--watch").stdout
+        told = run_here(status_command, stranger, "--read-only", "--json", "--watch").stdout
     assert status.num_runs_done == json.loads(told)["num_runs_done"] == num_runs > 0
 
 

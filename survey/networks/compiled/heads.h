@@ -5,37 +5,45 @@
 
 constexpr int SUMS = 10;
 constexpr float EPSILON = 1e-7f, LOG_EPSILON = -16.118095651f;
+constexpr float LOWEST = -3.4028235e38f;  // below all outputs and targets
 
 // Sums over the rows of one minibatch, which are added to those of the epoch.
 struct RowSums {
     Vector sums[SUMS] = {};
     Integers counts;  // of the rows at hand: -1 where a row is not padding
 
-    void begin(int first, int valid) { counts = lane_numbers() < all_integers(valid - first); }
-    INLINE void add(int number, Vector x) { sums[number] += bits(bits(x) & counts); }
-    void end(double* totals) const {
+    INLINE void begin(int first, int valid) { counts = lane_numbers() < all_integers(valid - first); }
+    INLINE void add(int number, Vector x) { sums[number] += only_where(counts, x); }
+    INLINE void end(double* totals) const {
         for (int k = 0; k < SUMS; k++) totals[k] += (double)sum_of_lanes(sums[k]);
     }
 };
 
-INLINE Vector one_where(Integers condition) { return bits(bits(all(1.f)) & condition); }
+INLINE Vector one_where(Integers condition) { return only_where(condition, all(1.f)); }
 
-INLINE void store_gradient(float* to, Vector gradient, Integers counts) { store(to, bits(bits(gradient) & counts)); }
+// The rows at hand: a minibatch, or a part of one.
+struct HeadRows {
+    int outputs, stride;
+    int rows;          // padding included
+    int valid;         // without it
+    int of_minibatch;  // rows of the whole minibatch, over which the loss is averaged
+    bool train;        // whether the gradient is wanted
+};
 
-// Softmax with cross-entropy. `z` holds the logits, and the gradient afterwards if `trains`; `scratch` has a vector for
-// each class. The sums: log p of the label, the same clipped, correct, p of the label, |p - y|^2, cosine similarity,
+// Softmax with cross-entropy. `z` holds the logits, and the gradient afterwards if they train; `scratch` has a vector
+// for each class. The sums: log p of the label, the same clipped, correct, p of the label, |p - y|^2, cosine similarity,
 // (log (1 + p) / 2)^2 of the label, log((1 + p) / (1 + epsilon))^2 of the other classes, log p of all, clipped.
-static void softmax(float* z, const int32_t* labels, int classes, int stride, int rows, int valid, bool trains,
-                    float* scratch, double* totals) {
+static void softmax(float* z, const int32_t* labels, HeadRows head, float* scratch, double* totals) {
     RowSums sums;
-    Vector share = all(1.f / (float)valid);
-    for (int r = 0; r < rows; r += LANES) {
-        sums.begin(r, valid);
+    int classes = head.outputs, stride = head.stride;
+    Vector share = all(1.f / (float)head.of_minibatch);
+    for (int r = first_index(); r < head.rows; r += index_step()) {
+        sums.begin(r, head.valid);
         Vector most = load(z + r), total = {};
         for (int c = 1; c < classes; c++) most = at_least(most, load(z + (size_t)c * stride + r));
         for (int c = 0; c < classes; c++) {
             Vector power = exp_of(load(z + (size_t)c * stride + r) - most);
-            store(scratch + c * LANES, power);
+            store(in_scratch(scratch, c, r, stride), power);
             total += power;
         }
         Vector log_total = most + log_of(total), inverse = 1.f / total;
@@ -44,7 +52,7 @@ static void softmax(float* z, const int32_t* labels, int classes, int stride, in
         Vector before = all(-1.f), after = all(-1.f);  // the greatest p of classes before and after the label
         for (int c = 0; c < classes; c++) {
             Integers is_label = label == c;
-            Vector p = load(scratch + c * LANES) * inverse, log_p = load(z + (size_t)c * stride + r) - log_total;
+            Vector p = load(in_scratch(scratch, c, r, stride)) * inverse, log_p = load(z + (size_t)c * stride + r) - log_total;
             Vector error = p - one_where(is_label);
             log_p_label = is_label ? log_p : log_p_label;
             p_label = is_label ? p : p_label;
@@ -55,7 +63,7 @@ static void softmax(float* z, const int32_t* labels, int classes, int stride, in
             Vector logarithm = log_of((at_least(all(EPSILON), error) + 1.f) * (1.f / (1.f + EPSILON)));
             others += logarithm * logarithm;
             clipped += at_least(all(LOG_EPSILON), log_p);
-            if (trains) store_gradient(z + (size_t)c * stride + r, error * share, sums.counts);
+            if (head.train) store(z + (size_t)c * stride + r, only_where(sums.counts, error * share));
         }
         // Of equal ones the first counts; where nothing is a number, the first of all.
         Integers correct = (p_label > before) & (p_label >= after);
@@ -75,10 +83,10 @@ static void softmax(float* z, const int32_t* labels, int classes, int stride, in
 }
 
 // Whether all targets of a minibatch are 0 or 1: then the hinge reads them as -1 and 1.
-static bool are_binary(const float* y, int outputs, int stride, int valid) {
-    for (int j = 0; j < outputs; j++)
-        for (int r = 0; r < valid; r++) {
-            float target = y[(size_t)j * stride + r];
+static bool are_binary(const float* y, HeadRows head) {
+    for (int j = 0; j < head.outputs; j++)
+        for (int r = 0; r < head.valid; r++) {
+            float target = y[(size_t)j * head.stride + r];
             if (target != 0.f && target != 1.f) return false;
         }
     return true;
@@ -87,19 +95,19 @@ static bool are_binary(const float* y, int outputs, int stride, int valid) {
 // 1 / x of the length of a vector of outputs, at most 1 / epsilon, as Keras normalizes.
 INLINE Vector inverse_length(Vector squared) { return at_most(all(1.f / EPSILON), 1.f / square_root(squared)); }
 
-// Sigmoid outputs. `z` holds the logits, and the gradient afterwards if `trains`. Their loss is the squared error of a
-// regression, or the cross-entropy of one output that says which of two classes. The sums are in the order of the
-// statistics, with the squared error in place of its root.
+// Sigmoid outputs. `z` holds the logits, and the gradient afterwards if they train; `binary` says whether all targets of
+// the minibatch are 0 or 1. Their loss is the squared error of a regression, or the cross-entropy of one output that says
+// which of two classes. The sums are in the order of the statistics, with the squared error in place of its root.
 template <bool IS_REGRESSION>
-static void sigmoid_outputs(float* z, const float* y, int outputs, int stride, int rows, int valid, bool trains,
-                            double* totals) {
+static void sigmoid_outputs(float* z, const float* y, HeadRows head, bool binary, double* totals) {
     RowSums sums;
-    bool binary = are_binary(y, outputs, stride, valid);
-    Vector share = all((IS_REGRESSION ? 2.f : 1.f) / ((float)valid * (float)outputs)), each = all(1.f / (float)outputs);
-    for (int r = 0; r < rows; r += LANES) {
-        sums.begin(r, valid);
+    int outputs = head.outputs, stride = head.stride;
+    Vector each = all(1.f / (float)outputs);
+    Vector share = all((IS_REGRESSION ? 2.f : 1.f) / ((float)head.of_minibatch * (float)outputs));
+    for (int r = first_index(); r < head.rows; r += index_step()) {
+        sums.begin(r, head.valid);
         Vector p_squared = {}, y_squared = {}, product = {};
-        Vector best_p = all(-__builtin_inff()), best_y = best_p;
+        Vector best_p = all(LOWEST), best_y = best_p;
         Integers argmax_p = {}, argmax_y = {};
         for (int j = 0; j < outputs; j++) {
             float* place = z + (size_t)j * stride + r;
@@ -133,7 +141,7 @@ static void sigmoid_outputs(float* z, const float* y, int outputs, int stride, i
             argmax_y = is_better ? all_integers(j) : argmax_y;
             Vector gradient = error * share;
             if (IS_REGRESSION) gradient *= p * (1.f - p);
-            if (trains) store_gradient(place, gradient, sums.counts);
+            if (head.train) store(place, only_where(sums.counts, gradient));
         }
         Integers correct = argmax_p == argmax_y;
         if (outputs == 1) correct = best_y == one_where(best_p > 0.5f);

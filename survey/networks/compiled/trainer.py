@@ -12,12 +12,13 @@ from survey.networks.compiled import library
 from survey.networks.compiled.library import Unit
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import STATISTICS
-from survey.networks.topology import num_free_parameters, residual_layers
+from survey.networks.topology import residual_layers
 from survey.networks.training import streams
 from survey.networks.training.drawing import draw_runs
 from survey.networks.training.loop import updates_of
 from survey.networks.training.optimizers import decays, moments, step_sizes
 from survey.networks.training.outputs import OutputKind, output_kind
+from survey.networks.training.states import RunStates
 from survey.networks.training.statistics import means, num_sums
 from survey.networks.training.trained_by import TORCH, TrainedBy
 
@@ -124,11 +125,12 @@ class CompiledTrainer:
         self._experiment, self._seeds, self._unit, self._widths = experiment, seeds, unit, widths
         self._kind: OutputKind = output_kind(task_kind, targets.shape[1])
         self._updates = updates_of(experiment)
-        self._layers = list(zip((inputs.shape[1], *widths), widths, strict=False))
         self._described = _described(experiment, inputs, self._kind, widths)
         self._memory = torch.zeros(unit.memory(self._described))
         self._draw_rows(inputs.float().contiguous(), targets, parts)
-        self._draw_parameters()
+        names = ("parameters", *moments(self._updates))
+        self._states = RunStates(names, inputs.shape[1], widths, len(seeds), multiple=_FLOATS)
+        self._states.draw(seeds, experiment.initialization)
         self._orders = _Orders(unit, len(seeds), len(self._train))
         self.epoch = self._steps = 0
         self._statistics = torch.empty(0)
@@ -141,30 +143,6 @@ class CompiledTrainer:
         as_taken = torch.int32 if kind == "softmax" else torch.float32
         self._train = _Set(inputs, drawn.train, drawn.train_targets.to(as_taken))
         self._evaluated = [_Set(inputs, rows, stored[rows].to(as_taken)) for rows in drawn.held_out]
-
-    def _draw_parameters(self) -> None:
-        """Draw the initial parameters of each run, and make room for its moments."""
-        experiment = self._experiment
-        count = num_free_parameters(self._widths, self._layers[0][0])
-        shape = len(self._seeds), -(-count // _FLOATS) * _FLOATS
-        self._state = {name: torch.zeros(shape) for name in ("parameters", *moments(self._updates))}
-        weights = self._by_layer(self._state["parameters"])
-        for run, seed in enumerate(self._seeds):
-            drawn = streams.initial_parameters(
-                self._widths, self._layers[0][0], seed=seed, initialization=experiment.initialization
-            )
-            for weight, (kernel, bias) in zip(weights, drawn, strict=True):
-                weight[run, :, :-1] = kernel.T
-                weight[run, :, -1] = bias
-
-    def _by_layer(self, flat: Tensor) -> list[Tensor]:
-        """Views of a buffer of all runs, [runs, fan_out, fan_in + 1] for each layer."""
-        found, first = [], 0
-        for fan_in, fan_out in self._layers:
-            end = first + fan_out * (fan_in + 1)
-            found.append(flat[:, first:end].unflatten(1, (fan_out, fan_in + 1)))
-            first = end
-        return found
 
     def train_epoch(self) -> Tensor:
         """Train one epoch of every run; see `survey.networks.training.loop.Trainer.train_epoch`."""
@@ -203,8 +181,9 @@ class CompiledTrainer:
 
     def _pass(self, rows: _Set, updates: library.Updates | None = None, order: Tensor | None = None) -> Tensor:
         """Train on a set of rows, or evaluate it; return its statistics, float64 [10, runs]."""
-        places = (self._state[name].data_ptr() if name in self._state else None for name in ("parameters", "m", "v"))
-        states = library.States(len(self._seeds), self._state["parameters"].shape[1], *places)
+        buffers = self._states.buffers
+        places = (buffers[name].data_ptr() if name in buffers else None for name in ("parameters", "m", "v"))
+        states = library.States(len(self._seeds), self._states.size, *places)
         sums = torch.zeros(states.runs, len(STATISTICS), dtype=torch.float64)
         penalties = torch.zeros(states.runs, dtype=torch.float64)
         places = self._memory.data_ptr(), sums.data_ptr(), penalties.data_ptr()
@@ -215,13 +194,11 @@ class CompiledTrainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Copy the state needed to continue, in the form of `survey.networks.training.loop.Trainer.state_dict`."""
-        tensors = {name: [each.clone() for each in self._by_layer(flat)] for name, flat in self._state.items()}
-        return {"epoch": self.epoch, "steps": self._steps, "tensors": tensors, "cores": self._trained_by.cores}
+        tensors, cores = self._states.tensors(), self._trained_by.cores
+        return {"epoch": self.epoch, "steps": self._steps, "tensors": tensors, "cores": cores}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state_dict` of a trainer of the same experiment and seeds, of whichever core."""
         self._trained_by.add(*state.get("cores", [TORCH]))
         self.epoch, self._steps = state["epoch"], state["steps"]
-        for name, flat in self._state.items():
-            for layer, saved in zip(self._by_layer(flat), state["tensors"][name], strict=True):
-                layer.copy_(saved)
+        self._states.load(state["tensors"])

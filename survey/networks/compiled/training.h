@@ -212,13 +212,12 @@ static void backward(Workspace& ws, const float* parameters, size_t num_paramete
 }
 
 static void apply_head(Workspace& ws, int rows, int valid, bool trains, double* sums) {
-    float* z = ws.x[ws.e.num_layers];
-    int outputs = ws.e.widths[ws.e.num_layers - 1], stride = ws.stride;
+    float *z = ws.x[ws.e.num_layers], *y = ws.targets;
+    HeadRows head = {ws.e.widths[ws.e.num_layers - 1], ws.stride, rows, valid, valid, trains};
     switch (ws.e.head) {
-        case SOFTMAX:
-            return softmax(z, (const int32_t*)ws.targets, outputs, stride, rows, valid, trains, ws.scratch, sums);
-        case BINARY: return sigmoid_outputs<false>(z, ws.targets, outputs, stride, rows, valid, trains, sums);
-        case REGRESSION: return sigmoid_outputs<true>(z, ws.targets, outputs, stride, rows, valid, trains, sums);
+        case SOFTMAX: return softmax(z, (const int32_t*)y, head, ws.scratch, sums);
+        case BINARY: return sigmoid_outputs<false>(z, y, head, are_binary(y, head), sums);
+        case REGRESSION: return sigmoid_outputs<true>(z, y, head, are_binary(y, head), sums);
     }
 }
 

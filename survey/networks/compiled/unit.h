@@ -5,6 +5,7 @@ namespace {
 #include "activations.h"
 #include "products.h"
 #include "heads.h"
+#include "penalties.h"
 #include "updates.h"
 #include "training.h"
 }  // namespace

@@ -27,6 +27,18 @@ INLINE Integers lane_numbers() {
     return numbers;
 }
 
+// Loops over the elements of an array start at `first_index`, and go on by `index_step`. On a GPU, where `block/scalars.h`
+// takes the place of this file, each thread has its own, and some loops
+// read AT_ONCE vectors before they use the first.
+INLINE int first_index() { return 0; }
+INLINE int index_step() { return LANES; }
+constexpr int AT_ONCE = 1;
+
+// Where vector number c of a scratch is, for element r of lines of `stride`.
+INLINE float* in_scratch(float* scratch, int c, int, int) { return scratch + c * LANES; }
+
+INLINE Vector only_where(Integers condition, Vector x) { return bits(bits(x) & condition); }
+
 // The greater or the lesser of two; where x is not a number, it stays so.
 INLINE Vector at_least(Vector least, Vector x) { return least > x ? least : x; }
 INLINE Vector at_most(Vector most, Vector x) { return most < x ? most : x; }

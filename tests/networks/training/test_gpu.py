@@ -10,13 +10,15 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 
+from survey.networks.cores import block_layouts, make_block_trainer
 from survey.networks.metrics import HISTORY_COLUMNS
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
+from survey.networks.search_space import ACTIVATIONS
 from survey.networks.training import streams
 from survey.networks.training.precision import products_in
 from survey.system.cuda import side_stream
 from survey.trials.bundle import Bundle
-from tests.support.training_cases import CASES, make_task, make_trainer, setting
+from tests.support.training_cases import CASES, make_task, make_trainer, setting, widths_of
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
@@ -171,3 +173,51 @@ def test_a_bundle_that_the_gpu_does_not_hold_is_trained_in_groups(request):
     assert max(sizes[1:]) <= 12
     others = np.array(OTHERS)
     np.testing.assert_allclose(parts.curves.values[others], whole.curves.values[others], rtol=1e-4, atol=1e-5)
+
+
+def block_trainers(kind, outputs, experiment, seeds=(11, 12)):
+    """Trainers of the block core, with each layout that it could use, and one of PyTorch in float64."""
+    inputs, targets = make_task(kind, outputs)
+    widths = widths_of(experiment, inputs, targets)
+    make = partial(
+        make_block_trainer, experiment, inputs=inputs, targets=targets, task_kind=kind, widths=widths, seeds=seeds
+    )
+    theirs = make_trainer(experiment, inputs, targets, kind, seeds, dtype=torch.float64)
+    return [make(layout=layout) for layout in block_layouts(experiment, inputs.shape[1], widths)], theirs
+
+
+BLOCK_CASES = [case for case in CASES if list(block_layouts(case[2], 6, widths_of(case[2], *make_task(*case[:2]))))]
+BLOCK_ACTIVATIONS = [("classification", 3, setting(activation=name, depth=4)) for name in ACTIVATIONS]
+
+
+@pytest.mark.parametrize(("kind", "outputs", "experiment"), BLOCK_CASES + BLOCK_ACTIVATIONS)
+def test_the_block_core_has_the_numbers_of_a_cpu_in_float64(kind, outputs, experiment):
+    ours, theirs = block_trainers(kind, outputs, experiment)
+    for _ in range(5):
+        expected = theirs.train_epoch()
+        for trainer in ours:
+            found = trainer.train_epoch().double()
+            torch.testing.assert_close(found[OTHERS], expected[OTHERS], rtol=1e-5, atol=1e-6)
+            assert (found[ACCURACIES] - expected[ACCURACIES]).abs().max() <= 1 / 20
+
+
+@pytest.mark.parametrize("size", [300, 2**10, 2**14])
+def test_a_run_in_the_block_core_has_the_same_numbers_each_time_and_in_any_bundle(size):
+    """Bit for bit: a barrier that were missing would show here, sooner or later."""
+    experiment = setting(size=size, depth=4, batch_size=256)
+    together, again, alone = (
+        block_trainers("classification", 7, experiment, seeds)[0][0] for seeds in (range(300), range(300), [7])
+    )
+    for _ in range(10):
+        expected = together.train_epoch()
+        assert torch.equal(again.train_epoch(), expected)
+        assert torch.equal(alone.train_epoch()[:, 0], expected[:, 7])
+
+
+def test_the_block_core_goes_on_from_a_checkpoint_bit_for_bit():
+    straight, first, second = (block_trainers("classification", 3, setting())[0][0] for _ in range(3))
+    for trainer in (straight, first):
+        trainer.train_epoch()
+    second.load_state_dict(first.state_dict())
+    for _ in range(3):
+        assert torch.equal(second.train_epoch(), straight.train_epoch())
