@@ -32,7 +32,7 @@ from ray.job_config import JobConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from survey.cluster.joining import HOW_TO_JOIN, joinable
-from survey.cluster.own_ray import environment_of, leave_ray, start_ray, token_file
+from survey.cluster.own_ray import Workers, environment_of, leave_ray, start_ray, token_file
 from survey.errors import InputError
 from survey.output.folder import is_output
 from survey.system.import_path import ROOT, is_installed
@@ -53,6 +53,7 @@ _WORKER_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
 
+_ONE_WORKER = Workers(1, "survey")
 _TOLD_CHARACTERS = 160
 _NODES_ANSWER_WITHIN_S = 120.0
 
@@ -99,6 +100,7 @@ def connected(
     num_gpus: float | None,
     dashboard: bool,
     environment: Mapping[str, str],
+    workers: Workers = _ONE_WORKER,
 ) -> Iterator[Cluster]:
     """Start a Ray on this machine, or join the one at `address`, or use the one that this process is connected to.
 
@@ -111,6 +113,7 @@ def connected(
         num_gpus: GPUs to use on this machine; None for all.
         dashboard: Whether there is to be a dashboard.
         environment: Environment variables for workers, beside those of this module.
+        workers: Those that a Ray which is started here has before there are trials.
 
     Raises:
         InputError: The cluster cannot be reached, or cores are requested on one that runs already.
@@ -143,7 +146,8 @@ def connected(
         arguments |= {"num_cpus": num_cpus, "num_gpus": num_gpus, "include_dashboard": dashboard}
         with _errors("a Ray cluster on this machine"):
             # Its workers inherit the variables; a runtime environment would start them a second time.
-            own = start_ray(scratch, variables, _memory=int(MEMORY_FOR_TRIALS * memory_bytes()), **arguments)
+            arguments["_memory"] = int(MEMORY_FOR_TRIALS * memory_bytes())
+            own = start_ray(scratch, variables, workers, **arguments)
         stack.callback(own.stop)
         yield replace(_cluster(scratch, own.start if dashboard else None), token_file=token_file(scratch))
 

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +39,25 @@ class _Node(ray._private.node.Node):
     """What `ray.init` starts, without what it would wait for and no trial needs.
 
     Attributes:
+        most_workers: The most processes to start before there is work for them.
         start_dashboard: Starts Ray's dashboard, and the process that tells it of free resources.
     """
 
+    most_workers: int
     start_dashboard: Callable[[], None]
 
     def __init__(self, ray_params: Any, **options: Any) -> None:
         # By default all Rays of a machine have the same, for which the agent of a second one tries in vain for seconds.
         ray_params.dashboard_agent_listen_port = 0
         super().__init__(ray_params, **options)
+
+    def get_resource_and_label_spec(self) -> Any:
+        """Describe the machine to `start_raylet`, whose number of cores decides how many workers start."""
+        spec: Any = super().get_resource_and_label_spec()
+        told = copy(spec)
+        told.to_resource_dict = spec.to_resource_dict  # that of the machine: all cores take trials
+        told.num_cpus = min(spec.num_cpus, self.most_workers)
+        return told
 
     def start_raylet(self, *arguments: Any, **options: Any) -> None:
         """Start it, and return when it is up: Ray itself looks only once a second."""
@@ -73,6 +85,19 @@ class _Node(ray._private.node.Node):
             super(_Node, self).start_api_server(**arguments)
 
         self.start_dashboard = start
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that a Ray starts before there is work for them, so that they have then imported what it needs.
+
+    Attributes:
+        count: How many, if the machine has so many cores.
+        module: What they import.
+    """
+
+    count: int
+    module: str
 
 
 class Dashboard:
@@ -110,12 +135,13 @@ class Dashboard:
             pass
 
 
-def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> Dashboard:
+def start_ray(folder: Path, variables: Mapping[str, str], workers: Workers, **arguments: Any) -> Dashboard:
     """Start Ray; call `leave_ray` afterwards, even if this fails.
 
     Args:
         folder: A private folder for its files.
         variables: Environment variables of its workers.
+        workers: Those that it starts ahead.
         arguments: Those of `ray.init`.
 
     Returns:
@@ -134,11 +160,14 @@ def start_ray(folder: Path, variables: Mapping[str, str], **arguments: Any) -> D
         "RAY_AUTH_TOKEN": None,
         "RAY_AUTH_TOKEN_PATH": str(token),
         ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
+        "RAY_preload_python_modules": workers.module,
+        # By default Ray ends those that have waited for a second when their cores are set aside for trials.
+        "RAY_idle_worker_killing_time_threshold_ms": "60000",
     }
     # This makes Ray use the loopback address for the node, as is its default on systems whose firewalls ask. A loopback
     # address given to `ray.init` would be replaced.
     is_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
-    node, ray._private.node.Node = ray._private.node.Node, _Node
+    node, ray._private.node.Node = ray._private.node.Node, type("Node", (_Node,), {"most_workers": workers.count})
     try:
         with environment_of(settings):
             _read_authentication()

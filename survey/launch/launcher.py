@@ -106,7 +106,7 @@ class Launch:
         self._stages.begin("joining Ray" if request.options.address else "starting Ray")
         with (
             serving(request.tracking, request.options, self._output) as access,
-            ray_session(request, recorder, access.environment_of_workers()) as session,
+            ray_session(request, plan, recorder, access.environment_of_workers()) as session,
             Addresses(access, session.cluster, request.say, afterwards=import_report_early) as addresses,
         ):
             cluster, stop = session.cluster, session.signals.request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -12,7 +13,7 @@ from survey.errors import InputError
 from survey.launch.options import Options
 from survey.launch.request import Request
 from survey.plan.estimate import Machine, Rows, price
-from survey.plan.gpu_sharing import Packing, fraction_for
+from survey.plan.gpu_sharing import GPU_FRACTIONS, Packing, fraction_for
 from survey.plan.plan import Plan
 from survey.plan.price import Price
 from survey.plan.spreading import spread
@@ -130,6 +131,12 @@ def for_cluster(
         pilot = None
     plan = _spread(request, plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
     return (on_gpus(request, plan, pilot) if on_gpu else plan), pilot
+
+
+def most_at_once(request: Request, plan: Plan) -> int:
+    """Return how many trials of a plan may train at once on this machine, if it has cores for all of them."""
+    count = plan.num_runs_planned if request.workload.one_by_one else len(plan.trials)
+    return min(count, math.ceil(request.num_gpus / min(GPU_FRACTIONS))) if request.num_gpus else count
 
 
 def _spread(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Plan:

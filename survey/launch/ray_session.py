@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from survey.errors import InputError
+from survey.launch.planning import most_at_once
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request
 from survey.system.gc_pause import collector_paused
@@ -19,6 +20,7 @@ from survey.tracking.credentials import variables_needed
 if TYPE_CHECKING:
     from survey.cluster.connection import Cluster
     from survey.export.mappers import Mapper
+    from survey.plan.plan import Plan
     from survey.trials.signals import StopSignals
 
 
@@ -45,11 +47,14 @@ class RaySession:
 
 
 @contextmanager
-def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, str]) -> Iterator[RaySession]:
+def ray_session(
+    request: Request, plan: Plan, recorder: Recorder, environment: Mapping[str, str]
+) -> Iterator[RaySession]:
     """Start or join the cluster that the options name.
 
     Args:
         request: The request, with its options.
+        plan: What it is to train.
         recorder: Records how the launch ends if its process has to end at once.
         environment: Environment variables for workers.
 
@@ -57,7 +62,7 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
         InputError: The cluster cannot be joined.
     """
     with collector_paused():
-        from survey.cluster.connection import connected
+        from survey.cluster.connection import Workers, connected
         from survey.cluster.head_watch import ClusterWatch
         from survey.trials.signals import StopSignals, kept_from_children
         from survey.trials.stopper import StopRequest
@@ -80,6 +85,7 @@ def ray_session(request: Request, recorder: Recorder, environment: Mapping[str, 
                         num_gpus=options.num_gpus,
                         dashboard=options.ui,
                         environment=environment,
+                        workers=Workers(most_at_once(request, plan), "survey.trials.worker_imports"),
                     )
                 )
         except SystemExit as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import getsource
 from types import FunctionType
 
 import pytest
 from ray._private.node import Node
 from ray._private.parameter import RayParams
+from ray._private.resource_and_label_spec import ResourceAndLabelSpec
+from ray._private.services import start_raylet
 from ray.tune.execution.class_cache import DEFAULT_ENV_VARS
 
 from survey.cluster import connection, own_ray
@@ -15,7 +18,7 @@ from survey.cluster import connection, own_ray
 def test_all_that_is_done_otherwise_than_by_ray_is_there_in_ray():
     """If a new Ray names a method differently, ours is never called."""
     overridden = [name for name, value in vars(own_ray._Node).items() if isinstance(value, FunctionType)]
-    assert {"__init__", "start_monitor", "start_log_monitor", "start_api_server", "start_raylet"} == {*overridden}
+    assert {"__init__", "get_resource_and_label_spec", "start_raylet", "start_api_server"} < {*overridden}
     assert [name for name in overridden if name not in vars(Node)] == []
 
 
@@ -24,6 +27,20 @@ def test_its_agent_listens_at_any_free_port(monkeypatch):
     params = RayParams()
     own_ray._Node(params, head=True)
     assert params.dashboard_agent_listen_port == 0
+
+
+@pytest.mark.parametrize(("most", "started"), [(3, 3), (50, 8)])
+def test_as_many_workers_start_as_there_are_trials_and_all_cores_take_trials(most, started):
+    node, spec = object.__new__(own_ray._Node), ResourceAndLabelSpec(8, 0, 1e9, 1e9, {}, {})
+    spec._is_resolved = True
+    vars(node).update(_resource_and_label_spec=spec, most_workers=most)
+    told = node.get_resource_and_label_spec()
+    assert (told.num_cpus, told.to_resource_dict()["CPU"], told.labels) == (started, 8, {})
+
+
+def test_ray_takes_the_number_of_workers_from_there():
+    """`test_workers_are_ready` counts them."""
+    assert '--num_prestart_python_workers={}".format(int(resource_and_label_spec.num_cpus)' in getsource(start_raylet)
 
 
 class _ControlStore:

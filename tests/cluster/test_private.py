@@ -137,5 +137,5 @@ def test_the_environment_is_as_it_was_after_ray_has_failed_to_start(tmp_path, mo
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     before = dict(os.environ)
     with pytest.raises(RuntimeError):
-        own_ray.start_ray(tmp_path, {"X": "1"})
+        own_ray.start_ray(tmp_path, {"X": "1"}, own_ray.Workers(1, "survey"))
     assert dict(os.environ) == before

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from survey.launch.planning import most_at_once
 from tests.support.small_survey import write_space
 
 UP_TO_RAY = """
@@ -26,3 +31,17 @@ def test_before_ray_starts_nothing_is_imported_for_which_there_is_time_while_it_
     command = [sys.executable, "-c", UP_TO_RAY, "launch", write_space(tmp_path), "--out", tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "error: imported: []\n")
+
+
+@pytest.mark.parametrize(
+    ("trials", "one_by_one", "num_gpus", "at_once"),
+    [
+        pytest.param(5, False, 0.0, 5, id="on cores"),
+        pytest.param(5, True, 0.0, 15, id="each run may become a trial"),
+        pytest.param(50, False, 2.0, 16, id="with an eighth of a GPU each"),
+    ],
+)
+def test_as_many_workers_get_ready_as_trials_may_train_at_once(trials, one_by_one, num_gpus, at_once):
+    plan: Any = SimpleNamespace(trials=[()] * trials, num_runs_planned=3 * trials)
+    request: Any = SimpleNamespace(workload=SimpleNamespace(one_by_one=one_by_one), num_gpus=num_gpus)
+    assert most_at_once(request, plan) == at_once
