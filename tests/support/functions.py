@@ -24,7 +24,12 @@ def train(*, seed, slope: float, level: int = 0, epochs: int = 6, state=None):
 
 
 def write(folder: Path, text: str, name: str = "line.py") -> Path:
-    """Write a module."""
+    """Write a module, and drop what Python has compiled of one that was there.
+
+    Python would take that for one of the same second and size.
+    """
+    for compiled in folder.glob(f"__pycache__/{Path(name).stem}.*"):
+        compiled.unlink()
     (folder / name).write_text(text)
     return folder / name
 
