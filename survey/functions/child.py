@@ -312,6 +312,12 @@ def _loaded(state: bytes) -> Any:
         return torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
 
 
+_32_BITS = ("2**32 - 1", str(2**32 - 1))
+"""How NumPy and scikit-learn tell the greatest seed that they take."""
+
+_OF_SEEDS = " (a run's seed has 63 bits; use seed % 2**32)"
+
+
 def _failure(error: BaseException) -> dict[str, Any]:
     """An error of the function: its last line for people, and a traceback of the user's own lines."""
     if isinstance(error, BadYieldError):
@@ -324,7 +330,8 @@ def _failure(error: BaseException) -> dict[str, Any]:
         where = f"{Path(error.filename).name}, line {error.lineno}: "
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     shown = "".join([*traceback.format_list(theirs), *(f"{line}\n" for line in before)])
-    return {"error": where + last.strip(), "traceback": shown, "out_of_memory": is_memory}
+    hint = _OF_SEEDS if any(limit in last for limit in _32_BITS) else ""
+    return {"error": where + last.strip() + hint, "traceback": shown, "out_of_memory": is_memory}
 
 
 def _is_installed(file: str) -> bool:

@@ -163,7 +163,7 @@ def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
     """Say why a folder cannot be that of an output; an empty string if it can."""
     is_survey = (folder / "survey.json").is_file()
     if must_exist and not is_survey:
-        return "there is no survey here (no survey.json); give the --out of a launch"
+        return "there is no survey here (no survey.json); expected the output folder of a launch, such as surveys/NAME"
     if folder.exists() and not folder.is_dir():
         return "expected a folder for the output, found a file"
     for path in folder.iterdir() if folder.is_dir() else ():

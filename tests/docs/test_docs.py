@@ -62,7 +62,7 @@ def test_search_spaces_of_the_readme_and_of_their_page_load(text, tmp_path):
 def test_the_function_of_the_readme_learns():
     there: dict[str, Any] = {}
     exec(compile(blocks(README, "python")[0], "my_net.py", "exec"), there)
-    losses = [metrics["test_loss"] for metrics in there["train"](seed=1, width=16, penalty=0.1, epochs=5)]
+    losses = [metrics["test_loss"] for metrics in there["train"](seed=2**63 - 1, width=16, penalty=0.1, epochs=5)]
     assert losses[-1] < 0.8 * losses[0]
 
 

@@ -109,7 +109,10 @@ def odd(tmp_path_factory):
     ("how", "told"),
     [
         ("error", "long"),
-        ("library", "line.py, line 27: ValueError: Seed must be between 0 and 2**32 - 1"),
+        (
+            "library",
+            "line 27: ValueError: Seed must be between 0 and 2**32 - 1 (a run's seed has 63 bits; use seed % 2**32)",
+        ),
         ("large", "'loss': expected a number, it yielded an integer too large for one"),
         ("exit", "line 7: SystemExit: 3 ended its process, with status 3"),
         ("_exit", "line.train: its process has ended by itself, with status 7, before it answered"),
