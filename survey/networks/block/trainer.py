@@ -13,7 +13,7 @@ from survey.networks.block.passes import HEADS, OPTIMIZERS, Compile, described
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import STATISTICS
 from survey.networks.training import streams
-from survey.networks.training.drawing import draw_runs
+from survey.networks.training.drawing import draw_sets
 from survey.networks.training.graphs import record
 from survey.networks.training.loop import updates_of
 from survey.networks.training.optimizers import decays, moments, step_sizes
@@ -49,7 +49,7 @@ class BlockTrainer:
     """Trains all runs of one experiment at once, each by a block of a GPU's threads, which trains a whole epoch.
 
     Args:
-        experiment: The hyperparameters, such as `survey.networks.cores.block_layout` takes.
+        experiment: The hyperparameters, such as `survey.networks.cores.block_layouts` takes.
         inputs: Features, float32 [rows, num_inputs].
         targets: float32 [rows, outputs]: one-hot classes, one column of 0 and 1, or regression targets.
         task_kind: `classification` or `regression`.
@@ -86,7 +86,9 @@ class BlockTrainer:
         self._kind: OutputKind = output_kind(task_kind, self._num_outputs)
         self._updates = updates_of(experiment)
         self._inputs = inputs.float().contiguous().to(device)
-        self._draw_rows(targets, parts)
+        train, *held_out = draw_sets(experiment, seeds, targets, self._kind, parts)
+        self._train = _Set(*train, self._device)
+        self._evaluated = [_Set(*each, self._device) for each in held_out]
         names = ("parameters", *moments(self._updates))
         self._states = RunStates(names, inputs.shape[1], widths, len(seeds), columns_of=columns_of, device=device)
         self._states.draw(seeds, experiment.initialization)
@@ -104,15 +106,6 @@ class BlockTrainer:
         self._recorded: Callable[[], Tensor] | None = None
         self.epoch = self._steps = 0
         self._statistics = torch.empty(0)
-
-    def _draw_rows(self, targets: Tensor, parts: Tensor | None) -> None:
-        """Draw each run's rows and noisy labels."""
-        kind = self._kind
-        stored = targets.argmax(1, keepdim=True) if kind == "softmax" else targets.float()
-        drawn = draw_runs(self._experiment, self._seeds, stored, kind, self._num_outputs, parts)
-        as_taken = torch.int32 if kind == "softmax" else torch.float32
-        self._train = _Set(drawn.train, drawn.train_targets.to(as_taken), self._device)
-        self._evaluated = [_Set(rows, stored[rows].to(as_taken), self._device) for rows in drawn.held_out]
 
     def _bind(self, rows: _Set, *, trains: bool) -> Callable[[], None]:
         """Return what starts a pass over a set of rows."""

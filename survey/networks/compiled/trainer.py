@@ -14,7 +14,7 @@ from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import STATISTICS
 from survey.networks.topology import residual_layers
 from survey.networks.training import streams
-from survey.networks.training.drawing import draw_runs
+from survey.networks.training.drawing import draw_sets
 from survey.networks.training.loop import updates_of
 from survey.networks.training.optimizers import decays, moments, step_sizes
 from survey.networks.training.outputs import OutputKind, output_kind
@@ -127,22 +127,16 @@ class CompiledTrainer:
         self._updates = updates_of(experiment)
         self._described = _described(experiment, inputs, self._kind, widths)
         self._memory = torch.zeros(unit.memory(self._described))
-        self._draw_rows(inputs.float().contiguous(), targets, parts)
+        train, *held_out = draw_sets(experiment, seeds, targets, self._kind, parts)
+        inputs = inputs.float().contiguous()
+        self._train = _Set(inputs, *train)
+        self._evaluated = [_Set(inputs, *each) for each in held_out]
         names = ("parameters", *moments(self._updates))
         self._states = RunStates(names, inputs.shape[1], widths, len(seeds), multiple=_FLOATS)
         self._states.draw(seeds, experiment.initialization)
         self._orders = _Orders(unit, len(seeds), len(self._train))
         self.epoch = self._steps = 0
         self._statistics = torch.empty(0)
-
-    def _draw_rows(self, inputs: Tensor, targets: Tensor, parts: Tensor | None) -> None:
-        """Draw each run's rows and noisy labels."""
-        kind, num_outputs = self._kind, targets.shape[1]
-        stored = targets.argmax(1, keepdim=True) if kind == "softmax" else targets.float()
-        drawn = draw_runs(self._experiment, self._seeds, stored, kind, num_outputs, parts)
-        as_taken = torch.int32 if kind == "softmax" else torch.float32
-        self._train = _Set(inputs, drawn.train, drawn.train_targets.to(as_taken))
-        self._evaluated = [_Set(inputs, rows, stored[rows].to(as_taken)) for rows in drawn.held_out]
 
     def train_epoch(self) -> Tensor:
         """Train one epoch of every run; see `survey.networks.training.loop.Trainer.train_epoch`."""

@@ -83,3 +83,26 @@ def draw_runs(
         torch.stack(noisy),
         [torch.stack(rows) for rows in held_out if len(rows[0])],
     )
+
+
+def draw_sets(
+    experiment: TaskExperiment, seeds: Sequence[int], targets: Tensor, kind: OutputKind, parts: Tensor | None
+) -> list[tuple[Tensor, Tensor]]:
+    """Draw the training, the test and perhaps the validation set of each run, as cores of our own take them.
+
+    Args:
+        experiment: The hyperparameters.
+        seeds: Seed of each run.
+        targets: [rows, outputs], as of `Trainer`, on the CPU.
+        kind: Kind of output layer.
+        parts: [rows], the part of each row of a task with a split of its own; None without.
+
+    Returns:
+        Of each set the rows, int64 [runs, rows], and their targets, with noise in the training set: of softmax the
+        classes, int32 [runs, rows, 1], else float32 [runs, rows, outputs].
+    """
+    is_softmax = kind == "softmax"
+    stored = targets.argmax(1, keepdim=True) if is_softmax else targets.float()
+    drawn = draw_runs(experiment, seeds, stored, kind, targets.shape[1], parts)
+    sets = [(drawn.train, drawn.train_targets), *((rows, stored[rows]) for rows in drawn.held_out)]
+    return [(rows, found.to(torch.int32 if is_softmax else torch.float32)) for rows, found in sets]
