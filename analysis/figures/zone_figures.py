@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from analysis.figures.grid import (
     INK,
     LINE,
     MAX_PANELS,
-    MUTED,
     WIDTH,
     Room,
     folded,
@@ -35,9 +31,7 @@ from analysis.figures.grid import (
 )
 from analysis.figures.panels import Panel, base_of_tasks, evenly, panels, require
 from analysis.figures.zone import (
-    CAP,
     Minimum,
-    MinMax,
     all_epochs,
     cap_of,
     least,
@@ -46,6 +40,7 @@ from analysis.figures.zone import (
     variation_value,
     zone_value,
 )
+from analysis.figures.zone_colours import Colours, colour_bar, loss_colours, variation_colours
 from analysis.reading.curves import curve_matrix, num_epochs
 from analysis.reading.frames import distinct, equal
 from analysis.reading.labels import figure_text, fixed_text
@@ -55,8 +50,6 @@ MAX_COLUMNS = 6
 """Most depths or shapes of a grid of tasks."""
 
 _LEVELS = np.linspace(0, 1, 26)
-_RATIOS = (1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
-_VARIATIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _BAR = 1.42
 """Room for the colour bar, in inches."""
 
@@ -66,14 +59,6 @@ _TASK_NAME = 80
 
 _Maps = list[list[npt.NDArray[np.float64]]]
 """The maps of each task, (experiments, epochs) each."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Colours:
-    scale: MinMax
-    map: str
-    title: str
-    ticks: tuple[tuple[float, str], ...]
 
 
 def butter_zone(frame: pd.DataFrame, *, statistic: str = "test_loss_median", minimum: float | None = None) -> Figure:
@@ -113,12 +98,12 @@ def butter_zone(frame: pd.DataFrame, *, statistic: str = "test_loss_median", min
     ratios = [_ratios(panel, epochs, statistic, lowest, highest) for panel in drawn]
     cap = cap_of(ratios)
     values = [zone_value(ratio, cap) for ratio in ratios]
-    colours = _loss_colours([*values, zone_value(relative_loss([best.value], lowest, highest), cap)], lowest, cap)
+    colours = loss_colours([*values, zone_value(relative_loss([best.value], lowest, highest), cap)], lowest, cap)
     for one, panel, value in zip(axes, drawn, values, strict=True):
         if _contours(one, panel, epochs, colours, value):
             _mark(one, least([panel], statistic), best)
     _scale_axes(axes[0], frame, epochs)
-    _colour_bar(figure, axes, colours)
+    colour_bar(figure, axes, colours)
     footnote(figure, "▲ minimum of the task   △ minimum of the panel   | surveyed size", len(all_panels))
     return figure
 
@@ -159,7 +144,7 @@ def zone_grid(frame: pd.DataFrame, *, by: str = "depth", vary: bool = False) -> 
         _draw_task(task, row, value, epochs, colours, wide)
     _scale_axes(flat[0], shared, epochs, most=7 if len(columns) < 4 else 3)
     name_axes(figure, flat, x="trainable parameters", y="epoch")
-    _colour_bar(figure, flat, colours)
+    colour_bar(figure, flat, colours)
     footnote(
         figure,
         "▲ least median shown of the task   △ of the panel   | surveyed size   grey: no experiment   "
@@ -190,16 +175,16 @@ class _Task:
         return [panel for panel in self.panels if len(panel.frame)]
 
 
-def _loss_maps(tasks: Sequence[_Task], epochs: npt.NDArray[np.int64]) -> tuple[_Maps, _Colours]:
+def _loss_maps(tasks: Sequence[_Task], epochs: npt.NDArray[np.int64]) -> tuple[_Maps, Colours]:
     ratios = [_losses(task, epochs) for task in tasks]
     cap = max(map(cap_of, ratios))
     values = [[zone_value(ratio, cap) for ratio in row] for row in ratios]
-    return values, _loss_colours([*_flat(values), zone_value([1.0])], 1.0, cap)
+    return values, loss_colours([*_flat(values), zone_value([1.0])], 1.0, cap)
 
 
-def _variation_maps(tasks: Sequence[_Task], epochs: npt.NDArray[np.int64]) -> tuple[_Maps, _Colours]:
+def _variation_maps(tasks: Sequence[_Task], epochs: npt.NDArray[np.int64]) -> tuple[_Maps, Colours]:
     values = [_variations(task, epochs) for task in tasks]
-    return values, _variation_colours(_flat(values))
+    return values, variation_colours(_flat(values))
 
 
 def _flat(values: _Maps) -> list[npt.NDArray[np.float64]]:
@@ -247,7 +232,7 @@ def _draw_task(
     row: Sequence[Axes],
     values: Sequence[npt.NDArray[np.float64]],
     epochs: npt.NDArray[np.int64],
-    colours: _Colours,
+    colours: Colours,
     wide: float,
 ) -> None:
     """Draw the panels of a task, each so many inches wide."""
@@ -262,7 +247,7 @@ def _draw_task(
 
 
 def _contours(
-    axes: Axes, panel: Panel, epochs: npt.NDArray[np.int64], colours: _Colours, values: npt.NDArray[np.float64]
+    axes: Axes, panel: Panel, epochs: npt.NDArray[np.int64], colours: Colours, values: npt.NDArray[np.float64]
 ) -> bool:
     """Fill a panel with contours, or with the reason for having none; return whether it has them."""
     parameters, first = np.unique(panel.frame["num_free_parameters"].to_numpy(np.float64), return_index=True)
@@ -312,47 +297,3 @@ def _scale_axes(axes: Axes, frame: pd.DataFrame, epochs: npt.NDArray[np.int64], 
     axes.set_yscale("log")
     axes.set_ylim(1, max(int(epochs[-1]), 2))
     log_epochs(axes.yaxis, int(epochs[-1]))
-
-
-def _loss_colours(values: Sequence[npt.NDArray[np.float64]], minimum: float, cap: float) -> _Colours:
-    scale = MinMax.of(values)
-    ticks = [(float(zone_value(ratio, cap)), _ratio_text(ratio, minimum, cap)) for ratio in _RATIOS if ratio <= cap]
-    return _Colours(scale, "viridis", "loss ÷ minimum" if minimum > 0 else "loss, % of range", tuple(ticks))
-
-
-def _variation_colours(values: Sequence[npt.NDArray[np.float64]]) -> _Colours:
-    scale = MinMax.of(values)
-    named = [each for each in _VARIATIONS if scale.low <= variation_value(each) <= scale.high]
-    if len(named) < 2:  # a narrow range: name its ends
-        named = [float(np.expm1(value)) / 10 for value in (scale.low, scale.high)]
-    ticks = [(float(variation_value(each)), f"{each:.3g}") for each in named]
-    return _Colours(scale, "cividis", "stddev ÷ mean", tuple(ticks))
-
-
-def _colour_bar(figure: Figure, axes: Sequence[Axes], colours: _Colours) -> None:
-    boxes = [one.get_position() for one in axes]
-    bottom, top = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
-    bottom = max(bottom, top - 3.4 / figure.get_figheight())
-    left = max(box.x1 for box in boxes) + 0.16 / figure.get_figwidth()
-    place = figure.add_axes((left, bottom, 0.16 / figure.get_figwidth(), top - bottom))
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), matplotlib.colormaps[colours.map]), cax=place)
-    scale = colours.scale
-    seen = (scale.low - 1e-9, scale.high + 1e-9)
-    ticks = [(float(scale(value)), text) for value, text in colours.ticks if seen[0] <= value <= seen[1]]
-    ticks = [tick for number, tick in enumerate(ticks) if not number or _apart(ticks[number - 1], tick)]
-    bar.set_ticks([place for place, _ in ticks])
-    bar.set_ticklabels([text for _, text in ticks])
-    place.tick_params(labelsize=8.5, color=MUTED, labelcolor=INK)
-    name_panel(place, colours.title, fontsize=9, pad=11)
-
-
-def _apart(one: tuple[float, str], other: tuple[float, str]) -> bool:
-    """Whether there is room for the texts of two neighbouring ticks of a colour bar."""
-    return abs(other[0] - one[0]) > 0.04
-
-
-def _ratio_text(ratio: float, minimum: float, cap: float) -> str:
-    if minimum <= 0:
-        return "minimum" if ratio == 1 else "maximum" if ratio == CAP else f"+{ratio - 1:.0%}"
-    words = {1.0: "1.0x (best)", cap: f"{cap:g}x and more"}
-    return words.get(ratio, f"{ratio:g}x")
