@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import os
+import queue
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _IMPORTS = "<frozen importlib._bootstrap>"
-_AGAIN_S = 0.05
+_AGAIN_S, _LOST_S = 0.05, 2.0
 
 
 class Interrupter:
@@ -27,22 +28,38 @@ class Interrupter:
 
     def __init__(self, notice: Callable[[], object] = lambda: None) -> None:
         self._notice, self._outside, self._waits = notice, _imports_in(inspect.currentframe()), False
+        self._handled: queue.SimpleQueue[None] = queue.SimpleQueue()  # a signal may interrupt its `put` anywhere
+
+    @classmethod
+    def present(cls) -> Interrupter:
+        """The one that handles Ctrl-C now, which may have an interruption that waits; else a new one."""
+        handler = signal.getsignal(signal.SIGINT)
+        return handler if isinstance(handler, cls) else cls()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt, now or as soon as what is imported is whole."""
         if _imports_in(frame) <= self._outside:
-            self._waits = False
+            self.end()
             raise KeyboardInterrupt
-        if not self._waits:
+        if self._waits:
+            self._handled.put(None)
+        else:
             self._waits = True
             threading.Thread(target=self._insist, name="interruption that waits", daemon=True).start()
+
+    def end(self) -> None:
+        """Send no more signals: a second one would interrupt what comes after."""
+        self._waits = False
+        self._handled.put(None)
 
     def _insist(self) -> None:
         self._notice()
         time.sleep(_AGAIN_S)
         while self._waits:
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(_AGAIN_S)  # in which the signal is handled
+            with suppress(queue.Empty):  # another handler has got it
+                self._handled.get(timeout=_LOST_S)  # a busy machine handles it long after it was sent
+            time.sleep(_AGAIN_S)
 
 
 @contextmanager
@@ -55,6 +72,7 @@ def interrupting(handler: Interrupter) -> Iterator[None]:
     try:
         yield
     finally:
+        handler.end()
         signal.signal(signal.SIGINT, before)
 
 

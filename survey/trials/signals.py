@@ -48,7 +48,7 @@ class StopSignals:
         grace_s: float = GRACE_S,
     ) -> None:
         self.request, self._notice, self._is_training = request, notice, False
-        self._interrupt = Interrupter()
+        self._interrupt = Interrupter.present()
         too_late = (
             f"interrupted, and not all trials have stopped within {grace_s:.0f} s: those go on from their last "
             "checkpoint; launch again with the same arguments"

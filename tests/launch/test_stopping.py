@@ -26,6 +26,7 @@ from survey.launch.result import SurveyResult
 from survey.networks.experiment import NetworkExperiment
 from survey.output.folder import Output
 from survey.output.progress import line
+from survey.system.interrupts import Interrupter, interrupting
 from survey.text.terminal import SafeConsole
 from survey.trials.progress import Progress, ReportCounter, Stopping
 from survey.trials.signals import StopSignals, kept_from_children
@@ -102,6 +103,30 @@ def test_an_import_that_is_under_way_is_whole_before_a_signal_interrupts(number,
         imports()
     assert sys.modules.pop("half_a_library").whole
     await_that(notice.came.is_set)
+
+
+def test_an_interruption_that_waited_for_an_import_comes_once_although_other_handlers_have_come_since(
+    tmp_path, monkeypatch
+):
+    """As Ctrl-C while a launch imports Ray: a second one would interrupt the cell, or the shell, after it."""
+    (tmp_path / "half_a_library.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)")
+    monkeypatch.syspath_prepend(tmp_path)
+    entered, later = threading.Event(), []
+
+    def launch() -> None:
+        with interrupting(Interrupter(entered.wait)):
+            importlib.import_module("half_a_library")
+            with StopSignals(StopRequest()):
+                entered.set()
+                await_that(lambda: False, "the signal is lost")
+
+    with pytest.raises(KeyboardInterrupt):
+        launch()
+    del sys.modules["half_a_library"]
+    before = signal.signal(signal.SIGINT, lambda *_: later.append("again"))
+    time.sleep(0.3)  # some times what is waited between two signals
+    signal.signal(signal.SIGINT, before)
+    assert not later
 
 
 def test_a_hang_up_that_is_ignored_stays_ignored():
@@ -191,6 +216,7 @@ PROGRAM = """
 import os, sys, time
 from survey.cli import run_app
 from survey.launch.result import INTERRUPTED
+from survey.system.interrupts import Interrupter, interrupting
 from survey.text.terminal import SafeConsole
 
 console = SafeConsole()
