@@ -41,13 +41,8 @@ class _LazyCommand(TyperCommand):
 
 
 class _Commands(TyperGroup):
-    def list_commands(self, ctx: Any) -> list[str]:
-        """All of them, in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        """One of them, if there is one of this name."""
-        return _LazyCommand(cmd_name) if cmd_name in COMMANDS else None
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "commands": {name: _LazyCommand(name) for name in COMMANDS}})
 
 
 def _version(wanted: bool) -> None:

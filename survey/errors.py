@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 DONE, INCOMPLETE, WRONG_INPUT, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
 """Exit statuses of the command lines. The last is what a shell reports for a program that SIGPIPE killed."""
@@ -75,6 +77,16 @@ def nearest(word: object, allowed: Iterable[str]) -> str:
     by_lower = {one.lower(): one for one in allowed}
     match = difflib.get_close_matches(str(word).lower(), list(by_lower), n=1, cutoff=0.6)
     return f" (did you mean {by_lower[match[0]]!r}?)" if match else ""
+
+
+def nearest_path(path: Path, *folders: Path) -> str:
+    """Return the same for what lies beside a missing path, or in another folder, and has the closest name."""
+    there = {}
+    for folder in (*folders, path.parent):
+        with suppress(OSError):
+            there.update({each.name.lower(): each for each in folder.iterdir() if not each.name.startswith(".")})
+    match = difflib.get_close_matches(path.name.lower(), list(there), n=1, cutoff=0.6)
+    return f" (did you mean '{there[match[0]]}'?)" if match else ""
 
 
 FATAL_ERRORS = (TrackingAwayError, DiskFullError)

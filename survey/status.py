@@ -25,10 +25,10 @@ from survey.cli import run_app
 from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError, SurveyError
 from survey.output.disk_usage import DiskUse, DiskWatch, disk_line, disk_use
-from survey.output.folder import Output
+from survey.output.folder import SURVEYS, Output
 from survey.output.launch_record import EXPORTING, STARTING, LaunchRecord, read_record
 from survey.output.progress import block, duration
-from survey.output.surveys import SURVEYS, surveys_in
+from survey.output.surveys import surveys_in
 from survey.text.counting import counted
 from survey.text.terminal import SafeConsole, short_path
 from survey.tracking.database import completed_runs, holds_experiments
@@ -44,6 +44,8 @@ _ENDS = {
     "out of time": "stopped at its time limit: launch again with the same arguments to continue",
     "error": "ended by an error; fix its cause, then launch again with the same arguments to continue",
 }
+
+_FAILED = "ended; some runs failed: correct what the reasons below say, then launch again with the same arguments"
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,8 @@ def _state_line(status: Status) -> Text:
         )
     error = f": {record.error}" if record.error else ""
     style = "green" if status.state == "done" else "yellow"
-    return Text(f"{_ENDS[status.state]} ({_clock(record.updated_s)}){error}", style=style)
+    end = _FAILED if status.state == "incomplete" and record.figures.failures else _ENDS[status.state]
+    return Text(f"{end} ({_clock(record.updated_s)}){error}", style=style)
 
 
 def _runs_line(status: Status) -> Text:

@@ -10,8 +10,8 @@ import typer
 
 from survey.cli import run_app
 from survey.errors import InputError
-from survey.output.folder import Output
-from survey.output.surveys import SURVEYS, surveys_in
+from survey.output.folder import SURVEYS, Output
+from survey.output.surveys import surveys_in
 from survey.text.terminal import SafeConsole
 from survey.text.uris import sqlite_uri
 from survey.tracking.store_note import live_database

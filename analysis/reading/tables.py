@@ -19,7 +19,7 @@ from analysis.reading.units import Units, check_units, in_target_units, needed
 from survey.dataset.layout import REPETITIONS
 from survey.dataset.location import Location, open_location
 from survey.dataset.schema import columns_in
-from survey.errors import InputError, nearest
+from survey.errors import InputError, nearest, nearest_path
 from survey.text.names import is_of_system, is_word
 from survey.workloads.columns import Columns
 
@@ -267,7 +267,8 @@ def _missing(location: Location, table: str) -> InputError:
     with location.reading(location.root):
         if location.filesystem.get_file_info(location.root).type != fs.FileType.Directory:
             return InputError(
-                f"{location.name}: no such folder; expected the folder of a data set, with {SUMMARY}/ in it"
+                f"{location.name}: no such folder{nearest_path(Path(location.name))}; expected the folder of "
+                f"a data set, with {SUMMARY}/ in it"
             )
     found = [info.base_name for info in _entries(location) if not is_of_system(info.base_name)]
     listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")

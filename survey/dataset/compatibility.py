@@ -20,7 +20,7 @@ from survey.dataset.layout import (
 )
 from survey.dataset.reading import read_file, sweeps_of
 from survey.dataset.schema import columns_in
-from survey.errors import InputError
+from survey.errors import InputError, nearest_path
 from survey.text.names import clash, inside
 from survey.workloads.columns import Columns
 from survey.workloads.registry import workload_named
@@ -37,7 +37,9 @@ def sweeps_of_all(sources: Sequence[Path]) -> list[str]:
     names: set[str] = set()
     for source in sources:
         if not source.is_dir():
-            raise InputError(f"{source}: no such folder; expected that of a data set on this machine")
+            raise InputError(
+                f"{source}: no such folder{nearest_path(source)}; expected that of a data set on this machine"
+            )
         file = metadata_file(source, REPETITIONS)
         if not file.is_file():
             raise InputError(f"{source}: not a data set with runs: no {REPETITIONS}/_common_metadata in it")

@@ -16,7 +16,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from survey.errors import InputError
+from survey.errors import InputError, nearest_path
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _found(train: str | Callable[..., Any], folder: Path) -> Source:
         return _importable(place, function, folder)
     file = folder / place
     if not file.is_file():
-        raise InputError(f"there is no file {file}")
+        raise InputError(f"there is no file {file}{nearest_path(file)}")
     if not file.stem.isidentifier():
         raise InputError(f"{file.name} cannot be imported, as its name is no word of Python; rename it")
     return _of_module(file.stem, function, file.parent.resolve())

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from survey.launch.stages import Stages
     from survey.tracking.store import TrackingStore
     from survey.tracking.trial_run import TrackingSettings
-    from survey.trials.messages import TrialSettings
+    from survey.trials.messages import Failure, TrialSettings
 
 
 class Launch:
@@ -69,6 +69,8 @@ class Launch:
         with output.held(request.workload.name, request.workload.about), ExitStack() as held:
             request.data.check_dataset(output.dataset)  # before writing: a refused launch leaves the output unchanged
             held.enter_context(request.tracking.held())
+            for line in request.replaced_lines():
+                request.say(line, style="yellow")
             output.record(list(request.spaces), request.contents, request.workload.about)
             store = request.tracking.open_at_start()
             # A new search space is flagged at the end, on the cluster: it changes each partition of the output.
@@ -153,7 +155,7 @@ class Launch:
         session: RaySession,
         recorder: Recorder,
         begun: Callable[[], object],
-    ) -> tuple[tuple[str, ...], float]:
+    ) -> tuple[tuple[Failure, ...], float]:
         """Run the trials on Ray Tune; return failures, and seconds with a trial in its epoch loop.
 
         `begun` is called when a trial has started.

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from survey.launch.result import SurveyResult
+from survey.launch.result import SurveyResult, failure_lines
 from survey.plan.plan import Plan
 from survey.text.counting import counted
 from survey.text.terminal import SafeConsole, short_path
@@ -81,8 +81,8 @@ def show_result(result: SurveyResult, console: SafeConsole, *, with_mlflow: bool
         console: Where to print.
         with_mlflow: Whether the MLflow store is the output's own; then a command that shows it is printed.
     """
-    for failure in result.failures:
-        console.print(f"failed: {failure}", style="red")
+    for line in failure_lines(result.failures):
+        console.print(line, style="red")
     if result.cut_short:
         console.print(cut_short_line(result), style="yellow")
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,15 @@ from survey.launch.callers_ray import with_callers_ray
 from survey.launch.options import Options
 from survey.launch.redo import Redo, RedoFilter
 from survey.launch.tracking_location import TrackingLocation
-from survey.output.folder import Output
+from survey.output.folder import SURVEYS, Output
 from survey.output.states import States
-from survey.output.surveys import SURVEYS
 from survey.plan.make_plan import Bound, Device, Existing, make_plan
 from survey.plan.plan import Plan
 from survey.spaces.search_space import BaseSpace, check_together, sweep_of
+from survey.spaces.yaml_file import dump_space
 from survey.system.home import ensure_home
 from survey.system.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
+from survey.text.counting import counted
 from survey.text.escaping import markdown
 from survey.text.names import MOST_BYTES, clash, folded
 from survey.text.terminal import say
@@ -71,7 +72,7 @@ class Request:
         self.output.check(self.workload.name)
         if self.output.exists:
             self.workload = self.workload.joined(self.output.workload)
-        before = self.output.search_spaces.read()
+        self._before = before = self.output.search_spaces.read()
         held = floats_in_paths(self.output.dataset)
         check_together(spaces, before=before, held=held, repetitions=options.repetitions)
         self.tracking = TrackingLocation(options, self.output, self.say)
@@ -92,6 +93,21 @@ class Request:
     def say(self, text: str, style: str | None = None) -> None:
         """Print a message on one line."""
         say(self.console, text, style)
+
+    def replaced_lines(self) -> Iterator[str]:
+        """Say which search spaces take the place of others of their names, if some experiments lose theirs by that."""
+        before = {space.name: space for space in self._before}
+        for space in self.spaces:
+            earlier = before.get(space.name)
+            if earlier is None or dump_space(earlier) == dump_space(space):
+                continue
+            lost = {*earlier.experiments(self.contents)}.difference(space.experiments(self.contents))
+            if lost:
+                yield (
+                    f"{space.name}: the search space of this name that was surveyed here has "
+                    f"{counted(len(lost), 'experiment')} that this one leaves out; what is trained of them stays in "
+                    f"the data set, no longer as part of {space.name}"
+                )
 
     def _check_names(self, before: Sequence[BaseSpace]) -> None:
         """Check that the names of search spaces and output stay distinct on every system, and mean one thing each."""

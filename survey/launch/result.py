@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ from survey.text.terminal import short_path
 if TYPE_CHECKING:
     import pandas as pd
 
+    from survey.trials.messages import Failure
+
 
 @dataclass(frozen=True)
 class Training:
@@ -29,14 +32,14 @@ class Training:
 
     Attributes:
         num_runs: Runs that they added to the data set.
-        failures: For each failed trial: its name, and the last line of its error.
+        failures: Experiments whose training failed, and why.
         loop_seconds: Seconds in which at least one trial was in its epoch loop.
         interrupted: Whether a signal ended the launch.
         out_of_time: Whether its time limit ended it.
     """
 
     num_runs: int = 0
-    failures: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
     loop_seconds: float = 0.0
     interrupted: bool = False
     out_of_time: bool = False
@@ -51,7 +54,7 @@ class SurveyResult:
         num_runs: Repetitions of all these experiments.
         num_runs_done: Repetitions in the data set.
         num_runs_trained: Repetitions that this launch added.
-        failures: For each failed trial: its name, and the last line of its error.
+        failures: Experiments whose training failed, each with `name` and `error`, the last line of what was raised.
         missing: For each experiment that lacks repetitions: its name, and how many it lacks.
         interrupted: Whether a signal ended the launch.
         out_of_time: Whether its time limit ended it.
@@ -65,7 +68,7 @@ class SurveyResult:
     num_runs: int
     num_runs_done: int
     num_runs_trained: int
-    failures: tuple[str, ...]
+    failures: tuple[Failure, ...]
     missing: tuple[str, ...]
     interrupted: bool
     out_of_time: bool
@@ -122,7 +125,7 @@ class SurveyResult:
 
     def __repr__(self) -> str:
         ended = f"; {self.cut_short}" if self.cut_short else ""
-        failed = f"; {counted(len(self.failures), 'trial')} failed" if self.failures else ""
+        failed = f"; {counted(len(self.failures), 'failure')}" if self.failures else ""
         return f"<SurveyResult: {self}{ended}{failed}; in {short_path(self.dataset.parent)}>"
 
     def _repr_html_(self) -> str:
@@ -135,13 +138,23 @@ class SurveyResult:
             ("data set", short_path(self.dataset)),
             *([("report", short_path(self.report))] if self.report else []),
         ]
-        notes = [f"failed: {failure}" for failure in self.failures] + [f"missing: {name}" for name in self.missing]
+        notes = [*failure_lines(self.failures), *(f"missing: {name}" for name in self.missing)]
         return html_table(rows, [*([self.cut_short] if self.cut_short else []), *notes])
 
     @property
     def _took(self) -> str:
         took, training = (timedelta(seconds=round(seconds)) for seconds in (self.seconds, self.loop_seconds))
         return f"{took}, {training} of it training"
+
+
+def failure_lines(failures: Sequence[Failure]) -> Iterator[str]:
+    """A line for each reason, that of most experiments first."""
+    by_reason: dict[str, list[str]] = {}
+    for name, error in failures:
+        by_reason.setdefault(error, []).append(name)
+    for error, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        shared = f", {len(names):,} experiments, the first" if len(names) > 1 else ""
+        yield f"failed{shared}: {names[0]}: {error}"
 
 
 def _missing(bundle: PlannedBundle) -> str:

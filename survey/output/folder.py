@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from survey.errors import OutputError
+from survey.errors import OutputError, nearest_path
 from survey.output.identity import Identity
 from survey.output.lock import OutputLock
 from survey.output.ownership import marker_of
@@ -19,6 +19,9 @@ from survey.text.names import is_of_system
 from survey.workloads.experiment import TRAINING_VERSION
 from survey.workloads.registry import NETWORKS, workload_named
 from survey.workloads.workload import Workload
+
+SURVEYS = Path("surveys")
+"""Where launches put their outputs by default, each in a folder of its name."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,10 @@ def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
     """Say why a folder cannot be that of an output; an empty string if it can."""
     is_survey = (folder / "survey.json").is_file()
     if must_exist and not is_survey:
-        return "there is no survey here (no survey.json); expected the output folder of a launch, such as surveys/NAME"
+        return (
+            f"there is no survey here{nearest_path(folder, SURVEYS)}: no survey.json; expected the output folder of a "
+            "launch, such as surveys/NAME"
+        )
     if folder.exists() and not folder.is_dir():
         return "expected a folder for the output, found a file"
     for path in folder.iterdir() if folder.is_dir() else ():

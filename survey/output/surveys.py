@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from survey.output.folder import Output
+from survey.output.folder import SURVEYS, Output
 from survey.output.launch_record import read_record
-
-SURVEYS = Path("surveys")
 
 
 def surveys_in(folder: Path = SURVEYS) -> list[Output]:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from survey.errors import InputError, LocatedError, SearchSpaceError, nearest
+from survey.errors import InputError, LocatedError, SearchSpaceError, nearest, nearest_path
 from survey.spaces.changes import change_grids
 from survey.spaces.lists import take_lists
 from survey.spaces.search_space import BaseSpace, axes_of
@@ -115,7 +115,7 @@ def _find(name: str) -> Path:
         return built_in
     names = built_in_names()
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        raise SearchSpaceError(f"search space {name}: there is no such file")
+        raise SearchSpaceError(f"search space {name}: there is no such file{nearest_path(path)}")
     raise SearchSpaceError(
         f"search space {name!r} is unknown{nearest(name, names)}; known are {', '.join(names)}, or give a path to a "
         f"YAML file (`survey example` prints one to start from)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from survey.errors import SurveyError, TaskError
+from survey.errors import SurveyError, TaskError, nearest_path
 from survey.tasks.arrays import read_arrays
 from survey.tasks.parquet_tables import read_parquet
 from survey.tasks.table import Reading, Table, is_lfs_pointer, name_of, row_place, table_of
@@ -42,7 +42,8 @@ def read_table(task: str, path: Path, target: str, reading: Reading = _PLAIN) ->
 
 def _read(task: str, path: Path, target: str, reading: Reading, where: str) -> Table:
     if not path.is_file():
-        found = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+        missing = f"does not exist{nearest_path(path)}"
+        found = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else missing
         raise TaskError(f"task {task!r}: {path} {found}; expected a file ({', '.join(FORMATS)})")
     ending = next((ending for ending in sorted(FORMATS, key=len) if path.name.lower().endswith(ending)), None)
     if ending is None:

@@ -47,6 +47,21 @@ class TrialSettings:
     report_every_s: float = 1.0
 
 
+class Failure(NamedTuple):
+    """An experiment whose training has failed for good.
+
+    Attributes:
+        name: Its name, for people.
+        error: The last line of its error.
+    """
+
+    name: str
+    error: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.error}"
+
+
 class ExperimentConfig(TypedDict):
     """One experiment of a trial: the fields of its `Experiment`, and those below.
 

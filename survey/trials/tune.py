@@ -19,7 +19,7 @@ from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGA
 from survey.cluster.connection import Cluster
 from survey.plan.bundles import PlannedBundle
 from survey.trials.lost_workers import LostWorkers
-from survey.trials.messages import TrialSettings, configs_of, label_of, last_line
+from survey.trials.messages import Failure, TrialSettings, configs_of, label_of, last_line
 from survey.trials.progress import Progress, ReportCounter
 from survey.trials.searcher import PlanOrder
 from survey.trials.stopper import StopRequest
@@ -56,7 +56,7 @@ def fit(
     stop: StopRequest,
     progress: Progress,
     after_part: Callable[[], object],
-) -> tuple[str, ...]:
+) -> tuple[Failure, ...]:
     """Train trials on the connected Ray cluster, in their order, in Tune runs of 5,000 trials at most.
 
     Args:
@@ -68,12 +68,12 @@ def fit(
         after_part: Called between two Tune runs, while no trial trains.
 
     Returns:
-        For each trial that failed, or experiment of a packed one: its name and the last line of its error.
+        The failures: one for each trial that failed, or for each experiment of a packed one that did.
     """
     trainable = tune.with_parameters(SurveyTrial, settings=settings)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(most_waiting(trials, cluster))
     trainable = _named(tune.with_resources(trainable, partial(resources, node_memory=cluster.node_memory)))
-    failures: list[str] = []
+    failures: list[Failure] = []
     for first in range(0, len(trials), TRIALS_PER_TUNE_RUN):
         if first and not stop.stop_all():  # for an export there may be neither time nor a tracking server
             after_part()
@@ -107,7 +107,7 @@ def _as_on(cluster: Cluster) -> Iterator[None]:
 
 def _tune_run(
     trainable: Any, trials: Sequence[Sequence[PlannedBundle]], scratch: Path, stop: StopRequest, progress: Progress
-) -> list[str]:
+) -> list[Failure]:
     """Train trials in one Tune run; return their failures, as `fit` does."""
     # Tune's own state is not kept: the results show what is done, and trials have checkpoints of their own.
     with tempfile.TemporaryDirectory(prefix="tune-", dir=scratch) as folder:
@@ -137,13 +137,13 @@ def _tune_run(
         return [failure for result in results for failure in _failures(result)]
 
 
-def _failures(result: Any) -> Iterator[str]:
+def _failures(result: Any) -> Iterator[Failure]:
     """Yield the failure of a trial, or those of its packed experiments, as `fit` returns them."""
     if result.error is not None:
-        yield f"{label_of(result.config)}: {last_line(result.error)}"
+        yield Failure(label_of(result.config), last_line(result.error))
         return
     for number, error in ((result.metrics or {}).get("failed") or {}).items():
-        yield f"{experiment_of(configs_of(result.config)[int(number)]).label}: {error}"
+        yield Failure(experiment_of(configs_of(result.config)[int(number)]).label, error)
 
 
 def report_every_s(num_trials: float) -> float:

@@ -64,6 +64,22 @@ def test_shares_of_a_gpu(text, share):
     assert parse_gpus_per_trial(text) == share
 
 
+def test_a_word_that_is_mistyped_gets_the_one_that_is_meant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "surveys" / "widths").mkdir(parents=True)
+    (tmp_path / "widths.yaml").write_text("")
+    for mistyped, meant in (
+        (["lunch"], "'lunch'. Did you mean 'launch'?"),
+        (["status", "surveys/width"], f"did you mean '{tmp_path}/surveys/widths'?"),
+        (["status", "wdths"], "did you mean 'surveys/widths'?"),
+        (["explore", "surveys/wdths"], "did you mean 'surveys/widths'?"),
+        (["launch", "wdiths.yaml"], "did you mean 'widths.yaml'?"),
+    ):
+        ended = run_main(main_module.main, *mistyped)
+        assert ended.returncode == 2
+        assert meant in " ".join(ended.stderr.split())
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "2", "half", "", "nan", "inf", "Auto"])
 def test_what_is_no_share_of_a_gpu_is_refused(text):
     with pytest.raises(typer.BadParameter) as error:

@@ -193,6 +193,18 @@ def test_a_process_of_the_same_number_is_not_taken_for_the_launch(undisturbed):
     assert dataclasses.replace(other, process_start_s=0.0).is_silent
 
 
+def test_who_reads_of_failures_is_not_sent_to_launch_the_same_again(undisturbed):
+    status = survey_status(undisturbed)
+    assert status.launch
+    failed = dataclasses.replace(status.launch.figures, failures={"KeyError: 'x'": 3})
+    launch = dataclasses.replace(status.launch, phase="incomplete", figures=failed)
+    text = shown(render(dataclasses.replace(status, state="incomplete", launch=launch)))
+    assert "correct what the reasons below say, then launch again" in text
+    assert text.index("reasons below") < text.index("failed, 3 runs: KeyError: 'x'")
+    launch = dataclasses.replace(launch, figures=status.launch.figures)
+    assert "missing: launch again" in shown(render(dataclasses.replace(status, state="incomplete", launch=launch)))
+
+
 @pytest.mark.parametrize("damage", ["", "{", "{}", "[]", '{"figures": 3}'])
 def test_a_record_that_cannot_be_read_counts_as_none(damage, tmp_path):
     output = Output.at(tmp_path / "out")
