@@ -12,31 +12,32 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import tempfile
 import threading
 import time
 from collections import defaultdict
-from itertools import product
 from pathlib import Path
 
 import psutil
 from rich.console import Console
 
 _LOOK_EVERY_S = 0.5
-_SHAPES = ("rectangle", "trapezoid", "exponential", "wide_first_2x", "wide_first_4x")
-_RATES = (0.01, 0.003, 0.001, 0.0003, 0.0001)
 
 
 def space(count: int):
     """A search space of `count` of 1,000 experiments."""
     from survey.networks.search_space import Grid, SearchSpace
 
-    cells = list(product(_SHAPES, (2048, 4096), (3, 4, 5, 6, 7), _RATES, (64, 128, 256, 512)))
-    chosen = random.Random(0).sample(cells, count)
-    names = ("shape", "size", "depth", "learning_rate", "batch_size")
-    grids = [Grid(dataset="sklearn:digits", epochs=300, **dict(zip(names, cell, strict=True))) for cell in chosen]
-    return SearchSpace(name="share", repetitions=5, grids=grids)
+    grid = Grid(
+        dataset="sklearn:digits",
+        shape=("rectangle", "trapezoid", "exponential", "wide_first_2x", "wide_first_4x"),
+        size=(2048, 4096),
+        depth=(3, 4, 5, 6, 7),
+        learning_rate=(0.01, 0.003, 0.001, 0.0003, 0.0001),
+        batch_size=(64, 128, 256, 512),
+        epochs=300,
+    )
+    return SearchSpace(name="share", repetitions=5, grids=[grid], sample=count)
 
 
 class ProcessorTimes(threading.Thread):

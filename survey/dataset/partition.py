@@ -7,6 +7,7 @@ of its runs, last. The same runs give the same bytes, in one step or several.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -114,7 +115,11 @@ class PartitionWriter:
         self._dataset, self._columns, self._partition = dataset, columns, partition
         self._sweeps, self._stack = sweeps, stack
         self._names = sorted(sweeps)
+        self._runs_schema = _without_partitions(repetition_schema(columns, self._names), columns)
+        self._summary_schema = summary_schema(columns, self._names)
+        self._executive_names = executive_schema(columns, self._names).names
         self._writers: dict[str, TableWriter] = {}
+        self._waiting: list[pa.Table] = []  # summaries that are not yet in the tables of sweeps
         self._ids: list[np.ndarray] = []
         self._repetitions: list[np.ndarray] = []
         self._mlflow_run_ids: list[str] = []
@@ -126,21 +131,26 @@ class PartitionWriter:
 
     def write(self, runs: pa.Table) -> None:
         """Write the runs of complete experiments, and all their summaries."""
-        columns = self._columns
-        runs = _with_flags(runs, columns, self._sweeps)
+        runs = _with_flags(runs, self._sweeps, self._runs_schema)
         self._append(REPETITIONS, runs)
-        summary = summarise(runs, summary_schema(columns, self._names), columns.metrics)
+        summary = summarise(runs, self._summary_schema, self._columns.metrics)
+        self._waiting.append(summary)
+        if self._ids:  # not the only group
+            self._append_to_sweeps(self._names)
         recorded = set(summary.column_names)
-        executive = [name for name in executive_schema(columns, self._names).names if name in recorded]
-        for name in self._names:
-            part = summary.filter(summary[name])
-            if len(part):
-                self._append(sweep_table(name), part)
-        self._append(EXECUTIVE, summary.select(executive))
+        self._append(EXECUTIVE, summary.select([name for name in self._executive_names if name in recorded]))
         self._append(SUMMARY, summary)
         self._ids.append(runs["experiment_id"].to_numpy())
         self._repetitions.append(runs["repetition"].to_numpy())
         self._mlflow_run_ids += runs["mlflow_run_id"].to_pylist()
+
+    def _append_to_sweeps(self, names: Sequence[str]) -> None:
+        """Append the summaries that wait to the tables of some sweeps."""
+        for summary, name in itertools.product(self._waiting, names):
+            part = summary.filter(summary[name])
+            if len(part):
+                self._append(sweep_table(name), part)
+        self._waiting.clear()
 
     def _append(self, name: str, table: pa.Table) -> None:
         if name not in self._writers:
@@ -150,16 +160,22 @@ class PartitionWriter:
         self._writers[name].write(table)
 
     def commit(self) -> None:
-        """Put the files in place: the runs first, the complete summary with their fingerprint last."""
-        sweep_tables = [sweep_table(name) for name in self._names]
-        for name in (REPETITIONS, *sweep_tables, EXECUTIVE):
+        """Put the files in place: the runs first, the complete summary with their fingerprint last.
+
+        Most partitions are one group, of which a sweep has all experiments: its file is a copy of the complete summary.
+        """
+        whole = [name for name in self._names if self._waiting and all(self._waiting[0][name].to_pylist())]
+        parts = [name for name in self._names if name not in whole]
+        self._append_to_sweeps(parts)
+        copies = [partition_file(self._dataset / sweep_table(name), self._partition) for name in whole]
+        for name in (REPETITIONS, *map(sweep_table, parts), EXECUTIVE):
             if name in self._writers:
                 self._writers[name].commit()
             else:
                 partition_file(self._dataset / name, self._partition).unlink(missing_ok=True)
         ids, repetitions = np.concatenate(self._ids), np.concatenate(self._repetitions)
         fingerprint = fingerprint_of(ids, repetitions, self._mlflow_run_ids, self._sweeps)
-        self._writers[SUMMARY].commit({_FINGERPRINT: fingerprint})
+        self._writers[SUMMARY].commit({_FINGERPRINT: fingerprint}, copies)
 
 
 def groups(runs: Iterable[pa.Table], columns: Columns) -> Iterator[pa.Table]:
@@ -176,12 +192,12 @@ def groups(runs: Iterable[pa.Table], columns: Columns) -> Iterator[pa.Table]:
         yield pa.concat_tables(group).combine_chunks()
 
 
-def _with_flags(runs: pa.Table, columns: Columns, sweeps: Mapping[str, Collection[int]]) -> pa.Table:
-    """Prepend a boolean column for each sweep."""
+def _with_flags(runs: pa.Table, sweeps: Mapping[str, Collection[int]], schema: pa.Schema) -> pa.Table:
+    """Prepend a boolean column for each sweep; return the table with this schema."""
     ids = runs["experiment_id"].to_pylist()
     for name in sorted(sweeps, reverse=True):
         runs = runs.add_column(0, name, pa.array([i in sweeps[name] for i in ids], pa.bool_()))
-    return runs.cast(_without_partitions(repetition_schema(columns, list(sweeps)), columns))
+    return runs.cast(schema)
 
 
 def _without_partitions(schema: pa.Schema, columns: Columns) -> pa.Schema:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from survey.system.files import remove_leftovers, sync, temporary_file
+from survey.system.files import remove_leftovers, replacing, sync, temporary_file
 
 
 class Slices:
@@ -52,21 +53,19 @@ class Slices:
 class TableWriter:
     """Writes a table beside its target and renames it, so that a reader finds either the old file or the new one.
 
-    Floats of list columns are split by byte, which compresses curves best; all other columns have dictionaries.
+    Floats of list columns are split by byte, which compresses curves best; texts have dictionaries. Numbers have none:
+    they are few beside the curves, and to make one takes as long as all else about a small column.
     As a context manager it leaves nothing behind unless `commit` was called; the next writer of the same file removes
     the remains of a killed process.
     """
 
     def __init__(self, file: Path, schema: pa.Schema) -> None:
-        is_curve = {
-            field.name: pa.types.is_list(field.type) and field.type.value_type == pa.float32() for field in schema
-        }
         self.file = file
         remove_leftovers(file)
         self._temporary = temporary_file(file)
         options: Any = {
-            "use_byte_stream_split": [f"{name}.list.element" for name, yes in is_curve.items() if yes],
-            "use_dictionary": [name for name, yes in is_curve.items() if not yes],
+            "use_byte_stream_split": [f"{field.name}.list.element" for field in schema if _is_curve(field)],
+            "use_dictionary": [field.name for field in schema if pa.types.is_string(field.type)],
         }
         self._writer = pq.ParquetWriter(self._temporary, schema, compression="zstd", **options)
 
@@ -80,11 +79,15 @@ class TableWriter:
         """Write a table as one row group."""
         self._writer.write_table(table, row_group_size=max(1, len(table)))
 
-    def commit(self, metadata: Mapping[str, str] | None = None) -> None:
-        """Put the table in its place, with further metadata of the file."""
+    def commit(self, metadata: Mapping[str, str] | None = None, copies: Iterable[Path] = ()) -> None:
+        """Put the table in its place, with further metadata of the file; before, copies of it in theirs."""
         if metadata:
             self._writer.add_key_value_metadata(dict(metadata))
         self._writer.close()
+        for copy in copies:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(copy) as temporary:
+                shutil.copyfile(self._temporary, temporary)
         sync(self._temporary)
         self._temporary.replace(self.file)
 
@@ -94,6 +97,10 @@ class TableWriter:
             self._writer.close()
         finally:
             self._temporary.unlink(missing_ok=True)
+
+
+def _is_curve(field: pa.Field) -> bool:
+    return pa.types.is_list(field.type) and field.type.value_type == pa.float32()
 
 
 def write_table(table: pa.Table, file: Path) -> None:

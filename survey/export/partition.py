@@ -119,7 +119,8 @@ class _Runs:
                 self._old.of(experiment_id) if experiment_id in old else None, self._trials.get(experiment_id, ())
             )
             if len(runs):
-                yield runs.sort_by("repetition")
+                numbers = runs["repetition"].to_numpy()
+                yield runs if (numbers[1:] > numbers[:-1]).all() else runs.sort_by("repetition")
 
     def _merged(self, old: pa.Table | None, trials: Iterable[FinishedTrial]) -> pa.Table:
         """The runs of an experiment, old and new; superseded ones are dropped if they were trained again."""
@@ -130,8 +131,10 @@ class _Runs:
         for trial in trials:
             table = self._read(trial)
             if table is not None:
-                table = table.filter(pa.array([number not in taken for number in table["repetition"].to_pylist()]))
-                taken.update(table["repetition"].to_pylist())
+                numbers = table["repetition"].to_pylist()
+                if not taken.isdisjoint(numbers):
+                    table = table.filter(pa.array([number not in taken for number in numbers]))
+                taken.update(numbers)
                 fresh.append(conform(table, self._schema, self._job.columns))
         new = pa.concat_tables([self._schema.empty_table(), *fresh])
         self.num_new_runs += len(new)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.air.execution._internal import actor_manager
 from ray.train._internal import storage
 from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
 
@@ -30,6 +31,7 @@ from survey.workloads.registry import experiment_of
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
 
 _storage: Any = storage
+_actors: Any = actor_manager.RayActorManager
 tune.Stopper.register(StopRequest)
 
 TRIALS_PER_TUNE_RUN = 5_000
@@ -43,6 +45,9 @@ _LONGEST_REPORT_S = 10.0
 
 _WAITING_BY_DEFAULT = 200
 """Trials that wait for a place, by Tune's default. For a search algorithm that it does not know, it takes only one."""
+
+_WAITS_S = 0.5
+"""How long Tune waits for the next event before it looks around, which takes 3 ms; by itself it waits 0.1 s."""
 
 _MEMORY_STEP = 1 << 30
 """Trials ask for memory in multiples of so many bytes; those that need less do not ask."""
@@ -87,19 +92,22 @@ def fit(
 
 @contextmanager
 def _as_on(cluster: Cluster) -> Iterator[None]:
-    """Give Tune's actors the variables that they lack on a cluster, and keep the driver's files in a private folder.
+    """Give Tune's actors the variables that they lack on a cluster, keep its files in a private folder, let it wait.
 
     Those of its own are among the variables of all workers: an actor with variables that other workers do not have gets
     a process of its own, which starts only then. By itself Tune would put the files into the folder of Ray's session,
-    where everyone may write, and unpickle some.
+    where everyone may write, and unpickle some. It wakes at each event, so that to look more often finds nothing new.
     """
     variables, folder_of = dict(DEFAULT_ENV_VARS), _storage._get_ray_train_session_dir
+    next_event = _actors.next
     DEFAULT_ENV_VARS.clear()
     DEFAULT_ENV_VARS.update(cluster.variables)
     _storage._get_ray_train_session_dir = lambda: str(cluster.scratch / "tune")
+    _actors.next = lambda manager, timeout: next_event(manager, max(timeout, _WAITS_S))
     try:
         yield
     finally:
+        _actors.next = next_event
         _storage._get_ray_train_session_dir = folder_of
         DEFAULT_ENV_VARS.clear()
         DEFAULT_ENV_VARS.update(variables)
