@@ -39,6 +39,7 @@ from survey.status import Status, render
 from survey.text import terminal
 from survey.text.escaping import markdown, printable, python_literal
 from survey.text.terminal import SafeConsole, say
+from survey.trials.messages import Failure
 from tests.support.hostile import (
     CONTROLS,
     EFFECTIVE,
@@ -147,7 +148,7 @@ def test_a_status_is_shown_as_it_is():
 
 def test_the_end_of_a_launch_is_shown_as_it_is(capsys):
     path = Path(EVIL)
-    result = SurveyResult(2, 2, 1, 1, (EVIL,), (EVIL,), False, False, path, path, 1.0, 1.0)
+    result = SurveyResult(2, 2, 1, 1, (Failure(EVIL, EVIL),), (EVIL,), False, False, path, path, 1.0, 1.0)
     messages.show_result(result, SafeConsole(), with_mlflow=True)
     text = capsys.readouterr().out
     assert not EFFECTIVE.search(text)
