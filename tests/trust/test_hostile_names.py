@@ -152,7 +152,7 @@ def test_the_end_of_a_launch_is_shown_as_it_is(capsys):
     messages.show_result(result, SafeConsole(), with_mlflow=True)
     text = capsys.readouterr().out
     assert not EFFECTIVE.search(text)
-    assert text.count(RICH) == 4
+    assert text.count(RICH) == 5
 
 
 def test_the_name_of_a_survey_is_a_word_so_that_a_job_of_ray_can_bear_it():
