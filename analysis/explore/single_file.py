@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from analysis.explore import answers
 from analysis.explore.catalogue import catalogue, codes
@@ -30,6 +31,9 @@ MOST_BYTES = 10_000_000
 
 EPOCHS = 64
 """Log-spaced epochs of each curve."""
+
+_READ_AT_ONCE_BYTES = 256_000_000
+"""Most bytes of summaries of which the curves of all metrics are held at once."""
 
 _PARTS = ("q1", "median", "q3")
 _FOR_THE_PAGE = 900_000
@@ -140,19 +144,23 @@ def _curves(index: Index, listed: Sequence[dict[str, Any]]) -> Iterator[tuple[st
     """The metrics with quartiles: the objective, then those of which summaries have most, such as losses."""
     there = set(index.summary_columns)
     known = {each["name"] for each in listed}
-    metrics = [
-        each
-        for each in index.columns.metrics.all
-        if each.name in known and {f"{each.name}_{part}" for part in _PARTS} <= there
-    ]
+    metrics = [each for each in index.columns.metrics.all if each.name in known and there.issuperset(_names(each))]
     objective = index.columns.metrics.objective
-    for metric in sorted(metrics, key=lambda each: (each != objective, -len(each.statistics))):
-        yield metric.name, _packed_curves(index, metric)
+    metrics.sort(key=lambda each: (each != objective, -len(each.statistics)))
+    parts = index.parts[SUMMARY]
+    # To open a file takes longer than to read some columns of it.
+    are_few = sum(part.size for part in parts) <= _READ_AT_ONCE_BYTES
+    for some in [metrics] if are_few else [[metric] for metric in metrics]:
+        rows = read_parts(index.dataset, SUMMARY, parts, [name for metric in some for name in _names(metric)]).table
+        yield from ((metric.name, _packed_curves(rows, metric)) for metric in some)
 
 
-def _packed_curves(index: Index, metric: Metric) -> PackedCurves:
-    names = [f"{metric.name}_{part}" for part in _PARTS]
-    rows = read_parts(index.dataset, SUMMARY, index.parts[SUMMARY], names).table
+def _names(metric: Metric) -> list[str]:
+    return [f"{metric.name}_{part}" for part in _PARTS]
+
+
+def _packed_curves(rows: pa.Table, metric: Metric) -> PackedCurves:
+    names = _names(metric)
     lists = [[_curve(values) for values in rows[name].to_pylist()] for name in names]
     last = max(map(num_epochs, lists))
     epochs = log_spaced_epochs(last, EPOCHS) if last else np.empty(0, np.int64)
