@@ -127,14 +127,17 @@ class CompiledTrainer:
         self._updates = updates_of(experiment)
         self._described = _described(experiment, inputs, self._kind, widths)
         self._memory = torch.zeros(unit.memory(self._described))
-        train, *held_out = draw_sets(experiment, seeds, targets, self._kind, parts)
+        train, test, *validation = draw_sets(experiment, seeds, targets, self._kind, parts)
         inputs = inputs.float().contiguous()
-        self._train = _Set(inputs, *train)
-        self._evaluated = [_Set(inputs, *each) for each in held_out]
+        self._sets = [_Set(inputs, *each) for each in (test, train, *validation)]  # in the order of the statistics
+        # One array for all sets: of a few numbers, a call of PyTorch takes longer than what it computes.
+        self._sums = torch.empty(len(self._sets), len(seeds), len(STATISTICS), dtype=torch.float64)
+        self._penalties = torch.empty(len(self._sets), len(seeds), dtype=torch.float64)
+        self._num_rows = torch.tensor([[len(each)] for each in self._sets], dtype=torch.float64)
         names = ("parameters", *moments(self._updates))
         self._states = RunStates(names, inputs.shape[1], widths, len(seeds), multiple=_FLOATS)
         self._states.draw(seeds, experiment.initialization)
-        self._orders = _Orders(unit, len(seeds), len(self._train))
+        self._orders = _Orders(unit, len(seeds), len(self._sets[1]))
         self.epoch = self._steps = 0
         self._statistics = torch.empty(0)
 
@@ -149,13 +152,12 @@ class CompiledTrainer:
         self.epoch += 1
         self._trained_by.add(self._unit.name)
         order = self._orders.draw(streams.order_keys(self._seeds, self.epoch))
-        num_steps = -(-len(self._train) // self._experiment.batch_size)
+        num_steps = -(-len(self._sets[1]) // self._experiment.batch_size)
         rates, lost = (each(self._updates, self._steps, num_steps).float() for each in (step_sizes, decays))
         keys = streams.dropout_keys(self._seeds, self.epoch) if self._experiment.dropout else None
         places = (each.data_ptr() if each is not None else None for each in (rates, lost, keys))
-        train = self._pass(self._train, library.Updates(*places), order)
+        self._statistics = self._pass(library.Updates(*places), order)
         self._steps += num_steps
-        self._statistics = self._with_held_out(train)
 
     def end_epoch(self) -> Tensor:
         """Return the statistics of the epoch: float32 [20, runs], or [30, runs] with a validation set."""
@@ -167,24 +169,22 @@ class CompiledTrainer:
 
         Those of the training set are taken without updates in between, and without dropout.
         """
-        return self._with_held_out(self._pass(self._train))
+        return self._pass()
 
-    def _with_held_out(self, train: Tensor) -> Tensor:
-        test, *validation = [self._pass(each) for each in self._evaluated]
-        return torch.cat([test, train, *validation]).float()
-
-    def _pass(self, rows: _Set, updates: library.Updates | None = None, order: Tensor | None = None) -> Tensor:
-        """Train on a set of rows, or evaluate it; return its statistics, float64 [10, runs]."""
+    def _pass(self, updates: library.Updates | None = None, order: Tensor | None = None) -> Tensor:
+        """Train on the training set, or evaluate it, and evaluate the others; return what `train_epoch` returns."""
         buffers = self._states.buffers
         places = (buffers[name].data_ptr() if name in buffers else None for name in ("parameters", "m", "v"))
         states = library.States(len(self._seeds), self._states.size, *places)
-        sums = torch.zeros(states.runs, len(STATISTICS), dtype=torch.float64)
-        penalties = torch.zeros(states.runs, dtype=torch.float64)
-        places = self._memory.data_ptr(), sums.data_ptr(), penalties.data_ptr()
-        self._unit.run(self._described, rows.rows(order), states, updates, places)
-        found = means(self._kind, sums.T[: num_sums(self._kind)], len(rows), self._widths[-1])
-        found[0] += penalties / len(rows)
-        return found
+        sums, penalties = self._sums.zero_(), self._penalties.zero_()
+        for number in (1, 0, *range(2, len(self._sets))):  # the training set first
+            trains = number == 1
+            rows = self._sets[number].rows(order if trains else None)
+            places = self._memory.data_ptr(), sums[number].data_ptr(), penalties[number].data_ptr()
+            self._unit.run(self._described, rows, states, updates if trains else None, places)
+        found = means(self._kind, sums.permute(2, 0, 1)[: num_sums(self._kind)], self._num_rows, self._widths[-1])
+        found[0] += penalties / self._num_rows
+        return found.transpose(0, 1).flatten(0, 1).float()
 
     def state_dict(self) -> dict[str, Any]:
         """Copy the state needed to continue, in the form of `survey.networks.training.loop.Trainer.state_dict`."""

@@ -55,6 +55,8 @@ def step_sizes(updates: Updates, first: int, num_steps: int) -> Tensor:
 
 def decays(updates: Updates, first: int, num_steps: int) -> Tensor:
     """Return what part of each parameter each update takes off, in the form of `step_sizes`."""
+    if not updates.weight_decay:
+        return torch.zeros(num_steps, dtype=torch.float64)
     return updates.weight_decay * (updates.learning_rate * updates.schedule.factors(first, num_steps))
 
 

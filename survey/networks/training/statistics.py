@@ -49,8 +49,11 @@ def num_sums(kind: OutputKind) -> int:
     return 9 if kind == "softmax" else len(STATISTICS)
 
 
-def means(kind: OutputKind, sums: Tensor, num_rows: int, num_outputs: int) -> Tensor:
-    """Turn sums over `num_rows` rows into the statistics, float64 [10, runs], in the order of `STATISTICS`."""
+def means(kind: OutputKind, sums: Tensor, num_rows: int | Tensor, num_outputs: int) -> Tensor:
+    """Turn sums over `num_rows` rows into the statistics, float64 [10, runs], in the order of `STATISTICS`.
+
+    Or those of several sets: from [sums, sets, runs] and [sets, 1] numbers of rows to [10, sets, runs].
+    """
     sums = sums / num_rows
     if kind == "softmax":
         return torch.stack(_softmax_means(sums, num_outputs))
