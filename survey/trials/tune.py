@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.air.execution._internal import actor_manager
+from ray.air._internal import usage
+from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.train._internal import storage
 from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
 
@@ -30,8 +31,6 @@ from survey.workloads.registry import experiment_of
 # Tune would send these to its actors, and Ray's logs and dashboard would show them. Workers have them from their nodes.
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
 
-_storage: Any = storage
-_actors: Any = actor_manager.RayActorManager
 tune.Stopper.register(StopRequest)
 
 TRIALS_PER_TUNE_RUN = 5_000
@@ -92,23 +91,29 @@ def fit(
 
 @contextmanager
 def _as_on(cluster: Cluster) -> Iterator[None]:
-    """Give Tune's actors the variables that they lack on a cluster, keep its files in a private folder, let it wait.
+    """Have Tune work as a launch needs it, where it leaves no choice.
 
-    Those of its own are among the variables of all workers: an actor with variables that other workers do not have gets
-    a process of its own, which starts only then. By itself Tune would put the files into the folder of Ray's session,
-    where everyone may write, and unpickle some. It wakes at each event, so that to look more often finds nothing new.
+    - Its actors get the variables of all workers: one with others would get a process of its own, started only then.
+    - Its files lie in a private folder, not in that of Ray's session, where everyone may write: it unpickles some.
+    - It waits longer for events. It wakes at each, so that to look more often finds nothing new.
+    - It does not count which callbacks are its own: for that it would import MLflow, a second before the first trial.
     """
-    variables, folder_of = dict(DEFAULT_ENV_VARS), _storage._get_ray_train_session_dir
-    next_event = _actors.next
+    next_event = RayActorManager.next
+    changes: dict[tuple[Any, str], Any] = {
+        (storage, "_get_ray_train_session_dir"): lambda: str(cluster.scratch / "tune"),
+        (RayActorManager, "next"): lambda manager, timeout: next_event(manager, max(timeout, _WAITS_S)),
+        (usage, "tag_callbacks"): lambda _: False,
+    }
+    variables, before = dict(DEFAULT_ENV_VARS), {place: getattr(*place) for place in changes}
     DEFAULT_ENV_VARS.clear()
     DEFAULT_ENV_VARS.update(cluster.variables)
-    _storage._get_ray_train_session_dir = lambda: str(cluster.scratch / "tune")
-    _actors.next = lambda manager, timeout: next_event(manager, max(timeout, _WAITS_S))
+    for place, changed in changes.items():
+        setattr(*place, changed)
     try:
         yield
     finally:
-        _actors.next = next_event
-        _storage._get_ray_train_session_dir = folder_of
+        for place, unchanged in before.items():
+            setattr(*place, unchanged)
         DEFAULT_ENV_VARS.clear()
         DEFAULT_ENV_VARS.update(variables)
 

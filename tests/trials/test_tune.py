@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.air._internal import usage
 from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE, _ActorClassCache
 
 from survey.cluster.connection import Cluster
 from survey.trials import tune
+from survey.trials.lost_workers import LostWorkers
 from survey.trials.messages import TrialSettings
 from survey.trials.stopper import StopRequest
 from tests.support.planned import planned
@@ -48,3 +51,12 @@ def test_actors_have_no_variables_but_those_that_workers_lack(variables, monkeyp
     with tune._as_on(cluster):
         actor: Any = _ActorClassCache().get(type("Trial", (), {}))
     assert actor._default_options["runtime_env"].get("env_vars", {}) == variables
+
+
+def test_tune_imports_no_mlflow_to_count_callbacks_and_is_as_before_afterwards(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray.air.integrations.mlflow", None)  # an ImportError, where it is asked for
+    cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
+    with tune._as_on(cluster):
+        assert not usage.tag_callbacks([LostWorkers()])
+    with pytest.raises(ImportError):
+        usage.tag_callbacks([LostWorkers()])
