@@ -17,8 +17,9 @@ A message says what was wrong, where, what was expected, what was found, and wha
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 DONE, INCOMPLETE, WRONG_INPUT, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
@@ -79,15 +80,29 @@ def nearest(word: object, allowed: Iterable[str]) -> str:
     return f" (did you mean {by_lower[match[0]]!r}?)" if match else ""
 
 
-def nearest_path(path: Path, *folders: Path) -> str:
-    """Return the same for what lies beside a missing path, or in another folder, and has the closest name."""
-    there = {}
-    for folder in (*folders, path.parent):
-        with suppress(OSError):
-            there.update({each.name.lower(): each for each in folder.iterdir() if not each.name.startswith(".")})
-    match = difflib.get_close_matches(path.name.lower(), list(there), n=1, cutoff=0.6)
-    return f" (did you mean '{there[match[0]]}'?)" if match else ""
+def nearest_path(path: Path, *folders: Path, fits: Callable[[Path], bool] = Path.exists) -> str:
+    """Return `" (did you mean 'x'?)"` with the path of the closest name, or an empty string.
 
+    Args:
+        path: What is not there, or is of another kind.
+        folders: Where else it may be, before its own folder.
+        fits: Whether a path is of the right kind.
+    """
+    there: dict[str, Path] = {}
+    found: list[str] = []
+    with suppress(OSError, ValueError):  # no permission, or no name that a file can have
+        for folder in filter(Path.is_dir, (*folders, path.parent)):
+            for each in islice(folder.iterdir(), _MOST_NAMES):
+                there.setdefault(each.name.lower(), each)
+        close = difflib.get_close_matches(path.name.lower(), there, n=5, cutoff=0.6)
+        here = Path.cwd()
+        fitting = (there[name].absolute() for name in close if fits(there[name]))
+        found = [str(each.relative_to(here) if each.is_relative_to(here) else each) for each in fitting]
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+_MOST_NAMES = 5_000
+"""Names of a folder that are compared, at most."""
 
 FATAL_ERRORS = (TrackingAwayError, DiskFullError)
 """Errors that every trial would meet: they stop the survey, so that its trials do not fail one by one."""

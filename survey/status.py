@@ -45,7 +45,7 @@ _ENDS = {
     "error": "ended by an error; fix its cause, then launch again with the same arguments to continue",
 }
 
-_FAILED = "ended; some runs failed: correct what the reasons below say, then launch again with the same arguments"
+_FAILED = "ended; some runs failed: correct the causes below, then launch again with the same arguments"
 
 
 @dataclass(frozen=True)

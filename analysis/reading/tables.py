@@ -266,9 +266,9 @@ def _missing(location: Location, table: str) -> InputError:
         return InputError(f"{location.name}: no table {table!r}{nearest(table, there)}; there are {', '.join(there)}")
     with location.reading(location.root):
         if location.filesystem.get_file_info(location.root).type != fs.FileType.Directory:
+            meant = nearest_path(Path(location.name), fits=Path.is_dir)
             return InputError(
-                f"{location.name}: no such folder{nearest_path(Path(location.name))}; expected the folder of "
-                f"a data set, with {SUMMARY}/ in it"
+                f"{location.name}: no such folder{meant}; expected the folder of a data set, with {SUMMARY}/ in it"
             )
     found = [info.base_name for info in _entries(location) if not is_of_system(info.base_name)]
     listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")

@@ -37,9 +37,8 @@ def sweeps_of_all(sources: Sequence[Path]) -> list[str]:
     names: set[str] = set()
     for source in sources:
         if not source.is_dir():
-            raise InputError(
-                f"{source}: no such folder{nearest_path(source)}; expected that of a data set on this machine"
-            )
+            meant = nearest_path(source, fits=Path.is_dir)
+            raise InputError(f"{source}: no such folder{meant}; expected that of a data set on this machine")
         file = metadata_file(source, REPETITIONS)
         if not file.is_file():
             raise InputError(f"{source}: not a data set with runs: no {REPETITIONS}/_common_metadata in it")

@@ -162,7 +162,8 @@ class PartitionWriter:
     def commit(self) -> None:
         """Put the files in place: the runs first, the complete summary with their fingerprint last.
 
-        Most partitions are one group, of which a sweep has all experiments: its file is a copy of the complete summary.
+        Most partitions are one group, of which a sweep has all experiments: its file is a copy of the complete summary,
+        with the fingerprint.
         """
         whole = [name for name in self._names if self._waiting and all(self._waiting[0][name].to_pylist())]
         parts = [name for name in self._names if name not in whole]

@@ -80,12 +80,13 @@ class TableWriter:
         self._writer.write_table(table, row_group_size=max(1, len(table)))
 
     def commit(self, metadata: Mapping[str, str] | None = None, copies: Iterable[Path] = ()) -> None:
-        """Put the table in its place, with further metadata of the file; before, copies of it in theirs."""
+        """Put the table in its place, with further metadata of the file. Copies of it are put in place first."""
         if metadata:
             self._writer.add_key_value_metadata(dict(metadata))
         self._writer.close()
         for copy in copies:
             copy.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(copy)
             with replacing(copy) as temporary:
                 shutil.copyfile(self._temporary, temporary)
         sync(self._temporary)

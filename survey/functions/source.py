@@ -78,7 +78,7 @@ def _found(train: str | Callable[..., Any], folder: Path) -> Source:
         return _importable(place, function, folder)
     file = folder / place
     if not file.is_file():
-        raise InputError(f"there is no file {file}{nearest_path(file)}")
+        raise InputError(f"there is no file {file}{nearest_path(file, fits=Path.is_file)}")
     if not file.stem.isidentifier():
         raise InputError(f"{file.name} cannot be imported, as its name is no word of Python; rename it")
     return _of_module(file.stem, function, file.parent.resolve())

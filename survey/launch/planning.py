@@ -53,7 +53,7 @@ def dry_run(request: Request) -> Price:
     found = price_of(request, plan, pilot, num_cpus=num_cpus, num_gpus=request.num_gpus)
     data = request.data
     told = data.told()
-    notes = [*data.lines(told), *filter(None, [data.caveat()])]
+    notes = [*data.lines(told), *filter(None, [data.caveat()]), *request.replaced_lines()]
     return replace(found, left_out=request.workload.left_out, guessed=data.guessed, own_data=told, notes=tuple(notes))
 
 

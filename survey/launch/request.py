@@ -21,7 +21,6 @@ from survey.output.states import States
 from survey.plan.make_plan import Bound, Device, Existing, make_plan
 from survey.plan.plan import Plan
 from survey.spaces.search_space import BaseSpace, check_together, sweep_of
-from survey.spaces.yaml_file import dump_space
 from survey.system.home import ensure_home
 from survey.system.machine import MEMORY_FOR_TRIALS, bytes_per_core, gpu_bytes
 from survey.text.counting import counted
@@ -32,6 +31,9 @@ from survey.workloads.workload import Workload
 
 if TYPE_CHECKING:
     from survey.tracking.store import TrackingStore
+
+_MOST_COMPARED = 200_000
+"""Points of two search spaces that are compared experiment by experiment, which takes some seconds."""
 
 
 class Request:
@@ -95,18 +97,21 @@ class Request:
         say(self.console, text, style)
 
     def replaced_lines(self) -> Iterator[str]:
-        """Say which search spaces take the place of others of their names, if some experiments lose theirs by that."""
+        """Say which search spaces take the place of others of their names that have experiments which they lack."""
         before = {space.name: space for space in self._before}
+        contents = {**self.output.identity.contents, **self.contents} if before else {}
         for space in self.spaces:
             earlier = before.get(space.name)
-            if earlier is None or dump_space(earlier) == dump_space(space):
+            if earlier is None or earlier.num_points + space.num_points > _MOST_COMPARED:
                 continue
-            lost = {*earlier.experiments(self.contents)}.difference(space.experiments(self.contents))
+            if all(getattr(earlier, name) == getattr(space, name) for name in ("grids", "sample", "sample_seed")):
+                continue
+            lost = {*earlier.experiments(contents)}.difference(space.experiments(contents))
             if lost:
                 yield (
-                    f"{space.name}: the search space of this name that was surveyed here has "
-                    f"{counted(len(lost), 'experiment')} that this one leaves out; what is trained of them stays in "
-                    f"the data set, no longer as part of {space.name}"
+                    f"{space.name}: takes the place of the search space that had this name here; "
+                    f"{counted(len(lost), 'experiment')} of that one {'is' if len(lost) == 1 else 'are'} not in it: "
+                    "what is trained of them stays in the data set"
                 )
 
     def _check_names(self, before: Sequence[BaseSpace]) -> None:

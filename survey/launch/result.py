@@ -153,8 +153,8 @@ def failure_lines(failures: Sequence[Failure]) -> Iterator[str]:
     for name, error in failures:
         by_reason.setdefault(error, []).append(name)
     for error, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
-        shared = f", {len(names):,} experiments, the first" if len(names) > 1 else ""
-        yield f"failed{shared}: {names[0]}: {error}"
+        many = f"{len(names):,} experiments, such as " if len(names) > 1 else ""
+        yield f"failed: {many}{names[0]}: {error}"
 
 
 def _missing(bundle: PlannedBundle) -> str:

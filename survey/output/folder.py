@@ -162,14 +162,16 @@ _ENTRIES = frozenset(
 """What an output makes in its folder."""
 
 
+def _is_survey(folder: Path) -> bool:
+    return (folder / "survey.json").is_file()
+
+
 def _what_is_wrong(folder: Path, *, must_exist: bool) -> str:
     """Say why a folder cannot be that of an output; an empty string if it can."""
-    is_survey = (folder / "survey.json").is_file()
+    is_survey = _is_survey(folder)
     if must_exist and not is_survey:
-        return (
-            f"there is no survey here{nearest_path(folder, SURVEYS)}: no survey.json; expected the output folder of a "
-            "launch, such as surveys/NAME"
-        )
+        meant = nearest_path(folder, SURVEYS, fits=_is_survey)
+        return f"there is no survey here{meant}: no survey.json; expected the folder of a launch, such as surveys/NAME"
     if folder.exists() and not folder.is_dir():
         return "expected a folder for the output, found a file"
     for path in folder.iterdir() if folder.is_dir() else ():

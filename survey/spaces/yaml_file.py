@@ -115,7 +115,7 @@ def _find(name: str) -> Path:
         return built_in
     names = built_in_names()
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        raise SearchSpaceError(f"search space {name}: there is no such file{nearest_path(path)}")
+        raise SearchSpaceError(f"search space {name}: there is no such file{nearest_path(path, fits=Path.is_file)}")
     raise SearchSpaceError(
         f"search space {name!r} is unknown{nearest(name, names)}; known are {', '.join(names)}, or give a path to a "
         f"YAML file (`survey example` prints one to start from)"

@@ -27,8 +27,9 @@ class Interrupter:
     """
 
     def __init__(self, notice: Callable[[], object] = lambda: None) -> None:
-        self._notice, self._outside, self._waits = notice, _imports_in(inspect.currentframe()), False
-        self._handled: queue.SimpleQueue[None] = queue.SimpleQueue()  # a signal may interrupt its `put` anywhere
+        self._notice, self._outside = notice, _imports_in(inspect.currentframe())
+        # Of the interruption that waits: what is put when its signal is handled, which a signal may interrupt anywhere.
+        self._waiting: queue.SimpleQueue[None] | None = None
 
     @classmethod
     def present(cls) -> Interrupter:
@@ -41,24 +42,27 @@ class Interrupter:
         if _imports_in(frame) <= self._outside:
             self.end()
             raise KeyboardInterrupt
-        if self._waits:
-            self._handled.put(None)
+        if self._waiting is not None:
+            self._waiting.put(None)
         else:
-            self._waits = True
-            threading.Thread(target=self._insist, name="interruption that waits", daemon=True).start()
+            self._waiting = queue.SimpleQueue()
+            args = (self._waiting,)
+            threading.Thread(target=self._insist, args=args, name="interruption that waits", daemon=True).start()
 
-    def end(self) -> None:
-        """Send no more signals: a second one would interrupt what comes after."""
-        self._waits = False
-        self._handled.put(None)
+    def end(self) -> bool:
+        """Send no more signals, as a second one would interrupt what comes after; return whether one still waited."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.put(None)
+        return waiting is not None
 
-    def _insist(self) -> None:
+    def _insist(self, handled: queue.SimpleQueue[None]) -> None:
         self._notice()
         time.sleep(_AGAIN_S)
-        while self._waits:
+        while self._waiting is handled:
             os.kill(os.getpid(), signal.SIGINT)
             with suppress(queue.Empty):  # another handler has got it
-                self._handled.get(timeout=_LOST_S)  # a busy machine handles it long after it was sent
+                handled.get(timeout=_LOST_S)  # a busy machine handles it long after it was sent
             time.sleep(_AGAIN_S)
 
 
@@ -71,6 +75,8 @@ def interrupting(handler: Interrupter) -> Iterator[None]:
     before = signal.signal(signal.SIGINT, handler)
     try:
         yield
+        if handler.end():
+            raise KeyboardInterrupt
     finally:
         handler.end()
         signal.signal(signal.SIGINT, before)

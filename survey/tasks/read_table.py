@@ -42,8 +42,8 @@ def read_table(task: str, path: Path, target: str, reading: Reading = _PLAIN) ->
 
 def _read(task: str, path: Path, target: str, reading: Reading, where: str) -> Table:
     if not path.is_file():
-        missing = f"does not exist{nearest_path(path)}"
-        found = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else missing
+        found = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+        found += nearest_path(path, fits=Path.is_file)
         raise TaskError(f"task {task!r}: {path} {found}; expected a file ({', '.join(FORMATS)})")
     ending = next((ending for ending in sorted(FORMATS, key=len) if path.name.lower().endswith(ending)), None)
     if ending is None:

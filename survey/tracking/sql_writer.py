@@ -189,10 +189,10 @@ def _engine(uri: str) -> Engine:
 
 
 def _insert_many(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
-    """Insert rows of the same columns, which have no types, so that there is nothing to convert.
+    """Insert rows, which all have the same keys. The columns have no types here, so that SQLAlchemy converts nothing.
 
-    SQLAlchemy puts the values of each row in their order by itself, which takes as long as sqlite takes to write them.
-    Where values have names, as in PostgreSQL, it joins rows to statements, which its driver does not.
+    It would put the values of each row in order by itself, which takes as long as sqlite takes to write them. Where
+    values have names, as with psycopg2, it joins rows to statements, which the driver does not.
     """
     compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
     if not (names := compiled.positiontup):

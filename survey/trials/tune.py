@@ -95,13 +95,17 @@ def _as_on(cluster: Cluster) -> Iterator[None]:
 
     - Its actors get the variables of all workers: one with others would get a process of its own, started only then.
     - Its files lie in a private folder, not in that of Ray's session, where everyone may write: it unpickles some.
-    - It waits longer for events. It wakes at each, so that to look more often finds nothing new.
+    - It waits longer for events. Each wakes it at once, so that looking more often finds nothing.
     - It does not count which callbacks are its own: for that it would import MLflow, a second before the first trial.
     """
     next_event = RayActorManager.next
+
+    def wait_longer(manager: RayActorManager, timeout: float | None = None) -> bool:
+        return next_event(manager, timeout and max(timeout, _WAITS_S))
+
     changes: dict[tuple[Any, str], Any] = {
         (storage, "_get_ray_train_session_dir"): lambda: str(cluster.scratch / "tune"),
-        (RayActorManager, "next"): lambda manager, timeout: next_event(manager, max(timeout, _WAITS_S)),
+        (RayActorManager, "next"): wait_longer,
         (usage, "tag_callbacks"): lambda _: False,
     }
     variables, before = dict(DEFAULT_ENV_VARS), {place: getattr(*place) for place in changes}

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.explore.index import folder_of, open_index
-from survey.dataset import layout
+from survey.dataset import layout, partition
 from survey.dataset.completed_runs import CompletedRuns
 from survey.dataset.reading import check_task_digest
 from survey.dataset.schema import executive_schema, repetition_schema, summary_schema
@@ -620,6 +620,33 @@ def test_a_sweep_recorded_later_updates_the_flags(survey):
     shutil.rmtree(survey.folder)
     survey.export()
     assert files(survey.folder) == step_by_step
+
+
+@pytest.mark.parametrize("run_epochs_of_group", [1, 1_000_000])
+def test_the_table_of_a_sweep_is_its_part_of_the_summary(survey, monkeypatch, run_epochs_of_group):
+    """In one group or several: a sweep has all experiments of a partition, some, or none any more."""
+    monkeypatch.setattr(partition, "_GROUP_RUN_EPOCHS", run_epochs_of_group)
+    survey.output.record([sweep("gamma", size=[256, 512])], {})
+    for experiment in EXPERIMENTS:
+        survey.train(experiment)
+    survey.export()
+    kinds = set()
+    for narrowed in (False, True):
+        if narrowed:
+            survey.output.record([sweep("gamma", size=1 << 20)], {})
+            for file in (survey.folder / "gamma_summary").rglob("*.parquet"):
+                alpha = survey.folder / "alpha_summary" / file.relative_to(survey.folder / "gamma_summary")
+                if alpha.exists():
+                    alpha.with_name(f".{file.name}.999999.tmp").write_text("of a process that was killed")
+            survey.export()
+        summary = read(survey.folder, "complete_summary").to_pylist()
+        for name in ("alpha", "beta", "gamma"):
+            members = [row[name] for row in summary]
+            kinds.add((all(members), any(members)))
+            rows = sorted(repr(sorted(row.items())) for row in summary if row[name])
+            assert survey.rows(f"{name}_summary") == rows
+    assert len(kinds) > 1
+    assert not [*survey.folder.rglob("*.tmp")]
 
 
 def test_a_sweep_that_was_narrowed_loses_its_flags(survey):

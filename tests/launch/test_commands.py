@@ -66,14 +66,22 @@ def test_shares_of_a_gpu(text, share):
 
 def test_a_word_that_is_mistyped_gets_the_one_that_is_meant(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "surveys" / "widths").mkdir(parents=True)
+    survey = tmp_path / "surveys" / "widths"
+    survey.mkdir(parents=True)
+    (survey / "survey.json").write_text("{}")
+    (tmp_path / "widths").mkdir()
     (tmp_path / "widths.yaml").write_text("")
     for mistyped, meant in (
         (["lunch"], "'lunch'. Did you mean 'launch'?"),
-        (["status", "surveys/width"], f"did you mean '{tmp_path}/surveys/widths'?"),
-        (["status", "wdths"], "did you mean 'surveys/widths'?"),
-        (["explore", "surveys/wdths"], "did you mean 'surveys/widths'?"),
-        (["launch", "wdiths.yaml"], "did you mean 'widths.yaml'?"),
+        (["status", "surveys/width"], "(did you mean 'surveys/widths'?)"),
+        (["status", "wdths"], "(did you mean 'surveys/widths'?)"),
+        (["status", "widths"], "(did you mean 'surveys/widths'?)"),
+        (["explore", "surveys/wdths"], "(did you mean 'surveys/widths'?)"),
+        (["launch", "wdiths.yaml"], "(did you mean 'widths.yaml'?)"),
+        (["launch", "surveys/width.yaml"], "there is no such file"),
+        (["status", "."], "there is no survey here: no"),
+        (["status", "widths.yaml/x"], "there is no survey here: no"),
+        (["launch", "a\0b/c.yaml"], "there is no such file"),
     ):
         ended = run_main(main_module.main, *mistyped)
         assert ended.returncode == 2

@@ -11,6 +11,7 @@ import requests
 from survey.launch.api import prepare
 from survey.launch.messages import show_result
 from survey.launch.options import Options
+from survey.launch.planning import dry_run
 from survey.launch.result import SurveyResult, failure_lines
 from survey.output.folder import Output
 from survey.text.terminal import SafeConsole
@@ -57,15 +58,17 @@ def test_a_search_space_says_what_the_one_of_its_name_had_and_it_leaves_out(tmp_
     file.write_text(file.read_text().replace("[64, 256]", "[64, 256, 512]").replace("repetitions: 3", "repetitions: 4"))
     assert not list(prepare(file, options).replaced_lines()), "it asks for more"
     file.write_text(file.read_text().replace("[64, 256, 512]", "512"))
-    (line,) = prepare(file, options).replaced_lines()
-    assert "that was surveyed here has 8 experiments that this one leaves out" in line
+    request = prepare(file, options)
+    (line,) = request.replaced_lines()
+    assert "small: takes the place of the search space that had this name here; 8 experiments of that one are" in line
+    assert line in dry_run(request).notes
 
 
 def test_a_reason_that_many_share_is_told_once():
     """As a mistake in a function of one's own, which fails each experiment."""
     failures = [Failure("d1", "no memory"), *(Failure(f"w{width}", "KeyError: 'x'") for width in (2, 4, 8))]
     assert list(failure_lines(failures)) == [
-        "failed, 3 experiments, the first: w2: KeyError: 'x'",
+        "failed: 3 experiments, such as w2: KeyError: 'x'",
         "failed: d1: no memory",
     ]
 

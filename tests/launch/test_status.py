@@ -199,8 +199,8 @@ def test_who_reads_of_failures_is_not_sent_to_launch_the_same_again(undisturbed)
     failed = dataclasses.replace(status.launch.figures, failures={"KeyError: 'x'": 3})
     launch = dataclasses.replace(status.launch, phase="incomplete", figures=failed)
     text = shown(render(dataclasses.replace(status, state="incomplete", launch=launch)))
-    assert "correct what the reasons below say, then launch again" in text
-    assert text.index("reasons below") < text.index("failed, 3 runs: KeyError: 'x'")
+    assert "correct the causes below, then launch again" in text
+    assert text.index("causes below") < text.index("failed, 3 runs: KeyError: 'x'")
     launch = dataclasses.replace(launch, figures=status.launch.figures)
     assert "missing: launch again" in shown(render(dataclasses.replace(status, state="incomplete", launch=launch)))
 

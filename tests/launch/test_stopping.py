@@ -216,7 +216,6 @@ PROGRAM = """
 import os, sys, time
 from survey.cli import run_app
 from survey.launch.result import INTERRUPTED
-from survey.system.interrupts import Interrupter, interrupting
 from survey.text.terminal import SafeConsole
 
 console = SafeConsole()

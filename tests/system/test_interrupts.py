@@ -78,3 +78,14 @@ def test_in_another_thread_nothing_is_handled():
     thread.start()
     thread.join()
     assert handlers == [signal.getsignal(signal.SIGINT)]
+
+
+def test_one_that_still_waits_at_the_end_comes_then(tmp_path, monkeypatch):
+    """As where the last thing that is done is an import."""
+    (tmp_path / "interrupted_library.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)")
+    monkeypatch.syspath_prepend(tmp_path)
+    waits = threading.Event()
+    with pytest.raises(KeyboardInterrupt), interrupting(Interrupter(waits.wait)):
+        importlib.import_module("interrupted_library")
+    waits.set()
+    del sys.modules["interrupted_library"]

@@ -12,15 +12,21 @@ import sys
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.dialects.mysql import pymysql
+from sqlalchemy.dialects.postgresql import psycopg2
+from sqlalchemy.dialects.sqlite import pysqlite
 
 from survey.errors import TrackingError
 from survey.networks.experiment import NetworkExperiment
 from survey.networks.metrics import WITHOUT_VALIDATION as METRICS
+from survey.tracking import sql_writer
 from survey.tracking.database import holds_experiments, remove_half_made
 from survey.tracking.rows import InputData, MetricRow, NewRun, Writer
 from survey.tracking.sql_writer import SqlWriter
@@ -633,3 +639,29 @@ def test_a_database_of_something_else_is_left_alone(tmp_path):
     file.write_bytes(b"")
     remove_half_made(file)
     assert not file.exists(), "an empty file is what a database begins as"
+
+
+class _Connection:
+    """Notes what is executed, as a database of a dialect would get it."""
+
+    def __init__(self, dialect: Any) -> None:
+        self.dialect, self.executed = dialect, []
+
+    def exec_driver_sql(self, sql: str, values: Any) -> None:
+        self.executed.append((sql, values))
+
+    def execute(self, statement: Any, values: Any) -> None:
+        self.executed.append((str(statement.compile(dialect=self.dialect)), values))
+
+
+@pytest.mark.parametrize("name", ["mysql", "postgresql", "sqlite"])
+def test_many_rows_are_inserted_as_each_database_takes_them(name):
+    dialects = {"mysql": pymysql.dialect, "postgresql": psycopg2.dialect, "sqlite": pysqlite.dialect}
+    rows = [{"key": "loss", "value": 0.5}, {"key": "100%", "value": 1.0}]
+    connection: Any = _Connection(dialects[name]())
+    sql_writer._insert_many(connection, insert(sql_writer._METRICS).prefix_with("IGNORE"), rows)
+    ((sql, values),) = connection.executed
+    ways = {"mysql": "(%s, %s)", "postgresql": "(%(key)s, %(value)s", "sqlite": "(?, ?)"}
+    assert ways[name] in sql
+    assert sql.startswith("INSERT IGNORE INTO metrics (")
+    assert values == (rows if name == "postgresql" else [("loss", 0.5), ("100%", 1.0)])

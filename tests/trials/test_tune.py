@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ray.air._internal import usage
+from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE, _ActorClassCache
 
 from survey.cluster.connection import Cluster
@@ -53,10 +54,17 @@ def test_actors_have_no_variables_but_those_that_workers_lack(variables, monkeyp
     assert actor._default_options["runtime_env"].get("env_vars", {}) == variables
 
 
-def test_tune_imports_no_mlflow_to_count_callbacks_and_is_as_before_afterwards(monkeypatch):
+def test_tune_waits_longer_and_imports_no_mlflow_to_count_callbacks_and_is_as_before_afterwards(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray.air.integrations.mlflow", None)  # an ImportError, where it is asked for
     cluster = Cluster("head", None, num_cpus=1.0, num_gpus=0.0, node_memory=0, is_local=True)
+    asked = []
+    monkeypatch.setattr(RayActorManager, "next", lambda _, timeout=None: asked.append(timeout))
+    before = RayActorManager.next
     with tune._as_on(cluster):
+        for timeout in (0.1, 1.0, None):
+            RayActorManager.next(None, timeout)
+        assert asked == [0.5, 1.0, None]
         assert not usage.tag_callbacks([LostWorkers()])
+    assert RayActorManager.next is before
     with pytest.raises(ImportError):
         usage.tag_callbacks([LostWorkers()])

@@ -30,6 +30,9 @@ _OPTIMIZERS = {"adam": 0, "adamw": 0, "RMSprop": 1, "SGD": 2}
 _EVALUATION_ROWS = 256
 """Rows that are evaluated at once, at least: they stay in the caches."""
 
+_TRAIN = 1
+"""Place of the training set among the sets, which are in the order of the statistics."""
+
 _FLOATS = 16
 """Parameters are padded to a multiple of this: whole vectors."""
 
@@ -129,7 +132,7 @@ class CompiledTrainer:
         self._memory = torch.zeros(unit.memory(self._described))
         train, test, *validation = draw_sets(experiment, seeds, targets, self._kind, parts)
         inputs = inputs.float().contiguous()
-        self._sets = [_Set(inputs, *each) for each in (test, train, *validation)]  # in the order of the statistics
+        self._sets = [_Set(inputs, *each) for each in (test, train, *validation)]
         # One array for all sets: of a few numbers, a call of PyTorch takes longer than what it computes.
         self._sums = torch.empty(len(self._sets), len(seeds), len(STATISTICS), dtype=torch.float64)
         self._penalties = torch.empty(len(self._sets), len(seeds), dtype=torch.float64)
@@ -137,7 +140,7 @@ class CompiledTrainer:
         names = ("parameters", *moments(self._updates))
         self._states = RunStates(names, inputs.shape[1], widths, len(seeds), multiple=_FLOATS)
         self._states.draw(seeds, experiment.initialization)
-        self._orders = _Orders(unit, len(seeds), len(self._sets[1]))
+        self._orders = _Orders(unit, len(seeds), len(self._sets[_TRAIN]))
         self.epoch = self._steps = 0
         self._statistics = torch.empty(0)
 
@@ -152,7 +155,7 @@ class CompiledTrainer:
         self.epoch += 1
         self._trained_by.add(self._unit.name)
         order = self._orders.draw(streams.order_keys(self._seeds, self.epoch))
-        num_steps = -(-len(self._sets[1]) // self._experiment.batch_size)
+        num_steps = -(-len(self._sets[_TRAIN]) // self._experiment.batch_size)
         rates, lost = (each(self._updates, self._steps, num_steps).float() for each in (step_sizes, decays))
         keys = streams.dropout_keys(self._seeds, self.epoch) if self._experiment.dropout else None
         places = (each.data_ptr() if each is not None else None for each in (rates, lost, keys))
@@ -177,8 +180,8 @@ class CompiledTrainer:
         places = (buffers[name].data_ptr() if name in buffers else None for name in ("parameters", "m", "v"))
         states = library.States(len(self._seeds), self._states.size, *places)
         sums, penalties = self._sums.zero_(), self._penalties.zero_()
-        for number in (1, 0, *range(2, len(self._sets))):  # the training set first
-            trains = number == 1
+        for number in sorted(range(len(self._sets)), key=_TRAIN.__ne__):  # the training set first
+            trains = number == _TRAIN
             rows = self._sets[number].rows(order if trains else None)
             places = self._memory.data_ptr(), sums[number].data_ptr(), penalties[number].data_ptr()
             self._unit.run(self._described, rows, states, updates if trains else None, places)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,6 +34,11 @@ from survey.networks.training.trained_by import TORCH, TrainedBy
 
 _EVALUATION_ROWS = 256
 """Rows of an evaluation batch, at least: smaller ones spend their time on calls rather than on arithmetic."""
+
+
+def _no_warnings() -> np.errstate:
+    """Let numpy's products be as silent about a run that diverges as PyTorch's are: on some processors they warn."""
+    return np.errstate(invalid="ignore", over="ignore")
 
 
 def _is_recorded(device: torch.device) -> bool:
@@ -288,7 +294,7 @@ class Trainer:
         """Train one epoch; on a GPU, only start it, on the current stream."""
         self.epoch += 1
         self._trained_by.add(TORCH)
-        with products_in(self._precision):
+        with products_in(self._precision), _no_warnings():
             self._statistics = [chunk.train_epoch(self.epoch) for chunk in self._chunks]
 
     def end_epoch(self) -> Tensor:
@@ -301,7 +307,7 @@ class Trainer:
 
         Those of the training set are taken without updates in between, and without dropout.
         """
-        with products_in(self._precision):
+        with products_in(self._precision), _no_warnings():
             return torch.cat([chunk.evaluate().cpu() for chunk in self._chunks], dim=1)
 
     def state_dict(self) -> dict[str, Any]:

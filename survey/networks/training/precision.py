@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 
 from survey.errors import InputError
@@ -46,19 +45,16 @@ def check_precision(precision: str, device: torch.device) -> None:
 def products_in(precision: str) -> Iterator[None]:
     """Have the matrix products that are queued meanwhile computed in a precision, on a GPU.
 
-    Those of numpy warn of a run that diverges on some processors; within, they are as silent as PyTorch's.
-
     Args:
         precision: `tf32`; or `float32`, which changes nothing.
     """
-    with np.errstate(invalid="ignore", over="ignore"):
-        if precision == FLOAT32:
-            yield
-            return
-        products = torch.backends.cuda.matmul
-        before = products.fp32_precision
-        products.fp32_precision = precision
-        try:
-            yield
-        finally:
-            products.fp32_precision = before
+    if precision == FLOAT32:
+        yield
+        return
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    products.fp32_precision = precision
+    try:
+        yield
+    finally:
+        products.fp32_precision = before
