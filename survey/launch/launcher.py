@@ -48,6 +48,7 @@ class Launch:
 
     def __init__(self, request: Request, stages: Stages) -> None:
         self._request, self._output, self._stages = request, request.output, stages
+        self._replaced: list[str] = []  # what is told of search spaces whose places others take
 
     def run(self) -> SurveyResult:
         """Train what is missing, export it and write the report.
@@ -69,8 +70,7 @@ class Launch:
         with output.held(request.workload.name, request.workload.about), ExitStack() as held:
             request.data.check_dataset(output.dataset)  # before writing: a refused launch leaves the output unchanged
             held.enter_context(request.tracking.held())
-            for line in request.replaced_lines():
-                request.say(line, style="yellow")
+            self._replaced = [*request.replaced_lines()]
             output.record(list(request.spaces), request.contents, request.workload.about)
             store = request.tracking.open_at_start()
             # A new search space is flagged at the end, on the cluster: it changes each partition of the output.
@@ -81,10 +81,16 @@ class Launch:
                 training = Training()
                 if plan.bundles:
                     plan, training = self._train(plan, to_replace, recorder)
-                elif store and left:
-                    self._close_and_export(store, in_processes)
-                self._stages.begin("writing the report")
-                report = report_on(output, request.name, renew=training.num_runs > 0)
+                else:
+                    self._tell(self._replaced)
+                    if store and left:
+                        self._close_and_export(store, in_processes)
+                report = report_on(
+                    output,
+                    request.name,
+                    renew=training.num_runs > 0,
+                    begins=lambda: self._stages.begin("writing the report"),
+                )
                 result = SurveyResult.of(plan, training, output.dataset, report, time.monotonic() - request.began)
                 self._drop_checkpoints(all_done=not result.missing)
                 recorder.end(result)
@@ -100,7 +106,7 @@ class Launch:
         request.load_data(plan, bundled=self._output.dataset.exists())
         request.tracking.check_artifacts()
         told = request.data.lines(request.data.told())
-        self._tell([plan_line(request.name, plan, request.workload.left_out), *told])
+        self._tell([plan_line(request.name, plan, request.workload.left_out), *self._replaced, *told])
         if request.options.pilot:
             self._stages.begin("measuring this machine")
         plan, pilot = with_pilot(request, plan)

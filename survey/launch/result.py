@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -173,7 +173,7 @@ def import_report_early() -> None:
         import_report()
 
 
-def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
+def report_on(output: Output, title: str, *, renew: bool, begins: Callable[[], object] = lambda: None) -> Path | None:
     """Write the report on the data set of an output, and the explorer beside it, whose index is brought up to date.
 
     Returns the page of the report, or None if there is nothing to report yet.
@@ -182,12 +182,14 @@ def report_on(output: Output, title: str, *, renew: bool) -> Path | None:
         output: The output.
         title: Heading of the page.
         renew: Whether to rewrite a report that is newer than the data set.
+        begins: Called before it is written, not where there is nothing to write.
     """
     page = output.report / "index.html"
     if not renew and _is_newer(page, output.dataset / EXPERIMENTS):
         return page
     if not any(partitions(output.dataset / REPETITIONS)):
         return None
+    begins()
     with own_package("analysis"):
         from analysis.report.page import write_pages
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from survey.launch.result import report_on
+from survey.launch import result
 from tests.support.export_data import EXPERIMENTS, Survey
 
 
@@ -26,6 +26,11 @@ def written(monkeypatch) -> list[Path]:
 
 
 def test_a_report_that_is_older_than_the_data_set_is_renewed(survey: Survey, written):
+    began = []
+
+    def report_on(*arguments, **options):
+        return result.report_on(*arguments, **options, begins=lambda: began.append(arguments[1]))
+
     assert report_on(survey.output, "alpha", renew=False) is None, "there is nothing to report yet"
     survey.train(EXPERIMENTS[0])
     survey.export()
@@ -40,3 +45,4 @@ def test_a_report_that_is_older_than_the_data_set_is_renewed(survey: Survey, wri
     assert written[0].read_text() == "second"
     report_on(survey.output, "third", renew=True)
     assert written[0].read_text() == "third"
+    assert began == ["first", "second", "third"], "a launch says so only where there is something to write"
