@@ -268,7 +268,7 @@ def raising(error: Exception):
 def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp_path):
     """The shell sends the signal to all that the launch has started, Ray's processes among them."""
     space, out = tmp_path / "long.yaml", tmp_path / "out"
-    grid = "{dataset: 'sklearn:digits', shape: rectangle, size: 4096, depth: 3, epochs: 1200}"
+    grid = "{dataset: 'sklearn:digits', shape: rectangle, size: 4096, depth: 3, epochs: 10000}"
     space.write_text(f"name: long\nrepetitions: 2\ngrids: [{grid}]\n")
     process, lines, reader = start_read(space, "--out", out, "--no-ui", "--num-cpus", 1)
     await_that(lambda: query(out, "SELECT max(step) FROM metrics") >= 30 or process.poll() is not None)
@@ -287,7 +287,7 @@ def test_a_launch_whose_terminal_was_closed_goes_on_in_the_middle_of_a_trial(tmp
     assert len(rows(out)) == 2
     assert not (out / "checkpoints").exists()
 
-    experiment = NetworkExperiment(dataset="sklearn:digits", shape="rectangle", size=4096, depth=3, epochs=1200)
+    experiment = NetworkExperiment(dataset="sklearn:digits", shape="rectangle", size=4096, depth=3, epochs=10_000)
     useless, useful = (make(out / "checkpoints", experiment, repetitions) for repetitions in ((0, 1), (3, 4)))
     for each in (useless, useful):
         each.save({"epoch": 3})
