@@ -88,9 +88,14 @@ def _recording(columns: Columns, metrics: str) -> Columns:
         raise InputError(f"the names of its metrics cannot be read: {metrics[:100]!r}") from None
 
 
+def is_curve(field: pa.Field) -> bool:
+    """Whether a column has a curve in each row."""
+    return pa.types.is_list(field.type) and field.type.value_type == pa.float32()
+
+
 def found_metrics(schema: pa.Schema) -> list[str]:
     """Return the names of the metrics in a table of runs, where training has found them, in their order."""
-    curves = (field.name for field in schema if pa.types.is_list(field.type) and field.type.value_type == pa.float32())
+    curves = (field.name for field in schema if is_curve(field))
     return [name for name in curves if name != "epoch_seconds"]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from survey.dataset.schema import is_curve
 from survey.system.files import remove_leftovers, replacing, sync, temporary_file
 
 
@@ -64,7 +65,7 @@ class TableWriter:
         remove_leftovers(file)
         self._temporary = temporary_file(file)
         options: Any = {
-            "use_byte_stream_split": [f"{field.name}.list.element" for field in schema if _is_curve(field)],
+            "use_byte_stream_split": [f"{field.name}.list.element" for field in schema if is_curve(field)],
             "use_dictionary": [field.name for field in schema if pa.types.is_string(field.type)],
         }
         self._writer = pq.ParquetWriter(self._temporary, schema, compression="zstd", **options)
@@ -98,10 +99,6 @@ class TableWriter:
             self._writer.close()
         finally:
             self._temporary.unlink(missing_ok=True)
-
-
-def _is_curve(field: pa.Field) -> bool:
-    return pa.types.is_list(field.type) and field.type.value_type == pa.float32()
 
 
 def write_table(table: pa.Table, file: Path) -> None:

@@ -202,4 +202,4 @@ def _credible(locations: Iterable[str], tracking_uri: str) -> Iterator[str]:
 
 def _table(file: Path) -> pa.Table:
     with pq.ParquetFile(file) as opened:
-        return opened.read(use_threads=False)  # which takes longer for so small a file
+        return opened.read(use_threads=False)  # for so small a file, threads take longer
