@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from survey.networks.compiled.trainer import CompiledTrainer
     from survey.networks.training.loop import Trainer
 
-MOST_WEIGHTS = 1 << 18
-"""Weights of the largest layer that the compiled core trains. Larger ones outgrow the second-level cache, for which
-PyTorch's libraries are made: `python -m benchmarks.training` shows both cores."""
+MOST_WEIGHTS = {"avx512": 1 << 20, "avx2": 1 << 18, "neon": 1 << 18}
+"""Weights of the largest layer that each unit of the compiled core trains. Larger ones outgrow the second-level cache, for
+which PyTorch's libraries are made: `python -m benchmarks.cores` compares both. NEON has not been measured."""
 
 BLOCK_TRAINS = False
 """Whether the block core trains on a GPU what it knows. Not before it has been measured on one: its numbers are tested
@@ -51,7 +51,7 @@ def unit_for(experiment: NetworkExperiment, num_inputs: int, widths: Sequence[in
     if on_gpu or not units or not is_known or len(widths) > library.MOST_LAYERS:
         return None
     largest = max(fan_in * fan_out for fan_in, fan_out in pairwise((num_inputs, *widths)))
-    return units[0] if largest <= MOST_WEIGHTS else None
+    return units[0] if largest <= MOST_WEIGHTS[units[0].name] else None
 
 
 def block_layouts(

@@ -40,10 +40,12 @@ INLINE int rows_of_block(int inputs) {
     return rows > 64 ? rows : 64;
 }
 
-// Inputs of a gradient that stay in the first-level cache while all outputs use them: a multiple of tiles.
-constexpr int FIRST_LEVEL = 1 << 12;  // floats
+// Inputs of a gradient that stay in the second-level cache while all outputs use them, and of short minibatches no more
+// than stay in the first-level one: a multiple of tiles.
+constexpr int MOST_INPUTS = 128, INPUT_BLOCK = 1 << 14;  // floats
 INLINE int inputs_of_block(int rows) {
-    int inputs = FIRST_LEVEL / rows / GRADIENT_INPUTS * GRADIENT_INPUTS;
+    int inputs = INPUT_BLOCK / rows / GRADIENT_INPUTS * GRADIENT_INPUTS;
+    if (inputs > MOST_INPUTS) return MOST_INPUTS;
     return inputs > GRADIENT_INPUTS ? inputs : GRADIENT_INPUTS;
 }
 

@@ -178,10 +178,18 @@ static void forward(Workspace& ws, const float* parameters, int rows, bool train
 // read if they outgrow the second-level cache, and there are rows enough to make up for it; no number changes by that.
 static Weights transposed_weights(Workspace& ws, const float* weights, int outputs, int inputs, int rows) {
     if (outputs * inputs < 4 * SECOND_LEVEL || rows < 128) return {weights, 1, inputs + 1, nullptr};
-    for (int j = 0; j < outputs; j += 8)
-        for (int i = 0; i < inputs; i++)
-            for (int k = j; k < j + 8 && k < outputs; k++)
-                ws.transposed[(size_t)i * outputs + k] = weights[(size_t)k * (inputs + 1) + i];
+    constexpr int at_once = 128;  // inputs, whose lines stay in the first-level cache while all outputs are written to them
+    for (int i = 0; i < inputs; i += at_once) {
+        int some = inputs - i < at_once ? inputs - i : at_once, j = 0;
+        const float* from = weights + i;
+        float* to = ws.transposed + (size_t)i * outputs;
+        for (; j + 4 <= outputs; j += 4, from += 4 * (size_t)(inputs + 1)) {
+            const float* rows_of[4] = {from, from + inputs + 1, from + 2 * (inputs + 1), from + 3 * (inputs + 1)};
+            transpose(rows_of, some, to + j, outputs);
+        }
+        for (; j < outputs; j++, from += inputs + 1)
+            for (int k = 0; k < some; k++) to[(size_t)k * outputs + j] = from[k];
+    }
     return {ws.transposed, outputs, 1, nullptr};
 }
 
