@@ -11,7 +11,7 @@ from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import SurveyError
 from survey.export.mappers import in_processes
 from survey.launch.addresses import Addresses
-from survey.launch.messages import packed_lines, plan_line, recording_line
+from survey.launch.messages import placed_lines, plan_line, recording_line
 from survey.launch.planning import check_devices, for_cluster, price_of, recording, with_pilot
 from survey.launch.recorder import Recorder
 from survey.launch.request import Request, note_of
@@ -119,7 +119,7 @@ class Launch:
         ):
             cluster, stop = session.cluster, session.signals.request
             plan, pilot = for_cluster(request, plan, pilot, cluster, lambda: self._done(to_replace))
-            self._tell(packed_lines(plan))
+            self._tell(placed_lines(plan))
             cost = price_of(request, plan, pilot, num_cpus=int(cluster.num_cpus) or 1, num_gpus=cluster.num_gpus)
             forecast = Forecast(self._output.folder, plan, cost)
             check_nodes(request, cluster)

@@ -32,11 +32,14 @@ def plan_line(name: str, plan: Plan, left_out: str) -> str:
     return text
 
 
-def packed_lines(plan: Plan) -> Iterator[str]:
-    """How many experiments share a trial, if any do."""
+def placed_lines(plan: Plan) -> Iterator[str]:
+    """How many experiments share a trial, if any do, and how many trials train on cores beside GPUs."""
     packed = [count for count in plan.packed if count > 1]
     if packed:
         yield f"{sum(packed):,} experiments are packed into {counted(len(packed), 'trial')}"
+    on_cores = sum(not trial[0].num_gpus for trial in plan.trials)
+    if 0 < on_cores < len(plan.trials):
+        yield f"{counted(len(plan.trials) - on_cores, 'trial')} on GPUs, {on_cores:,} on the cores beside them"
 
 
 def recording_line(*, all_epochs: bool, repetition_runs: bool) -> str:

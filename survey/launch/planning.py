@@ -12,12 +12,13 @@ from survey.dataset.completed_runs import CompletedRuns
 from survey.errors import InputError
 from survey.launch.options import Options
 from survey.launch.request import Request
+from survey.plan.division import Cores, Places
 from survey.plan.estimate import Machine, Rows, price
 from survey.plan.gpu_sharing import GPU_FRACTIONS, Packing, fraction_for
 from survey.plan.plan import Plan
 from survey.plan.price import Price
 from survey.plan.spreading import spread
-from survey.system.machine import gpu_bytes, num_cores
+from survey.system.machine import bytes_per_core, gpu_bytes, num_cores
 
 if TYPE_CHECKING:
     from survey.cluster.connection import Cluster
@@ -46,10 +47,10 @@ def dry_run(request: Request) -> Price:
     plan = request.plan(done, may_guess=True)
     check_devices(request, plan)
     plan, pilot = with_pilot(request, plan)
-    num_cpus = request.options.num_cpus or num_cores()
+    num_cpus = _num_cpus(request)
     plan = _spread(request, plan, pilot, num_cpus=num_cpus, num_gpus=request.num_gpus)
     if request.num_gpus:
-        plan = on_gpus(request, plan, pilot)
+        plan = on_gpus(request, plan, pilot, Places(num_cpus, request.num_gpus))
     found = price_of(request, plan, pilot, num_cpus=num_cpus, num_gpus=request.num_gpus)
     data = request.data
     told = data.told()
@@ -90,11 +91,26 @@ def with_pilot(request: Request, plan: Plan) -> tuple[Plan, Pilot | None]:
 
     device = "cuda" if request.num_gpus and torch.cuda.is_available() else "cpu"
     pilot = run_pilot(plan, request.workload.cost_model(on_gpu=device == "cuda"), device=device)
-    return plan.with_costs(pilot.model), pilot
+    plan = plan.with_costs(pilot.model)
+    if request.num_gpus:
+        placed = on_gpus(request, plan, pilot, Places(_num_cpus(request), request.num_gpus))
+        of_cores = tuple(bundle for bundle in placed.bundles if not bundle.num_gpus)
+        if of_cores:
+            like = request.workload.cost_model(on_gpu=False)
+            pilot = pilot.beside(run_pilot(replace(placed, bundles=of_cores, packed=()), like))
+    return plan, pilot
 
 
-def on_gpus(request: Request, plan: Plan, pilot: Pilot | None) -> Plan:
-    """Give trials their shares of GPUs, packed as the options say, or where the pilot has found that it pays."""
+def _num_cpus(request: Request) -> int:
+    """Cores that a Ray started on this machine has."""
+    return request.options.num_cpus or num_cores()
+
+
+def on_gpus(request: Request, plan: Plan, pilot: Pilot | None, places: Places) -> Plan:
+    """Place trials on GPUs, packed as the options say or where the pilot has found that it pays, and on the cores left.
+
+    Cores train none of what the costs of are known only relative to each other.
+    """
     size = request.options.pack
     packing = pilot.packing if pilot else None
     if size != "auto":
@@ -102,15 +118,25 @@ def on_gpus(request: Request, plan: Plan, pilot: Pilot | None) -> Plan:
     fixed = request.options.gpus_per_trial
     if packing and fixed != "auto":
         packing = replace(packing, num_gpus=fixed)
+    workload = request.workload
+    model = pilot.core_model if pilot and pilot.core_model else workload.cost_model(on_gpu=False)
+    most_bytes = bytes_per_core()
+    cores = Cores(
+        places,
+        model,
+        can_train=lambda bundle: bundle.bundle_bytes <= most_bytes and not workload.gpu_only(bundle.experiment),
+    )
     return plan.on_gpus(
-        partial(fraction_for, gpu_bytes=gpu_bytes()) if fixed == "auto" else lambda _bytes: fixed, packing
+        partial(fraction_for, gpu_bytes=gpu_bytes()) if fixed == "auto" else lambda _bytes: fixed,
+        packing,
+        None if model.is_relative else cores,
     )
 
 
 def for_cluster(
     request: Request, plan: Plan, pilot: Pilot | None, cluster: Cluster, done: Callable[[], dict[int, set[int]]]
 ) -> tuple[Plan, Pilot | None]:
-    """Fit a plan to a cluster: trials get their shares of its GPUs.
+    """Fit a plan to a cluster: trials get their shares of its GPUs, or cores that these leave.
 
     If it has another kind of device than this machine, which the pilot measured, everything is planned again: the same
     runs, but split differently and at other costs.
@@ -129,14 +155,18 @@ def for_cluster(
         device = "GPUs" if on_gpu else "CPU cores"
         request.say(f"planned for the {device} of the cluster: {len(plan.trials):,} trials{dropped}")
         pilot = None
-    plan = _spread(request, plan, pilot, num_cpus=int(cluster.num_cpus), num_gpus=cluster.num_gpus)
-    return (on_gpus(request, plan, pilot) if on_gpu else plan), pilot
+    places = Places(int(cluster.num_cpus), cluster.num_gpus)
+    plan = _spread(request, plan, pilot, num_cpus=places.num_cpus, num_gpus=places.num_gpus)
+    return (on_gpus(request, plan, pilot, places) if on_gpu else plan), pilot
 
 
 def most_at_once(request: Request, plan: Plan) -> int:
     """Return how many trials of a plan may train at once on this machine, if it has cores for all of them."""
-    count = plan.num_runs_planned if request.workload.one_by_one else len(plan.trials)
-    return min(count, math.ceil(request.num_gpus / min(GPU_FRACTIONS))) if request.num_gpus else count
+    if not request.workload.one_by_one:
+        return len(plan.trials)
+    # No core trains any beside GPUs.
+    most = math.ceil(request.num_gpus / min(GPU_FRACTIONS)) if request.num_gpus else plan.num_runs_planned
+    return min(plan.num_runs_planned, most)
 
 
 def _spread(request: Request, plan: Plan, pilot: Pilot | None, *, num_cpus: int, num_gpus: float) -> Plan:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from survey.networks.training.loop import Trainer
 
 MOST_WEIGHTS = {"avx512": 1 << 20, "avx2": 1 << 18, "neon": 1 << 18}
-"""Weights of the largest layer that each unit of the compiled core trains. Larger ones outgrow the second-level cache, for
-which PyTorch's libraries are made: `python -m benchmarks.cores` compares both. NEON has not been measured."""
+"""Weights of the largest layer that each unit of the compiled core trains. Larger ones outgrow the second-level cache,
+for which PyTorch's libraries are made: `python -m benchmarks.cores` compares both. NEON has not been measured."""
 
 BLOCK_TRAINS = False
 """Whether the block core trains on a GPU what it knows. Not before it has been measured on one: its numbers are tested

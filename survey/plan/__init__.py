@@ -7,6 +7,7 @@ an experiment costs, `pilot` measures it, `estimate` adds it up to a `price`.
 
 __all__ = [
     "bundles",
+    "division",
     "estimate",
     "gpu_sharing",
     "make_plan",

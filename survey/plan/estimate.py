@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from survey.dataset.layout import field_of
 from survey.plan.bundles import PlannedBundle, resource_name
+from survey.plan.division import Places
 from survey.plan.plan import Plan
 from survey.plan.price import UNKNOWN, UNMEASURED_FACTOR, Price, Range
 from survey.system.gc_pause import collector_paused
@@ -137,7 +138,7 @@ def price(plan: Plan, rows: Rows, columns: Columns, machine: Machine, *, keep_st
     # store, others train.
     gpu_s = sum(bundle.cost_s + bundle.num_gpus * tracking_s for bundle in plan.bundles if bundle.num_gpus)
     training_s = sum(bundle.training_s for bundle in plan.bundles)
-    wall_s = _makespan(plan.trials, tracking_s, num_cpus=machine.num_cpus, num_gpus=machine.num_gpus)
+    wall_s = _makespan(plan.trials, tracking_s, Places(machine.num_cpus, machine.num_gpus))
     if plan.bundles:
         new = plan.num_experiments - plan.num_experiments_done
         wall_s += _START_S + _EXPORT_S_PER_EXPERIMENT * new + _REPORT_S_PER_EXPERIMENT * plan.num_experiments
@@ -146,6 +147,7 @@ def price(plan: Plan, rows: Rows, columns: Columns, machine: Machine, *, keep_st
         for s in (core_s, gpu_s, training_s, wall_s)
     )
     artifact_bytes, dataset_bytes = _parquet_bytes(plan, bundles, columns)
+    shares = Counter(trial[0].num_gpus for trial in plan.trials)
     return Price(
         experiments_new=plan.num_experiments - plan.num_experiments_done,
         experiments_done=plan.num_experiments_done,
@@ -154,7 +156,7 @@ def price(plan: Plan, rows: Rows, columns: Columns, machine: Machine, *, keep_st
         runs_done=plan.num_runs_done,
         runs_to_train=plan.num_runs_planned,
         epochs=plan.run_epochs_planned,
-        trials=dict(Counter(resource_name(trial[0].num_gpus) for trial in plan.trials)),
+        trials={resource_name(fraction): count for fraction, count in sorted(shares.items(), reverse=True)},
         flops=sum(bundle.work.flops * bundle.num_epochs for bundle in plan.bundles),
         tracking_bytes=_tracking_bytes(recording),
         artifact_bytes=artifact_bytes,
@@ -207,20 +209,28 @@ def _state_bytes(bundles: _ByMetrics) -> int:
     )
 
 
-def _makespan(trials: Sequence[Sequence[PlannedBundle]], tracking_s: float, *, num_cpus: int, num_gpus: float) -> float:
+def _makespan(trials: Sequence[Sequence[PlannedBundle]], tracking_s: float, places: Places) -> float:
     """Seconds until all trials are done, each in the first free slot, one fraction of a GPU after the other.
 
-    Trials that share a GPU take turns on it, except while they write to the tracking store.
+    Trials that share a GPU take turns on it, except while they write to the tracking store. The cores that they leave
+    train the others at the same time.
     """
     classes: dict[float, list[tuple[float, int]]] = {}
     for trial in trials:
         classes.setdefault(trial[0].num_gpus, []).append((sum(bundle.cost_s for bundle in trial), len(trial)))
-    total = 0.0
+    on_cores = classes.pop(0.0, [])
+    gpu_s = 0.0
     for fraction, durations in classes.items():
-        places = min(num_cpus, int(num_gpus / fraction + 1e-9)) if fraction else num_cpus
-        free = [0.0] * min(max(1, places), len(durations))
-        sharing = max(1.0, len(free) / num_gpus) if fraction and num_gpus else 1.0
-        for seconds, experiments in durations:
-            heapq.heapreplace(free, free[0] + sharing * seconds + tracking_s * experiments)
-        total += max(free)
-    return total
+        num_slots = max(1, min(places.num_shares(fraction), len(durations)))
+        sharing = max(1.0, num_slots / places.num_gpus) if places.num_gpus else 1.0
+        gpu_s += _last_end(num_slots, (sharing * seconds + tracking_s * number for seconds, number in durations))
+    num_cores = places.on_cores([trial for trial in trials if trial[0].num_gpus])
+    return max(gpu_s, _last_end(max(1, num_cores), (seconds + tracking_s for seconds, _ in on_cores)))
+
+
+def _last_end(num_slots: int, durations: Iterable[float]) -> float:
+    """When the last ends of what takes so long, if each begins in the slot that is free first."""
+    free = [0.0] * num_slots
+    for seconds in durations:
+        heapq.heapreplace(free, free[0] + seconds)
+    return max(free)

@@ -33,6 +33,10 @@ class Packing:
     gain: float = 1.0
     num_gpus: float = 1.0
 
+    def gain_of(self, bundle: PlannedBundle) -> float:
+        """Return how much faster a bundle becomes by packing."""
+        return self.gain if step_flops(bundle.work) <= self.most_flops else 1.0
+
 
 def placed(
     bundles: Iterable[PlannedBundle], fraction: Callable[[int], float], packing: Packing | None

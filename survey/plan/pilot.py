@@ -12,7 +12,7 @@ import random
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -56,6 +56,17 @@ class Pilot:
     num_trials: int
     seconds: float
     packing: Packing | None = None
+    core_model: CostModel | None = None
+
+    def beside(self, of_cores: Pilot) -> Pilot:
+        """Add a pilot of a core to that of a GPU."""
+        return replace(
+            self,
+            factor=max(self.factor, of_cores.factor),
+            num_trials=self.num_trials + of_cores.num_trials,
+            seconds=self.seconds + of_cores.seconds,
+            core_model=of_cores.model,
+        )
 
 
 def run_pilot(plan: Plan, like: CostModel, *, device: str = "cpu", budget_s: float = PILOT_S) -> Pilot:

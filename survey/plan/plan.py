@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from survey.plan.bundles import PlannedBundle, in_order
+from survey.plan.division import Cores, divided, interleaved
 from survey.plan.gpu_sharing import Packing, placed
 from survey.workloads.cost import CostModel
 
@@ -17,8 +18,8 @@ class Plan:
     """What a launch trains, and what is done already.
 
     Attributes:
-        bundles: What to train, in scheduling order: by GPU fraction, then longest first. Bundles packed into one trial
-            are neighbours.
+        bundles: What to train, in scheduling order: by GPU fraction, then longest first; where cores train beside
+            GPUs, theirs between those, longest first too. Bundles packed into one trial are neighbours.
         num_experiments: Experiments, without those that are left out.
         num_experiments_done: Experiments whose repetitions are all done.
         num_left_out: Experiments that the workload leaves out, such as networks that come not near their size.
@@ -69,13 +70,20 @@ class Plan:
             bundles.append(each._replace(cost_s=cost_s, training_s=training_s, bundle_bytes=num_bytes))
         return replace(self, bundles=in_order(bundles), packed=())
 
-    def on_gpus(self, fraction: Callable[[int], float], packing: Packing | None = None) -> Plan:
+    def on_gpus(
+        self, fraction: Callable[[int], float], packing: Packing | None = None, cores: Cores | None = None
+    ) -> Plan:
         """Pack bundles into trials; give each the fraction of a GPU that `fraction` returns for its memory in bytes.
 
         Packed bundles are of similar cost, so that they end together, and take half of a GPU's memory at most, unless
-        `fraction` is the same for all.
+        `fraction` is the same for all. If there are more cores than trials on GPUs take, they train some bundles.
         """
         trials = placed(self.bundles, fraction, packing)
+        num_cores = cores.places.on_cores(trials) if cores else 0
+        if cores and num_cores and trials:
+            gain = packing.gain_of if packing else lambda _: 1.0
+            on_gpus, on_cores = divided(self.bundles, gain, cores, num_cores)
+            trials = interleaved(placed(on_gpus, fraction, packing), on_cores)
         bundles = tuple(bundle for trial in trials for bundle in trial)
         packed = tuple(map(len, trials)) if len(trials) < len(bundles) else ()
         return replace(self, bundles=bundles, packed=packed)

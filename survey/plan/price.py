@@ -120,7 +120,10 @@ class Price:
             return list(self.notes)
         if not self.times_known:
             return [*self.notes, "--pilot (in Python pilot=True) measures the time, in a minute at most"]
-        like = "an NVIDIA H100" if self.num_gpus else "a core that we have measured"
+        gpu, core = "an NVIDIA H100", "a core that we have measured"
+        like = gpu if self.num_gpus else core
+        if self.gpu_hours.high and self.core_hours.high:
+            like = f"{gpu} and of {core}"
         unmeasured = (
             f"Times are those of {like}, and can be {UNMEASURED_FACTOR:g} times as long here: "
             "--pilot (in Python pilot=True) measures this machine, in a minute at most"

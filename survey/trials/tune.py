@@ -12,18 +12,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.air._internal import usage
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.train._internal import storage
+from ray.tune.execution import tune_controller
 from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
 
 from survey.cluster.connection import Cluster
 from survey.plan.bundles import PlannedBundle
+from survey.plan.division import Places
+from survey.trials.idle_actors import IdleActors
 from survey.trials.lost_workers import LostWorkers
 from survey.trials.messages import Failure, TrialSettings, configs_of, label_of, last_line
 from survey.trials.progress import Progress, ReportCounter
-from survey.trials.searcher import PlanOrder
+from survey.trials.searcher import PlanOrder, Room
 from survey.trials.stopper import StopRequest
 from survey.trials.trainable import RETRIES, SurveyTrial
 from survey.workloads.registry import experiment_of
@@ -75,7 +79,8 @@ def fit(
         The failures: one for each trial that failed, or for each experiment of a packed one that did.
     """
     trainable = tune.with_parameters(SurveyTrial, settings=settings)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(most_waiting(trials, cluster))
+    room = room_for(trials, cluster)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(TRIALS_PER_TUNE_RUN if room else most_waiting(trials, cluster))
     trainable = _named(tune.with_resources(trainable, partial(resources, node_memory=cluster.node_memory)))
     failures: list[Failure] = []
     for first in range(0, len(trials), TRIALS_PER_TUNE_RUN):
@@ -85,7 +90,7 @@ def fit(
             break
         part = trials[first : first + TRIALS_PER_TUNE_RUN]
         with _as_on(cluster):
-            failures += _tune_run(trainable, part, cluster.scratch, stop, progress)
+            failures += _tune_run(trainable, part, room, cluster.scratch, stop, progress)
     return tuple(failures)
 
 
@@ -96,6 +101,7 @@ def _as_on(cluster: Cluster) -> Iterator[None]:
     - Its actors get the variables of all workers: one with others would get a process of its own, started only then.
     - Its files lie in a private folder, not in that of Ray's session, where everyone may write: it unpickles some.
     - It waits longer for events. Each wakes it at once, so that looking more often finds nothing.
+    - It keeps an actor for the next trial on a core whatever waits for a GPU.
     - It does not count which callbacks are its own: for that it would import MLflow, a second before the first trial.
     """
     next_event = RayActorManager.next
@@ -106,6 +112,7 @@ def _as_on(cluster: Cluster) -> Iterator[None]:
     changes: dict[tuple[Any, str], Any] = {
         (storage, "_get_ray_train_session_dir"): lambda: str(cluster.scratch / "tune"),
         (RayActorManager, "next"): wait_longer,
+        (tune_controller, "_ObjectCache"): IdleActors,
         (usage, "tag_callbacks"): lambda _: False,
     }
     variables, before = dict(DEFAULT_ENV_VARS), {place: getattr(*place) for place in changes}
@@ -123,7 +130,12 @@ def _as_on(cluster: Cluster) -> Iterator[None]:
 
 
 def _tune_run(
-    trainable: Any, trials: Sequence[Sequence[PlannedBundle]], scratch: Path, stop: StopRequest, progress: Progress
+    trainable: Any,
+    trials: Sequence[Sequence[PlannedBundle]],
+    room: Room | None,
+    scratch: Path,
+    stop: StopRequest,
+    progress: Progress,
 ) -> list[Failure]:
     """Train trials in one Tune run; return their failures, as `fit` does."""
     # Tune's own state is not kept: the results show what is done, and trials have checkpoints of their own.
@@ -131,7 +143,7 @@ def _tune_run(
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=PlanOrder(trials),
+                search_alg=PlanOrder(trials, room),
                 num_samples=len(trials),
                 reuse_actors=True,
                 trial_name_creator=_trial_name,
@@ -178,6 +190,21 @@ def most_waiting(trials: Sequence[Sequence[PlannedBundle]], cluster: Cluster) ->
     places = math.ceil(1.1 * cluster.num_cpus)
     asked = {tuple(_asked(trial[0].num_gpus, trial[0].bundle_bytes, cluster.node_memory).items()) for trial in trials}
     return places if cluster.is_local and len(asked) == 1 else max(_WAITING_BY_DEFAULT, places)
+
+
+def room_for(trials: Sequence[Sequence[PlannedBundle]], cluster: Cluster) -> Room | None:
+    """Return how many trials of each kind may train or wait at a time; None if the plan has only one kind."""
+    on_gpus = [trial for trial in trials if trial[0].num_gpus]
+    if not on_gpus or len(on_gpus) == len(trials):
+        return None
+    least = min(trial[0].num_gpus for trial in on_gpus)
+    shares = Places(int(cluster.num_cpus), cluster.num_gpus).num_shares(least)
+    return Room(shares, most_waiting(on_gpus, cluster), partial(float, cluster.num_cpus) if cluster.is_local else _cpus)
+
+
+def _cpus() -> float:
+    """Cores that the cluster has now."""
+    return ray.cluster_resources().get("CPU", 0.0)
 
 
 def resources(config: Mapping[str, Any], *, node_memory: int) -> tune.PlacementGroupFactory:

@@ -38,7 +38,8 @@ def test_before_ray_starts_nothing_is_imported_for_which_there_is_time_while_it_
     [
         pytest.param(5, False, 0.0, 5, id="on cores"),
         pytest.param(5, True, 0.0, 15, id="each run may become a trial"),
-        pytest.param(50, False, 2.0, 16, id="with an eighth of a GPU each"),
+        pytest.param(50, False, 2.0, 50, id="on GPUs and on cores beside them"),
+        pytest.param(50, True, 2.0, 16, id="with an eighth of a GPU each"),
     ],
 )
 def test_as_many_workers_get_ready_as_trials_may_train_at_once(trials, one_by_one, num_gpus, at_once):

@@ -13,8 +13,8 @@ from ray.tune.search import Searcher
 from survey.cluster.connection import Cluster
 from survey.networks.search_space import Grid, SearchSpace
 from survey.trials.messages import trial_config
-from survey.trials.searcher import PlanOrder
-from survey.trials.tune import most_waiting, report_every_s, resources
+from survey.trials.searcher import PlanOrder, Room
+from survey.trials.tune import most_waiting, report_every_s, resources, room_for
 from tests.support.planned import plan_of
 
 
@@ -62,6 +62,60 @@ def test_as_many_trials_wait_as_there_are_places_where_all_ask_for_the_same():
     for unlike in ({"num_gpus": 0.5}, {"bundle_bytes": 3 << 30}):
         mixed = (*planned, tuple(bundle._replace(**unlike) for bundle in planned[0]))
         assert most_waiting(mixed, machine) == 200, "those further back may find another place"
+
+
+def both_kinds(on_gpus: int, on_cores: int):
+    """Trials on halves of a GPU, then trials on cores."""
+    planned = trials(on_gpus + on_cores)
+    return [
+        tuple(bundle._replace(num_gpus=0.5 * (number < on_gpus)) for bundle in trial)
+        for number, trial in enumerate(planned)
+    ]
+
+
+def test_no_trial_waits_for_a_place_of_the_other_kind():
+    """Six cores and a GPU that two share: four cores are for others until the last on the GPU are done."""
+    order = PlanOrder(both_kinds(6, 12), Room(shares=2, waiting=1, num_cpus=lambda: 6.0))
+    ids = (str(number) for number in range(100))
+    running = {"gpu": [], "core": []}
+
+    def ask() -> str | None:
+        trial_id = next(ids)
+        config = order.suggest(trial_id)
+        if not config or config == Searcher.FINISHED:
+            return config
+        kind = "gpu" if config["trial"]["num_gpus"] else "core"
+        running[kind].append(trial_id)
+        return kind
+
+    def finish(kind: str) -> None:
+        order.on_trial_complete(running[kind].pop(0))
+
+    assert [ask() for _ in range(8)] == ["gpu"] * 3 + ["core"] * 4 + [None]
+    finish("core")
+    assert [ask(), ask()] == ["core", None], "whatever happens on the GPU"
+    finish("gpu")
+    assert [ask(), ask()] == ["gpu", None], "whatever happens on the cores"
+    for _ in range(3):
+        finish("gpu")
+        ask()
+    assert not ask(), "two on the GPU are left, and have two cores"
+    finish("gpu")
+    assert [ask(), ask()] == ["core", None]
+    finish("gpu")
+    assert [ask(), ask(), ask()] == ["core", "core", None], "now one waits beside six"
+    for _ in range(5):
+        finish("core")
+        ask()
+    assert ask() == Searcher.FINISHED
+
+
+def test_there_is_room_for_both_kinds_where_a_plan_has_both():
+    machine = Cluster("head", None, num_cpus=20.0, num_gpus=2.0, node_memory=16 << 30, is_local=True)
+    assert room_for(trials(4), machine) is room_for(both_kinds(4, 0), machine) is None
+    room = room_for(both_kinds(100, 100), machine)
+    assert (room.shares, room.on_gpus, room.on_cores(100), room.on_cores(1), room.on_cores(0)) == (4, 26, 16, 19, 42)
+    assert room_for(both_kinds(100, 100), replace(machine, num_cpus=2.0)).on_cores(100) == 1, "never none"
 
 
 def test_tune_may_copy_and_pickle_it():
