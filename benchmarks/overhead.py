@@ -88,7 +88,7 @@ def train_nothing(trials: Groups, cluster: Cluster, reports: int) -> tuple[list[
     with Progress(Console(quiet=True), name="overhead", num_runs=runs, total_cost=len(trials)) as progress:
         failures = tune.fit(
             trials,
-            TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path()),
+            TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path(), states=Path()),
             cluster=cluster,
             stop=StopRequest(),
             progress=progress,

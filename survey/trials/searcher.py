@@ -53,8 +53,6 @@ class Room:
 
     def on_cores(self, left_on_gpus: int) -> int:
         """Return how many on cores while so many on GPUs are not done; one that waits could take one of their cores."""
-        if not left_on_gpus:
-            return int(self.num_cpus()) + self.waiting
         return max(1, int(self.num_cpus()) - min(self.shares, left_on_gpus))
 
 

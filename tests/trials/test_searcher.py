@@ -103,7 +103,7 @@ def test_no_trial_waits_for_a_place_of_the_other_kind():
     finish("gpu")
     assert [ask(), ask()] == ["core", None]
     finish("gpu")
-    assert [ask(), ask(), ask()] == ["core", "core", None], "now one waits beside six"
+    assert [ask(), ask()] == ["core", None]
     for _ in range(5):
         finish("core")
         ask()
@@ -114,7 +114,7 @@ def test_there_is_room_for_both_kinds_where_a_plan_has_both():
     machine = Cluster("head", None, num_cpus=20.0, num_gpus=2.0, node_memory=16 << 30, is_local=True)
     assert room_for(trials(4), machine) is room_for(both_kinds(4, 0), machine) is None
     room = room_for(both_kinds(100, 100), machine)
-    assert (room.shares, room.on_gpus, room.on_cores(100), room.on_cores(1), room.on_cores(0)) == (4, 26, 16, 19, 42)
+    assert (room.shares, room.on_gpus, room.on_cores(100), room.on_cores(1), room.on_cores(0)) == (4, 26, 16, 19, 20)
     assert room_for(both_kinds(100, 100), replace(machine, num_cpus=2.0)).on_cores(100) == 1, "never none"
 
 
