@@ -42,7 +42,7 @@ from survey.system.private_folder import PrivateFolder
 _WORKER_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Tune's own variable of its actors: `survey.trials.tune` leaves it to all workers.
+    # Tune's own variable of its actors: `survey.trials.changed_tune` leaves it to all workers.
     "PL_DISABLE_FORK": "1",
     # One core a trial: the mathematics library's own threads would fight over them.
     "OMP_NUM_THREADS": "1",

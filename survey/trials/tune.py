@@ -7,23 +7,18 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
-from ray.air._internal import usage
-from ray.air.execution._internal.actor_manager import RayActorManager
-from ray.train._internal import storage
-from ray.tune.execution import tune_controller
-from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
+from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
 from survey.cluster.connection import Cluster
 from survey.plan.bundles import PlannedBundle
 from survey.plan.division import Places
-from survey.trials.idle_actors import IdleActors
+from survey.trials.changed_tune import changed_tune
 from survey.trials.lost_workers import LostWorkers
 from survey.trials.messages import Failure, TrialSettings, configs_of, label_of, last_line
 from survey.trials.progress import Progress, ReportCounter
@@ -38,7 +33,7 @@ ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE 
 tune.Stopper.register(StopRequest)
 
 TRIALS_PER_TUNE_RUN = 5_000
-"""Trials of one Tune run, which keeps 65 KB of each in memory and saves them at its end."""
+"""Trials of one Tune run, which keeps 65 KB of each in memory."""
 
 _REPORTS_PER_S = 100.0
 """The most reports in a second from all trials together: each takes the driver some milliseconds."""
@@ -48,9 +43,6 @@ _LONGEST_REPORT_S = 10.0
 
 _WAITING_BY_DEFAULT = 200
 """Trials that wait for a place, by Tune's default. For a search algorithm that it does not know, it takes only one."""
-
-_WAITS_S = 0.5
-"""How long Tune waits for the next event before it looks around, which takes 3 ms; by itself it waits 0.1 s."""
 
 _MEMORY_STEP = 1 << 30
 """Trials ask for memory in multiples of so many bytes; those that need less do not ask."""
@@ -89,44 +81,9 @@ def fit(
         if stop.stop_all():
             break
         part = trials[first : first + TRIALS_PER_TUNE_RUN]
-        with _as_on(cluster):
+        with changed_tune(cluster):
             failures += _tune_run(trainable, part, room, cluster.scratch, stop, progress)
     return tuple(failures)
-
-
-@contextmanager
-def _as_on(cluster: Cluster) -> Iterator[None]:
-    """Have Tune work as a launch needs it, where it leaves no choice.
-
-    - Its actors get the variables of all workers: one with others would get a process of its own, started only then.
-    - Its files lie in a private folder, not in that of Ray's session, where everyone may write: it unpickles some.
-    - It waits longer for events. Each wakes it at once, so that looking more often finds nothing.
-    - It keeps an actor for the next trial on a core whatever waits for a GPU.
-    - It does not count which callbacks are its own: for that it would import MLflow, a second before the first trial.
-    """
-    next_event = RayActorManager.next
-
-    def wait_longer(manager: RayActorManager, timeout: float | None = None) -> bool:
-        return next_event(manager, timeout and max(timeout, _WAITS_S))
-
-    changes: dict[tuple[Any, str], Any] = {
-        (storage, "_get_ray_train_session_dir"): lambda: str(cluster.scratch / "tune"),
-        (RayActorManager, "next"): wait_longer,
-        (tune_controller, "_ObjectCache"): IdleActors,
-        (usage, "tag_callbacks"): lambda _: False,
-    }
-    variables, before = dict(DEFAULT_ENV_VARS), {place: getattr(*place) for place in changes}
-    DEFAULT_ENV_VARS.clear()
-    DEFAULT_ENV_VARS.update(cluster.variables)
-    for place, changed in changes.items():
-        setattr(*place, changed)
-    try:
-        yield
-    finally:
-        for place, unchanged in before.items():
-            setattr(*place, unchanged)
-        DEFAULT_ENV_VARS.clear()
-        DEFAULT_ENV_VARS.update(variables)
 
 
 def _tune_run(

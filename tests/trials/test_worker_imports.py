@@ -12,7 +12,7 @@ import ray
 from ray.tune.execution.class_cache import _ActorClassCache
 
 from survey.cluster.connection import Workers, connected
-from survey.trials import tune
+from survey.trials.changed_tune import changed_tune
 from tests.support.awaiting import await_that
 
 MODULE = "survey.trials.worker_imports"
@@ -41,7 +41,7 @@ def test_workers_are_ready_and_trials_take_them():
     with connected(survey="x", workers=Workers(1, MODULE), **asked) as cluster:
         await_that(workers)
         (worker,) = workers()
-        with tune._as_on(cluster):
+        with changed_tune(cluster):
             trial = _ActorClassCache().get(Trial).options(num_cpus=1).remote()
         assert ray.get(trial.process.remote()) == worker
         assert {"torch", "ray.tune", MODULE} <= {*ray.get(trial.modules.remote())}
