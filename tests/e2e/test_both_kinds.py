@@ -27,8 +27,16 @@ def events_of(folder: Path) -> list[tuple[str, str, str]]:
     return [tuple(line.split()) for line in file.read_text().splitlines()] if file.exists() else []
 
 
+def ended(folder: Path) -> Counter[str]:
+    """How many trials of each kind have ended."""
+    return Counter(kind for kind, _, what in events_of(folder) if what == "ends")
+
+
 def noting_trials(folder: Path, total: dict[str, int]) -> type:
-    """Trials that note their begin and end; the first of each kind waits until all other trials have ended."""
+    """Trials that note their begin and end.
+
+    The first of each kind waits until all others have ended, and those on the GPU until the others on cores have.
+    """
     from survey.trials import trainable
 
     class SurveyTrial(trainable.SurveyTrial):
@@ -48,13 +56,13 @@ def noting_trials(folder: Path, total: dict[str, int]) -> type:
                 try:
                     (folder / kind).touch(exist_ok=False)
                 except FileExistsError:
-                    pass
+                    awaited = {"core": total["core"] - 1} if kind == "gpu" else {}
                 else:
-                    others = sum(total.values()) - 2
-                    ends = time.monotonic() + HANGS_S
-                    while sum(event[2] == "ends" for event in events_of(folder)) < others:
-                        assert time.monotonic() < ends, "others wait for this one"
-                        time.sleep(0.1)
+                    awaited = {each: number - 1 for each, number in total.items()}
+                ends = time.monotonic() + HANGS_S
+                while any(ended(folder)[each] < number for each, number in awaited.items()):
+                    assert time.monotonic() < ends, "others wait for this one"
+                    time.sleep(0.1)
             told = super().step()
             if told["done"]:
                 note("ends")
@@ -76,7 +84,7 @@ def test_neither_kind_of_trial_waits_for_the_other(tmp_path, monkeypatch):
     result = survey.run(SPACE, out=tmp_path / "out", console=Console(quiet=True), **ASKED)
     assert result.num_runs_done == result.num_runs == 36
     events = events_of(notes)
-    assert Counter(kind for kind, _, what in events if what == "ends") == total
+    assert ended(notes) == total
     training, most = Counter(), Counter()
     for kind, _, what in events:
         training[kind] += 1 if what == "begins" else -1
