@@ -10,6 +10,7 @@ import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -115,9 +116,7 @@ class PartitionWriter:
         self._dataset, self._columns, self._partition = dataset, columns, partition
         self._sweeps, self._stack = sweeps, stack
         self._names = sorted(sweeps)
-        self._runs_schema = _without_partitions(repetition_schema(columns, self._names), columns)
-        self._summary_schema = summary_schema(columns, self._names)
-        self._executive_names = executive_schema(columns, self._names).names
+        self._runs_schema, self._summary_schema, self._executive_names = _schemas(columns, tuple(self._names))
         self._writers: dict[str, TableWriter] = {}
         self._waiting: list[pa.Table] = []  # summaries that are not yet in the tables of sweeps
         self._ids: list[np.ndarray] = []
@@ -199,6 +198,13 @@ def _with_flags(runs: pa.Table, sweeps: Mapping[str, Collection[int]], schema: p
     for name in sorted(sweeps, reverse=True):
         runs = runs.add_column(0, name, pa.array([i in sweeps[name] for i in ids], pa.bool_()))
     return runs.cast(schema)
+
+
+@lru_cache(maxsize=8)
+def _schemas(columns: Columns, sweeps: tuple[str, ...]) -> tuple[pa.Schema, pa.Schema, list[str]]:
+    """The schemas of runs and summaries, and the names of what the executive summary has of these."""
+    runs = _without_partitions(repetition_schema(columns, sweeps), columns)
+    return runs, summary_schema(columns, sweeps), executive_schema(columns, sweeps).names
 
 
 def _without_partitions(schema: pa.Schema, columns: Columns) -> pa.Schema:

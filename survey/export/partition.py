@@ -136,7 +136,7 @@ class _Runs:
                     table = table.filter(pa.array([number not in taken for number in numbers]))
                 taken.update(numbers)
                 fresh.append(conform(table, self._schema, self._job.columns))
-        new = pa.concat_tables([self._schema.empty_table(), *fresh])
+        new = pa.concat_tables(fresh or [self._schema.empty_table()])
         self.num_new_runs += len(new)
         if old is None:
             return new
