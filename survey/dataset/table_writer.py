@@ -85,8 +85,16 @@ class TableWriter:
         """Write a table as one row group."""
         self._writer.write_table(table, row_group_size=max(1, len(table)))
 
-    def commit(self, metadata: Mapping[str, str] | None = None, copies: Iterable[Path] = ()) -> None:
-        """Put the table in its place, with further metadata of the file. Copies of it are put in place first."""
+    def commit(
+        self, metadata: Mapping[str, str] | None = None, copies: Iterable[Path] = (), *, lasting: bool = True
+    ) -> None:
+        """Put the table in its place, with further metadata of the file. Copies of it are put in place first.
+
+        Args:
+            metadata: The further metadata.
+            copies: Where to put copies.
+            lasting: As for `survey.system.files.replacing`.
+        """
         if metadata:
             self._writer.add_key_value_metadata(dict(metadata))
         self._close()
@@ -95,7 +103,8 @@ class TableWriter:
             remove_leftovers(copy)
             with replacing(copy) as temporary:
                 shutil.copyfile(self._temporary, temporary)
-        sync(self._temporary)
+        if lasting:
+            sync(self._temporary)
         self._temporary.replace(self.file)
 
     def discard(self) -> None:
@@ -111,7 +120,7 @@ class TableWriter:
 
 
 def write_table(table: pa.Table, file: Path) -> None:
-    """Write a table atomically, as one row group."""
+    """Write a table, as one row group, to a file that need not survive a power failure."""
     with TableWriter(file, table.schema) as writer:
         writer.write(table)
-        writer.commit()
+        writer.commit(lasting=False)
