@@ -158,8 +158,8 @@ class PartitionWriter:
             self._writers[name] = self._stack.enter_context(TableWriter(file, table.schema))
         self._writers[name].write(table)
 
-    def commit(self) -> None:
-        """Put the files in place: the runs first, the complete summary with their fingerprint last.
+    def commit(self) -> str:
+        """Put the files in place: the runs first, the complete summary with their fingerprint last; return that.
 
         Most partitions are one group, of which a sweep has all experiments: its file is a copy of the complete summary,
         with the fingerprint.
@@ -176,6 +176,7 @@ class PartitionWriter:
         ids, repetitions = np.concatenate(self._ids), np.concatenate(self._repetitions)
         fingerprint = fingerprint_of(ids, repetitions, self._mlflow_run_ids, self._sweeps)
         self._writers[SUMMARY].commit({_FINGERPRINT: fingerprint}, copies)
+        return fingerprint
 
 
 def groups(runs: Iterable[pa.Table], columns: Columns) -> Iterator[pa.Table]:

@@ -88,6 +88,7 @@ class SqlWriter:
         self._dialect = self._engine.dialect.name
         self._uri, self._mlflow_experiment_id = uri, int(mlflow_experiment_id)
         self._artifacts = artifacts.rstrip("/")
+        self._without_points: set[str] = set()  # runs that have just been created
 
     def create_runs(self, runs: Sequence[NewRun]) -> list[str]:
         """Create runs."""
@@ -101,6 +102,7 @@ class SqlWriter:
                 self._input(run_id, run.data) for run_id, run in zip(ids, runs, strict=True) if run.data
             ),
         )
+        self._without_points.update(ids)
         return ids
 
     def _input(self, run_id: str, data: InputData) -> Iterator[tuple[Any, list[dict[str, Any]] | None]]:
@@ -137,15 +139,18 @@ class SqlWriter:
 
     def log_metrics(self, rows: Sequence[MetricRow]) -> None:
         """Log points, and replace the latest of their runs and keys."""
+        if not rows:
+            return
         points = [_metric_row(row) for row in rows]
         latest = {(point["run_uuid"], point["key"]): point for point in points}
-        if points:
-            replaced = tuple_(_LATEST_METRICS.c.run_uuid, _LATEST_METRICS.c.key).in_(list(latest))
-            self._execute(
-                (delete(_LATEST_METRICS).where(replaced), None),
-                (_insert_new(_METRICS, self._dialect), points),
-                (_insert(_LATEST_METRICS), list(latest.values())),
-            )
+        replaced = [place for place in latest if place[0] not in self._without_points]
+        self._without_points.difference_update(row.run_id for row in rows)  # at once: if this fails, it is done again
+        is_replaced = tuple_(_LATEST_METRICS.c.run_uuid, _LATEST_METRICS.c.key).in_(replaced)
+        self._execute(
+            *([(delete(_LATEST_METRICS).where(is_replaced), None)] if replaced else []),
+            (_insert_new(_METRICS, self._dialect), points),
+            (_insert(_LATEST_METRICS), list(latest.values())),
+        )
 
     def log_artifact(self, run_id: str, file: Path, below: str = "") -> None:
         """Store a file among the artifacts of a run; in a folder, it is there whole or not at all."""
@@ -179,8 +184,9 @@ class SqlWriter:
 @lru_cache(maxsize=4)
 def _engine(uri: str) -> Engine:
     """The connections of this process, which trains one trial after the other."""
-    waiting: dict[str, Any] = {"timeout": _LOCK_WAIT_S} if uri.startswith("sqlite:") else {}
-    return create_engine(uri, pool_pre_ping=True, connect_args=waiting)
+    is_file = uri.startswith("sqlite:")
+    waiting: dict[str, Any] = {"timeout": _LOCK_WAIT_S} if is_file else {}
+    return create_engine(uri, pool_pre_ping=not is_file, connect_args=waiting)
 
 
 @cache
