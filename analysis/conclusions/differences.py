@@ -15,10 +15,8 @@ from analysis.conclusions.scores import are_paired, check_recorded, counts_by, j
 from analysis.conclusions.surveyed import Setting, Surveyed, one_of, surveyed, two_of
 from analysis.reading.axes import setting_text, varied_axes, words
 from analysis.reading.best import Best, run_values
-from analysis.reading.chosen import read_chosen
 from analysis.reading.frames import equal, records
 from analysis.statistics.mean_intervals import Interval, check_level, paired_interval, unpaired_interval
-from survey.dataset.layout import REPETITIONS
 from survey.errors import InputError
 from survey.text.counting import counted
 from survey.workloads.metrics import quantiles
@@ -135,9 +133,11 @@ def difference_among(
     task = known.columns.task_column
     if task and len(set(both[task])) > 1:
         raise InputError(f"a and b learn different tasks, {' and '.join(both[task])}, whose scores do not compare")
-    best, paired = judged_by(known.columns, both, metric), are_paired(dataset, both)
+    best = judged_by(known.columns, both, metric)
     check_recorded(dataset, best)
-    values, unshared = _scores(run_values(dataset, both, best), both["experiment_id"], paired)
+    runs = run_values(dataset, both, best)
+    paired = are_paired(both, runs)
+    values, unshared = _scores(runs, both["experiment_id"], paired)
     differing = varied_axes(both, known.axes)
     sides = [
         _side(row, setting_text(row, differing), scores) for row, scores in zip(records(both), values, strict=True)
@@ -196,9 +196,8 @@ def _found(dataset: str | Path, which: str, setting: Setting, metric: str | None
     best = judged_by(known.columns, row, metric)
     check_recorded(dataset, best)
     runs = run_values(dataset, row, best)
-    if are_paired(dataset, row):
-        seeds = read_chosen(dataset, row, ["repetition", "seed"], REPETITIONS)
-        runs = runs.merge(seeds, on="repetition")
+    if not are_paired(row, runs):
+        runs = runs.drop(columns="seed", errors="ignore")
     return _Found(dataset, known, row, best, runs)
 
 

@@ -12,7 +12,6 @@ import pandas as pd
 
 from analysis.reading.axes import words
 from analysis.reading.best import Best, best_of, run_values
-from analysis.reading.chosen import read_chosen
 from analysis.reading.frames import column, where
 from analysis.reading.tables import schema_of
 from survey.dataset.layout import REPETITIONS
@@ -80,7 +79,7 @@ def read_scores(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> S
     filed = experiments.sort_index()  # as in the files, so that few of them are read for each part
     parts = [filed[start : start + _AT_ONCE] for start in range(0, len(filed), _AT_ONCE)]
     runs = pd.concat([run_values(dataset, part, best) for part in parts], ignore_index=True)
-    return scores_of(experiments, runs, paired=are_paired(dataset, experiments))
+    return scores_of(experiments, runs, paired=are_paired(experiments, runs))
 
 
 def scores_of(experiments: pd.DataFrame, runs: pd.DataFrame, *, paired: bool) -> Scores:
@@ -134,15 +133,18 @@ def check_recorded(dataset: str | Path, best: Best) -> None:
         raise InputError(f"{dataset}: the runs have no {', '.join(sorted(missing))}, by which they would be compared")
 
 
-def are_paired(dataset: str | Path, experiments: pd.DataFrame) -> bool:
-    """Whether the draws of experiments are paired: each repetition has the same seed in all of them."""
-    known = schema_of(dataset, REPETITIONS).names
-    if "draws" not in experiments or not {"repetition", "seed"} <= set(known):
+def are_paired(experiments: pd.DataFrame, runs: pd.DataFrame) -> bool:
+    """Whether the draws of experiments are paired: each repetition has the same seed in all of them.
+
+    Args:
+        experiments: Rows of a summary.
+        runs: Their runs, as `analysis.reading.best.run_values` returns them.
+    """
+    if "draws" not in experiments or "seed" not in runs:
         return False  # as the published data, and those of version 1
     if set(experiments["draws"]) != {"paired"}:
         return False
-    seeds = read_chosen(dataset, experiments, ["repetition", "seed"], REPETITIONS).drop_duplicates()
-    return not bool(seeds["repetition"].duplicated().any())
+    return not bool(runs[["repetition", "seed"]].drop_duplicates()["repetition"].duplicated().any())
 
 
 def left_out(incomplete: int, diverged: int, unused: int) -> Iterator[str]:

@@ -46,13 +46,7 @@ def panels(frame: pd.DataFrame) -> list[Panel]:
     Raises:
         InputError: The frame has no rows, holds several data sets, or lacks a column.
     """
-    require(frame, ("shape", "depth", "size", "num_free_parameters"))
-    datasets = sorted(set(frame["dataset"])) if "dataset" in frame.columns else []
-    if len(datasets) > 1:
-        raise InputError(f"expected the experiments of one data set, found those of {', '.join(datasets)}")
-    keys = [*(name for name in varied(frame) if name != "epochs"), "depth", "shape"]
-    if "epochs" in frame.columns and bool(frame.duplicated([*keys, "size"]).any()):
-        keys.insert(0, "epochs")
+    keys = _keys(frame)
     groups = frame.groupby(keys, dropna=False, sort=True)
     return [
         Panel(
@@ -61,6 +55,18 @@ def panels(frame: pd.DataFrame) -> list[Panel]:
         )
         for _, group in groups
     ]
+
+
+def _keys(frame: pd.DataFrame) -> list[str]:
+    """What the experiments of a panel have in common; errors as for `panels`."""
+    require(frame, ("shape", "depth", "size", "num_free_parameters"))
+    datasets = sorted(set(frame["dataset"])) if "dataset" in frame.columns else []
+    if len(datasets) > 1:
+        raise InputError(f"expected the experiments of one data set, found those of {', '.join(datasets)}")
+    keys = [*(name for name in varied(frame) if name != "epochs"), "depth", "shape"]
+    if "epochs" in frame.columns and bool(frame.duplicated([*keys, "size"]).any()):
+        keys.insert(0, "epochs")
+    return keys
 
 
 def base(frame: pd.DataFrame, free: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -111,7 +117,7 @@ def representative(frame: pd.DataFrame, count: int) -> pd.DataFrame:
 
     Otherwise select those with the most frequent settings, and of their shapes and depths some, evenly chosen.
     """
-    if len(panels(frame)) <= count:
+    if frame.groupby(_keys(frame), dropna=False).ngroups <= count:  # faster than the panels, of which there may be many
         return frame
     shared, _ = base(frame, ["shape", "depth"])
     shapes, depths = (distinct(shared, name) for name in ("shape", "depth"))

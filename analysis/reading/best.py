@@ -108,14 +108,14 @@ def run_values(dataset: str | Path, experiments: pd.DataFrame, best: Best) -> pd
 
     Returns:
         A row for each run, by experiment_id and repetition: experiment_id, repetition, `value` float64 (NaN where there
-        is no finite one), `epoch` int64 (0 there).
+        is no finite one), `epoch` int64 (0 there), and `seed`, if the data set has it.
 
     Raises:
         InputError: The data set has no table of runs, or lacks a curve.
         ExportError: A file is damaged.
     """
     curves = list(dict.fromkeys([best.chosen_by.curve, best.metric.curve]))
-    runs = read_chosen(dataset, experiments, ["experiment_id", "repetition", *curves], REPETITIONS)
+    runs = read_chosen(dataset, experiments, ["experiment_id", "repetition", "seed", *curves], REPETITIONS)
     found = [_at_best(*(row[name] for name in curves), best=best) for row in runs[curves].to_dict("records")]
     values = runs.drop(columns=curves).assign(
         value=np.array([value for value, _ in found], np.float64), epoch=np.array([at for _, at in found], np.int64)

@@ -71,7 +71,7 @@ def _curve_array(curves: np.ndarray, kind: pa.ListType, lengths: Sequence[int] |
     """float32 [runs, epochs] as a list array, made without a Python object for each value."""
     runs, epochs = curves.shape
     values = np.ascontiguousarray(curves, dtype=np.float32)
-    if lengths is None:
+    if lengths is None or min(lengths) == epochs:
         offsets, values = np.arange(0, (runs + 1) * epochs, epochs, dtype=np.int32), values.ravel()
     else:
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -115,9 +116,7 @@ class PartitionWriter:
         self._dataset, self._columns, self._partition = dataset, columns, partition
         self._sweeps, self._stack = sweeps, stack
         self._names = sorted(sweeps)
-        self._runs_schema = _without_partitions(repetition_schema(columns, self._names), columns)
-        self._summary_schema = summary_schema(columns, self._names)
-        self._executive_names = executive_schema(columns, self._names).names
+        self._runs_schema, self._summary_schema, self._executive_names = _schemas(columns, tuple(self._names))
         self._writers: dict[str, TableWriter] = {}
         self._waiting: list[pa.Table] = []  # summaries that are not yet in the tables of sweeps
         self._ids: list[np.ndarray] = []
@@ -159,8 +158,8 @@ class PartitionWriter:
             self._writers[name] = self._stack.enter_context(TableWriter(file, table.schema))
         self._writers[name].write(table)
 
-    def commit(self) -> None:
-        """Put the files in place: the runs first, the complete summary with their fingerprint last.
+    def commit(self) -> str:
+        """Put the files in place: the runs first, the complete summary with their fingerprint last; return that.
 
         Most partitions are one group, of which a sweep has all experiments: its file is a copy of the complete summary,
         with the fingerprint.
@@ -177,6 +176,7 @@ class PartitionWriter:
         ids, repetitions = np.concatenate(self._ids), np.concatenate(self._repetitions)
         fingerprint = fingerprint_of(ids, repetitions, self._mlflow_run_ids, self._sweeps)
         self._writers[SUMMARY].commit({_FINGERPRINT: fingerprint}, copies)
+        return fingerprint
 
 
 def groups(runs: Iterable[pa.Table], columns: Columns) -> Iterator[pa.Table]:
@@ -199,6 +199,13 @@ def _with_flags(runs: pa.Table, sweeps: Mapping[str, Collection[int]], schema: p
     for name in sorted(sweeps, reverse=True):
         runs = runs.add_column(0, name, pa.array([i in sweeps[name] for i in ids], pa.bool_()))
     return runs.cast(schema)
+
+
+@lru_cache(maxsize=8)
+def _schemas(columns: Columns, sweeps: tuple[str, ...]) -> tuple[pa.Schema, pa.Schema, list[str]]:
+    """The schemas of runs and summaries, and the names of what the executive summary has of these."""
+    runs = _without_partitions(repetition_schema(columns, sweeps), columns)
+    return runs, summary_schema(columns, sweeps), executive_schema(columns, sweeps).names
 
 
 def _without_partitions(schema: pa.Schema, columns: Columns) -> pa.Schema:

@@ -111,6 +111,7 @@ def _experiment_fields(columns: Columns) -> list[pa.Field]:
     return [_field(name, *about) for name, about in columns.experiment.items()]
 
 
+@lru_cache(maxsize=8)
 def history_schema(columns: Columns) -> pa.Schema:
     """Return the schema of a trial's artifact: a row per run, with everything but its sweeps."""
     curves = [_field(metric.curve, _CURVE, f"{metric.meaning}, by epoch") for metric in columns.metrics.all]

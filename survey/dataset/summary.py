@@ -30,9 +30,13 @@ def summarise(runs: pa.Table, schema: pa.Schema, metrics: Metrics) -> pa.Table:
     ids = runs["experiment_id"].to_numpy()
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], dtype=int)
     bounds = np.r_[starts, len(ids)]
-    computed = [_one(runs.slice(start, end - start), metrics) for start, end in pairwise(bounds)]
-    described = runs.take(pa.array(starts))
+    lengths = _longest(runs, metrics)
+    computed = [
+        {**_one(runs.slice(start, end - start), metrics), "num": _num(lengths[start:end])}
+        for start, end in pairwise(bounds)
+    ]
     recorded = set(runs.column_names)  # asked for once, as there may be thousands
+    described = runs.select([name for name in schema.names if name in recorded]).take(pa.array(starts))
     known = {"num", "num_runs", *_computed(runs.column_names, metrics)}
     fields = [field for field in schema if field.name in recorded or field.name in known]
     arrays = [described[field.name] if field.name in recorded else _column(computed, field) for field in fields]
@@ -66,7 +70,8 @@ def _computed(columns: Collection[str], metrics: Metrics) -> Iterator[str]:
 
 def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
     """All computed columns of one experiment."""
-    row: dict[str, np.ndarray] = {}
+    row: dict[str, np.ndarray] = {"num_runs": np.asarray(len(runs))}
+    of_runs: dict[str, np.ndarray] = {}  # a value of each run
     chosen = _chosen(runs, metrics.chooser)
     for metric in metrics.all:
         if not _is_recorded(runs, metric) or not (metric.statistics or metric.best or metric.at_choice):
@@ -74,11 +79,12 @@ def _one(runs: pa.Table, metrics: Metrics) -> dict[str, np.ndarray]:
         curves = curves_of_runs(runs, metric.curve)
         for statistic, values in over_repetitions(curves, metric.statistics).items():
             row[f"{metric.name}_{statistic}"] = values
-        row |= _best(curves, metric)
+        of_runs |= _best(curves, metric)
         if metric.at_choice and metrics.chooser and chosen is not None:
-            row |= _named(choice_name(metric, metrics.chooser), at_epochs(curves, chosen))
-    row["num"] = _num(runs, metrics)
-    row["num_runs"] = np.asarray(len(runs))
+            of_runs[choice_name(metric, metrics.chooser)] = at_epochs(curves, chosen)
+    if of_runs:
+        for statistic, values in over_repetitions(np.stack([*of_runs.values()], 1), BEST_STATISTICS).items():
+            row |= {f"{name}_{statistic}": value for name, value in zip(of_runs, values, strict=True)}
     return row
 
 
@@ -107,13 +113,18 @@ def curves_of_runs(runs: pa.Table, name: str) -> np.ndarray:
 
 def _lengths(column: pa.ListArray) -> np.ndarray:
     """Epochs of each run, 0 where the curve is null."""
-    return column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    lengths = column.value_lengths()
+    return (lengths.fill_null(0) if lengths.null_count else lengths).to_numpy(zero_copy_only=False)
 
 
-def _num(runs: pa.Table, metrics: Metrics) -> np.ndarray:
-    """How many runs have reached each epoch."""
+def _longest(runs: pa.Table, metrics: Metrics) -> np.ndarray:
+    """Epochs of each run, by its longest curve."""
     known = [name for name in metrics.curves if _has(runs, name)]
-    lengths = np.max([_lengths(runs[name].combine_chunks()) for name in known], axis=0) if known else np.zeros(0, int)
+    return np.max([_lengths(runs[name].combine_chunks()) for name in known], axis=0) if known else np.zeros(0, int)
+
+
+def _num(lengths: np.ndarray) -> np.ndarray:
+    """How many runs have reached each epoch."""
     return (np.arange(lengths.max(initial=0)) < lengths[:, None]).sum(0)
 
 
@@ -133,14 +144,14 @@ def over_repetitions(values: np.ndarray, statistics: tuple[str, ...]) -> dict[st
     known = np.where(finite, values, 0.0).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         avg = known.sum(0) / count
-        squares = (np.where(finite, values - avg, 0.0) ** 2).sum(0)
-        results = {
-            "num_finite": count,
-            "min": _or_nan(np.where(finite, values, np.inf).min(0), count),
-            "max": _or_nan(np.where(finite, values, -np.inf).max(0), count),
-            "avg": avg,
-            "stddev": np.sqrt(squares / np.where(count > 1, count - 1, np.nan)),
-        }
+        results = {"num_finite": count, "avg": avg}
+        if "min" in statistics:
+            results["min"] = _or_nan(np.where(finite, values, np.inf).min(0), count)
+        if "max" in statistics:
+            results["max"] = _or_nan(np.where(finite, values, -np.inf).max(0), count)
+        if "stddev" in statistics:
+            squares = (np.where(finite, values - avg, 0.0) ** 2).sum(0)
+            results["stddev"] = np.sqrt(squares / np.where(count > 1, count - 1, np.nan))
         quartiles = [name for name in _QUARTILES if name in statistics]
         probabilities = [_QUARTILES[name] for name in quartiles]
         results |= dict(zip(quartiles, quantiles(values, probabilities), strict=True)) if quartiles else {}
@@ -157,11 +168,11 @@ def _or_nan(values: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def _best(curves: np.ndarray, metric: Metric) -> dict[str, np.ndarray]:
-    """Statistics over the repetitions of the (first) best epoch, from 1, and of the value there, if there is a best."""
+    """The (first) best epoch of each run, from 1, and the value there, if there is a best."""
     if not metric.best:
         return {}
     epoch, name = best_epochs(curves, metric), best_name(metric)
-    return _named(f"{name}_epoch", epoch) | _named(f"{name}_value", at_epochs(curves, epoch))
+    return {f"{name}_epoch": epoch, f"{name}_value": at_epochs(curves, epoch)}
 
 
 def _chosen(runs: pa.Table, chooser: Metric | None) -> np.ndarray | None:
@@ -169,8 +180,3 @@ def _chosen(runs: pa.Table, chooser: Metric | None) -> np.ndarray | None:
     if not chooser or not _is_recorded(runs, chooser):
         return None
     return best_epochs(curves_of_runs(runs, chooser.curve), chooser)
-
-
-def _named(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Statistics over the repetitions of a value of each."""
-    return {f"{name}_{statistic}": found for statistic, found in over_repetitions(values, BEST_STATISTICS).items()}

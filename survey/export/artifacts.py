@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -128,7 +129,7 @@ class Artifacts:
     def _own_file(self, trial: FinishedTrial) -> Path:
         """Where the history is in the output, which may have been moved."""
         file = self.folder / trial.mlflow_run_id / "artifacts" / HISTORY_FILE
-        if not file.resolve().is_relative_to(self.folder.resolve()):
+        if not file.resolve().is_relative_to(_resolved(self.folder)):
             raise ExportError(f"artifact {file}: is a link that leads out of the output, and is ignored")
         return file
 
@@ -177,6 +178,11 @@ class Artifacts:
             return remove_with_folders(file, num_folders=2)
         except OSError as error:
             raise ExportError(f"artifact {file} cannot be removed: {error}") from None
+
+
+@lru_cache(maxsize=1)
+def _resolved(folder: Path) -> Path:
+    return folder.resolve()
 
 
 def _layout(trial: FinishedTrial) -> str:

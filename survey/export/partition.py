@@ -54,10 +54,18 @@ class PartitionJob:
 
 @dataclass(frozen=True)
 class PartitionResult:
-    """The number of new runs of a partition, whether it was written, and a message for each damaged artifact."""
+    """What an update did.
 
+    Attributes:
+        partition: The partition.
+        num_new_runs: Number of its new runs.
+        fingerprint: Fingerprint of its runs if it was written, else empty.
+        damaged: A message for each damaged artifact.
+    """
+
+    partition: str
     num_new_runs: int
-    is_written: bool
+    fingerprint: str
     damaged: tuple[str, ...]
 
 
@@ -82,21 +90,20 @@ def update_partition(job: PartitionJob) -> PartitionResult | None:
     """
     if not is_output(job.dataset.parent, job.output_id):
         return None
-    source = _Runs(job)
+    source, fingerprint = _Runs(job), ""
     try:
         with ExitStack() as stack:
             target = PartitionWriter(job.dataset, job.columns, job.partition, job.sweeps, stack)
             for group in groups(source, job.columns):
                 target.write(group)
-            is_written = bool(source.num_new_runs or job.is_stale) and target.num_runs > 0
-            if is_written:
-                target.commit()
+            if (source.num_new_runs or job.is_stale) and target.num_runs > 0:
+                fingerprint = target.commit()
     except (OSError, pa.ArrowException) as error:
         where = partition_file(job.dataset / REPETITIONS, job.partition)
         if is_disk_full(error):
             raise disk_full_error(where) from None
         raise ExportError(f"{where}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
-    return PartitionResult(source.num_new_runs, is_written, tuple(source.damaged))
+    return PartitionResult(job.partition, source.num_new_runs, fingerprint, tuple(source.damaged))
 
 
 class _Runs:
@@ -136,7 +143,7 @@ class _Runs:
                     table = table.filter(pa.array([number not in taken for number in numbers]))
                 taken.update(numbers)
                 fresh.append(conform(table, self._schema, self._job.columns))
-        new = pa.concat_tables([self._schema.empty_table(), *fresh])
+        new = pa.concat_tables(fresh or [self._schema.empty_table()])
         self.num_new_runs += len(new)
         if old is None:
             return new

@@ -90,12 +90,12 @@ def update_dataset(
     _write_schemas(output.dataset, columns, sorted(sweeps))
     results = [result for result in mapper(update_partition, jobs) if result]
     changed = {job.partition for job in all_jobs}
-    write_experiments(
-        output.dataset, {name: its.fingerprint for name, its in partitions.items() if name not in changed}
-    )
+    known = {name: its.fingerprint for name, its in partitions.items() if name not in changed}
+    known |= {result.partition: result.fingerprint for result in results}
+    write_experiments(output.dataset, known)
     return ExportResult(
         sum(result.num_new_runs for result in results),
-        sum(result.is_written for result in results),
+        sum(bool(result.fingerprint) for result in results),
         tuple(message for result in results for message in result.damaged),
         len(all_jobs) - len(jobs),
     )

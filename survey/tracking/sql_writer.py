@@ -8,7 +8,8 @@ import shutil
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -17,6 +18,7 @@ from urllib.request import url2pathname
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Dialect,
     Engine,
     TableClause,
     column,
@@ -83,33 +85,36 @@ class SqlWriter:
     def __init__(self, uri: str, mlflow_experiment_id: str, artifacts: str) -> None:
         with tracking_errors(uri):
             self._engine = _engine(uri)
+        self._dialect = self._engine.dialect.name
         self._uri, self._mlflow_experiment_id = uri, int(mlflow_experiment_id)
         self._artifacts = artifacts.rstrip("/")
+        self._without_points: set[str] = set()  # runs that have just been created
 
     def create_runs(self, runs: Sequence[NewRun]) -> list[str]:
         """Create runs."""
         ids = [uuid.uuid4().hex for _ in runs]
         tags = [run.tags_with_parent(ids) | {"mlflow.runName": run.name} for run in runs]
         self._execute(
-            (insert(RUNS), [self._run_row(*each) for each in zip(ids, runs, tags, strict=True)]),
-            (insert(TAGS), _pairs(ids, tags)),
-            (insert(_PARAMS), _pairs(ids, [run.params for run in runs])),
+            (_insert(RUNS), [self._run_row(*each) for each in zip(ids, runs, tags, strict=True)]),
+            (_insert(TAGS), _pairs(ids, tags)),
+            (_insert(_PARAMS), _pairs(ids, [run.params for run in runs])),
             *itertools.chain.from_iterable(
                 self._input(run_id, run.data) for run_id, run in zip(ids, runs, strict=True) if run.data
             ),
         )
+        self._without_points.update(ids)
         return ids
 
     def _input(self, run_id: str, data: InputData) -> Iterator[tuple[Any, list[dict[str, Any]] | None]]:
         """Statements that name what a run is trained on, which other runs of the experiment may have named already."""
         row = {"experiment_id": self._mlflow_experiment_id, **data.row}
-        yield self._insert_new(_DATASETS), [{"dataset_uuid": uuid.uuid4().hex, **row}]
+        yield _insert_new(_DATASETS, self._dialect), [{"dataset_uuid": uuid.uuid4().hex, **row}]
         is_it = [_DATASETS.c[name] == row[name] for name in ("experiment_id", "name", "digest")]
         input_id = uuid.uuid4().hex
         values = [input_id, "DATASET", _DATASETS.c.dataset_uuid, "RUN", run_id, 0]
         columns = [each if isinstance(each, ColumnElement) else literal(each) for each in values]
         yield insert(_INPUTS).from_select(list(_INPUTS.c.keys()), select(*columns).where(*is_it)), None
-        yield insert(_INPUT_TAGS), [{"input_uuid": input_id, "name": "mlflow.data.context", "value": "training"}]
+        yield _insert(_INPUT_TAGS), [{"input_uuid": input_id, "name": "mlflow.data.context", "value": "training"}]
 
     def _run_row(self, run_id: str, run: NewRun, tags: dict[str, str]) -> dict[str, object]:
         return {
@@ -134,23 +139,18 @@ class SqlWriter:
 
     def log_metrics(self, rows: Sequence[MetricRow]) -> None:
         """Log points, and replace the latest of their runs and keys."""
+        if not rows:
+            return
         points = [_metric_row(row) for row in rows]
         latest = {(point["run_uuid"], point["key"]): point for point in points}
-        if points:
-            replaced = tuple_(_LATEST_METRICS.c.run_uuid, _LATEST_METRICS.c.key).in_(list(latest))
-            self._execute(
-                (delete(_LATEST_METRICS).where(replaced), None),
-                (self._insert_new(_METRICS), points),
-                (insert(_LATEST_METRICS), list(latest.values())),
-            )
-
-    def _insert_new(self, into: TableClause) -> Any:
-        """Insert rows, but for those that are there: where the answer to a commit is lost, it is done again."""
-        dialect = self._engine.dialect.name
-        if dialect == "mysql":
-            return insert(into).prefix_with("IGNORE")
-        of_dialect = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        return of_dialect(into).on_conflict_do_nothing()
+        replaced = [place for place in latest if place[0] not in self._without_points]
+        self._without_points.difference_update(row.run_id for row in rows)  # at once: if this fails, it is done again
+        is_replaced = tuple_(_LATEST_METRICS.c.run_uuid, _LATEST_METRICS.c.key).in_(replaced)
+        self._execute(
+            *([(delete(_LATEST_METRICS).where(is_replaced), None)] if replaced else []),
+            (_insert_new(_METRICS, self._dialect), points),
+            (_insert(_LATEST_METRICS), list(latest.values())),
+        )
 
     def log_artifact(self, run_id: str, file: Path, below: str = "") -> None:
         """Store a file among the artifacts of a run; in a folder, it is there whole or not at all."""
@@ -184,8 +184,31 @@ class SqlWriter:
 @lru_cache(maxsize=4)
 def _engine(uri: str) -> Engine:
     """The connections of this process, which trains one trial after the other."""
-    waiting: dict[str, Any] = {"timeout": _LOCK_WAIT_S} if uri.startswith("sqlite:") else {}
-    return create_engine(uri, pool_pre_ping=True, connect_args=waiting)
+    is_file = uri.startswith("sqlite:")
+    waiting: dict[str, Any] = {"timeout": _LOCK_WAIT_S} if is_file else {}
+    return create_engine(uri, pool_pre_ping=not is_file, connect_args=waiting)
+
+
+@cache
+def _insert(into: TableClause) -> Any:
+    """Insert rows; the statement is made once, as its text is."""
+    return insert(into)
+
+
+@cache
+def _insert_new(into: TableClause, dialect: str) -> Any:
+    """Insert rows, but for those that are there: where the answer to a commit is lost, it is done again."""
+    if dialect == "mysql":
+        return insert(into).prefix_with("IGNORE")
+    of_dialect = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return of_dialect(into).on_conflict_do_nothing()
+
+
+@lru_cache(maxsize=64)
+def _compiled(statement: Any, dialect: Dialect, names: tuple[str, ...]) -> tuple[str, list[str] | None]:
+    """The text of a statement for rows with these names, and their order in it, where values have none."""
+    compiled = statement.compile(dialect=dialect, column_keys=names)
+    return str(compiled), compiled.positiontup
 
 
 def _insert_many(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
@@ -194,11 +217,11 @@ def _insert_many(connection: Connection, statement: Any, rows: list[dict[str, An
     It would put the values of each row in order by itself, which takes as long as sqlite takes to write them. Where
     values have names, as with psycopg2, it joins rows to statements, which the driver does not.
     """
-    compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
-    if not (names := compiled.positiontup):
+    text, names = _compiled(statement, connection.dialect, tuple(rows[0]))
+    if names:
+        connection.exec_driver_sql(text, list(map(itemgetter(*names), rows)))
+    else:
         connection.execute(statement, rows)
-        return
-    connection.exec_driver_sql(str(compiled), [tuple([row[name] for name in names]) for row in rows])
 
 
 def _pairs(ids: Sequence[str], values: Sequence[dict[str, str]]) -> list[dict[str, str]]:

@@ -126,6 +126,10 @@ class TrialRun:
         self.run_id, *self._children = self._patiently(lambda: self._writer.create_runs([parent, *children]))
         self._epochs = EpochLog(self._writer, self.run_id, self._children, self._waits)
 
+    def wants(self, epoch: int) -> bool:
+        """Whether an epoch goes to MLflow; all of them, or log-spaced ones."""
+        return epoch in self._wanted
+
     def log_epoch(
         self,
         epoch: int,
@@ -144,7 +148,7 @@ class TrialRun:
             runs: Places of the repetitions whose own runs get it; None for all.
             is_of_trial: Whether the trial's run gets its medians: whether all repetitions have trained it.
         """
-        if epoch not in self._wanted or not (is_of_trial or self._children):
+        if not self.wants(epoch) or not (is_of_trial or self._children):
             return
         numbers = frozenset(range(len(self._children)) if runs is None else runs)
         now_ms, statistics = self._clock.now_ms(), statistics.copy()  # what is trained again may replace them

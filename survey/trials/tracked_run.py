@@ -48,6 +48,9 @@ class TrackedRun:
         if not self._run:
             return
         lengths = curves.lengths.tolist()
+        if max(lengths) == epoch == self._logged + 1 and not self._run.wants(epoch):  # most epochs
+            self._of_runs, self._logged = lengths, epoch
+            return
         before = self._of_runs or [0] * len(lengths)
         spans = [(first, last) for first, last in zip(before, lengths, strict=True) if last > first]
         if epoch > self._logged:
