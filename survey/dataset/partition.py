@@ -155,7 +155,8 @@ class PartitionWriter:
         if name not in self._writers:
             file = partition_file(self._dataset / name, self._partition)
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._writers[name] = self._stack.enter_context(TableWriter(file, table.schema))
+            writer = TableWriter(file, table.schema, compression="zstd" if name == REPETITIONS else "lz4")
+            self._writers[name] = self._stack.enter_context(writer)
         self._writers[name].write(table)
 
     def commit(self) -> str:

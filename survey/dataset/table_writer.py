@@ -58,13 +58,18 @@ class TableWriter:
     """Writes a table beside its target and renames it, so that a reader finds either the old file or the new one.
 
     Floats of list columns are split by byte, which compresses curves best; texts have dictionaries. Numbers have none:
-    they are few beside the curves, and to make one takes as long as all else about a small column. It is LZ4 that
-    compresses: files are 1 to 3 % larger than by zstd, which takes as long again to set itself up for each column.
+    they are few beside the curves, and to make one takes as long as all else about a small column.
     As a context manager it leaves nothing behind unless `commit` was called; the next writer of the same file removes
     the remains of a killed process.
+
+    Args:
+        file: The target.
+        schema: Of the table.
+        compression: `zstd`, by which large tables are some 3 % smaller, or `lz4`, which compresses small ones as well and
+            does not take as long again to set itself up for each column.
     """
 
-    def __init__(self, file: Path, schema: pa.Schema) -> None:
+    def __init__(self, file: Path, schema: pa.Schema, *, compression: str = "zstd") -> None:
         self.file = file
         remove_leftovers(file)
         self._temporary = temporary_file(file)
@@ -73,7 +78,7 @@ class TableWriter:
             "use_dictionary": [field.name for field in schema if pa.types.is_string(field.type)],
         }
         self._sink = pa.output_stream(self._temporary, buffer_size=_BUFFER_BYTES)
-        self._writer = pq.ParquetWriter(self._sink, schema, compression="lz4", **options)
+        self._writer = pq.ParquetWriter(self._sink, schema, compression=compression, **options)
 
     def __enter__(self) -> TableWriter:
         return self
@@ -121,6 +126,6 @@ class TableWriter:
 
 def write_table(table: pa.Table, file: Path) -> None:
     """Write a table, as one row group, to a file that need not survive a power failure."""
-    with TableWriter(file, table.schema) as writer:
+    with TableWriter(file, table.schema, compression="lz4") as writer:
         writer.write(table)
         writer.commit(lasting=False)
