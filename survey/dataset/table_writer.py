@@ -65,8 +65,8 @@ class TableWriter:
     Args:
         file: The target.
         schema: Of the table.
-        compression: `zstd`, by which large tables are some 3 % smaller, or `lz4`, which compresses small ones as well and
-            does not take as long again to set itself up for each column.
+        compression: `zstd`, by which large tables are some 3 % smaller, or `lz4`, which compresses small ones as well
+            and does not take as long again to set itself up for each column.
     """
 
     def __init__(self, file: Path, schema: pa.Schema, *, compression: str = "zstd") -> None:
