@@ -119,7 +119,7 @@ def embedded(index: Index) -> dict[str, Any]:
 def packed(values: npt.NDArray[Any]) -> str:
     """Return the bytes of an array, little-endian, as gzip in base64."""
     raw = values.astype(values.dtype.newbyteorder("<")).tobytes()
-    return b64encode(gzip.compress(raw, 9, mtime=0)).decode()
+    return b64encode(gzip.compress(raw, 6, mtime=0)).decode()
 
 
 def _numbers(index: Index, statistics: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:

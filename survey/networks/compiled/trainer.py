@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -133,10 +134,13 @@ class CompiledTrainer:
         train, test, *validation = draw_sets(experiment, seeds, targets, self._kind, parts)
         inputs = inputs.float().contiguous()
         self._sets = [_Set(inputs, *each) for each in (test, train, *validation)]
-        # One array for all sets: of a few numbers, a call of PyTorch takes longer than what it computes.
-        self._sums = torch.empty(len(self._sets), len(seeds), len(STATISTICS), dtype=torch.float64)
-        self._penalties = torch.empty(len(self._sets), len(seeds), dtype=torch.float64)
-        self._num_rows = torch.tensor([[len(each)] for each in self._sets], dtype=torch.float64)
+        self._num_rows = np.array([[len(each)] for each in self._sets], np.float64)
+        self._sums = np.empty((len(self._sets), len(seeds), len(STATISTICS)))
+        self._penalties = np.empty((len(self._sets), len(seeds)))
+        self._places = [
+            (self._memory.data_ptr(), sums.ctypes.data, penalties.ctypes.data)
+            for sums, penalties in zip(self._sums, self._penalties, strict=True)
+        ]
         names = ("parameters", *moments(self._updates))
         self._states = RunStates(names, inputs.shape[1], widths, len(seeds), multiple=_FLOATS)
         self._states.draw(seeds, experiment.initialization)
@@ -179,15 +183,16 @@ class CompiledTrainer:
         buffers = self._states.buffers
         places = (buffers[name].data_ptr() if name in buffers else None for name in ("parameters", "m", "v"))
         states = library.States(len(self._seeds), self._states.size, *places)
-        sums, penalties = self._sums.zero_(), self._penalties.zero_()
+        self._sums[:] = self._penalties[:] = 0.0
         for number in sorted(range(len(self._sets)), key=_TRAIN.__ne__):  # the training set first
             trains = number == _TRAIN
             rows = self._sets[number].rows(order if trains else None)
-            places = self._memory.data_ptr(), sums[number].data_ptr(), penalties[number].data_ptr()
-            self._unit.run(self._described, rows, states, updates if trains else None, places)
-        found = means(self._kind, sums.permute(2, 0, 1)[: num_sums(self._kind)], self._num_rows, self._widths[-1])
-        found[0] += penalties / self._num_rows
-        return found.transpose(0, 1).flatten(0, 1).float()
+            self._unit.run(self._described, rows, states, updates if trains else None, self._places[number])
+        sums = self._sums.transpose(2, 0, 1)[: num_sums(self._kind)]
+        with np.errstate(all="ignore"):  # runs diverge
+            found = means(self._kind, sums, self._num_rows, self._widths[-1], np.stack)
+            found[0] += self._penalties / self._num_rows
+            return torch.from_numpy(found.transpose(1, 0, 2).reshape(-1, len(self._seeds)).astype(np.float32))
 
     def state_dict(self) -> dict[str, Any]:
         """Copy the state needed to continue, in the form of `survey.networks.training.loop.Trainer.state_dict`."""
