@@ -173,7 +173,13 @@ class Launch:
         cost, runs = sum(bundle.cost_s for bundle in plan.bundles), plan.num_runs_planned
         self._stages.end()
         with Progress(
-            request.console, name=request.name, num_runs=runs, total_cost=cost, output=output, begun=begun
+            request.console,
+            name=request.name,
+            num_runs=runs,
+            num_before=plan.num_runs_done,
+            total_cost=cost,
+            output=output,
+            begun=begun,
         ) as progress:
             recorder.train(progress.figures)
             with signals.training(progress.stop):

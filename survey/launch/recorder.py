@@ -33,7 +33,7 @@ class Recorder:
 
     def __init__(self, output: Output, name: str, plan: Plan, *, every_s: float = 2.0) -> None:
         now = time.time()
-        figures = Figures(runs_planned=plan.num_runs_planned)
+        figures = Figures(runs_planned=plan.num_runs_planned, runs_before=plan.num_runs_done)
         self._output = output
         self._record = LaunchRecord(
             name=name,

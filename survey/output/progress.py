@@ -81,6 +81,7 @@ class Figures:
         running: Trials that run, those that started first in front; 20 at most.
         stopping: Why trials are being stopped, and how far that is; an empty string while they are not.
         is_over: Whether the launch trains no more; nothing runs then, and rates are those of the whole time.
+        runs_before: Runs that were done before; they count as done in what is shown.
     """
 
     runs_planned: Count
@@ -96,6 +97,7 @@ class Figures:
     running: tuple[RunningTrial, ...] = ()
     stopping: str = ""
     is_over: bool = False
+    runs_before: Count = 0
 
     def over(self) -> Figures:
         """The same when the launch trains no more."""
@@ -119,9 +121,10 @@ class Figures:
 
 def line(figures: Figures) -> Text:
     """The figures in one line."""
-    left = figures.seconds_left
+    left, before = figures.seconds_left, figures.runs_before
+    now = f", {figures.runs_done:,} of them now" if before else ""
     parts = [
-        f"{figures.runs_done:,} of {counted(figures.runs_planned, 'run')} done",
+        f"{before + figures.runs_done:,} of {counted(before + figures.runs_planned, 'run')} done{now}",
         f"{figures.runs_running:,} running",
         f"{figures.runs_failed:,} failed",
         f"{figures.epochs_per_s:,.0f} epochs/s",

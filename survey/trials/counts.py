@@ -141,12 +141,16 @@ class Counts:
 
     Args:
         num_runs: Runs that are to be trained.
+        num_before: Runs that were done before.
         total_cost: Sum of the `cost_s` of all that is to be trained, from which the time left is estimated.
         clock: Returns seconds that never jump.
     """
 
-    def __init__(self, *, num_runs: int, total_cost: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._num_runs, self._cost, self._clock = num_runs, _Cost(total_cost), clock
+    def __init__(
+        self, *, num_runs: int, total_cost: float, num_before: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._num_runs, self._num_before = num_runs, num_before
+        self._cost, self._clock = _Cost(total_cost), clock
         self._first_report_s: float | None = None
         self._trials: dict[str, _Trial] = {}  # in the order of their starts
         self._failed: Counter[str] = Counter()  # runs, by reason
@@ -229,6 +233,7 @@ class Counts:
             }
             return Figures(
                 runs_planned=self._num_runs,
+                runs_before=self._num_before,
                 runs_done=sum(each.runs_done for each in classes.values()),
                 runs_running=sum(trial.runs_left for trial in running),
                 runs_failed=self._failed.total(),

@@ -64,6 +64,7 @@ class Progress:
         console: Where to show it.
         name: Name of the survey.
         num_runs: Runs that are to be trained.
+        num_before: Runs that were done before.
         total_cost: Sum of the trials' `cost_s`, from which the time left is estimated.
         output: The output folder. The block has its disk use, and a stop counts its checkpoints. None for none.
         begun: Called each time that a trial has started.
@@ -80,10 +81,11 @@ class Progress:
         name: str,
         num_runs: int,
         total_cost: float,
+        num_before: int = 0,
         output: Output | None = None,
         begun: Callable[[], object] = lambda: None,
     ) -> None:
-        self.counts = Counts(num_runs=num_runs, total_cost=total_cost)
+        self.counts = Counts(num_runs=num_runs, total_cost=total_cost, num_before=num_before)
         self.begun = begun
         self._console, self._metrics = console, Counters(name)
         self._shown_s = self._exported_s = time.monotonic()

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from survey.networks.experiment import NetworkExperiment
-from survey.output.progress import block
+from survey.output.progress import block, line
 from survey.trials.counts import Counts, CoveredTime
 from survey.trials.messages import ExperimentProgress, TrialReport
 
@@ -72,6 +72,13 @@ def test_a_trial_that_is_tried_again_is_neither_running_nor_failed_in_between(co
     assert counts.figures().runs_running == 3
     counts.fail("a", config(), "no memory")
     assert counts.figures().failures == {"no memory": 3}
+
+
+def test_what_was_done_before_counts_as_done(clock):
+    counts = Counts(num_runs=9, num_before=6, total_cost=30.0, clock=clock)
+    counts.start("a", config())
+    counts.report("a", config(), report((10, 30, True)))
+    assert str(line(counts.figures())).startswith("9 of 15 runs done, 3 of them now  ")
 
 
 def test_of_a_packed_trial_each_experiment_is_counted_once(counts):
