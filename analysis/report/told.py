@@ -30,6 +30,9 @@ MAX_LISTED = 12
 MAX_READ = 400
 """Most experiments of a task whose runs are read for what matters."""
 
+_LAST = 0.02
+"""Share of the epochs, the last ones, in which a best epoch says that a run was still becoming better."""
+
 Labelled = Callable[[Mapping[Any, Any]], str]
 """Names an experiment within its task."""
 
@@ -159,6 +162,7 @@ def _sentences(found: BestSettings, label: Labelled) -> Iterator[str]:
         yield from _of_the_best(found, label)
         yield _pairs(found)
         yield from _resolution(found)
+        yield from _still_improving(found)
     yield from _left_out(found)
 
 
@@ -202,6 +206,21 @@ def _resolution(found: BestSettings) -> Iterator[str]:
             f"Between two settings of typical spread, chosen beforehand, {found.repetitions} repetitions find a "
             f"difference of about {difference:g} in four of five surveys; {found.needed:,} find half of it."
         )
+
+
+def _still_improving(found: BestSettings) -> Iterator[str]:
+    """Say how many of those that may be the best had not come to their best epoch when they ended."""
+    rows, epoch = found.candidates, found.best.epoch()
+    if not {epoch, "recorded"} <= set(rows.columns):
+        return
+    number = int((rows[epoch] > (1 - _LAST) * rows["recorded"] / rows["num_runs"]).sum())
+    if not number:
+        return
+    who = f"{number:,} of these {len(rows):,} were" if len(rows) > 1 else "It was"
+    yield (
+        f"{who} still becoming better at the last epoch: most runs have their best epoch in the last {_LAST:.0%} of "
+        "those trained. With more epochs, others may be the best."
+    )
 
 
 def _left_out(found: BestSettings) -> Iterator[str]:

@@ -59,6 +59,17 @@ def test_what_is_told_of_paired_runs(tmp_path):
     assert found.matters.picture.alt.startswith("Bars of shares of the variance of the height: count ")
 
 
+def test_settings_that_were_still_becoming_better_are_told(tmp_path):
+    scores = {Made(count=count): [*(9 + 0.01 * count + LUCK)] for count in (1, 2)}
+    (told_so,) = (each for each in told_of(tmp_path / "rising", scores).sentences if "last epoch" in each)
+    assert told_so.startswith("It was still becoming better at the last epoch: most runs have their best epoch in the ")
+    falling = {each: np.array([[value, value - 1] for value in values]) for each, values in scores.items()}
+    curves = {each: {"height": heights, "width": heights} for each, heights in falling.items()}
+    dataset = write_workload(tmp_path / "falling", MADE, curves)
+    found = told(dataset, experiments(dataset), MADE, lambda row: f"count {row['count']}")
+    assert not [each for each in found.sentences if "last epoch" in each]
+
+
 def test_one_setting_is_the_best(tmp_path):
     found = told_of(tmp_path, {Made(count=count): [*(count + 0.1 * LUCK * count)] for count in (1, 9)})
     assert found.sentences[0] == "The best setting is count 9: each other one that was compared is worse."
