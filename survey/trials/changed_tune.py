@@ -41,7 +41,8 @@ def changed_tune(cluster: Cluster) -> Iterator[None]:
     - Tune waits longer for events. Each wakes it at once, so that looking more often finds nothing.
     - The state that it writes at the end is without the trials: the results show what is done.
     - It fetches the class of trials from Ray once, not five times for each trial.
-    - It does not ask an actor for a first result before a trial has one.
+    - It does not ask an actor for what a trial without a result has in its place: all that is read of it is the
+      configuration.
     - It does not count which callbacks are its own: for that it would import MLflow, a second before the first trial.
     """
     changes: dict[tuple[Any, str], Any] = {
@@ -52,7 +53,7 @@ def changed_tune(cluster: Cluster) -> Iterator[None]:
         (TuneController, "_get_trial_checkpoints"): lambda _: {},
         (trial, "get_trainable_cls"): cache(get_trainable_cls),
         (trial, "validate_trainable"): lambda _: None,
-        (trial.Trial, "set_ray_actor"): lambda trial, actor: setattr(trial.temporary_state, "ray_actor", actor),
+        (trial.Trial, "set_ray_actor"): _set_ray_actor,
         (usage, "tag_callbacks"): lambda _: False,
     }
     variables, before = dict(DEFAULT_ENV_VARS), {place: getattr(*place) for place in changes}
@@ -67,6 +68,11 @@ def changed_tune(cluster: Cluster) -> Iterator[None]:
             setattr(*place, unchanged)
         DEFAULT_ENV_VARS.clear()
         DEFAULT_ENV_VARS.update(variables)
+
+
+def _set_ray_actor(trial: Any, actor: Any) -> None:
+    trial.temporary_state.ray_actor = actor
+    trial._default_result_or_future = {"config": trial.config}
 
 
 def _waits_longer(next_event: Callable[..., bool]) -> Callable[..., bool]:

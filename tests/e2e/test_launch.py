@@ -283,7 +283,7 @@ def test_one_of_joined_experiments_fails_and_the_others_go_on(tmp_path):
     shapes = "[trapezoid, rectangle, exponential]"
     grid = f"{{dataset: 'sklearn:iris', shape: {shapes}, size: 64, depth: 3, epochs: 30}}"
     space.write_text(f"name: joined\nrepetitions: 2\ngrids: [{grid}]\n")
-    packed = ("--num-cpus", 2, "--num-gpus", 1, "--pack", 8)
+    packed = ("--num-cpus", 1, "--num-gpus", 1, "--pack", 8)
     status, output = launch(space, "--out", out, "--no-ui", *packed, **site(tmp_path, TRAPEZOIDS_FAIL))
     assert status == 1, output
     assert "3 experiments are packed into 1 trial" in output
