@@ -33,7 +33,7 @@ ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE 
 tune.Stopper.register(StopRequest)
 
 TRIALS_PER_TUNE_RUN = 5_000
-"""Trials of one Tune run, which keeps 65 KB of each in memory."""
+"""Trials of one Tune run, which keeps 50 KB of each in memory."""
 
 _REPORTS_PER_S = 100.0
 """The most reports in a second from all trials together: each takes the driver some milliseconds."""
