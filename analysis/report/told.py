@@ -216,9 +216,10 @@ def _still_improving(found: BestSettings) -> Iterator[str]:
     number = int((rows[epoch] > (1 - _LAST) * rows["recorded"] / rows["num_runs"]).sum())
     if not number:
         return
-    who = f"{number:,} of these {len(rows):,} were" if len(rows) > 1 else "It was"
+    all_of = "All of these were" if len(rows) > 1 else "It was"
+    who = all_of if number == len(rows) else f"{number:,} of these {len(rows):,} were"
     yield (
-        f"{who} still becoming better at the last epoch: most runs have their best epoch in the last {_LAST:.0%} of "
+        f"{who} still becoming better at the last epoch: most runs have their best epoch in the last {100 * _LAST:g} % of "
         "those trained. With more epochs, others may be the best."
     )
 
