@@ -219,8 +219,8 @@ def _still_improving(found: BestSettings) -> Iterator[str]:
     all_of = "All of these were" if len(rows) > 1 else "It was"
     who = all_of if number == len(rows) else f"{number:,} of these {len(rows):,} were"
     yield (
-        f"{who} still becoming better at the last epoch: most runs have their best epoch in the last {100 * _LAST:g} % of "
-        "those trained. With more epochs, others may be the best."
+        f"{who} still becoming better at the last epoch: most runs have their best epoch in the last {100 * _LAST:g} % "
+        "of those trained. With more epochs, others may be the best."
     )
 
 
