@@ -10,7 +10,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from survey.dataset.table_writer import write_table
+from survey.dataset.table_writer import TableWriter
 from survey.system import filesystem, machine
 from survey.system.files import write_text
 
@@ -53,13 +53,14 @@ def test_a_file_system_of_a_network_is_told_from_a_disk(mounts, expected, tmp_pa
     assert filesystem.on_network(tmp_path) == expected
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda file: write_text(file, "{}"),
-        lambda file: write_table(pa.table({"a": [1]}), file),
-    ],
-)
+def write_table(file: Path) -> None:
+    table = pa.table({"a": [1]})
+    with TableWriter(file, table.schema) as writer:
+        writer.write(table)
+        writer.commit()
+
+
+@pytest.mark.parametrize("write", [lambda file: write_text(file, "{}"), write_table], ids=["text", "table"])
 def test_a_file_is_on_the_disk_before_it_takes_the_place_of_another(write, tmp_path, monkeypatch):
     synced, replaced = [], []
     fsync, replace = os.fsync, Path.replace
