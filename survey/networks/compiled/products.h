@@ -30,8 +30,12 @@ constexpr int TILE_OUTPUTS = 6, TILE_VECTORS = HAS_32_REGISTERS ? 4 : 2;
 constexpr int GRADIENT_OUTPUTS = HAS_32_REGISTERS ? 6 : 3, GRADIENT_INPUTS = 4;
 constexpr int LEAST_VECTORS = 32 / LANES < TILE_VECTORS ? 32 / LANES : TILE_VECTORS;
 
-// Where part t of so many nearly equal ones begins.
-INLINE int part_of(int total, int t, int count) { return (int)((int64_t)total * t / count); }
+// As few nearly equal parts of a total as are no larger than `most`: the first `larger` have one more than `size`.
+struct Parts {
+    int count, size, larger;
+    INLINE Parts(int total, int most) : count((total + most - 1) / most), size(total / count), larger(total % count) {}
+    INLINE int of(int t) const { return size + (t < larger); }
+};
 
 // Rows of x that stay in the second-level cache while all outputs use them: a multiple of 64.
 constexpr int SECOND_LEVEL = 1 << 15;  // floats
@@ -91,15 +95,15 @@ static void strip(Weights w, int inputs, const float* x, float* out, const float
 template <class Then>
 static void product(Weights w, int outputs, int inputs, const float* x, float* out, const float* kept, int stride,
                     int rows) {
-    int count = (outputs + TILE_OUTPUTS - 1) / TILE_OUTPUTS, block = rows_of_block(inputs);
+    Parts parts(outputs, TILE_OUTPUTS);
+    int block = rows_of_block(inputs);
     for (int r = 0; r < rows; r += block) {
         int some = rows - r < block ? rows - r : block;
-        for (int t = 0; t < count; t++) {  // strips of nearly equal size
-            int first = part_of(outputs, t, count), size = part_of(outputs, t + 1, count) - first;
+        for (int t = 0, first = 0; t < parts.count; first += parts.of(t++)) {  // strips of nearly equal size
             size_t place = (size_t)first * w.by_output;
             Weights part = {w.first + place, w.by_output, w.by_input, w.bias ? w.bias + place : nullptr};
             size_t line = (size_t)first * stride + r;
-            switch (size) {
+            switch (parts.of(t)) {
                 case 1: strip<1, Then>(part, inputs, x + r, out + line, kept + line, stride, some); break;
                 case 2: strip<2, Then>(part, inputs, x + r, out + line, kept + line, stride, some); break;
                 case 3: strip<3, Then>(part, inputs, x + r, out + line, kept + line, stride, some); break;
@@ -138,11 +142,10 @@ static void gradient_tile(const float* z, const float* x, int stride, int rows, 
 
 template <int OUTPUTS>
 static void gradient_tiles(const float* z, const float* x, int inputs, int stride, int rows, float* to, int columns) {
-    int count = (inputs + GRADIENT_INPUTS - 1) / GRADIENT_INPUTS;
-    for (int t = 0; t < count; t++) {
-        int first = part_of(inputs, t, count), size = part_of(inputs, t + 1, count) - first;
+    Parts parts(inputs, GRADIENT_INPUTS);
+    for (int t = 0, first = 0; t < parts.count; first += parts.of(t++)) {
         const float* part = x + (size_t)first * stride;
-        switch (size) {
+        switch (parts.of(t)) {
             case 1: gradient_tile<OUTPUTS, 1>(z, part, stride, rows, to + first, columns); break;
             case 2: gradient_tile<OUTPUTS, 2>(z, part, stride, rows, to + first, columns); break;
             case 3: gradient_tile<OUTPUTS, 3>(z, part, stride, rows, to + first, columns); break;
@@ -154,12 +157,11 @@ static void gradient_tiles(const float* z, const float* x, int inputs, int strid
 // The same of inputs that stay in the cache.
 static void gradient_block(const float* z, int outputs, const float* x, int inputs, int stride, int rows, float* to,
                            int columns) {
-    int count = (outputs + GRADIENT_OUTPUTS - 1) / GRADIENT_OUTPUTS;
-    for (int t = 0; t < count; t++) {
-        int first = part_of(outputs, t, count), size = part_of(outputs, t + 1, count) - first;
+    Parts parts(outputs, GRADIENT_OUTPUTS);
+    for (int t = 0, first = 0; t < parts.count; first += parts.of(t++)) {
         const float* part = z + (size_t)first * stride;
         float* place = to + (size_t)first * columns;
-        switch (size) {
+        switch (parts.of(t)) {
             case 1: gradient_tiles<1>(part, x, inputs, stride, rows, place, columns); break;
             case 2: gradient_tiles<2>(part, x, inputs, stride, rows, place, columns); break;
             case 3: gradient_tiles<3>(part, x, inputs, stride, rows, place, columns); break;
