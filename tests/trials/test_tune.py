@@ -81,24 +81,16 @@ def starting_slowly(folder: Path) -> type:
     class SurveyTrial(trainable.SurveyTrial):
         """A trial that is done at once."""
 
-        def setup(self, config, **_shared):
+        def setup(self, config, **shared):
             import time
 
+            super().setup(config, **shared)
             with (folder / "processes").open("a") as file:
                 file.write(f"{os.getpid()}\n")
             try:
                 (folder / "first").touch(exist_ok=False)
             except FileExistsError:
                 time.sleep(2.0)
-
-        def __repr__(self):
-            return "nothing"
-
-        def reset_config(self, new_config):
-            return True
-
-        def cleanup(self):
-            """Nothing to close."""
 
         def step(self):
             import time
@@ -116,7 +108,9 @@ def test_a_process_that_starts_is_not_stopped_because_another_is_free(tmp_path, 
     rates = [(number + 1) / 1e6 for number in range(60)]
     trials = planned(sizes=[64], learning_rate=rates).trials
     asked = {"num_cpus": 2, "num_gpus": None, "dashboard": False, "environment": {}}
-    settings = TrialSettings(workload="networks", data={}, tracking=None, origin={}, checkpoints=Path(), states=Path())
+    settings = TrialSettings(
+        workload="networks", data={}, tracking=None, origin={"batch": "x"}, checkpoints=Path(), states=Path()
+    )
     console = Console(quiet=True)
     with (
         connected(survey="x", address=None, **asked) as cluster,
